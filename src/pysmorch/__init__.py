@@ -1,0 +1,153 @@
+"""PySmorch: neural networks on the machine people have.
+
+Layers and losses are here at once; everything else is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pysmorch.layers import (
+    Add,
+    Bias,
+    Concat,
+    Data,
+    Dropout,
+    Embedding,
+    Flatten,
+    Gelu,
+    Layer,
+    LayerNormalize,
+    LeakyRelu,
+    Linear,
+    Mish,
+    Multiply,
+    Normalize,
+    Relu,
+    Reshape,
+    Scale,
+    Selu,
+    ShapeError,
+    Sigmoid,
+    Silu,
+    Tanh,
+    batch_norm,
+    dense,
+    layer_norm,
+    mlp,
+    weights_from,
+)
+from pysmorch.losses import (
+    AbsoluteLoss,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HuberLoss,
+    Loss,
+    PoissonLoss,
+    QuantileLoss,
+    SquareLoss,
+)
+
+if TYPE_CHECKING:
+    from pysmorch.estimators import Classifier, Regressor
+    from pysmorch.files import ModelFileError, load
+    from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.network import Network
+    from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
+    from pysmorch.schedules import Constant, Cosine, OneCycle, Step, WarmUp
+    from pysmorch.training import Callback, EarlyStopping, History, NonFiniteError
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Adam": "optimizers",
+    "AdamW": "optimizers",
+    "Callback": "training",
+    "Classifier": "estimators",
+    "Constant": "schedules",
+    "Cosine": "schedules",
+    "EarlyStopping": "training",
+    "History": "training",
+    "ModelFileError": "files",
+    "Network": "network",
+    "NonFiniteError": "training",
+    "OneCycle": "schedules",
+    "RMSprop": "optimizers",
+    "Regressor": "estimators",
+    "SGD": "optimizers",
+    "Step": "schedules",
+    "WarmUp": "schedules",
+    "check": "gradcheck",
+    "check_gradient": "gradcheck",
+    "load": "files",
+}
+
+__all__ = [
+    "SGD",
+    "AbsoluteLoss",
+    "Adam",
+    "AdamW",
+    "Add",
+    "Bias",
+    "BinaryCrossEntropy",
+    "Callback",
+    "Classifier",
+    "Concat",
+    "Constant",
+    "Cosine",
+    "CrossEntropy",
+    "Data",
+    "Dropout",
+    "EarlyStopping",
+    "Embedding",
+    "Flatten",
+    "Gelu",
+    "History",
+    "HuberLoss",
+    "Layer",
+    "LayerNormalize",
+    "LeakyRelu",
+    "Linear",
+    "Loss",
+    "Mish",
+    "ModelFileError",
+    "Multiply",
+    "Network",
+    "NonFiniteError",
+    "Normalize",
+    "OneCycle",
+    "PoissonLoss",
+    "QuantileLoss",
+    "RMSprop",
+    "Regressor",
+    "Relu",
+    "Reshape",
+    "Scale",
+    "Selu",
+    "ShapeError",
+    "Sigmoid",
+    "Silu",
+    "SquareLoss",
+    "Step",
+    "Tanh",
+    "WarmUp",
+    "batch_norm",
+    "check",
+    "check_gradient",
+    "dense",
+    "layer_norm",
+    "load",
+    "mlp",
+    "weights_from",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pysmorch' has no attribute {name!r}")
+    value = getattr(import_module(f"pysmorch.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,199 @@
+"""Activations: functions of one number, applied to every entry. None of them exponentiates a positive number."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer
+
+
+class Relu(Layer):
+    """max(x, 0), entry by entry; the derivative at 0 is taken as 0.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
+
+    >>> from pysmorch import Data
+    >>> Relu(Data([[-1.0, 2.0]])).forward()
+    array([[0., 2.]])
+    """
+
+    native = "relu"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """max(x, 0)."""
+        return np.maximum(x, 0)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """Pass on where x > 0."""
+        return np.where(self.in_array > 0, dwnstrm, 0)
+
+
+class LeakyRelu(Layer):
+    """x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
+
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
+    """
+
+    native = "leaky_relu"
+
+    def __init__(self, in_layer: Any, slope: float = 0.01) -> None:
+        super().__init__(in_layer)
+        self.slope = float(slope)
+
+    def compute(self, x: Array) -> Array:
+        """x or slope * x."""
+        return np.where(x > 0, x, self.slope * x)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm or slope * dwnstrm."""
+        return np.where(self.in_array > 0, dwnstrm, self.slope * dwnstrm)
+
+
+class Sigmoid(Layer):
+    """s(x) = 1 / (1 + exp(-x)), with derivative s (1 - s)."""
+
+    native = "sigmoid"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """s(x)."""
+        return sigmoid(x)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm s (1 - s)."""
+        s = self.out_array
+        return dwnstrm * s * (1 - s)
+
+
+class Tanh(Layer):
+    """tanh(x), with derivative 1 - tanh(x)^2."""
+
+    native = "tanh"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """tanh(x)."""
+        return np.tanh(x)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm (1 - tanh^2)."""
+        return dwnstrm * (1 - self.out_array**2)
+
+
+class Gelu(Layer):
+    """x P(x), with P the distribution function of the standard normal: P(x) = (1 + erf(x / sqrt 2)) / 2.
+
+    The derivative is P(x) + x p(x) with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi).
+    Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (the exact form, without tanh).
+    """
+
+    native = "gelu"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """x P(x)."""
+        self.distribution = _normal_distribution(x)
+        return x * self.distribution
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm (P(x) + x p(x))."""
+        x = self.in_array
+        density = np.exp(-0.5 * np.square(np.clip(x, -40, 40))) / sqrt(2 * pi)  # beyond 40 it is 0 in float64
+        return dwnstrm * (self.distribution + x * density)
+
+
+class Silu(Layer):
+    """x s(x) with the sigmoid s; the derivative is s (1 + x (1 - s)).
+
+    Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2017.
+    """
+
+    native = "silu"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """x s(x)."""
+        return x * sigmoid(x)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm s (1 + x (1 - s))."""
+        x = self.in_array
+        return dwnstrm * sigmoid(x) * (1 + x * sigmoid(-x))
+
+
+class Mish(Layer):
+    """x tanh(softplus(x)) with softplus(x) = log(1 + exp(x)).
+
+    The derivative is t + x s (1 - t^2) with t = tanh(softplus(x)) and the sigmoid s.
+    Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+    """
+
+    native = "mish"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """x tanh(softplus(x))."""
+        return x * np.tanh(softplus(x))
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm (t + x s (1 - t^2))."""
+        x = self.in_array
+        t = np.tanh(softplus(x))
+        return dwnstrm * (t + x * sigmoid(x) * (1 - t**2))
+
+
+class Selu(Layer):
+    """scale * x where x > 0, scale * alpha * (exp(x) - 1) elsewhere; at 0 the derivative from the left is taken.
+
+    scale = 1.0507… and alpha = 1.6732… keep mean 0 and variance 1 from layer to layer.
+    Source: Klambauer et al., "Self-normalizing neural networks", 2017.
+    """
+
+    native = "selu"
+    alpha = 1.6732632423543772
+    scale = 1.0507009873554805
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+    def compute(self, x: Array) -> Array:
+        """scale * x or scale * alpha * (exp(x) - 1)."""
+        return self.scale * np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm * scale, times alpha * exp(x) where x <= 0."""
+        x = self.in_array
+        return dwnstrm * self.scale * np.where(x > 0, 1, self.alpha * np.exp(np.minimum(x, 0)))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), from exp(-|x|)."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), from exp(-|x|)."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _normal_distribution(x: Array) -> Array:
+    from scipy.special import ndtr  # NumPy has no error function; loaded when it is needed
+
+    return ndtr(x)

@@ -1,0 +1,85 @@
+"""Short ways to write common groups of layers. Each returns the last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from math import sqrt
+from typing import Any
+
+from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Silu
+from pysmorch.layers.base import Layer
+from pysmorch.layers.dense import Bias, Linear, Scale
+from pysmorch.layers.dropout import Dropout
+from pysmorch.layers.normalization import LayerNormalize, Normalize
+from pysmorch.layers.randomness import weights_from
+
+HALVES_VARIANCE = (Relu, LeakyRelu, Gelu, Silu, Mish)
+"""Activations that lose about half of a row's mean square, so that weights start sqrt(2) larger."""
+
+
+def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Layer] | None = Relu) -> Layer:
+    """Return `activation(Bias(Linear(in_layer, num_out_features)))`, started in a way that suits training.
+
+    The bias starts at 0 and is spared by weight decay. The weights are normal with variance 2 / D for ReLU and its
+    kin (He et al., "Delving deep into rectifiers", 2015) and 1 / D for all others.
+
+    >>> from pysmorch import Data
+    >>> dense(Data(shape=(None, 784)), 128).out_dims
+    (None, 128)
+    """
+    linear = Linear(in_layer, num_out_features)
+    if activation in HALVES_VARIANCE:
+        linear.W *= sqrt(2)
+    bias = Bias(linear)
+    bias.W[:] = 0
+    bias.decay_factor = 0.0
+    return bias if activation is None else activation(bias)
+
+
+def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
+    """Return `Bias(Scale(Normalize(in_layer)))`, the plain normalisation at first; spared by weight decay."""
+    return _scale_and_shift(Normalize(in_layer, momentum, epsilon))
+
+
+def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
+    """Return `Bias(Scale(LayerNormalize(in_layer)))`, the plain normalisation at first; spared by weight decay."""
+    return _scale_and_shift(LayerNormalize(in_layer, epsilon))
+
+
+def mlp(
+    in_layer: Any,
+    hidden: Sequence[int],
+    num_outputs: int,
+    activation: Callable[[Any], Layer] = Relu,
+    dropout: float = 0.0,
+    seed: int | None = None,
+) -> Layer:
+    """Return a multi-layer perceptron: a `dense` block for every entry of `hidden`, then a linear layer with bias.
+
+    Args:
+        hidden: widths of the hidden blocks; may be empty.
+        num_outputs: width of the output, which has no activation.
+        activation: layer class between the blocks.
+        dropout: rate of a Dropout after each hidden block; 0 for none.
+        seed: makes the initial weights the same every time; None draws from NumPy's global state.
+
+    >>> from pysmorch import Data
+    >>> mlp(Data(shape=(None, 784)), [256, 128], 10, seed=0).out_dims
+    (None, 10)
+    """
+    with weights_from(seed) if seed is not None else nullcontext():
+        layer = in_layer
+        for width in hidden:
+            layer = dense(layer, width, activation)
+            if dropout:
+                layer = Dropout(layer, dropout)
+        return dense(layer, num_outputs, activation=None)
+
+
+def _scale_and_shift(layer: Layer) -> Layer:
+    scale = Scale(layer)
+    bias = Bias(scale)
+    bias.W[:] = 0
+    scale.decay_factor = bias.decay_factor = 0.0
+    return bias

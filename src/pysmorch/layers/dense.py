@@ -1,0 +1,174 @@
+"""Layers with parameters for rows of features: the data that enters, matrix product, bias and scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.randomness import standard_normal
+
+
+class Data(Layer):
+    """Hold the array that enters a network and hand it on.
+
+    Args:
+        data: array with the examples along its first axis.
+        shape: for a network that gets its data later: the shape of what will come, with None for the batch, as
+            in `Data(shape=(None, 784))`.
+
+    Raises ShapeError when data of another shape than before is set (the batch may change), TypeError when the
+    entries are not numbers.
+
+    >>> Data([[1.0, 2.0]]).forward()
+    array([[1., 2.]])
+    """
+
+    native = "data"
+
+    def __init__(self, data: Any = None, *, shape: Sequence[int | None] | None = None) -> None:
+        super().__init__()
+        if (data is None) == (shape is None):
+            raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
+        self.data: Any = None
+        if shape is not None:
+            self.out_dims = _check_dims(shape)
+        else:
+            self.data = _check_array(data)
+            self.out_dims = self.data.shape
+
+    def set_data(self, data: Any) -> None:
+        """Use this array from now on; only the size of the batch may differ from the array before."""
+        array = _check_array(data)
+        if array.shape[1:] != tuple(self.out_dims[1:]):
+            raise ShapeError(
+                f"Data: expected an array of shape {format_dims((None, *self.out_dims[1:]))}, but got {array.shape}"
+            )
+        self.data = array
+
+    def forward(self) -> Array:
+        """Return the array."""
+        if self.data is None:
+            raise RuntimeError(
+                f"Data of shape {format_dims(self.out_dims)} holds no array yet; call set_data(array) first"
+            )
+        return self.data
+
+    def backward(self, dwnstrm: Any = None) -> None:
+        """Do nothing: there are no parameters, and nothing behind."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The shape, with the batch left open."""
+        return {"shape": (None, *self.out_dims[1:])}
+
+    def __repr__(self) -> str:
+        return f"Data(shape={format_dims((None, *self.out_dims[1:]))})"
+
+
+def _check_dims(shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    dims = tuple(shape)
+    if not dims or any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0 for d in dims[1:]):
+        raise ShapeError(f"Data: shape must be (None, size, ...) with sizes that are not negative, but is {shape!r}")
+    return (dims[0], *(int(d) for d in dims[1:] if d is not None))
+
+
+def _check_array(data: Any) -> Array:
+    array = np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Data: entries must be numbers, but the array has dtype {array.dtype}")
+    if array.ndim == 0:
+        raise ShapeError("Data: expected an array with the examples along its first axis, but got a single number")
+    return array
+
+
+class Linear(Layer):
+    """Multiply every row by a matrix: Y = X W.
+
+    X is (N, D), W is (D, K), Y is (N, K). W starts as standard normal numbers over sqrt(D), so that a row keeps
+    its variance.
+
+    Raises ShapeError when the input is not one row of features per example.
+
+    >>> layer = Linear(Data([[1.0, 2.0]]), num_out_features=1)
+    >>> layer.W = [[10.0], [1.0]]
+    >>> layer.forward()
+    array([[12.]])
+    """
+
+    native = "linear"
+
+    def __init__(self, in_layer: Any, num_out_features: int) -> None:
+        super().__init__(in_layer)
+        num_data, num_in_features = self.rows_of_features(in_layer)
+        self.num_out_features = positive(self, "num_out_features", num_out_features)
+        self.out_dims = (num_data, self.num_out_features)
+        self.W = standard_normal(num_in_features, self.num_out_features) / sqrt(max(num_in_features, 1))
+
+    def compute(self, x: Array) -> Array:
+        """Y = X W."""
+        return x @ self.W
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """G = X^T dwnstrm; hand back dwnstrm W^T."""
+        self.G = self.in_array.T @ dwnstrm
+        return dwnstrm @ self.W.T
+
+
+class Bias(Layer):
+    """Add a trainable row to every row: Y = X + W.
+
+    X and Y are (N, ..., D), W is (1, D) and starts as standard normal numbers.
+    """
+
+    native = "bias"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+        self.W = standard_normal(1, self.num_channels(in_layer))
+
+    def compute(self, x: Array) -> Array:
+        """Y = X + W."""
+        return x + self.W
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """G is the sum of dwnstrm over all axes but the last; hand back dwnstrm."""
+        self.G = sum_to_row(dwnstrm)
+        return dwnstrm
+
+
+class Scale(Layer):
+    """Multiply every feature by a trainable number: Y = X * W.
+
+    X and Y are (N, ..., D), W is (1, D) and starts as ones.
+    """
+
+    native = "scale"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+        self.W = np.ones((1, self.num_channels(in_layer)))
+
+    def compute(self, x: Array) -> Array:
+        """Y = X * W."""
+        return x * self.W
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """G is the sum of X * dwnstrm over all axes but the last; hand back dwnstrm * W."""
+        self.G = sum_to_row(self.in_array * dwnstrm)
+        return dwnstrm * self.W
+
+
+def sum_to_row(array: Array) -> Array:
+    """Sum over all axes but the last; the result is (1, D)."""
+    return array.sum(axis=tuple(range(array.ndim - 1))).reshape(1, -1)
+
+
+def positive(layer: Layer, argument: str, value: Any) -> int:
+    """Return a constructor's argument as an int, or say that it must be a positive one."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{type(layer).__name__}: {argument} must be a positive integer, but is {value!r}")
+    return int(value)

@@ -1,0 +1,52 @@
+"""Embedding: a trainable row for each of a set of whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.dense import positive
+from pysmorch.layers.randomness import standard_normal
+
+
+class Embedding(Layer):
+    """Look up a row of W for every entry: Y[i, ...] = W[X[i, ...]].
+
+    X is (N,) or (N, T) with whole numbers from 0 to num_entries - 1 (of an integer or a floating type), W is
+    (num_entries, K), Y is (N, K) or (N, T, K). W starts as standard normal numbers. The input gets no gradient.
+
+    Raises ValueError, with the place, for an entry that is out of range or not a whole number.
+    """
+
+    native = "embedding"
+
+    def __init__(self, in_layer: Any, num_entries: int, num_out_features: int) -> None:
+        super().__init__(in_layer)
+        self.num_entries = positive(self, "num_entries", num_entries)
+        self.num_out_features = positive(self, "num_out_features", num_out_features)
+        self.out_dims = (*in_layer.out_dims, self.num_out_features)
+        self.W = standard_normal(self.num_entries, self.num_out_features)
+
+    def compute(self, x: Array) -> Array:
+        """W[X]."""
+        self.indices = self._check(x)
+        return self.W[self.indices]
+
+    def pull_back(self, dwnstrm: Array) -> None:
+        """G[k] is the sum of dwnstrm over all entries that are k."""
+        gradient = np.zeros_like(self.W)
+        np.add.at(gradient, self.indices, dwnstrm)
+        self.G = gradient
+
+    def _check(self, x: Array) -> Array:
+        # Compared as they are, before the conversion: a NaN or a huge number would convert to anything.
+        wrong = ~((x >= 0) & (x < self.num_entries) & (x == np.floor(x)))
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(
+                f"{self!r}: entries must be whole numbers from 0 to {self.num_entries - 1}, "
+                f"but entry {list(place)} of the batch is {x[place]}"
+            )
+        return x.astype(np.intp)

@@ -1,0 +1,104 @@
+"""Layers with several inputs: sum, product and concatenation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+
+
+class Add(Layer):
+    """The sum of two or more inputs of the same shape, as in a residual block: `Add(x, block(x))`.
+
+    Raises ShapeError when the shapes differ.
+    """
+
+    native = "add"
+
+    def __init__(self, *in_layers: Any) -> None:
+        super().__init__(*in_layers)
+        same_shapes(self)
+
+    def compute(self, *inputs: Array) -> Array:
+        """x1 + x2 + ..."""
+        return sum(inputs[1:], start=inputs[0])
+
+    def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
+        """The gradient goes to every input."""
+        return (dwnstrm,) * len(self.in_layers)
+
+
+class Multiply(Layer):
+    """The product of two or more inputs of the same shape, entry by entry, as in a gate.
+
+    Raises ShapeError when the shapes differ.
+    """
+
+    native = "multiply"
+
+    def __init__(self, *in_layers: Any) -> None:
+        super().__init__(*in_layers)
+        same_shapes(self)
+
+    def compute(self, *inputs: Array) -> Array:
+        """x1 * x2 * ..."""
+        return _product(inputs)
+
+    def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
+        """To each input goes dwnstrm times the product of the others."""
+        x = self.in_arrays
+        return tuple(dwnstrm * _product(x[:i] + x[i + 1 :]) for i in range(len(x)))
+
+
+class Concat(Layer):
+    """The inputs side by side along the last axis: shapes (N, ..., D1), (N, ..., D2) give (N, ..., D1 + D2).
+
+    Raises ShapeError when the other axes differ.
+    """
+
+    native = "concat"
+
+    def __init__(self, *in_layers: Any) -> None:
+        super().__init__(*in_layers)
+        all_dims = [tuple(layer.out_dims) for layer in two_or_more(self)]
+        if any(dims[1:-1] != all_dims[0][1:-1] or len(dims) != len(all_dims[0]) or len(dims) < 2 for dims in all_dims):
+            raise ShapeError(
+                "Concat: inputs may differ in their last axis only, but have shapes "
+                + ", ".join(format_dims(d) for d in all_dims)
+            )
+        self.sizes = [int(self.num_channels(layer)) for layer in in_layers]
+        self.out_dims = (*all_dims[0][:-1], sum(self.sizes))
+
+    def compute(self, *inputs: Array) -> Array:
+        """[x1, x2, …] along the last axis."""
+        return np.concatenate(inputs, axis=-1)
+
+    def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
+        """Every input gets its part."""
+        return tuple(np.split(dwnstrm, np.cumsum(self.sizes)[:-1], axis=-1))
+
+
+def two_or_more(layer: Layer) -> tuple[Any, ...]:
+    """Return the layers that feed this one, or say that two are needed."""
+    if len(layer.in_layers) < 2:
+        raise TypeError(f"{type(layer).__name__} needs at least two layers, but got {len(layer.in_layers)}")
+    return layer.in_layers
+
+
+def same_shapes(layer: Layer) -> None:
+    """Say which shapes differ, if any do; the batch is compared when the data are there."""
+    all_dims = [tuple(feeder.out_dims) for feeder in two_or_more(layer)]
+    if any(dims[1:] != all_dims[0][1:] for dims in all_dims):
+        raise ShapeError(
+            f"{type(layer).__name__}: inputs must have one shape, but have "
+            + ", ".join(format_dims(d) for d in all_dims)
+        )
+
+
+def _product(arrays: tuple[Array, ...]) -> Array:
+    result = arrays[0]
+    for array in arrays[1:]:
+        result = result * array
+    return result
