@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.activations import sigmoid, softplus
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.base import Array, Layer, ShapeError
 
 
 class Loss(Layer):
@@ -51,9 +51,13 @@ class Loss(Layer):
 
     # What a concrete loss defines.
 
+    def check_labels(self, labels: Array, out_shape: tuple[int, ...]) -> None:
+        """Say what is wrong with labels for an output of this shape; rows are counted from 0."""
+        _check_shape(self, labels, out_shape)
+
     def targets(self, x: Array, labels: Array) -> Array:
-        """Return the labels in the shape of the output `x`, or say what is wrong with them."""
-        return _in_the_shape_of(self, x, labels)
+        """Return labels that were checked in the shape and the dtype of the output `x`."""
+        return labels.reshape(x.shape).astype(x.dtype, copy=False)
 
     def rows(self, x: Array, y: Array) -> Array:
         """Return l_i for each row, shape (M,), given the output and the targets."""
@@ -81,8 +85,7 @@ class Loss(Layer):
         self.num_data = len(x)
         if self.num_data == 0:
             raise ShapeError(f"{self!r}: the batch is empty, and a mean over no rows is not defined")
-        if labels.ndim == 0 or len(labels) != self.num_data:
-            raise ShapeError(f"{self!r}: labels have shape {labels.shape}, but the batch has {self.num_data} rows")
+        self.check_labels(labels, x.shape)
         self._y = self.targets(x, labels)
         self._w = self._weights(x)
         return np.mean(self._w * self.rows(x, self._y), dtype=np.float64)
@@ -211,9 +214,14 @@ class QuantileLoss(Loss):
             tuple(np.asarray(quantile, float).tolist()) if np.ndim(quantile) else float(np.asarray(quantile))
         )
 
+    def check_labels(self, labels: Array, out_shape: tuple[int, ...]) -> None:
+        """Labels in the shape of the output, or one for each row."""
+        if labels.shape not in ((out_shape[0],), (out_shape[0], 1)):
+            super().check_labels(labels, out_shape)
+
     def targets(self, x: Array, labels: Array) -> Array:
         """The labels, repeated for every quantile where there is one label a row."""
-        if x.ndim == 2 and labels.size == len(x):
+        if labels.shape != x.shape:
             labels = np.broadcast_to(labels.reshape(-1, 1), x.shape)
         return super().targets(x, labels)
 
@@ -240,12 +248,14 @@ class PoissonLoss(Loss):
     native = "poisson_loss"
     objective = "1/M sum_i w_i sum_k (exp(x_ik) - y_ik x_ik), x the logarithm of the rate"
 
-    def targets(self, x: Array, labels: Array) -> Array:
-        """The labels, which must not be negative."""
-        y = super().targets(x, labels)
-        if (y < 0).any():
-            raise ValueError(f"PoissonLoss: labels are counts and must not be negative, but row {_first_row(y < 0)} is")
-        return y
+    def check_labels(self, labels: Array, out_shape: tuple[int, ...]) -> None:
+        """Labels in the shape of the output that are not negative."""
+        super().check_labels(labels, out_shape)
+        if (labels < 0).any():
+            row = _first_row(labels < 0)
+            raise ValueError(
+                f"PoissonLoss: labels are counts and must not be negative, but row {row} has {labels[row]}"
+            )
 
     def rows(self, x: Array, y: Array) -> Array:
         """exp(x) - y x, summed."""
@@ -273,15 +283,14 @@ class BinaryCrossEntropy(Loss):
     objective = "1/M sum_i w_i sum_k (log(1 + exp(x_ik)) - y_ik x_ik)"
     metric = "accuracy"
 
-    def targets(self, x: Array, labels: Array) -> Array:
-        """The labels, which must be from 0 to 1."""
-        y = super().targets(x, labels)
-        wrong = ~((y >= 0) & (y <= 1))
+    def check_labels(self, labels: Array, out_shape: tuple[int, ...]) -> None:
+        """Labels in the shape of the output, from 0 to 1."""
+        super().check_labels(labels, out_shape)
+        wrong = ~((labels >= 0) & (labels <= 1))
         if wrong.any():
             raise ValueError(
-                f"BinaryCrossEntropy: labels must be from 0 to 1, but row {_first_row(wrong)} has {y[wrong][0]}"
+                f"BinaryCrossEntropy: labels must be from 0 to 1, but row {_first_row(wrong)} has {labels[wrong][0]}"
             )
-        return y
 
     def rows(self, x: Array, y: Array) -> Array:
         """log(1 + exp(x)) - y x, summed."""
@@ -349,9 +358,31 @@ class CrossEntropy(Loss):
     def ones_hot(self, labels: ArrayLike) -> None:
         self.labels = np.asarray(labels)
 
+    def check_labels(self, labels: Array, out_shape: tuple[int, ...]) -> None:
+        """Class numbers in range, one a row, or rows in the shape of the output."""
+        if labels.ndim != 1:
+            return super().check_labels(labels, out_shape)
+        num_data, num_classes = out_shape
+        if labels.dtype.kind not in "iub":
+            raise TypeError(
+                f"CrossEntropy: class numbers must be integers, but labels have dtype {labels.dtype}; "
+                f"pass integers of shape (M,) or rows of shape (M, {num_classes})"
+            )
+        if len(labels) != num_data:
+            raise ShapeError(f"CrossEntropy: got {len(labels)} labels for {num_data} rows")
+        wrong = (labels < 0) | (labels >= num_classes)
+        if wrong.any():
+            row = _first_row(wrong)
+            raise ValueError(
+                f"CrossEntropy: class numbers must be from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
+            )
+
     def targets(self, x: Array, labels: Array) -> Array:
         """c_k t_ik for every row and class."""
-        y = self._one_hot(x, labels) if labels.ndim == 1 else _in_the_shape_of(self, x, labels)
+        if labels.ndim == 1:
+            y = np.eye(x.shape[1], dtype=x.dtype)[labels.astype(np.intp)]
+        else:
+            y = super().targets(x, labels)
         if self.label_smoothing:
             y = (1 - self.label_smoothing) * y + self.label_smoothing / x.shape[1]
         return y if self.class_weights is None else y * np.asarray(self.class_weights, x.dtype)
@@ -375,21 +406,6 @@ class CrossEntropy(Loss):
         right = labels if labels.ndim == 1 else labels.argmax(1)
         return (x.argmax(1) == right).astype(x.dtype)
 
-    def _one_hot(self, x: Array, labels: Array) -> Array:
-        num_classes = x.shape[1]
-        if labels.dtype.kind not in "iub":
-            raise TypeError(
-                f"CrossEntropy: class numbers must be integers, but labels have dtype {labels.dtype}; "
-                f"pass integers of shape (M,) or rows of shape (M, {num_classes})"
-            )
-        wrong = (labels < 0) | (labels >= num_classes)
-        if wrong.any():
-            row = _first_row(wrong)
-            raise ValueError(
-                f"CrossEntropy: class numbers must be from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
-            )
-        return np.eye(num_classes, dtype=x.dtype)[labels.astype(np.intp)]
-
 
 def softmax(x: Array) -> Array:
     """exp(x_k) / sum_j exp(x_j) for each row, with the largest x taken away first."""
@@ -397,17 +413,14 @@ def softmax(x: Array) -> Array:
     return e / e.sum(1, keepdims=True)
 
 
-def _in_the_shape_of(loss: Loss, x: Array, labels: Array) -> Array:
-    if labels.ndim == 1 and x.ndim == 2 and x.shape[1] == 1:
-        labels = labels.reshape(-1, 1)
+def _check_shape(loss: Loss, labels: Array, out_shape: tuple[int, ...]) -> None:
     if labels.dtype.kind not in "fiub":
         raise TypeError(f"{type(loss).__name__}: labels must be numbers, but have dtype {labels.dtype}")
-    if labels.shape != x.shape:
+    one_each = labels.ndim == 1 and out_shape[1:] == (1,) and len(labels) == out_shape[0]
+    if labels.shape != out_shape and not one_each:
         raise ShapeError(
-            f"{type(loss).__name__}: labels have shape {labels.shape}, but the network's output has {x.shape}; "
-            f"expected {format_dims((None, *x.shape[1:]))}"
+            f"{type(loss).__name__}: labels have shape {labels.shape}, but the network's output has {out_shape}"
         )
-    return labels.astype(x.dtype, copy=False)
 
 
 def _exp(x: Array) -> Array:

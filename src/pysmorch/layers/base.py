@@ -43,6 +43,8 @@ class Layer:
     training: bool = True
     lr_factor: float = 1.0
     decay_factor: float = 1.0
+    reads_indices: bool = False
+    """Whether the input is whole numbers that must not become floating-point ones."""
     native: str | None = None
     """Name of the operation of the native engine; None where there is none."""
     state_names: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ class Embedding(Layer):
     """
 
     native = "embedding"
+    reads_indices = True
 
     def __init__(self, in_layer: Any, num_entries: int, num_out_features: int) -> None:
         super().__init__(in_layer)

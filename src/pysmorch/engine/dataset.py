@@ -1,0 +1,86 @@
+"""The rows that a program trains on, checked once, before they enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pysmorch.layers.base import Array, ShapeError, format_dims
+from pysmorch.losses import Loss
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Inputs (one array for each Data layer), labels, and one weight per row or None for ones."""
+
+    inputs: list[Array]
+    labels: Array
+    weights: Array | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def checked(
+        cls, data_layers: Sequence[Any], loss: Loss, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, what: str
+    ) -> Dataset:
+        """Check arrays against a network, or say what is wrong with them; `what` names them in messages."""
+        inputs = check_inputs(data_layers, X, what)
+        labels = np.asarray(y)
+        num_data = len(inputs[0])
+        if num_data == 0:
+            raise ValueError(f"{what} has no rows")
+        if labels.ndim == 0 or len(labels) != num_data:
+            count = "a single number" if labels.ndim == 0 else f"{len(labels)} rows"
+            raise ShapeError(f"{what} has {num_data} rows, but its labels have {count}; every row needs one label")
+        check_finite(labels, f"the labels of {what}")
+        loss.check_labels(labels, (num_data, *loss.in_layer.out_dims[1:]))
+        return cls(inputs, labels, _check_weights(sample_weight, num_data, what))
+
+
+def check_inputs(data_layers: Sequence[Any], X: Any, what: str) -> list[Array]:
+    """Return the arrays for the Data layers, or say which does not fit."""
+    arrays = [X] if len(data_layers) == 1 else X
+    if len(data_layers) > 1 and not (isinstance(X, (tuple, list)) and len(X) == len(data_layers)):
+        raise ShapeError(f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network")
+    checked = []
+    for layer, data in zip(data_layers, arrays, strict=True):
+        array = np.asarray(data)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{what} must hold numbers, but has dtype {array.dtype}")
+        expected = (None, *layer.out_dims[1:])
+        if array.shape[1:] != expected[1:] or array.ndim == 0:
+            raise ShapeError(f"{what} has shape {array.shape}, but the network expects {format_dims(expected)}")
+        check_finite(array, what)
+        checked.append(array)
+    if any(len(array) != len(checked[0]) for array in checked):
+        raise ShapeError(f"{what}: the arrays have different numbers of rows: {[len(array) for array in checked]}")
+    return checked
+
+
+def check_finite(array: Array, what: str) -> None:
+    """Say where the first NaN or infinity is, if there is one."""
+    if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype=np.float64)):
+        return
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = tuple(int(i) for i in wrong[0])
+        column = f", column {place[1]}" if len(place) > 1 else ""
+        raise ValueError(f"{what} has {array[place]} in row {place[0]}{column}; replace or remove such values first")
+
+
+def _check_weights(sample_weight: ArrayLike | None, num_data: int, what: str) -> Array | None:
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (num_data,):
+        raise ShapeError(f"sample_weight has shape {weights.shape}, but {what} has {num_data} rows; expected one each")
+    check_finite(weights, "sample_weight")
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("sample_weight must not be negative, and not all weights may be 0")
+    # With mean one, the loss of a batch is of the same size with and without weights.
+    return weights / weights.mean()

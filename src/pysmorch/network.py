@@ -1,0 +1,182 @@
+"""A network: the graph that ends in a loss, with what one does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from pysmorch import training as training_module
+from pysmorch.engine import predict
+from pysmorch.engine.dataset import check_inputs
+from pysmorch.layers.base import Array, feeders, format_dims, graph, name_layers
+from pysmorch.layers.dense import Data
+from pysmorch.losses import Loss
+from pysmorch.optimizers import Optimizer
+from pysmorch.training import Callback, History, Metrics, Training
+
+
+class Network:
+    """All layers that a loss depends on.
+
+    Attributes:
+        loss: the loss at the end.
+        layers: the layers before it, each after those that feed it.
+        names: the names of the layers: Data1, Linear1, Bias1, Relu1, Linear2, ...
+        inputs: the Data layers, in the order in which arrays are handed to `fit` and `predict`.
+        output: the layer that the loss looks at.
+
+    >>> from pysmorch import CrossEntropy, Data, mlp
+    >>> network = Network(CrossEntropy(mlp(Data(shape=(None, 4)), [8], 3, seed=0)))
+    >>> network.names
+    ['Data1', 'Linear1', 'Bias1', 'Relu1', 'Linear2', 'Bias2']
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        if not isinstance(loss, Loss):
+            raise TypeError(
+                f"Network needs a loss, for example Network(CrossEntropy(layer)), but got {type(loss).__name__}"
+            )
+        self.layers: list[Any] = graph(loss)[:-1]
+        self.names = name_layers(self.layers)
+        self.loss = loss
+        if not self.inputs:
+            raise ValueError("Network: there is no Data layer at the beginning of the graph")
+
+    @property
+    def inputs(self) -> list[Data]:
+        """The Data layers."""
+        return [layer for layer in self.layers if isinstance(layer, Data)]
+
+    @property
+    def output(self) -> Any:
+        """The layer that the loss looks at."""
+        return self.loss.in_layer
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameter arrays `W` by the names of their layers; they are live."""
+        return {name: layer.W for name, layer in zip(self.names, self.layers, strict=True) if hasattr(layer, "W")}
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        *,
+        optimizer: str | Optimizer = "adam",
+        epochs: int = 10,
+        batch_size: int = 128,
+        shuffle: bool = True,
+        seed: int | None = None,
+        sample_weight: ArrayLike | None = None,
+        validation_data: Sequence[Any] | None = None,
+        callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
+        metrics: Metrics | None = None,
+        progress: bool | None = None,
+        dtype: str = "float32",
+    ) -> History:
+        """Train on the rows of X and their labels y.
+
+        Args:
+            X: array (N, ...) in the shape of the Data layer; a tuple of arrays where there are several.
+            y: labels (N, ...) as the loss takes them.
+            optimizer: "sgd", "adam", "adamw", "rmsprop", or an object such as `SGD(0.1, momentum=0.9)`; the same object
+                goes on where it was.
+            epochs: how many times all rows are used.
+            batch_size: rows for one step; the last batch of an epoch may be smaller.
+            shuffle: whether the rows come in a new order each epoch.
+            seed: fixes order and dropout; None draws one from NumPy's global state.
+            sample_weight: one weight per row that is not negative; only their ratios count.
+            validation_data: (X, y) or (X, y, sample_weight), measured after every epoch.
+            callbacks: objects such as `EarlyStopping()`, or functions called with the `Training` after every epoch.
+            metrics: further measures of the validation data by name, functions of (labels, predictions); they appear in
+                the history as "val_" + name.
+            progress: True or False; None shows it where somebody looks, in a terminal or a notebook.
+            dtype: "float32" or "float64", of parameters and arithmetic.
+
+        Raises ShapeError, TypeError or ValueError for data that do not fit, NonFiniteError when the loss is no longer
+        finite; the weights from before that epoch are then kept.
+        """
+        return training_module.fit(
+            self,
+            X,
+            y,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            metrics=metrics,
+            progress=progress,
+            dtype=dtype,
+        )
+
+    def predict(self, X: Any, batch_size: int = training_module.EVALUATION_BATCH) -> Array:
+        """Return the output of the last layer for every row of X, before the loss: logits in a classifier.
+
+        `network.loss.predictions(output)` turns logits into probabilities.
+        """
+        return predict(self.output, check_inputs(self.inputs, X, "X"), batch_size)
+
+    def evaluate(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Metrics | None = None
+    ) -> dict[str, float]:
+        """Return the loss, its metric and further metrics (functions of labels and predictions), over all rows."""
+        return training_module.evaluate(self, X, y, sample_weight, metrics)
+
+    def snapshot(self) -> list[Any]:
+        """Return copies of all parameters and states, for `restore`."""
+        return [
+            (
+                layer.W.copy() if hasattr(layer, "W") else None,
+                {k: v.copy() for k, v in getattr(layer, "state", {}).items()},
+            )
+            for layer in self.layers
+        ]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take back parameters and states of `snapshot`."""
+        for layer, (W, state) in zip(self.layers, snapshot, strict=True):
+            if W is not None:
+                layer.W[...] = W
+            if state:
+                layer.state = state
+
+    def save(self, path: str | Path) -> None:
+        """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it."""
+        from pysmorch.files import save
+
+        save(self, path)
+
+    def summary(self) -> Summary:
+        """Return a table of the layers with shapes and parameters, and the exact objective."""
+        rows = [("layer", "output", "parameters", "fed by")]
+        number = {id(layer): name for layer, name in zip(self.layers, self.names, strict=True)}
+        for i, (layer, name) in enumerate(zip(self.layers, self.names, strict=True)):
+            fed_by = [number[id(f)] for f in feeders(layer)]
+            plain = i == 0 or fed_by == [self.names[i - 1]]
+            size = str(layer.W.size) if hasattr(layer, "W") else ""
+            shape = format_dims((None, *tuple(layer.out_dims)[1:]))
+            rows.append((name, shape, size, "" if plain else ", ".join(fed_by)))
+        widths = [max(len(row[c]) for row in rows) for c in range(4)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
+        ]
+        total = sum(prod(W.shape) for W in self.parameters.values())
+        return Summary("\n".join([*lines, f"{total} parameters", f"{type(self.loss).__name__}: {self.loss.objective}"]))
+
+    def __repr__(self) -> str:
+        return f"Network({len(self.layers)} layers, {type(self.loss).__name__})"
+
+
+class Summary(str):
+    """Text that shows itself in full in a console and a notebook."""
+
+    def __repr__(self) -> str:
+        return str(self)

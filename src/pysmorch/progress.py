@@ -1,0 +1,106 @@
+"""Progress of a training: a live bar in a terminal, one changing line in a notebook, plain lines in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from pysmorch.training import Callback, Training
+
+SECONDS_BETWEEN_LOG_LINES = 5.0
+SECONDS_BETWEEN_UPDATES = 0.1
+
+
+def is_watched() -> bool:
+    """Whether somebody looks: standard error is a terminal, or this is a notebook."""
+    return sys.stderr.isatty() or _in_notebook()
+
+
+class ProgressDisplay(Callback):
+    """Show how far training is, what was measured last, and the time that is left."""
+
+    def on_fit_start(self, training: Training) -> None:
+        """Choose the form of display."""
+        self.start = self.shown = time.perf_counter()
+        self.view: Any = None
+        if _in_notebook():
+            self.view = _NotebookLine()
+        elif sys.stderr.isatty():
+            self.view = _TerminalBar(training.num_epochs * training.num_batches)
+
+    def on_batch_end(self, training: Training) -> None:
+        """Move the bar."""
+        now = time.perf_counter()
+        if self.view is not None and now - self.shown >= SECONDS_BETWEEN_UPDATES:
+            self.shown = now
+            self.view.update(
+                _steps_done(training), f"epoch {training.epoch + 1}/{training.num_epochs}", self._last(training)
+            )
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Show what was measured."""
+        title = f"epoch {training.epoch}/{training.num_epochs}"
+        now = time.perf_counter()
+        last_epoch = training.epoch == training.num_epochs or training.history.stopped_by is not None
+        if self.view is not None:
+            self.view.update(_steps_done(training), title, self._last(training))
+        elif training.epoch == 1 or last_epoch or now - self.shown >= SECONDS_BETWEEN_LOG_LINES:
+            self.shown = now
+            print(f"{title}  {self._last(training)}  {now - self.start:.1f} s", file=sys.stderr, flush=True)
+
+    def on_fit_end(self, training: Training) -> None:
+        """Leave the last state standing."""
+        if self.view is not None:
+            self.view.close()
+        if training.history.stopped_by is not None:
+            print(f"stopped: {training.history.stopped_by}", file=sys.stderr, flush=True)
+
+    def _last(self, training: Training) -> str:
+        shown = [name for name in training.history if name not in ("seconds", "learning_rate")]
+        return "  ".join(f"{name} {training.history[name][-1]:.4g}" for name in shown)
+
+
+class _TerminalBar:
+    def __init__(self, num_steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[measures]}"),
+            console=Console(stderr=True),
+        )
+        self.task = self.progress.add_task("", total=num_steps, measures="")
+        self.progress.start()
+
+    def update(self, done: int, title: str, measures: str) -> None:
+        self.progress.update(self.task, completed=done, description=title, measures=measures)
+
+    def close(self) -> None:
+        self.progress.stop()
+
+
+class _NotebookLine:
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self.handle = display({"text/plain": "training"}, raw=True, display_id=True)
+
+    def update(self, done: int, title: str, measures: str) -> None:
+        self.handle.update({"text/plain": f"{title}  {measures}"}, raw=True)
+
+    def close(self) -> None:
+        pass
+
+
+def _steps_done(training: Training) -> int:
+    return training.epoch * training.num_batches + training.batch
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")

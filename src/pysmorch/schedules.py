@@ -1,0 +1,138 @@
+"""Learning-rate schedules: the rate at each moment of the training, with time measured in epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, floor, pi
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Anything with `rate(epoch, num_epochs)`.
+
+    `epoch` counts from 0 and has a fraction: batch 25 of 100 in the second epoch is at 1.25. `num_epochs` is what `fit`
+    was asked for.
+    """
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the learning rate at this moment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same rate all the time."""
+
+    learning_rate: float
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate."""
+        return self.learning_rate
+
+
+@dataclass(frozen=True)
+class Step:
+    """The rate times `factor` after every `every` epochs.
+
+    >>> [round(Step(0.1, every=2, factor=0.5).rate(epoch, 6), 4) for epoch in range(6)]
+    [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
+    """
+
+    learning_rate: float
+    every: float = 10
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.every > 0:
+            raise ValueError(f"Step: every must be a positive number of epochs, but is {self.every!r}")
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate after the steps so far."""
+        return float(self.learning_rate * self.factor ** floor(epoch / self.every))
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from the rate down to `final`, over the whole training.
+
+    Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
+
+    >>> [round(Cosine(0.1).rate(epoch, 4), 4) for epoch in range(5)]
+    [0.1, 0.0854, 0.05, 0.0146, 0.0]
+    """
+
+    learning_rate: float
+    final: float = 0.0
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate on the cosine."""
+        return _blend(self.learning_rate, self.final, epoch / num_epochs)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Up to `peak` within the first `rise` of the training, then down to almost nothing, both as half a cosine.
+
+    It starts at peak / 25 and ends at peak / 250000.
+    Source: Smith and Topin, "Super-convergence", 2018.
+    """
+
+    peak: float
+    rise: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rise < 1:
+            raise ValueError(f"OneCycle: rise must be between 0 and 1, but is {self.rise!r}")
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate in the cycle."""
+        done = epoch / num_epochs
+        start = self.peak / 25
+        if done < self.rise:
+            return _blend(start, self.peak, done / self.rise)
+        return _blend(self.peak, start / 1e4, (done - self.rise) / (1 - self.rise))
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A straight rise to the first rate of another schedule within `epochs`, then that schedule for what is left.
+
+    It begins at `start` times the first rate.
+
+    >>> schedule = WarmUp(Cosine(0.1), epochs=2)
+    >>> [round(schedule.rate(epoch, 6), 4) for epoch in range(6)]
+    [0.01, 0.055, 0.1, 0.0854, 0.05, 0.0146]
+    """
+
+    then: Schedule
+    epochs: float = 1
+    start: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.then, Schedule):
+            raise TypeError(f"WarmUp: then must be a schedule, for example Cosine(0.1), but is {self.then!r}")
+        if not self.epochs > 0:
+            raise ValueError(f"WarmUp: epochs must be positive, but is {self.epochs!r}")
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate on the rise, or that of the schedule behind it."""
+        left = max(num_epochs - self.epochs, 1e-9)
+        if epoch < self.epochs:
+            return self.then.rate(0, left) * (self.start + (1 - self.start) * epoch / self.epochs)
+        return self.then.rate(epoch - self.epochs, left)
+
+
+def as_schedule(learning_rate: float | Schedule) -> Schedule:
+    """Return the schedule, or a number as a constant one."""
+    if isinstance(learning_rate, Schedule):
+        return learning_rate
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float)) or not 0 <= learning_rate < 1e30:
+        raise ValueError(
+            f"learning_rate must be a number that is not negative, or a schedule, but is {learning_rate!r}"
+        )
+    return Constant(float(learning_rate))
+
+
+def _blend(first: float, last: float, done: float) -> float:
+    return last + (first - last) * (1 + cos(pi * min(max(done, 0.0), 1.0))) / 2
