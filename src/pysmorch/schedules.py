@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, floor, pi
-from typing import Protocol, runtime_checkable
+from math import cos, floor, inf, pi
+from numbers import Real
+from typing import Any, Protocol, runtime_checkable
 
 
 @runtime_checkable
@@ -123,14 +124,12 @@ class WarmUp:
         return self.then.rate(epoch - self.epochs, left)
 
 
-def as_schedule(learning_rate: float | Schedule) -> Schedule:
+def as_schedule(learning_rate: Any) -> Schedule:
     """Return the schedule, or a number as a constant one."""
     if isinstance(learning_rate, Schedule):
         return learning_rate
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float)) or not 0 <= learning_rate < 1e30:
-        raise ValueError(
-            f"learning_rate must be a number that is not negative, or a schedule, but is {learning_rate!r}"
-        )
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 <= learning_rate < inf:
+        raise ValueError(f"learning_rate must be a non-negative number or a schedule, but is {learning_rate!r}")
     return Constant(float(learning_rate))
 
 
