@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, floor, inf, pi
-from numbers import Real
 from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 
 @runtime_checkable
@@ -128,7 +129,7 @@ def as_schedule(learning_rate: Any) -> Schedule:
     """Return the schedule, or a number as a constant one."""
     if isinstance(learning_rate, Schedule):
         return learning_rate
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, Real) or not 0 <= learning_rate < inf:
+    if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float, np.floating)) or not 0 <= learning_rate < inf:
         raise ValueError(f"learning_rate must be a non-negative number or a schedule, but is {learning_rate!r}")
     return Constant(float(learning_rate))
 
