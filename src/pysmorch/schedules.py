@@ -129,7 +129,11 @@ def as_schedule(learning_rate: Any) -> Schedule:
     """Return the schedule, or a number as a constant one."""
     if isinstance(learning_rate, Schedule):
         return learning_rate
-    if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float, np.floating)) or not 0 <= learning_rate < inf:
+    if (
+        isinstance(learning_rate, bool)
+        or not isinstance(learning_rate, (int, float, np.floating))
+        or not 0 <= learning_rate < inf
+    ):
         raise ValueError(f"learning_rate must be a non-negative number or a schedule, but is {learning_rate!r}")
     return Constant(float(learning_rate))
 
