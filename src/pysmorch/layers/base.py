@@ -222,6 +222,14 @@ def feeders(layer: Any) -> tuple[Any, ...]:
     return (layer.in_layer,) if hasattr(layer, "in_layer") else ()
 
 
+def set_feeders(layer: Any, in_layers: tuple[Any, ...]) -> None:
+    """Let other layers feed this one, also a class that only knows `in_layer`."""
+    if isinstance(layer, Layer):
+        layer.in_layers = in_layers
+    else:
+        (layer.in_layer,) = in_layers
+
+
 def graph(last: Any) -> list[Any]:
     """Every layer that `last` depends on, each once and after those that feed it; `last` is at the end."""
     order: list[Any] = []
@@ -346,10 +354,9 @@ class _Handover:
 def _call_with_handover(layer: Any, handovers: Sequence[_Handover], method: str, *arguments: Any) -> Any:
     if not handovers:
         return getattr(layer, method)(*arguments)
-    attribute = "in_layers" if isinstance(layer, Layer) else "in_layer"
-    real = getattr(layer, attribute)
-    setattr(layer, attribute, tuple(handovers) if attribute == "in_layers" else handovers[0])
+    real = feeders(layer)
+    set_feeders(layer, tuple(handovers))
     try:
         return getattr(layer, method)(*arguments)
     finally:
-        setattr(layer, attribute, real)
+        set_feeders(layer, real)

@@ -1,0 +1,110 @@
+"""One small example of every layer and loss, for checks and tests.
+
+A new layer gets its line here; everything that is tested for all layers then holds for it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pysmorch import layers, losses
+from pysmorch.layers import Data, Layer
+from pysmorch.losses import Loss
+
+NUM_DATA = 7
+"""Rows of the examples: neither 1 nor 2, and not a size of any other axis, so that nothing fits by accident."""
+
+
+def rows(num_features: int = 4, seed: int = 0) -> Data:
+    """Return a Data layer with standard normal rows."""
+    return Data(np.random.default_rng(seed).standard_normal((NUM_DATA, num_features)))
+
+
+def maps(seed: int = 0) -> Data:
+    """Return a Data layer with examples of more than one axis."""
+    return Data(np.random.default_rng(seed).standard_normal((NUM_DATA, 3, 2, 4)))
+
+
+def indices() -> Data:
+    """Return a Data layer with whole numbers from 0 to 5."""
+    return Data(np.random.default_rng(0).integers(0, 6, (NUM_DATA, 3)))
+
+
+def _in_prediction(layer: Layer) -> Layer:
+    layer.training = False
+    if isinstance(layer, layers.Normalize):
+        layer.running_mean[:] = 0.3
+        layer.running_var[:] = 1.7
+    return layer
+
+
+def _scaled(data: Data) -> Layer:
+    scale = layers.Scale(data)
+    scale.W = np.random.default_rng(3).standard_normal(scale.W.shape)
+    return scale
+
+
+LAYER_CASES: dict[str, Callable[[], Any]] = {
+    "Linear": lambda: layers.Linear(rows(), 3),
+    "Bias": lambda: layers.Bias(rows()),
+    "Bias of maps": lambda: layers.Bias(maps()),
+    "Scale": lambda: _scaled(rows()),
+    "Scale of maps": lambda: _scaled(maps()),
+    "Relu": lambda: layers.Relu(rows()),
+    "LeakyRelu": lambda: layers.LeakyRelu(rows(), 0.2),
+    "Sigmoid": lambda: layers.Sigmoid(rows()),
+    "Tanh": lambda: layers.Tanh(rows()),
+    "Gelu": lambda: layers.Gelu(rows()),
+    "Silu": lambda: layers.Silu(rows()),
+    "Mish": lambda: layers.Mish(rows()),
+    "Selu": lambda: layers.Selu(rows()),
+    "Dropout": lambda: layers.Dropout(rows(), 0.4),
+    "Dropout in prediction": lambda: _in_prediction(layers.Dropout(rows(), 0.4)),
+    "Normalize": lambda: layers.Normalize(rows()),
+    "Normalize of maps": lambda: layers.Normalize(maps()),
+    "Normalize in prediction": lambda: _in_prediction(layers.Normalize(rows())),
+    "LayerNormalize": lambda: layers.LayerNormalize(rows()),
+    "LayerNormalize of maps": lambda: layers.LayerNormalize(maps()),
+    "Add": lambda: layers.Add(rows(), rows(seed=1), rows(seed=2)),
+    "Multiply": lambda: layers.Multiply(rows(), rows(seed=1), rows(seed=2)),
+    "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
+    "Flatten": lambda: layers.Flatten(maps()),
+    "Reshape": lambda: layers.Reshape(maps(), (4, -1)),
+    "Embedding": lambda: layers.Embedding(indices(), 6, 4),
+}
+
+
+def _weighted(loss: Loss, labels: Any) -> Loss:
+    loss.set_labels(labels, np.random.default_rng(5).uniform(0.5, 2.0, NUM_DATA))
+    return loss
+
+
+def _numbers(num_outputs: int = 4) -> Any:
+    return np.random.default_rng(9).standard_normal((NUM_DATA, num_outputs))
+
+
+def _classes() -> Any:
+    return np.random.default_rng(9).integers(0, 4, NUM_DATA)
+
+
+LOSS_CASES: dict[str, Callable[[], Loss]] = {
+    "SquareLoss": lambda: losses.SquareLoss(rows(), _numbers()),
+    "SquareLoss with weights": lambda: _weighted(losses.SquareLoss(rows()), _numbers()),
+    "AbsoluteLoss": lambda: losses.AbsoluteLoss(rows(), _numbers()),
+    "HuberLoss": lambda: losses.HuberLoss(rows(), _numbers(), delta=0.8),
+    "QuantileLoss": lambda: losses.QuantileLoss(rows(), _numbers(), quantile=0.3),
+    "QuantileLoss of several": lambda: losses.QuantileLoss(rows(), _numbers(1), quantile=(0.1, 0.4, 0.6, 0.9)),
+    "PoissonLoss": lambda: losses.PoissonLoss(rows(), np.random.default_rng(9).poisson(2.0, (NUM_DATA, 4))),
+    "BinaryCrossEntropy": lambda: losses.BinaryCrossEntropy(
+        rows(), np.random.default_rng(9).integers(0, 2, (NUM_DATA, 4))
+    ),
+    "BinaryCrossEntropy with weights": lambda: _weighted(losses.BinaryCrossEntropy(rows(1)), _classes() % 2),
+    "CrossEntropy": lambda: losses.CrossEntropy(rows(), np.eye(4)[_classes()]),
+    "CrossEntropy of class numbers": lambda: losses.CrossEntropy(rows(), _classes()),
+    "CrossEntropy with everything": lambda: _weighted(
+        losses.CrossEntropy(rows(), label_smoothing=0.2, class_weights=(1.0, 0.5, 2.0, 3.0)), _classes()
+    ),
+}

@@ -1,0 +1,314 @@
+"""The thorough check of a layer or a whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
+from pysmorch.gradcheck.report import CheckReport, CheckRow
+from pysmorch.layers.base import Array, feeders, graph, name_layers, run_backward, run_forward, set_feeders
+from pysmorch.layers.dense import Data
+from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
+
+BATCH = 5
+"""Rows that are drawn for a Data layer without an array; neither 1 nor 2, so that no factor is mistaken for it."""
+
+
+@dataclass
+class Variable:
+    """An array whose gradient is checked: the parameters of a layer, or the data of a Data layer."""
+
+    layer: Any
+    name: str
+    what: str
+
+    @property
+    def array(self) -> Array:
+        """The array itself, which is changed in place to take differences."""
+        return self.layer.data if self.what.startswith("input") else self.layer.W
+
+
+class Probe:
+    """A graph made ready for differences: a number at its end, and its gradients.
+
+    A loss is a number already. Any other output is multiplied with fixed random numbers and summed, which looks at
+    every entry of it; `rows` leaves only these rows in the sum.
+    """
+
+    def __init__(self, last: Any, seed: int) -> None:
+        self.last = last
+        self.nodes = graph(last)
+        self.names = name_layers(self.nodes)
+        self.seed = seed
+        self.rows: slice = slice(None)
+        out = self.forward()
+        self.weights = None if np.ndim(out) == 0 else np.random.default_rng(seed).uniform(0.5, 1.5, np.shape(out))
+        self.variables = [
+            Variable(node, name, "W") for node, name in zip(self.nodes, self.names, strict=True) if hasattr(node, "W")
+        ]
+        sources = [node for node in self.nodes if isinstance(node, Data) and node.data.dtype.kind == "f"]
+        alone = sum(bool(feeders(node)) for node in self.nodes) == 1
+        for i, node in enumerate(sources, start=1):
+            what = "input" if len(sources) == 1 else f"input {i}"
+            name = self.names[-1] if alone else self.names[self.nodes.index(node)]
+            self.variables.append(Variable(node, name, what))
+
+    def forward(self) -> Any:
+        """Run the graph with the same random numbers as every time."""
+        for node in self.nodes:
+            if hasattr(node, "step"):
+                node.step = 0
+        return run_forward(self.last)
+
+    def value(self) -> float:
+        """Return the number at the end."""
+        out = self.forward()
+        if self.weights is None:
+            return float(np.asarray(out).item())
+        return float(np.sum((self.weights * out)[self.rows]))
+
+    def size(self) -> float:
+        """Return how large the terms of the number are, for the noise of differences."""
+        out = self.forward()
+        return abs(float(np.asarray(out).item())) if self.weights is None else float(np.abs(self.weights * out).sum())
+
+    def gradients(self) -> list[Array]:
+        """Run forward and backward and return what the layers found, one array for each variable."""
+        self.forward()
+        dwnstrm = 1.0 if self.weights is None else self.weights.copy()
+        sources = run_backward(self.last, dwnstrm)
+        found = []
+        for variable in self.variables:
+            if variable.what == "W":
+                found.append(np.array(variable.layer.G, dtype=np.float64))
+            else:
+                gradient = sources.get(id(variable.layer), np.zeros_like(variable.array))
+                found.append(np.array(gradient, dtype=np.float64))
+        return found
+
+    def expected(self, variable: Variable, index: tuple[int, ...]) -> float:
+        """Return the derivative from differences that agree best with each other."""
+        estimates = [derivative(self.value, variable.array, index, step) for step in STEPS]
+        gaps = [abs(a - b) for a, b in pairwise(estimates)]
+        return estimates[int(np.argmin(gaps))]
+
+    def expected_gradient(self, variable: Variable) -> Array:
+        """Return the whole gradient from differences; NaN where a large array was not sampled."""
+        result = np.full(variable.array.shape, np.nan)
+        for index in sample(variable.array, self.seed):
+            result[index] = self.expected(variable, index)
+        return result
+
+
+def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
+    """Compare all gradients of a layer, a loss or a network with central differences, and name mistakes.
+
+    Args:
+        target: a layer (also one with a forward and backward of its own), a loss, or a Network. Data layers without an
+            array and losses without labels get random ones.
+        tol: the largest relative error that passes.
+        seed: of everything random here.
+
+    Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random
+    sample of 400 entries of a larger array). The layers are left as they were. When something is wrong, each layer is
+    looked at alone, and the report says which one it is, at which entry, what was expected and what was found, and the
+    likely mistake.
+
+    >>> from pysmorch import Data, Linear, Relu
+    >>> check(Relu(Linear(Data(shape=(None, 3)), 2))).passed
+    True
+    """
+    from pysmorch.gradcheck.diagnosis import explain
+
+    last = getattr(target, "loss", target)
+    if not hasattr(last, "forward") or not hasattr(last, "backward"):
+        raise TypeError(f"check needs a layer, a loss or a network, but got {type(target).__name__}")
+    with _as_float64(last, seed):
+        rows = _check_graph(last, tol, seed, explain)
+        nodes = graph(last)
+        if all(row.passed for row in rows) or len([n for n in nodes if feeders(n)]) == 1:
+            return CheckReport(rows)
+        return CheckReport(_blame(nodes, rows, tol, seed, explain))
+
+
+Explain = Callable[[Probe, Variable, Array, Array, "tuple[int, ...]"], str]
+
+
+def _check_graph(last: Any, tol: float, seed: int, explain: Explain) -> list[CheckRow]:
+    name = name_layers(graph(last))[-1]
+    data_before = [(node, node.data, node.data.copy()) for node in graph(last) if isinstance(node, Data)]
+    try:
+        probe = Probe(last, seed)
+        with other_inputs(probe):
+            probe.gradients()  # what a layer wrongly keeps from this pass shows in the next one
+        found = probe.gradients()
+    except Exception as error:  # whatever a layer under test raises is its mistake, not ours
+        return [CheckRow(name, "-", 0, float("nan"), False, f"{name}: {type(error).__name__} was raised: {error}")]
+    rows = [_compare(probe, v, g, tol, explain) for v, g in zip(probe.variables, found, strict=True)]
+    if any(not np.array_equal(array, before) for _, array, before in data_before):
+        message = f"{name}: the pass changed its input array in place; work on a copy"
+        rows.append(CheckRow(name, "input unchanged", 0, float("nan"), False, message))
+    return rows
+
+
+@contextmanager
+def other_inputs(probe: Probe) -> Iterator[None]:
+    """Let other arrays of the same shapes enter, with other values and signs."""
+    rng = np.random.default_rng(probe.seed + 1)
+    data = [(v.layer, v.array) for v in probe.variables if v.what != "W"]
+    for layer, array in data:
+        layer.data = -array + 0.1 * rng.standard_normal(array.shape)
+    try:
+        yield
+    finally:
+        for layer, array in data:
+            layer.data = array
+
+
+def _compare(probe: Probe, variable: Variable, found: Array, tol: float, explain: Explain) -> CheckRow:
+    array = variable.array
+    if found.shape != array.shape:
+        message = (
+            f"{variable.name}: the gradient with respect to {_of(variable)} has shape {found.shape}, "
+            f"but {_of(variable)} has {array.shape}"
+        )
+        return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
+    if not np.isfinite(found).all():
+        place = [int(i) for i in np.argwhere(~np.isfinite(found))[0]]
+        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[tuple(place)]} at {place}"
+        return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
+    scale = smallest_scale(found, probe.size())
+    worst, worst_index, kinks = 0.0, None, 0
+    indices = sample(array, probe.seed)
+    for index in indices:
+        error = _entry_error(probe, variable, found[index], index, scale, tol)
+        if error > tol and _is_kink(probe, variable, found[index], index, scale):
+            kinks += 1
+        elif error >= worst:
+            worst, worst_index = error, index
+    if worst <= tol or worst_index is None:
+        note = f"{variable.name}: {kinks} entries of {_of(variable)} lie on a kink and were left out" if kinks else ""
+        return CheckRow(variable.name, variable.what, len(indices) - kinks, worst, True, note)
+    expected = probe.expected_gradient(variable)
+    message = (
+        f"{variable.name}: wrong gradient with respect to {_of(variable)}, worst at {list(worst_index)}: "
+        f"expected {expected[worst_index]:.8g}, found {found[worst_index]:.8g}. "
+        f"{explain(probe, variable, found, expected, worst_index)}"
+    )
+    return CheckRow(variable.name, variable.what, len(indices), worst, False, message)
+
+
+def _entry_error(
+    probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float, tol: float
+) -> float:
+    best = float("inf")
+    for step in STEPS:
+        estimate = derivative(probe.value, variable.array, index, step)
+        best = min(best, relative_error(found, estimate, scale))
+        if best <= tol:
+            break
+    return best
+
+
+def _is_kink(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> bool:
+    """Whether the slopes to the left and to the right differ, and what was found is one of them or between them."""
+    left, right = sides(probe.value, variable.array, index, 1e-7)
+    if abs(left - right) < 1e-2 * max(abs(left), abs(right), scale):
+        return False
+    margin = 1e-5 * max(abs(left), abs(right), scale)
+    return min(left, right) - margin <= found <= max(left, right) + margin
+
+
+def _of(variable: Variable) -> str:
+    return "W" if variable.what == "W" else f"its {variable.what}"
+
+
+def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int, explain: Explain) -> list[CheckRow]:
+    """Look at each layer alone, on the values that reach it, and let the guilty ones explain themselves."""
+    run_forward(nodes[-1])
+    inputs = {id(node): [_value_of(feeder) for feeder in feeders(node)] for node in nodes}
+    guilty: list[CheckRow] = []
+    for node, name in zip(nodes, name_layers(nodes), strict=True):
+        if not feeders(node):
+            continue
+        real = feeders(node)
+        stand_ins = {id(f): Data(np.array(value)) for f, value in zip(real, inputs[id(node)], strict=True)}
+        set_feeders(node, tuple(stand_ins[id(f)] for f in real))
+        try:
+            alone = [row for row in _check_graph(node, tol, seed, explain) if not row.passed]
+        finally:
+            set_feeders(node, real)
+        own_name = name_layers([node])[0]
+        guilty += [
+            CheckRow(name, row.what, row.entries, row.error, False, _rename(row.message, own_name, name))
+            for row in alone
+        ]
+    if not guilty:
+        return rows
+    names = ", ".join(sorted({row.layer for row in guilty}))
+    whole = [
+        CheckRow(
+            r.layer, r.what, r.entries, r.error, r.passed, "" if r.passed else f"{r.layer}: wrong because of {names}"
+        )
+        for r in rows
+        if (r.layer, r.what) not in {(g.layer, g.what) for g in guilty}
+    ]
+    return guilty + whole
+
+
+def _rename(message: str, own_name: str, name: str) -> str:
+    """A layer looked at alone is the first of its class; in the network it has another number."""
+    return f"{name}:{message.removeprefix(f'{own_name}:')}"
+
+
+def _value_of(layer: Any) -> Any:
+    return layer.data if isinstance(layer, Data) else run_forward(layer)
+
+
+@contextmanager
+def _as_float64(last: Any, seed: int) -> Iterator[None]:
+    """Give every layer float64 copies of its arrays, and missing data and labels; put everything back in the end."""
+    nodes = graph(last)
+    kept = [(node, dict(vars(node))) for node in nodes]
+    rng = np.random.default_rng(seed)
+    try:
+        for node in nodes:
+            state = vars(node)
+            for pass_only in ("_G", "_G_is_bound", "in_arrays", "out_array"):
+                state.pop(pass_only, None)
+            for name, value in list(state.items()):
+                if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                    state[name] = np.array(value, dtype=np.float64)
+            if isinstance(node, Data) and node.data is None:
+                node.data = _draw_data(node, nodes, rng)
+        if isinstance(last, Loss) and last.labels is None:
+            last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
+        yield
+    finally:
+        for node, state in kept:
+            vars(node).clear()
+            vars(node).update(state)
+
+
+def _draw_data(node: Data, nodes: list[Any], rng: np.random.Generator) -> Array:
+    shape = (BATCH, *(d for d in node.out_dims[1:] if d is not None))
+    for other in nodes:
+        if getattr(other, "reads_indices", False) and node in feeders(other):
+            return rng.integers(0, other.num_entries, shape)
+    return rng.standard_normal(shape)
+
+
+def _draw_labels(loss: Loss, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    if isinstance(loss, CrossEntropy):
+        return rng.integers(0, shape[1], shape[0])
+    if isinstance(loss, BinaryCrossEntropy):
+        return rng.integers(0, 2, shape)
+    if isinstance(loss, PoissonLoss):
+        return rng.poisson(2.0, shape)
+    return rng.standard_normal(shape)

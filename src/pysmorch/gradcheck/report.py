@@ -1,0 +1,62 @@
+"""What a gradient check found, as rows and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One array of derivatives that was compared.
+
+    Attributes:
+        layer: name of the layer.
+        what: what was differentiated: "W", or "input" (numbered where there are several).
+        entries: how many entries were compared.
+        error: the worst relative error; NaN where nothing could be compared.
+        passed: whether the error is within the tolerance.
+        message: what is wrong, where, and the likely mistake; empty when nothing is.
+    """
+
+    layer: str
+    what: str
+    entries: int
+    error: float
+    passed: bool
+    message: str = ""
+
+
+@dataclass
+class CheckReport:
+    """All rows of a check; true when all of them passed, and a table as text."""
+
+    rows: list[CheckRow] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every row passed, and there was at least one."""
+        return bool(self.rows) and all(row.passed for row in self.rows)
+
+    @property
+    def messages(self) -> list[str]:
+        """What is wrong, row by row."""
+        return [row.message for row in self.rows if row.message]
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __iter__(self) -> Iterator[CheckRow]:
+        return iter(self.rows)
+
+    def __str__(self) -> str:
+        head = ("layer", "with respect to", "entries", "worst relative error", "verdict")
+        table = [head] + [
+            (row.layer, row.what, str(row.entries), f"{row.error:.1e}", "right" if row.passed else "WRONG")
+            for row in self.rows
+        ]
+        widths = [max(len(line[c]) for line in table) for c in range(len(head))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table]
+        return "\n".join([*lines, *self.messages])
+
+    __repr__ = __str__

@@ -1,0 +1,313 @@
+import copy
+
+import numpy as np
+import pytest
+
+import pysmorch as ps
+from pysmorch import check, check_gradient
+from pysmorch.gradcheck import check_file, check_library
+from pysmorch.layers import Layer
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((7, 4))
+
+
+def cube(x):
+    return np.sum(x**3)
+
+
+def test_a_right_gradient_is_true_and_a_wrong_one_false():
+    assert check_gradient(cube, lambda x: 3 * x**2, X) is True
+    assert check_gradient(cube, lambda x: 2 * x**2, X) is False
+
+
+@pytest.mark.parametrize("entry", [(0, 0), (3, 2), (6, 3)])
+def test_one_entry_that_is_wrong_by_one_part_in_ten_thousand_is_found(entry):
+    def grad(x):
+        g = 3 * x**2
+        g[entry] *= 1 + 1e-4
+        return g
+
+    assert check_gradient(cube, grad, X) is False
+    assert check_gradient(cube, grad, X, error_tol=1e-3) is True
+
+
+def test_the_point_is_left_as_it_was():
+    x = X.copy()
+    check_gradient(cube, lambda x: 3 * x**2, x)
+    np.testing.assert_array_equal(x, X)
+
+
+@pytest.mark.parametrize("gradient", [np.zeros((4, 7)), np.full((7, 4), np.nan), 0.0])
+def test_a_gradient_of_another_shape_or_not_a_number_is_false(gradient):
+    assert check_gradient(cube, lambda x: gradient, X) is False
+
+
+def test_kinks_close_to_the_point_do_not_fail_a_right_gradient():
+    x = np.array([1e-4, -1e-4, 2e-5, 1.0])
+    assert check_gradient(lambda x: np.abs(x).sum(), np.sign, x)
+
+
+def test_functions_of_one_number_and_of_none_can_be_checked():
+    assert check_gradient(lambda x: x**2, lambda x: 2 * x, 3.0)
+    assert check_gradient(lambda x: 1.0, lambda x: x, np.empty((0, 3)))
+
+
+def test_functions_may_return_arrays_of_one_entry():
+    assert check_gradient(lambda x: np.sum(x**2, keepdims=True), lambda x: 2 * x, X)
+
+
+def test_the_whole_library_is_right_to_1e_7():
+    report = check_library(tol=1e-7)
+    assert report.passed, str(report)
+
+
+def test_a_network_is_checked_with_everything_in_it():
+    x = ps.Data(shape=(None, 4))
+    h = ps.dense(x, 5, ps.Gelu)
+    out = ps.Linear(ps.Concat(ps.Add(h, ps.Tanh(ps.batch_norm(ps.Linear(h, 5)))), x), 3)
+    network = ps.Network(ps.CrossEntropy(ps.Dropout(out, 0.2)))
+    report = check(network)
+    assert report.passed, str(report)
+    assert {(row.layer, row.what) for row in report} >= {("Linear1", "W"), ("Scale1", "W"), ("Data1", "input")}
+
+
+def test_a_check_leaves_everything_as_it_was():
+    data = ps.Data(X.astype(np.float32))
+    norm = ps.Normalize(ps.Linear(data, 3))
+    network = ps.Network(ps.CrossEntropy(ps.Dropout(norm, 0.5)))
+    network.fit(X, np.arange(7) % 3, epochs=1, seed=0)
+    before = {i: copy.deepcopy(vars(layer)) for i, layer in enumerate([*network.layers, network.loss])}
+    W = network.parameters["Linear1"]
+    check(network)
+    for i, layer in enumerate([*network.layers, network.loss]):
+        assert set(vars(layer)) == set(before[i])
+        for name, value in before[i].items():
+            if isinstance(value, np.ndarray):
+                np.testing.assert_array_equal(vars(layer)[name], value)
+                assert vars(layer)[name].dtype == value.dtype
+    assert network.parameters["Linear1"] is W
+    assert network.inputs[0].data is data.data
+
+
+def test_a_check_leaves_numpys_global_state_alone():
+    network = ps.Network(ps.SquareLoss(ps.Linear(ps.Data(X), 1)))
+    np.random.seed(0)
+    expected = np.random.rand()
+    np.random.seed(0)
+    check(network)
+    assert np.random.rand() == expected
+
+
+def test_a_large_array_is_sampled():
+    report = check(ps.Linear(ps.Data(RNG.standard_normal((3, 60))), 50))
+    assert report.passed
+    assert {row.entries for row in report} == {400, 180}
+
+
+def test_only_layers_can_be_checked():
+    with pytest.raises(TypeError, match="check needs a layer, a loss or a network, but got ndarray"):
+        check(X)
+
+
+class SeedStyle:
+    """Linear as a student writes it; mistakes are put in by the tests."""
+
+    def __init__(self, in_layer, num_out_features=3):
+        self.in_layer = in_layer
+        self.out_dims = (in_layer.out_dims[0], num_out_features)
+        self.W = np.random.default_rng(1).standard_normal((in_layer.out_dims[1], num_out_features))
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array @ self.W
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+def test_a_layer_in_the_seeds_style_is_checked():
+    report = check(SeedStyle(ps.Data(X)))
+    assert report.passed
+    assert [row.what for row in report] == ["W", "input"]
+
+
+def test_the_guilty_layer_is_named_and_the_ones_behind_it_are_not_blamed():
+    class Wrong(ps.Tanh):
+        def pull_back(self, dwnstrm):
+            return dwnstrm * (1 - self.out_array)
+
+    network = ps.Network(ps.SquareLoss(ps.Linear(Wrong(ps.Linear(ps.Data(X), 5)), 2)))
+    report = check(network)
+    guilty = [row for row in report if not row.passed and "because of" not in row.message]
+    assert [(row.layer, row.what) for row in guilty] == [("Wrong1", "input")]
+    assert "Linear1: wrong because of Wrong1" in report.messages
+    assert {row.layer: row.passed for row in report}["Linear2"]
+
+
+def test_the_report_is_a_table_with_place_expected_and_found():
+    class Double(ps.Relu):
+        def pull_back(self, dwnstrm):
+            return 2 * super().pull_back(dwnstrm)
+
+    report = check(Double(ps.Data(X)))
+    assert not report
+    text = str(report)
+    assert text.splitlines()[0].split()[:2] == ["layer", "with"]
+    assert "WRONG" in text
+    assert "worst at [" in text
+    assert "expected" in text
+    assert "found" in text
+
+
+def test_an_exception_in_a_layer_is_a_failed_row():
+    class Broken(ps.Relu):
+        def pull_back(self, dwnstrm):
+            return dwnstrm @ np.ones((2, 2))
+
+    report = check(Broken(ps.Data(X)))
+    assert not report.passed
+    assert "ValueError was raised" in report.messages[0]
+
+
+def test_a_gradient_that_is_not_a_number_is_a_failed_row_with_its_place():
+    class NotANumber(ps.Bias):
+        def pull_back(self, dwnstrm):
+            super().pull_back(dwnstrm)
+            self.G = np.full(self.W.shape, np.nan)
+            return dwnstrm
+
+    assert "has nan at [0, 0]" in check(NotANumber(ps.Data(X))).messages[0]
+
+
+def test_a_gradient_of_the_wrong_shape_is_a_failed_row():
+    class Flat(SeedStyle):
+        def backward(self, dwnstrm):
+            super().backward(dwnstrm)
+            self.G = self.G.ravel()
+
+    assert "has shape (12,), but W has (4, 3)" in check(Flat(ps.Data(X))).messages[0]
+
+
+def test_an_input_changed_in_place_is_told():
+    class InPlace:
+        def __init__(self, in_layer):
+            self.in_layer = in_layer
+            self.out_dims = in_layer.out_dims
+
+        def forward(self):
+            self.in_array = self.in_layer.forward()
+            np.maximum(self.in_array, 0.1, out=self.in_array)
+            return self.in_array
+
+        def backward(self, dwnstrm):
+            self.in_layer.backward(dwnstrm)
+
+    assert any("changed its input array in place" in message for message in check(InPlace(ps.Data(X))).messages)
+
+
+def test_points_on_a_kink_are_left_out_and_told():
+    x = X.copy()
+    x[0, 0] = 0.0
+    report = check(ps.Relu(ps.Data(x)))
+    assert report.passed
+    assert report.rows[0].entries == 27
+    assert "1 entries of its input lie on a kink" in report.messages[0]
+
+
+FILE = """
+import numpy as np
+from pysmorch.layers import Layer
+
+class Square(Layer):
+    def compute(self, x):
+        return x ** 2
+    def pull_back(self, dwnstrm):
+        return self.in_array * dwnstrm
+
+class Linear:
+    def __init__(self, in_layer, num_out_features):
+        self.in_layer = in_layer
+        self.out_dims = (None, num_out_features)
+        self.W = np.ones((in_layer.out_dims[1], num_out_features))
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array @ self.W
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+class CrossEntropy:
+    def __init__(self, in_layer, ones_hot):
+        self.in_layer, self.ones_hot = in_layer, ones_hot
+    def forward(self):
+        x = self.in_layer.forward()
+        e = np.exp(x - x.max(1, keepdims=True))
+        self.p = e / e.sum(1, keepdims=True)
+        return -np.log((self.p * self.ones_hot).sum(1)).mean()
+    def backward(self):
+        self.in_layer.backward((self.p - self.ones_hot) / len(self.p))
+
+class Needy(Layer):
+    def __init__(self, in_layer, names):
+        super().__init__(in_layer)
+        self.count = len(names)
+
+class Helpful(Needy):
+    @staticmethod
+    def example():
+        from pysmorch import Data
+        return Helpful(Data(np.ones((3, 2)) * 0.5), ["a"])
+    def compute(self, x):
+        return x * self.count
+    def pull_back(self, dwnstrm):
+        return dwnstrm * self.count
+
+class NotALayer:
+    pass
+"""
+
+
+def test_the_layers_in_a_file_are_found_made_and_checked(tmp_path):
+    path = tmp_path / "mylayers.py"
+    path.write_text(FILE)
+    report = check_file(path)
+    verdicts = {(row.layer, row.what): row.passed for row in report}
+    assert verdicts == {
+        ("Square", "input"): False,
+        ("Linear", "W"): True,
+        ("Linear", "input"): True,
+        ("CrossEntropy", "input"): True,
+        ("Needy", "-"): False,
+        ("Helpful", "input"): True,
+    }
+    assert any("half of what it should be" in message for message in report.messages)
+    assert any("give it a static method example()" in message for message in report.messages)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error", "message"),
+    [
+        ("nothing.py", None, FileNotFoundError, "no such file"),
+        ("empty.py", "x = 1", ValueError, "defines no layer classes"),
+        ("broken.py", "def f(:", ValueError, "line 1: "),
+        ("raises.py", "1 / 0", ValueError, "ZeroDivisionError"),
+        ("text.txt", "x = 1", ValueError, "not a Python file"),
+    ],
+)
+def test_files_that_cannot_be_checked_are_refused_in_one_line(tmp_path, name, text, error, message):
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(error, match=message) as info:
+        check_file(path)
+    assert "\n" not in str(info.value)
+    assert name in str(info.value)
+
+
+def test_a_subclass_of_layer_without_mathematics_is_a_failed_row():
+    class Empty(Layer):
+        pass
+
+    assert "does not define compute" in check(Empty(ps.Data(X))).messages[0]
