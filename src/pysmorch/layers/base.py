@@ -147,6 +147,12 @@ class Layer:
         else:
             self._G = array.astype(self.W.dtype, copy=False)
 
+    def replace_parameters(self, W: Array) -> None:
+        """Take this array itself as `W`, with its dtype; the shape has to fit."""
+        if W.shape != self.W.shape:
+            raise ShapeError(f"{self!r}: W has shape {self.W.shape}, but an array of shape {W.shape} was given")
+        self._W, self._G_is_bound = W, False
+
     def bind(self, W: Array, G: Array) -> None:
         """Keep parameters and gradient in these arrays from now on; the values of `W` move into them."""
         W[...] = self.W

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 SHUFFLE = 0
 """The place of shuffling among the streams of one seed; layers have the places from 1."""
 
-_source: ContextVar[np.random.Generator | None] = ContextVar("source of initial weights", default=None)
+_source: ContextVar[Any] = ContextVar("source of initial weights", default=None)
 
 
 def standard_normal(*shape: int) -> NDArray[np.float64]:
@@ -40,7 +40,14 @@ def weights_from(seed: int) -> Iterator[None]:
     >>> bool((a.W == b.W).all())
     True
     """
-    token = _source.set(np.random.Generator(np.random.Philox(key=check_seed(seed))))
+    with drawing_from(np.random.Generator(np.random.Philox(key=check_seed(seed)))):
+        yield
+
+
+@contextmanager
+def drawing_from(source: Any) -> Iterator[None]:
+    """Inside this context new layers draw from `source`, which has the methods of a NumPy Generator."""
+    token = _source.set(source)
     try:
         yield
     finally:

@@ -1,0 +1,168 @@
+"""A network as plain data and tensors, and back."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pysmorch import layers as layer_module
+from pysmorch import losses as loss_module
+from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
+from pysmorch.layers.base import Array, Layer, feeders, name_layers
+from pysmorch.layers.randomness import drawing_from
+from pysmorch.losses import Loss
+from pysmorch.network import Network
+
+
+def _classes(module: Any, base: type) -> dict[str, Any]:
+    return {
+        name: cls
+        for name, cls in vars(module).items()
+        if inspect.isclass(cls) and issubclass(cls, base) and cls is not base
+    }
+
+
+LAYERS = _classes(layer_module, Layer)
+LOSSES = _classes(loss_module, Loss)
+"""The only classes that a file can name, besides those that the caller of `load` passes."""
+
+
+def network_to_parts(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the graph as plain data and the arrays by name.
+
+    Raises ValueError for a layer that is not a subclass of Layer, or has arguments that are not plain data.
+    """
+    number = {id(layer): i for i, layer in enumerate(network.layers)}
+    described = []
+    tensors: dict[str, Array] = {}
+    for layer, name in zip(network.layers, network.names, strict=True):
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"{name} cannot be saved: its class {type(layer).__name__} is not a subclass of pysmorch.Layer, "
+                "so that its arguments are not known"
+            )
+        described.append(
+            {
+                "type": type(layer).__name__,
+                "fed_by": [number[id(feeder)] for feeder in feeders(layer)],
+                "config": {key: _plain(value, f"{name}'s {key}") for key, value in layer.config.items()},
+                "lr_factor": layer.lr_factor,
+                "decay_factor": layer.decay_factor,
+            }
+        )
+        if layer.has_parameters:
+            tensors[f"{name}.W"] = layer.W
+        tensors |= {f"{name}.{key}": array for key, array in layer.state.items()}
+    loss = network.loss
+    header = {
+        "layers": described,
+        "output": number[id(network.output)],
+        "loss": {
+            "type": type(loss).__name__,
+            "config": {key: _plain(value, f"the loss's {key}") for key, value in loss.config.items()},
+        },
+    }
+    return header, tensors
+
+
+def network_from_parts(
+    header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()
+) -> Network:
+    """Return the network of `network_to_parts`; `layers` are classes of your own that the graph may name.
+
+    Raises ModelFileError when anything does not fit.
+    """
+    known = LAYERS | {cls.__name__: cls for cls in layers}
+    made: list[Layer] = []
+    with drawing_from(_Nothing(sum(array.size for array in tensors.values()))):
+        for i, description in enumerate(entries(header, "layers", dict)):
+            made.append(_make_layer(description, i, made, known))
+    output = entry(header, "output", int)
+    if not 0 <= output < len(made):
+        raise ModelFileError(f"its output is layer {output}, but there are {len(made)} layers")
+    loss = _make_loss(entry(header, "loss", dict), made[output])
+    network = Network(loss)
+    if [id(layer) for layer in network.layers] != [id(layer) for layer in made]:
+        raise ModelFileError("its layers are not in the order of the graph, or not all of them lead to the loss")
+    for layer, name in zip(made, name_layers(made), strict=True):
+        if layer.has_parameters:
+            layer.replace_parameters(_take(tensors, f"{name}.W", layer.W.shape))
+        layer.state = {key: _take(tensors, f"{name}.{key}", array.shape) for key, array in layer.state.items()}
+    return network
+
+
+class _Nothing:
+    """Where layers that get their weights from a file draw them from: zeros, and no more of them than the file has."""
+
+    def __init__(self, num_entries: int) -> None:
+        self.num_entries = num_entries
+
+    def standard_normal(self, shape: tuple[int, ...]) -> Array:
+        if float(np.prod([float(size) for size in shape])) > self.num_entries:
+            raise ModelFileError(f"a layer has parameters of shape {shape}, more than there are in the file")
+        return np.zeros(shape)
+
+    def integers(self, high: int) -> int:
+        return 0
+
+
+def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: dict[str, type[Layer]]) -> Layer:
+    name = entry(description, "type", str)
+    if name not in known:
+        raise ModelFileError(
+            f"it has a layer of class {name!r}, which is not one of pysmorch; pass your class: load(path, layers=[{name}])"
+        )
+    fed_by = entries(description, "fed_by", int)
+    if any(not 0 <= number < i for number in fed_by):
+        raise ModelFileError(f"layer {i} ({name}) is fed by {fed_by}, which are not layers before it")
+    layer: Layer = _call(known[name], [made[number] for number in fed_by], entry(description, "config", dict))
+    layer.lr_factor = float(entry(description, "lr_factor", float, int))
+    layer.decay_factor = float(entry(description, "decay_factor", float, int))
+    return layer
+
+
+def _make_loss(description: dict[str, Any], output: Layer) -> Loss:
+    name = entry(description, "type", str)
+    if name not in LOSSES:
+        raise ModelFileError(f"it has a loss of class {name!r}, which is not one of pysmorch")
+    loss: Loss = _call(LOSSES[name], [output], entry(description, "config", dict))
+    return loss
+
+
+def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
+    parameters = inspect.signature(cls).parameters
+    unknown = set(config) - (set(parameters) - {"in_layer", "in_layers", "labels", "ones_hot"})
+    if unknown:
+        raise ModelFileError(f"{cls.__name__} has no argument {', '.join(sorted(unknown))}")
+    for name, value in config.items():
+        check_sizes(name, value)
+    try:
+        return cls(*feeding, **config)
+    except ModelFileError:
+        raise
+    except (TypeError, ValueError, MemoryError, OverflowError, IndexError) as error:
+        raise ModelFileError(f"{cls.__name__} cannot be made as the file says: {error}") from error
+
+
+def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    if name not in tensors:
+        raise ModelFileError(f"the array {name} is missing")
+    array = tensors[name]
+    if array.shape != shape or array.dtype.kind != "f":
+        raise ModelFileError(
+            f"the array {name} has shape {array.shape} and dtype {array.dtype}, expected floats of shape {shape}"
+        )
+    return array
+
+
+def _plain(value: Any, what: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, what) for item in value]
+    raise ValueError(f"{what} cannot be saved: a {type(value).__name__} is not plain data")

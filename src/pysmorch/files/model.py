@@ -1,0 +1,136 @@
+"""Model files: a network or an estimator in one .safetensors file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pysmorch.files.graph import network_from_parts, network_to_parts
+from pysmorch.files.header import ModelFileError, entry
+from pysmorch.files.writing import write_whole
+from pysmorch.layers.base import Array, Layer
+from pysmorch.network import Network
+
+FORMAT = 1
+"""Raised when files can no longer be read by older versions."""
+
+METADATA_KEY = "pysmorch"
+DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
+
+
+def save(model: Any, path: str | Path) -> None:
+    """Write a Network, Classifier or Regressor into one .safetensors file, whole or not at all.
+
+    Raises ValueError for a model that cannot be described as plain data, OSError when the file cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    if isinstance(model, Network):
+        kind = "network"
+        parts, tensors = network_to_parts(model)
+    else:
+        kind = type(model).__name__.lower()
+        parts, tensors = model.to_parts()
+    # In C order, which is the only order that the writer takes down rightly.
+    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
+    header = {"format": FORMAT, "kind": kind, "versions": _versions(), "model": parts}
+    header["checksum"] = _checksum(header, arrays)
+    try:
+        text = json.dumps(header, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"the model cannot be saved: {error}") from error
+    content = to_bytes(arrays, metadata={METADATA_KEY: text})
+    write_whole(path, lambda file: file.write(content))
+
+
+def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Any:
+    """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
+
+    Args:
+        path: the file.
+        layers: layer classes of your own that the model has; a file never names code by itself.
+
+    Raises FileNotFoundError when there is no such file, ModelFileError when it is not a model, is damaged or altered,
+    or comes from a newer version.
+    """
+    header, tensors = read_parts(path)
+    try:
+        return _reader(entry(header, "kind", str), layers)(entry(header, "model", dict), tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+
+
+def read_parts(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header and the arrays of a model file, after checking that they are what was written."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a model file")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+            if text is None:
+                raise ModelFileError(f"{path}: a .safetensors file, but not a model of pysmorch")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (SafetensorError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: not a model file, or a damaged one ({_one_line(error)})") from error
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: its header is damaged ({_one_line(error)})") from error
+    try:
+        _check_header(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    return header, tensors
+
+
+def _check_header(header: Any, tensors: dict[str, Array]) -> None:
+    number = entry(header, "format", int)
+    if number > FORMAT:
+        raise ModelFileError(f"written in format {number} by a newer version, this one reads {FORMAT}; update pysmorch")
+    for name, array in tensors.items():
+        if array.dtype.name not in DTYPES:
+            raise ModelFileError(f"the array {name} has dtype {array.dtype}, which no model has")
+    checksum = entry(header, "checksum", str)
+    rest = {name: value for name, value in header.items() if name != "checksum"}
+    if _checksum(rest, tensors) != checksum:
+        raise ModelFileError("the checksum does not fit: the file was damaged or altered")
+
+
+def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _reader(kind: str, layers: Sequence[type[Layer]]) -> Callable[[dict[str, Any], dict[str, Array]], Any]:
+    if kind == "network":
+        return lambda parts, tensors: network_from_parts(parts, tensors, layers)
+    from pysmorch.estimators import Classifier, Regressor
+
+    estimators: dict[str, Any] = {"classifier": Classifier, "regressor": Regressor}
+    if kind not in estimators:
+        raise ModelFileError(f"it holds a {kind!r}, which this version does not know")
+    return lambda parts, tensors: estimators[kind].from_parts(parts, tensors, layers)
+
+
+def _versions() -> dict[str, str]:
+    import pysmorch
+
+    return {"pysmorch": pysmorch.__version__, "numpy": np.__version__}
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

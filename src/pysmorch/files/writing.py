@@ -1,0 +1,68 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+
+def check_writable(path: str | Path) -> Path:
+    """Return the path if a file can be put there, or say why not; nothing is written."""
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the folder {folder} for {path.name} does not exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"the folder {folder} for {path.name} is not writable")
+    return path
+
+
+def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file so that it is there whole or not at all, also when the power fails; what was there stays until then.
+
+    `write` is called with a temporary file in the same folder, which then takes the place of `path`.
+
+    Raises OSError when the file cannot be written; nothing has changed then.
+    """
+    path = check_writable(path)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, mode)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, f"{path} could not be written: {reason}; nothing was changed") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last; systems that cannot open a folder have no need of it."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
