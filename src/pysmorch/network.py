@@ -117,12 +117,13 @@ class Network:
             dtype=dtype,
         )
 
-    def predict(self, X: Any, batch_size: int = training_module.EVALUATION_BATCH) -> Array:
+    def predict(self, X: Any, batch_size: int = training_module.EVALUATION_BATCH, dtype: str | None = None) -> Array:
         """Return the output of the last layer for every row of X, before the loss: logits in a classifier.
 
-        `network.loss.predictions(output)` turns logits into probabilities.
+        `network.loss.predictions(output)` turns logits into probabilities. Arithmetic is in `dtype`, "float32" or
+        "float64"; None takes that of the parameters.
         """
-        return predict(self.output, check_inputs(self.inputs, X, "X"), batch_size)
+        return predict(self.output, check_inputs(self.inputs, X, "X"), batch_size, dtype)
 
     def evaluate(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Metrics | None = None

@@ -119,10 +119,10 @@ def evaluate(loss: Loss, data: Dataset, batch_size: int) -> Totals:
     return totals
 
 
-def predict(output: Any, inputs: list[Array], batch_size: int) -> Array:
-    """Return the output of a layer for all rows, in prediction mode and in the dtype of the parameters."""
+def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
+    """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters."""
     layers = graph(output)
-    dtype = _dtype_of(layers, inputs)
+    dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     num_data = len(inputs[0])
     parts = []
     with _mode(layers, training=False), _keeping_data(layers), np.errstate(all="ignore"):
