@@ -136,6 +136,10 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         check_classification_targets(labels)
         return labels
 
+    def encode_labels(self, y: Any) -> Array:
+        """Return the places of labels in `classes_`; ValueError names labels that are not among them."""
+        return self._encode_labels(np.asarray(y))
+
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         self._set_classes(np.unique(y if sample_weight is None else y[sample_weight > 0]))
 

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +120,7 @@ class Columns:
         assert self.columns is not None
         encoded = np.zeros((len(table), self.width), dtype=np.float32)
         numbers = [_numbers(column.name, table[column.name]) for column in self.columns if column.kind == "number"]
-        scaled = iter(self._scaled(np.stack(numbers, axis=1)).T if numbers else [])
+        scaled: Iterator[Array] = iter(self._scaled(np.stack(numbers, axis=1)).T if numbers else [])
         start = 0
         for column in self.columns:
             block = encoded[:, start : start + column.width]

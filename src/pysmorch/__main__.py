@@ -1,0 +1,5 @@
+"""`python -m pysmorch` is the command line."""
+
+from pysmorch.cli import main
+
+main()

@@ -1,0 +1,174 @@
+"""The command line: `pysmorch train data.csv --target price`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Neural networks on the machine people have: tables and small images in, a model file and an honest score out.",
+)
+
+SOURCE = "a CSV or Parquet file, an .npz, an idx file of images, or a bundled set: digits, iris, wine, breast-cancer, diabetes"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    try:
+        code = app(prog_name="pysmorch", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except KeyboardInterrupt:
+        code = _say("interrupted; no file was written", 130)
+    except (ValueError, OSError, ArithmeticError, MemoryError) as error:
+        code = _say(str(error) or type(error).__name__, 2)
+    except Exception as error:
+        # Typer's own usage errors know their message; anything else is a bug and shows its traceback.
+        if type(error).__name__ == "Abort":
+            code = _say("interrupted; no file was written", 130)
+        elif hasattr(error, "format_message"):
+            code = _say(f"{error.format_message()} (see pysmorch --help)", 2)
+        else:
+            raise
+    sys.exit(code or 0)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"pysmorch: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+@app.command()
+def train(
+    source: Annotated[str, typer.Argument(help=SOURCE)] = "digits",
+    target: Annotated[
+        str | None, typer.Option(help="column to predict: a name, or a number (negative from the end)")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
+    out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors",
+    task: Annotated[str | None, typer.Option(help="classification or regression, instead of what is inferred")] = None,
+    test: Annotated[float, typer.Option(help="share of the rows that is held out for the figures; 0 for none")] = 0.2,
+    hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None,
+    activation: Annotated[str | None, typer.Option(help="relu, tanh, gelu, silu, mish, selu, ...")] = None,
+    dropout: Annotated[float | None, typer.Option(help="share of hidden units dropped while training")] = None,
+    epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
+    drop: Annotated[str | None, typer.Option(help="columns to leave out, separated by commas")] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
+) -> None:
+    """Train a model, say how good it is on rows it has not seen, and write it into a file."""
+    from pysmorch.cli import commands
+
+    options = {
+        "hidden": commands.parse_hidden(hidden),
+        "activation": activation,
+        "dropout": dropout,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    commands.train(
+        source,
+        target,
+        labels,
+        out,
+        task,
+        test,
+        (drop or "").split(",") if drop else [],
+        not no_header,
+        seed,
+        quiet,
+        given,
+    )
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="model file")],
+    source: Annotated[str, typer.Argument(help=SOURCE)],
+    out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None,
+    no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+) -> None:
+    """Predict the rows of a source: a column with the prediction, and one with each class's probability."""
+    from pysmorch.cli import commands
+
+    commands.predict(model, source, out, no_header)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="model file")],
+    source: Annotated[str, typer.Argument(help=SOURCE)],
+    target: Annotated[
+        str | None, typer.Option(help="column with the right answers, if it is not called as in training")
+    ] = None,
+    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
+    no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+) -> None:
+    """Say how good a model is on all rows of a source."""
+    from pysmorch.cli import commands
+
+    commands.evaluate(model, source, target, labels, no_header)
+
+
+@app.command()
+def show(model: Annotated[str, typer.Argument(help="model file")]) -> None:
+    """Show what is in a model file: its columns, classes, layers, and how it was trained."""
+    from pysmorch.cli import commands
+
+    commands.show(model)
+
+
+@app.command()
+def check(
+    file: Annotated[str | None, typer.Argument(help="Python file with layer classes of your own")] = None,
+) -> None:
+    """Compare the gradients of all layers with finite differences, of the library or of a file; name the mistakes."""
+    from pysmorch.gradcheck import check_file, check_library
+
+    report = check_library() if file is None else check_file(file)
+    print(report)
+    print(f"{sum(row.passed for row in report)} of {len(report.rows)} gradients are right")
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what PySmorch finds on this machine: versions, BLAS, cores, memory, and what would run."""
+    from pysmorch.cli.doctor import findings
+
+    for name, value in findings().items():
+        print(f"{name:<14}{value}")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import pysmorch
+
+        print(f"pysmorch {pysmorch.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,65 @@
+"""What PySmorch finds on this machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "narwhals", "safetensors", "rich", "typer")
+
+
+def findings() -> dict[str, str]:
+    """Return names and values, as text."""
+    import pysmorch
+
+    found = {
+        "pysmorch": pysmorch.__version__,
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+    }
+    found |= {name: _version(name) for name in LIBRARIES}
+    found["BLAS"] = _blas()
+    found["cores"] = _cores()
+    found["memory"] = _memory()
+    found["would run"] = "the reference path: NumPy, layer by layer"
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _blas() -> str:
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()
+
+
+def _cores() -> str:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _read("/sys/fs/cgroup/cpu.max").split()
+    limit = f", limited to {int(quota[0]) / int(quota[1]):.3g} by the container" if quota and quota[0] != "max" else ""
+    return f"{usable} of {os.cpu_count()}{limit}"
+
+
+def _memory() -> str:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return "unknown"
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    limit = _read("/sys/fs/cgroup/memory.max").strip()
+    limited = f", limited to {int(limit) / 2**30:.1f} GiB by the container" if limit.isdigit() else ""
+    return f"{total:.1f} GiB{limited}"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
