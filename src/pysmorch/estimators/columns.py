@@ -2,6 +2,10 @@
 
 - Numbers are scaled to mean 0 and variance 1. Where a column is so skewed that a few values would dwarf the others, the
   logarithm log(1 + |x|), with the sign of x, is taken first. A missing number becomes the mean.
+- With enough rows, a number is also told by where it lies among its quantiles: for each interval between two of them
+  one number that is 0 below it, 1 above it and rises in between (piecewise linear encoding: Gorishniy, Rubachev and
+  Babenko, "On embeddings for numerical features in tabular deep learning", 2022). That lets a network treat parts of
+  a scale differently, which a single scaled number makes hard to learn.
 - A boolean is a number, and so is a point in time (seconds).
 - A column of text with a limited number of different values is a category: one indicator for each value that is seen
   more than once, one for all rare ones together. A value that was never seen is none of the known ones: it takes the
@@ -12,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +25,13 @@ from pysmorch.layers.base import Array
 
 SKEWED = 2.0
 """Skewness from which the logarithm is taken, if it is less skewed then."""
+
+MAX_INTERVALS = 32
+ROWS_OF_AN_INTERVAL = 100
+"""So many rows are needed for each interval between quantiles."""
+
+MAX_COLUMNS_WITH_INTERVALS = 48
+"""Tables with more number columns than this are wide enough as they are."""
 
 MAX_CATEGORIES = 255
 MAX_WORDS = 500
@@ -52,25 +62,32 @@ class Column:
     rare: bool = False
 
     @property
-    def width(self) -> int:
-        """How many numbers the column becomes."""
-        return int(self.missing) + (1 if self.kind == "number" else len(self.values) + int(self.rare))
+    def num_indicators(self) -> int:
+        """How many indicators the column has."""
+        return int(self.missing) + (0 if self.kind == "number" else len(self.values) + int(self.rare))
 
 
 @dataclass
 class Columns:
     """What was learned about all columns of a table or an array.
 
+    A row becomes the scaled numbers, the places in their intervals, then the indicators of each column.
+
     Attributes:
         columns: one for each column of a table; None for an array, whose columns are numbers without names.
         mean, scale: of each number column, after the logarithm where it is taken.
         logarithm: for which number columns it is taken.
+        low, high: the ends of all intervals.
+        owner: for each interval, the number column that it belongs to.
     """
 
     columns: list[Column] | None
     mean: Array
     scale: Array
     logarithm: Array
+    low: Array
+    high: Array
+    owner: Array
 
     @property
     def names(self) -> list[str] | None:
@@ -80,7 +97,7 @@ class Columns:
     @property
     def width(self) -> int:
         """How many numbers a row becomes."""
-        return len(self.mean) if self.columns is None else sum(column.width for column in self.columns)
+        return len(self.mean) + len(self.owner) + sum(column.num_indicators for column in self.columns or [])
 
     @classmethod
     def learn_array(cls, X: Array, weights: Array | None) -> Columns:
@@ -90,8 +107,10 @@ class Columns:
             of_rows = w @ np.stack([X.mean(1), np.square(X, dtype=np.float64).mean(1)], axis=1) / w.sum()
             std = float(np.sqrt(max(of_rows[1] - of_rows[0] ** 2, 0.0)))
             ones = np.ones(X.shape[1])
-            return cls(None, of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool))
-        return cls(None, *_learn_numbers(X.astype(np.float64), weights))
+            scaling = (of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool))
+            return cls(None, *scaling, *_no_intervals())
+        X = X.astype(np.float64)
+        return cls(None, *_learn_numbers(X, weights), *_learn_intervals(X, weights))
 
     @classmethod
     def learn_table(cls, table: Any, weights: Array | None) -> Columns:
@@ -106,48 +125,54 @@ class Columns:
             if values is not None:
                 numbers.append(values)
         block = np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0))
-        return cls(columns, *_learn_numbers(block, weights))
+        return cls(columns, *_learn_numbers(block, weights), *_learn_intervals(block, weights))
 
     def encode_array(self, X: Array) -> Array:
         """Return the rows as numbers, float32, shape (N, width)."""
-        return self._scaled(X.astype(np.float64, copy=False))
+        encoded = np.zeros((len(X), self.width), dtype=np.float32)
+        self._encode_numbers(X.astype(np.float64, copy=False), encoded)
+        return encoded
 
     def encode_table(self, table: Any) -> Array:
         """Return the rows of a narwhals data frame with the same columns as numbers, float32, shape (N, width).
 
         Raises ColumnError when a column of numbers holds something else.
         """
-        assert self.columns is not None
+        columns = self.columns or []
         encoded = np.zeros((len(table), self.width), dtype=np.float32)
-        numbers = [_numbers(column.name, table[column.name]) for column in self.columns if column.kind == "number"]
-        scaled: Iterator[Array] = iter(self._scaled(np.stack(numbers, axis=1)).T if numbers else [])
-        start = 0
-        for column in self.columns:
-            block = encoded[:, start : start + column.width]
-            start += column.width
+        numbers = {c.name: _numbers(c.name, table[c.name]) for c in columns if c.kind == "number"}
+        if numbers:
+            self._encode_numbers(np.stack(list(numbers.values()), axis=1), encoded)
+        start = len(self.mean) + len(self.owner)
+        for column in columns:
+            block = encoded[:, start : start + column.num_indicators]
+            start += column.num_indicators
             if column.kind == "number":
-                block[:, 0] = next(scaled)
-                missing = np.isnan(_numbers(column.name, table[column.name])) if column.missing else None
+                missing = np.isnan(numbers[column.name])
             else:
                 cells = _strings(table[column.name])
                 missing = cells.is_null().to_numpy(zero_copy_only=False)
-                if column.kind == "category":
-                    _mark_categories(block, column, cells, missing)
-                else:
-                    _mark_words(block, column, cells)
-            if column.missing and missing is not None:
+                mark = _mark_categories if column.kind == "category" else _mark_words
+                mark(block, column, cells)
+            if column.missing:
                 block[:, -1] = missing
         return encoded
 
-    def _scaled(self, numbers: Array) -> Array:
-        numbers = np.where(self.logarithm, _signed_log(numbers), numbers) if self.logarithm.any() else numbers
-        scaled = (numbers - self.mean) / self.scale
-        return np.nan_to_num(scaled, nan=0.0, posinf=np.inf, neginf=-np.inf).astype(np.float32)
+    def _encode_numbers(self, numbers: Array, encoded: Array) -> None:
+        """Write scaled numbers and places in intervals into the first columns of `encoded`; 0 for what is missing."""
+        scaled = np.where(self.logarithm, _signed_log(numbers), numbers) if self.logarithm.any() else numbers
+        count = len(self.mean)
+        encoded[:, :count] = (scaled - self.mean) / self.scale
+        if len(self.owner):
+            places = (numbers[:, self.owner] - self.low) / (self.high - self.low)
+            encoded[:, count : count + len(self.owner)] = np.clip(places, 0.0, 1.0)
+        known = encoded[:, : count + len(self.owner)]
+        known[np.isnan(known)] = 0.0
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return what was learned as plain data and arrays."""
         columns = None if self.columns is None else [vars(column) for column in self.columns]
-        return {"columns": columns}, {"mean": self.mean, "scale": self.scale, "logarithm": self.logarithm}
+        return {"columns": columns}, {name: getattr(self, name) for name in _ARRAYS}
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> Columns:
@@ -168,14 +193,21 @@ class Columns:
             ]
             if any(column.kind not in ("number", "category", "text") for column in columns):
                 raise ModelFileError("a column has a kind that this version does not know")
-        try:
-            mean, scale, logarithm = (tensors[name] for name in ("mean", "scale", "logarithm"))
-        except KeyError as error:
-            raise ModelFileError(f"the array {error} of the columns is missing") from None
-        count = len(mean) if columns is None else sum(column.kind == "number" for column in columns)
-        if any(array.shape != (count,) for array in (mean, scale, logarithm)) or logarithm.dtype != bool:
+        missing = [name for name in _ARRAYS if name not in tensors or tensors[name].ndim != 1]
+        if missing:
+            raise ModelFileError(f"the array {missing[0]} of the columns is missing")
+        self = cls(columns, **{name: tensors[name] for name in _ARRAYS})
+        count = len(self.mean) if columns is None else sum(column.kind == "number" for column in columns)
+        if any(len(array) != count for array in (self.mean, self.scale, self.logarithm)):
             raise ModelFileError(f"the numbers learned about the columns are not those of {count} columns")
-        return cls(columns, mean, scale, logarithm)
+        intervals = len(self.owner)
+        owners = self.owner.dtype == np.int64 and bool(((self.owner >= 0) & (self.owner < count)).all())
+        if len(self.low) != intervals or len(self.high) != intervals or not owners or self.logarithm.dtype != bool:
+            raise ModelFileError("the intervals learned about the columns do not fit each other")
+        return self
+
+
+_ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
 def is_table(X: Any) -> bool:
@@ -288,7 +320,7 @@ def _codes(cells: Any) -> tuple[Array, list[str]]:
     return codes, encoded.dictionary.to_pylist()
 
 
-def _mark_categories(block: Array, column: Column, cells: Any, missing: Array) -> None:
+def _mark_categories(block: Array, column: Column, cells: Any) -> None:
     codes, values = _codes(cells)
     place = {value: i for i, value in enumerate(column.values)}
     otherwise = len(column.values) if column.rare else -1
@@ -336,6 +368,40 @@ def _learn_numbers(X: Array, weights: Array | None) -> tuple[Array, Array, Array
     plain, logged = moments(X), moments(_signed_log(X))
     logarithm = (np.abs(plain[2]) > SKEWED) & (np.abs(logged[2]) < np.abs(plain[2]))
     return np.where(logarithm, logged[0], plain[0]), np.where(logarithm, logged[1], plain[1]), logarithm
+
+
+def _no_intervals() -> tuple[Array, Array, Array]:
+    return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
+
+
+def _learn_intervals(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+    """Return the lower and upper ends of all intervals and the columns they belong to."""
+    w = np.ones(len(X)) if weights is None else weights
+    if not 0 < X.shape[1] <= MAX_COLUMNS_WITH_INTERVALS:
+        return _no_intervals()
+    low, high, owner = [], [], []
+    for column, values in enumerate(X.T):
+        known = ~np.isnan(values) & (w > 0)
+        edges = _edges(values[known], w[known])
+        low.append(edges[:-1])
+        high.append(edges[1:])
+        owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
+    return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
+
+
+def _edges(values: Array, w: Array) -> Array:
+    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
+    count = min(MAX_INTERVALS, int(w.sum() / ROWS_OF_AN_INTERVAL))
+    if count < 2:
+        return np.zeros(0)
+    distinct, place = np.unique(values, return_inverse=True)
+    counts = np.bincount(place, w)
+    rest = counts <= counts.sum() / count
+    if rest.sum() < 2:
+        return np.zeros(0) if len(distinct) < 3 else distinct
+    quantiles = np.quantile(distinct[rest], np.linspace(0, 1, count + 1), weights=counts[rest], method="inverted_cdf")
+    edges = np.unique(np.concatenate([quantiles, distinct[~rest]]))
+    return edges if len(edges) >= 3 else np.zeros(0)
 
 
 def _signed_log(x: Array) -> Array:
