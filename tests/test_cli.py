@@ -1,0 +1,342 @@
+"""The command line, in this process; exit codes and standard error as a shell sees them in a few tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+import pysmorch as ps
+from pysmorch.cli import main
+
+RNG = np.random.default_rng(0)
+QUICK = ["--hidden", "16", "--epochs", "15"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Run a command line in a folder of its own; returns exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["pysmorch", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capfd.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
+    lines = ["size,town,age,price"]
+    for i in range(rows):
+        size, town = 20 + (i * 37) % 90, ["Ulm", "Bath", "Nice"][i % 3]
+        age = "?" if gaps and i % 9 == 0 else (i * 7) % 50
+        lines.append(f"{size},{town},{age},{labels[int(size + 20 * (town == 'Nice') > 70)]}")
+    with open(path, "w") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def error_of(result):
+    code, _, err = result
+    lines = [line for line in err.splitlines() if line.startswith("pysmorch: error:")]
+    assert code == 2, err
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_train_on_digits_is_right_for_97_of_100(run):
+    code, out, err = run("train")
+    assert code == 0, err
+    assert float(out.split("accuracy")[1].split()[0]) >= 0.97
+    assert "model written to model.safetensors" in out
+    assert ps.load("model.safetensors").notes_["test"]["accuracy"] >= 0.97
+
+
+def test_train_predict_evaluate_and_show_work_on_a_table_with_gaps(run):
+    write_csv()
+    code, out, err = run("train", "houses.csv", "--target", "price", "--out", "m.safetensors", *QUICK)
+    assert code == 0, err
+    assert "houses.csv: 120 rows, 4 columns" in out
+    assert "classification: the target has 2 distinct text values" in out
+    assert "on 24 held-out rows" in out
+    for word in ("accuracy", "log loss", "always", "rows are the right classes"):
+        assert word in out
+    code, out, _ = run("evaluate", "m.safetensors", "houses.csv")
+    assert code == 0
+    assert "on 120 rows" in out
+    code, out, _ = run("predict", "m.safetensors", "houses.csv")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == '"prediction","probability of cheap","probability of dear"'
+    assert len(lines) == 121
+    code, out, _ = run("show", "m.safetensors")
+    assert code == 0
+    for text in (
+        "a Classifier",
+        "column town: category, 3 values",
+        "column age: number, may be missing",
+        "Linear1",
+        "cheap",
+    ):
+        assert text in out
+
+
+def test_predictions_go_into_csv_and_parquet_files(run):
+    write_csv()
+    run("train", "houses.csv", "--target", "price", *QUICK)
+    for name in ("p.csv", "p.parquet"):
+        code, out, _ = run("predict", "model.safetensors", "houses.csv", "--out", name)
+        assert code == 0
+        assert f"120 predictions written to {name}" in out
+    table = pyarrow.parquet.read_table("p.parquet")
+    assert table.column_names == ["prediction", "probability of cheap", "probability of dear"]
+    assert "must end in .csv or .parquet" in error_of(
+        run("predict", "model.safetensors", "houses.csv", "--out", "p.txt")
+    )
+
+
+def test_regression_is_inferred_and_measured_beside_the_mean(run):
+    x = RNG.uniform(0, 1, 200)
+    with open("line.csv", "w") as file:
+        file.write("x,y\n" + "\n".join(f"{v:.4f},{3 * v + 1:.4f}" for v in x))
+    code, out, err = run("train", "line.csv", "--target", "y")
+    assert code == 0, err
+    assert "regression: the target has" in out
+    for word in ("RMSE", "MAE", "R²", "always the mean"):
+        assert word in out
+    assert float(out.split("R²")[1].split()[0]) > 0.9
+    code, out, _ = run("predict", "model.safetensors", "line.csv")
+    assert out.splitlines()[0] == '"prediction"'
+
+
+def test_the_task_can_be_said(run):
+    with open("grades.csv", "w") as file:
+        file.write("x,y\n" + "\n".join(f"{i % 10},{i % 5}" for i in range(100)))
+    assert "classification" in run("train", "grades.csv", "--target", "y", *QUICK)[1]
+    out = run("train", "grades.csv", "--target", "y", "--task", "regression", *QUICK)[1]
+    assert "regression: the target has 5 distinct numbers, and --task says so" in out
+    assert "RMSE" in out
+
+
+def test_a_file_without_header_takes_column_numbers_from_either_end(run):
+    write_csv()
+    with open("houses.csv") as file:
+        rows = file.read().split("\n", 1)[1]
+    with open("bare.csv", "w") as file:
+        file.write(rows)
+    for target in ("3", "-1"):
+        code, out, err = run("train", "bare.csv", "--no-header", "--target", target, *QUICK)
+        assert code == 0, err
+        assert "classification" in out
+    assert run("evaluate", "model.safetensors", "bare.csv")[0] == 0
+    with open("features.csv", "w") as file:
+        file.write("\n".join(line.rsplit(",", 1)[0] for line in rows.splitlines()))
+    code, out, _ = run("predict", "model.safetensors", "features.csv")
+    assert code == 0
+    assert len(out.splitlines()) == 121
+
+
+def test_images_and_labels_in_idx_format_are_trained(run):
+    from .test_sources import idx
+
+    labels = RNG.integers(0, 3, 90)
+    images = RNG.integers(0, 60, (90, 4, 4)) + 60 * labels[:, None, None]
+    with open("images", "wb") as file:
+        file.write(idx(images))
+    with open("labels", "wb") as file:
+        file.write(idx(labels))
+    code, out, err = run("train", "images", "--labels", "labels", *QUICK)
+    assert code == 0, err
+    assert "images: 90 rows, 16 columns" in out
+    assert run("evaluate", "model.safetensors", "images", "--labels", "labels")[0] == 0
+    assert "has no labels" in error_of(run("train", "images"))
+
+
+def test_npz_is_trained(run):
+    X = RNG.standard_normal((80, 3))
+    np.savez("d.npz", X=X, y=X[:, 0] > 0)
+    assert run("train", "d.npz", *QUICK)[0] == 0
+    np.savez("d.npz", X=np.where(X > 2, np.nan, X), y=X[:, 0] > 0)
+    assert "X has nan in row" in error_of(run("train", "d.npz"))
+
+
+def test_the_same_seed_gives_the_same_file(run):
+    write_csv()
+    files = []
+    for name in ("a", "b"):
+        run("train", "houses.csv", "--target", "price", "--seed", "5", "--out", name, *QUICK)
+        with open(name, "rb") as file:
+            files.append(file.read())
+    assert files[0] == files[1]
+
+
+def test_columns_can_be_dropped_and_rows_without_a_target_are_left_out_aloud(run):
+    write_csv()
+    with open("houses.csv", "a") as file:
+        file.write("50,Ulm,3,\n")
+    code, out, _ = run("train", "houses.csv", "--target", "price", "--drop", "age,town", *QUICK)
+    assert code == 0
+    assert "1 rows without a value of 'price' are left out" in out
+    assert ps.load("model.safetensors").feature_names_in_.tolist() == ["size"]
+
+
+def test_all_rows_are_used_with_test_0_and_quiet_prints_only_figures(run):
+    write_csv()
+    code, out, err = run("train", "houses.csv", "--target", "price", "--test", "0", "--quiet", *QUICK)
+    assert code == 0
+    assert out == "model written to model.safetensors\n"
+    assert err == ""
+
+
+def test_unknown_labels_are_refused_with_their_names_and_the_known_ones(run):
+    write_csv()
+    write_csv("other.csv", labels=("cheap.", "dear."))
+    run("train", "houses.csv", "--target", "price", *QUICK)
+    line = error_of(run("evaluate", "model.safetensors", "other.csv"))
+    assert "unknown labels 'cheap.', 'dear.'; the classes of this model are 'cheap', 'dear'" in line
+
+
+def spoil(path, content):
+    with open(path, "wb" if isinstance(content, bytes) else "w") as file:
+        file.write(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing.csv"], "nothing.csv: no such file"),
+        (["train", "houses.csv"], "Give --target; the columns are size, town, age, price"),
+        (["train", "houses.csv", "--target", "prize"], "has no column 'prize'; did you mean 'price'?"),
+        (["train", "houses.csv", "--target", "7"], "has no column '7'"),
+        (["train", "houses.csv", "--target", "price", "--drop", "sise"], "--drop: houses.csv has no column 'sise'"),
+        (["train", "houses.csv", "--target", "price", "--drop", "size,town,age"], "no columns besides the target"),
+        (["train", "houses.csv", "--target", "price", "--hidden", "a"], "--hidden must be widths such as 256,128"),
+        (
+            ["train", "houses.csv", "--target", "price", "--task", "magic"],
+            "--task must be classification or regression",
+        ),
+        (["train", "houses.csv", "--target", "price", "--task", "regression"], "--task regression needs numbers"),
+        (["train", "houses.csv", "--target", "price", "--test", "1"], "--test must be from 0 to below 1"),
+        (["train", "houses.csv", "--target", "price", "--epochs", "0"], "epochs must be a positive integer"),
+        (["train", "houses.csv", "--target", "price", "--dropout", "1"], "rate must be at least 0 and below 1"),
+        (["train", "houses.csv", "--target", "price", "--activation", "step"], "activation must be one of relu"),
+        (["train", "houses.csv", "--target", "price", "--out", "no/m"], "the folder no for m does not exist"),
+        (["train", "houses.csv", "--target", "price", "--out", "."], "is a folder"),
+        (["train", "houses.csv", "--target", "price", "--seed", "-3"], "seed"),
+        (["train", "houses.csv", "--target", "price", "--seed", "x"], "'x' is not a valid int"),
+        (["train", "one_class.csv", "--target", "y"], "has one class only, 'a'"),
+        (["train", "gap.csv", "--target", "y"], "column 'x' has no values"),
+        (["train", "gap.csv", "--target", "z"], "the target 'z' has no values"),
+        (["train", "infinite.csv", "--target", "y"], "column 'x' has an infinite value in row 2"),
+        (["train", "ragged.csv", "--target", "y"], "ragged.csv: line 3 has 3 columns, expected 2"),
+        (["train", "empty.csv", "--target", "y"], "empty.csv: the file is empty"),
+        (["train", "few.csv", "--target", "y"], "too few to hold some out"),
+        (["predict", "model.safetensors", "few.csv"], "lacks size, town, age, which the model was trained on"),
+        (["predict", "model.safetensors", "text.csv"], "column 'size' held numbers in training, but row 0 has 'big'"),
+        (["predict", "model.safetensors", "digits"], "the model was trained on a table with columns size, town, age"),
+        (["predict", "nothing", "few.csv"], "nothing: no such file"),
+        (["predict", "empty.csv", "few.csv"], "not a model file"),
+        (["predict", "cut.safetensors", "houses.csv"], "not a model file, or a damaged one"),
+        (["evaluate", "altered.safetensors", "houses.csv"], "the checksum does not fit"),
+        (["predict", "network.safetensors", "houses.csv"], "a bare network, which does not know its columns"),
+        (["check", "nothing.py"], "nothing.py: no such file"),
+        (["dance"], "No such command 'dance'"),
+        (["train", "--dance"], "No such option: --dance"),
+        (["predict"], "Missing argument"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(run, arguments, message):
+    write_csv()
+    spoil("one_class.csv", "x,y\n" + "1,a\n" * 20)
+    spoil("gap.csv", "x,y,z\n" + "?,a,\n" * 10 + ",b,\n" * 10)
+    spoil("infinite.csv", "x,y\n1,a\n2,b\ninf,a\n" + "1,b\n" * 10)
+    spoil("ragged.csv", "x,y\n1,2\n1,2,3\n")
+    spoil("few.csv", "x,y\n1,a\n2,b\n")
+    spoil("text.csv", "size,town,age\nbig,Ulm,3\n")
+    spoil("empty.csv", "")
+    if "model.safetensors" in arguments or "safetensors" in " ".join(arguments):
+        assert run("train", "houses.csv", "--target", "price", "--hidden", "4", "--epochs", "1")[0] == 0
+        with open("model.safetensors", "rb") as file:
+            content = file.read()
+        spoil("cut.safetensors", content[:1000])
+        spoil("altered.safetensors", content[:-1] + b"!")
+        ps.Network(ps.SquareLoss(ps.Linear(ps.Data(shape=(None, 2)), 1))).save("network.safetensors")
+    before = sorted(os.listdir("."))
+    assert message in error_of(run(*arguments))
+    assert sorted(os.listdir(".")) == before
+
+
+def test_a_failed_training_leaves_the_model_that_was_there(run):
+    write_csv()
+    spoil("model.safetensors", "old")
+    error_of(run("train", "houses.csv", "--target", "price", "--epochs", "0"))
+    with open("model.safetensors") as file:
+        assert file.read() == "old"
+
+
+def test_a_diverging_training_is_one_line(run):
+    write_csv()
+    line = error_of(run("train", "houses.csv", "--target", "price", "--learning-rate", "1e30", *QUICK))
+    assert "the loss is not finite in epoch" in line
+
+
+def test_check_prints_a_table_and_fails_for_a_wrong_layer(run):
+    code, out, _ = run("check")
+    assert code == 0
+    assert "CrossEntropy" in out
+    spoil(
+        "mine.py",
+        "from pysmorch.layers import Layer\nclass Wrong(Layer):\n"
+        "    def compute(self, x): return x ** 2\n    def pull_back(self, d): return self.in_array * d\n",
+    )
+    code, out, _ = run("check", "mine.py")
+    assert code == 1
+    assert "Everything is half of what it should be" in out
+
+
+def test_doctor_and_version_and_help_say_what_there_is(run):
+    code, out, _ = run("doctor")
+    assert code == 0
+    for word in ("pysmorch", "numpy", "BLAS", "cores", "memory", "would run"):
+        assert word in out
+    assert run("--version")[1] == f"pysmorch {ps.__version__}\n"
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("train", "predict", "evaluate", "show", "check", "doctor"):
+        assert command in out
+
+
+def test_help_is_quick_because_nothing_heavy_is_loaded():
+    code = "import sys; from pysmorch import cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sklearn", "scipy", "pyarrow", "narwhals"} & set(loaded)
+
+
+def test_a_reader_that_has_had_enough_is_no_error(run, tmp_path):
+    write_csv(rows=3000)
+    run("train", "houses.csv", "--target", "price", "--hidden", "4", "--epochs", "1")
+    command = f"{sys.executable} -m pysmorch predict model.safetensors houses.csv | head -1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.stdout.startswith('"prediction"')
+    assert result.stderr == ""
+
+
+def test_an_interrupt_is_one_line_and_writes_no_model(tmp_path):
+    command = [sys.executable, "-m", "pysmorch", "train", "digits", "--epochs", "100000", "--hidden", "512,512"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert "epoch 1/" in process.stderr.readline()
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - start < 20
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "pysmorch: error: interrupted; no file was written"
+    assert os.listdir(tmp_path) == []
