@@ -214,7 +214,7 @@ def _read_parquet(path: Path, labels: str | None) -> Source:
 
 def _read_npz(path: Path, labels: str | None) -> Source:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             names = list(file.files)
             features, targets = _pick(names, FEATURE_NAMES), _pick(names, LABEL_NAMES)
             if features is None:

@@ -20,23 +20,26 @@ app = typer.Typer(
 SOURCE = "a CSV or Parquet file, an .npz, an idx file of images, or a bundled set: digits, iris, wine, breast-cancer, diabetes"
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     try:
         code = app(prog_name="pysmorch", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer turns an interrupt into a code of its own accord
+            _say("interrupted; no file was written", code)
     except BrokenPipeError:  # whoever read our output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:
-        code = _say("interrupted; no file was written", 130)
+        code = _say("interrupted; no file was written", INTERRUPTED)
     except (ValueError, OSError, ArithmeticError, MemoryError) as error:
         code = _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.
-        if type(error).__name__ == "Abort":
-            code = _say("interrupted; no file was written", 130)
-        elif hasattr(error, "format_message"):
+        if hasattr(error, "format_message"):
             code = _say(f"{error.format_message()} (see pysmorch --help)", 2)
         else:
             raise

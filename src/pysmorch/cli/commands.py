@@ -12,6 +12,7 @@ import numpy as np
 from pysmorch.cli import figures
 from pysmorch.engine.dataset import check_finite
 from pysmorch.estimators import Classifier, Regressor
+from pysmorch.estimators.base import split_rows
 from pysmorch.files import ModelFileError, load, write_whole
 from pysmorch.files.writing import check_writable
 from pysmorch.layers.base import Array
@@ -39,6 +40,8 @@ def train(
         raise ValueError(f"--task must be classification or regression, but is {task!r}")
     if not 0 <= test < 1:
         raise ValueError(f"--test must be from 0 to below 1, but is {test}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {seed}")
     check_writable(out)
     say = _silent if quiet else print
     source = read(source_name, header, labels)
@@ -51,7 +54,9 @@ def train(
     estimator: Any = Classifier if task == "classification" else Regressor
     model = estimator(random_state=seed, verbose=not quiet, **options)
     if task == "classification" and len(np.unique(y)) < 2:
-        raise ValueError(f"the target {target_name!r} has one class only, {y[0]!r}; there is nothing to tell apart")
+        raise ValueError(
+            f"the target {target_name!r} has one class only, {y.tolist()[0]!r}; there is nothing to tell apart"
+        )
     training, held_out = _split(y, task, test, seed, say)
     model.fit(_take(X, training), y[training])
     model.notes_ = {"source": source.name, "target": target_name, "task": task, "header": header}
@@ -192,10 +197,13 @@ def _with_labels(X: Any, y: Any, name: str, say: Any) -> tuple[Any, Array]:
         check_finite(y, "y")
         if y.ndim > 1:
             raise ValueError(f"y must have one label for each row, but has shape {y.shape}")
+        if not isinstance(X, np.ndarray):
+            _check_columns(X)
         return X, y
-    known = y.is_valid().to_numpy(zero_copy_only=False) if hasattr(y, "is_valid") else np.ones(len(y), bool)
+    known = y.is_valid().to_numpy(zero_copy_only=False)
     if not known.any():
         raise ValueError(f"the target {name!r} has no values")
+    _check_columns(X)
     if not known.all():
         say(f"{int((~known).sum())} rows without a value of {name!r} are left out")
         X, y = X.filter(known), y.filter(known)
@@ -210,6 +218,22 @@ def _with_labels(X: Any, y: Any, name: str, say: Any) -> tuple[Any, Array]:
         raise ValueError(f"the target {name!r} has type {y.type}; expected numbers or text")
     check_finite(labels, f"the target {name!r}")
     return X, labels
+
+
+def _check_columns(X: Any) -> None:
+    """Say which column has no value, or an infinite one, and in which row, counted from 1."""
+    import pyarrow as pa
+
+    for name in X.column_names:
+        column = X[name]
+        if column.null_count == len(column):
+            raise ValueError(f"column {name!r} has no values; leave it out with --drop {name}")
+        if pa.types.is_floating(column.type):
+            infinite = np.flatnonzero(np.isinf(column.to_numpy()))
+            if len(infinite):
+                raise ValueError(
+                    f"column {name!r} has an infinite value in row {infinite[0] + 1}; replace it, or use --drop {name}"
+                )
 
 
 def _infer_task(y: Array, task: str | None) -> tuple[str, str]:
@@ -227,22 +251,14 @@ def _infer_task(y: Array, task: str | None) -> tuple[str, str]:
 
 
 def _split(y: Array, task: str, test: float, seed: int, say: Any) -> tuple[Array, Array]:
-    from sklearn.model_selection import train_test_split
-
-    rows = np.arange(len(y))
     if test == 0:
-        return rows, rows[:0]
-    if len(rows) < 5:
-        raise ValueError(f"{len(rows)} rows are too few to hold some out; add --test 0")
-    try:
-        stratify = y if task == "classification" else None
-        parts: Any = train_test_split(rows, test_size=test, random_state=seed, stratify=stratify)
-    except ValueError:
-        say(
-            "some classes have too few rows to be in both parts; the held-out rows are drawn without regard to the classes"
-        )
-        parts = train_test_split(rows, test_size=test, random_state=seed)
-    return np.sort(parts[0]), np.sort(parts[1])
+        return np.arange(len(y)), np.arange(0)
+    if len(y) < 5:
+        raise ValueError(f"{len(y)} rows are too few to hold some out; add --test 0")
+    training, held_out, stratified = split_rows(y if task == "classification" else None, len(y), test, seed)
+    if task == "classification" and not stratified:
+        say("some classes have too few rows to be in both parts; the held-out rows are drawn without regard to them")
+    return training, held_out
 
 
 def _take(X: Any, rows: Array) -> Any:

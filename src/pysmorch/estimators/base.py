@@ -91,7 +91,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         held_out = self._validation_data(eval_set)
         rows = np.arange(len(encoded))
         if held_out is None and self._holds_out(len(rows)):
-            rows, validation = self._split(codes, seed)
+            classes = codes if codes.dtype.kind == "i" else None
+            rows, validation, _ = split_rows(classes, len(rows), self.validation_fraction, seed)
             held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
         self._train(
             encoded[rows],
@@ -197,19 +198,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if self.early_stopping == "auto":
             return num_data >= EARLY_STOPPING_FROM
         return bool(self.early_stopping)
-
-    def _split(self, codes: Array, seed: int) -> tuple[Array, Array]:
-        rows = np.arange(len(codes))
-        stratify = (
-            codes
-            if codes.dtype.kind == "i" and np.bincount(codes).min(initial=2, where=np.bincount(codes) > 0) > 1
-            else None
-        )
-        fraction = self.validation_fraction
-        if stratify is not None and int(np.ceil(fraction * len(rows))) < len(np.unique(codes)):
-            stratify = None
-        split: Any = train_test_split(rows, test_size=fraction, random_state=seed, stratify=stratify)
-        return np.sort(split[0]), np.sort(split[1])
 
     def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array, Array, Array | None] | None:
         if eval_set is None:
@@ -379,6 +367,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         return super().__sklearn_tags__()
+
+
+def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:
+    """Return the rows for training, those held out, and whether both have all classes in the same shares.
+
+    That is impossible where a class has one row only, or a part has fewer rows than there are classes.
+    """
+    rows = np.arange(num_rows)
+    num_held_out = int(np.ceil(fraction * num_rows))
+    stratified = False
+    if classes is not None:
+        counts = np.unique(classes, return_counts=True)[1]
+        stratified = counts.min() > 1 and len(counts) <= min(num_held_out, num_rows - num_held_out)
+    split: Any = train_test_split(rows, test_size=fraction, random_state=seed, stratify=classes if stratified else None)
+    return np.sort(split[0]), np.sort(split[1]), bool(stratified)
 
 
 class _Converged(Callback):

@@ -330,12 +330,15 @@ def _backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
         raise ShapeError(
             f"{layer!r}: the gradient handed back has shape {dwnstrm.shape}, the output has {layer.out_array.shape}"
         )
-    layer.pass_back = layer.pull_back(dwnstrm)
-    parts = layer.pass_back if isinstance(layer.pass_back, tuple) else (layer.pass_back,)
-    return tuple(
+    handed_back = layer.pull_back(dwnstrm)
+    parts = tuple(
         part.astype(x.dtype, copy=False) if part is not None and x.dtype.kind == "f" else part
-        for part, x in zip(parts, layer.in_arrays, strict=True)
+        for part, x in zip(
+            handed_back if isinstance(handed_back, tuple) else (handed_back,), layer.in_arrays, strict=True
+        )
     )
+    layer.pass_back = parts if isinstance(handed_back, tuple) else parts[0]
+    return parts
 
 
 class _Handover:

@@ -1,0 +1,242 @@
+"""What every layer and loss does, for all that are in the list of cases."""
+
+import copy
+import inspect
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+import pysmorch as ps
+from pysmorch import check, layers, losses
+from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
+from pysmorch.layers import Data, Layer
+from pysmorch.losses import Loss
+
+CASES = LAYER_CASES | LOSS_CASES
+
+
+def each(f):
+    return lambda layer, x: np.vectorize(f, otypes=[float])(x)
+
+
+def selu(x):
+    return 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * math.expm1(x))
+
+
+def normalize(layer, x):
+    columns = x.reshape(-1, x.shape[-1])
+    return ((columns - columns.mean(0)) / np.sqrt(columns.var(0) + layer.epsilon)).reshape(x.shape)
+
+
+def layer_normalize(layer, x):
+    rows = [(row - np.mean(row)) / math.sqrt(np.var(row) + layer.epsilon) for row in x.reshape(-1, x.shape[-1])]
+    return np.array(rows).reshape(x.shape)
+
+
+ORACLES = {
+    "Linear": lambda layer, x: np.array(
+        [[sum(a * b for a, b in zip(row, c, strict=True)) for c in layer.W.T] for row in x]
+    ),
+    "Bias": lambda layer, x: np.array([row + layer.W[0] for row in x]),
+    "Scale": lambda layer, x: np.array([row * layer.W[0] for row in x]),
+    "Relu": each(lambda v: v if v > 0 else 0.0),
+    "LeakyRelu": lambda layer, x: each(lambda v: v if v > 0 else layer.slope * v)(layer, x),
+    "Sigmoid": lambda layer, x: special.expit(x),
+    "Tanh": each(math.tanh),
+    "Gelu": each(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2))),
+    "Silu": lambda layer, x: x * special.expit(x),
+    "Mish": each(lambda v: v * math.tanh(math.log1p(math.exp(v)))),
+    "Selu": each(selu),
+    "Dropout": lambda layer, x: x * layer.mask,
+    "Dropout in prediction": lambda layer, x: x,
+    "Normalize": normalize,
+    "Normalize in prediction": lambda layer, x: (x - 0.3) / np.sqrt(1.7 + layer.epsilon),
+    "LayerNormalize": layer_normalize,
+    "Add": lambda layer, *x: x[0] + x[1] + x[2],
+    "Multiply": lambda layer, *x: x[0] * x[1] * x[2],
+    "Concat": lambda layer, *x: np.hstack(x),
+    "Flatten": lambda layer, x: np.array([example.flatten() for example in x]),
+    "Reshape": lambda layer, x: np.array([example.reshape(4, 6) for example in x]),
+    "Embedding": lambda layer, x: np.array([[layer.W[k] for k in row] for row in x]),
+}
+
+
+def inputs_of(layer):
+    return [feeder.data for feeder in layer.in_layers]
+
+
+def set_inputs(layer, arrays):
+    for feeder, array in zip(layer.in_layers, arrays, strict=True):
+        feeder.data = array
+
+
+def run(layer):
+    """Return the output, the gradient for W and those for the inputs, as of a fresh layer."""
+    if hasattr(layer, "step"):
+        layer.step = 0
+    out = layer.forward()
+    dwnstrm = np.random.default_rng(1).standard_normal(np.shape(out)).astype(np.asarray(out).dtype)
+    layer.backward(dwnstrm)
+    return [out, layer.G if layer.has_parameters else None, layer.pass_back]
+
+
+def assert_same(a, b, **tolerance):
+    for x, y in zip(a, b, strict=True):
+        if isinstance(x, tuple):
+            assert_same(x, y, **tolerance)
+        elif x is None:
+            assert y is None
+        else:
+            np.testing.assert_allclose(x, y, **({"rtol": 1e-12, "atol": 1e-13} | tolerance))
+
+
+def test_every_layer_and_loss_is_in_the_list_of_cases():
+    public = [cls for cls in vars(layers).values() if inspect.isclass(cls) and issubclass(cls, Layer)]
+    covered = {type(make()) for make in LAYER_CASES.values()}
+    assert {cls for cls in public if cls not in (Layer, Data)} == covered
+    public_losses = {cls for cls in vars(losses).values() if inspect.isclass(cls) and issubclass(cls, Loss)}
+    assert public_losses - {Loss} == {type(make()) for make in LOSS_CASES.values()}
+    assert all(getattr(ps, cls.__name__) is cls for cls in public)
+
+
+@pytest.mark.parametrize("case", LAYER_CASES)
+def test_forward_is_what_an_independent_computation_gives(case):
+    layer = LAYER_CASES[case]()
+    out = layer.forward()
+    expected = ORACLES[case.removesuffix(" of maps")](layer, *inputs_of(layer))
+    np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-14)
+    assert out.shape[1:] == tuple(layer.out_dims)[1:]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_gradients_are_right_to_1e_7(case, seed):
+    report = check(CASES[case](), tol=1e-7, seed=seed)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_repeated_passes_give_the_same(case):
+    layer = CASES[case]()
+    assert_same(run(layer), run(layer), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_inputs_are_left_as_they_were(case):
+    layer = CASES[case]()
+    before = [array.copy() for array in inputs_of(layer)]
+    for array in inputs_of(layer):
+        array.flags.writeable = False
+    run(layer)
+    for array, expected in zip(inputs_of(layer), before, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("layout", ["fortran", "sliced", "reversed", "big-endian"])
+def test_other_memory_layouts_give_the_same(case, layout):
+    layer = CASES[case]()
+    expected = run(layer)
+    change = {
+        "fortran": np.asfortranarray,
+        "sliced": lambda a: np.repeat(a, 2, axis=0)[::2],
+        "reversed": lambda a: a[::-1].copy()[::-1],
+        "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    }[layout]
+    set_inputs(layer, [change(array) for array in inputs_of(layer)])
+    assert_same(run(layer), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_arithmetic_is_in_the_dtype_of_the_input(case):
+    layer = CASES[case]()
+    exact = run(layer)
+    set_inputs(layer, [a.astype(np.float32) if a.dtype.kind == "f" else a for a in inputs_of(layer)])
+    out, _, handed_back = run(layer)
+    if not isinstance(layer, (Loss, layers.Embedding)):
+        assert out.dtype == np.float32
+        parts = handed_back if isinstance(handed_back, tuple) else (handed_back,)
+        assert all(part is None or part.dtype == np.float32 for part in parts)
+    np.testing.assert_allclose(out, exact[0], rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("case", LAYER_CASES)
+def test_a_batch_may_have_one_row_or_none(case):
+    layer = LAYER_CASES[case]()
+    arrays = inputs_of(layer)
+    for count in (1, 0):
+        set_inputs(layer, [array[:count] for array in arrays])
+        if case.startswith("Normalize") and layer.training and count == 0:
+            continue  # a mean over no rows is not defined
+        out, gradient, _ = run(layer)
+        assert out.shape == (count, *layer.out_dims[1:])
+        assert np.isfinite(out).all()
+        if count == 0 and gradient is not None:
+            np.testing.assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize("case", LOSS_CASES)
+def test_a_loss_takes_one_row_and_refuses_none(case):
+    loss = LOSS_CASES[case]()
+    x, labels = loss.in_layer.data, np.asarray(loss.labels)
+    loss.in_layer.data = x[:1]
+    loss.set_labels(labels[:1])
+    assert np.isfinite(loss.forward())
+    loss.in_layer.data = x[:0]
+    loss.set_labels(labels[:0])
+    with pytest.raises(ps.ShapeError, match="the batch is empty"):
+        loss.forward()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_copies_and_pickles_compute_the_same(case):
+    layer = CASES[case]()
+    expected = run(layer)
+    labels = getattr(layer, "labels", None), getattr(layer, "sample_weight", None)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        if isinstance(layer, Loss):
+            other.set_labels(*labels)
+        assert_same(run(other), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_layer_is_made_again_from_its_config(case):
+    layer = CASES[case]()
+    again = type(layer)(*layer.in_layers, **layer.config)
+    assert again.config == layer.config
+    assert repr(again) == repr(layer)
+    assert tuple(again.out_dims) == tuple(layer.out_dims)
+
+
+@pytest.mark.parametrize("case", ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "Silu", "Mish", "Selu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activations_of_huge_values_are_finite_without_warnings(case, dtype):
+    x = np.array([[-1e30, -1e4, -100.0, -0.0, 0.0, 1e-300, 100.0, 1e4, 1e30]], dtype=dtype)
+    layer = getattr(ps, case)(Data(x))
+    out = layer.forward()
+    layer.backward(np.ones_like(x))
+    assert np.isfinite(out).all()
+    assert np.isfinite(layer.pass_back).all()
+    assert check(getattr(ps, case)(Data(np.array([[-30.0, -5.0, 5.0, 30.0]])))).passed
+
+
+@given(rows=st.integers(1, 65), features=st.integers(1, 65), outputs=st.integers(1, 65), seed=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_dense_block_of_any_shape_is_its_formula(rows, features, outputs, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((rows, features))
+    layer = ps.dense(Data(x), outputs)
+    linear, bias = layer.in_layer.in_layer, layer.in_layer
+    bias.W[:] = rng.standard_normal(bias.W.shape)
+    out = layer.forward()
+    np.testing.assert_allclose(out, np.maximum(x @ linear.W + bias.W, 0), rtol=1e-12)
+    dwnstrm = rng.standard_normal(out.shape)
+    layer.backward(dwnstrm)
+    masked = dwnstrm * (out > 0)
+    np.testing.assert_allclose(linear.G, x.T @ masked, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(bias.G, masked.sum(0, keepdims=True), rtol=1e-9, atol=1e-12)
