@@ -124,6 +124,19 @@ def test_a_missing_sum_over_the_batch_is_caught_and_named(case):
     assert "the sum over the batch is missing" in message_of(layer)
 
 
+def test_a_missing_sum_over_repeated_entries_is_caught():
+    class Mutant(ps.Embedding):
+        def pull_back(self, dwnstrm):
+            super().pull_back(dwnstrm)
+            gradient = np.zeros_like(self.W)
+            gradient[self.indices] = dwnstrm
+            self.G = gradient
+
+    layer = CASES["Embedding"]()
+    layer.__class__ = Mutant
+    assert "No known mistake fits" in message_of(layer)
+
+
 @pytest.mark.parametrize("case", ["Normalize", "Normalize of maps", "LayerNormalize", "LayerNormalize of maps"])
 def test_a_missing_sum_in_a_normalisation_is_caught(case):
     layer = CASES[case]()
