@@ -142,11 +142,11 @@ def test_partial_fit_learns_batch_by_batch_with_the_classes_named_first():
     assert model.score(X, NAMES) > 0.8
 
 
-def test_held_out_rows_are_used_from_a_thousand_rows_on():
+def test_held_out_rows_are_used_from_five_thousand_rows_on():
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((1000, 3))
+    x = rng.standard_normal((5000, 3))
     assert quick(epochs=2).fit(x, x[:, 0] > 0).validation_curve_
-    assert not quick(epochs=2).fit(x[:999], x[:999, 0] > 0).validation_curve_
+    assert not quick(epochs=2).fit(x[:4999], x[:4999, 0] > 0).validation_curve_
     assert not quick(epochs=2, early_stopping=False).fit(x, x[:, 0] > 0).validation_curve_
 
 
@@ -237,6 +237,7 @@ def test_a_second_fit_begins_anew():
         (lambda: quick(dropout=1.0).fit(X, Y), "rate must be at least 0 and below 1"),
         (lambda: quick(epochs=0).fit(X, Y), "epochs must be a positive integer"),
         (lambda: quick(class_weight={9: 1.0}).fit(X, Y), "class"),
+        (lambda: quick(class_weight="fair").fit(X, Y), 'class_weight must be "balanced"'),
         (lambda: Regressor(loss="cubic").fit(X, Y), "loss must be one of square"),
         (lambda: Regressor(loss="poisson").fit(X, -Y), "must not be negative"),
         (lambda: Regressor(epochs=1).fit(X, Y).partial_fit(X, np.stack([Y, Y], 1)), "the model predicts 1 numbers"),

@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, type[Layer]] = {
     "selu": Selu,
 }
 
-EARLY_STOPPING_FROM = 1000
+EARLY_STOPPING_FROM = 5000
 """Rows from which early_stopping="auto" holds out validation data; with fewer, each row is worth more in training."""
 
 CONVERGED_WITHIN = 1e-4

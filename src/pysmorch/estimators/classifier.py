@@ -35,7 +35,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         batch_size: rows for one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
         epochs: how many times the rows are used at most.
         early_stopping: True holds out rows, stops when their loss has not fallen for `patience` epochs, and takes the best
-            weights back; "auto" does so from 1000 rows on; False never does. Without held-out rows, training stops when
+            weights back; "auto" does so from 5000 rows on; False never does. Without held-out rows, training stops when
             its own loss no longer falls.
         validation_fraction: share of the rows that are held out.
         patience: epochs without a better loss before training stops.
@@ -171,12 +171,15 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return sample_weight
-        known = np.arange(len(self.classes_))
+        given = np.ones(len(codes)) if sample_weight is None else sample_weight
         if isinstance(self.class_weight, dict):
             of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
+        elif self.class_weight == "balanced":
+            counts = np.bincount(codes, given, minlength=len(self.classes_))
+            of_class = counts.sum() / (len(counts) * np.maximum(counts, 1e-300))
         else:
-            of_class = compute_class_weight(self.class_weight, classes=known, y=codes, sample_weight=sample_weight)
-        weights: Array = of_class[codes] * (1.0 if sample_weight is None else sample_weight)
+            raise ValueError(f'class_weight must be "balanced", a dictionary or None, but is {self.class_weight!r}')
+        weights: Array = of_class[codes] * given
         return weights
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
