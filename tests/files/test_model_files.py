@@ -281,6 +281,9 @@ def test_what_cannot_be_written_to_is_named(tmp_path):
         write_whole(tmp_path / "nowhere" / "m", lambda file: None)
     with pytest.raises(IsADirectoryError, match="is a folder"):
         write_whole(tmp_path, lambda file: None)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="pipe is not a regular file"):
+        write_whole(tmp_path / "pipe", lambda file: None)
 
 
 def test_a_new_file_gets_the_usual_rights_and_an_old_one_keeps_its_own(tmp_path):

@@ -35,7 +35,10 @@ def main() -> None:
         code = 1
     except KeyboardInterrupt:
         code = _say("interrupted; no file was written", INTERRUPTED)
-    except (ValueError, OSError, ArithmeticError, MemoryError) as error:
+    except OSError as error:
+        reason = error.strerror or str(error)
+        code = _say(f"{error.filename}: {reason}" if error.filename else reason, 2)
+    except (ValueError, ArithmeticError, MemoryError) as error:
         code = _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.

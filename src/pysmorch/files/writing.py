@@ -16,6 +16,8 @@ def check_writable(path: str | Path) -> Path:
     folder = path.parent
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is not a regular file; name another")
     if not folder.is_dir():
         raise FileNotFoundError(f"the folder {folder} for {path.name} does not exist; make it first")
     if not os.access(folder, os.W_OK):
