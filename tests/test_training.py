@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -372,6 +374,20 @@ def test_progress_in_a_terminal_is_a_bar(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     classifier().fit(X, Y, epochs=3, seed=0)
     assert "epoch 3/3" in terminal.getvalue()
+
+
+def test_progress_in_a_notebook_is_one_line_that_changes(monkeypatch, capsys):
+    import types
+
+    shown = []
+    handle = types.SimpleNamespace(update=lambda data, raw: shown.append(data["text/plain"]))
+    shell = types.SimpleNamespace(kernel=object())
+    display = types.SimpleNamespace(display=lambda data, raw, display_id: handle)
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    classifier().fit(X, Y, epochs=3, seed=0)
+    assert shown[-1].startswith("epoch 3/3  loss ")
+    assert capsys.readouterr().err == ""
 
 
 def test_losses_with_one_output_take_labels_of_one_axis():

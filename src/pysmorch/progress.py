@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 from pysmorch.training import Callback, Training
@@ -85,8 +86,7 @@ class _TerminalBar:
 
 class _NotebookLine:
     def __init__(self) -> None:
-        from IPython.display import display
-
+        display = import_module("IPython.display").display
         self.handle = display({"text/plain": "training"}, raw=True, display_id=True)
 
     def update(self, done: int, title: str, measures: str) -> None:
