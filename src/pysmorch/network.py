@@ -77,6 +77,7 @@ class Network:
         metrics: Metrics | None = None,
         progress: bool | None = None,
         dtype: str = "float32",
+        engine: str = "auto",
     ) -> History:
         """Train on the rows of X and their labels y.
 
@@ -96,6 +97,8 @@ class Network:
                 the history as "val_" + name.
             progress: True or False; None shows it where somebody looks, in a terminal or a notebook.
             dtype: "float32" or "float64", of parameters and arithmetic.
+            engine: "native" for the compiled program, "reference" for NumPy layer by layer; "auto" takes the native
+                one where it can run the network, and says once where it cannot.
 
         Raises ShapeError, TypeError or ValueError for data that do not fit, NonFiniteError when the loss is no longer
         finite; the weights from before that epoch are then kept.
@@ -115,6 +118,7 @@ class Network:
             metrics=metrics,
             progress=progress,
             dtype=dtype,
+            engine_name=engine,
         )
 
     def predict(self, X: Any, batch_size: int = training_module.EVALUATION_BATCH, dtype: str | None = None) -> Array:

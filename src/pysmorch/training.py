@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,7 @@ def fit(
     metrics: Metrics | None,
     progress: bool | None,
     dtype: str,
+    engine_name: str,
 ) -> History:
     """Train a network; see `Network.fit`."""
     epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
@@ -214,7 +216,7 @@ def fit(
     if metrics and validation is None:
         raise ValueError("metrics are measured on validation data; pass validation_data=(X, y)")
     optimizer = as_optimizer(optimizer)
-    program = ReferenceProgram(network.loss, optimizer, dtype, seed)
+    program = _make_program(network, optimizer, dtype, seed, data, engine_name)
     num_batches = -(-len(data) // batch_size)
     training = Training(network, epochs, num_batches)
     listeners = [c if isinstance(c, Callback) else _FunctionCallback(c) for c in callbacks]
@@ -296,6 +298,26 @@ def _check_validation(network: Network, validation_data: Sequence[Any] | None) -
         raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
     X, y, *weights = validation_data
     return Dataset.checked(network.inputs, network.loss, X, y, weights[0] if weights else None, "validation_data's X")
+
+
+def _make_program(
+    network: Network, optimizer: Optimizer, dtype: str, seed: int, data: Dataset, engine_name: str
+) -> ReferenceProgram:
+    if engine_name not in ("auto", "native", "reference"):
+        raise ValueError(f'engine must be "auto", "native" or "reference", but is {engine_name!r}')
+    reason = engine.reason_against(network.layers, network.loss, optimizer) if engine_name != "reference" else "asked"
+    if reason is None:
+        return engine.NativeProgram(network.loss, optimizer, dtype, seed, data)
+    if engine_name == "native":
+        raise ValueError(f'engine="native" is not possible: {reason}')
+    if engine_name == "auto" and reason not in _SAID:
+        _SAID.add(reason)
+        logging.getLogger("pysmorch").warning("training on the reference path, which is slower: %s", reason)
+    return ReferenceProgram(network.loss, optimizer, dtype, seed)
+
+
+_SAID: set[str] = set()
+"""Reasons that were given once; saying them again would not help."""
 
 
 def _limit_to_one_thread(network: Network, batch_size: int) -> Any:

@@ -25,8 +25,18 @@ def findings() -> dict[str, str]:
     found["BLAS"] = _blas()
     found["cores"] = _cores()
     found["memory"] = _memory()
-    found["would run"] = "the reference path: NumPy, layer by layer"
+    found["would run"] = _engine()
     return found
+
+
+def _engine() -> str:
+    from pysmorch.engine import native
+
+    extension = native.extension()
+    if extension is None:
+        return "the reference path: NumPy, layer by layer (the native extension is not built)"
+    instructions = extension.__name__.rsplit("_", 1)[1]
+    return f"the native engine, {instructions} instructions, {native.num_threads()} threads"
 
 
 def _version(name: str) -> str:

@@ -1,0 +1,89 @@
+// A pool of threads for one program, and the barrier between its phases.
+//
+// Work is cut into pieces whose results do not depend on who does them; the pool only decides who does which.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace pysmorch {
+
+inline void relax() {
+#if defined(__x86_64__)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Waits spin for about this many rounds (some tens of microseconds) before they sleep; phases of a step are shorter.
+constexpr int SPINS = 4000;
+
+class Barrier {
+  public:
+    explicit Barrier(int count) : count_(count) {}
+
+    void wait() {
+        if (count_ == 1) return;
+        const uint32_t phase = phase_.load(std::memory_order_acquire);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
+            arrived_.store(0, std::memory_order_relaxed);
+            {
+                std::lock_guard<std::mutex> lock(mutex_);
+                phase_.store(phase + 1, std::memory_order_release);
+            }
+            wake_.notify_all();
+            return;
+        }
+        for (int i = 0; i < SPINS; ++i) {
+            if (phase_.load(std::memory_order_acquire) != phase) return;
+            relax();
+        }
+        std::unique_lock<std::mutex> lock(mutex_);
+        wake_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
+    }
+
+  private:
+    const int count_;
+    std::atomic<int> arrived_{0};
+    std::atomic<uint32_t> phase_{0};
+    std::mutex mutex_;
+    std::condition_variable wake_;
+};
+
+// Runs body(0) here and body(1) ... body(count - 1) on threads of their own, and waits for all. Nobody begins before all
+// threads are there, so that a thread that cannot be made is an exception and not a wait without end.
+// Threads live for one call only (a call is many steps), so that there is nothing to mend after a fork.
+template <class Body> void on_threads(int count, Body&& body) {
+    std::atomic<int> gate{0};
+    std::vector<std::thread> threads;
+    auto open = [&](int value) {
+        gate.store(value, std::memory_order_release);
+        gate.notify_all();
+    };
+    try {
+        threads.reserve(count - 1);
+        for (int t = 1; t < count; ++t)
+            threads.emplace_back([&, t] {
+                gate.wait(0);
+                if (gate.load(std::memory_order_acquire) > 0) body(t);
+            });
+    } catch (...) {
+        open(-1);
+        for (std::thread& thread : threads) thread.join();
+        throw;
+    }
+    open(1);
+    body(0);
+    for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace pysmorch

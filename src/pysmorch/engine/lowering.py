@@ -1,0 +1,185 @@
+"""From a graph of layers to the flat list of operations that the native engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer, feeders
+from pysmorch.layers.dense import Data
+from pysmorch.losses import Loss
+from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+
+KINDS = {
+    "linear": 0,
+    "bias": 1,
+    "scale": 2,
+    "activation": 3,
+    "dropout": 4,
+    "normalize": 5,
+    "layer_normalize": 6,
+    "add": 7,
+    "multiply": 8,
+    "concat": 9,
+    "embedding": 10,
+}
+ACTIVATIONS = {
+    "none": 0,
+    "relu": 1,
+    "leaky_relu": 2,
+    "sigmoid": 3,
+    "tanh": 4,
+    "gelu": 5,
+    "silu": 6,
+    "mish": 7,
+    "selu": 8,
+}
+FUSED = ("relu", "sigmoid", "tanh")
+"""Activations whose derivative follows from their output, so that a dense block need not keep its input."""
+
+LOSSES = {
+    "square_loss": 0,
+    "absolute_loss": 1,
+    "huber_loss": 2,
+    "quantile_loss": 3,
+    "poisson_loss": 4,
+    "binary_cross_entropy": 5,
+    "cross_entropy": 6,
+}
+CROSS_ENTROPY_OF_ROWS = 7
+OPTIMIZERS: dict[type[Optimizer], int] = {SGD: 0, Adam: 1, AdamW: 2, RMSprop: 3}
+
+
+def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
+    """Return why the native engine cannot run a network, or None if it can."""
+    for layer in layers:
+        if not isinstance(layer, Layer) or type(layer).native is None or not _is_ours(layer):
+            return f"{type(layer).__name__} has no native operation"
+        reads = [other for other in layers if layer in feeders(other)]
+        if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
+            if len(reads) > 1:
+                return "one Data layer feeds an Embedding and another layer"
+        elif isinstance(layer, Layer) and layer.reads_indices and not isinstance(layer.in_layer, Data):
+            return "an Embedding is not fed by a Data layer"
+    if not _is_ours(loss):
+        return f"{type(loss).__name__} has no native operation"
+    return None if type(optimizer) in OPTIMIZERS else f"{type(optimizer).__name__} has no native form"
+
+
+def _is_ours(layer: Any) -> bool:
+    """Whether the class itself names its operation: a subclass may have changed what it computes."""
+    return "native" in vars(type(layer))
+
+
+class Lowering:
+    """The values and operations of a network, and what belongs to them.
+
+    Attributes:
+        values, operations: descriptions, as the extension takes them.
+        inputs: the values that the data enter in, in the order of the Data layers.
+        running: mean and variance of each normalisation, in turn.
+        output: the value that the loss looks at.
+    """
+
+    def __init__(self, layers: Sequence[Any], output: Any, offsets: dict[int, int]) -> None:
+        self.values: list[dict[str, Any]] = []
+        self.operations: list[dict[str, Any]] = []
+        self.inputs: list[int] = []
+        self.running: list[Array] = []
+        self._offsets = offsets
+        self._consumers = {id(f): [c for c in layers if f in feeders(c)] for f in layers}
+        self._output = output
+        self._value: dict[int, int] = {}
+        done: set[int] = set()
+        for layer in layers:
+            if id(layer) not in done:
+                done |= {id(fused) for fused in self._add(layer, place=layers.index(layer) + 1)}
+        self.output = self._value[id(output)]
+
+    def _add(self, layer: Any, place: int) -> list[Any]:
+        """Add the operation of a layer, and return it with those that were fused into it."""
+        if isinstance(layer, Data):
+            is_index = any(getattr(c, "reads_indices", False) for c in self._consumers[id(layer)])
+            self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
+            return [layer]
+        inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
+        if layer.native == "reshape":
+            self._value[id(layer)] = inputs[0]
+            return [layer]
+        needs_grad = layer.has_parameters or any(self.values[v]["needs_grad"] for v in inputs)
+        operation = {
+            "kind": KINDS["activation" if layer.native in ACTIVATIONS else layer.native],
+            "inputs": inputs,
+            "weights": self._offsets.get(id(layer), -1),
+            "bias": -1,
+            "D": layer.W.shape[0] if layer.has_parameters else 0,
+            "K": int(layer.out_dims[-1]),
+            "activation": ACTIVATIONS.get(layer.native, 0),
+            "a": float(_first_of(layer, "slope", "rate", "epsilon")),
+            "b": float(_first_of(layer, "momentum")),
+            "place": place,
+            "state": -1,
+        }
+        if layer.state_names:
+            operation["state"] = len(self.running) // 2
+            self.running += [layer.running_mean, layer.running_var]
+        chain = [layer]
+        if layer.native == "linear":
+            chain = self._fuse(layer, operation)
+        operation["output"] = self._new_value(chain[-1], needs_grad)
+        self.operations.append(operation)
+        return chain
+
+    def _fuse(self, linear: Any, operation: dict[str, Any]) -> list[Any]:
+        """Take the bias and the activation behind a Linear into its operation, where nothing else looks at them."""
+        chain = [linear]
+        follower = self._only_consumer(linear)
+        if follower is not None and follower.native == "bias":
+            operation["bias"] = self._offsets[id(follower)]
+            chain.append(follower)
+            follower = self._only_consumer(follower)
+        if follower is not None and follower.native in FUSED:
+            operation["activation"] = ACTIVATIONS[follower.native]
+            chain.append(follower)
+        return chain
+
+    def _only_consumer(self, layer: Any) -> Any:
+        consumers = self._consumers[id(layer)]
+        return consumers[0] if len(consumers) == 1 and layer is not self._output else None
+
+    def _new_value(self, layer: Any, needs_grad: bool, is_index: bool = False) -> int:
+        self._value[id(layer)] = len(self.values)
+        self.values.append({"cols": prod(layer.out_dims[1:]), "needs_grad": needs_grad, "is_index": is_index})
+        return self._value[id(layer)]
+
+
+def describe_loss(loss: Loss, value: int, labels: Array) -> dict[str, Any]:
+    """Return the loss as the extension takes it."""
+    kind = LOSSES[str(loss.native)]
+    factors: Any = getattr(loss, "class_weights", None) or ()
+    if loss.native == "quantile_loss":
+        factors = np.broadcast_to(loss.quantile, loss.in_layer.out_dims[1:]).ravel().tolist()  # type: ignore[attr-defined]
+    return {
+        "kind": CROSS_ENTROPY_OF_ROWS if loss.native == "cross_entropy" and labels.ndim == 2 else kind,
+        "value": value,
+        "delta": float(getattr(loss, "delta", 1.0)),
+        "smoothing": float(getattr(loss, "label_smoothing", 0.0)),
+        "factors": [float(f) for f in factors],
+    }
+
+
+def describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the optimizer as the extension takes it."""
+    numbers = ("momentum", "beta1", "beta2", "epsilon", "decay", "weight_decay")
+    described: dict[str, Any] = {name: float(getattr(optimizer, name, 0.0)) for name in numbers}
+    described["kind"] = OPTIMIZERS[type(optimizer)]
+    described["nesterov"] = bool(getattr(optimizer, "nesterov", False))
+    described["clip_norm"] = float(optimizer.clip_norm or 0.0)
+    return described
+
+
+def _first_of(layer: Any, *names: str) -> Any:
+    return next((getattr(layer, name) for name in names if hasattr(layer, name)), 0.0)

@@ -1,0 +1,119 @@
+"""The native program: the same steps as the reference program, in one call of the extension for many steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.lowering import Lowering, describe_loss, describe_optimizer, why_not
+from pysmorch.engine.reference import ReferenceProgram, Totals
+from pysmorch.layers.base import Array
+from pysmorch.losses import Loss
+from pysmorch.optimizers import Optimizer
+
+DTYPES = ("float32", "float64", "uint8", "int32", "int64")
+
+
+def extension() -> Any:
+    """Return the extension for the best instructions of this processor, or None where there is none."""
+    try:
+        base = import_module("pysmorch.engine._native_base")
+    except ImportError:
+        return None
+    wanted = os.environ.get("PYSMORCH_INSTRUCTIONS") or base.best_instructions()
+    return base if wanted == "base" else import_module(f"pysmorch.engine._native_{wanted}")
+
+
+def num_threads() -> int:
+    """Return how many threads a program may use: PYSMORCH_NUM_THREADS, or the cores this process may run on."""
+    wanted = os.environ.get("PYSMORCH_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota()
+    return max(1, min(usable, quota)) if quota else usable
+
+
+def _cpu_quota() -> int:
+    """Return the whole cores that the container may use, 0 where there is no limit."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            limit, period = file.read().split()
+    except (OSError, ValueError):
+        return 0
+    return 0 if limit == "max" else max(1, round(int(limit) / int(period)))
+
+
+def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
+    """Return why a network cannot run natively here, or None if it can."""
+    if extension() is None:
+        return "the native extension is not built for this platform"
+    return why_not(layers, loss, optimizer)
+
+
+class NativeProgram(ReferenceProgram):
+    """A network made ready for the extension; parameters, gradients and states are the same arrays as ever."""
+
+    def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int, data: Dataset) -> None:
+        super().__init__(loss, optimizer, dtype, seed)
+        offsets, start = {}, 0
+        for layer in self.layers:
+            if getattr(layer, "has_parameters", False):
+                offsets[id(layer)] = start
+                start += layer.W.size
+        lowered = Lowering(self.layers[:-1], loss.in_layer, offsets)
+        module = extension()
+        make = module.Program32 if self.dtype == np.float32 else module.Program64
+        self._program = make(
+            lowered.values,
+            lowered.operations,
+            lowered.inputs,
+            describe_loss(loss, lowered.output, data.labels),
+            describe_optimizer(optimizer),
+            self.parameters,
+            self.gradients,
+            [optimizer.state[name] for name in optimizer.state_names],
+            self.rate_factors,
+            self.decay_factors,
+            lowered.running,
+            seed,
+        )
+        as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
+        self._data = [_contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
+        classes = loss.native == "cross_entropy" and data.labels.ndim == 1
+        self._labels = _contiguous(data.labels, np.int64 if classes else None)
+        self._threads = num_threads()
+
+    def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
+        """Take one step for each batch of `order`, with these learning rates."""
+        result = self._program.train(
+            self._data,
+            self._labels,
+            data.weights,
+            np.ascontiguousarray(order, dtype=np.int64),
+            batch_size,
+            [float(rate) for rate in rates],
+            self.num_steps,
+            self.optimizer.num_steps,
+            self._threads,
+        )
+        self.num_steps += result["steps"]
+        self.optimizer.num_steps += result["steps"]
+        if result["failed_batch"] >= 0:
+            # The weights are those from before the failed batch; the reference path finds the layer.
+            b = result["failed_batch"]
+            super().train(data, order[b * batch_size : (b + 1) * batch_size], batch_size, [0.0], first_batch + b)
+            raise AssertionError("the reference path finds finite what the native program does not")
+        return Totals(result["loss"], result["metric"], result["weight"], result["rows"])
+
+
+def _contiguous(array: Array, dtype: Any) -> Array:
+    """Return an array in C order, in the machine's byte order, and of a dtype that the extension reads."""
+    if dtype is None:
+        dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.float32
+    return np.ascontiguousarray(array, dtype=dtype)

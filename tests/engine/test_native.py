@@ -1,0 +1,429 @@
+"""The native program against the reference program, which is the specification."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pysmorch as ps
+from pysmorch import Data, Network
+from pysmorch.engine import native
+from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
+
+pytestmark = pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
+
+OPTIMIZERS = {
+    "SGD": lambda: ps.SGD(0.05),
+    "SGD with decay": lambda: ps.SGD(0.05, weight_decay=0.1),
+    "momentum": lambda: ps.SGD(0.05, momentum=0.9),
+    "Nesterov": lambda: ps.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "clipped": lambda: ps.SGD(0.05, momentum=0.9, clip_norm=0.1),
+    "Adam": lambda: ps.Adam(0.01, weight_decay=0.1),
+    "AdamW": lambda: ps.AdamW(0.01, weight_decay=0.1, clip_norm=1.0),
+    "RMSprop": lambda: ps.RMSprop(0.01, momentum=0.5),
+}
+
+
+def state_of(network):
+    arrays = [W.ravel() for W in network.parameters.values()]
+    arrays += [a.ravel() for layer in network.layers for a in layer.state.values()]
+    return np.concatenate(arrays).astype(np.float64) if arrays else np.zeros(0)
+
+
+def train(make, X, y, engine, **options):
+    network = make()
+    optimizer = options.pop("optimizer", OPTIMIZERS["momentum"])()
+    options = {"epochs": 2, "batch_size": 16, "seed": 3} | options
+    history = network.fit(X, y, optimizer=optimizer, engine=engine, **options)
+    return network, history
+
+
+def assert_same(make, X, y, rtol=1e-11, **options):
+    reference, history = train(make, X, y, "reference", **options)
+    program, native_history = train(make, X, y, "native", **options)
+    expected = state_of(reference)
+    np.testing.assert_allclose(
+        state_of(program), expected, rtol=rtol, atol=rtol * max(np.abs(expected).max(initial=0), 1)
+    )
+    for name in ("loss", reference.loss.metric):
+        np.testing.assert_allclose(native_history[name], history[name], rtol=rtol, atol=rtol)
+
+
+def closed(layer, seed=0):
+    """A network with something to train before and behind a layer, and random labels."""
+    with ps.weights_from(seed):
+        out = ps.Flatten(layer) if len(layer.out_dims) > 2 else layer
+        return Network(ps.SquareLoss(ps.dense(out, 2, activation=None)))
+
+
+def with_trainable_inputs(case):
+    """The layer of a case, fed by Linear layers, so that what it hands back reaches parameters."""
+
+    def make():
+        with ps.weights_from(1):
+            layer = LAYER_CASES[case]()
+            layer.training = True
+            if isinstance(layer, ps.Embedding):
+                return closed(layer)
+            feeding = []
+            for data in layer.in_layers:
+                shape = data.out_dims[1:]
+                linear = ps.Linear(ps.Flatten(data) if len(shape) > 1 else data, int(np.prod(shape)))
+                feeding.append(ps.Reshape(linear, shape) if len(shape) > 1 else linear)
+            layer.in_layers = tuple(feeding)
+            return closed(layer)
+
+    return make
+
+
+@pytest.mark.parametrize("case", [name for name in LAYER_CASES if "prediction" not in name])
+def test_every_layer_trains_as_on_the_reference_path(case):
+    data = [feeder.data for feeder in LAYER_CASES[case]().in_layers]
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 7, 40)
+    X = tuple(
+        array[rows] + (0 if array.dtype.kind == "i" else 0.1 * rng.standard_normal(array[rows].shape)) for array in data
+    )
+    y = rng.standard_normal((40, 2))
+    assert_same(with_trainable_inputs(case), X if len(X) > 1 else X[0], y, dtype="float64")
+    assert_same(with_trainable_inputs(case), X if len(X) > 1 else X[0], y, dtype="float32", rtol=2e-4, epochs=1)
+
+
+@pytest.mark.parametrize("case", LOSS_CASES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_loss_trains_as_on_the_reference_path(case, weighted):
+    loss = LOSS_CASES[case]()
+    outputs = loss.in_layer.out_dims[1]
+    labels = np.asarray(loss.labels)
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 7, 40)
+    X = rng.standard_normal((40, 3))
+
+    def make():
+        with ps.weights_from(0):
+            return Network(type(loss)(ps.dense(Data(shape=(None, 3)), outputs, ps.Tanh), **loss.config))
+
+    weights = rng.uniform(0, 2, 40) if weighted else None
+    assert_same(make, X, labels[rows], sample_weight=weights, dtype="float64")
+    assert_same(make, X, labels[rows], sample_weight=weights, dtype="float32", rtol=2e-4, epochs=1)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_steps_as_on_the_reference_path(optimizer):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((50, 6)), rng.integers(0, 3, 50)
+
+    def make():
+        return Network(ps.CrossEntropy(ps.mlp(Data(shape=(None, 6)), [9, 5], 3, ps.Gelu, seed=0)))
+
+    assert_same(make, X, y, optimizer=OPTIMIZERS[optimizer], dtype="float64", epochs=4)
+    assert_same(make, X, y, optimizer=OPTIMIZERS[optimizer], dtype="float32", rtol=1e-3, epochs=1)
+
+
+@given(
+    rows=st.integers(1, 65),
+    widths=st.lists(st.integers(1, 65), min_size=2, max_size=4),
+    batch=st.integers(1, 65),
+    activation=st.sampled_from([ps.Relu, ps.LeakyRelu, ps.Sigmoid, ps.Tanh, ps.Gelu, ps.Silu, ps.Mish, ps.Selu]),
+    dropout=st.sampled_from([0.0, 0.3]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_dense_networks_of_any_shape_train_as_on_the_reference_path(rows, widths, batch, activation, dropout, seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((rows, widths[0])), rng.integers(0, widths[-1], rows)
+
+    def make():
+        data = Data(shape=(None, widths[0]))
+        return Network(ps.CrossEntropy(ps.mlp(data, widths[1:-1], widths[-1], activation, dropout, seed=seed)))
+
+    assert_same(make, X, y, batch_size=batch, dtype="float64", epochs=1, rtol=1e-12)
+    assert_same(make, X, y, batch_size=batch, dtype="float32", epochs=1, rtol=1e-3)
+
+
+def branching():
+    with ps.weights_from(0):
+        x = Data(shape=(None, 5))
+        trunk = ps.dense(x, 7)
+        left = ps.Tanh(ps.batch_norm(ps.Linear(trunk, 7)))
+        right = ps.layer_norm(ps.Scale(ps.Bias(trunk)))
+        joined = ps.Concat(ps.Add(left, right, trunk), ps.Multiply(left, right), x)
+        return Network(ps.CrossEntropy(ps.Linear(ps.Dropout(joined, 0.2), 3)))
+
+
+def test_graphs_with_branches_train_as_on_the_reference_path():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 5)), rng.integers(0, 3, 300)
+    assert_same(branching, X, y, batch_size=150, dtype="float64", epochs=3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int32, np.int16, ">f8", bool])
+def test_data_of_any_dtype_and_layout_train_as_on_the_reference_path(dtype):
+    X = (np.random.default_rng(0).integers(0, 2, (80, 6))).astype(dtype)
+
+    def make():
+        return Network(ps.SquareLoss(ps.mlp(Data(shape=(None, 6)), [4], 1, seed=0)))
+
+    y = np.arange(80.0)[::-1] / 80
+    assert_same(make, np.asfortranarray(X), y, dtype="float64")
+    assert_same(make, np.repeat(X, 2, axis=0)[::2], y, dtype="float64")
+
+
+def test_frozen_layers_and_spared_biases_keep_their_factors():
+    def make():
+        network = branching()
+        network.layers[1].lr_factor = 0.0
+        network.layers[2].lr_factor = 3.0
+        return network
+
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
+    assert_same(make, X, y, dtype="float64", optimizer=lambda: ps.AdamW(0.01, weight_decay=0.3))
+
+
+def test_the_layers_stay_live_and_G_is_that_of_the_last_step():
+    network = branching()
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
+    before = network.layers[1].W.copy()
+    network.fit(X, y, epochs=1, batch_size=40, optimizer=ps.SGD(0.5), seed=0, dtype="float64", engine="native")
+    np.testing.assert_allclose(network.layers[1].W, before - 0.5 * network.layers[1].G, rtol=1e-12)
+
+
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((1000, 5)), rng.integers(0, 3, 1000)
+
+    def wide():
+        with ps.weights_from(0):
+            return Network(
+                ps.CrossEntropy(
+                    ps.Linear(ps.Dropout(ps.batch_norm(ps.mlp(Data(shape=(None, 5)), [128, 200], 64)), 0.2), 3)
+                )
+            )
+
+    found = []
+    for threads in ("1", "2", "4", "2"):
+        monkeypatch.setenv("PYSMORCH_NUM_THREADS", threads)
+        network, _ = train(wide, X, y, "native", batch_size=300, optimizer=OPTIMIZERS["clipped"])
+        found.append(state_of(network).tobytes())
+    assert len(set(found)) == 1
+
+
+def test_a_fork_trains_to_the_same_bits():
+    code = (
+        "import numpy as np, pysmorch as ps, os, sys\n"
+        "X = np.random.default_rng(0).standard_normal((600, 50)); y = (X[:, 0] > 0).astype(int)\n"
+        "def run():\n"
+        "    n = ps.Network(ps.CrossEntropy(ps.mlp(ps.Data(shape=(None, 50)), [200], 2, seed=0)))\n"
+        "    n.fit(X, y, epochs=2, seed=0, batch_size=256, engine='native')\n"
+        "    return hash(b''.join(W.tobytes() for W in n.parameters.values()))\n"
+        "first = run()\n"
+        "child = os.fork()\n"
+        "if child == 0: os._exit(0 if run() == first else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("instructions", ["base", "avx2", "avx512"])
+def test_every_set_of_instructions_that_this_processor_has_is_right(instructions, monkeypatch):
+    best = native.extension().__name__.rsplit("_", 1)[1]
+    order = ["base", "avx2", "avx512"]
+    if order.index(instructions) > order.index(best):
+        pytest.skip(f"this processor has no {instructions}")
+    monkeypatch.setenv("PYSMORCH_INSTRUCTIONS", instructions)
+    assert native.extension().__name__.endswith(instructions)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((90, 5)), rng.integers(0, 3, 90)
+    assert_same(branching, X, y, dtype="float64")
+    assert_same(branching, X, y, dtype="float32", rtol=1e-3, epochs=1)
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_place_and_keeps_the_last_good_weights():
+    network = branching()
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((200, 5)), rng.integers(0, 3, 200)
+    with pytest.raises(ps.NonFiniteError) as info:
+        network.fit(X * 1e30, y, epochs=2, batch_size=20, optimizer=ps.SGD(1e30), seed=0, engine="native")
+    assert info.value.epoch == 1
+    assert info.value.layer in [*network.names, "CrossEntropy1"]
+    np.testing.assert_array_equal(state_of(network), state_of(branching()).astype(np.float32))
+
+
+def test_what_has_no_native_operation_runs_on_the_reference_path_and_says_so_once(caplog):
+    class Doubled(ps.Relu):
+        def compute(self, x):
+            return 2 * super().compute(x)
+
+        def pull_back(self, dwnstrm):
+            return 2 * super().pull_back(dwnstrm)
+
+    def make():
+        return Network(ps.SquareLoss(ps.Linear(Doubled(ps.Linear(Data(shape=(None, 3)), 3)), 1)))
+
+    X, y = np.ones((10, 3)), np.ones(10)
+    for _ in range(2):
+        make().fit(X, y, epochs=1, seed=0)
+    assert [r.message for r in caplog.records] == [
+        "training on the reference path, which is slower: Doubled has no native operation"
+    ]
+    with pytest.raises(ValueError, match='engine="native" is not possible: Doubled has no native operation'):
+        make().fit(X, y, epochs=1, engine="native")
+    with pytest.raises(ValueError, match="engine must be"):
+        make().fit(X, y, epochs=1, engine="fast")
+
+
+def face(**changes):
+    """The extension's own class, with a small network, so that wrong arguments can be handed to it."""
+    parameters = np.zeros(8, np.float32)
+    arguments = {
+        "values": [
+            {"cols": 3, "needs_grad": False, "is_index": False},
+            {"cols": 2, "needs_grad": True, "is_index": False},
+        ],
+        "ops": [operation()],
+        "inputs": [0],
+        "loss": {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []},
+        "optimizer": dict.fromkeys(("momentum", "beta1", "beta2", "epsilon", "decay", "weight_decay", "clip_norm"), 0.0)
+        | {"kind": 0, "nesterov": False},
+        "parameters": parameters,
+        "gradients": np.zeros(8, np.float32),
+        "states": [],
+        "rate_factors": 1.0,
+        "decay_factors": 1.0,
+        "running": [],
+        "seed": 0,
+    } | changes
+    return native.extension().Program32(*arguments.values())
+
+
+def operation(**changes):
+    plain = {
+        "kind": 0,
+        "inputs": [0],
+        "output": 1,
+        "weights": 0,
+        "bias": 6,
+        "D": 3,
+        "K": 2,
+        "activation": 0,
+        "a": 0.0,
+        "b": 0.0,
+    }
+    return plain | {"place": 1, "state": -1} | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gradients": np.zeros(7, np.float32)},
+        {"ops": [operation(weights=3)]},
+        {"ops": [operation(weights=-1)]},
+        {"ops": [operation(bias=7)]},
+        {"ops": [operation(inputs=[5])]},
+        {"ops": [operation(inputs=[-1])]},
+        {"ops": [operation(inputs=[1])]},
+        {"ops": [operation(inputs=[])]},
+        {"ops": [operation(output=0)]},
+        {"ops": [operation(D=2**40)]},
+        {"ops": [operation(K=0)]},
+        {"ops": [operation(kind=99)]},
+        {"ops": [operation(kind=5)]},
+        {"ops": [operation(kind=9, K=2)]},
+        {"ops": [operation(kind=10)]},
+        {"ops": [operation(activation=5)]},
+        {"ops": [{"kind": 0}]},
+        {"inputs": [7]},
+        {"states": [np.zeros(8, np.float32)]},
+        {"rate_factors": np.zeros(3, np.float32)},
+        {"running": [np.zeros(3)]},
+        {"loss": {"kind": 0, "value": 9, "delta": 1.0, "smoothing": 0.0, "factors": []}},
+        {"loss": {"kind": 3, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}},
+        {"parameters": np.zeros(8, np.float64)},
+        {"parameters": np.zeros(16, np.float32)[::2]},
+        {"seed": -1},
+    ],
+)
+def test_descriptions_that_do_not_fit_are_refused_by_the_extension(changes):
+    with pytest.raises((ValueError, TypeError)):
+        face(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": []},
+        {"data": [np.zeros((5, 2), np.float32)]},
+        {"data": [np.zeros((4, 3), np.float32)]},
+        {"data": [np.zeros((5, 3), np.float16)]},
+        {"data": [np.zeros((5, 3), ">f4")]},
+        {"data": [np.zeros((3, 5), np.float32).T]},
+        {"labels": np.zeros((5, 3), np.float32)},
+        {"labels": np.array(1.0, np.float32)},
+        {"weights": np.ones(4)},
+        {"order": np.array([0, 5])},
+        {"order": np.array([-1, 0])},
+        {"order": np.array([0.0, 1.0])},
+        {"batch_size": 0},
+        {"rates": [0.1]},
+        {"threads": 0},
+    ],
+)
+def test_batches_that_do_not_fit_are_refused_by_the_extension(changes):
+    arguments = {
+        "data": [np.zeros((5, 3), np.float32)],
+        "labels": np.zeros((5, 2), np.float32),
+        "weights": None,
+        "order": np.arange(5),
+        "batch_size": 3,
+        "rates": [0.1, 0.1],
+        "step": 0,
+        "optimizer_steps": 0,
+        "threads": 1,
+    }
+    assert face().train(**arguments)["rows"] == 5
+    with pytest.raises((ValueError, TypeError)):
+        face().train(**arguments | changes)
+
+
+def test_read_only_data_and_no_rows_are_fine():
+    data = np.zeros((5, 3), np.float32)
+    data.flags.writeable = False
+    empty = {
+        "order": np.zeros(0, np.int64),
+        "batch_size": 3,
+        "rates": [],
+        "step": 0,
+        "optimizer_steps": 0,
+        "threads": 2,
+    }
+    assert face().train([data], np.zeros((5, 2), np.float32), None, **empty)["rows"] == 0
+
+
+def test_an_interrupt_answers_within_a_second_and_leaves_usable_weights():
+    code = (
+        "import numpy as np, pysmorch as ps, signal, time\n"
+        "X = np.random.default_rng(0).standard_normal((200000, 64)).astype(np.float32); y = (X[:, 0] > 0).astype(int)\n"
+        "n = ps.Network(ps.CrossEntropy(ps.mlp(ps.Data(shape=(None, 64)), [256, 256], 2, seed=0)))\n"
+        "signal.setitimer(signal.ITIMER_REAL, 1.0); signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "start = time.perf_counter()\n"
+        "try: n.fit(X, y, epochs=1000, seed=0, engine='native')\n"
+        "except KeyboardInterrupt: print(time.perf_counter() - start, np.isfinite(n.predict(X[:9])).all())\n"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    ).stdout.split()
+    assert float(out[0]) < 30
+    assert out[1] == "True"
+
+
+def test_threads_follow_the_environment(monkeypatch):
+    monkeypatch.setenv("PYSMORCH_NUM_THREADS", "3")
+    assert native.num_threads() == 3
+    monkeypatch.setenv("PYSMORCH_NUM_THREADS", "many")
+    assert 1 <= native.num_threads() <= (os.cpu_count() or 1)
