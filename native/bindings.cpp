@@ -14,16 +14,19 @@ using namespace pysmorch;
 
 namespace {
 
+template <class V> V as(nb::handle h, const char* name) {
+    V value;
+    if (!nb::try_cast<V>(h, value, false)) throw nb::type_error((std::string("a description has another type of ") + name).c_str());
+    return value;
+}
 template <class V> V get(const nb::dict& d, const char* name) {
     if (!d.contains(name)) throw nb::value_error((std::string("a description has no entry ") + name).c_str());
-    return nb::cast<V>(d[name]);
-}
-
-void require(bool condition, const char* what) {
-    if (!condition) throw nb::value_error(what);
+    return as<V>(d[name], name);
 }
 
 template <class T> using Flat = nb::ndarray<T, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class T> using Matrix = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class T> using Weights = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Any = nb::ndarray<nb::numpy, nb::c_contig, nb::ro, nb::device::cpu>;
 
 Rows rows_of(const Any& array) {
@@ -45,25 +48,11 @@ Rows rows_of(const Any& array) {
 
 template <class T> class Face {
   public:
-    Face(nb::list values, nb::list ops, std::vector<int> inputs, nb::dict loss, nb::dict optimizer, Flat<T> parameters,
-         Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors, nb::object decay_factors,
-         std::vector<Flat<double>> running, uint64_t seed)
-        : kept_(nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors, nb::cast(running))) {
+    Face(nb::list values, nb::list operations, std::vector<int> inputs, nb::dict loss)
+        : kept_(operations) {
         Program<T>& p = program_;
-        p.num_parameters = parameters.shape(0);
-        require(gradients.shape(0) == p.num_parameters, "there must be as many gradients as parameters");
-        p.parameters = parameters.data();
-        p.gradients = gradients.data();
-        for (const auto& s : states) require(s.shape(0) == p.num_parameters, "an optimizer's state must have the size of the parameters");
-        p.state1 = states.size() > 0 ? states[0].data() : nullptr;
-        p.state2 = states.size() > 1 ? states[1].data() : nullptr;
-        factors(rate_factors, p.rate_factor, p.rate_factors);
-        factors(decay_factors, p.decay_factor, p.decay_factors);
-        require(running.size() % 2 == 0, "running statistics come in pairs");
-        for (size_t i = 0; i < running.size(); i += 2) p.running.push_back({running[i].data(), running[i + 1].data()});
-        p.seed = seed;
         for (nb::handle h : values) {
-            const nb::dict d = nb::cast<nb::dict>(h);
+            const nb::dict d = as<nb::dict>(h, "values");
             Value<T> v;
             v.cols = get<size_t>(d, "cols");
             v.needs_grad = get<bool>(d, "needs_grad");
@@ -71,62 +60,77 @@ template <class T> class Face {
             require(v.cols < (size_t(1) << 31), "a row is too long");
             p.values.push_back(v);
         }
-        std::vector<char> made(p.values.size(), 0);
-        for (int v : inputs) {
-            require(v >= 0 && size_t(v) < made.size(), "an input is not one of the values");
-            made[v] = 1;
-        }
+        for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
         p.inputs = inputs;
-        for (nb::handle h : ops) add_op(nb::cast<nb::dict>(h), made, running);
-        p.loss.kind = static_cast<LossKind>(choice(get<int>(loss, "kind"), 8));
-        p.loss.value = get<int>(loss, "value");
-        require(p.loss.value >= 0 && size_t(p.loss.value) < made.size() && made[p.loss.value], "the loss has no input");
-        p.loss.delta = get<double>(loss, "delta");
-        p.loss.smoothing = get<double>(loss, "smoothing");
-        p.loss.factors = get<std::vector<double>>(loss, "factors");
-        require(p.loss.factors.empty() || p.loss.factors.size() == p.values[p.loss.value].cols, "the loss needs one factor for each output");
-        require(p.loss.kind != LossKind::quantile || !p.loss.factors.empty(), "the quantile loss needs quantiles");
-        p.optimizer.kind = static_cast<OptimizerKind>(choice(get<int>(optimizer, "kind"), 4));
-        p.optimizer.momentum = get<double>(optimizer, "momentum");
-        p.optimizer.nesterov = get<bool>(optimizer, "nesterov");
-        p.optimizer.beta1 = get<double>(optimizer, "beta1");
-        p.optimizer.beta2 = get<double>(optimizer, "beta2");
-        p.optimizer.epsilon = get<double>(optimizer, "epsilon");
-        p.optimizer.decay = get<double>(optimizer, "decay");
-        p.optimizer.weight_decay = get<double>(optimizer, "weight_decay");
-        p.optimizer.clip_norm = get<double>(optimizer, "clip_norm");
-        const size_t needed = p.optimizer.kind == OptimizerKind::sgd ? (p.optimizer.momentum > 0 ? 1 : 0) : 2;
+        p.loss.spec.kind = static_cast<LossKind>(choice(get<int>(loss, "kind"), 8));
+        p.loss.spec.value = get<int>(loss, "value");
+        p.loss.spec.delta = get<double>(loss, "delta");
+        p.loss.spec.smoothing = get<double>(loss, "smoothing");
+        p.loss.spec.factors = get<std::vector<double>>(loss, "factors");
+    }
+    Face(const Face&) = delete;
+    Face& operator=(const Face&) = delete;
+
+    // Makes the program one that can be trained. Without it, it can only predict.
+    void train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors,
+                    nb::object decay_factors, uint64_t seed) {
+        require(!prepared_, "the program is already in use");
+        Updater<T>& u = program_.updater;
+        u.num_parameters = parameters.shape(0);
+        require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
+        for (const auto& s : states) require(s.shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
+        u.spec.kind = static_cast<OptimizerKind>(choice(get<int>(optimizer, "kind"), 4));
+        u.spec.momentum = get<double>(optimizer, "momentum");
+        u.spec.nesterov = get<bool>(optimizer, "nesterov");
+        u.spec.beta1 = get<double>(optimizer, "beta1");
+        u.spec.beta2 = get<double>(optimizer, "beta2");
+        u.spec.epsilon = get<double>(optimizer, "epsilon");
+        u.spec.decay = get<double>(optimizer, "decay");
+        u.spec.weight_decay = get<double>(optimizer, "weight_decay");
+        u.spec.clip_norm = get<double>(optimizer, "clip_norm");
+        const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
         require(states.size() == needed, "the optimizer has another number of states");
-        p.prepare();
+        u.state1 = states.size() > 0 ? states[0].data() : nullptr;
+        u.state2 = states.size() > 1 ? states[1].data() : nullptr;
+        factors(rate_factors, u.rate_factor, u.rate_factors);
+        factors(decay_factors, u.decay_factor, u.decay_factors);
+        u.gradients = gradients.data();
+        u.parameters = parameters.data();
+        program_.seed = seed;
+        kept_ = nb::make_tuple(kept_, parameters, gradients, nb::cast(states), rate_factors, decay_factors);
     }
 
     nb::dict train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t batch_size,
                    std::vector<double> rates, int64_t step, int64_t optimizer_steps, int threads) {
+        require(program_.updater.parameters, "this program can only predict");
+        prepare();
         Program<T>& p = program_;
-        require(data.size() == p.inputs.size(), "there must be one array for each input");
-        std::vector<Rows> rows;
-        for (const Any& array : data) rows.push_back(rows_of(array));
-        const Rows label_rows = rows_of(labels);
-        const size_t count = label_rows.count;
-        for (size_t i = 0; i < rows.size(); ++i) {
-            const Value<T>& v = p.values[p.inputs[i]];
-            require(rows[i].count == count, "data and labels must have as many rows");
-            require(rows[i].cols == v.cols, "the rows of the data have another length than the program's");
-            require(!v.is_index || rows[i].dtype == Dtype::i64, "indices must be int64");
-        }
-        const size_t outputs = p.values[p.loss.value].cols;
-        if (p.loss.kind == LossKind::classes) require(label_rows.cols == 1 && label_rows.dtype == Dtype::i64, "classes must be int64 numbers");
-        else require(label_rows.cols == outputs || (p.loss.kind == LossKind::quantile && label_rows.cols == 1), "labels have another length than outputs");
-        const double* w = nullptr;
+        Epoch epoch;
+        epoch.data = rows_for(data);
+        epoch.labels = rows_of(labels);
+        const size_t count = epoch.labels.count;
+        for (const Rows& rows : epoch.data) require(rows.count == count, "data and labels must have as many rows");
+        const size_t outputs = p.values[size_t(p.loss.spec.value)].cols;
+        if (p.loss.spec.kind == LossKind::classes)
+            require(epoch.labels.cols == 1 && epoch.labels.dtype == Dtype::i64, "classes must be int64 numbers");
+        else
+            require(epoch.labels.cols == outputs || (p.loss.spec.kind == LossKind::quantile && epoch.labels.cols == 1),
+                    "labels have another length than outputs");
         if (!weights.is_none()) {
             const auto array = nb::cast<Flat<const double>>(weights);
             require(array.shape(0) == count, "there must be one weight for each row");
-            w = array.data();
+            epoch.weights = array.data();
         }
-        const size_t n = order.shape(0);
+        epoch.order = order.data();
+        epoch.num_rows = order.shape(0);
         require(batch_size > 0 && batch_size < (size_t(1) << 31), "the size of the batch is out of range");
-        require(rates.size() == (n + batch_size - 1) / batch_size, "there must be one learning rate for each batch");
-        for (size_t i = 0; i < n; ++i) require(order.data()[i] >= 0 && size_t(order.data()[i]) < count, "a row number is out of range");
+        epoch.batch_size = batch_size;
+        require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size, "there must be one learning rate for each batch");
+        epoch.rates = std::move(rates);
+        epoch.first_step = step;
+        epoch.optimizer_steps = optimizer_steps;
+        for (size_t i = 0; i < epoch.num_rows; ++i)
+            require(epoch.order[i] >= 0 && size_t(epoch.order[i]) < count, "a row number is out of range");
         require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
         Result result;
         bool raised = false;
@@ -141,11 +145,10 @@ template <class T> class Face {
         };
         {
             nb::gil_scoped_release release;
-            if (n > 0)
-                result = p.train(rows, label_rows, w, order.data(), n, batch_size, rates.data(), rates.size(), step, optimizer_steps, threads, interrupted);
+            if (epoch.num_rows > 0) result = p.train(epoch, threads, interrupted);
         }
         if (raised) throw nb::python_error();
-        require(!result.bad_index, "an index or a class number is out of range");
+        if (result.bad_index) throw nb::index_error("an index or a class number is out of range");
         nb::dict out;
         out["loss"] = result.loss;
         out["metric"] = result.metric;
@@ -156,13 +159,27 @@ template <class T> class Face {
         return out;
     }
 
-    Face(const Face&) = delete;
-    Face& operator=(const Face&) = delete;
+    void predict(std::vector<Any> data, Matrix<T> out, int threads) {
+        prepare();
+        const std::vector<Rows> rows = rows_for(data);
+        const size_t count = out.shape(0);
+        for (const Rows& r : rows) require(r.count == count, "data and outputs must have as many rows");
+        require(out.shape(1) == program_.values[size_t(program_.loss.spec.value)].cols, "outputs have another length than the program's");
+        require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
+        nb::gil_scoped_release release;
+        if (count > 0) program_.predict(rows, count, out.data(), threads);
+    }
 
   private:
     static int choice(int value, int count) {
         require(value >= 0 && value < count, "a kind is not known");
         return value;
+    }
+
+    void made(int v, const char* otherwise) {
+        made_.resize(program_.values.size());
+        require(v >= 0 && size_t(v) < made_.size() && !made_[size_t(v)], otherwise);
+        made_[size_t(v)] = 1;
     }
 
     void factors(const nb::object& given, double& one, const T*& each) {
@@ -171,92 +188,90 @@ template <class T> class Face {
             return;
         }
         const auto array = nb::cast<Flat<T>>(given);
-        require(array.shape(0) == program_.num_parameters, "there must be one factor for each parameter");
+        require(array.shape(0) == program_.updater.num_parameters, "there must be one factor for each parameter");
         each = array.data();
     }
 
-    void add_op(const nb::dict& d, std::vector<char>& made, const std::vector<Flat<double>>& running) {
-        Program<T>& p = program_;
-        Op op;
-        op.kind = static_cast<Kind>(choice(get<int>(d, "kind"), 11));
-        op.inputs = get<std::vector<int>>(d, "inputs");
-        op.output = get<int>(d, "output");
-        op.weights = get<int64_t>(d, "weights");
-        op.bias = get<int64_t>(d, "bias");
-        op.D = get<size_t>(d, "D");
-        op.K = get<size_t>(d, "K");
-        op.activation = static_cast<Activation>(choice(get<int>(d, "activation"), 9));
-        op.a = get<double>(d, "a");
-        op.b = get<double>(d, "b");
-        op.place = get<int64_t>(d, "place");
-        op.state = get<int64_t>(d, "state");
-        const size_t n = p.values.size();
-        require(!op.inputs.empty(), "an operation needs an input");
-        for (int v : op.inputs) require(v >= 0 && size_t(v) < n && made[v], "an operation comes before what it needs");
-        require(op.output >= 0 && size_t(op.output) < n && !made[op.output], "an operation has no output of its own");
-        made[op.output] = 1;
-        const Value<T>&x = p.values[op.inputs[0]], &y = p.values[op.output];
-        require(op.K > 0 && op.K < (size_t(1) << 31) && op.D < (size_t(1) << 31) && y.cols % op.K == 0, "sizes of an operation do not fit");
-        for (int v : op.inputs) require(p.values[v].is_index == (op.kind == Kind::embedding), "indices go into embeddings, and nothing else does");
-        size_t size = 0;
-        switch (op.kind) {
-            case Kind::dense:
-                require(x.cols == op.D && y.cols == op.K, "sizes of a dense block do not fit");
-                require(op.activation == Activation::none || op.activation == Activation::relu || op.activation == Activation::sigmoid ||
-                            op.activation == Activation::tanh, "this activation cannot be part of a dense block");
-                require(op.bias < 0 || size_t(op.bias) + op.K <= p.num_parameters, "the bias lies outside the parameters");
-                size = op.D * op.K;
-                break;
-            case Kind::embedding:
-                require(y.cols == x.cols * op.K, "sizes of an embedding do not fit");
-                size = op.D * op.K;
-                break;
-            case Kind::bias:
-            case Kind::scale: size = op.K; [[fallthrough]];
-            case Kind::activation:
-            case Kind::dropout:
-            case Kind::layer_normalize: require(x.cols == y.cols, "input and output must have one length"); break;
-            case Kind::normalize:
-                require(x.cols == y.cols, "input and output must have one length");
-                require(op.state >= 0 && size_t(op.state) < p.running.size(), "the running statistics are missing");
-                for (size_t i : {size_t(op.state) * 2, size_t(op.state) * 2 + 1})
-                    require(running[i].shape(0) == op.K, "the running statistics have another length");
-                break;
-            case Kind::add:
-            case Kind::multiply:
-                for (int v : op.inputs) require(p.values[v].cols == y.cols, "inputs and output must have one length");
-                break;
-            case Kind::concat: {
-                const size_t groups = y.cols / op.K;
-                size_t total = 0;
-                for (int v : op.inputs) {
-                    require(p.values[v].cols % groups == 0, "sizes of a concatenation do not fit");
-                    total += p.values[v].cols;
-                }
-                require(total == y.cols, "sizes of a concatenation do not fit");
-                break;
-            }
+    std::vector<Rows> rows_for(const std::vector<Any>& data) const {
+        require(data.size() == program_.inputs.size(), "there must be one array for each input");
+        std::vector<Rows> rows;
+        for (size_t i = 0; i < data.size(); ++i) {
+            rows.push_back(rows_of(data[i]));
+            const Value<T>& v = program_.values[size_t(program_.inputs[i])];
+            require(rows[i].cols == v.cols, "the rows of the data have another length than the program's");
+            require(!v.is_index || rows[i].dtype == Dtype::i64, "indices must be int64");
         }
-        if (size > 0) require(op.weights >= 0 && size_t(op.weights) + size <= p.num_parameters, "weights lie outside the parameters");
-        else op.weights = -1;
-        p.ops.push_back(std::move(op));
+        return rows;
     }
 
-    nb::tuple kept_;   // the arrays that the program points into
+    void prepare() {
+        if (prepared_) return;
+        Program<T>& p = program_;
+        const nb::object list = nb::isinstance<nb::tuple>(kept_) ? nb::object(kept_[0]) : kept_;
+        for (nb::handle h : nb::cast<nb::list>(list)) {
+            const Description d = describe(as<nb::dict>(h, "operations"));
+            p.operations.push_back(make_operation<T>(d, p.values, p.updater));
+            p.outputs.push_back(d.output);
+        }
+        const LossSpec& loss = p.loss.spec;
+        require(loss.value >= 0 && size_t(loss.value) < made_.size() && made_[size_t(loss.value)] && !p.values[size_t(loss.value)].is_index,
+                "the loss has no input");
+        require(loss.factors.empty() || loss.factors.size() == p.values[size_t(loss.value)].cols, "the loss needs one factor for each output");
+        require(loss.kind != LossKind::quantile || !loss.factors.empty(), "the quantile loss needs quantiles");
+        p.prepare();
+        prepared_ = true;
+    }
+
+    Description describe(const nb::dict& d) {
+        Description o;
+        o.kind = get<std::string>(d, "kind");
+        o.activation = get<std::string>(d, "activation");
+        o.inputs = get<std::vector<int>>(d, "inputs");
+        o.output = get<int>(d, "output");
+        o.place = get<int>(d, "place");
+        o.channels = get<size_t>(d, "channels");
+        for (int v : o.inputs)
+            require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
+        made(o.output, "an operation has no output of its own");
+        if (!get<nb::object>(d, "weights").is_none()) {
+            const auto W = get<Weights<T>>(d, "weights");
+            for (size_t i = 0; i < W.ndim(); ++i) o.shape.push_back(W.shape(i));
+            o.weights = own(W.data(), W.size());
+        }
+        if (!get<nb::object>(d, "bias").is_none()) {
+            const auto b = get<Weights<T>>(d, "bias");
+            o.bias = own(b.data(), b.size());
+            o.bias_size = b.size();
+        }
+        for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
+        for (nb::handle h : get<nb::list>(d, "states")) {
+            const auto state = as<Flat<double>>(h, "states");
+            o.states.push_back({state.data(), state.size()});
+        }
+        return o;
+    }
+    const T* own(const T* array, size_t size) const {
+        const Updater<T>& u = program_.updater;
+        require(!u.parameters || (array >= u.parameters && array + size <= u.parameters + u.num_parameters), "weights lie outside the parameters");
+        return array;
+    }
+
+    nb::object kept_;   // the arrays that the program points into
+    std::vector<char> made_;
+    bool prepared_ = false;
     Program<T> program_;
 };
 
 template <class T> void expose(nb::module_& m, const char* name) {
     nb::class_<Face<T>>(m, name)
+        .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"), nb::arg("inputs"), nb::arg("loss"))
         // noconvert: the program writes into these very arrays, a converted copy would be lost.
-        .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict, nb::dict, Flat<T>, Flat<T>, std::vector<Flat<T>>, nb::object,
-                      nb::object, std::vector<Flat<double>>, uint64_t>(),
-             nb::arg("values"), nb::arg("ops"), nb::arg("inputs"), nb::arg("loss"), nb::arg("optimizer"),
-             nb::arg("parameters").noconvert(), nb::arg("gradients").noconvert(), nb::arg("states").noconvert(),
-             nb::arg("rate_factors").noconvert(), nb::arg("decay_factors").noconvert(), nb::arg("running").noconvert(), nb::arg("seed"))
+        .def("train_with", &Face<T>::train_with, nb::arg("optimizer"), nb::arg("parameters").noconvert(), nb::arg("gradients").noconvert(),
+             nb::arg("states").noconvert(), nb::arg("rate_factors").noconvert(), nb::arg("decay_factors").noconvert(), nb::arg("seed"))
         .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(), nb::arg("weights").none(),
              nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"), nb::arg("step"), nb::arg("optimizer_steps"),
-             nb::arg("threads"));
+             nb::arg("threads"))
+        .def("predict", &Face<T>::predict, nb::arg("data").noconvert(), nb::arg("out").noconvert(), nb::arg("threads"));
 }
 
 }  // namespace

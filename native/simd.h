@@ -4,6 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #ifndef PYSMORCH_VECTOR_BYTES
 #define PYSMORCH_VECTOR_BYTES 16
@@ -30,17 +35,66 @@ template <class T> inline Vec<T> load(const T* p) { return *reinterpret_cast<con
 template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<Vec<T>*>(p) = v; }
 template <class T> inline Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
-// The first n lanes, the others zero.
+// The first n lanes, the others zero; nothing behind them is touched.
 template <class T> inline Vec<T> load_part(const T* p, int n) {
     Vec<T> v{};
-    std::memcpy(&v, p, n * sizeof(T));
+    for (int i = 0; i < LANES<T>; ++i)
+        if (i < n) v[i] = p[i];
     return v;
 }
-template <class T> inline void store_part(T* p, Vec<T> v, int n) { std::memcpy(p, &v, n * sizeof(T)); }
+template <class T> inline void store_part(T* p, Vec<T> v, int n) {
+    for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+#if PYSMORCH_VECTOR_BYTES == 64
+template <> inline Vec<float> load_part<float>(const float* p, int n) { return _mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p); }
+template <> inline Vec<double> load_part<double>(const double* p, int n) { return _mm512_maskz_loadu_pd(__mmask8((1u << n) - 1), p); }
+template <> inline void store_part<float>(float* p, Vec<float> v, int n) { _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v); }
+template <> inline void store_part<double>(double* p, Vec<double> v, int n) { _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), v); }
+#endif
 
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> vmin(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Sums in double over lanes of T, for means over many numbers.
+template <class T> struct DoubleSum {
+    typedef double Wide __attribute__((vector_size(LANES<T> * 8)));
+    Wide sum{};
+    void add(Vec<T> v) { sum += __builtin_convertvector(v, Wide); }
+    void add_product(Vec<T> v, Vec<T> w) { sum += __builtin_convertvector(v, Wide) * __builtin_convertvector(w, Wide); }
+    // The sum over the first n lanes.
+    double over(int n) const {
+        double total = 0;
+        for (int i = 0; i < n; ++i) total += lane(i);
+        return total;
+    }
+    double lane(int i) const {
+        double one;
+        std::memcpy(&one, reinterpret_cast<const char*>(&sum) + i * sizeof one, sizeof one);
+        return one;
+    }
+    Vec<T> mean(double count) const { return __builtin_convertvector(sum / count, Vec<T>); }
+};
+
+// Columns of a square of vectors become rows: log2(LANES) rounds, in each of which vectors i and i + STEP trade halves.
+template <class T, int STEP, size_t... L>
+static inline __attribute__((always_inline)) void trade(Vec<T>& a, Vec<T>& b, std::index_sequence<L...>) {
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+    constexpr int N = LANES<T>;
+    const Vec<T> low = __builtin_shufflevector(a, b, int(L & STEP ? L - STEP + N : L)...);
+    const Vec<T> high = __builtin_shufflevector(a, b, int(L & STEP ? L + N : L + STEP)...);
+#else
+    const Vec<T> low = {(L & STEP ? b[L & STEP ? L - STEP : L] : a[L])...};
+    const Vec<T> high = {(L & STEP ? b[L] : a[L & STEP ? L : L + STEP])...};
+#endif
+    a = low;
+    b = high;
+}
+template <class T, int STEP = 1> static inline __attribute__((always_inline)) void transpose(Vec<T> (&v)[LANES<T>]) {
+    for (int i = 0; i < LANES<T>; ++i)
+        if (!(i & STEP)) trade<T, STEP>(v[i], v[i + STEP], std::make_index_sequence<LANES<T>>{});
+    if constexpr (2 * STEP < LANES<T>) transpose<T, 2 * STEP>(v);
+}
 
 }  // namespace pysmorch

@@ -25,7 +25,7 @@ inline void relax() {
 }
 
 // Waits spin for about this many rounds (some tens of microseconds) before they sleep; phases of a step are shorter.
-constexpr int SPINS = 4000;
+constexpr int SPINS = 20000;
 
 class Barrier {
   public:

@@ -278,72 +278,105 @@ def test_what_has_no_native_operation_runs_on_the_reference_path_and_says_so_onc
         make().fit(X, y, epochs=1, engine="fast")
 
 
+PARAMETERS = np.zeros(8, np.float32)
+
+
 def face(**changes):
     """The extension's own class, with a small network, so that wrong arguments can be handed to it."""
-    parameters = np.zeros(8, np.float32)
     arguments = {
         "values": [
             {"cols": 3, "needs_grad": False, "is_index": False},
             {"cols": 2, "needs_grad": True, "is_index": False},
         ],
-        "ops": [operation()],
+        "operations": [operation()],
         "inputs": [0],
         "loss": {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []},
         "optimizer": dict.fromkeys(("momentum", "beta1", "beta2", "epsilon", "decay", "weight_decay", "clip_norm"), 0.0)
         | {"kind": 0, "nesterov": False},
-        "parameters": parameters,
+        "parameters": PARAMETERS,
         "gradients": np.zeros(8, np.float32),
         "states": [],
         "rate_factors": 1.0,
         "decay_factors": 1.0,
-        "running": [],
         "seed": 0,
     } | changes
-    return native.extension().Program32(*arguments.values())
+    program = native.extension().Program32(
+        *(arguments.pop(name) for name in ("values", "operations", "inputs", "loss"))
+    )
+    program.train_with(**arguments)
+    return program
 
 
 def operation(**changes):
     plain = {
-        "kind": 0,
+        "kind": "linear",
         "inputs": [0],
         "output": 1,
-        "weights": 0,
-        "bias": 6,
-        "D": 3,
-        "K": 2,
-        "activation": 0,
-        "a": 0.0,
-        "b": 0.0,
+        "weights": PARAMETERS[:6].reshape(3, 2),
+        "bias": PARAMETERS[6:],
+        "activation": "none",
+        "channels": 2,
+        "numbers": {},
+        "states": [],
+        "place": 1,
     }
-    return plain | {"place": 1, "state": -1} | changes
+    return plain | changes
+
+
+BATCH = {
+    "data": [np.zeros((5, 3), np.float32)],
+    "labels": np.zeros((5, 2), np.float32),
+    "weights": None,
+    "order": np.arange(5),
+    "batch_size": 3,
+    "rates": [0.1, 0.1],
+    "step": 0,
+    "optimizer_steps": 0,
+    "threads": 1,
+}
+LOSS = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"gradients": np.zeros(7, np.float32)},
-        {"ops": [operation(weights=3)]},
-        {"ops": [operation(weights=-1)]},
-        {"ops": [operation(bias=7)]},
-        {"ops": [operation(inputs=[5])]},
-        {"ops": [operation(inputs=[-1])]},
-        {"ops": [operation(inputs=[1])]},
-        {"ops": [operation(inputs=[])]},
-        {"ops": [operation(output=0)]},
-        {"ops": [operation(D=2**40)]},
-        {"ops": [operation(K=0)]},
-        {"ops": [operation(kind=99)]},
-        {"ops": [operation(kind=5)]},
-        {"ops": [operation(kind=9, K=2)]},
-        {"ops": [operation(kind=10)]},
-        {"ops": [operation(activation=5)]},
-        {"ops": [{"kind": 0}]},
+        {"operations": [operation(weights=np.zeros((3, 2), np.float32))]},
+        {"operations": [operation(weights=PARAMETERS[:6].reshape(2, 3))]},
+        {"operations": [operation(weights=PARAMETERS[:6])]},
+        {"operations": [operation(weights=PARAMETERS[:6].reshape(2, 3).T)]},
+        {"operations": [operation(weights=np.zeros((3, 2)))]},
+        {"operations": [operation(weights=None)]},
+        {"operations": [operation(bias=PARAMETERS[5:])]},
+        {"operations": [operation(inputs=[5])]},
+        {"operations": [operation(inputs=[-1])]},
+        {"operations": [operation(inputs=[1])]},
+        {"operations": [operation(inputs=[])]},
+        {"operations": [operation(output=0)]},
+        {"operations": [operation(output=2**40)]},
+        {"operations": [operation(channels=0)]},
+        {"operations": [operation(kind="no such thing")]},
+        {"operations": [operation(kind="normalize")]},
+        {
+            "operations": [
+                operation(kind="normalize", numbers={"epsilon": 1.0, "momentum": 0.1}, states=[np.zeros(3)] * 2)
+            ]
+        },
+        {"operations": [operation(kind="concat")]},
+        {"operations": [operation(kind="embedding")]},
+        {"operations": [operation(kind="scale")]},
+        {"operations": [operation(activation="gelu")]},
+        {"operations": [operation(activation="no such thing")]},
+        {"operations": [{"kind": "linear"}]},
+        {"operations": []},
         {"inputs": [7]},
+        {"inputs": [0, 0]},
         {"states": [np.zeros(8, np.float32)]},
         {"rate_factors": np.zeros(3, np.float32)},
-        {"running": [np.zeros(3)]},
-        {"loss": {"kind": 0, "value": 9, "delta": 1.0, "smoothing": 0.0, "factors": []}},
-        {"loss": {"kind": 3, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}},
+        {"loss": LOSS | {"value": 9}},
+        {"loss": LOSS | {"kind": 3}},
+        {"loss": LOSS | {"kind": 8}},
+        {"loss": LOSS | {"factors": [1.0]}},
         {"parameters": np.zeros(8, np.float64)},
         {"parameters": np.zeros(16, np.float32)[::2]},
         {"seed": -1},
@@ -351,7 +384,7 @@ def operation(**changes):
 )
 def test_descriptions_that_do_not_fit_are_refused_by_the_extension(changes):
     with pytest.raises((ValueError, TypeError)):
-        face(**changes)
+        face(**changes).train(**BATCH)
 
 
 @pytest.mark.parametrize(
@@ -375,20 +408,9 @@ def test_descriptions_that_do_not_fit_are_refused_by_the_extension(changes):
     ],
 )
 def test_batches_that_do_not_fit_are_refused_by_the_extension(changes):
-    arguments = {
-        "data": [np.zeros((5, 3), np.float32)],
-        "labels": np.zeros((5, 2), np.float32),
-        "weights": None,
-        "order": np.arange(5),
-        "batch_size": 3,
-        "rates": [0.1, 0.1],
-        "step": 0,
-        "optimizer_steps": 0,
-        "threads": 1,
-    }
-    assert face().train(**arguments)["rows"] == 5
+    assert face().train(**BATCH)["rows"] == 5
     with pytest.raises((ValueError, TypeError)):
-        face().train(**arguments | changes)
+        face().train(**BATCH | changes)
 
 
 def test_read_only_data_and_no_rows_are_fine():

@@ -13,30 +13,9 @@ from pysmorch.layers.dense import Data
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 
-KINDS = {
-    "linear": 0,
-    "bias": 1,
-    "scale": 2,
-    "activation": 3,
-    "dropout": 4,
-    "normalize": 5,
-    "layer_normalize": 6,
-    "add": 7,
-    "multiply": 8,
-    "concat": 9,
-    "embedding": 10,
-}
-ACTIVATIONS = {
-    "none": 0,
-    "relu": 1,
-    "leaky_relu": 2,
-    "sigmoid": 3,
-    "tanh": 4,
-    "gelu": 5,
-    "silu": 6,
-    "mish": 7,
-    "selu": 8,
-}
+NUMBERS = ("slope", "rate", "epsilon", "momentum")
+"""What operations need to know besides shapes."""
+
 FUSED = ("relu", "sigmoid", "tanh")
 """Activations whose derivative follows from their output, so that a dense block need not keep its input."""
 
@@ -80,16 +59,13 @@ class Lowering:
     Attributes:
         values, operations: descriptions, as the extension takes them.
         inputs: the values that the data enter in, in the order of the Data layers.
-        running: mean and variance of each normalisation, in turn.
         output: the value that the loss looks at.
     """
 
-    def __init__(self, layers: Sequence[Any], output: Any, offsets: dict[int, int]) -> None:
+    def __init__(self, layers: Sequence[Any], output: Any) -> None:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
         self.inputs: list[int] = []
-        self.running: list[Array] = []
-        self._offsets = offsets
         self._consumers = {id(f): [c for c in layers if f in feeders(c)] for f in layers}
         self._output = output
         self._value: dict[int, int] = {}
@@ -111,21 +87,16 @@ class Lowering:
             return [layer]
         needs_grad = layer.has_parameters or any(self.values[v]["needs_grad"] for v in inputs)
         operation = {
-            "kind": KINDS["activation" if layer.native in ACTIVATIONS else layer.native],
+            "kind": layer.native,
             "inputs": inputs,
-            "weights": self._offsets.get(id(layer), -1),
-            "bias": -1,
-            "D": layer.W.shape[0] if layer.has_parameters else 0,
-            "K": int(layer.out_dims[-1]),
-            "activation": ACTIVATIONS.get(layer.native, 0),
-            "a": float(_first_of(layer, "slope", "rate", "epsilon")),
-            "b": float(_first_of(layer, "momentum")),
+            "weights": layer.W if layer.has_parameters else None,
+            "bias": None,
+            "activation": "none",
+            "channels": int(layer.out_dims[-1]),
+            "numbers": {name: float(getattr(layer, name)) for name in NUMBERS if hasattr(layer, name)},
+            "states": list(layer.state.values()),
             "place": place,
-            "state": -1,
         }
-        if layer.state_names:
-            operation["state"] = len(self.running) // 2
-            self.running += [layer.running_mean, layer.running_var]
         chain = [layer]
         if layer.native == "linear":
             chain = self._fuse(layer, operation)
@@ -138,11 +109,11 @@ class Lowering:
         chain = [linear]
         follower = self._only_consumer(linear)
         if follower is not None and follower.native == "bias":
-            operation["bias"] = self._offsets[id(follower)]
+            operation["bias"] = follower.W
             chain.append(follower)
             follower = self._only_consumer(follower)
         if follower is not None and follower.native in FUSED:
-            operation["activation"] = ACTIVATIONS[follower.native]
+            operation["activation"] = follower.native
             chain.append(follower)
         return chain
 
@@ -179,7 +150,3 @@ def describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
     described["nesterov"] = bool(getattr(optimizer, "nesterov", False))
     described["clip_norm"] = float(optimizer.clip_norm or 0.0)
     return described
-
-
-def _first_of(layer: Any, *names: str) -> Any:
-    return next((getattr(layer, name) for name in names if hasattr(layer, name)), 0.0)

@@ -61,26 +61,19 @@ class NativeProgram(ReferenceProgram):
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int, data: Dataset) -> None:
         super().__init__(loss, optimizer, dtype, seed)
-        offsets, start = {}, 0
-        for layer in self.layers:
-            if getattr(layer, "has_parameters", False):
-                offsets[id(layer)] = start
-                start += layer.W.size
-        lowered = Lowering(self.layers[:-1], loss.in_layer, offsets)
+        lowered = Lowering(self.layers[:-1], loss.in_layer)
         module = extension()
         make = module.Program32 if self.dtype == np.float32 else module.Program64
         self._program = make(
-            lowered.values,
-            lowered.operations,
-            lowered.inputs,
-            describe_loss(loss, lowered.output, data.labels),
+            lowered.values, lowered.operations, lowered.inputs, describe_loss(loss, lowered.output, data.labels)
+        )
+        self._program.train_with(
             describe_optimizer(optimizer),
             self.parameters,
             self.gradients,
             [optimizer.state[name] for name in optimizer.state_names],
             self.rate_factors,
             self.decay_factors,
-            lowered.running,
             seed,
         )
         as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]

@@ -91,8 +91,9 @@ def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uin
 def permutation(seed: int, step: int, count: int) -> NDArray[np.int64]:
     """Return the numbers 0 to count - 1 in an order that depends on seed and step alone.
 
-    Every number gets a random 64-bit key, and the keys are sorted.
+    Every number gets a random 32-bit key; they are sorted by their keys, and by themselves where those are the same.
     """
-    words = random_words(seed, SHUFFLE, step, 2 * count).astype(np.uint64)
-    keys = (words[0::2] << np.uint64(32)) | words[1::2]
-    return np.argsort(keys, kind="stable")
+    keys = random_words(seed, SHUFFLE, step, count).astype(np.uint64) << np.uint64(32)
+    keys |= np.arange(count, dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)

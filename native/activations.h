@@ -1,54 +1,20 @@
-// Operations of a program: one struct describes one; forward and backward work on a range of rows ("shard").
+// Activations and their derivatives, on any stretch of numbers.
 #pragma once
-#include <cmath>
-#include <cstdint>
-#include <limits>
+#include <stdexcept>
 #include <string>
-#include <vector>
 
-#include "gemm.h"
 #include "math.h"
 
 namespace pysmorch {
 
 enum class Activation : int { none, relu, leaky_relu, sigmoid, tanh, gelu, silu, mish, selu };
 
-enum class Kind : int {
-    dense,        // activation(X W + b)
-    bias,         // X + w
-    scale,        // X * w
-    activation,
-    dropout,
-    normalize,
-    layer_normalize,
-    add,
-    multiply,
-    concat,
-    embedding,
-};
-
-struct Op {
-    Kind kind;
-    std::vector<int> inputs;
-    int output = 0;
-    int64_t weights = -1;     // offset of W among the parameters
-    int64_t bias = -1;        // offset of the bias of a dense block
-    size_t D = 0, K = 0;      // rows and columns of W; for others K is the size of the last axis
-    Activation activation = Activation::none;
-    double a = 0, b = 0;      // slope, rate, epsilon; momentum
-    int64_t place = 0;        // stream of random numbers
-    int64_t state = -1;       // which pair of running statistics
-};
-
-// Columns of a value, the distance between its rows, and where its rows and their gradients are.
-template <class T> struct Value {
-    size_t cols = 0, stride = 0;
-    bool needs_grad = false;
-    bool is_index = false;
-    T* data = nullptr;
-    T* grad = nullptr;
-    int64_t* index = nullptr;
-};
+inline Activation activation_named(const std::string& name) {
+    static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"};
+    for (int i = 0; i < 9; ++i)
+        if (name == names[i]) return static_cast<Activation>(i);
+    throw std::invalid_argument("there is no activation " + name);
+}
 
 template <class T, class F> inline void each_lane(T* y, const T* x, size_t n, F f) {
     size_t i = 0;
@@ -128,20 +94,6 @@ template <class T> void activate_back(Activation kind, T slope, const T* x, cons
             });
             break;
     }
-}
-
-// Philox4x32-10; word i of the stream (seed, place, step).
-inline uint32_t philox_word(uint64_t seed, uint32_t place, uint64_t step, uint64_t i) {
-    uint32_t c[4] = {uint32_t(i / 4), place, uint32_t(step), uint32_t(step >> 32)};
-    uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-        const uint64_t p0 = uint64_t(0xD2511F53u) * c[0], p1 = uint64_t(0xCD9E8D57u) * c[2];
-        const uint32_t n0 = uint32_t(p1 >> 32) ^ c[1] ^ k0, n2 = uint32_t(p0 >> 32) ^ c[3] ^ k1;
-        c[0] = n0; c[1] = uint32_t(p1); c[2] = n2; c[3] = uint32_t(p0);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return c[i % 4];
 }
 
 }  // namespace pysmorch

@@ -1,0 +1,69 @@
+// Rows of arrays of any number type, as they come from Python.
+#pragma once
+#include "simd.h"
+
+namespace pysmorch {
+
+enum class Dtype : int { f32, f64, u8, i32, i64 };
+
+struct Rows {
+    const void* data = nullptr;
+    Dtype dtype = Dtype::f32;
+    size_t count = 0, cols = 0;
+
+    size_t size() const { return dtype == Dtype::u8 ? 1 : dtype == Dtype::f32 || dtype == Dtype::i32 ? 4 : 8; }
+    const char* at(size_t row, size_t k) const { return static_cast<const char*>(data) + (row * cols + k) * size(); }
+};
+constexpr size_t AHEAD = 512;   // bytes of a row that are asked for before they are read
+
+template <class T, class S> inline Vec<T> convert_vector(const S* from, int n) {
+    typedef S Source __attribute__((vector_size(LANES<T> * sizeof(S))));
+    Source v{};
+    if (n == LANES<T>) std::memcpy(&v, from, sizeof v);
+    else std::memcpy(&v, from, n * sizeof(S));
+    return __builtin_convertvector(v, Vec<T>);
+}
+
+// Numbers k .. k + n of a row; n is at most the lanes of a vector.
+template <class T> inline Vec<T> read_vector(const Rows& rows, size_t row, size_t k, int n) {
+    const size_t at = row * rows.cols + k;
+    switch (rows.dtype) {
+        case Dtype::f32: return convert_vector<T>(static_cast<const float*>(rows.data) + at, n);
+        case Dtype::f64: return convert_vector<T>(static_cast<const double*>(rows.data) + at, n);
+        case Dtype::u8: return convert_vector<T>(static_cast<const uint8_t*>(rows.data) + at, n);
+        case Dtype::i32: return convert_vector<T>(static_cast<const int32_t*>(rows.data) + at, n);
+        case Dtype::i64: return convert_vector<T>(static_cast<const int64_t*>(rows.data) + at, n);
+    }
+    return Vec<T>{};
+}
+template <class T> inline T read_number(const Rows& rows, size_t row, size_t k) {
+    const size_t at = row * rows.cols + k;
+    switch (rows.dtype) {
+        case Dtype::f32: return T(static_cast<const float*>(rows.data)[at]);
+        case Dtype::f64: return T(static_cast<const double*>(rows.data)[at]);
+        case Dtype::u8: return T(static_cast<const uint8_t*>(rows.data)[at]);
+        case Dtype::i32: return T(static_cast<const int32_t*>(rows.data)[at]);
+        case Dtype::i64: return T(static_cast<const int64_t*>(rows.data)[at]);
+    }
+    return T(0);
+}
+
+// Up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
+template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, T* panel) {
+    constexpr int L = LANES<T>;
+    for (int i = 0; i < count; ++i)
+        for (size_t ahead = 0; ahead < AHEAD; ahead += 64) __builtin_prefetch(rows.at(size_t(order[i]), 0) + ahead);
+    for (int half = 0; half < 2 * L; half += L)
+        for (size_t k = 0; k < rows.cols; k += L) {
+            const int columns = int(rows.cols - k < size_t(L) ? rows.cols - k : L);
+            Vec<T> square[L];
+            for (int i = 0; i < L && half + i < count; ++i)
+                __builtin_prefetch(rows.at(size_t(order[half + i]), k) + AHEAD);
+            for (int i = 0; i < L; ++i)
+                square[i] = half + i < count ? read_vector<T>(rows, size_t(order[half + i]), k, columns) : Vec<T>{};
+            if (half < count) transpose<T>(square);
+            for (int i = 0; i < columns; ++i) store(panel + (k + i) * 2 * L + half, square[i]);
+        }
+}
+
+}  // namespace pysmorch

@@ -1,0 +1,162 @@
+// What an operation is: it reads values, makes one, hands gradients back, and may have parameters.
+//
+// While a network is trained, values are kept in panels (see product.h), one after the other. Work on a step is cut in one of
+// two ways: by panels, where a thread has some rows with all their features, or by features, where it has some features with
+// all their rows. Whichever way, each number is computed from the same numbers in the same order, so that the number of
+// threads changes who does what, and nothing else. For prediction values are plain rows.
+#pragma once
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "optimizers.h"
+#include "product.h"
+
+namespace pysmorch {
+
+template <class T> class Buffer {
+  public:
+    // Room for n entries, zero when new.
+    T* get(size_t n) {
+        if (n > size_) {
+            if (n > (size_t(1) << 46) / sizeof(T)) throw std::bad_alloc();
+            data_.reset();
+            size_ = 0;
+            data_.reset(static_cast<T*>(::operator new(n * sizeof(T) + 256, std::align_val_t(64))));
+            std::memset(static_cast<void*>(data_.get()), 0, n * sizeof(T) + 256);
+            size_ = n;
+        }
+        return data_.get();
+    }
+    T* get() const { return data_.get(); }
+
+  private:
+    struct Free { void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); } };
+    std::unique_ptr<T, Free> data_;
+    size_t size_ = 0;
+};
+
+// What flows between operations: `cols` features a row. Indices are kept row by row.
+template <class T> struct Value {
+    size_t cols = 0;
+    bool needs_grad = false;
+    bool is_index = false;
+    T* data = nullptr;
+    T* grad = nullptr;
+    int64_t* index = nullptr;
+
+    T* panel(size_t p) const { return data + p * cols * WIDE<T>; }
+    T* grad_panel(size_t p) const { return grad + p * cols * WIDE<T>; }
+};
+
+// One step, as operations see it.
+struct Step {
+    size_t n = 0;          // rows of the batch
+    size_t panels = 0;
+    uint64_t seed = 0;
+    int64_t number = 0;    // of the step, which random numbers depend on
+    int threads = 1;
+};
+
+// A thread's work on an operation: panels first .. last, and a part of their features.
+struct Range {
+    size_t first = 0, last = 0;
+    Part part;
+};
+
+// Rows of a value in prediction; where indices are read, `index` has them without gaps.
+template <class T> struct RowsOf {
+    T* data = nullptr;
+    size_t stride = 0;
+    const int64_t* index = nullptr;
+};
+
+// Some rows and columns of the parameters of an operation, and about how much work their gradient is.
+struct Task {
+    int op = 0;
+    int which = 0;
+    size_t first = 0, last = 0;   // what they are is up to the operation
+    double work = 0;
+};
+
+// An operation as Python describes it.
+struct Description {
+    std::string kind, activation;
+    std::vector<int> inputs;
+    int output = 0;
+    int place = 0;                                    // stream of random numbers
+    const void *weights = nullptr, *bias = nullptr;   // of the program's number type
+    size_t bias_size = 0;
+    std::vector<size_t> shape;                        // of the weights
+    size_t channels = 0;                              // size of the last axis of the output
+    std::unordered_map<std::string, double> numbers;  // slope, rate, epsilon, momentum
+    std::vector<std::pair<double*, size_t>> states;   // running statistics and their sizes
+
+    double number(const char* name) const {
+        const auto found = numbers.find(name);
+        if (found == numbers.end()) throw std::invalid_argument(kind + " needs " + name);
+        return found->second;
+    }
+};
+
+inline void require(bool condition, const std::string& what) {
+    if (!condition) throw std::invalid_argument(what);
+}
+
+template <class T> class Operation {
+  public:
+    using V = Vec<T>;
+    std::vector<Value<T>*> in;
+    Value<T>* out = nullptr;
+    std::vector<char> first;     // by input: whether its gradient is set (true) or added to
+
+    virtual ~Operation() = default;
+
+    // Room for batches of up to n rows.
+    virtual void reserve(size_t, size_t) {}
+
+    virtual bool forward_by_feature(const Step&) const { return false; }
+    virtual void forward(const Step&, const Range&, Workspace<T>&) = 0;
+    // The way back may have phases, between which all threads meet where they are cut differently.
+    virtual int phases() const { return 1; }
+    virtual bool backward_by_feature(const Step&, int) const { return false; }
+    virtual void backward(const Step&, const Range&, int phase, Workspace<T>&) = 0;
+
+    // Gradients of parameters, over the whole batch.
+    virtual void add_tasks(const Step&, std::vector<Task>&) const {}
+    virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
+
+    // Operations a row, for the decision whether threads pay.
+    virtual double work() const { return double(out->cols); }
+
+    // Prediction: once for a call, then for some rows at a time.
+    virtual void prepare(size_t) {}
+    virtual void predict(const std::vector<RowsOf<T>>& in, const RowsOf<T>& out, size_t n) const = 0;
+
+    // The number that an index input must stay below.
+    virtual size_t index_limit() const { return 0; }
+
+  protected:
+    // Sets or adds f(i) for i = from, from + LANES, ... < to, in the gradient of an input.
+    template <class F> void hand_back(size_t k, size_t from, size_t to, F f) const {
+        if (!in[k]->needs_grad) return;
+        T* g = in[k]->grad;
+        if (first[k])
+            for (size_t i = from; i < to; i += LANES<T>) store(g + i, f(i));
+        else
+            for (size_t i = from; i < to; i += LANES<T>) store(g + i, load(g + i) + f(i));
+    }
+    // Where panels first .. last of the output begin and end.
+    std::pair<size_t, size_t> span(const Range& r) const {
+        const size_t panel = out->cols * WIDE<T>;
+        return {r.first * panel, r.last * panel};
+    }
+};
+
+// Rows of the batch in panel p.
+template <class T> inline int rows_in(const Step& s, size_t p) { return int(std::min<size_t>(WIDE<T>, s.n - p * WIDE<T>)); }
+
+}  // namespace pysmorch

@@ -1,0 +1,73 @@
+// The operations by name.
+#pragma once
+#include "operations/arrange.h"
+#include "operations/dense.h"
+#include "operations/elementwise.h"
+#include "operations/normalize.h"
+
+namespace pysmorch {
+
+template <class T> using Maker = std::unique_ptr<Operation<T>> (*)(const Description&, const Updater<T>&);
+
+template <class T, template <class> class O> std::unique_ptr<Operation<T>> make(const Description& d, const Updater<T>& u) {
+    return std::make_unique<O<T>>(d, u);
+}
+template <class T> using Bias = Channelwise<T, false>;
+template <class T> using Scale = Channelwise<T, true>;
+template <class T> using Add = Combine<T, false>;
+template <class T> using Multiply = Combine<T, true>;
+
+template <class T> const std::unordered_map<std::string, Maker<T>>& makers() {
+    static const std::unordered_map<std::string, Maker<T>> all = {
+        {"linear", make<T, Dense>},       {"bias", make<T, Bias>},           {"scale", make<T, Scale>},
+        {"add", make<T, Add>},            {"multiply", make<T, Multiply>},   {"concat", make<T, Concat>},
+        {"embedding", make<T, Embedding>}, {"dropout", make<T, DropOut>},    {"normalize", make<T, Normalize>},
+        {"layer_normalize", make<T, LayerNormalize>},
+        {"relu", make<T, Activate>},      {"leaky_relu", make<T, Activate>}, {"sigmoid", make<T, Activate>},
+        {"tanh", make<T, Activate>},      {"gelu", make<T, Activate>},       {"silu", make<T, Activate>},
+        {"mish", make<T, Activate>},      {"selu", make<T, Activate>},
+    };
+    return all;
+}
+
+// Makes the operation that is described, between these values, or says what does not fit.
+template <class T> std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values, const Updater<T>& updater) {
+    const auto maker = makers<T>().find(d.kind);
+    require(maker != makers<T>().end(), "there is no operation " + d.kind);
+    require(!d.inputs.empty(), d.kind + " needs an input");
+    const Value<T>&x = values[size_t(d.inputs[0])], &y = values[size_t(d.output)];
+    require(d.channels > 0 && y.cols % d.channels == 0, d.kind + ": the channels do not fit");
+    size_t size = 1;
+    for (size_t n : d.shape) {
+        require(n < (size_t(1) << 31), d.kind + ": the weights are too large");
+        size *= n;
+    }
+    const bool needs_matrix = d.kind == "linear" || d.kind == "embedding", needs_row = d.kind == "bias" || d.kind == "scale";
+    require(!needs_matrix || d.shape.size() == 2, d.kind + " needs a matrix of weights");
+    require(!needs_row || size == d.channels, d.kind + " needs a weight for each channel");
+    require(d.weights || !(needs_matrix || needs_row), d.kind + " needs weights");
+    if (d.kind == "linear") {
+        require(x.cols == d.shape[0] && y.cols == d.shape[1], "linear: the sizes do not fit");
+    } else if (d.kind == "embedding") {
+        require(y.cols == x.cols * d.shape[1] && d.channels == d.shape[1], "embedding: the sizes do not fit");
+    } else if (d.kind == "concat") {
+        const size_t groups = y.cols / d.channels;
+        size_t total = 0;
+        for (int v : d.inputs) {
+            require(values[size_t(v)].cols % groups == 0, "concat: the sizes do not fit");
+            total += values[size_t(v)].cols;
+        }
+        require(total == y.cols, "concat: the sizes do not fit");
+    } else {
+        for (int v : d.inputs) require(values[size_t(v)].cols == y.cols, d.kind + ": the sizes do not fit");
+    }
+    for (int v : d.inputs)
+        require(values[size_t(v)].is_index == (d.kind == "embedding"), "indices go into an embedding, and nothing else does");
+    require(!y.is_index, "an operation does not make indices");
+    auto operation = maker->second(d, updater);
+    for (int v : d.inputs) operation->in.push_back(&values[size_t(v)]);
+    operation->out = &values[size_t(d.output)];
+    return operation;
+}
+
+}  // namespace pysmorch

@@ -1,0 +1,190 @@
+// A dense block: activation(X W + b), for Linear and what may follow it.
+#pragma once
+#include "../activations.h"
+#include "../operation.h"
+
+namespace pysmorch {
+
+template <class T> class Dense final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    Dense(const Description& d, const Updater<T>& parameters)
+        : D_(d.shape.at(0)), K_(d.shape.at(1)), W_(static_cast<const T*>(d.weights)), b_(static_cast<const T*>(d.bias)),
+          place_(parameters.place_of(W_)), bias_place_(parameters.place_of(b_)), activation_(activation_named(d.activation)) {
+        require(activation_ == Activation::none || activation_ == Activation::relu || activation_ == Activation::sigmoid ||
+                    activation_ == Activation::tanh, "this activation cannot be part of a dense block");
+        require(!b_ || d.bias_size == K_, "the bias has another length than the output");
+    }
+
+    // The gradient for the output is kept a second time, row by row, in blocks of WIDE features.
+    void reserve(size_t, size_t panels) override { rows_.get(round_up(K_, WIDE<T>) * panels * WIDE<T>); }
+    double work() const override { return double(D_) * double(K_); }
+
+    // Large weights are shared out, so that each thread reads its part of them only; small ones go with the rows.
+    bool forward_by_feature(const Step& s) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
+    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s); }
+
+    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+        panel_product<T, Form::columns>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
+                                        [&](size_t f, size_t count, size_t p) {
+            T* y = out->panel(p) + f * WIDE<T>;
+            const Vec<T> zero{};
+            for (size_t i = 0; b_ && i < count; ++i)
+                for (int j = 0; j < WIDE<T>; j += LANES<T>) {
+                    T* to = y + i * WIDE<T> + j;
+                    const Vec<T> v = load(to) + b_[f + i];
+                    store(to, activation_ == Activation::relu ? vmax<T>(v, zero) : v);
+                }
+            if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu))
+                activate<T>(activation_, T(0), y, y, count * WIDE<T>);
+        });
+    }
+
+    int phases() const override { return in[0]->needs_grad ? 2 : 1; }
+
+    void backward(const Step& s, const Range& r, int phase, Workspace<T>&) override {
+        if (phase == 1) {
+            panel_product<T, Form::rows>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->first[0], r.part,
+                                         [](size_t, size_t, size_t) {});
+            return;
+        }
+        constexpr int L = LANES<T>;
+        for (size_t p = r.first; p < r.last; ++p) {
+            T* g = out->grad_panel(p);
+            if (activation_ != Activation::none) activate_back<T>(activation_, T(0), out->panel(p), out->panel(p), g, g, K_ * WIDE<T>);
+            for (size_t k = 0; k < K_; k += L)
+                for (int half = 0; half < WIDE<T> && half < rows_in<T>(s, p); half += L) {
+                    Vec<T> square[L];
+                    for (int i = 0; i < L; ++i) square[i] = k + i < K_ ? load(g + (k + i) * WIDE<T> + half) : Vec<T>{};
+                    transpose<T>(square);
+                    T* to = block(s, k / WIDE<T>) + (p * WIDE<T> + half) * WIDE<T> + k % WIDE<T>;
+                    for (int i = 0; i < L; ++i) store(to + i * WIDE<T>, square[i]);
+                }
+        }
+    }
+
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        const size_t tiles = num_tiles(D_);
+        for (size_t k = 0; k < K_; k += WIDE<T>)
+            for (size_t t = 0; t < tiles; t += TILES) {
+                const size_t end = std::min(tiles, t + TILES);
+                const double vectors = K_ - k > size_t(LANES<T>) ? 2 : 1;
+                tasks.push_back({0, int(k / WIDE<T>), t, end, vectors * double(tile_start(D_, end) - tile_start(D_, t)) * (double(s.n) + 30)});
+            }
+        if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
+    }
+
+    void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
+        if (task.which < 0) {
+            bias_gradient(s, updater, work);
+            return;
+        }
+        const size_t k = size_t(task.which) * WIDE<T>, columns = std::min<size_t>(WIDE<T>, K_ - k);
+        for (size_t t = task.first; t < task.last; ++t) {
+            const size_t d = tile_start(D_, t), rows = tile_start(D_, t + 1) - d;
+            if (t + 1 < task.last) updater.expect(place_ + (d + rows) * K_ + k, K_, tile_start(D_, t + 2) - d - rows, columns);
+            tile_of<T, Form::panels>(int(rows), columns > size_t(LANES<T>))(
+                in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, size_t(task.which)), WIDE<T>, s.n, work.c, WIDE<T>, false);
+            updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, WIDE<T>);
+        }
+    }
+
+    void prepare(size_t n) override {
+        packed_ = n >= ROWS_TO_PACK;
+        if (!packed_) return;
+        T* to = pack_.get(round_up(K_, WIDE<T>) * D_);
+        for (size_t k = 0; k < K_; k += WIDE<T>)
+            for (size_t d = 0; d < D_; ++d, to += WIDE<T>) {
+                const size_t columns = std::min<size_t>(WIDE<T>, K_ - k);
+                std::memcpy(to, W_ + d * K_ + k, columns * sizeof(T));
+                std::fill(to + columns, to + WIDE<T>, T(0));
+            }
+    }
+
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n) const override {
+        const RowsOf<T>& x = inputs[0];
+        if (!packed_) {
+            for (size_t r = 0; r < n; ++r) row_product(x.data + r * x.stride, y.data + r * y.stride);
+            return;
+        }
+        const size_t tiles = num_tiles(n);
+        for (size_t d = 0; d < D_; d += DEEP) {
+            const size_t depth = std::min(DEEP, D_ - d);
+            for (size_t k = 0; k < K_; k += WIDE<T>)
+                for (size_t t = 0; t < tiles; ++t) {
+                    const size_t r = tile_start(n, t);
+                    tile_of<T, Form::rows>(int(tile_start(n, t + 1) - r), K_ - k > size_t(LANES<T>))(
+                        x.data + r * x.stride + d, x.stride, 0, pack_.get() + k * D_ + d * WIDE<T>, WIDE<T>, depth,
+                        y.data + r * y.stride + k, y.stride, d > 0);
+                }
+        }
+        for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
+    }
+
+  private:
+    static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
+    static constexpr size_t TILES = 8;           // of a task
+    static constexpr size_t ROWS_TO_PACK = 8;
+
+    T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * WIDE<T> * WIDE<T>; }
+
+    void bias_gradient(const Step& s, const Updater<T>& updater, Workspace<T>& work) {
+        for (size_t k = 0; k < K_; k += WIDE<T>) {
+            const T* g = block(s, k / WIDE<T>);
+            Vec<T> a{}, b{};
+            for (size_t r = 0; r < s.n; ++r) {
+                a += load(g + r * WIDE<T>);
+                b += load(g + r * WIDE<T> + LANES<T>);
+            }
+            store(work.c, a);
+            store(work.c + LANES<T>, b);
+            updater.take(bias_place_ + k, K_, 1, std::min<size_t>(WIDE<T>, K_ - k), work.c, WIDE<T>);
+        }
+    }
+
+    // Sums run over the inputs in their order, as they do for many rows: a row has the same bits in any company.
+    void row_product(const T* x, T* y) const {
+        size_t k = 0;
+        while (k < K_) {
+            const int vectors = int(std::min<size_t>(8, (K_ - k + LANES<T> - 1) / LANES<T>));
+            const int rest = int(std::min<size_t>(LANES<T>, K_ - k - size_t(vectors - 1) * LANES<T>));
+            switch (vectors) {
+                case 1: row_sums<1>(x, k, rest, y); break;
+                case 2: row_sums<2>(x, k, rest, y); break;
+                case 3: row_sums<3>(x, k, rest, y); break;
+                case 4: row_sums<4>(x, k, rest, y); break;
+                case 5: row_sums<5>(x, k, rest, y); break;
+                case 6: row_sums<6>(x, k, rest, y); break;
+                case 7: row_sums<7>(x, k, rest, y); break;
+                default: row_sums<8>(x, k, rest, y);
+            }
+            k += size_t(vectors) * LANES<T>;
+        }
+        finish(y);
+    }
+    template <int NV> void row_sums(const T* x, size_t k, int rest, T* y) const {
+        Vec<T> sums[NV]{};
+        const T* w = W_ + k;
+        for (size_t d = 0; d < D_; ++d, w += K_) {
+            const Vec<T> v = broadcast(x[d]);
+            for (int j = 0; j < NV - 1; ++j) sums[j] += v * load(w + j * LANES<T>);
+            sums[NV - 1] += v * load_part(w + (NV - 1) * LANES<T>, rest);
+        }
+        for (int j = 0; j < NV; ++j) store(y + k + j * LANES<T>, sums[j]);
+    }
+    void finish(T* y) const {
+        if (b_) each_lane(y, y, b_, K_, [](auto a, auto b) { return a + b; });
+        if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, K_);
+    }
+
+    size_t D_, K_;
+    const T *W_, *b_;
+    size_t place_, bias_place_;   // among the parameters
+    Activation activation_;
+    bool packed_ = false;
+    Buffer<T> rows_, pack_;
+};
+
+}  // namespace pysmorch

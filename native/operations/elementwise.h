@@ -1,0 +1,185 @@
+// Operations that look at one number of each input: activations, Bias, Scale, Add, Multiply, Dropout.
+#pragma once
+#include "../activations.h"
+#include "../operation.h"
+#include "../random.h"
+
+namespace pysmorch {
+
+template <class T> class Activate final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    Activate(const Description& d, const Updater<T>&)
+        : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
+
+    void forward(const Step&, const Range& r, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>& work) override {
+        if (!in[0]->needs_grad) return;
+        const auto [from, to] = this->span(r);
+        constexpr size_t PIECE = sizeof(work.c) / sizeof(T) / LANES<T> * LANES<T>;
+        for (size_t i = from; i < to; i += PIECE) {
+            const size_t end = std::min(to, i + PIECE);
+            T* g = this->first[0] ? in[0]->grad + i : work.c;
+            activate_back<T>(activation_, slope_, in[0]->data + i, out->data + i, out->grad + i, g, end - i);
+            if (!this->first[0]) this->hand_back(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
+        }
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+        for (size_t r = 0; r < n; ++r) activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
+    }
+
+  private:
+    Activation activation_;
+    T slope_;
+};
+
+// x + w or x * w, with one w for each channel.
+template <class T, bool SCALE> class Channelwise final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {}
+
+    void forward(const Step&, const Range& r, Workspace<T>&) override {
+        each_feature(r, [&](size_t i, size_t k) {
+            const V x = load(in[0]->data + i);
+            store(out->data + i, SCALE ? x * w_[k] : x + w_[k]);
+        });
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        if (!in[0]->needs_grad) return;
+        each_feature(r, [&](size_t i, size_t k) {
+            const V g = load(out->grad + i), part = SCALE ? g * w_[k] : g;
+            store(in[0]->grad + i, this->first[0] ? part : load(in[0]->grad + i) + part);
+        });
+    }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override { tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>}); }
+    void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
+        for (size_t k = 0; k < K_; k += WIDE<T>) {
+            const size_t count = std::min<size_t>(WIDE<T>, K_ - k);
+            for (size_t i = 0; i < count; ++i) {
+                double total = 0;
+                for (size_t p = 0; p < s.panels; ++p) {
+                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                        const int lanes = std::min(LANES<T>, rows_in<T>(s, p) - half);
+                        if (lanes <= 0) break;
+                        DoubleSum<T> sum;
+                        for (size_t f = k + i; f < out->cols; f += K_) {
+                            const V g = load(out->grad_panel(p) + f * WIDE<T> + half);
+                            if (SCALE) sum.add_product(g, load(in[0]->panel(p) + f * WIDE<T> + half));
+                            else sum.add(g);
+                        }
+                        total += sum.over(lanes);
+                    }
+                }
+                work.c[i] = T(total);
+            }
+            updater.take(place_ + k, K_, 1, count, work.c, WIDE<T>);
+        }
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+        for (size_t r = 0; r < n; ++r)
+            for (size_t f = 0; f < out->cols; f += K_)
+                each_lane(y.data + r * y.stride + f, x[0].data + r * x[0].stride + f, w_, K_,
+                          [](auto a, auto b) { return SCALE ? a * b : a + b; });
+    }
+
+  private:
+    template <class F> void each_feature(const Range& r, F f) const {
+        for (size_t p = r.first; p < r.last; ++p)
+            for (size_t c = 0; c < out->cols; ++c)
+                for (int half = 0; half < WIDE<T>; half += LANES<T>) f((p * out->cols + c) * WIDE<T> + half, c % K_);
+    }
+
+    size_t K_;
+    const T* w_;
+    size_t place_;   // among the parameters
+};
+
+// The sum or the product of two or more values.
+template <class T, bool PRODUCT> class Combine final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    Combine(const Description&, const Updater<T>&) {}
+
+    void forward(const Step&, const Range& r, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        for (size_t i = from; i < to; i += LANES<T>) {
+            V v = load(in[0]->data + i);
+            for (size_t k = 1; k < in.size(); ++k) v = PRODUCT ? v * load(in[k]->data + i) : v + load(in[k]->data + i);
+            store(out->data + i, v);
+        }
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        for (size_t k = 0; k < in.size(); ++k)
+            this->hand_back(k, from, to, [&](size_t i) {
+                V g = load(out->grad + i);
+                for (size_t other = 0; PRODUCT && other < in.size(); ++other)
+                    if (other != k) g *= load(in[other]->data + i);
+                return g;
+            });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+        for (size_t r = 0; r < n; ++r) {
+            T* to = y.data + r * y.stride;
+            std::memcpy(to, x[0].data + r * x[0].stride, out->cols * sizeof(T));
+            for (size_t k = 1; k < x.size(); ++k)
+                each_lane(to, to, x[k].data + r * x[k].stride, out->cols, [](auto a, auto b) { return PRODUCT ? a * b : a + b; });
+        }
+    }
+};
+
+template <class T> class DropOut final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    DropOut(const Description& d, const Updater<T>&)
+        : place_(uint32_t(d.place)), threshold_(uint64_t(std::nearbyint(d.number("rate") * 4294967296.0))), kept_(T(1) / T(1 - d.number("rate"))) {}
+
+    void reserve(size_t, size_t panels) override {
+        mask_.get(panels * out->cols * WIDE<T>);
+        words_.get(panels * out->cols);
+    }
+    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        T* mask = mask_.get();
+        for (size_t p = r.first; p < r.last; ++p) {
+            uint32_t* words = words_.get() + p * out->cols;
+            T* m = mask + p * out->cols * WIDE<T>;
+            for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
+                philox_words(s.seed, place_, uint64_t(s.number), (p * WIDE<T> + lane) * out->cols, out->cols, words);
+                for (size_t f = 0; f < out->cols; ++f) m[f * WIDE<T> + lane] = words[f] >= threshold_ ? kept_ : T(0);
+            }
+        }
+        for (size_t i = from; i < to; i += LANES<T>) store(out->data + i, load(in[0]->data + i) * load(mask + i));
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i) * load(mask_.get() + i); });
+    }
+    // In prediction nothing is dropped.
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+        for (size_t r = 0; r < n; ++r) std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
+    }
+
+  private:
+    uint32_t place_;
+    uint64_t threshold_;
+    T kept_;
+    Buffer<T> mask_;
+    Buffer<uint32_t> words_;
+};
+
+}  // namespace pysmorch

@@ -1,0 +1,114 @@
+// Matrix products.
+//
+// Batches are kept in panels: WIDE rows (two vectors) side by side for each feature, so that a vector holds one feature of
+// many rows. A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, number by number from where they are, and
+// panels as B and C. No copy of the weights in another order is needed, and the number of features may be anything.
+#pragma once
+#include <algorithm>
+
+#include "simd.h"
+
+namespace pysmorch {
+
+template <class T> constexpr int WIDE = 2 * LANES<T>;
+// 32 vector registers hold 12 x 2 sums, two columns of B and an entry of A; 16 hold 6 x 2.
+#if PYSMORCH_VECTOR_BYTES == 64 || defined(__aarch64__)
+constexpr int TALL = 12;
+#else
+constexpr int TALL = 6;
+#endif
+// Entries of a sum that are taken at a time, so that their part of B stays in the second cache.
+constexpr size_t DEEP = 256;
+// Panels that go through a tile of A one after the other.
+constexpr size_t PANELS = 8;
+
+// Where the entries of A are: neighbours in a column, neighbours in a row, or in panels, which are `jump` apart.
+enum class Form { columns, rows, panels };
+
+// c (ROWS, NV vectors) = or += sum over k of a(i, k) b(k, j).
+template <class T, int ROWS, int NV, Form FORM>
+static void tile(const T* a, size_t stride, size_t jump, const T* b, size_t b_stride, size_t K, T* c, size_t c_stride, bool add) {
+    Vec<T> sums[ROWS][NV];
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
+    const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : WIDE<T>;
+    const size_t step = FORM == Form::columns ? stride : 1;
+    auto run = [&](size_t count) __attribute__((always_inline)) {
+        for (size_t k = 0; k < count; ++k) {
+            Vec<T> columns[NV];
+            for (int j = 0; j < NV; ++j) columns[j] = load(b + j * LANES<T>);
+            for (int i = 0; i < ROWS; ++i) {
+                const Vec<T> x = broadcast(a[i * row]);
+                for (int j = 0; j < NV; ++j) sums[i][j] += x * columns[j];
+            }
+            a += step;
+            b += b_stride;
+        }
+    };
+    if constexpr (FORM == Form::panels) {
+        for (size_t k = 0; k < K; k += WIDE<T>) {
+            run(std::min<size_t>(WIDE<T>, K - k));
+            a += jump - WIDE<T>;
+        }
+    } else {
+        run(K);
+    }
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
+}
+
+template <class T> using Tile = void (*)(const T*, size_t, size_t, const T*, size_t, size_t, T*, size_t, bool);
+
+template <class T, int NV, Form FORM, int... ROWS> static Tile<T> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
+    static constexpr Tile<T> tiles[] = {tile<T, ROWS + 1, NV, FORM>...};
+    return tiles[rows - 1];
+}
+template <class T, Form FORM> static Tile<T> tile_of(int rows, bool two) {
+    const auto heights = std::make_integer_sequence<int, TALL>{};
+    return two ? tile_of<T, 2, FORM>(rows, heights) : tile_of<T, 1, FORM>(rows, heights);
+}
+
+// Tiles of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8.
+inline size_t num_tiles(size_t F) { return (F + TALL - 1) / TALL; }
+inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
+
+// Part `index` of `count` of some work.
+struct Part {
+    int index = 0, count = 1;
+    std::pair<size_t, size_t> of(size_t n) const { return {n * index / count, n * (index + 1) / count}; }
+};
+
+// What one thread needs for a moment.
+template <class T> struct Workspace {
+    alignas(64) T c[TALL * WIDE<T>];
+};
+
+// C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride + k] for
+// Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
+template <class T, Form FORM, class Done>
+static void panel_product(const T* a, size_t stride, size_t F, size_t K, const T* b, T* c, size_t first_panel, size_t last_panel,
+                          size_t num_rows, bool add, Part part, Done&& done) {
+    const size_t tiles = num_tiles(F);
+    for (size_t group = first_panel; group < last_panel; group += PANELS) {
+        const size_t panels = std::min(PANELS, last_panel - group);
+        const auto [first, last] = part.of(tiles * panels);
+        for (size_t k = 0; k < K; k += DEEP) {
+            const size_t depth = std::min(DEEP, K - k);
+            for (size_t unit = first; unit < last;) {
+                const size_t t = unit / panels, end = std::min(last, (t + 1) * panels);
+                const size_t f = tile_start(F, t);
+                const int rows = int(tile_start(F, t + 1) - f);
+                const T* from = FORM == Form::columns ? a + f + k * stride : a + f * stride + k;
+                for (; unit < end; ++unit) {
+                    const size_t p = group + unit % panels;
+                    T* to = c + (p * F + f) * WIDE<T>;
+                    const bool two = num_rows - p * WIDE<T> > size_t(LANES<T>);
+                    tile_of<T, FORM>(rows, two)(from, stride, 0, b + (p * K + k) * WIDE<T>, WIDE<T>, depth, to, WIDE<T>, add || k > 0);
+                    if (k + depth == K) done(f, size_t(rows), p);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace pysmorch

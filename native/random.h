@@ -1,0 +1,42 @@
+// Random numbers that anyone can make who knows seed, place and step.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace pysmorch {
+
+// Words first .. first + count of the stream (seed, place, step) of Philox4x32-10.
+// Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+inline void philox_words(uint64_t seed, uint32_t place, uint64_t step, uint64_t first, size_t count, uint32_t* words) {
+    constexpr int BLOCKS = 16;  // four words each, made side by side
+    uint32_t c[4][BLOCKS];
+    const uint64_t end = first + count;
+    for (uint64_t block = first / 4; block * 4 < end; block += BLOCKS) {
+        for (int l = 0; l < BLOCKS; ++l) {
+            c[0][l] = uint32_t(block) + uint32_t(l);
+            c[1][l] = place;
+            c[2][l] = uint32_t(step);
+            c[3][l] = uint32_t(step >> 32);
+        }
+        uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
+        for (int round = 0; round < 10; ++round) {
+            for (int l = 0; l < BLOCKS; ++l) {
+                const uint64_t p0 = uint64_t(0xD2511F53u) * c[0][l], p1 = uint64_t(0xCD9E8D57u) * c[2][l];
+                const uint32_t n0 = uint32_t(p1 >> 32) ^ c[1][l] ^ k0, n2 = uint32_t(p0 >> 32) ^ c[3][l] ^ k1;
+                c[0][l] = n0;
+                c[1][l] = uint32_t(p1);
+                c[2][l] = n2;
+                c[3][l] = uint32_t(p0);
+            }
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
+        for (int l = 0; l < BLOCKS; ++l)
+            for (int j = 0; j < 4; ++j) {
+                const uint64_t at = (block + l) * 4 + j;
+                if (at >= first && at < end) words[at - first] = c[j][l];
+            }
+    }
+}
+
+}  // namespace pysmorch
