@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <chrono>
+#include <mutex>
 #include <string>
 
 #include "program.h"
@@ -145,6 +146,7 @@ template <class T> class Face {
         };
         {
             nb::gil_scoped_release release;
+            std::lock_guard<std::mutex> lock(mutex_);
             if (epoch.num_rows > 0) result = p.train(epoch, threads, interrupted);
         }
         if (raised) throw nb::python_error();
@@ -159,7 +161,7 @@ template <class T> class Face {
         return out;
     }
 
-    void predict(std::vector<Any> data, Matrix<T> out, int threads) {
+    bool predict(std::vector<Any> data, Matrix<T> out, int threads) {
         prepare();
         const std::vector<Rows> rows = rows_for(data);
         const size_t count = out.shape(0);
@@ -167,10 +169,84 @@ template <class T> class Face {
         require(out.shape(1) == program_.values[size_t(program_.loss.spec.value)].cols, "outputs have another length than the program's");
         require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
         nb::gil_scoped_release release;
-        if (count > 0) program_.predict(rows, count, out.data(), threads);
+        std::lock_guard<std::mutex> lock(mutex_);
+        return count == 0 || program_.predict(rows, count, out.data(), threads);
+    }
+
+    // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the output
+    // (none for other networks) and NumPy's function for new arrays, `quick` can do without Python.
+    void watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype) {
+        for (nb::handle h : watched) {
+            const nb::tuple entry = as<nb::tuple>(h, "watched");
+            require(entry.size() == 3 && PyDict_Check(entry[0].ptr()), "what is watched must be (dictionary, name, value)");
+        }
+        prepare();
+        watched_ = watched;
+        empty_ = empty;
+        dtype_ = dtype;
+        shapes_.clear();
+        for (const nb::tuple& shape : shapes) {
+            shapes_.emplace_back();
+            for (nb::handle n : shape) shapes_.back().push_back(as<Py_ssize_t>(n, "shapes"));
+        }
+    }
+
+    bool unchanged() const {
+        for (Py_ssize_t i = 0, n = PyList_GET_SIZE(watched_.ptr()); i < n; ++i) {
+            PyObject* entry = PyList_GET_ITEM(watched_.ptr(), i);
+            if (PyDict_GetItemWithError(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1)) != PyTuple_GET_ITEM(entry, 2)) {
+                PyErr_Clear();
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // The outputs for a few rows in one array of the program's number type; None where there is more to do, or anything is wrong.
+    nb::object quick(nb::handle X) {
+        if (shapes_.size() != 2 || !unchanged()) return nb::none();
+        const View in(X.ptr(), PyBUF_ND | PyBUF_FORMAT);
+        const std::vector<Py_ssize_t>&row = shapes_[0], &result = shapes_[1];
+        if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.is<T>() || !std::equal(row.begin(), row.end(), in.buffer.shape + 1)) return nb::none();
+        const size_t count = size_t(in.buffer.shape[0]);
+        if (count == 0 || program_.predict_work(count) > QUICK) return nb::none();
+        const T* numbers = static_cast<const T*>(in.buffer.buf);
+        PyObject* shape = PyTuple_New(Py_ssize_t(result.size()) + 1);
+        if (!shape) throw nb::python_error();
+        PyTuple_SET_ITEM(shape, 0, PyLong_FromSize_t(count));
+        for (size_t i = 0; i < result.size(); ++i) PyTuple_SET_ITEM(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
+        PyObject* arguments[] = {shape, dtype_.ptr()};
+        nb::object out = nb::steal(PyObject_Vectorcall(empty_.ptr(), arguments, 2, nullptr));
+        Py_DECREF(shape);
+        if (!out.is_valid()) throw nb::python_error();
+        const View to(out.ptr(), PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
+        if (!to.held || !to.is<T>()) return nb::none();
+        // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
+        std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock()) return nb::none();
+        const Rows rows{numbers, sizeof(T) == 4 ? Dtype::f32 : Dtype::f64, count, program_.values[size_t(program_.inputs[0])].cols};
+        one_[0] = rows;
+        return program_.predict(one_, count, static_cast<T*>(to.buffer.buf), 1) ? out : nb::none();
     }
 
   private:
+    static constexpr double QUICK = 2e5;   // operations: some microseconds
+
+    struct View {
+        Py_buffer buffer;
+        bool held;
+        View(PyObject* object, int flags) : held(PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &buffer, flags | PyBUF_C_CONTIGUOUS) == 0) {
+            if (!held) PyErr_Clear();
+        }
+        ~View() { if (held) PyBuffer_Release(&buffer); }
+        View(const View&) = delete;
+        View& operator=(const View&) = delete;
+        template <class N> bool is() const {
+            return buffer.format && buffer.format[0] == (sizeof(N) == 4 ? 'f' : 'd') && buffer.format[1] == 0 &&
+                   reinterpret_cast<uintptr_t>(buffer.buf) % alignof(N) == 0;
+        }
+    };
+
     static int choice(int value, int count) {
         require(value >= 0 && value < count, "a kind is not known");
         return value;
@@ -234,19 +310,24 @@ template <class T> class Face {
             require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
         made(o.output, "an operation has no output of its own");
         if (!get<nb::object>(d, "weights").is_none()) {
-            const auto W = get<Weights<T>>(d, "weights");
+            const auto W = get<Weights<const T>>(d, "weights");
             for (size_t i = 0; i < W.ndim(); ++i) o.shape.push_back(W.shape(i));
             o.weights = own(W.data(), W.size());
         }
         if (!get<nb::object>(d, "bias").is_none()) {
-            const auto b = get<Weights<T>>(d, "bias");
+            const auto b = get<Weights<const T>>(d, "bias");
             o.bias = own(b.data(), b.size());
             o.bias_size = b.size();
         }
         for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
         for (nb::handle h : get<nb::list>(d, "states")) {
-            const auto state = as<Flat<double>>(h, "states");
-            o.states.push_back({state.data(), state.size()});
+            if (program_.updater.parameters) {
+                const auto state = as<Flat<double>>(h, "states");
+                o.states.push_back({state.data(), state.size()});
+            } else {   // prediction only reads them
+                const auto state = as<Flat<const double>>(h, "states");
+                o.states.push_back({const_cast<double*>(state.data()), state.size()});
+            }
         }
         return o;
     }
@@ -257,6 +338,11 @@ template <class T> class Face {
     }
 
     nb::object kept_;   // the arrays that the program points into
+    nb::list watched_;
+    nb::object empty_, dtype_;
+    std::vector<std::vector<Py_ssize_t>> shapes_;
+    std::vector<Rows> one_{1};
+    std::mutex mutex_;
     std::vector<char> made_;
     bool prepared_ = false;
     Program<T> program_;
@@ -271,6 +357,9 @@ template <class T> void expose(nb::module_& m, const char* name) {
         .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(), nb::arg("weights").none(),
              nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"))
+        .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
+        .def("unchanged", &Face<T>::unchanged)
+        .def("quick", &Face<T>::quick, nb::arg("X").none())
         .def("predict", &Face<T>::predict, nb::arg("data").noconvert(), nb::arg("out").noconvert(), nb::arg("threads"));
 }
 

@@ -48,6 +48,22 @@ template <class T> inline T read_number(const Rows& rows, size_t row, size_t k) 
     return T(0);
 }
 
+template <class S> inline bool all_finite(const S* numbers, size_t n) {
+    Vec<S> sum{};   // of zeros, unless a number is not finite
+    size_t i = 0;
+    for (; i + LANES<S> <= n; i += LANES<S>) sum += load(numbers + i) * S(0);
+    if (i < n) sum += load_part(numbers + i, int(n - i)) * S(0);
+    for (int l = 0; l < LANES<S>; ++l)
+        if (sum[l] != 0) return false;
+    return true;
+}
+// Whether rows first .. first + n have finite numbers only.
+inline bool is_finite(const Rows& rows, size_t first, size_t n) {
+    if (rows.dtype == Dtype::f32) return all_finite(static_cast<const float*>(rows.data) + first * rows.cols, n * rows.cols);
+    if (rows.dtype == Dtype::f64) return all_finite(static_cast<const double*>(rows.data) + first * rows.cols, n * rows.cols);
+    return true;
+}
+
 // Up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
 template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, T* panel) {
     constexpr int L = LANES<T>;

@@ -132,8 +132,9 @@ template <class T> class Operation {
     // Operations a row, for the decision whether threads pay.
     virtual double work() const { return double(out->cols); }
 
-    // Prediction: once for a call, then for some rows at a time.
-    virtual void prepare(size_t) {}
+    // Prediction: room for n rows; then each thread a part of what is done once; then some rows at a time.
+    virtual void reserve_rows(size_t) {}
+    virtual void prepare(Part) {}
     virtual void predict(const std::vector<RowsOf<T>>& in, const RowsOf<T>& out, size_t n) const = 0;
 
     // The number that an index input must stay below.

@@ -18,7 +18,7 @@ constexpr int TALL = 12;
 constexpr int TALL = 6;
 #endif
 // Entries of a sum that are taken at a time, so that their part of B stays in the second cache.
-constexpr size_t DEEP = 256;
+constexpr size_t DEEP = 320;
 // Panels that go through a tile of A one after the other.
 constexpr size_t PANELS = 8;
 
@@ -68,9 +68,10 @@ template <class T, Form FORM> static Tile<T> tile_of(int rows, bool two) {
     return two ? tile_of<T, 2, FORM>(rows, heights) : tile_of<T, 1, FORM>(rows, heights);
 }
 
-// Tiles of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8.
+// Tiles are of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8. The same goes for blocks of a sum.
 inline size_t num_tiles(size_t F) { return (F + TALL - 1) / TALL; }
 inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
+inline size_t num_blocks(size_t K) { return (K + DEEP - 1) / DEEP; }
 
 // Part `index` of `count` of some work.
 struct Part {
@@ -92,8 +93,8 @@ static void panel_product(const T* a, size_t stride, size_t F, size_t K, const T
     for (size_t group = first_panel; group < last_panel; group += PANELS) {
         const size_t panels = std::min(PANELS, last_panel - group);
         const auto [first, last] = part.of(tiles * panels);
-        for (size_t k = 0; k < K; k += DEEP) {
-            const size_t depth = std::min(DEEP, K - k);
+        for (size_t block = 0; block < num_blocks(K); ++block) {
+            const size_t k = K * block / num_blocks(K), depth = K * (block + 1) / num_blocks(K) - k;
             for (size_t unit = first; unit < last;) {
                 const size_t t = unit / panels, end = std::min(last, (t + 1) * panels);
                 const size_t f = tile_start(F, t);

@@ -33,7 +33,7 @@ struct Epoch {
 // Products of fewer operations a step than this are done by one thread: two threads meeting a few times a step cost more.
 constexpr double WORK_TO_SHARE = 1.5e6;
 // Rows that go through all operations at a time in prediction.
-constexpr size_t ROWS_AT_A_TIME = 96;
+constexpr size_t ROWS_AT_A_TIME = 192;
 
 template <class T> class Program {
   public:
@@ -109,9 +109,9 @@ template <class T> class Program {
         return result;
     }
 
-    // Outputs (count rows of the loss's input) in prediction mode. Where there are few rows, one thread does it all.
-    void predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads) {
-        for (auto& op : operations) op->prepare(count);
+    // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite.
+    bool predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads) {
+        for (auto& op : operations) op->reserve_rows(count);
         const size_t pieces = (count + ROWS_AT_A_TIME - 1) / ROWS_AT_A_TIME;
         const size_t useful = std::min<size_t>(pieces, size_t(std::max(1, max_threads)));
         const int threads = predict_work(count) < WORK_TO_SHARE ? 1 : int(std::max<size_t>(1, useful));
@@ -119,14 +119,20 @@ template <class T> class Program {
         const size_t height = std::min(count, ROWS_AT_A_TIME);
         for (int t = 0; t < threads; ++t)
             for (size_t v = 0; v < values.size(); ++v)
-                if (!values[v].is_index) rooms_[size_t(t)][v].get(height * stride_of(v));
+                if (!values[v].is_index) rooms_[size_t(t)].buffers[v].get(height * stride_of(v));
         for (size_t i = 0; i < inputs.size(); ++i) check_indices(data[i], count, values[size_t(inputs[i])]);
         std::atomic<size_t> next{0};
+        std::atomic<bool> finite{true};
+        Barrier barrier(threads);
         on_threads(threads, [&](int thread) {
-            std::vector<RowsOf<T>> rows(values.size()), in;
+            for (auto& op : operations) op->prepare({thread, threads});
+            barrier.wait();
+            auto& [buffers, rows, in] = rooms_[size_t(thread)];
             for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
                 const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
-                for (size_t v = 0; v < values.size(); ++v) rows[v] = {rooms_[size_t(thread)][v].get(), stride_of(v), nullptr};
+                for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), stride_of(v), nullptr};
+                for (size_t i = 0; i < inputs.size(); ++i)
+                    if (!is_finite(data[i], first, n)) finite.store(false, std::memory_order_relaxed);
                 for (size_t i = 0; i < inputs.size(); ++i) enter(data[i], first, n, values[size_t(inputs[i])], rows[size_t(inputs[i])]);
                 for (size_t i = 0; i < operations.size(); ++i) {
                     in.clear();
@@ -138,10 +144,23 @@ template <class T> class Program {
                 for (size_t r = 0; r < n; ++r) std::memcpy(out + (first + r) * K, last.data + r * last.stride, K * sizeof(T));
             }
         });
+        return finite.load();
+    }
+
+    double predict_work(size_t n) const {
+        double work = 0;
+        for (const auto& op : operations) work += 2.0 * double(n) * op->work();
+        return work;
     }
 
   private:
     struct Item { int op; int phase; bool back; };
+    // What a thread needs to predict some rows.
+    struct Room {
+        std::vector<Buffer<T>> buffers;
+        std::vector<RowsOf<T>> rows, in;
+        explicit Room(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
+    };
     static constexpr int GATHER = -1, LOSS = -2;
     static constexpr size_t PIECE = 4096;   // parameters whose squares are summed in one go
 
@@ -153,12 +172,6 @@ template <class T> class Program {
         for (const auto& op : operations) work += 6.0 * double(n) * op->work();
         return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
     }
-    double predict_work(size_t n) const {
-        double work = 0;
-        for (const auto& op : operations) work += 2.0 * double(n) * op->work();
-        return work;
-    }
-
     void reserve(size_t n, int threads) {
         const size_t panels = panels_of(n);
         for (size_t v = 0; v < values.size(); ++v) {
@@ -301,7 +314,7 @@ template <class T> class Program {
     std::vector<std::unique_ptr<Workspace<T>>> workspaces_;
     std::vector<Buffer<T>> data_, grad_;
     std::vector<Buffer<int64_t>> index_;
-    std::vector<std::vector<Buffer<T>>> rooms_;
+    std::vector<Room> rooms_;
 };
 
 }  // namespace pysmorch

@@ -24,8 +24,9 @@ inline void relax() {
 #endif
 }
 
-// Waits spin for about this many rounds (some tens of microseconds) before they sleep; phases of a step are shorter.
-constexpr int SPINS = 20000;
+// Who waits spins for a few microseconds, then offers the core to others again and again, and at last sleeps: phases of a step are
+// short, but there may be more threads than cores.
+constexpr int SPINS = 1000, OFFERS = 300;
 
 class Barrier {
   public:
@@ -43,9 +44,10 @@ class Barrier {
             wake_.notify_all();
             return;
         }
-        for (int i = 0; i < SPINS; ++i) {
+        for (int i = 0; i < SPINS + OFFERS; ++i) {
             if (phase_.load(std::memory_order_acquire) != phase) return;
-            relax();
+            if (i < SPINS) relax();
+            else std::this_thread::yield();
         }
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
@@ -63,6 +65,10 @@ class Barrier {
 // threads are there, so that a thread that cannot be made is an exception and not a wait without end.
 // Threads live for one call only (a call is many steps), so that there is nothing to mend after a fork.
 template <class Body> void on_threads(int count, Body&& body) {
+    if (count == 1) {
+        body(0);
+        return;
+    }
     std::atomic<int> gate{0};
     std::vector<std::thread> threads;
     auto open = [&](int value) {

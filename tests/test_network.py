@@ -34,12 +34,13 @@ def test_the_summary_has_shapes_parameters_branches_and_the_objective():
     assert "SquareLoss: 1/(2M) sum_i w_i ||x_i - y_i||^2" in text
 
 
-def test_predict_gives_the_outputs_of_the_last_layer_in_any_batch_size():
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_predict_gives_the_outputs_of_the_last_layer(engine):
     network = small_network()
     network.inputs[0].set_data(X)
     expected = network.output.forward()
-    np.testing.assert_array_equal(network.predict(X, batch_size=7).shape, (60, 3))
-    np.testing.assert_allclose(network.predict(X, batch_size=7), expected, rtol=1e-12)
+    assert network.predict(X, engine=engine).shape == (60, 3)
+    np.testing.assert_allclose(network.predict(X, engine=engine), expected, rtol=1e-12)
 
 
 def test_predict_of_no_rows_has_no_rows():

@@ -91,15 +91,20 @@ template <class T> class Dense final : public Operation<T> {
         }
     }
 
-    void prepare(size_t n) override {
+    void reserve_rows(size_t n) override {
         packed_ = n >= ROWS_TO_PACK;
+        if (packed_) pack_.get(round_up(K_, WIDE<T>) * D_);
+    }
+    void prepare(Part part) override {
         if (!packed_) return;
-        T* to = pack_.get(round_up(K_, WIDE<T>) * D_);
+        const auto [first, last] = part.of(D_);
         for (size_t k = 0; k < K_; k += WIDE<T>)
-            for (size_t d = 0; d < D_; ++d, to += WIDE<T>) {
-                const size_t columns = std::min<size_t>(WIDE<T>, K_ - k);
-                std::memcpy(to, W_ + d * K_ + k, columns * sizeof(T));
-                std::fill(to + columns, to + WIDE<T>, T(0));
+            for (size_t d = first; d < last; ++d) {
+                const T* from = W_ + d * K_ + k;
+                for (int j = 0; j < WIDE<T>; j += LANES<T>) {
+                    const int columns = int(std::min<size_t>(LANES<T>, K_ - std::min(K_, k + j)));
+                    store(pack_.get() + k * D_ + d * WIDE<T> + j, columns == LANES<T> ? load(from + j) : load_part(from + j, columns));
+                }
             }
     }
 
@@ -109,9 +114,9 @@ template <class T> class Dense final : public Operation<T> {
             for (size_t r = 0; r < n; ++r) row_product(x.data + r * x.stride, y.data + r * y.stride);
             return;
         }
-        const size_t tiles = num_tiles(n);
-        for (size_t d = 0; d < D_; d += DEEP) {
-            const size_t depth = std::min(DEEP, D_ - d);
+        const size_t tiles = num_tiles(n), blocks = (D_ + DEEP_ROWS - 1) / DEEP_ROWS;
+        for (size_t part = 0; part < blocks; ++part) {
+            const size_t d = D_ * part / blocks, depth = D_ * (part + 1) / blocks - d;
             for (size_t k = 0; k < K_; k += WIDE<T>)
                 for (size_t t = 0; t < tiles; ++t) {
                     const size_t r = tile_start(n, t);
@@ -127,6 +132,7 @@ template <class T> class Dense final : public Operation<T> {
     static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
     static constexpr size_t TILES = 8;           // of a task
     static constexpr size_t ROWS_TO_PACK = 8;
+    static constexpr size_t DEEP_ROWS = 1024;    // inputs at a time in prediction
 
     T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * WIDE<T> * WIDE<T>; }
 

@@ -66,8 +66,10 @@ template <class T> class Normalize final : public Operation<T> {
         }
     }
     // With the running statistics.
-    void prepare(size_t) override {
-        T* shift = shift_.get(2 * K_);
+    void reserve_rows(size_t) override { shift_.get(2 * K_); }
+    void prepare(Part part) override {
+        T* shift = shift_.get();
+        if (part.index > 0) return;
         for (size_t k = 0; k < K_; ++k) {
             shift[k] = T(mean_[k]);
             shift[K_ + k] = T(1 / std::sqrt(variance_[k] + epsilon_));

@@ -48,6 +48,7 @@ from pysmorch.losses import (
 )
 
 if TYPE_CHECKING:
+    from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
     from pysmorch.gradcheck import check, check_gradient
@@ -79,6 +80,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "files",
+    "set_num_threads": "engine",
 }
 
 __all__ = [
@@ -137,6 +139,7 @@ __all__ = [
     "layer_norm",
     "load",
     "mlp",
+    "set_num_threads",
     "weights_from",
 ]
 

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from pysmorch import training as training_module
-from pysmorch.engine import predict
+from pysmorch.engine import Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.layers.base import Array, feeders, format_dims, graph, name_layers
 from pysmorch.layers.dense import Data
@@ -26,6 +26,7 @@ class Network:
         loss: the loss at the end.
         layers: the layers before it, each after those that feed it.
         names: the names of the layers: Data1, Linear1, Bias1, Relu1, Linear2, ...
+        predictor: computes outputs; made again whenever the layers have changed.
         inputs: the Data layers, in the order in which arrays are handed to `fit` and `predict`.
         output: the layer that the loss looks at.
 
@@ -45,6 +46,7 @@ class Network:
         self.loss = loss
         if not self.inputs:
             raise ValueError("Network: there is no Data layer at the beginning of the graph")
+        self.predictor = Predictor(loss.in_layer)
 
     @property
     def inputs(self) -> list[Data]:
@@ -78,6 +80,7 @@ class Network:
         progress: bool | None = None,
         dtype: str = "float32",
         engine: str = "auto",
+        threads: int | None = None,
     ) -> History:
         """Train on the rows of X and their labels y.
 
@@ -99,6 +102,8 @@ class Network:
             dtype: "float32" or "float64", of parameters and arithmetic.
             engine: "native" for the compiled program, "reference" for NumPy layer by layer; "auto" takes the native
                 one where it can run the network, and says once where it cannot.
+            threads: how many threads the native program may use; None goes by `pysmorch.set_num_threads`, the environment and
+                the cores of the process. The result does not depend on it.
 
         Raises ShapeError, TypeError or ValueError for data that do not fit, NonFiniteError when the loss is no longer
         finite; the weights from before that epoch are then kept.
@@ -119,15 +124,26 @@ class Network:
             progress=progress,
             dtype=dtype,
             engine_name=engine,
+            threads=threads,
         )
 
-    def predict(self, X: Any, batch_size: int = training_module.EVALUATION_BATCH, dtype: str | None = None) -> Array:
+    def predict(self, X: Any, dtype: str | None = None, engine: str = "auto") -> Array:
         """Return the output of the last layer for every row of X, before the loss: logits in a classifier.
 
-        `network.loss.predictions(output)` turns logits into probabilities. Arithmetic is in `dtype`, "float32" or
-        "float64"; None takes that of the parameters.
+        `network.loss.predictions(output)` turns logits into probabilities. A row has the same output in any company.
+
+        Args:
+            X: array (N, ...) in the shape of the Data layer; a tuple of arrays where there are several.
+            dtype: "float32" or "float64", of the arithmetic; None takes that of the parameters.
+            engine: "reference" computes with NumPy, layer by layer; "auto" natively where it can.
         """
-        return predict(self.output, check_inputs(self.inputs, X, "X"), batch_size, dtype)
+        if dtype is None and engine == "auto":
+            outputs = self.predictor.quick(X)
+            if outputs is not None:
+                return outputs
+        if engine not in ("auto", "reference"):
+            raise ValueError(f'engine must be "auto" or "reference", but is {engine!r}')
+        return self.predictor(check_inputs(self.inputs, X, "X", finite=False), dtype, engine)
 
     def evaluate(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Metrics | None = None
@@ -175,6 +191,14 @@ class Network:
         ]
         total = sum(prod(W.shape) for W in self.parameters.values())
         return Summary("\n".join([*lines, f"{total} parameters", f"{type(self.loss).__name__}: {self.loss.objective}"]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the compiled program, which is made again when it is needed."""
+        return {name: value for name, value in vars(self).items() if name != "predictor"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.predictor = Predictor(self.loss.in_layer)
 
     def __repr__(self) -> str:
         return f"Network({len(self.layers)} layers, {type(self.loss).__name__})"

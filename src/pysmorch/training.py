@@ -25,9 +25,6 @@ Metrics = Mapping[str, Callable[[Any, Any], float]]
 SHARED_FROM = 20_000_000
 """Floating-point operations of one matrix product from which several threads gain, about 0.1 ms of one core's work."""
 
-EVALUATION_BATCH = 1024
-"""Rows that are run at a time where no gradient is needed; larger batches only take more memory."""
-
 
 class History(Mapping[str, list[float]]):
     """What was measured in each epoch, by name: `history["val_loss"][-1]`.
@@ -205,6 +202,7 @@ def fit(
     progress: bool | None,
     dtype: str,
     engine_name: str,
+    threads: int | None,
 ) -> History:
     """Train a network; see `Network.fit`."""
     epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
@@ -216,7 +214,7 @@ def fit(
     if metrics and validation is None:
         raise ValueError("metrics are measured on validation data; pass validation_data=(X, y)")
     optimizer = as_optimizer(optimizer)
-    program = _make_program(network, optimizer, dtype, seed, data, engine_name)
+    program = _make_program(network, optimizer, dtype, seed, data, engine_name, threads)
     num_batches = -(-len(data) // batch_size)
     training = Training(network, epochs, num_batches)
     listeners = [c if isinstance(c, Callback) else _FunctionCallback(c) for c in callbacks]
@@ -284,9 +282,9 @@ def _measures(network: Network, totals: Totals, prefix: str) -> dict[str, float]
 
 
 def _measure_all(network: Network, data: Dataset, metrics: Metrics | None, prefix: str) -> dict[str, float]:
-    measures = _measures(network, engine.evaluate(network.loss, data, EVALUATION_BATCH), prefix)
+    measures = _measures(network, engine.evaluate(network.predictor, network.loss, data), prefix)
     if metrics:
-        outputs = engine.predict(network.output, data.inputs, EVALUATION_BATCH)
+        outputs = network.predictor(data.inputs)
         predictions = network.loss.predictions(outputs)
         measures |= {prefix + name: float(metric(data.labels, predictions)) for name, metric in metrics.items()}
     return measures
@@ -302,13 +300,20 @@ def _check_validation(network: Network, validation_data: Sequence[Any] | None) -
 
 
 def _make_program(
-    network: Network, optimizer: Optimizer, dtype: str, seed: int, data: Dataset, engine_name: str
+    network: Network,
+    optimizer: Optimizer,
+    dtype: str,
+    seed: int,
+    data: Dataset,
+    engine_name: str,
+    threads: int | None,
 ) -> ReferenceProgram:
+    threads = engine.num_threads() if threads is None else engine.check_threads(threads)
     if engine_name not in ("auto", "native", "reference"):
         raise ValueError(f'engine must be "auto", "native" or "reference", but is {engine_name!r}')
     reason = engine.reason_against(network.layers, network.loss, optimizer) if engine_name != "reference" else "asked"
     if reason is None:
-        return engine.NativeProgram(network.loss, optimizer, dtype, seed, data)
+        return engine.NativeProgram(network.loss, optimizer, dtype, seed, data, threads)
     if engine_name == "native":
         raise ValueError(f'engine="native" is not possible: {reason}')
     if engine_name == "auto" and reason not in _SAID:

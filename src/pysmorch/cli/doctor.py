@@ -30,13 +30,13 @@ def findings() -> dict[str, str]:
 
 
 def _engine() -> str:
-    from pysmorch.engine import native
+    from pysmorch.engine import native, num_threads
 
     extension = native.extension()
     if extension is None:
         return "the reference path: NumPy, layer by layer (the native extension is not built)"
     instructions = extension.__name__.rsplit("_", 1)[1]
-    return f"the native engine, {instructions} instructions, {native.num_threads()} threads"
+    return f"the native engine, {instructions} instructions, {num_threads()} threads"
 
 
 def _version(name: str) -> str:

@@ -2,15 +2,20 @@
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.native import NativeProgram, reason_against
-from pysmorch.engine.reference import NonFiniteError, ReferenceProgram, Totals, evaluate, predict
+from pysmorch.engine.prediction import Predictor, evaluate
+from pysmorch.engine.reference import NonFiniteError, ReferenceProgram, Totals
+from pysmorch.engine.threads import check_threads, num_threads, set_num_threads
 
 __all__ = [
     "Dataset",
     "NativeProgram",
     "NonFiniteError",
+    "Predictor",
     "ReferenceProgram",
     "Totals",
+    "check_threads",
     "evaluate",
-    "predict",
+    "num_threads",
     "reason_against",
+    "set_num_threads",
 ]

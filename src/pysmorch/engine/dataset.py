@@ -42,8 +42,8 @@ class Dataset:
         return cls(inputs, labels, _check_weights(sample_weight, num_data, what))
 
 
-def check_inputs(data_layers: Sequence[Any], X: Any, what: str) -> list[Array]:
-    """Return the arrays for the Data layers, or say which does not fit."""
+def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = True) -> list[Array]:
+    """Return the arrays for the Data layers, or say which does not fit; whether numbers are finite may be left to others."""
     arrays = [X] if len(data_layers) == 1 else X
     if len(data_layers) > 1 and not (isinstance(X, (tuple, list)) and len(X) == len(data_layers)):
         raise ShapeError(f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network")
@@ -55,7 +55,8 @@ def check_inputs(data_layers: Sequence[Any], X: Any, what: str) -> list[Array]:
         expected = (None, *layer.out_dims[1:])
         if array.shape[1:] != expected[1:] or array.ndim == 0:
             raise ShapeError(f"{what} has shape {array.shape}, but the network expects {format_dims(expected)}")
-        check_finite(array, what)
+        if finite:
+            check_finite(array, what)
         checked.append(array)
     if any(len(array) != len(checked[0]) for array in checked):
         raise ShapeError(f"{what}: the arrays have different numbers of rows: {[len(array) for array in checked]}")
@@ -64,8 +65,9 @@ def check_inputs(data_layers: Sequence[Any], X: Any, what: str) -> list[Array]:
 
 def check_finite(array: Array, what: str) -> None:
     """Say where the first NaN or infinity is, if there is one."""
-    if array.dtype.kind != "f" or np.isfinite(np.sum(array, dtype=np.float64)):
-        return
+    with np.errstate(all="ignore"):
+        if array.dtype.kind != "f" or np.isfinite(np.sum(array)):
+            return
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])

@@ -33,7 +33,17 @@ OPTIMIZERS: dict[type[Optimizer], int] = {SGD: 0, Adam: 1, AdamW: 2, RMSprop: 3}
 
 
 def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
-    """Return why the native engine cannot run a network, or None if it can."""
+    """Return why the native engine cannot train a network, or None if it can."""
+    reason = why_not_layers(layers)
+    if reason is None and not _is_ours(loss):
+        reason = f"{type(loss).__name__} has no native operation"
+    if reason is None and type(optimizer) not in OPTIMIZERS:
+        reason = f"{type(optimizer).__name__} has no native form"
+    return reason
+
+
+def why_not_layers(layers: Sequence[Any]) -> str | None:
+    """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
         if not isinstance(layer, Layer) or type(layer).native is None or not _is_ours(layer):
             return f"{type(layer).__name__} has no native operation"
@@ -43,9 +53,7 @@ def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | No
                 return "one Data layer feeds an Embedding and another layer"
         elif isinstance(layer, Layer) and layer.reads_indices and not isinstance(layer.in_layer, Data):
             return "an Embedding is not fed by a Data layer"
-    if not _is_ours(loss):
-        return f"{type(loss).__name__} has no native operation"
-    return None if type(optimizer) in OPTIMIZERS else f"{type(optimizer).__name__} has no native form"
+    return None
 
 
 def _is_ours(layer: Any) -> bool:
@@ -62,12 +70,13 @@ class Lowering:
         output: the value that the loss looks at.
     """
 
-    def __init__(self, layers: Sequence[Any], output: Any) -> None:
+    def __init__(self, layers: Sequence[Any], output: Any, training: bool = True) -> None:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
         self.inputs: list[int] = []
         self._consumers = {id(f): [c for c in layers if f in feeders(c)] for f in layers}
         self._output = output
+        self._training = training
         self._value: dict[int, int] = {}
         done: set[int] = set()
         for layer in layers:
@@ -82,7 +91,7 @@ class Lowering:
             self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
             return [layer]
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
-        if layer.native == "reshape":
+        if layer.native == "reshape" or (layer.native == "dropout" and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
         needs_grad = layer.has_parameters or any(self.values[v]["needs_grad"] for v in inputs)

@@ -12,6 +12,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.lowering import Lowering, describe_loss, describe_optimizer, why_not
 from pysmorch.engine.reference import ReferenceProgram, Totals
+from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
@@ -29,26 +30,6 @@ def extension() -> Any:
     return base if wanted == "base" else import_module(f"pysmorch.engine._native_{wanted}")
 
 
-def num_threads() -> int:
-    """Return how many threads a program may use: PYSMORCH_NUM_THREADS, or the cores this process may run on."""
-    wanted = os.environ.get("PYSMORCH_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cpu_quota()
-    return max(1, min(usable, quota)) if quota else usable
-
-
-def _cpu_quota() -> int:
-    """Return the whole cores that the container may use, 0 where there is no limit."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            limit, period = file.read().split()
-    except (OSError, ValueError):
-        return 0
-    return 0 if limit == "max" else max(1, round(int(limit) / int(period)))
-
-
 def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a network cannot run natively here, or None if it can."""
     if extension() is None:
@@ -59,7 +40,9 @@ def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> s
 class NativeProgram(ReferenceProgram):
     """A network made ready for the extension; parameters, gradients and states are the same arrays as ever."""
 
-    def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int, data: Dataset) -> None:
+    def __init__(
+        self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int, data: Dataset, threads: int | None = None
+    ) -> None:
         super().__init__(loss, optimizer, dtype, seed)
         lowered = Lowering(self.layers[:-1], loss.in_layer)
         module = extension()
@@ -77,10 +60,10 @@ class NativeProgram(ReferenceProgram):
             seed,
         )
         as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
-        self._data = [_contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
+        self._data = [contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
         classes = loss.native == "cross_entropy" and data.labels.ndim == 1
-        self._labels = _contiguous(data.labels, np.int64 if classes else None)
-        self._threads = num_threads()
+        self._labels = contiguous(data.labels, np.int64 if classes else None)
+        self._threads = num_threads() if threads is None else threads
 
     def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
         """Take one step for each batch of `order`, with these learning rates."""
@@ -105,8 +88,13 @@ class NativeProgram(ReferenceProgram):
         return Totals(result["loss"], result["metric"], result["weight"], result["rows"])
 
 
-def _contiguous(array: Array, dtype: Any) -> Array:
+def contiguous(array: Array, dtype: Any) -> Array:
     """Return an array in C order, in the machine's byte order, and of a dtype that the extension reads."""
     if dtype is None:
         dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.float32
+    if dtype == np.int64 and array.dtype.kind == "f":
+        # What is no whole number becomes an index that is out of range, and so is found.
+        with np.errstate(invalid="ignore"):
+            whole = array.astype(np.int64)
+        array = np.where(whole == array, whole, -1)
     return np.ascontiguousarray(array, dtype=dtype)

@@ -97,7 +97,7 @@ class ReferenceProgram:
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
                 _place_randomness(self.layers, self.seed, self.num_steps)
-                totals.add(_measure(self.loss, self.layers, data, rows, self.dtype))
+                totals.add(_forward(self.loss, self.layers, data, rows, self.dtype))
                 if not np.isfinite(totals.loss):
                     _report_non_finite(self.layers, first_batch + i + 1)
                 self.loss.backward()
@@ -105,18 +105,6 @@ class ReferenceProgram:
                 self.optimizer.step(self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors)
                 self.num_steps += 1
         return totals
-
-
-def evaluate(loss: Loss, data: Dataset, batch_size: int) -> Totals:
-    """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters."""
-    layers = graph(loss)
-    dtype = _dtype_of(layers, data.inputs)
-    totals = Totals()
-    with _mode(layers, training=False), _keeping_data(layers), np.errstate(all="ignore"):
-        for start in range(0, len(data), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(data)))
-            totals.add(_measure(loss, layers, data, rows, dtype))
-    return totals
 
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
@@ -132,15 +120,24 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     return np.concatenate(parts)
 
 
-def _measure(loss: Loss, layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:
+def measure(loss: Loss, outputs: Array, labels: Array, weights: Array | None) -> Totals:
+    """Return the sums of loss and metric for these outputs."""
+    loss.set_labels(labels, weights)
+    return _totals(loss, float(loss.compute(outputs)), outputs, labels, weights)
+
+
+def _forward(loss: Loss, layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:
     _feed(layers, [array[rows] for array in data.inputs], dtype)
     labels = data.labels[rows]
     weights = None if data.weights is None else data.weights[rows]
     loss.set_labels(labels, weights)
-    value = float(loss.forward())
-    scores = loss.score_rows(loss.in_array, labels)
-    w = np.ones(len(rows)) if weights is None else weights
-    return Totals(value * len(rows), float(w @ scores), float(w.sum()), len(rows))
+    return _totals(loss, float(loss.forward()), loss.in_array, labels, weights)
+
+
+def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Array | None) -> Totals:
+    scores = loss.score_rows(outputs, labels)
+    w = np.ones(len(outputs)) if weights is None else weights
+    return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
 def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:

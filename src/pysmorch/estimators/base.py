@@ -276,8 +276,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> Array:
         encoded = self._encode(X)
-        # In float64, so that the other rows of a batch do not show in the result.
-        outputs = self.network_.predict(encoded, dtype="float64")
+        outputs = self.network_.predict(encoded).astype(np.float64)
         return self.network_.loss.predictions(outputs)
 
     # Files.

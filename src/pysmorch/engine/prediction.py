@@ -1,0 +1,113 @@
+"""Outputs and measures of a network in prediction mode: natively where that is possible, else on the reference path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pysmorch.engine import reference
+from pysmorch.engine.dataset import Dataset, check_finite
+from pysmorch.engine.lowering import NUMBERS, Lowering, why_not_layers
+from pysmorch.engine.native import contiguous, extension
+from pysmorch.engine.reference import Totals
+from pysmorch.engine.threads import num_threads
+from pysmorch.layers.base import Array, graph
+from pysmorch.layers.dense import Data
+
+ROWS_AT_A_TIME = 1024
+"""On the reference path; larger batches only take more memory."""
+
+NO_LOSS = {"kind": 0, "delta": 1.0, "smoothing": 0.0, "factors": []}
+
+
+class Predictor:
+    """Computes the output of a layer for rows of data.
+
+    Natively, parameters are read where the layers have them, so that whatever changes in the layers' arrays counts. The program
+    is made anew when a layer has got another array, another number or another layer in front of it.
+    """
+
+    def __init__(self, output: Any) -> None:
+        self._output = output
+        self._program: Any = None
+        self._as_indices: list[bool] = []
+        self._dtype: Any = None
+
+    def quick(self, X: Any) -> Array | None:
+        """Return the outputs for a few rows in one plain array, or None where there is more to do; nothing is checked twice."""
+        return None if self._program is None else self._program.quick(X)
+
+    def __call__(self, inputs: Sequence[Array], dtype: Any = None, engine: str = "auto") -> Array:
+        """Return the outputs for inputs that have the right shapes, one array for each Data layer.
+
+        The arithmetic is in `dtype` or that of the parameters. Raises ValueError where a number is not finite.
+        """
+        if engine != "reference" and self._is_ready() and (dtype is None or np.dtype(dtype) == self._dtype):
+            shape = (len(inputs[0]), *self._output.out_dims[1:])
+            out = np.empty((shape[0], int(np.prod(shape[1:]))), self._dtype)
+            data = [contiguous(a, np.int64 if i else None) for a, i in zip(inputs, self._as_indices, strict=True)]
+            try:
+                if self._program.predict(data, out, num_threads()):
+                    return out.reshape(shape)
+            except IndexError:
+                pass  # the reference path names the entry
+        for array in inputs:
+            check_finite(array, "X")
+        return reference.predict(self._output, list(inputs), ROWS_AT_A_TIME, dtype)
+
+    def _is_ready(self) -> bool:
+        if self._program is None or not self._program.unchanged():
+            self._program = None
+            layers = graph(self._output)
+            parameters = [layer.W for layer in layers if hasattr(layer, "W")]
+            dtypes = {W.dtype for W in parameters} or {np.dtype(np.float32)}
+            module = extension()
+            if module is None or why_not_layers(layers) or len(dtypes) > 1:
+                return False
+            (self._dtype,) = dtypes
+            if self._dtype not in (np.float32, np.float64) or not all(
+                W.flags.c_contiguous and W.flags.aligned for W in parameters
+            ):
+                return False
+            self._program = self._make(module, layers)
+        return True
+
+    def _make(self, module: Any, layers: Sequence[Any]) -> Any:
+        lowered = Lowering(layers, self._output, training=False)
+        make = module.Program32 if self._dtype == np.float32 else module.Program64
+        self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
+        program = make(lowered.values, lowered.operations, lowered.inputs, NO_LOSS | {"value": lowered.output})
+        watched = [
+            (vars(layer), name, vars(layer)[name])
+            for layer in layers
+            for name in ("_W", "in_layers", *NUMBERS, *layer.state_names)
+            if name in vars(layer)
+        ]
+        data = [layer for layer in layers if isinstance(layer, Data)]
+        shapes = (
+            [tuple(data[0].out_dims[1:]), tuple(self._output.out_dims[1:])]
+            if len(data) == 1 and not any(self._as_indices)
+            else []
+        )
+        program.watch(watched, shapes, np.empty, self._dtype)
+        return program
+
+
+def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
+    """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters."""
+    totals = Totals()
+    kept = loss.labels, loss.sample_weight
+    rows_at_a_time = 16 * ROWS_AT_A_TIME
+    try:
+        with np.errstate(all="ignore"):
+            for start in range(0, len(data), rows_at_a_time):
+                rows = slice(start, start + rows_at_a_time)
+                weights = None if data.weights is None else data.weights[rows]
+                totals.add(
+                    reference.measure(loss, predictor([a[rows] for a in data.inputs]), data.labels[rows], weights)
+                )
+    finally:
+        loss.labels, loss.sample_weight = kept
+    return totals

@@ -1,0 +1,53 @@
+"""How many threads a program may use."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_chosen: int | None = None
+
+
+def set_num_threads(count: int | None) -> None:
+    """Let programs use at most this many threads from now on; None goes back to what the environment says.
+
+    Raises ValueError for anything but None and a positive whole number.
+    """
+    global _chosen
+    _chosen = None if count is None else check_threads(count)
+
+
+def num_threads() -> int:
+    """Return how many threads a program may use.
+
+    That is what `set_num_threads` said, else the environment variable PYSMORCH_NUM_THREADS, else the cores that this process may
+    run on, but no more than the container's quota and OMP_NUM_THREADS; with the latter joblib shares cores among its processes.
+    """
+    if _chosen is not None:
+        return _chosen
+    wanted = _positive(os.environ.get("PYSMORCH_NUM_THREADS"))
+    if wanted:
+        return wanted
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([usable, *(n for n in (_cpu_quota(), _positive(os.environ.get("OMP_NUM_THREADS"))) if n)])
+
+
+def check_threads(count: Any) -> int:
+    """Return a number of threads as an int, or say what one is."""
+    if isinstance(count, bool) or not hasattr(count, "__index__") or not 1 <= int(count) <= 1024:
+        raise ValueError(f"the number of threads must be from 1 to 1024, but is {count!r}")
+    return int(count)
+
+
+def _positive(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def _cpu_quota() -> int:
+    """Return the whole cores that the container may use, 0 where there is no limit."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            limit, period = file.read().split()
+    except (OSError, ValueError):
+        return 0
+    return 0 if limit == "max" else max(1, round(int(limit) / int(period)))
