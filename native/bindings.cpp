@@ -15,6 +15,12 @@ using namespace pysmorch;
 
 namespace {
 
+#ifdef PYSMORCH_BF16
+constexpr bool HAS_BF16 = true;
+#else
+constexpr bool HAS_BF16 = false;
+#endif
+
 template <class V> V as(nb::handle h, const char* name) {
     V value;
     if (!nb::try_cast<V>(h, value, false)) throw nb::type_error((std::string("a description has another type of ") + name).c_str());
@@ -74,7 +80,7 @@ template <class T> class Face {
 
     // Makes the program one that can be trained. Without it, it can only predict.
     void train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors,
-                    nb::object decay_factors, uint64_t seed) {
+                    nb::object decay_factors, uint64_t seed, bool bf16) {
         require(!prepared_, "the program is already in use");
         Updater<T>& u = program_.updater;
         u.num_parameters = parameters.shape(0);
@@ -98,6 +104,8 @@ template <class T> class Face {
         u.gradients = gradients.data();
         u.parameters = parameters.data();
         program_.seed = seed;
+        require(!bf16 || (HAS_BF16 && sizeof(T) == 4), "there are no products of bfloat16 here");
+        bf16_ = bf16;
         kept_ = nb::make_tuple(kept_, parameters, gradients, nb::cast(states), rate_factors, decay_factors);
     }
 
@@ -306,6 +314,7 @@ template <class T> class Face {
         o.output = get<int>(d, "output");
         o.place = get<int>(d, "place");
         o.channels = get<size_t>(d, "channels");
+        o.bf16 = bf16_;
         for (int v : o.inputs)
             require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
         made(o.output, "an operation has no output of its own");
@@ -344,7 +353,7 @@ template <class T> class Face {
     std::vector<Rows> one_{1};
     std::mutex mutex_;
     std::vector<char> made_;
-    bool prepared_ = false;
+    bool prepared_ = false, bf16_ = false;
     Program<T> program_;
 };
 
@@ -353,7 +362,7 @@ template <class T> void expose(nb::module_& m, const char* name) {
         .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"), nb::arg("inputs"), nb::arg("loss"))
         // noconvert: the program writes into these very arrays, a converted copy would be lost.
         .def("train_with", &Face<T>::train_with, nb::arg("optimizer"), nb::arg("parameters").noconvert(), nb::arg("gradients").noconvert(),
-             nb::arg("states").noconvert(), nb::arg("rate_factors").noconvert(), nb::arg("decay_factors").noconvert(), nb::arg("seed"))
+             nb::arg("states").noconvert(), nb::arg("rate_factors").noconvert(), nb::arg("decay_factors").noconvert(), nb::arg("seed"), nb::arg("bf16"))
         .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(), nb::arg("weights").none(),
              nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"))
@@ -368,12 +377,13 @@ template <class T> void expose(nb::module_& m, const char* name) {
 NB_MODULE(PYSMORCH_MODULE, m) {
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
+    m.attr("has_bf16") = HAS_BF16;
     m.def("best_instructions", [] {
 #if defined(__x86_64__)
         __builtin_cpu_init();
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
             __builtin_cpu_supports("avx512vl"))
-            return std::string("avx512");
+            return std::string(__builtin_cpu_supports("avx512bf16") ? "avx512_bf16" : "avx512");
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return std::string("avx2");
 #endif
         return std::string("base");

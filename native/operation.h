@@ -85,6 +85,7 @@ struct Task {
 // An operation as Python describes it.
 struct Description {
     std::string kind, activation;
+    bool bf16 = false;                                // whether products are made of bfloat16
     std::vector<int> inputs;
     int output = 0;
     int place = 0;                                    // stream of random numbers
@@ -118,16 +119,22 @@ template <class T> class Operation {
     // Room for batches of up to n rows.
     virtual void reserve(size_t, size_t) {}
 
-    virtual bool forward_by_feature(const Step&) const { return false; }
-    virtual void forward(const Step&, const Range&, Workspace<T>&) = 0;
-    // The way back may have phases, between which all threads meet where they are cut differently.
-    virtual int phases() const { return 1; }
+    // Before the first step of an epoch or a part of it; each thread a part.
+    virtual void begin(Part) {}
+
+    // Both ways may have phases, between which all threads meet where they are cut differently.
+    virtual int forward_phases() const { return 1; }
+    virtual bool forward_by_feature(const Step&, int) const { return false; }
+    virtual void forward(const Step&, const Range&, int phase, Workspace<T>&) = 0;
+    virtual int backward_phases() const { return 1; }
     virtual bool backward_by_feature(const Step&, int) const { return false; }
     virtual void backward(const Step&, const Range&, int phase, Workspace<T>&) = 0;
 
     // Gradients of parameters, over the whole batch.
     virtual void add_tasks(const Step&, std::vector<Task>&) const {}
     virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
+    // After a step whose gradients were clipped: the parameters have changed since `gradient`.
+    virtual void changed(Part) {}
 
     // Operations a row, for the decision whether threads pay.
     virtual double work() const { return double(out->cols); }

@@ -2,6 +2,7 @@
 #pragma once
 #include "operations/arrange.h"
 #include "operations/dense.h"
+#include "operations/dense_bf16.h"
 #include "operations/elementwise.h"
 #include "operations/normalize.h"
 
@@ -64,7 +65,12 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     for (int v : d.inputs)
         require(values[size_t(v)].is_index == (d.kind == "embedding"), "indices go into an embedding, and nothing else does");
     require(!y.is_index, "an operation does not make indices");
-    auto operation = maker->second(d, updater);
+    std::unique_ptr<Operation<T>> operation;
+#ifdef PYSMORCH_BF16
+    if constexpr (std::is_same_v<T, float>)
+        if (d.bf16 && d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
+#endif
+    if (!operation) operation = maker->second(d, updater);
     for (int v : d.inputs) operation->in.push_back(&values[size_t(v)]);
     operation->out = &values[size_t(d.output)];
     return operation;

@@ -5,6 +5,7 @@
 // panels as B and C. No copy of the weights in another order is needed, and the number of features may be anything.
 #pragma once
 #include <algorithm>
+#include <type_traits>
 
 #include "simd.h"
 
@@ -25,30 +26,51 @@ constexpr size_t PANELS = 8;
 // Where the entries of A are: neighbours in a column, neighbours in a row, or in panels, which are `jump` apart.
 enum class Form { columns, rows, panels };
 
+// Entries of A and B are numbers, or pairs of bfloat16 whose products are both added to a sum.
+template <class S> struct Entries;
+template <class T> struct Numbers {
+    static Vec<T> load(const T* p) { return pysmorch::load(p); }
+    static Vec<T> everywhere(T x) { return broadcast(x); }
+    static Vec<T> add_product(Vec<T> sum, Vec<T> x, Vec<T> y) { return sum + x * y; }
+};
+template <> struct Entries<float> : Numbers<float> {};
+template <> struct Entries<double> : Numbers<double> {};
+#ifdef PYSMORCH_BF16
+using Pair = uint32_t;
+template <> struct Entries<Pair> {
+    static __m512i load(const Pair* p) { return _mm512_loadu_si512(p); }
+    static __m512i everywhere(Pair x) { return _mm512_set1_epi32(int(x)); }
+    static Vec<float> add_product(Vec<float> sum, __m512i x, __m512i y) { return _mm512_dpbf16_ps(sum, __m512bh(x), __m512bh(y)); }
+};
+#endif
+
 // c (ROWS, NV vectors) = or += sum over k of a(i, k) b(k, j).
-template <class T, int ROWS, int NV, Form FORM>
-static void tile(const T* a, size_t stride, size_t jump, const T* b, size_t b_stride, size_t K, T* c, size_t c_stride, bool add) {
+template <class T, class S, int ROWS, int NV, Form FORM>
+static void tile(const S* a, size_t stride, size_t jump, const S* b, size_t b_stride, size_t K, T* c, size_t c_stride, bool add) {
+    using E = Entries<S>;
+    // In a panel of B or C there are WIDE rows of the batch; in one of A they are entries of a sum.
+    constexpr int DEPTH = std::is_same_v<T, S> ? WIDE<T> : WIDE<T> / 2;
     Vec<T> sums[ROWS][NV];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
-    const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : WIDE<T>;
+    const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : DEPTH;
     const size_t step = FORM == Form::columns ? stride : 1;
     auto run = [&](size_t count) __attribute__((always_inline)) {
         for (size_t k = 0; k < count; ++k) {
-            Vec<T> columns[NV];
-            for (int j = 0; j < NV; ++j) columns[j] = load(b + j * LANES<T>);
+            decltype(E::load(b)) columns[NV];
+            for (int j = 0; j < NV; ++j) columns[j] = E::load(b + j * LANES<T>);
             for (int i = 0; i < ROWS; ++i) {
-                const Vec<T> x = broadcast(a[i * row]);
-                for (int j = 0; j < NV; ++j) sums[i][j] += x * columns[j];
+                const auto x = E::everywhere(a[i * row]);
+                for (int j = 0; j < NV; ++j) sums[i][j] = E::add_product(sums[i][j], x, columns[j]);
             }
             a += step;
             b += b_stride;
         }
     };
     if constexpr (FORM == Form::panels) {
-        for (size_t k = 0; k < K; k += WIDE<T>) {
-            run(std::min<size_t>(WIDE<T>, K - k));
-            a += jump - WIDE<T>;
+        for (size_t k = 0; k < K; k += DEPTH) {
+            run(std::min<size_t>(DEPTH, K - k));
+            a += jump - DEPTH;
         }
     } else {
         run(K);
@@ -57,15 +79,15 @@ static void tile(const T* a, size_t stride, size_t jump, const T* b, size_t b_st
         for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
 }
 
-template <class T> using Tile = void (*)(const T*, size_t, size_t, const T*, size_t, size_t, T*, size_t, bool);
+template <class T, class S> using Tile = void (*)(const S*, size_t, size_t, const S*, size_t, size_t, T*, size_t, bool);
 
-template <class T, int NV, Form FORM, int... ROWS> static Tile<T> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
-    static constexpr Tile<T> tiles[] = {tile<T, ROWS + 1, NV, FORM>...};
+template <class T, class S, int NV, Form FORM, int... ROWS> static Tile<T, S> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
+    static constexpr Tile<T, S> tiles[] = {tile<T, S, ROWS + 1, NV, FORM>...};
     return tiles[rows - 1];
 }
-template <class T, Form FORM> static Tile<T> tile_of(int rows, bool two) {
+template <class T, Form FORM, class S = T> static Tile<T, S> tile_of(int rows, bool two) {
     const auto heights = std::make_integer_sequence<int, TALL>{};
-    return two ? tile_of<T, 2, FORM>(rows, heights) : tile_of<T, 1, FORM>(rows, heights);
+    return two ? tile_of<T, S, 2, FORM>(rows, heights) : tile_of<T, S, 1, FORM>(rows, heights);
 }
 
 // Tiles are of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8. The same goes for blocks of a sum.
@@ -86,8 +108,8 @@ template <class T> struct Workspace {
 
 // C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride + k] for
 // Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
-template <class T, Form FORM, class Done>
-static void panel_product(const T* a, size_t stride, size_t F, size_t K, const T* b, T* c, size_t first_panel, size_t last_panel,
+template <class T, Form FORM, class S, class Done>
+static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel, size_t last_panel,
                           size_t num_rows, bool add, Part part, Done&& done) {
     const size_t tiles = num_tiles(F);
     for (size_t group = first_panel; group < last_panel; group += PANELS) {
@@ -99,12 +121,12 @@ static void panel_product(const T* a, size_t stride, size_t F, size_t K, const T
                 const size_t t = unit / panels, end = std::min(last, (t + 1) * panels);
                 const size_t f = tile_start(F, t);
                 const int rows = int(tile_start(F, t + 1) - f);
-                const T* from = FORM == Form::columns ? a + f + k * stride : a + f * stride + k;
+                const S* from = FORM == Form::columns ? a + f + k * stride : a + f * stride + k;
                 for (; unit < end; ++unit) {
                     const size_t p = group + unit % panels;
                     T* to = c + (p * F + f) * WIDE<T>;
                     const bool two = num_rows - p * WIDE<T> > size_t(LANES<T>);
-                    tile_of<T, FORM>(rows, two)(from, stride, 0, b + (p * K + k) * WIDE<T>, WIDE<T>, depth, to, WIDE<T>, add || k > 0);
+                    tile_of<T, FORM, S>(rows, two)(from, stride, 0, b + (p * K + k) * WIDE<T>, WIDE<T>, depth, to, WIDE<T>, add || k > 0);
                     if (k + depth == K) done(f, size_t(rows), p);
                 }
             }

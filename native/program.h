@@ -56,10 +56,11 @@ template <class T> class Program {
             }
         }
         items_.push_back({GATHER, 0, false});
-        for (size_t i = 0; i < operations.size(); ++i) items_.push_back({int(i), 0, false});
+        for (size_t i = 0; i < operations.size(); ++i)
+            for (int phase = 0; phase < operations[i]->forward_phases(); ++phase) items_.push_back({int(i), phase, false});
         items_.push_back({LOSS, 0, false});
         for (size_t i = operations.size(); i-- > 0;)
-            for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->phases(); ++phase) items_.push_back({int(i), phase, true});
+            for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
         data_.resize(values.size());
         grad_.resize(values.size());
         index_.resize(values.size());
@@ -74,6 +75,8 @@ template <class T> class Program {
         std::atomic<bool> stop{false};
         on_threads(count, [&](int thread) {
             Workspace<T>& work = *workspaces_[size_t(thread)];
+            for (auto& op : operations) op->begin({thread, count});
+            barrier.wait();
             for (size_t b = 0; b < epoch.rates.size(); ++b) {
                 const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
                 const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), count};
@@ -100,7 +103,11 @@ template <class T> class Program {
                 const auto [first, last] = tasks_for(thread, count);
                 const bool clipped = updater.spec.clip_norm > 0;
                 for (size_t t = first; t < last; ++t) operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work);
-                if (clipped) clip(barrier, thread, count);
+                if (clipped) {
+                    clip(barrier, thread, count);
+                    barrier.wait();
+                    for (auto& op : operations) op->changed({thread, count});
+                }
                 if (thread == 0 && interrupted()) stop.store(true, std::memory_order_relaxed);
                 barrier.wait();
                 if (stop.load(std::memory_order_relaxed)) return;
@@ -212,7 +219,7 @@ template <class T> class Program {
     bool is_by_feature(const Item& item, const Step& s) const {
         if (s.threads == 1 || item.op < 0) return false;
         const Operation<T>& op = *operations[size_t(item.op)];
-        return item.back ? op.backward_by_feature(s, item.phase) : op.forward_by_feature(s);
+        return item.back ? op.backward_by_feature(s, item.phase) : op.forward_by_feature(s, item.phase);
     }
 
     void run(const Item& item, const Step& s, Range range, const Epoch& epoch, const Labels& labels, Workspace<T>& work) {
@@ -227,7 +234,7 @@ template <class T> class Program {
         } else if (item.back) {
             operations[size_t(item.op)]->backward(s, range, item.phase, work);
         } else {
-            operations[size_t(item.op)]->forward(s, range, work);
+            operations[size_t(item.op)]->forward(s, range, item.phase, work);
         }
     }
 

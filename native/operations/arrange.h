@@ -12,7 +12,7 @@ template <class T> class Concat final : public Operation<T> {
 
     explicit Concat(const Description& d, const Updater<T>&) : K_(d.channels) {}
 
-    void forward(const Step&, const Range& r, Workspace<T>&) override {
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t k, size_t input_at, size_t output_at, size_t count) {
             std::memcpy(out->data + output_at, in[k]->data + input_at, count * sizeof(T));
         });
@@ -63,7 +63,7 @@ template <class T> class Embedding final : public Operation<T> {
 
     size_t index_limit() const override { return D_; }
 
-    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = in[0]->cols;
         for (size_t p = r.first; p < r.last; ++p)
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane)

@@ -5,7 +5,7 @@
 
 namespace pysmorch {
 
-template <class T> class Dense final : public Operation<T> {
+template <class T> class Dense : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
@@ -23,26 +23,15 @@ template <class T> class Dense final : public Operation<T> {
     double work() const override { return double(D_) * double(K_); }
 
     // Large weights are shared out, so that each thread reads its part of them only; small ones go with the rows.
-    bool forward_by_feature(const Step& s) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
-    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s); }
+    bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
+    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 0); }
 
-    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         panel_product<T, Form::columns>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
-                                        [&](size_t f, size_t count, size_t p) {
-            T* y = out->panel(p) + f * WIDE<T>;
-            const Vec<T> zero{};
-            for (size_t i = 0; b_ && i < count; ++i)
-                for (int j = 0; j < WIDE<T>; j += LANES<T>) {
-                    T* to = y + i * WIDE<T> + j;
-                    const Vec<T> v = load(to) + b_[f + i];
-                    store(to, activation_ == Activation::relu ? vmax<T>(v, zero) : v);
-                }
-            if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu))
-                activate<T>(activation_, T(0), y, y, count * WIDE<T>);
-        });
+                                        [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
     }
 
-    int phases() const override { return in[0]->needs_grad ? 2 : 1; }
+    int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
 
     void backward(const Step& s, const Range& r, int phase, Workspace<T>&) override {
         if (phase == 1) {
@@ -128,7 +117,20 @@ template <class T> class Dense final : public Operation<T> {
         for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
     }
 
-  private:
+  protected:
+    // Bias and activation for features f .. f + count of a panel.
+    void finish_panel(size_t f, size_t count, size_t p) const {
+        T* y = out->panel(p) + f * WIDE<T>;
+        const Vec<T> zero{};
+        for (size_t i = 0; b_ && i < count; ++i)
+            for (int j = 0; j < WIDE<T>; j += LANES<T>) {
+                T* to = y + i * WIDE<T> + j;
+                const Vec<T> v = load(to) + b_[f + i];
+                store(to, activation_ == Activation::relu ? vmax<T>(v, zero) : v);
+            }
+        if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, count * WIDE<T>);
+    }
+
     static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
     static constexpr size_t TILES = 8;           // of a task
     static constexpr size_t ROWS_TO_PACK = 8;

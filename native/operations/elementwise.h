@@ -14,7 +14,7 @@ template <class T> class Activate final : public Operation<T> {
     Activate(const Description& d, const Updater<T>&)
         : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
 
-    void forward(const Step&, const Range& r, Workspace<T>&) override {
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
     }
@@ -47,7 +47,7 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
 
     Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {}
 
-    void forward(const Step&, const Range& r, Workspace<T>&) override {
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each_feature(r, [&](size_t i, size_t k) {
             const V x = load(in[0]->data + i);
             store(out->data + i, SCALE ? x * w_[k] : x + w_[k]);
@@ -112,7 +112,7 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
 
     Combine(const Description&, const Updater<T>&) {}
 
-    void forward(const Step&, const Range& r, Workspace<T>&) override {
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         for (size_t i = from; i < to; i += LANES<T>) {
             V v = load(in[0]->data + i);
@@ -152,7 +152,7 @@ template <class T> class DropOut final : public Operation<T> {
         mask_.get(panels * out->cols * WIDE<T>);
         words_.get(panels * out->cols);
     }
-    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         T* mask = mask_.get();
         for (size_t p = r.first; p < r.last; ++p) {

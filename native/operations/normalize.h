@@ -17,10 +17,10 @@ template <class T> class Normalize final : public Operation<T> {
     }
 
     void reserve(size_t, size_t) override { inverse_.get(K_); }
-    bool forward_by_feature(const Step&) const override { return true; }
+    bool forward_by_feature(const Step&, int) const override { return true; }
     bool backward_by_feature(const Step&, int) const override { return true; }
 
-    void forward(const Step& s, const Range& r, Workspace<T>&) override {
+    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = r.part.of(K_);
         const double count = double(s.n) * double(out->cols / K_);
         for (size_t k = from; k < to; ++k) {
@@ -110,7 +110,7 @@ template <class T> class LayerNormalize final : public Operation<T> {
 
     void reserve(size_t, size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }
 
-    void forward(const Step&, const Range& r, Workspace<T>&) override {
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t at, T* inverse) {
             DoubleSum<T> sum, squares;
             for (size_t k = 0; k < K_; ++k) sum.add(load(in[0]->data + at + k * WIDE<T>));

@@ -203,6 +203,7 @@ def fit(
     dtype: str,
     engine_name: str,
     threads: int | None,
+    precision: str,
 ) -> History:
     """Train a network; see `Network.fit`."""
     epochs, batch_size = _count("epochs", epochs), _count("batch_size", batch_size)
@@ -214,7 +215,7 @@ def fit(
     if metrics and validation is None:
         raise ValueError("metrics are measured on validation data; pass validation_data=(X, y)")
     optimizer = as_optimizer(optimizer)
-    program = _make_program(network, optimizer, dtype, seed, data, engine_name, threads)
+    program = _make_program(network, optimizer, dtype, seed, data, engine_name, threads, precision)
     num_batches = -(-len(data) // batch_size)
     training = Training(network, epochs, num_batches)
     listeners = [c if isinstance(c, Callback) else _FunctionCallback(c) for c in callbacks]
@@ -307,13 +308,26 @@ def _make_program(
     data: Dataset,
     engine_name: str,
     threads: int | None,
+    precision: str,
 ) -> ReferenceProgram:
+    if precision not in ("float32", "bf16", "auto"):
+        raise ValueError(f'precision must be "float32", "bf16" or "auto", but is {precision!r}')
     threads = engine.num_threads() if threads is None else engine.check_threads(threads)
     if engine_name not in ("auto", "native", "reference"):
         raise ValueError(f'engine must be "auto", "native" or "reference", but is {engine_name!r}')
     reason = engine.reason_against(network.layers, network.loss, optimizer) if engine_name != "reference" else "asked"
+    against_bf16 = reason
+    if reason == "asked":
+        against_bf16 = 'it needs the native engine, not engine="reference"'
+    elif reason is None and dtype != "float32":
+        against_bf16 = f'the weights must be float32, not dtype="{dtype}"'
+    elif reason is None and not engine.has_bf16():
+        against_bf16 = "this processor has no instructions for it (avx512_bf16); take float32"
+    if precision == "bf16" and against_bf16:
+        raise ValueError(f'precision="bf16" is not possible: {against_bf16}')
     if reason is None:
-        return engine.NativeProgram(network.loss, optimizer, dtype, seed, data, threads)
+        bf16 = precision != "float32" and against_bf16 is None
+        return engine.NativeProgram(network.loss, optimizer, dtype, seed, data, threads, bf16)
     if engine_name == "native":
         raise ValueError(f'engine="native" is not possible: {reason}')
     if engine_name == "auto" and reason not in _SAID:

@@ -231,10 +231,10 @@ def test_a_fork_trains_to_the_same_bits():
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=60).returncode == 0
 
 
-@pytest.mark.parametrize("instructions", ["base", "avx2", "avx512"])
+@pytest.mark.parametrize("instructions", ["base", "avx2", "avx512", "avx512_bf16"])
 def test_every_set_of_instructions_that_this_processor_has_is_right(instructions, monkeypatch):
-    best = native.extension().__name__.rsplit("_", 1)[1]
-    order = ["base", "avx2", "avx512"]
+    best = native.extension().__name__.split("_native_")[1]
+    order = ["base", "avx2", "avx512", "avx512_bf16"]
     if order.index(instructions) > order.index(best):
         pytest.skip(f"this processor has no {instructions}")
     monkeypatch.setenv("PYSMORCH_INSTRUCTIONS", instructions)
@@ -300,6 +300,7 @@ def face(**changes):
         "rate_factors": 1.0,
         "decay_factors": 1.0,
         "seed": 0,
+        "bf16": False,
     } | changes
     program = native.extension().Program32(
         *(arguments.pop(name) for name in ("values", "operations", "inputs", "loss"))

@@ -35,7 +35,7 @@ def _engine() -> str:
     extension = native.extension()
     if extension is None:
         return "the reference path: NumPy, layer by layer (the native extension is not built)"
-    instructions = extension.__name__.rsplit("_", 1)[1]
+    instructions = extension.__name__.split("_native_")[1]
     return f"the native engine, {instructions} instructions, {num_threads()} threads"
 
 

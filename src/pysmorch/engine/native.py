@@ -30,6 +30,12 @@ def extension() -> Any:
     return base if wanted == "base" else import_module(f"pysmorch.engine._native_{wanted}")
 
 
+def has_bf16() -> bool:
+    """Whether this processor multiplies bfloat16, and the extension for it is there."""
+    module = extension()
+    return module is not None and bool(module.has_bf16)
+
+
 def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a network cannot run natively here, or None if it can."""
     if extension() is None:
@@ -41,7 +47,14 @@ class NativeProgram(ReferenceProgram):
     """A network made ready for the extension; parameters, gradients and states are the same arrays as ever."""
 
     def __init__(
-        self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int, data: Dataset, threads: int | None = None
+        self,
+        loss: Loss,
+        optimizer: Optimizer,
+        dtype: str,
+        seed: int,
+        data: Dataset,
+        threads: int | None = None,
+        bf16: bool = False,
     ) -> None:
         super().__init__(loss, optimizer, dtype, seed)
         lowered = Lowering(self.layers[:-1], loss.in_layer)
@@ -58,6 +71,7 @@ class NativeProgram(ReferenceProgram):
             self.rate_factors,
             self.decay_factors,
             seed,
+            bf16,
         )
         as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._data = [contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]

@@ -1,0 +1,226 @@
+"""Measure PySmorch and every installed peer side by side, and print medians and ratios.
+
+    python benchmarks/run.py training      # steps of training, on the workloads of the README
+    python benchmarks/run.py prediction
+    python benchmarks/run.py scaling       # over batch, width, depth and threads
+
+Each library lives in a process of its own and takes its turn, round after round, so that a slow moment of the machine meets all
+of them. `--save` writes the figures to benchmarks/results/ with a description of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TRAINING = {
+    "64-100-10": ((64, 100, 10), 32),
+    "784-256-128-10": ((784, 256, 128, 10), 128),
+    "784-512-512-10": ((784, 512, 512, 10), 256),
+    "1024-2048-2048-1000": ((1024, 2048, 2048, 1000), 256),
+}
+PREDICTION = {
+    "64-100-10": ((64, 100, 10), 1),
+    "784-256-128-10": ((784, 256, 128, 10), 4096),
+}
+SCALING = {
+    **{f"batch {b}": ((256, 256, 256, 10), b) for b in (1, 4, 16, 64, 256, 1024, 4096)},
+    **{f"width {w}": ((w, w, w, 10), 128) for w in (16, 64, 256, 1024, 4096)},
+    **{f"depth {d}": ((128,) * d + (10,), 128) for d in (1, 2, 4, 8, 16, 32)},
+}
+SECONDS_A_TURN = 0.4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("what", choices=["training", "prediction", "scaling"])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores (scaling: 1 and 2)")
+    parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser.add_argument("--peers", default="", help="names of libraries, with commas between; all that are installed")
+    parser.add_argument("--save", action="store_true")
+    arguments = parser.parse_args()
+
+    sys.path.insert(0, str(HERE))
+    import machine
+
+    described = machine.describe()
+    threads = arguments.threads or int(described["cores"])  # type: ignore[call-overload]
+    workloads = {"training": TRAINING, "prediction": PREDICTION, "scaling": SCALING}[arguments.what]
+    workloads = {name: work for name, work in workloads.items() if arguments.only in name}
+    wanted = [name for name in arguments.peers.split(",") if name]
+    if arguments.what == "scaling" and not wanted:
+        wanted = ["PySmorch", "PySmorch bf16", "PyTorch", "PyTorch bf16", "JAX scan"]
+    rows = []
+    for count in [1, 2] if arguments.what == "scaling" and not arguments.threads else [threads]:
+        peaks = {dtype: in_process(peak_of, dtype, count) for dtype in ("float32", "bfloat16")}
+        print(
+            f"{count} threads; large products: "
+            + ", ".join(f"{d} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items() if p)
+        )
+        for name, (sizes, batch) in workloads.items():
+            times = measure(arguments.what, sizes, batch, count, arguments.rounds, wanted)
+            row = {"workload": name, "sizes": sizes, "batch": batch, "threads": count, "peaks": peaks, "seconds": times}
+            rows.append(row)
+            show(row, arguments.what)
+    if arguments.save:
+        path = HERE / "results" / f"{arguments.what}.json"
+        path.write_text(json.dumps({"machine": described, "rows": rows}, indent=1) + "\n")
+        print(f"written: {path}")
+
+
+def measure(what: str, sizes: Any, batch: int, threads: int, rounds: int, wanted: list[str]) -> dict[str, float]:
+    """Return the median seconds of a step (or of a prediction) of every library that is there."""
+    import peers
+
+    makers = peers.PREDICTORS if what == "prediction" else peers.TRAINERS
+    workers = {}
+    for name in wanted or makers:
+        worker = Worker(what, name, sizes, batch, threads)
+        if worker.problem:
+            print(f"  {name}: left out, {worker.problem}")
+        else:
+            workers[name] = worker
+    turns: dict[str, list[float]] = {name: [] for name in workers}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            turns[name].append(worker.turn())
+    for worker in workers.values():
+        worker.close()
+    return {name: statistics.median(values) for name, values in turns.items()}
+
+
+class Worker:
+    """A library in a process of its own, which measures when it is told to."""
+
+    def __init__(self, *work: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_work, args=(other, *work), daemon=True)
+        self.process.start()
+        other.close()
+        self.problem = self._receive()
+
+    def turn(self) -> float:
+        self.pipe.send("turn")
+        return self._receive()
+
+    def _receive(self) -> Any:
+        try:
+            return self.pipe.recv()
+        except EOFError:
+            raise SystemExit("a library's process has died") from None
+
+    def close(self) -> None:
+        self.pipe.send("end")
+        self.process.join()
+
+
+def _work(pipe: Any, what: str, name: str, sizes: Any, batch: int, threads: int) -> None:
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    if threads == 1 and name.startswith("JAX"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # JAX takes all cores that it may use
+    sys.path.insert(0, str(HERE))
+    import numpy as np
+    import peers
+
+    rng = np.random.default_rng(0)
+    try:
+        if what == "prediction":
+            X = rng.standard_normal((batch, sizes[0]), dtype=np.float32)
+            once = peers.PREDICTORS[name](sizes, X, threads).predict
+            calls_in_one = 1
+        else:
+            num_rows = batch * max(8, min(256, 8192 // batch))
+            X = rng.standard_normal((num_rows, sizes[0]), dtype=np.float32)
+            y = rng.integers(0, sizes[-1], num_rows)
+            trainer = peers.TRAINERS[name](sizes, batch, X, y, threads)
+            once = trainer.epochs
+            calls_in_one = num_rows // batch
+        run = _repeat(once, what)
+        run(1)
+        count = _how_many(run)
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        return
+    pipe.send(None)
+    gc.collect()
+    gc.disable()
+    while pipe.recv() == "turn":
+        run(max(1, count // 20))  # its data come back into the caches
+        start = time.perf_counter()
+        run(count)
+        pipe.send((time.perf_counter() - start) / (count * calls_in_one))
+
+
+def _repeat(once: Any, what: str) -> Any:
+    if what != "prediction":
+        return once
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            once()
+
+    return run
+
+
+def _how_many(run: Any) -> int:
+    count, seconds = 1, 0.0
+    while True:
+        start = time.perf_counter()
+        run(count)
+        seconds = time.perf_counter() - start
+        if seconds > SECONDS_A_TURN / 4:
+            return max(1, round(count * SECONDS_A_TURN / seconds))
+        count *= 4
+
+
+def in_process(function: Any, *arguments: Any) -> Any:
+    """Call in a process of its own, whose threads and memory are gone afterwards."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def peak_of(dtype: str, threads: int) -> float | None:
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    sys.path.insert(0, str(HERE))
+    import machine
+
+    return machine.peak(dtype, threads)
+
+
+def operations(sizes: Any, batch: int, what: str) -> float:
+    """Multiplications and additions of the products of one step."""
+    forward = sum(2.0 * batch * d * k for d, k in pairwise(sizes))
+    return forward if what == "prediction" else 3 * forward - 2.0 * batch * sizes[0] * sizes[1]
+
+
+def show(row: dict[str, Any], what: str) -> None:
+    peers = {n: s for n, s in row["seconds"].items() if not n.startswith("PySmorch")}
+    print(f"\n{row['workload']}, batch {row['batch']}, {row['threads']} threads")
+    best = min(peers.values(), default=float("nan"))
+    best32 = min((s for n, s in peers.items() if "bf16" not in n), default=float("nan"))
+    for name, seconds in row["seconds"].items():
+        dtype = "bfloat16" if "bf16" in name else "float32"
+        rate = operations(row["sizes"], row["batch"], what) / seconds
+        share = f"{rate / row['peaks'][dtype]:6.1%} of peak" if row["peaks"].get(dtype) else ""
+        print(
+            f"  {name:<22}{seconds * 1e6:>11.1f} µs  {seconds / best:6.2f} x best peer  {seconds / best32:6.2f} x best float32  {share}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
