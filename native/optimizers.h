@@ -61,16 +61,6 @@ template <class T> class Updater {
         if (spec.clip_norm <= 0) change(offset, stride, rows, cols, g, g_stride, 1.0);
     }
 
-    // Asks for the parameters and states that `take` will want soon.
-    void expect(size_t offset, size_t stride, size_t rows, size_t cols) const {
-        for (size_t r = 0; r < rows; ++r)
-            for (size_t p = offset + r * stride, end = p + cols; p < end; p += 64 / sizeof(T)) {
-                __builtin_prefetch(parameters + p, 1);
-                if (state1) __builtin_prefetch(state1 + p, 1);
-                if (state2) __builtin_prefetch(state2 + p, 1);
-            }
-    }
-
     double squared_norm(size_t from, size_t to) const {
         double sum = 0;
         for (size_t p = from; p < to; ++p) sum += double(gradients[p]) * double(gradients[p]);

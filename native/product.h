@@ -106,6 +106,16 @@ template <class T> struct Workspace {
     alignas(64) T c[TALL * WIDE<T>];
 };
 
+// Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
+// and a column of them from many pages, which no processor foresees.
+template <Form FORM, class S> inline void expect_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
+    const auto [first, last] = part.of(FORM == Form::columns ? depth : rows);
+    const size_t length = FORM == Form::columns ? rows : depth;
+    for (size_t i = first; i < last; ++i)
+        for (size_t j = 0; j < length + 64 / sizeof(S) - 1; j += 64 / sizeof(S))
+            __builtin_prefetch(from + i * stride + std::min(j, length - 1), 0, 2);
+}
+
 // C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride + k] for
 // Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
 template <class T, Form FORM, class S, class Done>
@@ -125,6 +135,11 @@ static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S
                 for (; unit < end; ++unit) {
                     const size_t p = group + unit % panels;
                     T* to = c + (p * F + f) * WIDE<T>;
+                    if (t + 1 < tiles) {
+                        const size_t next = tile_start(F, t + 1), end_of_next = tile_start(F, t + 2);
+                        expect_block<FORM>(FORM == Form::columns ? a + next + k * stride : a + next * stride + k, stride, end_of_next - next, depth,
+                                           {int(unit % panels), int(panels)});
+                    }
                     const bool two = num_rows - p * WIDE<T> > size_t(LANES<T>);
                     tile_of<T, FORM, S>(rows, two)(from, stride, 0, b + (p * K + k) * WIDE<T>, WIDE<T>, depth, to, WIDE<T>, add || k > 0);
                     if (k + depth == K) done(f, size_t(rows), p);

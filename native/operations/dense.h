@@ -73,7 +73,6 @@ template <class T> class Dense : public Operation<T> {
         const size_t k = size_t(task.which) * WIDE<T>, columns = std::min<size_t>(WIDE<T>, K_ - k);
         for (size_t t = task.first; t < task.last; ++t) {
             const size_t d = tile_start(D_, t), rows = tile_start(D_, t + 1) - d;
-            if (t + 1 < task.last) updater.expect(place_ + (d + rows) * K_ + k, K_, tile_start(D_, t + 2) - d - rows, columns);
             tile_of<T, Form::panels>(int(rows), columns > size_t(LANES<T>))(
                 in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, size_t(task.which)), WIDE<T>, s.n, work.c, WIDE<T>, false);
             updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, WIDE<T>);

@@ -78,7 +78,6 @@ class DenseBf16 final : public Dense<float> {
         const size_t k = size_t(task.which) * P, columns = std::min<size_t>(P, K_ - k);
         for (size_t t = task.first; t < task.last; ++t) {
             const size_t d = tile_start(D_, t), rows = tile_start(D_, t + 1) - d;
-            if (t + 1 < task.last) updater.expect(place_ + (d + rows) * K_ + k, K_, tile_start(D_, t + 2) - d - rows, columns);
             tile_of<float, Form::panels, Pair>(int(rows), columns > size_t(L))(
                 x_rows_.get() + d * P / 2, 0, D_ * P / 2, block(s, size_t(task.which)), P, (s.n + 1) / 2, work.c, P, false);
             updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, P);

@@ -155,8 +155,15 @@ class Network:
         """Return the loss, its metric and further metrics (functions of labels and predictions), over all rows."""
         return training_module.evaluate(self, X, y, sample_weight, metrics)
 
-    def snapshot(self) -> list[Any]:
-        """Return copies of all parameters and states, for `restore`."""
+    def snapshot(self, into: list[Any] | None = None) -> list[Any]:
+        """Return copies of all parameters and states, for `restore`; an older snapshot `into` is written over."""
+        if into is not None:
+            for layer, (W, state) in zip(self.layers, into, strict=True):
+                if W is not None:
+                    W[...] = layer.W
+                for name in state:
+                    state[name][...] = layer.state[name]
+            return into
         return [
             (
                 layer.W.copy() if hasattr(layer, "W") else None,

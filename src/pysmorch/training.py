@@ -222,10 +222,11 @@ def fit(
     listeners += _progress_listeners(progress)
     _tell(listeners, "on_fit_start", training)
     one_thread = _limit_to_one_thread(network, min(batch_size, len(data)))
+    good_weights = None
     try:
         for epoch in range(epochs):
             start = time.perf_counter()
-            good_weights = network.snapshot()
+            good_weights = network.snapshot(good_weights)
             order = permutation(seed, epoch, len(data)) if shuffle else np.arange(len(data))
             rates = [optimizer.schedule.rate(epoch + b / num_batches, epochs) for b in range(num_batches)]
             try:
