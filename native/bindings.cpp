@@ -158,7 +158,6 @@ template <class T> class Face {
             if (epoch.num_rows > 0) result = p.train(epoch, threads, interrupted);
         }
         if (raised) throw nb::python_error();
-        if (result.bad_index) throw nb::index_error("an index or a class number is out of range");
         nb::dict out;
         out["loss"] = result.loss;
         out["metric"] = result.metric;

@@ -16,7 +16,6 @@ namespace pysmorch {
 struct Result {
     double loss = 0, metric = 0, weight = 0;
     int64_t rows = 0, failed_batch = -1, steps = 0;
-    bool bad_index = false;
 };
 
 // What an epoch, or a part of it, runs on: `order` has the rows of all batches.
@@ -264,7 +263,6 @@ template <class T> class Program {
     void account(Result& result, const Sums& total, const Step& s, bool failed, size_t b) const {
         if (failed) {
             result.failed_batch = int64_t(b);
-            result.bad_index = total.bad;
             return;
         }
         result.loss += total.loss;

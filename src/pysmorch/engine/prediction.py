@@ -57,8 +57,13 @@ class Predictor:
             check_finite(array, "X")
         return reference.predict(self._output, list(inputs), ROWS_AT_A_TIME, dtype)
 
+    @property
+    def is_native(self) -> bool:
+        """Whether there is a compiled program for the layers as they are."""
+        return self._program is not None and self._program.unchanged()
+
     def _is_ready(self) -> bool:
-        if self._program is None or not self._program.unchanged():
+        if not self.is_native:
             self._program = None
             layers = graph(self._output)
             parameters = [layer.W for layer in layers if hasattr(layer, "W")]
