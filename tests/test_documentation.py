@@ -69,6 +69,13 @@ def test_the_examples_run(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_figures_of_the_readme_are_those_of_the_benchmark_files():
+    tables = runpy.run_path(str(ROOT / "benchmarks" / "tables.py"))
+    text = (ROOT / "README.md").read_text()
+    between = text.split(tables["BEGIN"])[1].split(tables["END"])[0]
+    assert between.strip() == tables["figures"]()
+
+
 def test_every_public_name_is_there_and_says_what_it_is():
     for name in pysmorch.__all__:
         assert getattr(pysmorch, name).__doc__, f"pysmorch.{name} has no docstring"

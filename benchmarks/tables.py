@@ -1,0 +1,55 @@
+"""Write the tables of the project's README from the files in benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- figures: benchmarks/tables.py -->", "<!-- end of figures -->"
+
+
+def microseconds(seconds: float) -> str:
+    value = seconds * 1e6
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def table(name: str, unit: str) -> list[str]:
+    kept = json.loads((HERE / "results" / f"{name}.json").read_text())
+    columns = list(dict.fromkeys(library for row in kept["rows"] for library in row["seconds"]))
+    lines = [f"| {unit} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for row in kept["rows"]:
+        cells = [microseconds(row["seconds"][c]) if c in row["seconds"] else "–" for c in columns]
+        lines.append(f"| {row['workload']}, {row['batch']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def figures() -> str:
+    """Return all that stands between the two marks in the README."""
+    about = json.loads((HERE / "results" / "training.json").read_text())["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if name != "pysmorch")
+    lines = [
+        "Microseconds for one step of training, in whole epochs with shuffling (sizes of the layers, rows of a batch):",
+        "",
+        *table("training", "µs a step"),
+        "",
+        "Microseconds for a prediction, called from Python:",
+        "",
+        *table("prediction", "µs a call"),
+        "",
+        f"Measured side by side on {about['cores']} cores of an {about['processor']} processor ({', '.join(about['instructions'])}), "
+        f"{about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    path = HERE.parent / "README.md"
+    text = path.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    path.write_text(f"{before}{BEGIN}\n{figures()}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
