@@ -78,7 +78,9 @@ def main() -> None:
     accuracy = {p: [with_pysmorch(X, y, p, seed) for seed in range(SEEDS)] for p in ("float32", "bf16")}
     found["accuracy"] = accuracy
     for precision, values in accuracy.items():
-        print(f"{precision:<8} test accuracy {statistics.mean(values):.4f} (seeds: {', '.join(f'{v:.4f}' for v in values)})")
+        print(
+            f"{precision:<8} test accuracy {statistics.mean(values):.4f} (seeds: {', '.join(f'{v:.4f}' for v in values)})"
+        )
     command = [sys.executable, __file__, arguments.images, arguments.labels, "--peak"]
     memory = {name: float(subprocess.check_output([*command, name], text=True)) for name in ("pysmorch", "torch")}
     found["memory_mib"] = memory

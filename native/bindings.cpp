@@ -377,6 +377,9 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
     m.attr("has_bf16") = HAS_BF16;
+#ifdef PYSMORCH_BF16
+    m.def("has_matrix_unit", [] { return amx::usable(); });
+#endif
     m.def("best_instructions", [] {
 #if defined(__x86_64__)
         __builtin_cpu_init();

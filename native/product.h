@@ -94,6 +94,7 @@ template <class T, Form FORM, class S = T> static Tile<T, S> tile_of(int rows, b
 inline size_t num_tiles(size_t F) { return (F + TALL - 1) / TALL; }
 inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
 inline size_t num_blocks(size_t K) { return (K + DEEP - 1) / DEEP; }
+inline size_t block_start(size_t K, size_t i) { return i == num_blocks(K) ? K : K * i / num_blocks(K) / 16 * 16; }
 
 // Part `index` of `count` of some work.
 struct Part {
@@ -103,7 +104,7 @@ struct Part {
 
 // What one thread needs for a moment.
 template <class T> struct Workspace {
-    alignas(64) T c[TALL * WIDE<T>];
+    alignas(64) T c[32 * WIDE<T>];
 };
 
 // Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
@@ -116,34 +117,40 @@ template <Form FORM, class S> inline void expect_block(const S* from, size_t str
             __builtin_prefetch(from + i * stride + std::min(j, length - 1), 0, 2);
 }
 
+// How a product is cut into tiles, and what multiplies one: here the vectors of all processors.
+template <class T, Form FORM, class S = T> struct Tiles {
+    static constexpr Form form = FORM;
+    struct Session {};   // what has to be set up for some products
+    static size_t count(size_t F) { return num_tiles(F); }
+    static size_t start(size_t F, size_t t) { return tile_start(F, t); }
+    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, int rows, bool two, bool add) {
+        tile_of<T, FORM, S>(rows, two)(a, stride, jump, b, WIDE<T>, depth, c, WIDE<T>, add);
+    }
+};
+
 // C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride + k] for
 // Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
-template <class T, Form FORM, class S, class Done>
+template <class Kernel, class T, class S, class Done>
 static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel, size_t last_panel,
                           size_t num_rows, bool add, Part part, Done&& done) {
-    const size_t tiles = num_tiles(F);
+    constexpr bool COLUMNS = Kernel::form == Form::columns;
+    const size_t tiles = Kernel::count(F), blocks = num_blocks(K);
     for (size_t group = first_panel; group < last_panel; group += PANELS) {
         const size_t panels = std::min(PANELS, last_panel - group);
         const auto [first, last] = part.of(tiles * panels);
-        for (size_t block = 0; block < num_blocks(K); ++block) {
-            const size_t k = K * block / num_blocks(K), depth = K * (block + 1) / num_blocks(K) - k;
-            for (size_t unit = first; unit < last;) {
-                const size_t t = unit / panels, end = std::min(last, (t + 1) * panels);
-                const size_t f = tile_start(F, t);
-                const int rows = int(tile_start(F, t + 1) - f);
-                const S* from = FORM == Form::columns ? a + f + k * stride : a + f * stride + k;
-                for (; unit < end; ++unit) {
-                    const size_t p = group + unit % panels;
-                    T* to = c + (p * F + f) * WIDE<T>;
-                    if (t + 1 < tiles) {
-                        const size_t next = tile_start(F, t + 1), end_of_next = tile_start(F, t + 2);
-                        expect_block<FORM>(FORM == Form::columns ? a + next + k * stride : a + next * stride + k, stride, end_of_next - next, depth,
-                                           {int(unit % panels), int(panels)});
-                    }
-                    const bool two = num_rows - p * WIDE<T> > size_t(LANES<T>);
-                    tile_of<T, FORM, S>(rows, two)(from, stride, 0, b + (p * K + k) * WIDE<T>, WIDE<T>, depth, to, WIDE<T>, add || k > 0);
-                    if (k + depth == K) done(f, size_t(rows), p);
+        for (size_t block = 0; block < blocks; ++block) {
+            const size_t k = block_start(K, block), depth = block_start(K, block + 1) - k;
+            for (size_t unit = first; unit < last; ++unit) {
+                const size_t t = unit / panels, p = group + unit % panels;
+                const size_t f = Kernel::start(F, t), rows = Kernel::start(F, t + 1) - f;
+                if (t + 1 < tiles) {
+                    const size_t next = Kernel::start(F, t + 1), end = Kernel::start(F, t + 2);
+                    expect_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride, end - next, depth,
+                                               {int(unit % panels), int(panels)});
                 }
+                Kernel::multiply(COLUMNS ? a + f + k * stride : a + f * stride + k, stride, 0, b + (p * K + k) * WIDE<T>, depth,
+                                 c + (p * F + f) * WIDE<T>, int(rows), num_rows - p * WIDE<T> > size_t(LANES<T>), add || k > 0);
+                if (k + depth == K) done(f, rows, p);
             }
         }
     }

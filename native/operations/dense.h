@@ -27,7 +27,7 @@ template <class T> class Dense : public Operation<T> {
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 0); }
 
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
-        panel_product<T, Form::columns>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
+        panel_product<Tiles<T, Form::columns>>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
                                         [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
     }
 
@@ -35,7 +35,7 @@ template <class T> class Dense : public Operation<T> {
 
     void backward(const Step& s, const Range& r, int phase, Workspace<T>&) override {
         if (phase == 1) {
-            panel_product<T, Form::rows>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->first[0], r.part,
+            panel_product<Tiles<T, Form::rows>>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->first[0], r.part,
                                          [](size_t, size_t, size_t) {});
             return;
         }

@@ -2,6 +2,7 @@
 // are renewed where the weights change.
 #pragma once
 #ifdef PYSMORCH_BF16
+#include "../amx.h"
 #include "../bf16.h"
 #include "dense.h"
 
@@ -13,10 +14,10 @@ class DenseBf16 final : public Dense<float> {
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
     void reserve(size_t, size_t panels) override {
-        across_.get(K_ * D2_);
-        along_.get(D_ * K2_);
+        across_.get(round_up(K_, 32) * D2_);
+        along_.get(round_up(D_, 32) * K2_);
         x_pairs_.get(panels * D2_ * P);
-        x_rows_.get(panels * D_ * P / 2);
+        x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
         g_pairs_.get(panels * K2_ * P);
         g_rows_.get(panels * P / 2 * round_up(K_, P));
     }
@@ -33,8 +34,7 @@ class DenseBf16 final : public Dense<float> {
     }
     void forward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 1) {
-            panel_product<float, Form::rows>(across_.get(), D2_, K_, D2_, x_pairs_.get(), out->data, r.first, r.last, s.n, false, r.part,
-                                             [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
+            multiply(across_.get(), D2_, K_, x_pairs_.get(), out->data, s, r, false, [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
             return;
         }
         for (size_t p = r.first; p < r.last; ++p) {
@@ -48,8 +48,7 @@ class DenseBf16 final : public Dense<float> {
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 1); }
     void backward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 1) {
-            panel_product<float, Form::rows>(along_.get(), K2_, D_, K2_, g_pairs_.get(), in[0]->grad, r.first, r.last, s.n, !this->first[0],
-                                             r.part, [](size_t, size_t, size_t) {});
+            multiply(along_.get(), K2_, D_, g_pairs_.get(), in[0]->grad, s, r, !this->first[0], [](size_t, size_t, size_t) {});
             return;
         }
         for (size_t p = r.first; p < r.last; ++p) {
@@ -58,7 +57,7 @@ class DenseBf16 final : public Dense<float> {
             if (in[0]->needs_grad) pair_features(g, K_, g_pairs_.get() + p * K2_ * P);
             const int rows = rows_in<float>(s, p);
             for (size_t k = 0; k < K_; k += L)
-                for (int half = 0; half < P && half < rows; half += L) {
+                for (int half = 0; half < P; half += L) {
                     Vec<float> square[L];
                     for (int i = 0; i < L; ++i) square[i] = k + i < K_ ? load(g + (k + i) * P + half) : Vec<float>{};
                     transpose<float>(square);
@@ -75,19 +74,51 @@ class DenseBf16 final : public Dense<float> {
             bias_gradient(s, updater, work);
             return;
         }
-        const size_t k = size_t(task.which) * P, columns = std::min<size_t>(P, K_ - k);
-        for (size_t t = task.first; t < task.last; ++t) {
-            const size_t d = tile_start(D_, t), rows = tile_start(D_, t + 1) - d;
-            tile_of<float, Form::panels, Pair>(int(rows), columns > size_t(L))(
-                x_rows_.get() + d * P / 2, 0, D_ * P / 2, block(s, size_t(task.which)), P, (s.n + 1) / 2, work.c, P, false);
-            updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, P);
-            if (updater.spec.clip_norm <= 0) renew(d, rows, k);
-        }
+        if (AmxTiles::usable()) matrix_gradient<AmxTiles>(s, task, updater, work);
+        else matrix_gradient<Tiles<float, Form::panels, Pair>>(s, task, updater, work);
+    }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        if (AmxTiles::usable()) add_tasks_of<AmxTiles>(s, tasks);
+        else add_tasks_of<Tiles<float, Form::panels, Pair>>(s, tasks);
     }
     void changed(Part part) override { begin(part); }
 
   private:
     static constexpr int L = LANES<float>, P = WIDE<float>;
+
+    // C = A B, with the processor's matrix unit where it has one.
+    template <class Done>
+    static void multiply(const Pair* a, size_t stride, size_t F, const Pair* b, float* c, const Step& s, const Range& r, bool add, Done&& done) {
+        if (AmxTiles::usable()) {
+            [[maybe_unused]] const AmxTiles::Session session{};
+            panel_product<AmxTiles>(a, stride, F, stride, b, c, r.first, r.last, s.n, add, r.part, done);
+        } else {
+            panel_product<Tiles<float, Form::rows, Pair>>(a, stride, F, stride, b, c, r.first, r.last, s.n, add, r.part, done);
+        }
+    }
+
+    template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
+        [[maybe_unused]] const typename Kernel::Session session{};
+        const size_t k = size_t(task.which) * P, columns = std::min<size_t>(P, K_ - k);
+        for (size_t t = task.first; t < task.last; ++t) {
+            const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
+            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, size_t(task.which)), (s.n + 1) / 2, work.c, int(rows),
+                             columns > size_t(L), false);
+            updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, P);
+            if (updater.spec.clip_norm <= 0)
+                for (size_t i = 0; i < rows; i += L) renew(d + i, std::min<size_t>(L, rows - i), k);
+        }
+    }
+
+    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
+        const size_t tiles = Kernel::count(D_), at_a_time = std::max<size_t>(1, tiles / 32);
+        for (size_t k = 0; k < K_; k += P)
+            for (size_t t = 0; t < tiles; t += at_a_time) {
+                const size_t end = std::min(tiles, t + at_a_time);
+                tasks.push_back({0, int(k / P), t, end, double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 60)});
+            }
+        if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / L * double(s.n)});
+    }
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
