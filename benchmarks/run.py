@@ -75,6 +75,7 @@ def main() -> None:
             show(row, arguments.what)
     if arguments.save:
         path = HERE / "results" / f"{arguments.what}.json"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({"machine": described, "rows": rows}, indent=1) + "\n")
         print(f"written: {path}")
 

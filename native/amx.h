@@ -103,17 +103,19 @@ struct AmxTiles {
 
     // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not used. Where A
     // is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
-    static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c, int rows, bool two, bool add) {
+    static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c, size_t c_stride, int rows,
+                         bool two, bool add) {
         constexpr size_t P = WIDE<float>;
         alignas(64) float edge[32 * P];
-        float* sums = rows == 32 ? c : edge;
-        if (add && sums == edge) std::memcpy(edge, c, size_t(rows) * P * sizeof(float));
+        float* const sums = rows == 32 ? c : edge;
+        const size_t row = sums == c ? c_stride : P;
+        for (int i = 0; add && sums == edge && i < rows; ++i) std::memcpy(edge + i * P, c + i * c_stride, P * sizeof(float));
         const bool lower = rows > 16;
         if (add) {
-            amx::load<0>(sums, P * 4);
-            if (two) amx::load<1>(sums + 16, P * 4);
-            if (lower) amx::load<2>(sums + 16 * P, P * 4);
-            if (lower && two) amx::load<3>(sums + 16 * P + 16, P * 4);
+            amx::load<0>(sums, row * 4);
+            if (two) amx::load<1>(sums + 16, row * 4);
+            if (lower) amx::load<2>(sums + 16 * row, row * 4);
+            if (lower && two) amx::load<3>(sums + 16 * row + 16, row * 4);
         } else {
             amx::zero<0>();
             amx::zero<1>();
@@ -134,13 +136,11 @@ struct AmxTiles {
                 if (two) amx::multiply<3, 5, 7>();
             }
         }
-        amx::store<0>(sums, P * 4);
-        if (two) amx::store<1>(sums + 16, P * 4);
-        if (lower) amx::store<2>(sums + 16 * P, P * 4);
-        if (lower && two) amx::store<3>(sums + 16 * P + 16, P * 4);
-        if (sums == edge) {
-            for (int i = 0; i < rows; ++i) std::memcpy(c + i * P, edge + i * P, (two ? P : 16) * sizeof(float));
-        }
+        amx::store<0>(sums, row * 4);
+        if (two) amx::store<1>(sums + 16, row * 4);
+        if (lower) amx::store<2>(sums + 16 * row, row * 4);
+        if (lower && two) amx::store<3>(sums + 16 * row + 16, row * 4);
+        for (int i = 0; sums == edge && i < rows; ++i) std::memcpy(c + i * c_stride, edge + i * P, (two ? P : 16) * sizeof(float));
     }
 };
 

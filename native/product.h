@@ -102,9 +102,10 @@ struct Part {
     std::pair<size_t, size_t> of(size_t n) const { return {n * index / count, n * (index + 1) / count}; }
 };
 
-// What one thread needs for a moment.
+// What one thread needs for a moment. It stays in the second cache.
 template <class T> struct Workspace {
-    alignas(64) T c[32 * WIDE<T>];
+    static constexpr size_t SIZE = 40960;
+    alignas(64) T c[SIZE];
 };
 
 // Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
@@ -123,8 +124,8 @@ template <class T, Form FORM, class S = T> struct Tiles {
     struct Session {};   // what has to be set up for some products
     static size_t count(size_t F) { return num_tiles(F); }
     static size_t start(size_t F, size_t t) { return tile_start(F, t); }
-    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, int rows, bool two, bool add) {
-        tile_of<T, FORM, S>(rows, two)(a, stride, jump, b, WIDE<T>, depth, c, WIDE<T>, add);
+    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add) {
+        tile_of<T, FORM, S>(rows, two)(a, stride, jump, b, WIDE<T>, depth, c, c_stride, add);
     }
 };
 
@@ -149,7 +150,7 @@ static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S
                                                {int(unit % panels), int(panels)});
                 }
                 Kernel::multiply(COLUMNS ? a + f + k * stride : a + f * stride + k, stride, 0, b + (p * K + k) * WIDE<T>, depth,
-                                 c + (p * F + f) * WIDE<T>, int(rows), num_rows - p * WIDE<T> > size_t(LANES<T>), add || k > 0);
+                                 c + (p * F + f) * WIDE<T>, WIDE<T>, int(rows), num_rows - p * WIDE<T> > size_t(LANES<T>), add || k > 0);
                 if (k + depth == K) done(f, rows, p);
             }
         }

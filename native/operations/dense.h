@@ -54,29 +54,16 @@ template <class T> class Dense : public Operation<T> {
         }
     }
 
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        const size_t tiles = num_tiles(D_);
-        for (size_t k = 0; k < K_; k += WIDE<T>)
-            for (size_t t = 0; t < tiles; t += TILES) {
-                const size_t end = std::min(tiles, t + TILES);
-                const double vectors = K_ - k > size_t(LANES<T>) ? 2 : 1;
-                tasks.push_back({0, int(k / WIDE<T>), t, end, vectors * double(tile_start(D_, end) - tile_start(D_, t)) * (double(s.n) + 30)});
-            }
-        if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
-    }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override { this->template add_tasks_of<Tiles<T, Form::panels>>(s, tasks); }
 
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
         if (task.which < 0) {
             bias_gradient(s, updater, work);
             return;
         }
-        const size_t k = size_t(task.which) * WIDE<T>, columns = std::min<size_t>(WIDE<T>, K_ - k);
-        for (size_t t = task.first; t < task.last; ++t) {
-            const size_t d = tile_start(D_, t), rows = tile_start(D_, t + 1) - d;
-            tile_of<T, Form::panels>(int(rows), columns > size_t(LANES<T>))(
-                in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, size_t(task.which)), WIDE<T>, s.n, work.c, WIDE<T>, false);
-            updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, WIDE<T>);
-        }
+        this->template strip<Tiles<T, Form::panels>>(task, updater, work, [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two) {
+            Tiles<T, Form::panels>::multiply(in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, k / WIDE<T>), s.n, c, stride, rows, two, false);
+        });
     }
 
     void reserve_rows(size_t n) override {
@@ -130,8 +117,36 @@ template <class T> class Dense : public Operation<T> {
         if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, count * WIDE<T>);
     }
 
+    // A task is a strip: some tiles of rows of the weights, and columns of about half of them (so that two threads have their own
+    // halves), but few enough that the gradients stay in the second cache until the optimizer takes them, row by row.
+    size_t columns_of_task() const { return std::min<size_t>(1024, std::max<size_t>(128, round_up((K_ + 1) / 2, WIDE<T>))); }
+
+    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
+        const size_t tiles = Kernel::count(D_), columns = columns_of_task();
+        const size_t width = round_up(std::min(columns, K_), WIDE<T>), height = Kernel::start(D_, 1);
+        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 7) / 8));
+        for (size_t k = 0; k < K_; k += columns)
+            for (size_t t = 0; t < tiles; t += at_a_time) {
+                const size_t end = std::min(tiles, t + at_a_time);
+                const double vectors = double((std::min(columns, K_ - k) + LANES<T> - 1) / LANES<T>);
+                tasks.push_back({0, int(k / columns), t, end, vectors * double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 30)});
+            }
+        if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
+    }
+
+    // product(k, d, rows, c, stride, two): the gradient of rows d .. d + rows and columns k .. k + WIDE goes to c.
+    template <class Kernel, class Product> void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product) const {
+        const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
+        const size_t width = round_up(columns, WIDE<T>), top = Kernel::start(D_, task.first);
+        for (size_t k = from; k < from + columns; k += WIDE<T>)
+            for (size_t t = task.first; t < task.last; ++t) {
+                const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
+                product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>));
+            }
+        updater.take(place_ + top * K_ + from, K_, Kernel::start(D_, task.last) - top, columns, work.c, width);
+    }
+
     static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
-    static constexpr size_t TILES = 8;           // of a task
     static constexpr size_t ROWS_TO_PACK = 8;
     static constexpr size_t DEEP_ROWS = 1024;    // inputs at a time in prediction
 

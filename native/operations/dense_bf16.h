@@ -99,25 +99,14 @@ class DenseBf16 final : public Dense<float> {
 
     template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        const size_t k = size_t(task.which) * P, columns = std::min<size_t>(P, K_ - k);
-        for (size_t t = task.first; t < task.last; ++t) {
-            const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
-            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, size_t(task.which)), (s.n + 1) / 2, work.c, int(rows),
-                             columns > size_t(L), false);
-            updater.take(place_ + d * K_ + k, K_, rows, columns, work.c, P);
-            if (updater.spec.clip_norm <= 0)
-                for (size_t i = 0; i < rows; i += L) renew(d + i, std::min<size_t>(L, rows - i), k);
-        }
-    }
-
-    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
-        const size_t tiles = Kernel::count(D_), at_a_time = std::max<size_t>(1, tiles / 32);
-        for (size_t k = 0; k < K_; k += P)
-            for (size_t t = 0; t < tiles; t += at_a_time) {
-                const size_t end = std::min(tiles, t + at_a_time);
-                tasks.push_back({0, int(k / P), t, end, double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 60)});
-            }
-        if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / L * double(s.n)});
+        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two) {
+            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false);
+        });
+        if (updater.spec.clip_norm > 0) return;
+        const size_t from = size_t(task.which) * columns_of_task(), end = std::min(K_, from + columns_of_task());
+        const size_t bottom = Kernel::start(D_, task.last);
+        for (size_t d = Kernel::start(D_, task.first); d < bottom; d += L)
+            for (size_t k = from; k < end; k += P) renew(d, std::min<size_t>(L, bottom - d), k);
     }
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }

@@ -21,7 +21,7 @@ template <class T> class Activate final : public Operation<T> {
     void backward(const Step&, const Range& r, int, Workspace<T>& work) override {
         if (!in[0]->needs_grad) return;
         const auto [from, to] = this->span(r);
-        constexpr size_t PIECE = sizeof(work.c) / sizeof(T) / LANES<T> * LANES<T>;
+        constexpr size_t PIECE = 1024;
         for (size_t i = from; i < to; i += PIECE) {
             const size_t end = std::min(to, i + PIECE);
             T* g = this->first[0] ? in[0]->grad + i : work.c;
