@@ -14,6 +14,7 @@ import argparse
 import gc
 import json
 import multiprocessing
+import operator
 import os
 import statistics
 import sys
@@ -76,7 +77,10 @@ def main() -> None:
     if arguments.save:
         path = HERE / "results" / f"{arguments.what}.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"machine": described, "rows": rows}, indent=1) + "\n")
+        kept = json.loads(path.read_text()) if path.exists() else {"rows": []}
+        key = operator.itemgetter("workload", "threads")
+        merged = {key(row): row for row in [*kept["rows"], *rows]}  # the workloads that were not measured stay
+        path.write_text(json.dumps({"machine": described, "rows": list(merged.values())}, indent=1) + "\n")
         print(f"written: {path}")
 
 

@@ -72,6 +72,7 @@ template <class T> class Program {
         Result result;
         Barrier barrier(count);
         std::atomic<bool> stop{false};
+        std::vector<Counter> next(static_cast<size_t>(count));
         on_threads(count, [&](int thread) {
             Workspace<T>& work = *workspaces_[size_t(thread)];
             for (auto& op : operations) op->begin({thread, count});
@@ -81,6 +82,7 @@ template <class T> class Program {
                 const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), count};
                 const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
                 if (thread == 0) updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
+                next[size_t(thread)].task.store(tasks_for(thread, count).first, std::memory_order_relaxed);
                 bool by_feature = false;
                 for (const Item& item : items_) {
                     const bool now = is_by_feature(item, s);
@@ -99,9 +101,14 @@ template <class T> class Program {
                 const bool failed = total.bad || !std::isfinite(total.loss);
                 if (thread == 0) account(result, total, s, failed, b);
                 if (failed) return;
-                const auto [first, last] = tasks_for(thread, count);
                 const bool clipped = updater.spec.clip_norm > 0;
-                for (size_t t = first; t < last; ++t) operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work);
+                // Its own tasks first, then what others have not begun.
+                for (int i = 0; i < count; ++i) {
+                    const int owner = (thread + i) % count;
+                    const size_t last = tasks_for(owner, count).second;
+                    for (size_t t; (t = next[size_t(owner)].task.fetch_add(1, std::memory_order_relaxed)) < last;)
+                        operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work);
+                }
                 if (clipped) {
                     clip(barrier, thread, count);
                     barrier.wait();
@@ -161,6 +168,7 @@ template <class T> class Program {
 
   private:
     struct Item { int op; int phase; bool back; };
+    struct alignas(64) Counter { std::atomic<size_t> task{0}; };
     // What a thread needs to predict some rows.
     struct Room {
         std::vector<Buffer<T>> buffers;
