@@ -167,6 +167,19 @@ def test_an_entry_that_an_embedding_does_not_have_is_named():
             network.fit(bad, np.zeros(3), epochs=1)
 
 
+def test_large_whole_numbers_keep_their_digits():
+    network = Network(ps.SquareLoss(ps.Linear(Data(shape=(None, 1)), 1)))
+    network.layers[1].W[:] = 1
+    X = np.array([[2**32 - 1], [2**31 + 1]], np.uint32)
+    np.testing.assert_array_equal(network.predict(X), X.astype(float))
+
+
+def test_a_network_without_parameters_computes_in_the_dtype_of_the_data():
+    network = Network(ps.SquareLoss(ps.Tanh(Data(shape=(None, 2)))))
+    X = rows(3, 2, np.float64)
+    np.testing.assert_array_equal(network.predict(X), np.tanh(X))
+
+
 def test_copies_and_pickles_predict_the_same():
     network, X = branching(), rows(9, 5)
     expected = network.predict(X)

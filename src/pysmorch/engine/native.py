@@ -105,7 +105,7 @@ class NativeProgram(ReferenceProgram):
 def contiguous(array: Array, dtype: Any) -> Array:
     """Return an array in C order, in the machine's byte order, and of a dtype that the extension reads."""
     if dtype is None:
-        dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.float32
+        dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.result_type(array.dtype, np.float32)
     if dtype == np.int64 and array.dtype.kind == "f":
         # What is no whole number becomes an index that is out of range, and so is found.
         with np.errstate(invalid="ignore"):

@@ -37,19 +37,21 @@ class Predictor:
 
     def quick(self, X: Any) -> Array | None:
         """Return the outputs for a few rows in one plain array, or None where there is more to do; nothing is checked twice."""
-        return None if self._program is None else self._program.quick(X)
+        program = self._program
+        return None if program is None else program.quick(X)
 
     def __call__(self, inputs: Sequence[Array], dtype: Any = None, engine: str = "auto") -> Array:
         """Return the outputs for inputs that have the right shapes, one array for each Data layer.
 
         The arithmetic is in `dtype` or that of the parameters. Raises ValueError where a number is not finite.
         """
-        if engine != "reference" and self._is_ready() and (dtype is None or np.dtype(dtype) == self._dtype):
+        program = None if engine == "reference" else self._ready()
+        if program is not None and (dtype is None or np.dtype(dtype) == self._dtype):
             shape = (len(inputs[0]), *self._output.out_dims[1:])
             out = np.empty((shape[0], int(np.prod(shape[1:]))), self._dtype)
             data = [contiguous(a, np.int64 if i else None) for a, i in zip(inputs, self._as_indices, strict=True)]
             try:
-                if self._program.predict(data, out, num_threads()):
+                if program.predict(data, out, num_threads()):
                     return out.reshape(shape)
             except IndexError:
                 pass  # the reference path names the entry
@@ -60,24 +62,29 @@ class Predictor:
     @property
     def is_native(self) -> bool:
         """Whether there is a compiled program for the layers as they are."""
-        return self._program is not None and self._program.unchanged()
+        program = self._program
+        return program is not None and bool(program.unchanged())
 
-    def _is_ready(self) -> bool:
-        if not self.is_native:
-            self._program = None
-            layers = graph(self._output)
-            parameters = [layer.W for layer in layers if hasattr(layer, "W")]
-            dtypes = {W.dtype for W in parameters} or {np.dtype(np.float32)}
-            module = extension()
-            if module is None or why_not_layers(layers) or len(dtypes) > 1:
-                return False
-            (self._dtype,) = dtypes
-            if self._dtype not in (np.float32, np.float64) or not all(
-                W.flags.c_contiguous and W.flags.aligned for W in parameters
-            ):
-                return False
-            self._program = self._make(module, layers)
-        return True
+    def _ready(self) -> Any:
+        """Return the program for the layers as they are, or None where there is no native one."""
+        program = self._program
+        if program is not None and program.unchanged():
+            return program
+        self._program = None
+        layers = graph(self._output)
+        parameters = [layer.W for layer in layers if hasattr(layer, "W")]
+        dtypes = {W.dtype for W in parameters}
+        module = extension()
+        if module is None or why_not_layers(layers) or len(dtypes) != 1:
+            return None
+        (self._dtype,) = dtypes
+        if self._dtype not in (np.float32, np.float64) or not all(
+            W.flags.c_contiguous and W.flags.aligned for W in parameters
+        ):
+            return None
+        program = self._make(module, layers)
+        self._program = program
+        return program
 
     def _make(self, module: Any, layers: Sequence[Any]) -> Any:
         lowered = Lowering(layers, self._output, training=False)
