@@ -56,7 +56,7 @@ Rows rows_of(const Any& array) {
 template <class T> class Face {
   public:
     Face(nb::list values, nb::list operations, std::vector<int> inputs, nb::dict loss)
-        : kept_(operations) {
+        : operations_(operations) {
         Program<T>& p = program_;
         for (nb::handle h : values) {
             const nb::dict d = as<nb::dict>(h, "values");
@@ -106,7 +106,7 @@ template <class T> class Face {
         program_.seed = seed;
         require(!bf16 || (HAS_BF16 && sizeof(T) == 4), "there are no products of bfloat16 here");
         bf16_ = bf16;
-        kept_ = nb::make_tuple(kept_, parameters, gradients, nb::cast(states), rate_factors, decay_factors);
+        kept_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
     }
 
     nb::dict train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t batch_size,
@@ -290,8 +290,7 @@ template <class T> class Face {
     void prepare() {
         if (prepared_) return;
         Program<T>& p = program_;
-        const nb::object list = nb::isinstance<nb::tuple>(kept_) ? nb::object(kept_[0]) : kept_;
-        for (nb::handle h : nb::cast<nb::list>(list)) {
+        for (nb::handle h : operations_) {
             const Description d = describe(as<nb::dict>(h, "operations"));
             p.operations.push_back(make_operation<T>(d, p.values, p.updater));
             p.outputs.push_back(d.output);
@@ -345,7 +344,8 @@ template <class T> class Face {
         return array;
     }
 
-    nb::object kept_;   // the arrays that the program points into
+    nb::list operations_;   // their descriptions, with the arrays that the program points into
+    nb::object kept_;       // the other such arrays
     nb::list watched_;
     nb::object empty_, dtype_;
     std::vector<std::vector<Py_ssize_t>> shapes_;

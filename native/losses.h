@@ -88,7 +88,6 @@ template <class T> class Loss {
             }
         }
         T* g = out.grad ? out.grad_panel(p) + half : nullptr;
-        T* e = g ? g : t;   // exponentials stay where the gradient will be
         V sum{};
         DoubleSum<T> wide;
         const T plain = T(1 - spec.smoothing), even = T(spec.smoothing / double(K));
@@ -106,7 +105,7 @@ template <class T> class Loss {
             total += y;
             const V power = vexp(z);
             wide.add(power);
-            if (g) store(e + k * WIDE<T>, power);
+            if (g) store(g + k * WIDE<T>, power);   // exponentials stay where the gradient will be
         }
         for (int l = 0; l < LANES<T>; ++l) sum[l] = T(wide.lane(l));
         for (int l = 0; l < here; ++l) {
@@ -116,7 +115,7 @@ template <class T> class Loss {
         if (!g) return true;
         const V scale = total / sum;
         for (size_t k = 0; k < K; ++k) {
-            const V d = factor * (load(e + k * WIDE<T>) * scale - target(k));
+            const V d = factor * (load(g + k * WIDE<T>) * scale - target(k));
             store(g + k * WIDE<T>, factor == V{} ? V{} : d);
         }
         return true;

@@ -119,7 +119,7 @@ template <class T> class Operation {
     // Room for batches of up to n rows.
     virtual void reserve(size_t, size_t) {}
 
-    // Before the first step of an epoch or a part of it; each thread a part.
+    // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
     virtual void begin(Part) {}
 
     // Both ways may have phases, between which all threads meet where they are cut differently.
@@ -133,8 +133,6 @@ template <class T> class Operation {
     // Gradients of parameters, over the whole batch.
     virtual void add_tasks(const Step&, std::vector<Task>&) const {}
     virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
-    // After a step whose gradients were clipped: the parameters have changed since `gradient`.
-    virtual void changed(Part) {}
 
     // Operations a row, for the decision whether threads pay.
     virtual double work() const { return double(out->cols); }

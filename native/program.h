@@ -112,7 +112,7 @@ template <class T> class Program {
                 if (clipped) {
                     clip(barrier, thread, count);
                     barrier.wait();
-                    for (auto& op : operations) op->changed({thread, count});
+                    for (auto& op : operations) op->begin({thread, count});
                 }
                 if (thread == 0 && interrupted()) stop.store(true, std::memory_order_relaxed);
                 barrier.wait();

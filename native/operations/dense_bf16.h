@@ -81,7 +81,6 @@ class DenseBf16 final : public Dense<float> {
         if (AmxTiles::usable()) add_tasks_of<AmxTiles>(s, tasks);
         else add_tasks_of<Tiles<float, Form::panels, Pair>>(s, tasks);
     }
-    void changed(Part part) override { begin(part); }
 
   private:
     static constexpr int L = LANES<float>, P = WIDE<float>;
