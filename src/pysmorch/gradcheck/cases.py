@@ -28,6 +28,16 @@ def maps(seed: int = 0) -> Data:
     return Data(np.random.default_rng(seed).standard_normal((NUM_DATA, 3, 2, 4)))
 
 
+def images(height: int = 3, width: int = 4, channels: int = 2) -> Data:
+    """Return a Data layer with small images."""
+    return Data(np.random.default_rng(0).standard_normal((NUM_DATA, height, width, channels)))
+
+
+def sequences(length: int = 5, channels: int = 2) -> Data:
+    """Return a Data layer with short sequences."""
+    return Data(np.random.default_rng(0).standard_normal((NUM_DATA, length, channels)))
+
+
 def indices() -> Data:
     """Return a Data layer with whole numbers from 0 to 5."""
     return Data(np.random.default_rng(0).integers(0, 6, (NUM_DATA, 3)))
@@ -74,6 +84,18 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),
     "Embedding": lambda: layers.Embedding(indices(), 6, 4),
+    "Conv2d": lambda: layers.Conv2d(images(2, 3), 3, 3),
+    "Conv2d valid with steps": lambda: layers.Conv2d(images(5, 4), 3, (3, 2), stride=2, padding="valid"),
+    "Conv2d same with steps": lambda: layers.Conv2d(images(4, 3), 1, (2, 3), stride=(3, 2)),
+    "Conv2d padded with gaps": lambda: layers.Conv2d(images(4, 3), 2, 2, (2, 1), padding=(2, 1), dilation=(3, 2)),
+    "Conv2d in groups": lambda: layers.Conv2d(images(2, 3, 4), 6, 2, padding=1, groups=2),
+    "Conv2d depthwise": lambda: layers.Conv2d(images(3, 2, 3), 3, 3, groups=3),
+    "Conv1d": lambda: layers.Conv1d(sequences(4), 3, 3),
+    "Conv1d with steps": lambda: layers.Conv1d(sequences(7), 3, 2, stride=2, padding="valid", dilation=2),
+    "Conv1d in groups": lambda: layers.Conv1d(sequences(5, 4), 2, 4, stride=3, padding=2, groups=2),
+    "ConvTranspose2d": lambda: layers.ConvTranspose2d(images(2, 3), 3, 3, stride=2),
+    "ConvTranspose2d valid": lambda: layers.ConvTranspose2d(images(2, 3), 1, (2, 3), (3, 1), "valid", (1, 2)),
+    "ConvTranspose2d padded": lambda: layers.ConvTranspose2d(images(3, 2), 2, 3, (2, 1), padding=1),
 }
 
 

@@ -3,6 +3,7 @@
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
 from pysmorch.layers.base import Layer, ShapeError
 from pysmorch.layers.compose import batch_norm, dense, layer_norm, mlp
+from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from pysmorch.layers.dense import Bias, Data, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.embedding import Embedding
@@ -15,6 +16,9 @@ __all__ = [
     "Add",
     "Bias",
     "Concat",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Data",
     "Dropout",
     "Embedding",
