@@ -55,7 +55,7 @@ def before_and_out(length, cells, step, padding):
 def each_product(layer, height, width, out_channels, channels):
     """Every product of a convolution: indices of image, kernel and output, one number after the other."""
     (KH, KW), (SH, SW), (DH, DW) = pairs(layer.kernel_size, layer.stride, layer.dilation)
-    PH, PW = (layer.padding,) * 2 if isinstance(layer.padding, str) else pairs(layer.padding)[0]
+    PH, PW = pairs(layer.padding)[0]
     (top, out_height), (left, out_width) = (
         before_and_out(height, (KH - 1) * DH + 1, SH, PH),
         before_and_out(width, (KW - 1) * DW + 1, SW, PW),
@@ -96,6 +96,31 @@ def conv_transpose2d(layer, x):
     return out
 
 
+def each_window(reduce):
+    """Pooling, window by window, from the part of the image that each lies on."""
+
+    def pool(layer, x):
+        out = np.zeros((len(x), *layer.out_dims[1:]))
+        padding = pairs(layer.padding)[0]
+        (top, _), (left, _) = map(before_and_out, x.shape[1:3], layer.size, layer.stride, padding)
+        for n, i, j, c in np.ndindex(out.shape):
+            row, column = i * layer.stride[0] - top, j * layer.stride[1] - left
+            rows = slice(max(row, 0), row + layer.size[0])
+            out[n, i, j, c] = reduce(x[n, rows, max(column, 0) : column + layer.size[1], c])
+        return out
+
+    return pool
+
+
+def group_normalize(layer, x):
+    size = x.shape[-1] // layer.num_groups
+    out = np.zeros_like(x)
+    for n, g in np.ndindex(len(x), layer.num_groups):
+        part = x[n, ..., g * size : (g + 1) * size]
+        out[n, ..., g * size : (g + 1) * size] = (part - np.mean(part)) / math.sqrt(np.var(part) + layer.epsilon)
+    return out
+
+
 ORACLES = {
     "Linear": lambda layer, x: np.array(
         [[sum(a * b for a, b in zip(row, c, strict=True)) for c in layer.W.T] for row in x]
@@ -121,6 +146,14 @@ ORACLES = {
     "Flatten": lambda layer, x: np.array([example.flatten() for example in x]),
     "Reshape": lambda layer, x: np.array([example.reshape(4, 6) for example in x]),
     "Embedding": lambda layer, x: np.array([[layer.W[k] for k in row] for row in x]),
+    "Rescale": each(lambda v: 0.7 * v - 0.2),
+    "GroupNormalize": group_normalize,
+    "Upsample2d": lambda layer, x: np.array([np.kron(image, np.ones((*layer.factor, 1))) for image in x]),
+    "Pad2d": lambda layer, x: np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]),
+    "Pad2d of four sizes": lambda layer, x: np.pad(x, [(0, 0), (0, 1), (2, 3), (0, 0)]),
+    "MaxPool2d": each_window(np.max),
+    "AvgPool2d": each_window(np.mean),
+    "GlobalAvgPool2d": lambda layer, x: np.array([[channel.mean() for channel in image.T] for image in x]),
     "Conv2d": conv2d,
     "Conv1d": conv1d,
     "ConvTranspose2d": conv_transpose2d,

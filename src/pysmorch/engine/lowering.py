@@ -11,6 +11,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array, Layer, feeders
 from pysmorch.layers.dense import Data
+from pysmorch.layers.dropout import Dropout
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -74,6 +75,8 @@ def why_not_layers(layers: Sequence[Any]) -> str | None:
     for layer in layers:
         if not isinstance(layer, Layer) or type(layer).native not in OPERATIONS or not _is_ours(layer):
             return f"{type(layer).__name__} has no native operation"
+        if isinstance(layer, Dropout) and layer.channelwise:
+            return "Dropout of channels has no native operation"
         reads = [other for other in layers if layer in feeders(other)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
             if len(reads) > 1:

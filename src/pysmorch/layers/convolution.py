@@ -119,7 +119,7 @@ class Conv1d(Layer):
         self.num_filters = positive(self, "num_filters", num_filters)
         self.kernel_size = positive(self, "kernel_size", kernel_size)
         self.stride = positive(self, "stride", stride)
-        self.padding = padding if isinstance(padding_argument(self, padding), str) else int(padding)
+        self.padding = _padding_of_sequences(self, padding)
         self.dilation = positive(self, "dilation", dilation)
         self.groups = check_groups(self, groups, self.num_in_channels, self.num_filters)
         beside = self.padding if isinstance(self.padding, str) else (0, self.padding)
@@ -255,6 +255,13 @@ def together(parts: Array) -> Array:
     """Put the parts side by side again: (groups, rows, C / groups) to (rows, C)."""
     groups, rows, size = parts.shape
     return parts.swapaxes(0, 1).reshape(rows, groups * size)
+
+
+def _padding_of_sequences(layer: Layer, padding: Any) -> str | int:
+    if isinstance(padding, (tuple, list)):
+        raise ValueError(f"{type(layer).__name__}: padding must be one number for sequences, but is {padding!r}")
+    checked = padding_argument(layer, padding)
+    return checked if isinstance(checked, str) else checked[0]
 
 
 def check_groups(layer: Layer, groups: Any, channels: int, num_filters: int) -> int:
