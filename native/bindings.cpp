@@ -377,6 +377,9 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
     m.attr("has_bf16") = HAS_BF16;
+    nb::list operations;
+    for (const auto& [name, maker] : makers<float>()) operations.append(name);
+    m.attr("operations") = operations;
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
 #endif

@@ -39,6 +39,13 @@ template <class T> class Buffer {
     size_t size_ = 0;
 };
 
+// What one thread needs for a moment. It stays in the second cache, but for what is larger.
+template <class T> struct Workspace {
+    static constexpr size_t SIZE = 40960;
+    alignas(64) T c[SIZE];
+    Buffer<T> more;
+};
+
 // What flows between operations: `cols` features a row. Indices are kept row by row.
 template <class T> struct Value {
     size_t cols = 0;
@@ -66,6 +73,16 @@ struct Range {
     size_t first = 0, last = 0;
     Part part;
 };
+
+// Calls f(panel, first, last) for the units that belong to a range, where each panel has `units` of them.
+template <class F> inline void each_part(const Range& r, size_t units, F f) {
+    auto [unit, end] = r.part.of((r.last - r.first) * units);
+    while (unit < end) {
+        const size_t first = unit % units, count = std::min(units - first, end - unit);
+        f(r.first + unit / units, first, first + count);
+        unit += count;
+    }
+}
 
 // Rows of a value in prediction; where indices are read, `index` has them without gaps.
 template <class T> struct RowsOf {
@@ -116,8 +133,15 @@ template <class T> class Operation {
 
     virtual ~Operation() = default;
 
-    // Room for batches of up to n rows.
-    virtual void reserve(size_t, size_t) {}
+    // Whether inputs and output are of the sizes that the operation makes of each other.
+    virtual bool fits() const {
+        for (const Value<T>* v : in)
+            if (v->cols != out->cols) return false;
+        return true;
+    }
+
+    // Room for batches of up to so many panels.
+    virtual void reserve(size_t panels) { (void)panels; }
 
     // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
     virtual void begin(Part) {}
@@ -140,7 +164,7 @@ template <class T> class Operation {
     // Prediction: room for n rows; then each thread a part of what is done once; then some rows at a time.
     virtual void reserve_rows(size_t) {}
     virtual void prepare(Part) {}
-    virtual void predict(const std::vector<RowsOf<T>>& in, const RowsOf<T>& out, size_t n) const = 0;
+    virtual void predict(const std::vector<RowsOf<T>>& in, const RowsOf<T>& out, size_t n, Workspace<T>&) const = 0;
 
     // The number that an index input must stay below.
     virtual size_t index_limit() const { return 0; }

@@ -1,10 +1,13 @@
 // The operations by name.
 #pragma once
 #include "operations/arrange.h"
+#include "operations/convolution.h"
 #include "operations/dense.h"
 #include "operations/dense_bf16.h"
 #include "operations/elementwise.h"
 #include "operations/normalize.h"
+#include "operations/places.h"
+#include "operations/pooling.h"
 
 namespace pysmorch {
 
@@ -17,13 +20,25 @@ template <class T> using Bias = Channelwise<T, false>;
 template <class T> using Scale = Channelwise<T, true>;
 template <class T> using Add = Combine<T, false>;
 template <class T> using Multiply = Combine<T, true>;
+template <class T> using MaxPool = Pool<T, true>;
+template <class T> using AvgPool = Pool<T, false>;
+template <class T> using Pad = MovePlaces<T, true>;
+template <class T> using Upsample = MovePlaces<T, false>;
+template <class T> using Shift = ChangeImages<T, Change::shift>;
+template <class T> using Flip = ChangeImages<T, Change::flip>;
+template <class T> using Crop = ChangeImages<T, Change::crop>;
+template <class T> using Cutout = ChangeImages<T, Change::cutout>;
 
 template <class T> const std::unordered_map<std::string, Maker<T>>& makers() {
     static const std::unordered_map<std::string, Maker<T>> all = {
         {"linear", make<T, Dense>},       {"bias", make<T, Bias>},           {"scale", make<T, Scale>},
         {"add", make<T, Add>},            {"multiply", make<T, Multiply>},   {"concat", make<T, Concat>},
         {"embedding", make<T, Embedding>}, {"dropout", make<T, DropOut>},    {"normalize", make<T, Normalize>},
-        {"layer_normalize", make<T, LayerNormalize>},
+        {"layer_normalize", make<T, LayerNormalize>}, {"group_normalize", make<T, GroupNormalize>}, {"rescale", make<T, Rescale>},
+        {"conv2d", make<T, Convolution>}, {"conv_transpose2d", make<T, TransposedConvolution>},
+        {"max_pool2d", make<T, MaxPool>}, {"avg_pool2d", make<T, AvgPool>},  {"global_avg_pool2d", make<T, GlobalAverage>},
+        {"upsample2d", make<T, Upsample>}, {"pad2d", make<T, Pad>},
+        {"random_shift", make<T, Shift>}, {"random_flip", make<T, Flip>},    {"random_crop", make<T, Crop>}, {"cutout", make<T, Cutout>},
         {"relu", make<T, Activate>},      {"leaky_relu", make<T, Activate>}, {"sigmoid", make<T, Activate>},
         {"tanh", make<T, Activate>},      {"gelu", make<T, Activate>},       {"silu", make<T, Activate>},
         {"mish", make<T, Activate>},      {"selu", make<T, Activate>},
@@ -36,7 +51,7 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     const auto maker = makers<T>().find(d.kind);
     require(maker != makers<T>().end(), "there is no operation " + d.kind);
     require(!d.inputs.empty(), d.kind + " needs an input");
-    const Value<T>&x = values[size_t(d.inputs[0])], &y = values[size_t(d.output)];
+    const Value<T>& y = values[size_t(d.output)];
     require(d.channels > 0 && y.cols % d.channels == 0, d.kind + ": the channels do not fit");
     size_t size = 1;
     for (size_t n : d.shape) {
@@ -47,21 +62,6 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     require(!needs_matrix || d.shape.size() == 2, d.kind + " needs a matrix of weights");
     require(!needs_row || size == d.channels, d.kind + " needs a weight for each channel");
     require(d.weights || !(needs_matrix || needs_row), d.kind + " needs weights");
-    if (d.kind == "linear") {
-        require(x.cols == d.shape[0] && y.cols == d.shape[1], "linear: the sizes do not fit");
-    } else if (d.kind == "embedding") {
-        require(y.cols == x.cols * d.shape[1] && d.channels == d.shape[1], "embedding: the sizes do not fit");
-    } else if (d.kind == "concat") {
-        const size_t groups = y.cols / d.channels;
-        size_t total = 0;
-        for (int v : d.inputs) {
-            require(values[size_t(v)].cols % groups == 0, "concat: the sizes do not fit");
-            total += values[size_t(v)].cols;
-        }
-        require(total == y.cols, "concat: the sizes do not fit");
-    } else {
-        for (int v : d.inputs) require(values[size_t(v)].cols == y.cols, d.kind + ": the sizes do not fit");
-    }
     for (int v : d.inputs)
         require(values[size_t(v)].is_index == (d.kind == "embedding"), "indices go into an embedding, and nothing else does");
     require(!y.is_index, "an operation does not make indices");
@@ -73,6 +73,7 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     if (!operation) operation = maker->second(d, updater);
     for (int v : d.inputs) operation->in.push_back(&values[size_t(v)]);
     operation->out = &values[size_t(d.output)];
+    require(operation->fits(), d.kind + ": the sizes do not fit");
     return operation;
 }
 

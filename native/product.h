@@ -26,6 +26,9 @@ constexpr size_t PANELS = 8;
 // Where the entries of A are: neighbours in a column, neighbours in a row, or in panels, which are `jump` apart.
 enum class Form { columns, rows, panels };
 
+// Entries of a sum that one number of the batch has in a panel: pairs of bfloat16 hold two.
+template <class T, class S> constexpr int DEPTH = std::is_same_v<T, S> ? WIDE<T> : WIDE<T> / 2;
+
 // Entries of A and B are numbers, or pairs of bfloat16 whose products are both added to a sum.
 template <class S> struct Entries;
 template <class T> struct Numbers {
@@ -44,42 +47,44 @@ template <> struct Entries<Pair> {
 };
 #endif
 
+// The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
+// these steps from one stretch to the next.
+struct Walk {
+    size_t outer = 1, inner = 1, depth = 0, last = 0;
+    ptrdiff_t a_outer = 0, a_inner = 0, b_outer = 0, b_inner = 0;
+};
+inline Walk stretch(size_t depth) { return {1, 1, depth, depth}; }
+
 // c (ROWS, NV vectors) = or += sum over k of a(i, k) b(k, j).
 template <class T, class S, int ROWS, int NV, Form FORM>
-static void tile(const S* a, size_t stride, size_t jump, const S* b, size_t b_stride, size_t K, T* c, size_t c_stride, bool add) {
+static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const Walk& walk, T* c, size_t c_stride, bool add) {
     using E = Entries<S>;
-    // In a panel of B or C there are WIDE rows of the batch; in one of A they are entries of a sum.
-    constexpr int DEPTH = std::is_same_v<T, S> ? WIDE<T> : WIDE<T> / 2;
     Vec<T> sums[ROWS][NV];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
-    const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : DEPTH;
+    const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : DEPTH<T, S>;
     const size_t step = FORM == Form::columns ? stride : 1;
-    auto run = [&](size_t count) __attribute__((always_inline)) {
-        for (size_t k = 0; k < count; ++k) {
-            decltype(E::load(b)) columns[NV];
-            for (int j = 0; j < NV; ++j) columns[j] = E::load(b + j * LANES<T>);
-            for (int i = 0; i < ROWS; ++i) {
-                const auto x = E::everywhere(a[i * row]);
-                for (int j = 0; j < NV; ++j) sums[i][j] = E::add_product(sums[i][j], x, columns[j]);
+    for (size_t o = 0; o < walk.outer; ++o)
+        for (size_t n = 0; n < walk.inner; ++n) {
+            const S* x = a + ptrdiff_t(o) * walk.a_outer + ptrdiff_t(n) * walk.a_inner;
+            const S* y = b + ptrdiff_t(o) * walk.b_outer + ptrdiff_t(n) * walk.b_inner;
+            const size_t depth = o + 1 == walk.outer && n + 1 == walk.inner ? walk.last : walk.depth;
+            for (size_t k = 0; k < depth; ++k) {
+                decltype(E::load(y)) columns[NV];
+                for (int j = 0; j < NV; ++j) columns[j] = E::load(y + j * LANES<T>);
+                for (int i = 0; i < ROWS; ++i) {
+                    const auto entry = E::everywhere(x[i * row]);
+                    for (int j = 0; j < NV; ++j) sums[i][j] = E::add_product(sums[i][j], entry, columns[j]);
+                }
+                x += step;
+                y += b_stride;
             }
-            a += step;
-            b += b_stride;
         }
-    };
-    if constexpr (FORM == Form::panels) {
-        for (size_t k = 0; k < K; k += DEPTH) {
-            run(std::min<size_t>(DEPTH, K - k));
-            a += jump - DEPTH;
-        }
-    } else {
-        run(K);
-    }
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
 }
 
-template <class T, class S> using Tile = void (*)(const S*, size_t, size_t, const S*, size_t, size_t, T*, size_t, bool);
+template <class T, class S> using Tile = void (*)(const S*, size_t, const S*, size_t, const Walk&, T*, size_t, bool);
 
 template <class T, class S, int NV, Form FORM, int... ROWS> static Tile<T, S> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
     static constexpr Tile<T, S> tiles[] = {tile<T, S, ROWS + 1, NV, FORM>...};
@@ -102,12 +107,6 @@ struct Part {
     std::pair<size_t, size_t> of(size_t n) const { return {n * index / count, n * (index + 1) / count}; }
 };
 
-// What one thread needs for a moment. It stays in the second cache.
-template <class T> struct Workspace {
-    static constexpr size_t SIZE = 40960;
-    alignas(64) T c[SIZE];
-};
-
 // Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
 // and a column of them from many pages, which no processor foresees.
 template <Form FORM, class S> inline void expect_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
@@ -125,7 +124,15 @@ template <class T, Form FORM, class S = T> struct Tiles {
     static size_t count(size_t F) { return num_tiles(F); }
     static size_t start(size_t F, size_t t) { return tile_start(F, t); }
     static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add) {
-        tile_of<T, FORM, S>(rows, two)(a, stride, jump, b, WIDE<T>, depth, c, c_stride, add);
+        Walk walk = stretch(depth);
+        if (FORM == Form::panels && depth > 0) {
+            walk.outer = (depth + DEPTH<T, S> - 1) / DEPTH<T, S>;
+            walk.depth = DEPTH<T, S>;
+            walk.last = depth - (walk.outer - 1) * DEPTH<T, S>;
+            walk.a_outer = ptrdiff_t(jump);
+            walk.b_outer = DEPTH<T, S> * WIDE<T>;
+        }
+        tile_of<T, FORM, S>(rows, two)(a, stride, b, WIDE<T>, walk, c, c_stride, add);
     }
 };
 

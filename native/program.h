@@ -31,8 +31,8 @@ struct Epoch {
 
 // Products of fewer operations a step than this are done by one thread: two threads meeting a few times a step cost more.
 constexpr double WORK_TO_SHARE = 1.5e6;
-// Rows that go through all operations at a time in prediction.
-constexpr size_t ROWS_AT_A_TIME = 192;
+// Rows that go through all operations at a time in prediction, and numbers of their largest value.
+constexpr size_t ROWS_AT_A_TIME = 192, NUMBERS_AT_A_TIME = ROWS_AT_A_TIME << 10;
 
 template <class T> class Program {
   public:
@@ -125,11 +125,13 @@ template <class T> class Program {
     // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite.
     bool predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads) {
         for (auto& op : operations) op->reserve_rows(count);
-        const size_t pieces = (count + ROWS_AT_A_TIME - 1) / ROWS_AT_A_TIME;
+        size_t largest = 1;
+        for (const Value<T>& v : values) largest = std::max(largest, v.cols);
+        const size_t height = std::min(count, std::max<size_t>(1, std::min(ROWS_AT_A_TIME, NUMBERS_AT_A_TIME / largest)));
+        const size_t pieces = (count + height - 1) / height;
         const size_t useful = std::min<size_t>(pieces, size_t(std::max(1, max_threads)));
         const int threads = predict_work(count) < WORK_TO_SHARE ? 1 : int(std::max<size_t>(1, useful));
         while (rooms_.size() < size_t(threads)) rooms_.emplace_back(values.size());
-        const size_t height = std::min(count, ROWS_AT_A_TIME);
         for (int t = 0; t < threads; ++t)
             for (size_t v = 0; v < values.size(); ++v)
                 if (!values[v].is_index) rooms_[size_t(t)].buffers[v].get(height * stride_of(v));
@@ -140,7 +142,7 @@ template <class T> class Program {
         on_threads(threads, [&](int thread) {
             for (auto& op : operations) op->prepare({thread, threads});
             barrier.wait();
-            auto& [buffers, rows, in] = rooms_[size_t(thread)];
+            auto& [buffers, rows, in, work] = rooms_[size_t(thread)];
             for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
                 const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
                 for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), stride_of(v), nullptr};
@@ -150,7 +152,7 @@ template <class T> class Program {
                 for (size_t i = 0; i < operations.size(); ++i) {
                     in.clear();
                     for (const Value<T>* v : operations[i]->in) in.push_back(rows[size_t(v - values.data())]);
-                    operations[i]->predict(in, rows[size_t(outputs[i])], n);
+                    operations[i]->predict(in, rows[size_t(outputs[i])], n, *work);
                 }
                 const RowsOf<T>& last = rows[size_t(loss.spec.value)];
                 const size_t K = values[size_t(loss.spec.value)].cols;
@@ -173,6 +175,7 @@ template <class T> class Program {
     struct Room {
         std::vector<Buffer<T>> buffers;
         std::vector<RowsOf<T>> rows, in;
+        std::unique_ptr<Workspace<T>> work = std::make_unique<Workspace<T>>();
         explicit Room(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
     };
     static constexpr int GATHER = -1, LOSS = -2;
@@ -196,7 +199,7 @@ template <class T> class Program {
         }
         sums_.assign(panels, {});
         loss.reserve(values[size_t(loss.spec.value)].cols, panels);
-        for (auto& op : operations) op->reserve(n, panels);
+        for (auto& op : operations) op->reserve(panels);
         while (workspaces_.size() < size_t(threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
         norms_.assign((updater.num_parameters + PIECE - 1) / PIECE, 0.0);
         tasks_.clear();

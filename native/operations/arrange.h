@@ -12,6 +12,16 @@ template <class T> class Concat final : public Operation<T> {
 
     explicit Concat(const Description& d, const Updater<T>&) : K_(d.channels) {}
 
+    bool fits() const override {
+        const size_t groups = out->cols / K_;
+        size_t total = 0;
+        for (const Value<T>* v : in) {
+            if (v->cols % groups != 0) return false;
+            total += v->cols;
+        }
+        return total == out->cols;
+    }
+
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t k, size_t input_at, size_t output_at, size_t count) {
             std::memcpy(out->data + output_at, in[k]->data + input_at, count * sizeof(T));
@@ -22,7 +32,7 @@ template <class T> class Concat final : public Operation<T> {
             this->hand_back(k, input_at, input_at + count, [&](size_t i) { return load(out->grad + (i - input_at + output_at)); });
         });
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const size_t groups = out->cols / K_;
         for (size_t r = 0; r < n; ++r) {
             size_t at = 0;
@@ -59,8 +69,11 @@ template <class T> class Embedding final : public Operation<T> {
     using Operation<T>::out;
 
     Embedding(const Description& d, const Updater<T>& parameters)
-        : D_(d.shape.at(0)), K_(d.shape.at(1)), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {}
+        : D_(d.shape.at(0)), K_(d.shape.at(1)), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {
+        require(d.channels == K_, "embedding: the sizes do not fit");
+    }
 
+    bool fits() const override { return out->cols == in[0]->cols * K_; }
     size_t index_limit() const override { return D_; }
 
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
@@ -89,7 +102,7 @@ template <class T> class Embedding final : public Operation<T> {
             }
         updater.take(place_, K_, D_, K_, g, K_);
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const size_t count = in[0]->cols;
         for (size_t r = 0; r < n; ++r)
             for (size_t j = 0; j < count; ++j)

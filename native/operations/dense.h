@@ -18,8 +18,10 @@ template <class T> class Dense : public Operation<T> {
         require(!b_ || d.bias_size == K_, "the bias has another length than the output");
     }
 
+    bool fits() const override { return in[0]->cols == D_ && out->cols == K_; }
+
     // The gradient for the output is kept a second time, row by row, in blocks of WIDE features.
-    void reserve(size_t, size_t panels) override { rows_.get(round_up(K_, WIDE<T>) * panels * WIDE<T>); }
+    void reserve(size_t panels) override { rows_.get(round_up(K_, WIDE<T>) * panels * WIDE<T>); }
     double work() const override { return double(D_) * double(K_); }
 
     // Large weights are shared out, so that each thread reads its part of them only; small ones go with the rows.
@@ -83,7 +85,7 @@ template <class T> class Dense : public Operation<T> {
             }
     }
 
-    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const RowsOf<T>& x = inputs[0];
         if (!packed_) {
             for (size_t r = 0; r < n; ++r) row_product(x.data + r * x.stride, y.data + r * y.stride);
@@ -96,7 +98,7 @@ template <class T> class Dense : public Operation<T> {
                 for (size_t t = 0; t < tiles; ++t) {
                     const size_t r = tile_start(n, t);
                     tile_of<T, Form::rows>(int(tile_start(n, t + 1) - r), K_ - k > size_t(LANES<T>))(
-                        x.data + r * x.stride + d, x.stride, 0, pack_.get() + k * D_ + d * WIDE<T>, WIDE<T>, depth,
+                        x.data + r * x.stride + d, x.stride, pack_.get() + k * D_ + d * WIDE<T>, WIDE<T>, stretch(depth),
                         y.data + r * y.stride + k, y.stride, d > 0);
                 }
         }

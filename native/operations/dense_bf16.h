@@ -13,7 +13,7 @@ class DenseBf16 final : public Dense<float> {
     DenseBf16(const Description& d, const Updater<float>& parameters)
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
-    void reserve(size_t, size_t panels) override {
+    void reserve(size_t panels) override {
         across_.get(round_up(K_, 32) * D2_);
         along_.get(round_up(D_, 32) * K2_);
         x_pairs_.get(panels * D2_ * P);

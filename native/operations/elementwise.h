@@ -1,4 +1,4 @@
-// Operations that look at one number of each input: activations, Bias, Scale, Add, Multiply, Dropout.
+// Operations that look at one number of each input: activations, Bias, Scale, Rescale, Add, Multiply, Dropout.
 #pragma once
 #include "../activations.h"
 #include "../operation.h"
@@ -29,7 +29,7 @@ template <class T> class Activate final : public Operation<T> {
             if (!this->first[0]) this->hand_back(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
         }
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
     }
 
@@ -84,7 +84,7 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
             updater.take(place_ + k, K_, 1, count, work.c, WIDE<T>);
         }
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r)
             for (size_t f = 0; f < out->cols; f += K_)
                 each_lane(y.data + r * y.stride + f, x[0].data + r * x[0].stride + f, w_, K_,
@@ -130,7 +130,7 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
                 return g;
             });
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) {
             T* to = y.data + r * y.stride;
             std::memcpy(to, x[0].data + r * x[0].stride, out->cols * sizeof(T));
@@ -140,41 +140,77 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
     }
 };
 
+// scale * x + shift, with two numbers.
+template <class T> class Rescale final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    Rescale(const Description& d, const Updater<T>&) : scale_(T(d.number("scale"))), shift_(T(d.number("shift"))) {}
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        rescale(in[0]->data + from, out->data + from, to - from);
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        const auto [from, to] = this->span(r);
+        this->hand_back(0, from, to, [&](size_t i) { return Vec<T>(load(out->grad + i) * scale_); });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        for (size_t r = 0; r < n; ++r) rescale(x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
+    }
+
+  private:
+    void rescale(const T* x, T* y, size_t n) const {
+        each_lane(y, x, n, [&](Vec<T> v) { return Vec<T>(v * scale_ + shift_); });
+    }
+    T scale_, shift_;
+};
+
+// Each entry, or each channel of an image, is dropped by a random number of its own.
 template <class T> class DropOut final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
     DropOut(const Description& d, const Updater<T>&)
-        : place_(uint32_t(d.place)), threshold_(uint64_t(std::nearbyint(d.number("rate") * 4294967296.0))), kept_(T(1) / T(1 - d.number("rate"))) {}
+        : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(uint64_t(std::nearbyint(d.number("rate") * 4294967296.0))),
+          kept_(T(1) / T(1 - d.number("rate"))) {}
 
-    void reserve(size_t, size_t panels) override {
-        mask_.get(panels * out->cols * WIDE<T>);
-        words_.get(panels * out->cols);
+    void reserve(size_t panels) override {
+        mask_.get(panels * entries() * WIDE<T>);
+        words_.get(panels * entries());
     }
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
-        const auto [from, to] = this->span(r);
-        T* mask = mask_.get();
+        const size_t count = entries();
         for (size_t p = r.first; p < r.last; ++p) {
-            uint32_t* words = words_.get() + p * out->cols;
-            T* m = mask + p * out->cols * WIDE<T>;
+            uint32_t* words = words_.get() + p * count;
+            T* m = mask_.get() + p * count * WIDE<T>;
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, place_, uint64_t(s.number), (p * WIDE<T> + lane) * out->cols, out->cols, words);
-                for (size_t f = 0; f < out->cols; ++f) m[f * WIDE<T> + lane] = words[f] >= threshold_ ? kept_ : T(0);
+                philox_words(s.seed, place_, uint64_t(s.number), (p * WIDE<T> + lane) * count, count, words);
+                for (size_t f = 0; f < count; ++f) m[f * WIDE<T> + lane] = words[f] >= threshold_ ? kept_ : T(0);
             }
         }
-        for (size_t i = from; i < to; i += LANES<T>) store(out->data + i, load(in[0]->data + i) * load(mask + i));
+        const auto [from, to] = this->span(r);
+        for (size_t i = from; i < to; i += LANES<T>) store(out->data + i, load(in[0]->data + i) * load(mask_of(i)));
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
-        this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i) * load(mask_.get() + i); });
+        this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i) * load(mask_of(i)); });
     }
     // In prediction nothing is dropped.
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
     }
 
   private:
+    size_t entries() const { return K_ ? K_ : out->cols; }
+    const T* mask_of(size_t i) const {
+        const size_t panel = out->cols * WIDE<T>;
+        return mask_.get() + (i / panel * entries() * WIDE<T> + i % panel % (entries() * WIDE<T>));
+    }
+
+    size_t K_;   // channels, where each has one number for all places
     uint32_t place_;
     uint64_t threshold_;
     T kept_;

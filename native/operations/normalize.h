@@ -1,103 +1,311 @@
-// Normalize (each channel over the batch) and LayerNormalize (each row over its channels).
+// Normalize (each channel over the batch and all places), LayerNormalize (each place over its channels) and GroupNormalize.
 #pragma once
-#include "../operation.h"
+#include "../activations.h"
+#include "../geometry.h"
 
 namespace pysmorch {
 
+// activation(scale (x - mean) / sqrt(variance + epsilon) + bias + other), where all but the middle may be missing: Scale, Bias, Add and
+// the activation that follow are taken in, so that an image is read and written once each way.
 template <class T> class Normalize final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
     using V = Vec<T>;
 
-    Normalize(const Description& d, const Updater<T>&) : K_(d.channels), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
+    Normalize(const Description& d, const Updater<T>& parameters)
+        : K_(d.channels), scale_(static_cast<const T*>(d.weights)), bias_(static_cast<const T*>(d.bias)), scale_place_(parameters.place_of(scale_)),
+          bias_place_(parameters.place_of(bias_)), activation_(activation_named(d.activation)), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
         require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_, "Normalize needs a running mean and a running variance");
+        require(d.inputs.size() <= 2, "Normalize takes in one other value at most");
+        size_t size = scale_ ? 1 : K_;
+        for (size_t n : d.shape) size *= n;
+        require(size == K_ && (!bias_ || d.bias_size == K_), "normalize needs a weight for each channel");
         mean_ = d.states[0].first;
         variance_ = d.states[1].first;
     }
 
-    void reserve(size_t, size_t) override { inverse_.get(K_); }
-    bool forward_by_feature(const Step&, int) const override { return true; }
-    bool backward_by_feature(const Step&, int) const override { return true; }
+    void reserve(size_t panels) override {
+        shift_.get(3 * K_);
+        sums_.get((panels + SHARDS) * 3 * K_);
+    }
 
-    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
-        const auto [from, to] = r.part.of(K_);
-        const double count = double(s.n) * double(out->cols / K_);
-        for (size_t k = from; k < to; ++k) {
-            double sum = 0, squares = 0;
-            each(s, k, [&](size_t i, int lanes) {
-                DoubleSum<T> part;
-                part.add(load(in[0]->data + i));
-                sum += part.over(lanes);
-            });
-            const double mean = sum / count;
-            each(s, k, [&](size_t i, int lanes) {
-                const V centred = load(in[0]->data + i) - T(mean);
-                store(out->data + i, centred);
-                DoubleSum<T> part;
-                part.add_product(centred, centred);
-                squares += part.over(lanes);
-            });
-            const double variance = squares / count;
-            const T scale = T(1 / std::sqrt(variance + epsilon_));
-            inverse_.get()[k] = scale;
-            each(s, k, [&](size_t i, int) { store(out->data + i, load(out->data + i) * scale); });
+    // First sums over shards of the batch, then, when all are there, what is made of them.
+    int forward_phases() const override { return 2; }
+    bool forward_by_feature(const Step& s, int phase) const override { return phase == 1 || s.panels % size_t(s.threads) != 0; }
+    void forward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
+        if (phase == 0) {
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up(s, p, first, last, sums(shard), work); });
+            return;
+        }
+        T* shift = work.more.get(3 * K_);
+        combine(s, shift, r.part.index == 0 && r.first == 0);
+        each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
+            for (size_t place = first; place < last; ++place)
+                for (size_t k = 0; k < K_; ++k)
+                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                        const size_t i = (p * out->cols + place * K_ + k) * WIDE<T> + half;
+                        V v = (load(x().data + i) - shift[k]) * shift[K_ + k] + shift[2 * K_ + k];
+                        if (in.size() > 1) v += load(in[0]->data + i);
+                        store(out->data + i, activation_ == Activation::relu ? vmax<T>(v, V{}) : v);
+                    }
+            T* y = out->panel(p) + first * K_ * WIDE<T>;
+            if (activation_ != Activation::none && activation_ != Activation::relu) activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);
+        });
+    }
+
+    int backward_phases() const override { return x().needs_grad ? 2 : 1; }
+    bool backward_by_feature(const Step& s, int phase) const override { return forward_by_feature(s, phase); }
+    void backward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
+        if (phase == 0) {
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up_back(s, p, first, last, sums(shard), work); });
+            return;
+        }
+        T* of = work.more.get(2 * K_);
+        const double count = double(s.n) * double(places());
+        for (size_t k = 0; k < K_; ++k) {
+            const double inverse = double(inverse_std(k));
+            of[k] = T(total(s, 0, k) / count);
+            of[K_ + k] = T(total(s, 1, k) * inverse * inverse / count);
+        }
+        const T* shift = shift_.get();
+        each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
+            for (size_t place = first; place < last; ++place)
+                for (size_t k = 0; k < K_; ++k) {
+                    const size_t i = (p * out->cols + place * K_ + k) * WIDE<T>;
+                    this->hand_back(in.size() - 1, i, i + WIDE<T>, [&](size_t j) {
+                        return V((load(out->grad + j) - of[k] - (load(x().data + j) - shift[k]) * of[K_ + k]) * shift[K_ + k]);
+                    });
+                }
+        });
+    }
+
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        const double work = double(s.panels) * double(K_);
+        if (scale_) tasks.push_back({0, 0, 0, K_, work});
+        if (bias_) tasks.push_back({0, 1, 0, K_, work});
+    }
+    void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
+        for (size_t k = 0; k < K_; k += WIDE<T>) {
+            const size_t count = std::min<size_t>(WIDE<T>, K_ - k);
+            for (size_t i = 0; i < count; ++i)
+                work.c[i] = T(task.which == 0 ? total(s, 1, k + i) * double(inverse_std(k + i)) : total(s, 0, k + i));
+            updater.take((task.which == 0 ? scale_place_ : bias_place_) + k, K_, 1, count, work.c, WIDE<T>);
+        }
+    }
+
+    // With the running statistics.
+    void reserve_rows(size_t) override { shift_.get(3 * K_); }
+    void prepare(Part part) override {
+        if (part.index > 0) return;
+        for (size_t k = 0; k < K_; ++k) set_shift(shift_.get(), k, T(mean_[k]), 1 / std::sqrt(variance_[k] + epsilon_));
+    }
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        const T* shift = shift_.get();
+        const RowsOf<T>&from = inputs.back(), &other = inputs.front();
+        for (size_t r = 0; r < n; ++r) {
+            T* row = y.data + r * y.stride;
+            for (size_t f = 0; f < out->cols; f += K_) {
+                T* to = row + f;
+                each_lane(to, from.data + r * from.stride + f, shift, K_, [](auto a, auto b) { return a - b; });
+                each_lane(to, to, shift + K_, K_, [](auto a, auto b) { return a * b; });
+                each_lane(to, to, shift + 2 * K_, K_, [](auto a, auto b) { return a + b; });
+            }
+            if (inputs.size() > 1) each_lane(row, row, other.data + r * other.stride, out->cols, [](auto a, auto b) { return a + b; });
+            if (activation_ != Activation::none) activate<T>(activation_, T(0), row, row, out->cols);
+        }
+    }
+
+  private:
+    static constexpr size_t SHARDS = 4;            // at least, for the batch
+    static constexpr size_t PLACES_AT_A_TIME = 64; // are summed in T, these sums in double
+
+    // What is normalized; another value, which is added, comes before it.
+    const Value<T>& x() const { return *in.back(); }
+    size_t places() const { return out->cols / K_; }
+    size_t shards_of_panel(const Step& s) const { return std::min(places(), (SHARDS + s.panels - 1) / s.panels); }
+    double* sums(size_t shard) const { return sums_.get() + shard * 3 * K_; }
+    T inverse_std(size_t k) const { return shift_.get()[2 * K_ + k]; }
+
+    struct Two { V first, second; };
+
+    template <class F> void each_shard(const Step& s, const Range& r, F f) const {
+        const size_t count = shards_of_panel(s);
+        each_part(r, count, [&](size_t p, size_t from, size_t to) {
+            for (size_t i = from; i < to; ++i) f(p, p * count + i, places() * i / count, places() * (i + 1) / count);
+        });
+    }
+    // Sums f(vector, k) and g(vector, k) over places and the rows of the batch, for each channel, in double.
+    template <class F> void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* a, double* b, Workspace<T>& work, F f) const {
+        T* lanes = work.more.get(2 * K_ * WIDE<T>);
+        const int rows = rows_in<T>(s, p);
+        for (size_t start = first; start < last; start += PLACES_AT_A_TIME) {
+            std::memset(lanes, 0, 2 * K_ * WIDE<T> * sizeof(T));
+            for (size_t place = start; place < std::min(last, start + PLACES_AT_A_TIME); ++place)
+                for (size_t k = 0; k < K_; ++k)
+                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                        const auto [u, v] = f((p * out->cols + place * K_ + k) * WIDE<T> + half, k);
+                        T* to = lanes + 2 * k * WIDE<T> + half;
+                        store(to, load(to) + u);
+                        store(to + WIDE<T>, load(to + WIDE<T>) + v);
+                    }
+            for (size_t k = 0; k < K_; ++k)
+                for (int l = 0; l < rows; ++l) {
+                    a[k] += double(lanes[2 * k * WIDE<T> + size_t(l)]);
+                    b[k] += double(lanes[(2 * k + 1) * WIDE<T> + size_t(l)]);
+                }
+        }
+    }
+    // Of a shard: sums of x and of its square, both less a number that is near the mean, which is kept too.
+    void sum_up(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
+        double *a = sums, *b = sums + K_, *near = sums + 2 * K_;
+        for (size_t k = 0; k < K_; ++k) {
+            a[k] = b[k] = 0;
+            near[k] = double(x().panel(p)[(first * K_ + k) * WIDE<T>]);
+        }
+        sum_pairs(s, p, first, last, a, b, work, [&](size_t i, size_t k) {
+            const V d = load(x().data + i) - T(near[k]);
+            return Two{d, d * d};
+        });
+    }
+    void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
+        double *a = sums, *b = sums + K_;
+        std::fill(a, a + 2 * K_, 0.0);
+        const size_t from = (p * out->cols + first * K_) * WIDE<T>, to = (p * out->cols + last * K_) * WIDE<T>;
+        if (activation_ != Activation::none) activate_back<T>(activation_, T(0), out->data + from, out->data + from, out->grad + from, out->grad + from, to - from);
+        if (in.size() > 1) this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i); });
+        const T* shift = shift_.get();
+        sum_pairs(s, p, first, last, a, b, work, [&](size_t i, size_t k) {
+            const V g = load(out->grad + i);
+            return Two{g, g * (load(x().data + i) - shift[k])};
+        });
+    }
+    double total(const Step& s, int which, size_t k) const {
+        double sum = 0;
+        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard) sum += sums(shard)[size_t(which) * K_ + k];
+        return sum;
+    }
+    // Mean, factor and bias of each channel from the sums of the shards; one thread keeps them, with 1 / deviation, and the running ones.
+    void combine(const Step& s, T* shift, bool keep) {
+        const size_t shards = shards_of_panel(s);
+        const double count = double(s.n) * double(places());
+        for (size_t k = 0; k < K_; ++k) {
+            double mean = 0, squares = 0;
+            for (int pass = 0; pass < 2; ++pass)
+                for (size_t p = 0; p < s.panels; ++p)
+                    for (size_t i = 0; i < shards; ++i) {
+                        const double *of = sums(p * shards + i), rows = double(rows_in<T>(s, p));
+                        const double n = rows * double(places() * (i + 1) / shards - places() * i / shards), here = of[2 * K_ + k] + of[k] / n;
+                        if (pass == 0) mean += here * (n / count);
+                        else squares += of[K_ + k] - of[k] * of[k] / n + n * (here - mean) * (here - mean);
+                    }
+            const double variance = std::max(0.0, squares / count), inverse = 1 / std::sqrt(variance + epsilon_);
+            set_shift(shift, k, T(mean), inverse);
+            if (!keep) continue;
+            set_shift(shift_.get(), k, T(mean), inverse);
+            shift_.get()[2 * K_ + k] = T(inverse);
             mean_[k] += momentum_ * (mean - mean_[k]);
             if (count > 1) variance_[k] += momentum_ * (variance * (count / (count - 1)) - variance_[k]);
         }
     }
-    void backward(const Step& s, const Range& r, int, Workspace<T>&) override {
+    void set_shift(T* shift, size_t k, T mean, double inverse) const {
+        shift[k] = mean;
+        shift[K_ + k] = scale_ ? T(inverse) * scale_[k] : T(inverse);
+        shift[2 * K_ + k] = bias_ ? bias_[k] : T(0);
+    }
+
+    size_t K_;
+    const T *scale_, *bias_;
+    size_t scale_place_, bias_place_;   // among the parameters
+    Activation activation_;
+    double epsilon_, momentum_;
+    double *mean_ = nullptr, *variance_ = nullptr;
+    Buffer<T> shift_;        // mean, factor, and in training 1 / deviation, in prediction bias
+    Buffer<double> sums_;    // of each shard
+};
+
+// Groups of channels of a row of the batch, over all places (GroupNormalize).
+template <class T> class GroupNormalize final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    GroupNormalize(const Description& d, const Updater<T>&) : K_(d.channels), groups_(size_t(whole_number(d, "num_groups", 1))), epsilon_(d.number("epsilon")) {
+        require(K_ % groups_ == 0, "group_normalize: the groups do not divide the channels");
+    }
+
+    void reserve(size_t panels) override { inverse_.get(panels * groups_ * WIDE<T>); }
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        each_group(r, [&](size_t at, T* inverse) {
+            DoubleSum<T> sum, squares;
+            each(at, [&](size_t i) { sum.add(load(in[0]->data + i)); });
+            const V mean = sum.mean(count());
+            each(at, [&](size_t i) {
+                const V centred = load(in[0]->data + i) - mean;
+                store(out->data + i, centred);
+                squares.add_product(centred, centred);
+            });
+            V scale;
+            for (int l = 0; l < LANES<T>; ++l) scale[l] = T(1 / std::sqrt(squares.lane(l) / count() + epsilon_));
+            store(inverse, scale);
+            each(at, [&](size_t i) { store(out->data + i, load(out->data + i) * scale); });
+        });
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
-        const auto [from, to] = r.part.of(K_);
-        const double count = double(s.n) * double(out->cols / K_);
-        for (size_t k = from; k < to; ++k) {
-            double sum = 0, along = 0;
-            each(s, k, [&](size_t i, int lanes) {
-                DoubleSum<T> a, b;
-                a.add(load(out->grad + i));
-                b.add_product(load(out->grad + i), load(out->data + i));
-                sum += a.over(lanes);
-                along += b.over(lanes);
+        each_group(r, [&](size_t at, T* inverse) {
+            DoubleSum<T> sum, along;
+            each(at, [&](size_t i) {
+                sum.add(load(out->grad + i));
+                along.add_product(load(out->grad + i), load(out->data + i));
             });
-            const T mean = T(sum / count), slope = T(along / count), scale = inverse_.get()[k];
-            each(s, k, [&](size_t i, int) {
-                this->hand_back(0, i, i + 1, [&](size_t j) { return (load(out->grad + j) - mean - load(out->data + j) * slope) * scale; });
+            const V mean = sum.mean(count()), slope = along.mean(count()), scale = load(inverse);
+            each(at, [&](size_t i) {
+                this->hand_back(0, i, i + 1, [&](size_t j) { return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope)); });
             });
-        }
+        });
     }
-    // With the running statistics.
-    void reserve_rows(size_t) override { shift_.get(2 * K_); }
-    void prepare(Part part) override {
-        T* shift = shift_.get();
-        if (part.index > 0) return;
-        for (size_t k = 0; k < K_; ++k) {
-            shift[k] = T(mean_[k]);
-            shift[K_ + k] = T(1 / std::sqrt(variance_[k] + epsilon_));
-        }
-    }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
-        const T* shift = shift_.get();
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        const size_t group = K_ / groups_;
         for (size_t r = 0; r < n; ++r)
-            for (size_t f = 0; f < out->cols; f += K_) {
-                T* to = y.data + r * y.stride + f;
-                each_lane(to, x[0].data + r * x[0].stride + f, shift, K_, [](auto a, auto b) { return a - b; });
-                each_lane(to, to, shift + K_, K_, [](auto a, auto b) { return a * b; });
+            for (size_t g = 0; g < groups_; ++g) {
+                const T* from = x[0].data + r * x[0].stride + g * group;
+                T* to = y.data + r * y.stride + g * group;
+                auto all = [&](auto f) {
+                    for (size_t i = 0; i < out->cols; i += K_)
+                        for (size_t k = 0; k < group; ++k) f(i + k);
+                };
+                double sum = 0, squares = 0;
+                all([&](size_t i) { sum += double(from[i]); });
+                const T mean = T(sum / count());
+                all([&](size_t i) {
+                    to[i] = from[i] - mean;
+                    squares += double(to[i]) * double(to[i]);
+                });
+                const T scale = T(1 / std::sqrt(squares / count() + epsilon_));
+                all([&](size_t i) { to[i] *= scale; });
             }
     }
 
   private:
-    // All vectors of channel k, with the number of lanes that belong to the batch.
-    template <class F> void each(const Step& s, size_t k, F f) const {
-        for (size_t p = 0; p < s.panels; ++p)
-            for (size_t c = k; c < out->cols; c += K_)
-                for (int half = 0; half < rows_in<T>(s, p); half += LANES<T>)
-                    f((p * out->cols + c) * WIDE<T> + half, std::min(LANES<T>, rows_in<T>(s, p) - half));
+    double count() const { return double(out->cols / groups_); }
+    template <class F> void each_group(const Range& r, F f) const {
+        for (size_t p = r.first; p < r.last; ++p)
+            for (size_t g = 0; g < groups_; ++g)
+                for (int half = 0; half < WIDE<T>; half += LANES<T>)
+                    f((p * out->cols + g * (K_ / groups_)) * WIDE<T> + half, inverse_.get() + (p * groups_ + g) * WIDE<T> + half);
+    }
+    // All vectors of a group, from its first one.
+    template <class F> void each(size_t at, F f) const {
+        for (size_t i = 0; i < out->cols; i += K_)
+            for (size_t k = 0; k < K_ / groups_; ++k) f(at + (i + k) * WIDE<T>);
     }
 
-    size_t K_;
-    double epsilon_, momentum_;
-    double *mean_ = nullptr, *variance_ = nullptr;
-    Buffer<T> inverse_, shift_;
+    size_t K_, groups_;
+    double epsilon_;
+    Buffer<T> inverse_;
 };
 
 template <class T> class LayerNormalize final : public Operation<T> {
@@ -108,7 +316,7 @@ template <class T> class LayerNormalize final : public Operation<T> {
 
     LayerNormalize(const Description& d, const Updater<T>&) : K_(d.channels), epsilon_(d.number("epsilon")) {}
 
-    void reserve(size_t, size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }
+    void reserve(size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t at, T* inverse) {
@@ -141,7 +349,7 @@ template <class T> class LayerNormalize final : public Operation<T> {
                                 [&](size_t i) { return scale * (load(out->grad + i) - mean - load(out->data + i) * slope); });
         });
     }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n) const override {
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r)
             for (size_t f = 0; f < out->cols; f += K_) {
                 const T* from = x[0].data + r * x[0].stride + f;

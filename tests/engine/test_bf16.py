@@ -99,7 +99,7 @@ def test_what_is_not_possible_is_said(options, message):
 
 def test_a_processor_without_it_says_so_and_auto_takes_float32(monkeypatch):
     monkeypatch.setenv("PYSMORCH_INSTRUCTIONS", "base")
-    if engine.native.extension() is None:
+    if engine.extension.extension() is None:
         pytest.skip("the native extension is not built")
     network = Network(ps.SquareLoss(ps.Linear(Data(shape=(None, 2)), 1)))
     with pytest.raises(ValueError, match="this processor has no instructions for it"):

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import Data, Network
-from pysmorch.engine import native
+from pysmorch.engine import num_threads
+from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import why_not_layers
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
 from pysmorch.layers.base import graph
 
-pytestmark = pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
+pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 
 OPTIMIZERS = {
     "SGD": lambda: ps.SGD(0.05),
@@ -238,12 +239,12 @@ def test_a_fork_trains_to_the_same_bits():
 
 @pytest.mark.parametrize("instructions", ["base", "avx2", "avx512", "avx512_bf16"])
 def test_every_set_of_instructions_that_this_processor_has_is_right(instructions, monkeypatch):
-    best = native.extension().__name__.split("_native_")[1]
+    best = extension().__name__.split("_native_")[1]
     order = ["base", "avx2", "avx512", "avx512_bf16"]
     if order.index(instructions) > order.index(best):
         pytest.skip(f"this processor has no {instructions}")
     monkeypatch.setenv("PYSMORCH_INSTRUCTIONS", instructions)
-    assert native.extension().__name__.endswith(instructions)
+    assert extension().__name__.endswith(instructions)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((90, 5)), rng.integers(0, 3, 90)
     assert_same(branching, X, y, dtype="float64")
@@ -320,7 +321,7 @@ def face(**changes):
         "seed": 0,
         "bf16": False,
     } | changes
-    program = native.extension().Program32(
+    program = extension().Program32(
         *(arguments.pop(name) for name in ("values", "operations", "inputs", "loss"))
     )
     program.train_with(**arguments)
@@ -466,6 +467,6 @@ def test_an_interrupt_answers_within_a_second_and_leaves_usable_weights():
 
 def test_threads_follow_the_environment(monkeypatch):
     monkeypatch.setenv("PYSMORCH_NUM_THREADS", "3")
-    assert native.num_threads() == 3
+    assert num_threads() == 3
     monkeypatch.setenv("PYSMORCH_NUM_THREADS", "many")
-    assert 1 <= native.num_threads() <= (os.cpu_count() or 1)
+    assert 1 <= num_threads() <= (os.cpu_count() or 1)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import Data, Network
-from pysmorch.engine import native
+from pysmorch.engine.extension import extension
 from pysmorch.gradcheck.cases import LAYER_CASES
 from tests.engine.test_native import NATIVE_CASES, branching, closed
 
-pytestmark = pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
+pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 
 
 def in_float32(network):

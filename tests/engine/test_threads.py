@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
-from pysmorch.engine import native, threads
+from pysmorch.engine import threads
+from pysmorch.engine.extension import extension
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_the_quota_of_a_container_is_read(monkeypatch, tmp_path):
     assert threads._cpu_quota() >= 0
 
 
-@pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
+@pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 def test_processes_of_joblib_share_the_cores():
     code = (
@@ -80,7 +81,7 @@ def test_processes_of_joblib_share_the_cores():
     assert used <= max(cores, 2)
 
 
-@pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
+@pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory")
 def test_a_failed_allocation_is_a_memory_error_and_the_next_call_works():
     code = (

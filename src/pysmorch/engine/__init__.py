@@ -1,7 +1,8 @@
 """Programs: a network made ready to run whole epochs."""
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.native import NativeProgram, has_bf16, reason_against
+from pysmorch.engine.extension import has_bf16
+from pysmorch.engine.native import NativeProgram, reason_against
 from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.reference import NonFiniteError, ReferenceProgram, Totals
 from pysmorch.engine.threads import check_threads, num_threads, set_num_threads

@@ -9,40 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.engine.extension import extension
 from pysmorch.layers.base import Array, Layer, feeders
 from pysmorch.layers.dense import Data
-from pysmorch.layers.dropout import Dropout
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 
 NUMBERS = ("slope", "rate", "epsilon", "momentum", "num_groups", "channelwise", "scale", "shift")
 """What operations need to know besides shapes."""
 
-OPERATIONS = frozenset(
-    {
-        "add",
-        "bias",
-        "concat",
-        "data",
-        "dropout",
-        "embedding",
-        "gelu",
-        "layer_normalize",
-        "leaky_relu",
-        "linear",
-        "mish",
-        "multiply",
-        "normalize",
-        "relu",
-        "reshape",
-        "scale",
-        "selu",
-        "sigmoid",
-        "silu",
-        "tanh",
-    }
-)
-"""What the native engine can run."""
+RENAMES = frozenset({"data", "reshape"})
+"""Layers that need no operation: they bring data in, or give them another shape."""
+
+BLOCKS = ("linear", "conv2d", "conv_transpose2d", "normalize")
+"""Operations that take in what follows them."""
 
 FUSED = ("relu", "sigmoid", "tanh")
 """Activations whose derivative follows from their output, so that a dense block need not keep its input."""
@@ -73,10 +53,8 @@ def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | No
 def why_not_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
-        if not isinstance(layer, Layer) or type(layer).native not in OPERATIONS or not _is_ours(layer):
+        if not isinstance(layer, Layer) or not _is_ours(layer) or not _is_known(type(layer).native):
             return f"{type(layer).__name__} has no native operation"
-        if isinstance(layer, Dropout) and layer.channelwise:
-            return "Dropout of channels has no native operation"
         reads = [other for other in layers if layer in feeders(other)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
             if len(reads) > 1:
@@ -89,6 +67,11 @@ def why_not_layers(layers: Sequence[Any]) -> str | None:
 def _is_ours(layer: Any) -> bool:
     """Whether the class itself names its operation: a subclass may have changed what it computes."""
     return "native" in vars(type(layer))
+
+
+def _is_known(operation: str | None) -> bool:
+    module = extension()
+    return operation in RENAMES or (module is not None and operation in module.operations)
 
 
 def _numbers(layer: Any) -> dict[str, float]:
@@ -130,7 +113,6 @@ class Lowering:
         if layer.native == "reshape" or (layer.native == "dropout" and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
-        needs_grad = layer.has_parameters or any(self.values[v]["needs_grad"] for v in inputs)
         operation = {
             "kind": layer.native,
             "inputs": inputs,
@@ -142,24 +124,42 @@ class Lowering:
             "states": list(layer.state.values()),
             "place": place,
         }
-        chain = [layer]
-        if layer.native == "linear":
-            chain = self._fuse(layer, operation)
+        chain = self._fuse(layer, operation) if layer.native in BLOCKS else [layer]
+        has_parameters = any(part.has_parameters for part in chain)
+        needs_grad = has_parameters or any(self.values[v]["needs_grad"] for v in operation["inputs"])
         operation["output"] = self._new_value(chain[-1], needs_grad)
         self.operations.append(operation)
         return chain
 
-    def _fuse(self, linear: Any, operation: dict[str, Any]) -> list[Any]:
-        """Take the bias and the activation behind a Linear into its operation, where nothing else looks at them."""
-        chain = [linear]
-        follower = self._only_consumer(linear)
-        if follower is not None and follower.native == "bias":
-            operation["bias"] = follower.W
-            chain.append(follower)
-            follower = self._only_consumer(follower)
-        if follower is not None and follower.native in FUSED:
-            operation["activation"] = follower.native
-            chain.append(follower)
+    def _fuse(self, layer: Any, operation: dict[str, Any]) -> list[Any]:
+        """Take what is behind a layer into its operation, where nothing else looks at what is between.
+
+        That is a bias and an activation; behind a Normalize also a scale, and the sum with a value that is there already.
+        """
+        chain = [layer]
+
+        def follower(native: str) -> Any:
+            consumer = self._only_consumer(chain[-1])
+            if consumer is None or consumer.native != native:
+                return None
+            chain.append(consumer)
+            return consumer
+
+        if layer.native == "normalize":
+            if scale := follower("scale"):
+                operation["weights"] = scale.W
+        if bias := follower("bias"):
+            operation["bias"] = bias.W
+        if layer.native == "normalize":
+            consumer = self._only_consumer(chain[-1])
+            other = [f for f in feeders(consumer) if f is not chain[-1]] if consumer is not None else []
+            if len(other) == 1 and consumer.native == "add" and len(feeders(consumer)) == 2 and id(other[0]) in self._value:
+                operation["inputs"] = [self._value[id(other[0])], *operation["inputs"]]
+                chain.append(consumer)
+        for activation in FUSED:
+            if follower(activation):
+                operation["activation"] = activation
+                break
         return chain
 
     def _only_consumer(self, layer: Any) -> Any:

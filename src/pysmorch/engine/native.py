@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, describe_loss, describe_optimizer, why_not
 from pysmorch.engine.reference import ReferenceProgram, Totals
 from pysmorch.engine.threads import num_threads
@@ -18,22 +17,6 @@ from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
 DTYPES = ("float32", "float64", "uint8", "int32", "int64")
-
-
-def extension() -> Any:
-    """Return the extension for the best instructions of this processor, or None where there is none."""
-    try:
-        base = import_module("pysmorch.engine._native_base")
-    except ImportError:
-        return None
-    wanted = os.environ.get("PYSMORCH_INSTRUCTIONS") or base.best_instructions()
-    return base if wanted == "base" else import_module(f"pysmorch.engine._native_{wanted}")
-
-
-def has_bf16() -> bool:
-    """Whether this processor multiplies bfloat16, and the extension for it is there."""
-    module = extension()
-    return module is not None and bool(module.has_bf16)
 
 
 def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:

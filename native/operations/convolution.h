@@ -1,0 +1,472 @@
+// Convolution and its adjoint, with the bias and the activation that follow.
+#pragma once
+#include "../activations.h"
+#include "../filters.h"
+
+namespace pysmorch {
+
+// What both have in common: parameters, shards of the batch, and the gradient of the weights.
+template <class T> class Filtering : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    Filtering(const Description& d, const Updater<T>& parameters)
+        : g_(Geometry::of_windows(d)), groups_(size_t(whole_number(d, "groups", 1))), C_(g_.channels / groups_), K_(g_.out_channels / groups_),
+          W_(static_cast<const T*>(d.weights)), b_(static_cast<const T*>(d.bias)), place_(parameters.place_of(W_)),
+          bias_place_(parameters.place_of(b_)), bias_size_(d.bias_size), activation_(activation_named(d.activation)), down_into_(g_.down.all_into()),
+          across_into_(g_.across.all_into()), down_from_(g_.down.all_from()), across_from_(g_.across.all_from()) {
+        require(activation_ == Activation::none || activation_ == Activation::relu || activation_ == Activation::sigmoid ||
+                    activation_ == Activation::tanh, "this activation cannot be part of a convolution");
+        require(g_.channels % groups_ == 0 && g_.out_channels % groups_ == 0, d.kind + ": the groups do not divide the channels");
+        size_t size = 1;
+        for (size_t n : d.shape) size *= n;
+        require(W_ && size == taps() * C_ * g_.out_channels, d.kind + ": the weights have another size than the filters");
+    }
+
+    double work() const override { return double(g_.out_places()) * double(taps()) * double(C_) * double(g_.out_channels); }
+
+    // A shard is some rows of the images of one panel. Their number depends on the batch, and not on the threads.
+    size_t shards_of_panel(size_t panels) const { return std::min(size_t(rows_to_cut()), (SHARDS + panels - 1) / panels); }
+    bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
+    bool backward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
+
+    void reserve(size_t panels) override {
+        size_t most = 0;
+        for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
+        sums_.get(most * shard_size());
+    }
+
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        const size_t rows = taps() * C_, at_a_time = std::max<size_t>(1, Workspace<T>::SIZE / 8 / stride());
+        for (size_t r = 0; r < rows; r += at_a_time)
+            tasks.push_back({0, 0, r, std::min(rows, r + at_a_time), double(at_a_time * stride() * s.panels * shards_of_panel(s.panels))});
+        if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});
+    }
+    // The sums of the shards, in their order.
+    void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
+        const size_t shards = s.panels * shards_of_panel(s.panels);
+        if (task.which < 0) {
+            for (size_t k = 0; k < bias_size_; k += WIDE<T>) {
+                const size_t count = std::min<size_t>(WIDE<T>, bias_size_ - k);
+                for (size_t i = 0; i < count; ++i) {
+                    double total = 0;
+                    for (size_t shard = 0; shard < shards; ++shard) {
+                        const size_t p = shard / shards_of_panel(s.panels);
+                        const T* lanes = bias_sums(shard) + (k + i) * WIDE<T>;
+                        for (int l = 0; l < rows_in<T>(s, p); ++l) total += double(lanes[l]);
+                    }
+                    work.c[i] = T(total);
+                }
+                updater.take(bias_place_ + k, bias_size_, 1, count, work.c, WIDE<T>);
+            }
+            return;
+        }
+        const size_t from = task.first * stride(), count = (task.last - task.first) * stride();
+        const T* sums = sums_.get();
+        for (size_t i = 0; i < count; i += LANES<T>) {
+            Vec<T> total = load(sums + from + i);
+            for (size_t shard = 1; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
+            store(work.c + i, total);
+        }
+        updater.take(place_ + task.first * g_.out_channels, g_.out_channels, task.last - task.first, g_.out_channels, work.c, stride());
+    }
+
+  protected:
+    static constexpr size_t SHARDS = 4;   // at least, for the batch
+
+    size_t taps() const { return size_t(g_.down.kernel) * size_t(g_.across.kernel); }
+    size_t stride() const { return round_up(g_.out_channels, LANES<T>); }
+    size_t shard_size() const { return taps() * C_ * stride() + bias_size_ * WIDE<T>; }
+    T* weight_sums(size_t shard) const { return sums_.get() + shard * shard_size(); }
+    T* bias_sums(size_t shard) const { return weight_sums(shard) + taps() * C_ * stride(); }
+    int rows_to_cut() const { return g_.down.out_size; }
+    bool depthwise() const { return C_ == 1 && K_ == 1; }
+    static bool two(const Step& s, size_t p) { return s.n - p * WIDE<T> > size_t(LANES<T>); }
+
+    // Bias and activation for row r of the images of a panel.
+    void finish(T* y, size_t width, size_t channels) const {
+        if (b_)
+            for (size_t i = 0; i < width; ++i)
+                for (size_t k = 0; k < channels; ++k)
+                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                        T* to = y + (i * channels + k) * WIDE<T> + half;
+                        const Vec<T> v = load(to) + b_[k];
+                        store(to, activation_ == Activation::relu ? vmax<T>(v, Vec<T>{}) : v);
+                    }
+        if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
+    }
+    // The gradient behind the activation takes the place of that in front of it; its sums are those of the bias.
+    void finish_back(T* g, const T* y, size_t width, size_t channels, T* bias_sums) const {
+        if (activation_ != Activation::none) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * WIDE<T>);
+        if (!b_) return;
+        for (size_t i = 0; i < width; ++i)
+            for (size_t j = 0; j < channels * WIDE<T>; j += LANES<T>) store(bias_sums + j, load(bias_sums + j) + load(g + i * channels * WIDE<T> + j));
+    }
+
+    // y = the convolution of x, or x = its adjoint of y; rows first .. last of panel p.
+    template <class Done> void convolve_rows(const T* x, T* y, size_t first, size_t last, bool two, bool add, Done&& done) const {
+        if (depthwise()) {
+            each_channel(x, size_t(g_.across.size), y, size_t(g_.across.out_size), down_into_, across_into_, first, last, add, done);
+            return;
+        }
+        const size_t K = g_.out_channels;
+        convolve<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x, {size_t(g_.across.size), g_.channels, C_}, y,
+                                      {size_t(g_.across.out_size), K, K_}, down_into_, across_into_, first, last, two, add, done);
+    }
+    template <class Done> void adjoint_rows(const T* y, T* x, size_t first, size_t last, bool two, bool add, Done&& done) const {
+        if (depthwise()) {
+            each_channel(y, size_t(g_.across.out_size), x, size_t(g_.across.size), down_from_, across_from_, first, last, add, done);
+            return;
+        }
+        const size_t K = g_.out_channels;
+        convolve<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y, {size_t(g_.across.out_size), K, K_}, x,
+                                   {size_t(g_.across.size), g_.channels, C_}, down_from_, across_from_, first, last, two, add, done);
+    }
+
+    // Adds the gradient of the weights from rows first .. last of the smaller image y (or its gradient).
+    void add_weight_sums(const T* x, const T* y, size_t first, size_t last, size_t lanes, T* sums, Workspace<T>& work) const {
+        if (depthwise()) {
+            add_channel_sums(x, y, first, last, int(lanes), sums);
+            return;
+        }
+        const size_t K = g_.out_channels, width = size_t(g_.across.out_size);
+        const size_t at_a_time = std::max<size_t>(1, std::min(width, Workspace<T>::SIZE / (round_up(K, LANES<T>) * WIDE<T>)));
+        T* rows = work.more.get(at_a_time * round_up(K, LANES<T>) * WIDE<T> + WIDE<T>);
+        for (size_t r = first; r < last; ++r)
+            for (size_t i = 0; i < width; i += at_a_time) {
+                const size_t end = std::min(width, i + at_a_time);
+                turn(y + (r * width + i) * K * WIDE<T>, end - i, lanes, rows);
+                add_products<T, T>(g_, groups_, x, rows, r, i, end, lanes, sums, stride());
+            }
+    }
+
+    // From channels of places, side by side for the batch, to rows of the batch, side by side for channels.
+    void turn(const T* y, size_t places, size_t lanes, T* rows) const {
+        constexpr size_t L = LANES<T>, P = WIDE<T>;
+        const size_t K = g_.out_channels;
+        for (size_t block = 0; block < K; block += P) {
+            const size_t width = block_width(K, block, L);
+            for (size_t i = 0; i < places; ++i)
+                for (size_t k = block; k < block + width; k += L)
+                    for (size_t half = 0; half < P && half < lanes; half += L) {
+                        Vec<T> square[L];
+                        for (size_t j = 0; j < L; ++j) square[j] = k + j < K ? load(y + (i * K + k + j) * P + half) : Vec<T>{};
+                        transpose<T>(square);
+                        T* to = rows + block * places * P + (i * P + half) * width + (k - block);
+                        for (size_t j = 0; j < L; ++j) store(to + j * width, square[j]);
+                    }
+        }
+    }
+
+    // Prediction: the weights in blocks of channels, with zeros behind the last one. Entry (tap, from, to) of the weights of a group
+    // is read at `at(tap, from) + to * step`.
+    template <class At> void pack(size_t from, size_t to, size_t step, Part part, At at) {
+        const size_t width = round_up(to, WIDE<T>), depth = taps() * from;
+        pack_.get(groups_ * depth * width);
+        const auto [first, last] = part.of(groups_ * depth);
+        for (size_t i = first; i < last; ++i) {
+            const size_t g = i / depth, d = i % depth;
+            const T* w = at(g, d / from, d % from);
+            for (size_t k = 0; k < width; ++k)
+                pack_.get()[g * depth * width + k / WIDE<T> * depth * WIDE<T> + d * WIDE<T> + k % WIDE<T>] = k < to ? w[k * step] : T(0);
+        }
+    }
+    size_t pack_size(size_t from, size_t to) const { return groups_ * taps() * from * round_up(to, WIDE<T>); }
+
+    // Some places of a row of an image, one `a_stride` from the other, from packed weights.
+    void predict_places(size_t count, const T* x, size_t a_stride, const Walk& walk, size_t depth, size_t to, T* y, size_t y_stride,
+                        size_t group, const T* weights) const {
+        alignas(64) T edge[size_t(TALL) * WIDE<T>];
+        const size_t tiles = num_tiles(count);
+        for (size_t t = 0; t < tiles; ++t) {
+            const size_t i = tile_start(count, t), rows = tile_start(count, t + 1) - i;
+            for (size_t k = 0; k < to; k += WIDE<T>) {
+                const size_t columns = std::min<size_t>(WIDE<T>, to - k);
+                const bool two = columns > size_t(LANES<T>), whole = columns == size_t(two ? WIDE<T> : LANES<T>);
+                T* target = y + i * y_stride + group * to + k;
+                tile_of<T, Form::rows>(int(rows), two)(x + i * a_stride, a_stride, weights + k * depth, WIDE<T>, walk, whole ? target : edge,
+                                                       whole ? y_stride : size_t(WIDE<T>), false);
+                for (size_t r = 0; !whole && r < rows; ++r) std::memcpy(target + r * y_stride, edge + r * WIDE<T>, columns * sizeof(T));
+            }
+        }
+    }
+
+    // An image with a margin of zeros: place (i, j) of it is place (i - top, j - left) of x.
+    static const T* with_margin(const T* x, size_t height, size_t width, size_t channels, size_t top, size_t left, size_t new_height, size_t new_width,
+                                Buffer<T>& room) {
+        if (top == 0 && left == 0 && new_height <= height && new_width == width) return x;
+        T* padded = room.get(new_height * new_width * channels);
+        std::memset(padded, 0, new_height * new_width * channels * sizeof(T));
+        for (size_t i = 0; i < height && top + i < new_height; ++i)
+            std::memcpy(padded + ((top + i) * new_width + left) * channels, x + i * width * channels, std::min(width, new_width - left) * channels * sizeof(T));
+        return padded;
+    }
+
+    void finish_row(T* y, size_t places, size_t channels) const {
+        for (size_t i = 0; b_ && i < places; ++i) each_lane(y + i * channels, y + i * channels, b_, channels, [](auto a, auto b) { return a + b; });
+        if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, places * channels);
+    }
+
+    // Depthwise: each channel has a filter of its own, and nothing to share.
+    template <class Done>
+    void each_channel(const T* x, size_t in_width, T* y, size_t out_width, const std::vector<Taps>& down, const std::vector<Taps>& across,
+                      size_t first, size_t last, bool add, Done&& done) const {
+        constexpr size_t P = WIDE<T>;
+        const size_t C = g_.channels, kernel = size_t(g_.across.kernel);
+        for (size_t r = first; r < last; ++r) {
+            const Taps& v = down[r];
+            for (size_t i = 0; i < out_width; ++i) {
+                const Taps& h = across[i];
+                T* to = y + (r * out_width + i) * C * P;
+                for (size_t c = 0; c < C; ++c)
+                    for (size_t half = 0; half < P; half += LANES<T>) {
+                        Vec<T> sum = add ? load(to + c * P + half) : Vec<T>{};
+                        for (int a = 0; a < v.count; ++a)
+                            for (int b = 0; b < h.count; ++b) {
+                                const size_t tap = size_t(v.tap + a * v.tap_step) * kernel + size_t(h.tap + b * h.tap_step);
+                                const size_t place = size_t(v.place + a * v.move) * in_width + size_t(h.place + b * h.move);
+                                sum += W_[tap * C + c] * load(x + (place * C + c) * P + half);
+                            }
+                        store(to + c * P + half, sum);
+                    }
+            }
+            done(r);
+        }
+    }
+    void add_channel_sums(const T* x, const T* y, size_t first, size_t last, int lanes, T* sums) const {
+        constexpr size_t P = WIDE<T>;
+        const size_t C = g_.channels, width = size_t(g_.across.out_size);
+        for (size_t r = first; r < last; ++r) {
+            const Taps v = g_.down.into(int(r));
+            for (int a = 0; a < v.count; ++a)
+                for (int tap = 0; tap < g_.across.kernel; ++tap) {
+                    const auto [from, to] = g_.across.outputs_of(tap);
+                    const ptrdiff_t row = (v.place + a * v.move) * g_.across.size - g_.across.pad + ptrdiff_t(tap) * g_.across.dilation;
+                    for (size_t c = 0; c < C; ++c) {
+                        Vec<T> halves[2]{};
+                        for (size_t i = from; i < to; ++i) {
+                            const T* p = x + (size_t(row + ptrdiff_t(i) * g_.across.stride) * C + c) * P;
+                            const T* q = y + ((r * width + i) * C + c) * P;
+                            halves[0] += load(p) * load(q);
+                            halves[1] += load(p + LANES<T>) * load(q + LANES<T>);
+                        }
+                        T& sum = sums[size_t((v.tap + a) * g_.across.kernel + tap) * stride() + c];
+                        for (int l = 0; l < lanes; ++l) sum += halves[l / LANES<T>][l % LANES<T>];
+                    }
+                }
+        }
+    }
+
+    void predict_channels(const T* x, T* y) const {
+        const size_t C = g_.channels, width = size_t(g_.across.out_size), kernel = size_t(g_.across.kernel);
+        for (size_t r = 0; r < size_t(g_.down.out_size); ++r)
+            for (size_t i = 0; i < width; ++i) {
+                const Taps &v = down_into_[r], &h = across_into_[i];
+                T* to = y + (r * width + i) * C;
+                std::memset(to, 0, C * sizeof(T));
+                for (int a = 0; a < v.count; ++a)
+                    for (int b = 0; b < h.count; ++b) {
+                        const T* w = W_ + (size_t(v.tap + a) * kernel + size_t(h.tap + b)) * C;
+                        const T* from = x + (size_t(v.place + a * v.move) * size_t(g_.across.size) + size_t(h.place + b * h.move)) * C;
+                        size_t c = 0;
+                        for (; c + LANES<T> <= C; c += LANES<T>) store(to + c, load(to + c) + load(w + c) * load(from + c));
+                        if (c < C) {
+                            const int rest = int(C - c);
+                            store_part(to + c, load_part(to + c, rest) + load_part(w + c, rest) * load_part(from + c, rest), rest);
+                        }
+                    }
+            }
+    }
+
+    Geometry g_;
+    size_t groups_, C_, K_;   // channels of a group
+    const T *W_, *b_;
+    size_t place_, bias_place_;   // among the parameters
+    size_t bias_size_;
+    Activation activation_;
+    std::vector<Taps> down_into_, across_into_, down_from_, across_from_;
+    Buffer<T> sums_;              // of each shard: the weights', the bias'
+    Buffer<T> pack_;
+};
+
+template <class T> class Convolution final : public Filtering<T> {
+  public:
+    using Filtering<T>::in;
+    using Filtering<T>::out;
+    using Filtering<T>::g_;
+    using Filtering<T>::Filtering;
+
+    bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols() && (!this->b_ || this->bias_size_ == g_.out_channels); }
+
+    void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
+        const size_t width = size_t(g_.across.out_size), K = g_.out_channels;
+        each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
+            this->convolve_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
+                                [&](size_t r) { this->finish(out->panel(p) + r * width * K * WIDE<T>, width, K); });
+        });
+    }
+
+    int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
+    void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
+        if (phase == 1) {
+            each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
+                this->adjoint_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->first[0], [](size_t) {});
+            });
+            return;
+        }
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), K = g_.out_channels;
+        const size_t count = this->shards_of_panel(s.panels);
+        each_part(range, count, [&](size_t p, size_t from, size_t to) {
+            for (size_t i = from; i < to; ++i) {
+                const size_t shard = p * count + i, first = height * i / count, last = height * (i + 1) / count;
+                std::memset(this->weight_sums(shard), 0, this->shard_size() * sizeof(T));
+                for (size_t r = first; r < last; ++r) {
+                    const size_t at = r * width * K * WIDE<T>;
+                    this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, K, this->bias_sums(shard));
+                    this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                }
+            }
+        });
+    }
+
+    void reserve_rows(size_t) override {
+        if (!this->depthwise()) this->pack_.get(this->pack_size(this->C_, this->K_));
+    }
+    void prepare(Part part) override {
+        if (this->depthwise()) return;
+        const size_t K = g_.out_channels, C = this->C_;
+        this->pack(C, this->K_, 1, part, [&](size_t g, size_t tap, size_t c) { return this->W_ + (tap * C + c) * K + g * this->K_; });
+    }
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
+        const Axis &down = g_.down, &across = g_.across;
+        const size_t C = g_.channels, K = g_.out_channels, group = this->C_, height = size_t(down.out_size), width = size_t(across.out_size);
+        const size_t needed = (height - 1) * size_t(down.stride) + size_t((down.kernel - 1) * down.dilation) + 1;
+        const size_t reach = (width - 1) * size_t(across.stride) + size_t((across.kernel - 1) * across.dilation) + 1;
+        const size_t row = std::max(reach, size_t(across.pad + across.size));
+        const size_t depth = this->taps() * group, blocks = round_up(this->K_, WIDE<T>);
+        Walk walk;
+        walk.outer = size_t(down.kernel);
+        walk.a_outer = ptrdiff_t(size_t(down.dilation) * row * C);
+        walk.b_outer = ptrdiff_t(size_t(across.kernel) * group * WIDE<T>);
+        if (this->groups_ == 1 && across.dilation == 1) {
+            walk.depth = walk.last = size_t(across.kernel) * C;
+        } else {
+            walk.inner = size_t(across.kernel);
+            walk.depth = walk.last = group;
+            walk.a_inner = ptrdiff_t(size_t(across.dilation) * C);
+            walk.b_inner = ptrdiff_t(group * WIDE<T>);
+        }
+        for (size_t r = 0; r < n; ++r) {
+            T* to = y.data + r * y.stride;
+            if (this->depthwise()) {
+                this->predict_channels(inputs[0].data + r * inputs[0].stride, to);
+                this->finish_row(to, height * width, K);
+                continue;
+            }
+            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.size), size_t(across.size), C, size_t(down.pad), size_t(across.pad), needed, row, work.more);
+            for (size_t i = 0; i < height; ++i)
+                for (size_t g = 0; g < this->groups_; ++g)
+                    this->predict_places(width, x + i * size_t(down.stride) * row * C + g * group, size_t(across.stride) * C, walk, depth, this->K_,
+                                         to + i * width * K, K, g, this->pack_.get() + g * depth * blocks);
+            this->finish_row(to, height * width, K);
+        }
+    }
+};
+
+// The adjoint: what a Convolution hands back is what this computes, and the other way round.
+template <class T> class TransposedConvolution final : public Filtering<T> {
+  public:
+    using Filtering<T>::in;
+    using Filtering<T>::out;
+    using Filtering<T>::g_;
+    using Filtering<T>::Filtering;
+
+    bool fits() const override { return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() && (!this->b_ || this->bias_size_ == g_.channels); }
+
+    void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
+        const size_t width = size_t(g_.across.size), C = g_.channels;
+        each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
+            this->adjoint_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
+                               [&](size_t r) { this->finish(out->panel(p) + r * width * C * WIDE<T>, width, C); });
+        });
+    }
+
+    int backward_phases() const override { return in[0]->needs_grad ? 3 : 2; }
+    void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
+        if (phase == 2) {
+            each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
+                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->first[0], [](size_t) {});
+            });
+            return;
+        }
+        // A row of the input meets several rows of the output, so that the gradients of all of them have to be there first.
+        const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size), C = g_.channels;
+        const size_t count = this->shards_of_panel(s.panels);
+        each_part(range, count, [&](size_t p, size_t from, size_t to) {
+            for (size_t i = from; i < to; ++i) {
+                const size_t shard = p * count + i, first = height * i / count, last = height * (i + 1) / count;
+                if (phase == 0) {
+                    std::memset(this->bias_sums(shard), 0, this->bias_size_ * WIDE<T> * sizeof(T));
+                    for (size_t r = first; r < last; ++r) {
+                        const size_t at = r * width * C * WIDE<T>;
+                        this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, C, this->bias_sums(shard));
+                    }
+                } else {
+                    std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
+                    this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                }
+            }
+        });
+    }
+
+    void reserve_rows(size_t) override { this->pack_.get(this->pack_size(g_.out_channels, g_.channels)); }
+    void prepare(Part part) override {
+        const size_t K = g_.out_channels, C = g_.channels;
+        this->pack(K, C, K, part, [&](size_t, size_t tap, size_t k) { return this->W_ + tap * C * K + k; });
+    }
+    // Places of a row that are a stride apart meet the same taps, at neighbouring places of the input.
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
+        const Axis &down = g_.down, &across = g_.across;
+        const size_t C = g_.channels, K = g_.out_channels, depth = this->taps() * K;
+        const int top = (down.kernel - 1) * down.dilation / down.stride + 1, left = (across.kernel - 1) * across.dilation / across.stride + 1;
+        const int below = (down.size + down.pad) / down.stride + 1, behind = (across.size + across.pad) / across.stride + 1;
+        const size_t row = size_t(left + std::max(behind, across.out_size)), rows = size_t(top + std::max(below, down.out_size));
+        for (size_t r = 0; r < n; ++r) {
+            T* to = y.data + r * y.stride;
+            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.out_size), size_t(across.out_size), K, size_t(top), size_t(left), rows, row, work.more);
+            for (int i = 0; i < down.size; ++i) {
+                const Taps v = unbounded(down, i);
+                for (int j = 0; j < std::min(across.stride, across.size); ++j) {
+                    const Taps h = unbounded(across, j);
+                    Walk walk;
+                    walk.outer = h.count == 0 ? 0 : size_t(v.count);
+                    walk.inner = size_t(h.count);
+                    walk.depth = walk.last = K;
+                    walk.a_outer = v.move * ptrdiff_t(row * K);
+                    walk.a_inner = h.move * ptrdiff_t(K);
+                    walk.b_outer = ptrdiff_t(size_t(v.tap_step * across.kernel) * K * WIDE<T>);
+                    walk.b_inner = ptrdiff_t(size_t(h.tap_step) * K * WIDE<T>);
+                    const T* from = x + ((v.place + top) * ptrdiff_t(row) + h.place + left) * ptrdiff_t(K);
+                    const size_t count = size_t((across.size - 1 - j) / across.stride + 1);
+                    this->predict_places(count, from, K, walk, depth, C, to + size_t(i * across.size + j) * C, size_t(across.stride) * C, 0,
+                                         this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * WIDE<T>);
+                }
+            }
+            this->finish_row(to, g_.places(), C);
+        }
+    }
+
+  private:
+    // All taps that meet a place of the input or of its margin.
+    static Taps unbounded(Axis axis, int i) {
+        const int far = (axis.kernel - 1) * axis.dilation / axis.stride + 1;
+        axis.pad += far * axis.stride;
+        axis.out_size = (i + axis.pad) / axis.stride + 1;
+        Taps t = axis.from(i);
+        t.place -= far;
+        return t;
+    }
+};
+
+}  // namespace pysmorch

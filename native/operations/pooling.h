@@ -1,0 +1,137 @@
+// Pooling: the largest or the mean of each window of a channel.
+#pragma once
+#include "../activations.h"
+#include "../geometry.h"
+
+namespace pysmorch {
+
+template <class T, bool LARGEST> class Pool final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    Pool(const Description& d, const Updater<T>&)
+        : g_(Geometry::of_windows(d)), C_(g_.channels), width_(size_t(g_.across.size)), down_(g_.down.all_into()), across_(g_.across.all_into()) {
+        require(g_.out_channels == C_, d.kind + ": the channels do not fit");
+        for (const auto* taps : {&down_, &across_})
+            for (const Taps& t : *taps) require(t.count > 0, d.kind + ": a window lies outside the image");
+        // Where windows neither overlap nor leave gaps, each place of the image belongs to one window.
+        tiled_ = true;
+        for (const Axis& a : {g_.down, g_.across}) tiled_ &= a.stride == a.kernel && a.dilation == 1 && a.pad == 0 && a.size == a.out_size * a.stride;
+    }
+    bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
+            const T* x = in[0]->panel(p);
+            T* y = out->panel(p) + place * C_ * WIDE<T>;
+            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                V value = load(x + at(v, h, 0, 0) * WIDE<T> + i);
+                each_tap(v, h, [&](size_t from, bool start) {
+                    if (start) return;
+                    const V other = load(x + from * WIDE<T> + i);
+                    value = LARGEST ? vmax<T>(other, value) : value + other;
+                });
+                store(y + i, LARGEST ? value : value / T(v.count * h.count));
+            }
+        });
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        if (!in[0]->needs_grad) return;
+        const bool set = this->first[0] && tiled_;
+        for (size_t p = r.first; p < r.last && this->first[0] && !tiled_; ++p) std::memset(in[0]->grad_panel(p), 0, g_.cols() * WIDE<T> * sizeof(T));
+        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
+            const T* x = in[0]->panel(p);
+            T* to = in[0]->grad_panel(p);
+            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                const size_t here = place * C_ * WIDE<T> + i;
+                const V y = load(out->panel(p) + here);
+                V g = load(out->grad_panel(p) + here);
+                if (!LARGEST) g /= T(v.count * h.count);
+                each_tap(v, h, [&](size_t from, bool) {
+                    const size_t k = from * WIDE<T> + i;
+                    V part = g;
+                    if (LARGEST) {   // the first of the largest has all, and nothing is left
+                        const auto is = load(x + k) == y;
+                        part = is ? g : V{};
+                        g = is ? V{} : g;
+                    }
+                    store(to + k, set ? part : load(to + k) + part);
+                });
+            }
+        });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        for (size_t r = 0; r < n; ++r) {
+            const T* from = x[0].data + r * x[0].stride;
+            T* to = y.data + r * y.stride;
+            each_window(0, 1, [&](size_t, size_t place, const Taps& v, const Taps& h) {
+                T* here = to + place * C_;
+                each_tap(v, h, [&](size_t k, bool start) {
+                    if (start) std::memcpy(here, from + k, C_ * sizeof(T));
+                    else each_lane(here, from + k, here, C_, [](V a, V b) { return LARGEST ? vmax<T>(a, b) : a + b; });
+                });
+                const T count = T(v.count * h.count);
+                if (!LARGEST) each_lane(here, here, C_, [&](V a) { return V(a / count); });
+            });
+        }
+    }
+
+  private:
+    size_t at(const Taps& v, const Taps& h, int a, int b) const { return (size_t(v.place + a * v.move) * width_ + size_t(h.place + b * h.move)) * C_; }
+    template <class F> void each_window(size_t first, size_t last, F f) const {
+        for (size_t p = first; p < last; ++p)
+            for (size_t i = 0; i < down_.size(); ++i)
+                for (size_t j = 0; j < across_.size(); ++j) f(p, i * across_.size() + j, down_[i], across_[j]);
+    }
+    // In the order of the rows of the image.
+    template <class F> void each_tap(const Taps& v, const Taps& h, F f) const {
+        for (int a = 0; a < v.count; ++a)
+            for (int b = 0; b < h.count; ++b) f(at(v, h, a, b), a == 0 && b == 0);
+    }
+
+    Geometry g_;
+    size_t C_, width_;
+    std::vector<Taps> down_, across_;
+    bool tiled_;
+};
+
+// The mean of each channel over all places.
+template <class T> class GlobalAverage final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    GlobalAverage(const Description& d, const Updater<T>&)
+        : C_(d.channels), places_(size_t(whole_number(d, "height", 1)) * size_t(whole_number(d, "width", 1))) {}
+    bool fits() const override { return in[0]->cols == places_ * C_ && out->cols == C_; }
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        for (size_t p = r.first; p < r.last; ++p)
+            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                DoubleSum<T> sum;
+                for (size_t k = 0; k < places_; ++k) sum.add(load(in[0]->panel(p) + k * C_ * WIDE<T> + i));
+                store(out->panel(p) + i, sum.mean(double(places_)));
+            }
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        const size_t row = C_ * WIDE<T>, image = places_ * row;
+        for (size_t p = r.first; p < r.last; ++p)
+            this->hand_back(0, p * image, (p + 1) * image, [&](size_t i) { return V(load(out->grad_panel(p) + (i - p * image) % row) / T(places_)); });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        for (size_t r = 0; r < n; ++r)
+            for (size_t c = 0; c < C_; ++c) {
+                double sum = 0;
+                for (size_t k = 0; k < places_; ++k) sum += double(x[0].data[r * x[0].stride + k * C_ + c]);
+                y.data[r * y.stride + c] = T(sum / double(places_));
+            }
+    }
+
+  private:
+    size_t C_, places_;
+};
+
+}  // namespace pysmorch

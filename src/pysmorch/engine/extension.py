@@ -1,0 +1,29 @@
+"""The compiled extension, in the build for this processor's instructions."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+
+def extension() -> Any:
+    """Return the extension for the best instructions of this processor, or None where there is none."""
+    return _build(os.environ.get("PYSMORCH_INSTRUCTIONS", ""))
+
+
+@cache
+def _build(wanted: str) -> Any:
+    try:
+        base = import_module("pysmorch.engine._native_base")
+    except ImportError:
+        return None
+    wanted = wanted or base.best_instructions()
+    return base if wanted == "base" else import_module(f"pysmorch.engine._native_{wanted}")
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies bfloat16, and the extension for it is there."""
+    module = extension()
+    return module is not None and bool(module.has_bf16)
