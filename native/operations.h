@@ -1,7 +1,7 @@
 // The operations by name.
 #pragma once
 #include "operations/arrange.h"
-#include "operations/convolution.h"
+#include "operations/convolution_winograd.h"
 #include "operations/dense.h"
 #include "operations/dense_bf16.h"
 #include "operations/elementwise.h"
@@ -70,6 +70,7 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     if constexpr (std::is_same_v<T, float>)
         if (d.bf16 && d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
 #endif
+    if (!operation && d.kind == "conv2d" && WinogradConvolution<T>::pays(d)) operation = std::make_unique<WinogradConvolution<T>>(d, updater);
     if (!operation) operation = maker->second(d, updater);
     for (int v : d.inputs) operation->in.push_back(&values[size_t(v)]);
     operation->out = &values[size_t(d.output)];

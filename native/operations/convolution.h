@@ -31,38 +31,22 @@ template <class T> class Filtering : public Operation<T> {
     bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
     bool backward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
 
-    void reserve(size_t panels) override {
-        size_t most = 0;
-        for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
-        sums_.get(most * shard_size());
-    }
+    void reserve(size_t panels) override { reserve_shards(panels); }
 
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
         const size_t rows = taps() * C_, at_a_time = std::max<size_t>(1, Workspace<T>::SIZE / 8 / stride());
         for (size_t r = 0; r < rows; r += at_a_time)
             tasks.push_back({0, 0, r, std::min(rows, r + at_a_time), double(at_a_time * stride() * s.panels * shards_of_panel(s.panels))});
-        if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});
+        add_bias_task(s, tasks);
     }
     // The sums of the shards, in their order.
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
-        const size_t shards = s.panels * shards_of_panel(s.panels);
         if (task.which < 0) {
-            for (size_t k = 0; k < bias_size_; k += WIDE<T>) {
-                const size_t count = std::min<size_t>(WIDE<T>, bias_size_ - k);
-                for (size_t i = 0; i < count; ++i) {
-                    double total = 0;
-                    for (size_t shard = 0; shard < shards; ++shard) {
-                        const size_t p = shard / shards_of_panel(s.panels);
-                        const T* lanes = bias_sums(shard) + (k + i) * WIDE<T>;
-                        for (int l = 0; l < rows_in<T>(s, p); ++l) total += double(lanes[l]);
-                    }
-                    work.c[i] = T(total);
-                }
-                updater.take(bias_place_ + k, bias_size_, 1, count, work.c, WIDE<T>);
-            }
+            bias_gradient(s, updater, work);
             return;
         }
         const size_t from = task.first * stride(), count = (task.last - task.first) * stride();
+        const size_t shards = s.panels * shards_of_panel(s.panels);
         const T* sums = sums_.get();
         for (size_t i = 0; i < count; i += LANES<T>) {
             Vec<T> total = load(sums + from + i);
@@ -77,10 +61,30 @@ template <class T> class Filtering : public Operation<T> {
 
     size_t taps() const { return size_t(g_.down.kernel) * size_t(g_.across.kernel); }
     size_t stride() const { return round_up(g_.out_channels, LANES<T>); }
-    size_t shard_size() const { return taps() * C_ * stride() + bias_size_ * WIDE<T>; }
+    virtual size_t weight_sums_size() const { return taps() * C_ * stride(); }
+    size_t shard_size() const { return weight_sums_size() + bias_size_ * WIDE<T>; }
     T* weight_sums(size_t shard) const { return sums_.get() + shard * shard_size(); }
-    T* bias_sums(size_t shard) const { return weight_sums(shard) + taps() * C_ * stride(); }
-    int rows_to_cut() const { return g_.down.out_size; }
+    T* bias_sums(size_t shard) const { return weight_sums(shard) + weight_sums_size(); }
+    virtual int rows_to_cut() const { return g_.down.out_size; }
+    void reserve_shards(size_t panels) {
+        size_t most = 0;
+        for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
+        sums_.get(most * shard_size());
+    }
+    void add_bias_task(const Step& s, std::vector<Task>& tasks) const {
+        if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});
+    }
+    void bias_gradient(const Step& s, const Updater<T>& updater, Workspace<T>& work) const {
+        const size_t count = shards_of_panel(s.panels);
+        for (size_t k = 0; k < bias_size_; ++k) {
+            double total = 0;
+            for (size_t shard = 0; shard < s.panels * count; ++shard)
+                for (int l = 0; l < rows_in<T>(s, shard / count); ++l) total += double(bias_sums(shard)[k * WIDE<T> + size_t(l)]);
+            work.c[k % WIDE<T>] = T(total);
+            const size_t done = k % WIDE<T> + 1;
+            if (done == WIDE<T> || k + 1 == bias_size_) updater.take(bias_place_ + k + 1 - done, bias_size_, 1, done, work.c, WIDE<T>);
+        }
+    }
     bool depthwise() const { return C_ == 1 && K_ == 1; }
     static bool two(const Step& s, size_t p) { return s.n - p * WIDE<T> > size_t(LANES<T>); }
 
@@ -290,7 +294,7 @@ template <class T> class Filtering : public Operation<T> {
     Buffer<T> pack_;
 };
 
-template <class T> class Convolution final : public Filtering<T> {
+template <class T> class Convolution : public Filtering<T> {
   public:
     using Filtering<T>::in;
     using Filtering<T>::out;
