@@ -1,6 +1,7 @@
 """Layers: one operation each, with at most one parameter array. NumPy only, and written to be read."""
 
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
+from pysmorch.layers.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
 from pysmorch.layers.base import Layer, ShapeError
 from pysmorch.layers.compose import batch_norm, dense, layer_norm, mlp
 from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
@@ -21,6 +22,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "Cutout",
     "Data",
     "Dropout",
     "Embedding",
@@ -37,6 +39,9 @@ __all__ = [
     "Multiply",
     "Normalize",
     "Pad2d",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomShift",
     "Relu",
     "Rescale",
     "Reshape",
