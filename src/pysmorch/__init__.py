@@ -45,6 +45,8 @@ from pysmorch.layers import (
     Tanh,
     Upsample2d,
     batch_norm,
+    conv,
+    conv_norm,
     dense,
     layer_norm,
     mlp,
@@ -62,6 +64,7 @@ from pysmorch.losses import (
 )
 
 if TYPE_CHECKING:
+    from pysmorch import models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
@@ -94,6 +97,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "files",
+    "models": "models",
     "set_num_threads": "engine",
 }
 
@@ -163,10 +167,13 @@ __all__ = [
     "batch_norm",
     "check",
     "check_gradient",
+    "conv",
+    "conv_norm",
     "dense",
     "layer_norm",
     "load",
     "mlp",
+    "models",
     "set_num_threads",
     "weights_from",
 ]
@@ -175,7 +182,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'pysmorch' has no attribute {name!r}")
-    value = getattr(import_module(f"pysmorch.{_LAZY[name]}"), name)
+    module = import_module(f"pysmorch.{_LAZY[name]}")
+    value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -3,7 +3,7 @@
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
 from pysmorch.layers.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
 from pysmorch.layers.base import Layer, ShapeError
-from pysmorch.layers.compose import batch_norm, dense, layer_norm, mlp
+from pysmorch.layers.compose import batch_norm, conv, conv_norm, dense, layer_norm, mlp
 from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from pysmorch.layers.dense import Bias, Data, Linear, Rescale, Scale
 from pysmorch.layers.dropout import Dropout
@@ -53,6 +53,8 @@ __all__ = [
     "Tanh",
     "Upsample2d",
     "batch_norm",
+    "conv",
+    "conv_norm",
     "dense",
     "layer_norm",
     "mlp",
