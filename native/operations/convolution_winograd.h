@@ -1,11 +1,13 @@
-// A convolution with filters of 3 x 3 in steps of one place, with 16 products for four places (winograd.h).
+// A convolution with filters of 3 x 3 in steps of one place, with 16 products for four places (winograd.h). With S = Pair the transformed
+// numbers are multiplied as bfloat16, with sums in float.
 #pragma once
+#include "../bf16.h"
 #include "../winograd.h"
 #include "convolution.h"
 
 namespace pysmorch {
 
-template <class T> class WinogradConvolution final : public Convolution<T> {
+template <class T, class S = T> class WinogradConvolution final : public Convolution<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
@@ -23,11 +25,14 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
         return d.number("groups") == 1;
     }
 
-    WinogradConvolution(const Description& d, const Updater<T>& parameters) : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {}
+    WinogradConvolution(const Description& d, const Updater<T>& parameters) : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {
+        require(pays(d), "conv2d: another kind of filters was expected");
+    }
 
     void reserve(size_t panels) override {
         this->reserve_shards(panels);
-        filters_.get(winograd::POINTS * C_ * KP_);
+        filters_.get(winograd::POINTS * C_ * (PAIRS ? round_up(K_, P) / 2 : KP_) + P);
+        if (PAIRS) across_.get(winograd::POINTS * K_ * entries(C_));
     }
     void begin(Part part) override {
         const auto [first, last] = part.of(C_);
@@ -38,7 +43,7 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
         const size_t width = size_t(g_.across.out_size);
         each_part(range, tile_rows(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
             const Image x{in[0]->panel(p), g_.down.size, g_.across.size, C_}, y{out->panel(p), g_.down.out_size, g_.across.out_size, K_};
-            multiply<Form::columns>(x, -g_.down.pad, -g_.across.pad, y, first, last, this->two(s, p), false, work,
+            multiply<false>(x, -g_.down.pad, -g_.across.pad, y, first, last, this->two(s, p), false, work,
                                     [&](size_t r) { this->finish(out->panel(p) + r * width * K_ * P, width, K_); });
         });
     }
@@ -47,7 +52,7 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
         if (phase == 1) {
             each_part(range, tile_rows(g_.down.size), [&](size_t p, size_t first, size_t last) {
                 const Image y{out->grad_panel(p), g_.down.out_size, g_.across.out_size, K_}, x{in[0]->grad_panel(p), g_.down.size, g_.across.size, C_};
-                multiply<Form::rows>(y, g_.down.pad - 2, g_.across.pad - 2, x, first, last, this->two(s, p), !this->first[0], work, [](size_t) {});
+                multiply<true>(y, g_.down.pad - 2, g_.across.pad - 2, x, first, last, this->two(s, p), !this->first[0], work, [](size_t) {});
             });
             return;
         }
@@ -70,7 +75,7 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
 
     // A task is some channels of the input, with all taps.
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        const size_t at_a_time = std::max<size_t>(1, std::min(Workspace<T>::SIZE / (9 * KP_), (C_ + 7) / 8));
+        const size_t at_a_time = std::max<size_t>(1, std::min(Workspace<T>::SIZE / (9 * KP_), round_up((C_ + 7) / 8, 2)));
         for (size_t c = 0; c < C_; c += at_a_time)
             tasks.push_back({0, 0, c, std::min(C_, c + at_a_time), double(at_a_time * winograd::POINTS * KP_ * s.panels * this->shards_of_panel(s.panels))});
         this->add_bias_task(s, tasks);
@@ -103,60 +108,120 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
 
   private:
     static constexpr size_t L = LANES<T>, P = WIDE<T>;
-    static constexpr size_t TILES_FIT = (512 << 10) / sizeof(T);   // numbers of patches that are kept for the gradient: half a second cache
+    static constexpr bool PAIRS = !std::is_same_v<T, S>;
+    static constexpr size_t TILES_FIT = (512 << 10) / sizeof(S);   // entries of patches that are kept for the gradient: half a second cache
 
     struct Image {
         T* data;
         int height, width;
         size_t channels;
     };
+    using Points = Vec<T>[winograd::POINTS];
+
+    // From a point of a patch to the next: a vector more than its entries, since multiples of a page would share few lines of a cache.
+    static size_t point_of(size_t entries) { return entries * P + L; }
+    static size_t point_of_rows(size_t channels) { return channels * DEPTH<T, S> + L; }
     static size_t tile_rows(int height) { return size_t(height + 1) / 2; }
+    static size_t entries(size_t channels) { return PAIRS ? (channels + 1) / 2 : channels; }
 
     void transform_filters(size_t first, size_t last) {
-        for (size_t c = first; c < last; ++c)
+        Points u, v{};
+        for (size_t c = first; c < last; c += PAIRS ? 2 : 1)
             for (size_t k = 0; k < K_; k += L) {
-                Vec<T> g[9], u[winograd::POINTS];
-                const int columns = int(std::min(L, K_ - k));
-                for (size_t tap = 0; tap < 9; ++tap) g[tap] = load_part(this->W_ + (tap * C_ + c) * K_ + k, columns);
-                winograd::transform_filter(g, u);
-                for (size_t t = 0; t < winograd::POINTS; ++t) store(filters_.get() + (t * C_ + c) * KP_ + k, u[t]);
+                transform_filter(c, k, u);
+                if constexpr (PAIRS) {
+                    if (c + 1 < C_) transform_filter(c + 1, k, v);
+                    else std::fill(v, v + winograd::POINTS, Vec<T>{});
+                    store_filters(c, k, u, v);
+                } else {
+                    for (size_t t = 0; t < winograd::POINTS; ++t) store(filters_.get() + (t * C_ + c) * KP_ + k, u[t]);
+                }
             }
     }
-
-    static void transform_patch(const Image& x, ptrdiff_t top, ptrdiff_t left, T* to) {
-        const winograd::Patch<T> patch{x.data, x.height, x.width, x.channels * P};
-        for (size_t i = 0; i < x.channels * P; i += L) {
-            Vec<T> v[winograd::POINTS];
-            patch(top, left, i, v);
-            for (size_t t = 0; t < winograd::POINTS; ++t) store(to + t * x.channels * P + i, v[t]);
-        }
+    void transform_filter(size_t c, size_t k, Points& u) const {
+        Vec<T> g[9];
+        const int columns = int(std::min(L, K_ - k));
+        for (size_t tap = 0; tap < 9; ++tap) g[tap] = load_part(this->W_ + (tap * C_ + c) * K_ + k, columns);
+        winograd::transform_filter(g, u);
     }
 
-    // Rows 2 first .. 2 last of y from x, whose place (top, left) is the first that the filter sees. By rows, the filters are turned.
-    template <Form FORM, class Done>
+    // One channel of a patch, or two that become pairs.
+    static void transform_patch(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to) {
+        const winograd::Patch<T> patch{x.data, x.height, x.width, x.channels * P};
+        const size_t point = point_of(entries(x.channels));
+        Points v, w{};
+        for (size_t c = 0; c < x.channels; c += PAIRS ? 2 : 1)
+            for (size_t half = 0; half < P; half += L) {
+                patch(top, left, c * P + half, v);
+                if constexpr (PAIRS) {
+                    if (c + 1 < x.channels) patch(top, left, (c + 1) * P + half, w);
+                    else std::fill(w, w + winograd::POINTS, Vec<T>{});
+                    for (size_t t = 0; t < winograd::POINTS; ++t) store_pairs(to + t * point + c / 2 * P + half, v[t], w[t]);
+                } else {
+                    for (size_t t = 0; t < winograd::POINTS; ++t) store(to + t * point + c * P + half, v[t]);
+                }
+            }
+    }
+    // The same for the gradient, whose sums run over the rows of the batch.
+    static void transform_patch_of_rows(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to) {
+        if constexpr (PAIRS) {
+            const winograd::Patch<T> patch{x.data, x.height, x.width, x.channels * P};
+            Points v, w;
+            for (size_t c = 0; c < x.channels; ++c) {
+                patch(top, left, c * P, v);
+                patch(top, left, c * P + L, w);
+                for (size_t t = 0; t < winograd::POINTS; ++t) store_row(to + t * point_of_rows(x.channels) + c * P / 2, v[t], w[t]);
+            }
+        } else {
+            transform_patch(x, top, left, to);
+        }
+    }
+#ifdef PYSMORCH_BF16
+    static void store_pairs(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, pairs_of(a, b)); }
+    static void store_row(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, row_of(a, b)); }
+    // Transformed filters of channels c and c + 1, for outputs k .. k + L: pairs of outputs for each input, pairs of inputs for each output.
+    void store_filters(size_t c, size_t k, const Points& u, const Points& v) {
+        const size_t outputs = round_up(K_, P), pairs = entries(C_);
+        const __mmask16 mask = __mmask16((1u << std::min(L, K_ - k)) - 1);
+        const __m512i rows = _mm512_mullo_epi32(_mm512_set1_epi32(int(pairs)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+        for (size_t t = 0; t < winograd::POINTS; ++t) {
+            Bf16* along = reinterpret_cast<Bf16*>(filters_.get()) + (t * C_ + c) * outputs + k;
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(along), __m256i(_mm512_cvtneps_pbh(u[t])));
+            if (c + 1 < C_) _mm256_storeu_si256(reinterpret_cast<__m256i*>(along + outputs), __m256i(_mm512_cvtneps_pbh(v[t])));
+            _mm512_mask_i32scatter_epi32(across_.get() + (t * K_ + k) * pairs + c / 2, mask, rows, pairs_of(u[t], v[t]), 4);
+        }
+    }
+#endif
+
+    // Rows 2 first .. 2 last of y from x, whose place (top, left) is the first that the filter sees. Turned, the filters go
+    // from outputs to inputs.
+    template <bool TURNED, class Done>
     void multiply(const Image& x, int top, int left, const Image& y, size_t first, size_t last, bool two, bool add, Workspace<T>& work, Done&& done) const {
         using namespace winograd;
-        constexpr bool TURNED = FORM == Form::rows;
-        T* patch = work.more.get(POINTS * (x.channels + y.channels) * P);
-        T* products = patch + POINTS * x.channels * P;
+        constexpr Form FORM = TURNED || PAIRS ? Form::rows : Form::columns;
+        const size_t depth = entries(x.channels), stride = PAIRS ? (TURNED ? round_up(K_, P) / 2 : depth) : KP_;
+        T* products = work.more.get(POINTS * (point_of(x.channels) + point_of(y.channels)));
+        S* patch = reinterpret_cast<S*>(products + POINTS * point_of(y.channels));
+        const S* filters = PAIRS && !TURNED ? across_.get() : filters_.get();
+        const size_t point = PAIRS && !TURNED ? K_ * stride : C_ * stride;
         const size_t tiles = num_tiles(y.channels), row = size_t(y.width) * y.channels * P;
-        const Walk walk = stretch(x.channels);
+        const Walk walk = stretch(depth);
         for (size_t r = first; r < last; ++r) {
             for (int left_of_y = 0; left_of_y < y.width; left_of_y += 2) {
                 transform_patch(x, ptrdiff_t(2 * r) + top, left_of_y + left, patch);
                 for (size_t t = 0; t < POINTS; ++t) {
-                    const T* a = filters_.get() + (TURNED ? turned(t) : t) * C_ * KP_;
+                    const S* a = filters + (TURNED ? turned(t) : t) * point;
                     for (size_t tile = 0; tile < tiles; ++tile) {
                         const size_t f = tile_start(y.channels, tile), height = tile_start(y.channels, tile + 1) - f;
-                        tile_of<T, FORM>(int(height), two)(TURNED ? a + f * KP_ : a + f, KP_, patch + t * x.channels * P, P, walk,
-                                                           products + (t * y.channels + f) * P, P, false);
+                        tile_of<T, FORM, S>(int(height), two)(FORM == Form::rows ? a + f * stride : a + f, stride, patch + t * point_of(depth), P, walk,
+                                                              products + t * point_of(y.channels) + f * P, P, false);
                     }
                 }
                 const bool below = 2 * r + 1 < size_t(y.height), behind = left_of_y + 1 < y.width;
                 T* to = y.data + (2 * r * size_t(y.width) + size_t(left_of_y)) * y.channels * P;
                 for (size_t i = 0; i < y.channels * P; i += L) {
                     Vec<T> m[POINTS], four[4];
-                    for (size_t t = 0; t < POINTS; ++t) m[t] = load(products + t * y.channels * P + i);
+                    for (size_t t = 0; t < POINTS; ++t) m[t] = load(products + t * point_of(y.channels) + i);
                     places_of(m, four);
                     auto put = [&](T* at, const Vec<T>& v) { store(at, add ? load(at) + v : v); };
                     put(to + i, four[0]);
@@ -173,15 +238,16 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
     void add_gradients(const T* x, const T* y, size_t r, size_t lanes, T* sums, Workspace<T>& work) const {
         using namespace winograd;
         const size_t width = size_t(g_.across.out_size), count = (width + 1) / 2;
-        const size_t one = POINTS * (C_ + KP_) * P, at_a_time = std::max<size_t>(1, std::min(count, TILES_FIT / one));
-        T* patches = work.more.get(at_a_time * (one + 4 * KP_ * P) + P);
-        T *points = patches + at_a_time * POINTS * C_ * P, *rows = points + at_a_time * POINTS * KP_ * P;
+        constexpr size_t D = DEPTH<T, S>;
+        const size_t of_x = point_of_rows(C_), of_y = KP_ * D + L, one = POINTS * (of_x + of_y), at_a_time = std::max<size_t>(1, std::min(count, TILES_FIT / one));
+        T* rows = work.more.get(at_a_time * (one + 4 * KP_ * P) + P);
+        S *patches = reinterpret_cast<S*>(rows + at_a_time * 4 * KP_ * P), *points = patches + at_a_time * POINTS * of_x;
         const Image image{const_cast<T*>(x), g_.down.size, g_.across.size, C_};
         const bool below = 2 * r + 1 < size_t(g_.down.out_size);
         for (size_t start = 0; start < count; start += at_a_time) {
             const size_t tiles = std::min(at_a_time, count - start), places = std::min(2 * tiles, width - 2 * start);
             for (size_t i = 0; i < tiles; ++i)
-                transform_patch(image, ptrdiff_t(2 * r) - g_.down.pad, ptrdiff_t(2 * (start + i)) - g_.across.pad, patches + i * POINTS * C_ * P);
+                transform_patch_of_rows(image, ptrdiff_t(2 * r) - g_.down.pad, ptrdiff_t(2 * (start + i)) - g_.across.pad, patches + i * POINTS * of_x);
             const T* from = y + (2 * r * width + 2 * start) * K_ * P;
             T* second = rows + places * KP_ * P;
             this->turn(from, places, lanes, rows);
@@ -190,35 +256,45 @@ template <class T> class WinogradConvolution final : public Convolution<T> {
                 const size_t wide = block_width(K_, block, L);
                 for (size_t i = 0; i < tiles; ++i) {
                     const bool behind = 2 * i + 1 < places;
-                    for (size_t lane = 0; lane < lanes; ++lane)
+                    auto points_at = [&](size_t lane, size_t k, Points& m) {
+                        const size_t at = block * places * P + (2 * i * P + lane) * wide + k;
+                        const Vec<T> zero{};
+                        const Vec<T> four[4] = {load(rows + at), behind ? load(rows + at + P * wide) : zero, below ? load(second + at) : zero,
+                                                below && behind ? load(second + at + P * wide) : zero};
+                        points_of(four, m);
+                    };
+                    Points m, n{};
+                    for (size_t lane = 0; lane < lanes; lane += PAIRS ? 2 : 1)
                         for (size_t k = 0; k < wide; k += L) {
-                            const size_t at = block * places * P + (2 * i * P + lane) * wide + k;
-                            const Vec<T> zero{};
-                            const Vec<T> four[4] = {load(rows + at), behind ? load(rows + at + P * wide) : zero, below ? load(second + at) : zero,
-                                                    below && behind ? load(second + at + P * wide) : zero};
-                            Vec<T> m[POINTS];
-                            points_of(four, m);
-                            for (size_t t = 0; t < POINTS; ++t) store(points + ((i * POINTS + t) * P + lane) * KP_ + block + k, m[t]);
+                            points_at(lane, k, m);
+                            if constexpr (PAIRS) {
+                                if (lane + 1 < lanes) points_at(lane + 1, k, n);
+                                else std::fill(n, n + POINTS, Vec<T>{});
+                                for (size_t t = 0; t < POINTS; ++t) store_pairs(points + (i * POINTS + t) * of_y + lane / 2 * KP_ + block + k, m[t], n[t]);
+                            } else {
+                                for (size_t t = 0; t < POINTS; ++t) store(points + (i * POINTS + t) * of_y + lane * KP_ + block + k, m[t]);
+                            }
                         }
                 }
             }
             Walk walk;
             walk.outer = tiles;
-            walk.depth = walk.last = lanes;
-            walk.a_outer = ptrdiff_t(POINTS * C_ * P);
-            walk.b_outer = ptrdiff_t(POINTS * KP_ * P);
+            walk.depth = walk.last = PAIRS ? (lanes + 1) / 2 : lanes;
+            walk.a_outer = ptrdiff_t(POINTS * of_x);
+            walk.b_outer = ptrdiff_t(POINTS * of_y);
             for (size_t t = 0; t < POINTS; ++t)
                 for (size_t k = 0; k < K_; k += P)
                     for (size_t tile = 0; tile < num_tiles(C_); ++tile) {
                         const size_t c = tile_start(C_, tile), height = tile_start(C_, tile + 1) - c;
-                        tile_of<T, Form::panels>(int(height), K_ - k > L)(patches + (t * C_ + c) * P, 0, points + t * P * KP_ + k, KP_, walk,
-                                                                          sums + (t * C_ + c) * KP_ + k, KP_, true);
+                        tile_of<T, Form::panels, S>(int(height), K_ - k > L)(patches + t * of_x + c * D, 0, points + t * of_y + k, KP_, walk,
+                                                                             sums + (t * C_ + c) * KP_ + k, KP_, true);
                     }
         }
     }
 
     size_t C_, K_, KP_;
-    Buffer<T> filters_;   // transformed: [point][channel of the input][channel of the output]
+    Buffer<S> filters_;   // transformed: [point][channel of the input][channel of the output]
+    Buffer<S> across_;    // and the other way round, where they are pairs
 };
 
 }  // namespace pysmorch

@@ -118,7 +118,7 @@ template <class T> class Normalize final : public Operation<T> {
 
   private:
     static constexpr size_t SHARDS = 4;            // at least, for the batch
-    static constexpr size_t PLACES_AT_A_TIME = 64; // are summed in T, these sums in double
+    static constexpr size_t PLACES_AT_A_TIME = 64; // are summed in T, these sums in double; they stay in the second cache
 
     // What is normalized; another value, which is added, comes before it.
     const Value<T>& x() const { return *in.back(); }
@@ -135,13 +135,17 @@ template <class T> class Normalize final : public Operation<T> {
             for (size_t i = from; i < to; ++i) f(p, p * count + i, places() * i / count, places() * (i + 1) / count);
         });
     }
-    // Sums f(vector, k) and g(vector, k) over places and the rows of the batch, for each channel, in double.
-    template <class F> void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* a, double* b, Workspace<T>& work, F f) const {
+    // Sums both parts of f(vector, channel) over places and the rows of the batch. `begin(first, last)` comes before each stretch of places.
+    template <class Begin, class F>
+    void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, Begin begin, F f) const {
         T* lanes = work.more.get(2 * K_ * WIDE<T>);
         const int rows = rows_in<T>(s, p);
+        std::fill(sums, sums + 2 * K_, 0.0);
         for (size_t start = first; start < last; start += PLACES_AT_A_TIME) {
+            const size_t end = std::min(last, start + PLACES_AT_A_TIME);
+            begin((p * out->cols + start * K_) * WIDE<T>, (p * out->cols + end * K_) * WIDE<T>);
             std::memset(lanes, 0, 2 * K_ * WIDE<T> * sizeof(T));
-            for (size_t place = start; place < std::min(last, start + PLACES_AT_A_TIME); ++place)
+            for (size_t place = start; place < end; ++place)
                 for (size_t k = 0; k < K_; ++k)
                     for (int half = 0; half < WIDE<T>; half += LANES<T>) {
                         const auto [u, v] = f((p * out->cols + place * K_ + k) * WIDE<T> + half, k);
@@ -151,31 +155,28 @@ template <class T> class Normalize final : public Operation<T> {
                     }
             for (size_t k = 0; k < K_; ++k)
                 for (int l = 0; l < rows; ++l) {
-                    a[k] += double(lanes[2 * k * WIDE<T> + size_t(l)]);
-                    b[k] += double(lanes[(2 * k + 1) * WIDE<T> + size_t(l)]);
+                    sums[k] += double(lanes[2 * k * WIDE<T> + size_t(l)]);
+                    sums[K_ + k] += double(lanes[(2 * k + 1) * WIDE<T> + size_t(l)]);
                 }
         }
     }
     // Of a shard: sums of x and of its square, both less a number that is near the mean, which is kept too.
     void sum_up(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
-        double *a = sums, *b = sums + K_, *near = sums + 2 * K_;
-        for (size_t k = 0; k < K_; ++k) {
-            a[k] = b[k] = 0;
-            near[k] = double(x().panel(p)[(first * K_ + k) * WIDE<T>]);
-        }
-        sum_pairs(s, p, first, last, a, b, work, [&](size_t i, size_t k) {
+        double* near = sums + 2 * K_;
+        for (size_t k = 0; k < K_; ++k) near[k] = double(x().panel(p)[(first * K_ + k) * WIDE<T>]);
+        sum_pairs(s, p, first, last, sums, work, [](size_t, size_t) {}, [&](size_t i, size_t k) {
             const V d = load(x().data + i) - T(near[k]);
             return Two{d, d * d};
         });
     }
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
-        double *a = sums, *b = sums + K_;
-        std::fill(a, a + 2 * K_, 0.0);
-        const size_t from = (p * out->cols + first * K_) * WIDE<T>, to = (p * out->cols + last * K_) * WIDE<T>;
-        if (activation_ != Activation::none) activate_back<T>(activation_, T(0), out->data + from, out->data + from, out->grad + from, out->grad + from, to - from);
-        if (in.size() > 1) this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i); });
         const T* shift = shift_.get();
-        sum_pairs(s, p, first, last, a, b, work, [&](size_t i, size_t k) {
+        auto begin = [&](size_t from, size_t to) {
+            if (activation_ != Activation::none)
+                activate_back<T>(activation_, T(0), out->data + from, out->data + from, out->grad + from, out->grad + from, to - from);
+            if (in.size() > 1) this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i); });
+        };
+        sum_pairs(s, p, first, last, sums, work, begin, [&](size_t i, size_t k) {
             const V g = load(out->grad + i);
             return Two{g, g * (load(x().data + i) - shift[k])};
         });
