@@ -119,6 +119,15 @@ def test_npz_images_and_all_augmentations_go_with_the_dense_network(run):  # noq
     assert layers[5].size == 2
 
 
+def test_numbers_are_predicted_from_images(run):  # noqa: F811
+    images, labels = bars(60)
+    np.savez("d.npz", X=images, y=labels * 100.0 + images.mean((1, 2)))
+    code, out, err = run("train", "d.npz", *QUICK)
+    assert code == 0, err
+    assert "regression: the target has" in out
+    assert float(out.split("R²")[1].split()[0]) > 0.8
+
+
 def test_crop_and_cutout_without_a_size_go_by_the_image(run):  # noqa: F811
     write_folder(side=8)
     assert run("train", "photos", "--augment", "crop,cutout", *QUICK)[0] == 0
@@ -138,6 +147,16 @@ def test_a_model_that_was_trained_on_resized_images_takes_any_size_and_colours(r
     assert code == 0, err
     assert accuracy(out) > 0.8
     assert run("predict", "model.safetensors", "colour")[0] == 0
+
+
+def test_a_model_takes_images_of_another_size_when_they_are_to_be_resized(run):  # noqa: F811
+    write_folder()
+    write_folder("large", count=8, side=9)
+    assert run("train", "photos", *QUICK)[0] == 0
+    expected = "given large: 8 images of 9x9 pixels, grey; --resize 6x6 makes them fit"
+    assert expected in error_of(run("predict", "model.safetensors", "large"))
+    assert run("predict", "model.safetensors", "large", "--resize", "6x6")[0] == 0
+    assert accuracy(run("evaluate", "model.safetensors", "large", "--resize", "6")[1]) > 0.8
 
 
 def test_mixed_colours_train_with_grey_or_colour(run):  # noqa: F811

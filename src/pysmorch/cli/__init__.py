@@ -137,16 +137,19 @@ def predict(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None,
     no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
 ) -> None:
     """Predict the rows of a source: a column with the prediction, and one with each class's probability.
 
-    Image files, one or a folder with or without class folders, come with their names, and are made grey or coloured, and
-    resized if they were in training, as the model takes them.
+    Image files, one or a folder with or without class folders, come with their names. They are made grey or coloured as the
+    model takes them, and resized if those of the training were.
     """
     from pysmorch.cli import commands
 
-    commands.predict(model, source, out, no_header, skip_bad)
+    commands.predict(model, source, out, no_header, resize, skip_bad)
 
 
 @app.command()
@@ -158,12 +161,15 @@ def evaluate(
     ] = None,
     labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
     no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
 ) -> None:
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import commands
 
-    commands.evaluate(model, source, target, labels, no_header, skip_bad)
+    commands.evaluate(model, source, target, labels, no_header, resize, skip_bad)
 
 
 @app.command()

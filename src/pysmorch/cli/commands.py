@@ -82,7 +82,9 @@ def train(
     print(f"model written to {out}")
 
 
-def predict(model_name: str, source_name: str, out: str | None, no_header: bool | None, skip_bad: bool) -> None:
+def predict(
+    model_name: str, source_name: str, out: str | None, no_header: bool | None, resize: str | None, skip_bad: bool
+) -> None:
     """Write the predictions for all rows."""
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -92,7 +94,7 @@ def predict(model_name: str, source_name: str, out: str | None, no_header: bool 
     if out is not None:
         check_writable(out)
     model = _load_estimator(model_name)
-    source = _read_for(model, source_name, _header(model, no_header), None, skip_bad)
+    source = _read_for(model, source_name, _header(model, no_header), None, resize, skip_bad)
     for remark in source.remarks:
         print(remark, file=sys.stderr)
     X = _features_for(model, source)
@@ -117,12 +119,18 @@ def predict(model_name: str, source_name: str, out: str | None, no_header: bool 
 
 
 def evaluate(
-    model_name: str, source_name: str, target: str | None, labels: str | None, no_header: bool | None, skip_bad: bool
+    model_name: str,
+    source_name: str,
+    target: str | None,
+    labels: str | None,
+    no_header: bool | None,
+    resize: str | None,
+    skip_bad: bool,
 ) -> None:
     """Print the figures of a model on all rows of a source."""
     model = _load_estimator(model_name)
     header = _header(model, no_header)
-    source = _read_for(model, source_name, header, labels, skip_bad)
+    source = _read_for(model, source_name, header, labels, resize, skip_bad)
     for remark in source.remarks:
         print(remark)
     _, y, name = _features_and_target(source, target or model.notes_.get("target"), header)
@@ -305,13 +313,17 @@ def _are_images(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.ndim == 4
 
 
-def _read_for(model: Any, source_name: str, header: bool, labels: str | None, skip_bad: bool) -> Source:
+def _read_for(
+    model: Any, source_name: str, header: bool, labels: str | None, resize: str | None, skip_bad: bool
+) -> Source:
     """Read a source; image files become as the model takes them."""
+    size = None if resize is None else images.parse_size(resize)
     if model.image_shape_ is None or not has_image_files(source_name):
-        return read(source_name, header, labels, skip_bad=skip_bad)
+        return read(source_name, header, labels, size, skip_bad=skip_bad)
     height, width, channels = model.image_shape_
-    resize = (height, width) if "resize" in model.notes_ else None
-    return read(source_name, header, labels, resize, "grey" if channels == 1 else "colour", skip_bad)
+    if size is None and "resize" in model.notes_:
+        size = height, width
+    return read(source_name, header, labels, size, "grey" if channels == 1 else "colour", skip_bad)
 
 
 def _features_for(model: Any, source: Source) -> Any:
@@ -348,9 +360,9 @@ def _images_for(model: Any, source: Source) -> Array:
     if not _are_images(source.features):
         raise ValueError(f"the model takes {takes}, but is given {source.description}")
     if source.features.shape[1:] != model.image_shape_:
-        raise ValueError(
-            f"the model takes {takes}, but is given {source.description}; one trained with --resize takes any size"
-        )
+        height, width, _ = model.image_shape_
+        advice = "" if source.files is None else f"; --resize {height}x{width} makes them fit"
+        raise ValueError(f"the model takes {takes}, but is given {source.description}{advice}")
     check_finite(source.features, "X")
     return source.features
 

@@ -75,7 +75,7 @@ def parse(
     return ImageOptions(
         network,
         tuple(_parse_augmentation(item.strip()) for item in augment.split(",")) if augment else (),
-        None if resize is None else _parse_size(resize),
+        None if resize is None else parse_size(resize),
         "grey" if grey else "colour" if colour else None,
         skip_bad,
         {name: text for name, text in given.items() if text is not None},
@@ -105,12 +105,8 @@ def equip(model: Any, options: ImageOptions, shape: tuple[int, ...], given: Coll
         return name, ""
     if shaped:
         return name, f", because of --{shaped[0]}"
-    return (
-        name,
-        f", the default for images of {LENET_FROM}x{LENET_FROM} pixels and more"
-        if large
-        else ", the default for small images",
-    )
+    kind = f"images of {LENET_FROM}x{LENET_FROM} pixels and more" if large else "small images"
+    return name, f", the default for {kind}"
 
 
 def refuse(options: ImageOptions, what: str) -> None:
@@ -119,6 +115,14 @@ def refuse(options: ImageOptions, what: str) -> None:
         raise ValueError(f"--network {options.network} is for images, but {what}")
     if options.augment:
         raise ValueError(f"--augment is for images, but {what}")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return height and width of a text such as 32x48, or 32 for a square."""
+    sides = text.lower().split("x")
+    if not all(side.isdecimal() and int(side) > 0 for side in sides) or len(sides) > 2:
+        raise ValueError(f"--resize must be a height and a width such as 32x48, or 32 for both, but is {text!r}")
+    return int(sides[0]), int(sides[-1])
 
 
 def _network(model: Any, name: str, options: ImageOptions) -> Callable[[Layer, int], Layer]:
@@ -154,11 +158,3 @@ def _parse_augmentation(text: str) -> tuple[str, float | None]:
         expected = "a share such as flip:0.5" if share else f"a number of pixels such as {name}:4"
         raise ValueError(f"--augment {name} takes {expected}, but {text!r} was given")
     return name, value
-
-
-def _parse_size(text: str) -> tuple[int, int]:
-    """Return height and width of a text such as 32x48, or 32 for a square."""
-    sides = text.lower().split("x")
-    if not all(side.isdecimal() and int(side) > 0 for side in sides) or len(sides) > 2:
-        raise ValueError(f"--resize must be a height and a width such as 32x48, or 32 for both, but is {text!r}")
-    return int(sides[0]), int(sides[-1])
