@@ -157,6 +157,21 @@ def test_a_u_shaped_network_learns_where_it_is_bright(larger):
     learns(network_of(u_shaped(larger), Data(shape=(None, 8, 8, 2)), loss=ps.BinaryCrossEntropy), X, is_bright)
 
 
+def test_pixels_that_are_bytes_train_like_the_same_pixels_scaled_before():
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 6, 1), dtype=np.uint8)
+    y = np.arange(12) % 3
+
+    def trained(rescale, X):
+        network = network_of(
+            lambda x: ps.dense(ps.Flatten(ps.conv(rescale(x), 3)), 3, None), Data(shape=(None, 6, 6, 1))
+        )
+        network.fit(X, y, epochs=2, seed=0, engine="reference", dtype="float64")
+        return network.predict(X)
+
+    scaled = trained(lambda x: x, pixels / 255)
+    np.testing.assert_allclose(trained(lambda x: ps.Rescale(x, 1 / 255), pixels), scaled, rtol=1e-9)
+
+
 def test_a_sequence_is_learned_by_convolutions_too():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((24, 12, 2)), rng.integers(0, 2, 24)
