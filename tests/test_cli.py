@@ -155,7 +155,7 @@ def test_images_and_labels_in_idx_format_are_trained(run):
         file.write(idx(labels))
     code, out, err = run("train", "images", "--labels", "labels", *QUICK)
     assert code == 0, err
-    assert "images: 90 rows, 16 columns" in out
+    assert "images: 90 images of 4x4 pixels, grey" in out
     assert run("evaluate", "model.safetensors", "images", "--labels", "labels")[0] == 0
     assert "has no labels" in error_of(run("train", "images"))
 
@@ -317,7 +317,7 @@ def test_doctor_and_version_and_help_say_what_there_is(run):
 def test_help_is_quick_because_nothing_heavy_is_loaded():
     code = "import sys; from pysmorch import cli; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"sklearn", "scipy", "pyarrow", "narwhals"} & set(loaded)
+    assert not {"sklearn", "scipy", "pyarrow", "narwhals", "PIL"} & set(loaded)
 
 
 def test_a_reader_that_has_had_enough_is_no_error(run, tmp_path):

@@ -38,6 +38,7 @@ def test_incomes_are_predicted_from_a_csv_without_a_header_and_with_gaps(run):  
 def test_a_plain_network_reads_handwritten_digits():
     source = read(str(DATA / "mnist10k-images-idx3-ubyte.gz"), labels=str(DATA / "mnist10k-labels-idx1-ubyte.gz"))
     X, y = source.features / 255, source.labels
-    network = ps.Network(ps.CrossEntropy(ps.mlp(ps.Data(shape=(None, 784)), [256, 128], 10, seed=0)))
+    pixels = ps.Flatten(ps.Data(shape=(None, 28, 28, 1)))
+    network = ps.Network(ps.CrossEntropy(ps.mlp(pixels, [256, 128], 10, seed=0)))
     network.fit(X[:8000], y[:8000], epochs=10, seed=0)
     assert network.evaluate(X[8000:], y[8000:])["accuracy"] >= 0.95

@@ -93,10 +93,23 @@ def test_a_truncated_parquet_file_is_refused(tmp_path):
         read(str(path))
 
 
-def test_npz_is_read_and_images_become_rows(tmp_path):
-    np.savez(tmp_path / "d.npz", images=np.zeros((5, 3, 2), np.uint8), labels=np.arange(5))
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((5, 6), "5 rows, 6 columns"),
+        ((5, 3, 2), "5 images of 3x2 pixels, grey"),
+        ((5, 3, 2, 3), "5 images of 3x2 pixels, colour"),
+        ((5, 3, 2, 4), "5 images of 3x2 pixels, 4 channels"),
+        ((5, 2, 3, 2, 2), "5 rows, 24 columns"),
+    ],
+)
+def test_npz_is_read_and_three_or_four_axes_are_images(tmp_path, shape, expected):
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    np.savez(tmp_path / "d.npz", images=array, labels=np.arange(5))
     source = read(str(tmp_path / "d.npz"))
-    assert source.features.shape == (5, 6)
+    assert source.description == f"d.npz: {expected}"
+    assert source.features.dtype == np.uint8
+    np.testing.assert_array_equal(source.features.ravel(), array.ravel())
     assert source.labels.tolist() == [0, 1, 2, 3, 4]
 
 
@@ -105,6 +118,7 @@ def test_npz_is_read_and_images_become_rows(tmp_path):
     [
         ({"a": np.zeros(3)}, r"has no array X .* there are a"),
         ({"X": np.zeros(3)}, "expected rows of features"),
+        ({"X": np.zeros((3, 0, 2))}, "expected rows of features"),
         ({"X": np.zeros((3, 2)), "y": np.zeros(2)}, "X has 3 rows, but y has shape"),
         ({"X": np.array([[None, "a"]], dtype=object)}, "can run code"),
     ],
@@ -135,7 +149,7 @@ def test_idx_images_and_labels_are_read(tmp_path, pack):
     (tmp_path / "labels").write_bytes(pack(idx(np.array([3, 1, 2, 1]))))
     source = read(str(tmp_path / "images"), labels=str(tmp_path / "labels"))
     assert source.features.dtype == np.uint8
-    np.testing.assert_array_equal(source.features, images.reshape(4, 6))
+    np.testing.assert_array_equal(source.features, images[:, :, :, None])
     assert source.labels.tolist() == [3, 1, 2, 1]
 
 
@@ -145,6 +159,7 @@ def test_idx_images_and_labels_are_read(tmp_path, pack):
         (idx(np.zeros((4, 3, 2)))[:-1], None, "27 bytes? its sizes|truncated or altered"),
         (gzip.compress(idx(np.zeros((400, 3, 2))))[:-5], None, "damaged or truncated gzip"),
         (idx(np.zeros(4)), None, "holds labels, not images"),
+        (idx(np.zeros((0, 3, 2))), None, "holds no images"),
         (idx(np.zeros((4, 2))), idx(np.zeros(3)), "expected one label each"),
         (idx(np.zeros((4, 2))), b"\0\0\x08", "not an idx file of bytes"),
         (idx(np.zeros((4, 2))), None, ""),
@@ -174,5 +189,8 @@ def test_a_file_comes_before_a_bundled_set_of_the_same_name(tmp_path, monkeypatc
 def test_a_name_that_is_nothing_gets_a_hint(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"did you mean digits\?"):
         read("digit")
-    with pytest.raises(SourceError, match="is a folder"):
+    with pytest.raises(SourceError, match="has no images"):
         read(str(tmp_path))
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    with pytest.raises(SourceError, match=r"--resize, --grey, --colour and --skip-bad are for folders of images"):
+        read(str(tmp_path / "t.csv"), resize=(2, 2))

@@ -41,6 +41,28 @@ def test_an_operation_is_told_the_numbers_of_its_layer_and_nothing_that_is_none(
     assert numbers_of(relu) == {}
 
 
-def test_dropout_of_channels_is_not_mistaken_for_plain_dropout():
-    assert why_not_layers(graph(ps.Dropout(IMAGES, 0.5))) is None
-    assert why_not_layers(graph(ps.Dropout(IMAGES, 0.5, True))) == "Dropout of channels has no native operation"
+def test_the_extension_says_which_operations_it_has():
+    class Unknown(ps.Layer):
+        native = "something_else"
+
+    assert why_not_layers([Unknown(IMAGES)]) == "Unknown has no native operation"
+
+
+@pytest.mark.parametrize("make", [ps.Dropout, ps.RandomShift, ps.RandomFlip, lambda x: ps.Cutout(x, 2)])
+def test_what_does_nothing_in_prediction_is_left_out_of_it(make):
+    relu = ps.Relu(make(IMAGES))
+    assert [o["kind"] for o in Lowering(graph(relu), relu, training=False).operations] == ["relu"]
+    assert len(Lowering(graph(relu), relu).operations) == 2
+
+
+def test_a_normalisation_takes_in_what_follows_it():
+    entrance = ps.Conv2d(IMAGES, 6, 3)
+    out = ps.Relu(ps.Add(ps.batch_norm(ps.Conv2d(entrance, 6, 3)), entrance))
+    assert [o["kind"] for o in Lowering(graph(out), out).operations] == ["conv2d", "conv2d", "normalize"]
+    # A value that somebody else looks at stays a value of its own.
+    normalized = ps.Normalize(IMAGES)
+    out = ps.Add(ps.Scale(normalized), normalized)
+    assert [o["kind"] for o in Lowering(graph(out), out).operations] == ["normalize", "scale", "add"]
+    twice = ps.batch_norm(entrance)
+    out = ps.Add(twice, twice)
+    assert [o["kind"] for o in Lowering(graph(out), out).operations] == ["conv2d", "normalize", "add"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import Data, Network
+from pysmorch.engine import prediction
 from pysmorch.engine.extension import extension
 from pysmorch.gradcheck.cases import LAYER_CASES
 from tests.engine.test_native import NATIVE_CASES, branching, closed
@@ -207,3 +208,23 @@ def test_evaluate_measures_what_the_loss_says():
     outputs = network.predict(X, engine="reference")
     np.testing.assert_allclose(measures["loss"], network.loss.compute(outputs), rtol=1e-9)
     np.testing.assert_allclose(measures["accuracy"], np.average(outputs.argmax(1) == y, weights=w), rtol=1e-9)
+
+
+def test_rows_with_many_values_are_computed_a_few_at_a_time_on_the_reference_path(monkeypatch):
+    sizes = []
+
+    class Watching(ps.Layer):
+        def compute(self, x):
+            sizes.append(len(x))
+            return x
+
+    network = ps.Network(ps.SquareLoss(Watching(ps.Data(shape=(None, 3, 5)))))
+    X = np.random.default_rng(0).standard_normal((10, 3, 5))
+    np.testing.assert_array_equal(network.predict(X), X)
+    assert sizes == [10]
+    monkeypatch.setattr(prediction, "VALUES_AT_A_TIME", 130)
+    np.testing.assert_array_equal(network.predict(X), X)
+    assert sizes == [10, 4, 4, 2]
+    monkeypatch.setattr(prediction, "VALUES_AT_A_TIME", 1)
+    network.predict(X[:2])
+    assert sizes[-2:] == [1, 1]

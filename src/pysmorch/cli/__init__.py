@@ -17,8 +17,10 @@ app = typer.Typer(
     help="Neural networks on the machine people have: tables and small images in, a model file and an honest score out.",
 )
 
-SOURCE = "a CSV or Parquet file, an .npz, an idx file of images, or a bundled set: digits, iris, wine, breast-cancer, diabetes"
-
+SOURCE = (
+    "a CSV or Parquet file, an .npz, an idx file of images, a folder of images (FOLDER/CLASS/FILE), "
+    "or a bundled set: digits, iris, wine, breast-cancer, diabetes"
+)
 
 INTERRUPTED = 130
 
@@ -70,6 +72,29 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
     batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="mlp, or for images also lenet, resnet20, resnet32, resnet44, resnet56, mobilenet_small; "
+            "without it lenet for images of 16x16 pixels and more"
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="random changes of images while training, separated by commas: shift:PIXELS, flip (left-right), "
+            "crop:SIZE (the network then sees smaller images, in prediction the centre), cutout:SIZE (a square of zeros)"
+        ),
+    ] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, height x width as in 32x48, or 32")
+    ] = None,
+    grey: Annotated[bool, typer.Option("--grey", help="make all image files grey")] = False,
+    colour: Annotated[bool, typer.Option("--colour", help="take all image files as colour")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
     drop: Annotated[str | None, typer.Option(help="columns to leave out, separated by commas")] = None,
     no_header: Annotated[
         bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
@@ -78,7 +103,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
 ) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
-    from pysmorch.cli import commands
+    from pysmorch.cli import commands, images
 
     options = {
         "hidden": commands.parse_hidden(hidden),
@@ -87,6 +112,7 @@ def train(
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "precision": precision,
     }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     commands.train(
@@ -101,6 +127,7 @@ def train(
         seed,
         quiet,
         given,
+        images.parse(network, augment, resize, grey, colour, skip_bad),
     )
 
 
@@ -110,11 +137,19 @@ def predict(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None,
     no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
 ) -> None:
-    """Predict the rows of a source: a column with the prediction, and one with each class's probability."""
+    """Predict the rows of a source: a column with the prediction, and one with each class's probability.
+
+    Image files, one or a folder with or without class folders, come with their names. They are made grey or coloured as the
+    model takes them, and resized if those of the training were.
+    """
     from pysmorch.cli import commands
 
-    commands.predict(model, source, out, no_header)
+    commands.predict(model, source, out, no_header, resize, skip_bad)
 
 
 @app.command()
@@ -126,11 +161,15 @@ def evaluate(
     ] = None,
     labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
     no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
 ) -> None:
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import commands
 
-    commands.evaluate(model, source, target, labels, no_header)
+    commands.evaluate(model, source, target, labels, no_header, resize, skip_bad)
 
 
 @app.command()

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.cli import figures
+from pysmorch.cli import figures, images
 from pysmorch.engine.dataset import check_finite
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.base import split_rows
 from pysmorch.files import ModelFileError, load, write_whole
 from pysmorch.files.writing import check_writable
 from pysmorch.layers.base import Array
-from pysmorch.sources import Source, SourceError, read
+from pysmorch.sources import Source, SourceError, describe_images, has_image_files, read
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of whole numbers with at most so many distinct ones is taken to be classes."""
@@ -34,6 +34,7 @@ def train(
     seed: int,
     quiet: bool,
     options: dict[str, Any],
+    image_options: images.ImageOptions,
 ) -> None:
     """Read, infer the task, hold out rows, train, measure, write."""
     if task not in (None, "classification", "regression"):
@@ -44,8 +45,10 @@ def train(
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {seed}")
     check_writable(out)
     say = _silent if quiet else print
-    source = read(source_name, header, labels)
+    source = read(source_name, header, labels, image_options.resize, image_options.colours, image_options.skip_bad)
     say(source.description)
+    for remark in source.remarks:
+        say(remark)
     X, y, target_name = _features_and_target(source, target, header)
     X = _without(X, drop, source.name)
     X, y = _with_labels(X, y, target_name, say)
@@ -53,22 +56,35 @@ def train(
     say(f"{task}: {reason}")
     estimator: Any = Classifier if task == "classification" else Regressor
     model = estimator(random_state=seed, verbose=not quiet, **options)
+    notes: dict[str, Any] = {"source": source.name, "task": task}
+    if _are_images(X):
+        network, reason = images.equip(model, image_options, X.shape[1:], options)
+        say(f"network: {network}{reason}")
+        notes |= {"network": network, **image_options.notes}
+    else:
+        images.refuse(image_options, f"{source.name} has rows of columns")
+        notes |= {"target": target_name, "header": header}
     if task == "classification" and len(np.unique(y)) < 2:
         raise ValueError(
             f"the target {target_name!r} has one class only, {y.tolist()[0]!r}; there is nothing to tell apart"
+            + ("" if source.files is None else f"; put the images of others into folders of their own in {source_name}")
         )
     training, held_out = _split(y, task, test, seed, say)
-    model.fit(_take(X, training), y[training])
-    model.notes_ = {"source": source.name, "target": target_name, "task": task, "header": header}
+    X_training, X_held_out = _take(X, training), _take(X, held_out)
+    del source, X  # images may take much memory
+    model.fit(X_training, y[training])
+    model.notes_ = notes
     if len(held_out):
-        measured = figures.measure(model, _take(X, held_out), y[held_out], y[training])
+        measured = figures.measure(model, X_held_out, y[held_out], y[training])
         model.notes_["test"] = measured.values
         print(f"on {len(held_out)} held-out rows:\n{measured.text}")
     model.save(out)
     print(f"model written to {out}")
 
 
-def predict(model_name: str, source_name: str, out: str | None, no_header: bool | None) -> None:
+def predict(
+    model_name: str, source_name: str, out: str | None, no_header: bool | None, resize: str | None, skip_bad: bool
+) -> None:
     """Write the predictions for all rows."""
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -78,8 +94,11 @@ def predict(model_name: str, source_name: str, out: str | None, no_header: bool 
     if out is not None:
         check_writable(out)
     model = _load_estimator(model_name)
-    X = _features_for(model, read(source_name, _header(model, no_header)))
-    columns: dict[str, Any] = {}
+    source = _read_for(model, source_name, _header(model, no_header), None, resize, skip_bad)
+    for remark in source.remarks:
+        print(remark, file=sys.stderr)
+    X = _features_for(model, source)
+    columns: dict[str, Any] = {} if source.files is None else {"file": np.array(source.files)}
     if isinstance(model, Classifier):
         p = model.predict_proba(X)
         columns["prediction"] = model.classes_[p.argmax(1)]
@@ -87,7 +106,7 @@ def predict(model_name: str, source_name: str, out: str | None, no_header: bool 
     else:
         values = model.predict(X).reshape(X.shape[0], -1)
         names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
-        columns = {name: values[:, i] for i, name in enumerate(names)}
+        columns |= {name: values[:, i] for i, name in enumerate(names)}
     table = pa.table({name: pa.array(column.tolist()) for name, column in columns.items()})
     if out is None:
         csv.write_csv(table, sys.stdout.buffer)
@@ -99,13 +118,24 @@ def predict(model_name: str, source_name: str, out: str | None, no_header: bool 
         print(f"{table.num_rows} predictions written to {out}")
 
 
-def evaluate(model_name: str, source_name: str, target: str | None, labels: str | None, no_header: bool | None) -> None:
+def evaluate(
+    model_name: str,
+    source_name: str,
+    target: str | None,
+    labels: str | None,
+    no_header: bool | None,
+    resize: str | None,
+    skip_bad: bool,
+) -> None:
     """Print the figures of a model on all rows of a source."""
     model = _load_estimator(model_name)
     header = _header(model, no_header)
-    source = read(source_name, header, labels)
+    source = _read_for(model, source_name, header, labels, resize, skip_bad)
+    for remark in source.remarks:
+        print(remark)
     _, y, name = _features_and_target(source, target or model.notes_.get("target"), header)
     X, y = _with_labels(_features_for(model, source), y, name, print)
+    y = _as_in_training(model, y)
     print(f"on {len(y)} rows of {source.name}:\n{figures.measure(model, X, y, None).text}")
 
 
@@ -150,6 +180,11 @@ def _silent(text: str) -> None:
 def _features_and_target(source: Source, target: str | None, header: bool) -> tuple[Any, Any, str]:
     if source.labels is not None:
         return source.features, source.labels, target or "labels"
+    if source.files is not None:
+        raise SourceError(
+            f"{source.name} has no class folders; put the images of each class into a folder of its own, "
+            f"{source.name}/CLASS/FILE"
+        )
     if isinstance(source.features, np.ndarray):
         raise SourceError(f"{source.name} has no labels; name them with --labels, or put an array y into the .npz")
     names = source.features.column_names
@@ -236,6 +271,15 @@ def _check_columns(X: Any) -> None:
                 )
 
 
+def _as_in_training(model: Any, y: Array) -> Array:
+    """Return classes in the kind of the training: names of folders are text, also where idx files have numbers."""
+    if isinstance(model, Regressor) or y.dtype.kind == model.classes_.dtype.kind:
+        return y
+    known = {str(label): label for label in model.classes_.tolist()}
+    labels = [str(label) for label in y.tolist()]
+    return np.array([known[label] for label in labels]) if known.keys() >= set(labels) else y
+
+
 def _infer_task(y: Array, task: str | None) -> tuple[str, str]:
     count = len(np.unique(y))
     kind = "text values" if y.dtype.kind not in "fiub" else "numbers"
@@ -265,10 +309,32 @@ def _take(X: Any, rows: Array) -> Any:
     return X[rows] if isinstance(X, np.ndarray) else X.take(rows)
 
 
+def _are_images(X: Any) -> bool:
+    return isinstance(X, np.ndarray) and X.ndim == 4
+
+
+def _read_for(
+    model: Any, source_name: str, header: bool, labels: str | None, resize: str | None, skip_bad: bool
+) -> Source:
+    """Read a source; image files become as the model takes them."""
+    size = None if resize is None else images.parse_size(resize)
+    if model.image_shape_ is None or not has_image_files(source_name):
+        return read(source_name, header, labels, size, skip_bad=skip_bad)
+    height, width, channels = model.image_shape_
+    if size is None and "resize" in model.notes_:
+        size = height, width
+    return read(source_name, header, labels, size, "grey" if channels == 1 else "colour", skip_bad)
+
+
 def _features_for(model: Any, source: Source) -> Any:
     """Return the columns that a model knows, by name; by place where neither has names."""
-    X, names = source.features, model.columns_.names
+    X = source.features
+    if model.image_shape_ is not None:
+        return _images_for(model, source)
+    names = model.columns_.names
     if names is None:
+        if _are_images(X):
+            X = X.reshape(len(X), -1)
         if not isinstance(X, np.ndarray):
             raise ValueError(f"the model was trained on an array, but {source.name} is a table")
         check_finite(X, "X")
@@ -289,6 +355,18 @@ def _features_for(model: Any, source: Source) -> Any:
     return X.select(names)
 
 
+def _images_for(model: Any, source: Source) -> Array:
+    takes = f"images of {describe_images(model.image_shape_)}"
+    if not _are_images(source.features):
+        raise ValueError(f"the model takes {takes}, but is given {source.description}")
+    if source.features.shape[1:] != model.image_shape_:
+        height, width, _ = model.image_shape_
+        advice = "" if source.files is None else f"; --resize {height}x{width} makes them fit"
+        raise ValueError(f"the model takes {takes}, but is given {source.description}{advice}")
+    check_finite(source.features, "X")
+    return source.features
+
+
 def _load_estimator(path: str) -> Any:
     model = load(path)
     if not isinstance(model, (Classifier, Regressor)):
@@ -301,6 +379,8 @@ def _header(model: Any, no_header: bool | None) -> bool:
 
 
 def _describe_columns(model: Any) -> str:
+    if model.image_shape_ is not None:
+        return f"  images: {describe_images(model.image_shape_)}"
     columns = model.columns_.columns
     if columns is None:
         return f"  columns: {model.n_features_in_} numbers"

@@ -71,8 +71,8 @@ def check_finite(array: Array, what: str) -> None:
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
-        column = f", column {place[1]}" if len(place) > 1 else ""
-        raise ValueError(f"{what} has {array[place]} in row {place[0]}{column}; replace or remove such values first")
+        within = "" if len(place) == 1 else f", column {place[1]}" if len(place) == 2 else f", place {place[1:]}"
+        raise ValueError(f"{what} has {array[place]} in row {place[0]}{within}; replace or remove such values first")
 
 
 def _check_weights(sample_weight: ArrayLike | None, num_data: int, what: str) -> Array | None:

@@ -21,6 +21,9 @@ NUMBERS = ("slope", "rate", "epsilon", "momentum", "num_groups", "channelwise", 
 RENAMES = frozenset({"data", "reshape"})
 """Layers that need no operation: they bring data in, or give them another shape."""
 
+ONLY_IN_TRAINING = ("dropout", "random_shift", "random_flip", "cutout")
+"""What does nothing in prediction."""
+
 BLOCKS = ("linear", "conv2d", "conv_transpose2d", "normalize")
 """Operations that take in what follows them."""
 
@@ -110,7 +113,7 @@ class Lowering:
             self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
             return [layer]
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
-        if layer.native == "reshape" or (layer.native == "dropout" and not self._training):
+        if layer.native == "reshape" or (layer.native in ONLY_IN_TRAINING and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
         operation = {

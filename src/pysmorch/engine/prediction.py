@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from pysmorch.layers.dense import Data
 
 ROWS_AT_A_TIME = 1024
 """On the reference path; larger batches only take more memory."""
+
+VALUES_AT_A_TIME = 2**26
+"""So many numbers all layers together may hand on at a time there: 256 MiB, where images have many channels."""
 
 NO_LOSS = {"kind": 0, "delta": 1.0, "smoothing": 0.0, "factors": []}
 
@@ -58,7 +62,7 @@ class Predictor:
                 pass  # the reference path names the entry
         for array in inputs:
             check_finite(array, "X")
-        return reference.predict(self._output, list(inputs), ROWS_AT_A_TIME, dtype)
+        return reference.predict(self._output, list(inputs), _rows_at_a_time(self._output), dtype)
 
     @property
     def is_native(self) -> bool:
@@ -106,6 +110,11 @@ class Predictor:
         )
         program.watch(watched, shapes, np.empty, self._dtype)
         return program
+
+
+def _rows_at_a_time(output: Any) -> int:
+    values_of_a_row = sum(prod(layer.out_dims[1:]) for layer in graph(output))
+    return max(1, min(ROWS_AT_A_TIME, VALUES_AT_A_TIME // max(values_of_a_row, 1)))
 
 
 def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:

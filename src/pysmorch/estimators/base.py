@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pysmorch.estimators.columns import ColumnError, Columns, as_table, is_table
-from pysmorch.layers import Data, Gelu, Layer, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh, mlp, weights_from
-from pysmorch.layers.base import Array
+from pysmorch.estimators.images import is_images, learn_scaling
+from pysmorch.layers import (
+    Data,
+    Flatten,
+    Gelu,
+    Layer,
+    LeakyRelu,
+    Mish,
+    Relu,
+    Rescale,
+    Selu,
+    Sigmoid,
+    Silu,
+    Tanh,
+    mlp,
+    weights_from,
+)
+from pysmorch.layers.base import Array, format_dims
 from pysmorch.losses import Loss
 from pysmorch.network import Network
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
@@ -47,7 +64,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """
 
     network_: Network
-    columns_: Columns
+    columns_: Columns | None
+    image_shape_: tuple[int, ...] | None
     n_features_in_: int
 
     # What a subclass defines.
@@ -78,7 +96,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Learn from rows X and their labels y.
 
         Args:
-            X: array (N, D) of finite numbers, or a data frame of any library with numbers, text and missing values.
+            X: array (N, D) of finite numbers, a data frame of any library with numbers, text and missing values, or images
+                (N, H, W) or (N, H, W, C).
             y: labels (N,), or (N, K) for several targets of a Regressor.
             sample_weight: one weight per row that is not negative.
             eval_set: (X, y) or (X, y, sample_weight) for early stopping and curves, instead of held-out rows.
@@ -89,15 +108,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._set_schedule(OneCycle)
         seed = self._seed
         held_out = self._validation_data(eval_set)
-        rows = np.arange(len(encoded))
-        if held_out is None and self._holds_out(len(rows)):
+        if held_out is None and self._holds_out(len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
-            rows, validation, _ = split_rows(classes, len(rows), self.validation_fraction, seed)
+            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, seed)
             held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
+            encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
         self._train(
-            encoded[rows],
-            codes[rows],
-            None if weights is None else weights[rows],
+            encoded,
+            codes,
+            weights,
             epochs=self.epochs,
             seed=seed,
             validation_data=held_out,
@@ -120,7 +139,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _start(
         self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
     ) -> tuple[Array, Array, Array | None]:
-        """Learn columns and labels and build the network."""
+        """Learn columns, or the scale of the pixels, and labels, and build the network."""
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
@@ -132,7 +151,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             if num_data == 0:
                 raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         else:
-            X = self._check_array(X, reset=True)
+            X = self._check_images(X, reset=True) if is_images(X) else self._check_array(X, reset=True)
             num_data = len(X)
         labels = self._check_labels(y, num_data)
         weights = self._check_weights(sample_weight, X)
@@ -141,22 +160,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             learn()
         codes = self._encode_labels(labels)
-        self.columns_ = Columns.learn_table(X, weights) if table else Columns.learn_array(X, weights)
-        encoded = self.columns_.encode_table(X) if table else self.columns_.encode_array(X)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._build()
+        if not table and X.ndim == 4:
+            self.columns_, self.image_shape_ = None, X.shape[1:]
+            encoded = X
+            self._build(Rescale(Data(shape=(None, *X.shape[1:])), *learn_scaling(X, weights)))
+        else:
+            columns = Columns.learn_table(X, weights) if table else Columns.learn_array(X, weights)
+            self.columns_, self.image_shape_ = columns, None
+            encoded = columns.encode_table(X) if table else columns.encode_array(X)
+            self._build(Data(shape=(None, columns.width)))
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
         return codes, encoded, self._row_weights(codes, weights)
 
-    def _build(self) -> None:
-        data = Data(shape=(None, self.columns_.width))
+    def _build(self, features: Layer) -> None:
         with weights_from(self._seed):
             if self.network is not None:
-                output = self.network(data, self._num_outputs())
+                output = self.network(features, self._num_outputs())
             else:
-                output = mlp(data, self.hidden, self._num_outputs(), ACTIVATIONS[self.activation], self.dropout)
+                rows = features if len(features.out_dims) == 2 else Flatten(features)
+                output = mlp(rows, self.hidden, self._num_outputs(), ACTIVATIONS[self.activation], self.dropout)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = self._make_optimizer()
 
@@ -183,6 +208,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             optimizer=self.optimizer_,
             batch_size=self._batch_size(len(encoded)),
             progress=bool(self.verbose),
+            precision=self.precision,
             **options,
         )
         self.loss_curve_ += self.history_["loss"]
@@ -235,6 +261,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f'early_stopping must be True, False or "auto", but is {self.early_stopping!r}')
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, but is {self.validation_fraction!r}")
+        if self.precision not in ("float32", "bf16", "auto"):
+            raise ValueError(f'precision must be "float32", "bf16" or "auto", but is {self.precision!r}')
         if self.batch_size != "auto" and (not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1):
             raise ValueError(f'batch_size must be "auto" or a positive integer, but is {self.batch_size!r}')
 
@@ -244,6 +272,25 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self, X, reset=reset, dtype=None if pixels else "numeric", ensure_min_features=1, ensure_all_finite=True
         )
         return checked
+
+    def _check_images(self, X: Any, reset: bool) -> Array:
+        """Return images with an axis for their channels, in the dtype that they have."""
+        pixels = isinstance(X, np.ndarray) and X.dtype == np.uint8
+        images: Array = check_array(X, dtype=None if pixels else "numeric", allow_nd=True, input_name="X")
+        found = images.shape
+        images = images[..., None] if images.ndim == 3 else images
+        if 0 in found:
+            raise ValueError(f"X has shape {found}; images need at least one pixel")
+        if reset:
+            self.n_features_in_ = prod(images.shape[1:])
+            if hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+        elif images.shape[1:] != self.image_shape_:
+            raise ValueError(
+                f"X has shape {found}, but this {type(self).__name__} was trained on images and expects shape "
+                f"{format_dims((None, *(self.image_shape_ or ())))}"
+            )
+        return images
 
     def _check_weights(self, sample_weight: Any, X: Any) -> Array | None:
         if sample_weight is None:
@@ -257,6 +304,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _encode(self, X: Any) -> Array:
         """Return rows as the network takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
+        if self.columns_ is None:
+            return self._check_images(as_table(X).to_numpy() if is_table(X) else X, reset=False)
         if self.columns_.columns is None:
             if is_table(X):
                 validate_data(self, X, skip_check_array=True, reset=False)
@@ -299,12 +348,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         from pysmorch.files import network_to_parts
 
         network, tensors = network_to_parts(self.network_)
-        columns, column_tensors = self.columns_.to_parts()
+        columns, column_tensors = (None, {}) if self.columns_ is None else self.columns_.to_parts()
         labels, label_tensors = self._label_parts()
         header = {
             "parameters": {name: value for name, value in self.get_params().items() if _is_plain(value)},
             "network": network,
             "columns": columns,
+            "image_shape": self.image_shape_,
             "labels": labels,
             "num_features": self.n_features_in_,
             "feature_names": list(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None,
@@ -334,7 +384,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ModelFileError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
         self = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()})
         self.network_ = network_from_parts(entry(header, "network", dict), tensors, layers)
-        self.columns_ = Columns.from_parts(entry(header, "columns", dict), part("columns"))
+        if header.get("image_shape") is None:  # there is no such entry in files of older versions
+            self.columns_, self.image_shape_ = Columns.from_parts(entry(header, "columns", dict), part("columns")), None
+        else:
+            self.columns_, self.image_shape_ = None, tuple(entries(header, "image_shape", int))
         self._take_label_parts(entry(header, "labels", dict), part("labels"))
         self.n_features_in_ = entry(header, "num_features", int)
         if entry(header, "feature_names", list, type(None)) is not None:
@@ -349,12 +402,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _check_read(self, error: type[ValueError]) -> None:
         """Say what does not fit in a model that was read."""
-        names = self.columns_.names
+        columns = self.columns_
         (data,) = self.network_.inputs if len(self.network_.inputs) == 1 else (None,)
-        count = self.n_features_in_
-        if data is None or tuple(data.out_dims[1:]) != (self.columns_.width,):
-            raise error("its columns do not fit its network")
-        if (len(self.columns_.mean) if names is None else len(names)) != count:
+        if columns is None:
+            shape = self.image_shape_ or ()
+            if data is None or len(shape) != 3 or tuple(data.out_dims[1:]) != shape:
+                raise error("the shape of its images does not fit its network")
+            count = prod(shape)
+        else:
+            if data is None or tuple(data.out_dims[1:]) != (columns.width,):
+                raise error("its columns do not fit its network")
+            count = len(columns.mean if columns.names is None else columns.names)
+        if count != self.n_features_in_:
             raise error("its columns are not as many as its features")
         if tuple(self.network_.output.out_dims[1:]) != (self._num_outputs(),):
             raise error("its labels do not fit its network")
@@ -365,7 +424,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise error(f"its parameters are wrong: {wrong}") from wrong
 
     def __sklearn_tags__(self) -> Any:
-        return super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
 
 def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:

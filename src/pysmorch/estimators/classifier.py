@@ -41,18 +41,25 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         patience: epochs without a better loss before training stops.
         label_smoothing: share of each label that is spread over all classes.
         class_weight: "balanced", or a dictionary from class to weight.
-        network: a function of (input layer, number of outputs) that returns the last layer of a network of your own,
-            instead of `hidden`, `activation` and `dropout`.
+        network: a function of (input layer, number of outputs) that returns the last layer of a network of your own, or of
+            `pysmorch.models`, instead of `hidden`, `activation` and `dropout`.
+        precision: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
         random_state: an integer makes every training of the same data the same.
         verbose: whether progress is shown.
+
+    Images (N, H, W) or (N, H, W, C) go into the network as they are, each with the shape (H, W, C), where a `Rescale` layer
+    gives all pixels together mean 0 and variance 1; without `network`, their scaled pixels are the features of the dense
+    network.
 
     Attributes:
         classes_: the classes, sorted.
         network_: the trained `pysmorch.Network`.
-        columns_: what was learned about the columns.
+        columns_: what was learned about the columns; None for images.
+        image_shape_: (H, W, C) of the images; None for rows of features.
         history_: the `History` of the last training.
         loss_curve_, validation_curve_: loss of each epoch, on the training and the held-out rows.
-        n_iter_: epochs so far. n_features_in_, feature_names_in_: columns of the training.
+        n_iter_: epochs so far. n_features_in_, feature_names_in_: columns of the training, or the number of pixels
+            of an image.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
@@ -76,6 +83,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         label_smoothing: float = 0.0,
         class_weight: dict[Any, float] | str | None = None,
         network: Callable[[Any, int], Layer] | None = None,
+        precision: str = "float32",
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -93,6 +101,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.network = network
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 

@@ -29,10 +29,10 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             outliers, "quantile" the given quantile, "poisson" the rate of counts.
         quantile: for the quantile loss, between 0 and 1.
         hidden, activation, dropout, optimizer, learning_rate, weight_decay, batch_size, epochs, early_stopping,
-            validation_fraction, patience, network, random_state, verbose: as for `Classifier`.
+            validation_fraction, patience, network, precision, random_state, verbose: as for `Classifier`.
 
     Attributes:
-        network_, columns_, history_, loss_curve_, validation_curve_, n_iter_, n_features_in_, feature_names_in_: as for
+        network_, columns_, image_shape_, history_, loss_curve_, validation_curve_, n_iter_, n_features_in_, feature_names_in_: as for
             `Classifier`. n_outputs_: how many numbers are predicted.
 
     >>> from sklearn.datasets import load_diabetes
@@ -57,6 +57,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         loss: str = "square",
         quantile: float = 0.5,
         network: Callable[[Any, int], Layer] | None = None,
+        precision: str = "float32",
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -74,6 +75,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.loss = loss
         self.quantile = quantile
         self.network = network
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 

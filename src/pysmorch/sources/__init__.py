@@ -1,0 +1,6 @@
+"""Where data come from: CSV and Parquet files, .npz, MNIST's idx files, folders of images, and the sets that scikit-learn carries."""
+
+from pysmorch.sources.reading import BUNDLED, has_image_files, read
+from pysmorch.sources.source import Source, SourceError, describe_images
+
+__all__ = ["BUNDLED", "Source", "SourceError", "describe_images", "has_image_files", "read"]

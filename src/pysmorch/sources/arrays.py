@@ -1,0 +1,90 @@
+"""Arrays: .npz files of NumPy and idx files of MNIST's format."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+from pysmorch.sources.source import Source, SourceError
+
+FEATURE_NAMES = ("X", "x", "images", "data", "features", "x_train", "X_train")
+LABEL_NAMES = ("y", "Y", "labels", "target", "targets", "y_train")
+
+
+def read_npz(path: Path) -> Source:
+    """Read the features, and the labels if there are any, by the names that such arrays usually have."""
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            names = list(file.files)
+            features, targets = _pick(names, FEATURE_NAMES), _pick(names, LABEL_NAMES)
+            if features is None:
+                raise SourceError(f"{path} has no array X (or images, data); there are {', '.join(names) or 'none'}")
+            X = file[features]
+            y = None if targets is None else file[targets]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError) as error:
+        raise SourceError(f"{path}: not an .npz file, or a damaged one ({error})") from None
+    except SourceError:
+        raise
+    except ValueError as error:
+        raise SourceError(f"{path}: arrays of objects are not read, because they can run code ({error})") from None
+    if X.ndim < 2 or X.size == 0:
+        raise SourceError(
+            f"{path}: the array {features} has shape {X.shape}, expected rows of features (N, D) or images (N, H, W, C)"
+        )
+    if y is not None and (y.ndim == 0 or len(y) != len(X)):
+        raise SourceError(f"{path}: {features} has {len(X)} rows, but {targets} has shape {y.shape}")
+    return Source(path.name, _rows_or_images(X), y)
+
+
+def _rows_or_images(X: Array) -> Array:
+    """Return arrays with 3 or 4 axes as images (N, H, W, C), and all others as rows (N, D)."""
+    if X.ndim in (3, 4):
+        return X.reshape(*X.shape[:3], -1)
+    return X.reshape(len(X), -1)
+
+
+def _pick(names: list[str], known: tuple[str, ...]) -> str | None:
+    return next((name for name in known if name in names), None)
+
+
+def read_idx(path: Path, labels: str | None) -> Source:
+    """Read the images, and their labels from another file if it is named."""
+    images = _idx_array(path)
+    if images.ndim < 2:
+        raise SourceError(f"{path} holds labels, not images; name the file with the images first")
+    if images.size == 0:
+        raise SourceError(f"{path} holds no images: its sizes are {list(images.shape)}")
+    X = _rows_or_images(images)
+    if labels is None:
+        return Source(path.name, X)
+    if not Path(labels).is_file():
+        raise FileNotFoundError(f"{labels}: no such file")
+    y = _idx_array(Path(labels))
+    if y.ndim != 1 or len(y) != len(X):
+        raise SourceError(f"{labels} has shape {y.shape}, but {path} has {len(X)} images; expected one label each")
+    return Source(path.name, X, y.astype(np.int64))
+
+
+def _idx_array(path: Path) -> Array:
+    """Read the format of MNIST: two zeros, the type, the number of axes, their sizes (big-endian), the bytes."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{path}: damaged or truncated gzip file ({error})") from None
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
+        raise SourceError(f"{path}: not an idx file of bytes (its first bytes are {content[:4].hex(' ')})")
+    num_axes = content[3]
+    start = 4 + 4 * num_axes
+    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
+    expected = start + int(np.prod([float(size) for size in sizes]))
+    if num_axes == 0 or len(content) != expected:
+        raise SourceError(f"{path}: {len(content)} bytes, but its sizes {sizes} need {expected}; truncated or altered")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
