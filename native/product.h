@@ -49,9 +49,12 @@ template <> struct Entries<Pair> {
 
 // The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
 // these steps from one stretch to the next.
+// There may be several products of the same kind, whose A, B and C are some steps apart.
 struct Walk {
     size_t outer = 1, inner = 1, depth = 0, last = 0;
     ptrdiff_t a_outer = 0, a_inner = 0, b_outer = 0, b_inner = 0;
+    size_t products = 1;
+    ptrdiff_t a_product = 0, b_product = 0, c_product = 0;
 };
 inline Walk stretch(size_t depth) { return {1, 1, depth, depth}; }
 
@@ -59,29 +62,31 @@ inline Walk stretch(size_t depth) { return {1, 1, depth, depth}; }
 template <class T, class S, int ROWS, int NV, Form FORM>
 static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const Walk& walk, T* c, size_t c_stride, bool add) {
     using E = Entries<S>;
-    Vec<T> sums[ROWS][NV];
-    for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
     const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : DEPTH<T, S>;
     const size_t step = FORM == Form::columns ? stride : 1;
-    for (size_t o = 0; o < walk.outer; ++o)
-        for (size_t n = 0; n < walk.inner; ++n) {
-            const S* x = a + ptrdiff_t(o) * walk.a_outer + ptrdiff_t(n) * walk.a_inner;
-            const S* y = b + ptrdiff_t(o) * walk.b_outer + ptrdiff_t(n) * walk.b_inner;
-            const size_t depth = o + 1 == walk.outer && n + 1 == walk.inner ? walk.last : walk.depth;
-            for (size_t k = 0; k < depth; ++k) {
-                decltype(E::load(y)) columns[NV];
-                for (int j = 0; j < NV; ++j) columns[j] = E::load(y + j * LANES<T>);
-                for (int i = 0; i < ROWS; ++i) {
-                    const auto entry = E::everywhere(x[i * row]);
-                    for (int j = 0; j < NV; ++j) sums[i][j] = E::add_product(sums[i][j], entry, columns[j]);
+    for (size_t p = 0; p < walk.products; ++p, a += walk.a_product, b += walk.b_product, c += walk.c_product) {
+        Vec<T> sums[ROWS][NV];
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
+        for (size_t o = 0; o < walk.outer; ++o)
+            for (size_t n = 0; n < walk.inner; ++n) {
+                const S* x = a + ptrdiff_t(o) * walk.a_outer + ptrdiff_t(n) * walk.a_inner;
+                const S* y = b + ptrdiff_t(o) * walk.b_outer + ptrdiff_t(n) * walk.b_inner;
+                const size_t depth = o + 1 == walk.outer && n + 1 == walk.inner ? walk.last : walk.depth;
+                for (size_t k = 0; k < depth; ++k) {
+                    decltype(E::load(y)) columns[NV];
+                    for (int j = 0; j < NV; ++j) columns[j] = E::load(y + j * LANES<T>);
+                    for (int i = 0; i < ROWS; ++i) {
+                        const auto entry = E::everywhere(x[i * row]);
+                        for (int j = 0; j < NV; ++j) sums[i][j] = E::add_product(sums[i][j], entry, columns[j]);
+                    }
+                    x += step;
+                    y += b_stride;
                 }
-                x += step;
-                y += b_stride;
             }
-        }
-    for (int i = 0; i < ROWS; ++i)
-        for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
+    }
 }
 
 template <class T, class S> using Tile = void (*)(const S*, size_t, const S*, size_t, const Walk&, T*, size_t, bool);

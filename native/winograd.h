@@ -18,31 +18,30 @@ template <class V> inline void patch_column(const V& a, const V& b, const V& c, 
     out[3 * step] = b - d;
 }
 
-// The transformed patch whose upper left place is (top, left); places outside the image are zero. Vector `at` of the places of x is
-// taken, and entry t goes to v + t * step.
-template <class T> struct Patch {
+// Patches of an image, of which vector `at` of each place is taken; places outside the image are zero.
+template <class T> struct Patches {
     const T* x;
     ptrdiff_t height, width;
     size_t place;   // numbers of a place
 
-    void operator()(ptrdiff_t top, ptrdiff_t left, size_t at, Vec<T> (&v)[POINTS]) const {
-        Vec<T> d[POINTS], half[POINTS];
-        if (top >= 0 && left >= 0 && top + 4 <= height && left + 4 <= width) {
-            const T* from = x + size_t(top * width + left) * place + at;
-            for (size_t i = 0; i < 4; ++i)
-                for (size_t j = 0; j < 4; ++j) d[4 * i + j] = load(from + (i * size_t(width) + j) * place);
-        } else {
-            for (ptrdiff_t i = 0; i < 4; ++i)
-                for (ptrdiff_t j = 0; j < 4; ++j) {
-                    const ptrdiff_t r = top + i, c = left + j;
-                    const bool inside = r >= 0 && r < height && c >= 0 && c < width;
-                    d[4 * i + j] = inside ? load(x + size_t(r * width + c) * place + at) : Vec<T>{};
-                }
+    // B' d for the patch whose upper left place is (top, left), in four rows of four.
+    void columns(ptrdiff_t top, ptrdiff_t left, size_t at, Vec<T> (&half)[POINTS]) const {
+        const bool inside = top >= 0 && left >= 0 && top + 4 <= height && left + 4 <= width;
+        const T* from = x + (top * width + left) * ptrdiff_t(place) + ptrdiff_t(at);
+        for (ptrdiff_t j = 0; j < 4; ++j) {
+            Vec<T> d[4];
+            for (ptrdiff_t i = 0; i < 4; ++i) {
+                const bool here = inside || (top + i >= 0 && top + i < height && left + j >= 0 && left + j < width);
+                d[i] = here ? load(from + (i * width + j) * ptrdiff_t(place)) : Vec<T>{};
+            }
+            patch_column(d[0], d[1], d[2], d[3], half + j, 4);
         }
-        for (size_t j = 0; j < 4; ++j) patch_column(d[j], d[4 + j], d[8 + j], d[12 + j], half + j, 4);
-        for (size_t i = 0; i < 4; ++i) patch_column(half[4 * i], half[4 * i + 1], half[4 * i + 2], half[4 * i + 3], v + 4 * i, 1);
     }
 };
+// Row i of (B' d) B.
+template <class V> inline void patch_row(const V (&half)[POINTS], size_t i, V (&row)[4]) {
+    patch_column(half[4 * i], half[4 * i + 1], half[4 * i + 2], half[4 * i + 3], row, 1);
+}
 
 // A' m A: the 2 x 2 places of the output.
 template <class V> inline void places_of(const V (&m)[POINTS], V (&y)[4]) {

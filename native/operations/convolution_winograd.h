@@ -145,35 +145,54 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         winograd::transform_filter(g, u);
     }
 
-    // One channel of a patch, or two that become pairs.
-    static void transform_patch(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to) {
-        const winograd::Patch<T> patch{x.data, x.height, x.width, x.channels * P};
+    static winograd::Patches<T> patches_of(const Image& x) { return {x.data, x.height, x.width, x.channels * P}; }
+
+    // One channel of a patch, or two that become pairs; its points are in the order of the filters.
+    template <bool TURNED> static void transform_patch(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to) {
+        const auto patches = patches_of(x);
         const size_t point = point_of(entries(x.channels));
-        Points v, w{};
+        Points half, other{};
+        Vec<T> row[4], other_row[4];
         for (size_t c = 0; c < x.channels; c += PAIRS ? 2 : 1)
-            for (size_t half = 0; half < P; half += L) {
-                patch(top, left, c * P + half, v);
-                if constexpr (PAIRS) {
-                    if (c + 1 < x.channels) patch(top, left, (c + 1) * P + half, w);
-                    else std::fill(w, w + winograd::POINTS, Vec<T>{});
-                    for (size_t t = 0; t < winograd::POINTS; ++t) store_pairs(to + t * point + c / 2 * P + half, v[t], w[t]);
-                } else {
-                    for (size_t t = 0; t < winograd::POINTS; ++t) store(to + t * point + c * P + half, v[t]);
+            for (size_t at = 0; at < P; at += L) {
+                patches.columns(top, left, c * P + at, half);
+                if (PAIRS) {
+                    if (c + 1 < x.channels) patches.columns(top, left, (c + 1) * P + at, other);
+                    else std::fill(other, other + winograd::POINTS, Vec<T>{});
+                }
+                for (size_t i = 0; i < 4; ++i) {
+                    winograd::patch_row(half, i, row);
+                    if (PAIRS) winograd::patch_row(other, i, other_row);
+                    for (size_t j = 0; j < 4; ++j) {
+                        S* here = to + (TURNED ? winograd::turned(4 * i + j) : 4 * i + j) * point + at;
+                        if constexpr (PAIRS) store_pairs(here + c / 2 * P, row[j], other_row[j]);
+                        else store(here + c * P, row[j]);
+                    }
                 }
             }
     }
     // The same for the gradient, whose sums run over the rows of the batch.
     static void transform_patch_of_rows(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to) {
-        if constexpr (PAIRS) {
-            const winograd::Patch<T> patch{x.data, x.height, x.width, x.channels * P};
-            Points v, w;
-            for (size_t c = 0; c < x.channels; ++c) {
-                patch(top, left, c * P, v);
-                patch(top, left, c * P + L, w);
-                for (size_t t = 0; t < winograd::POINTS; ++t) store_row(to + t * point_of_rows(x.channels) + c * P / 2, v[t], w[t]);
+        const auto patches = patches_of(x);
+        const size_t point = point_of_rows(x.channels);
+        Points half, other;
+        Vec<T> row[4], other_row[4];
+        for (size_t c = 0; c < x.channels; ++c) {
+            patches.columns(top, left, c * P, half);
+            patches.columns(top, left, c * P + L, other);
+            for (size_t i = 0; i < 4; ++i) {
+                winograd::patch_row(half, i, row);
+                winograd::patch_row(other, i, other_row);
+                for (size_t j = 0; j < 4; ++j) {
+                    S* here = to + (4 * i + j) * point + c * DEPTH<T, S>;
+                    if constexpr (PAIRS) {
+                        store_row(here, row[j], other_row[j]);
+                    } else {
+                        store(here, row[j]);
+                        store(here + L, other_row[j]);
+                    }
+                }
             }
-        } else {
-            transform_patch(x, top, left, to);
         }
     }
 #ifdef PYSMORCH_BF16
@@ -205,23 +224,24 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const S* filters = PAIRS && !TURNED ? across_.get() : filters_.get();
         const size_t point = PAIRS && !TURNED ? K_ * stride : C_ * stride;
         const size_t tiles = num_tiles(y.channels), row = size_t(y.width) * y.channels * P;
-        const Walk walk = stretch(depth);
+        Walk walk = stretch(depth);
+        walk.products = POINTS;
+        walk.a_product = ptrdiff_t(point);
+        walk.b_product = ptrdiff_t(point_of(depth));
+        walk.c_product = ptrdiff_t(point_of(y.channels));
         for (size_t r = first; r < last; ++r) {
             for (int left_of_y = 0; left_of_y < y.width; left_of_y += 2) {
-                transform_patch(x, ptrdiff_t(2 * r) + top, left_of_y + left, patch);
-                for (size_t t = 0; t < POINTS; ++t) {
-                    const S* a = filters + (TURNED ? turned(t) : t) * point;
-                    for (size_t tile = 0; tile < tiles; ++tile) {
-                        const size_t f = tile_start(y.channels, tile), height = tile_start(y.channels, tile + 1) - f;
-                        tile_of<T, FORM, S>(int(height), two)(FORM == Form::rows ? a + f * stride : a + f, stride, patch + t * point_of(depth), P, walk,
-                                                              products + t * point_of(y.channels) + f * P, P, false);
-                    }
+                transform_patch<TURNED>(x, ptrdiff_t(2 * r) + top, left_of_y + left, patch);
+                for (size_t tile = 0; tile < tiles; ++tile) {
+                    const size_t f = tile_start(y.channels, tile), height = tile_start(y.channels, tile + 1) - f;
+                    tile_of<T, FORM, S>(int(height), two)(FORM == Form::rows ? filters + f * stride : filters + f, stride, patch, P, walk,
+                                                          products + f * P, P, false);
                 }
                 const bool below = 2 * r + 1 < size_t(y.height), behind = left_of_y + 1 < y.width;
                 T* to = y.data + (2 * r * size_t(y.width) + size_t(left_of_y)) * y.channels * P;
                 for (size_t i = 0; i < y.channels * P; i += L) {
                     Vec<T> m[POINTS], four[4];
-                    for (size_t t = 0; t < POINTS; ++t) m[t] = load(products + t * point_of(y.channels) + i);
+                    for (size_t t = 0; t < POINTS; ++t) m[t] = load(products + (TURNED ? turned(t) : t) * point_of(y.channels) + i);
                     places_of(m, four);
                     auto put = [&](T* at, const Vec<T>& v) { store(at, add ? load(at) + v : v); };
                     put(to + i, four[0]);
