@@ -17,10 +17,31 @@
 
 namespace pysmorch {
 
+// While there is one, buffers are not made: their bytes are counted.
+class Counting {
+  public:
+    Counting() : before_(current()) { current() = this; }
+    ~Counting() { current() = before_; }
+    Counting(const Counting&) = delete;
+    Counting& operator=(const Counting&) = delete;
+    static Counting*& current() {
+        static thread_local Counting* counting = nullptr;
+        return counting;
+    }
+    size_t bytes = 0;
+
+  private:
+    Counting* before_;
+};
+
 template <class T> class Buffer {
   public:
     // Room for n entries, zero when new.
     T* get(size_t n) {
+        if (Counting* counting = Counting::current()) {
+            counting->bytes += n * sizeof(T);
+            return nullptr;
+        }
         if (n > size_) {
             if (n > (size_t(1) << 46) / sizeof(T)) throw std::bad_alloc();
             data_.reset();
@@ -157,6 +178,11 @@ template <class T> class Operation {
     // Gradients of parameters, over the whole batch.
     virtual void add_tasks(const Step&, std::vector<Task>&) const {}
     virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
+
+    // Whether `gradient` reads the values of this operation, or their gradients, so that they are needed to the end of a step.
+    virtual bool gradient_reads_values() const { return true; }
+    // Whether the gradient for the last input may be written over that for the output.
+    virtual bool hands_back_in_place() const { return false; }
 
     // Operations a row, for the decision whether threads pay.
     virtual double work() const { return double(out->cols); }

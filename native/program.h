@@ -31,6 +31,10 @@ struct Epoch {
 
 // Products of fewer operations a step than this are done by one thread: two threads meeting a few times a step cost more.
 constexpr double WORK_TO_SHARE = 1.5e6;
+// Values and gradients of more bytes than this share room; below, they fit the second caches of the cores.
+constexpr size_t PLAN_FROM = 4 << 20;
+// Bytes between two of them, so that the same place of several is not in the same lines of a cache.
+constexpr size_t APART = 320;
 // Rows that go through all operations at a time in prediction, and numbers of their largest value.
 constexpr size_t ROWS_AT_A_TIME = 192, NUMBERS_AT_A_TIME = ROWS_AT_A_TIME << 10;
 
@@ -60,8 +64,6 @@ template <class T> class Program {
         items_.push_back({LOSS, 0, false});
         for (size_t i = operations.size(); i-- > 0;)
             for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
-        data_.resize(values.size());
-        grad_.resize(values.size());
         index_.resize(values.size());
     }
 
@@ -86,7 +88,7 @@ template <class T> class Program {
                 bool by_feature = false;
                 for (const Item& item : items_) {
                     const bool now = is_by_feature(item, s);
-                    if (now || by_feature) barrier.wait();
+                    if (now || by_feature || item.meet) barrier.wait();
                     by_feature = now;
                     run(item, s, now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread), epoch, labels, work);
                 }
@@ -169,7 +171,19 @@ template <class T> class Program {
     }
 
   private:
-    struct Item { int op; int phase; bool back; };
+    struct Item { int op; int phase; bool back; bool meet = false; };   // meet: all threads have to be done with what comes before
+    // A value or a gradient, and the items between which it is needed.
+    struct Place {
+        size_t size = 0;
+        int begin = -1, end = -1;
+        size_t offset = 0;
+        int over = -1;   // another place whose room it takes
+
+        void use(int first, int last) {
+            begin = begin < 0 ? first : std::min(begin, first);
+            end = std::max(end, last);
+        }
+    };
     struct alignas(64) Counter { std::atomic<size_t> task{0}; };
     // What a thread needs to predict some rows.
     struct Room {
@@ -189,13 +203,108 @@ template <class T> class Program {
         for (const auto& op : operations) work += 6.0 * double(n) * op->work();
         return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
     }
+    // Where values and gradients lie in one array. What is not needed any more makes room for others, unless all together are small:
+    // then threads would only wait for each other.
+    size_t plan(size_t panels) {
+        const size_t count = values.size();
+        const int end = int(items_.size()), at_loss = position(LOSS, false).first;
+        places_.assign(2 * count, {});   // values, then gradients
+        auto value = [&](const Value<T>* v) -> Place& { return places_[size_t(v - values.data())]; };
+        auto grad = [&](const Value<T>* v) -> Place& { return places_[count + size_t(v - values.data())]; };
+        size_t all = 0;
+        for (size_t v = 0; v < count; ++v) {
+            const size_t size = round_up(panels * values[v].cols * WIDE<T>, 64 / sizeof(T)) + APART / sizeof(T);
+            if (!values[v].is_index) places_[v].size = size;
+            if (values[v].needs_grad) places_[count + v].size = size;
+            all += places_[v].size + places_[count + v].size;
+        }
+        for (int v : inputs) value(&values[size_t(v)]).use(0, 0);
+        value(&values[size_t(loss.spec.value)]).use(at_loss, at_loss);
+        grad(&values[size_t(loss.spec.value)]).use(at_loss, at_loss);
+        std::vector<Task> tasks;
+        const Step s{panels * WIDE<T>, panels, seed, 0, 1};
+        for (size_t i = operations.size(); i-- > 0;) {
+            Operation<T>& op = *operations[i];
+            const auto [first, last] = position(int(i), false);
+            const auto [first_back, last_back] = position(int(i), true);
+            const size_t before = tasks.size();
+            op.add_tasks(s, tasks);
+            const bool kept = tasks.size() > before && op.gradient_reads_values();
+            const int until = kept ? end : std::max(last, last_back);
+            value(op.out).use(first, until);
+            if (op.out->needs_grad) grad(op.out).use(first_back, kept ? end : last_back);
+            for (size_t k = 0; k < op.in.size(); ++k) {
+                value(op.in[k]).use(first, until);
+                if (!op.in[k]->needs_grad) continue;
+                grad(op.in[k]).use(first_back, last_back);
+                const bool over = op.hands_back_in_place() && k + 1 == op.in.size() && op.first[k] && !kept && op.in[k]->cols == op.out->cols;
+                if (over && all * sizeof(T) > PLAN_FROM) grad(op.in[k]).over = int(count + size_t(op.out - values.data()));
+            }
+        }
+        for (Item& item : items_) item.meet = false;
+        if (all * sizeof(T) <= PLAN_FROM) {
+            size_t offset = 0;
+            for (Place& p : places_) {
+                p.offset = offset;
+                offset += p.size;
+            }
+            return offset;
+        }
+        return fit();
+    }
+
+    // The first gap that is free for as long as a place is needed, for one place after the other.
+    size_t fit() {
+        std::vector<int> order, root(places_.size());
+        for (size_t i = 0; i < places_.size(); ++i) {
+            int r = int(i);
+            while (places_[size_t(r)].over >= 0) r = places_[size_t(r)].over;
+            root[i] = r;
+            if (r != int(i)) places_[size_t(r)].use(places_[i].begin, places_[i].end);
+        }
+        for (size_t i = 0; i < places_.size(); ++i)
+            if (root[i] == int(i) && places_[i].size > 0) order.push_back(int(i));
+        std::sort(order.begin(), order.end(), [&](int a, int b) {
+            const Place &p = places_[size_t(a)], &q = places_[size_t(b)];
+            return p.begin != q.begin ? p.begin < q.begin : p.size != q.size ? p.size > q.size : a < b;
+        });
+        std::vector<const Place*> placed;   // by offset
+        size_t total = 0;
+        for (int i : order) {
+            Place& p = places_[size_t(i)];
+            size_t offset = 0;
+            for (const Place* q : placed) {
+                if (q->end < p.begin || q->begin > p.end) continue;
+                if (offset + p.size <= q->offset) break;
+                offset = std::max(offset, q->offset + q->size);
+            }
+            p.offset = offset;
+            total = std::max(total, offset + p.size);
+            for (const Place* q : placed)
+                if (q->end < p.begin && q->offset < offset + p.size && offset < q->offset + q->size) items_[size_t(p.begin)].meet = true;
+            placed.insert(std::upper_bound(placed.begin(), placed.end(), &p, [](const Place* a, const Place* b) { return a->offset < b->offset; }), &p);
+        }
+        for (size_t i = 0; i < places_.size(); ++i) places_[i].offset = places_[size_t(root[i])].offset;
+        return total;
+    }
+    std::pair<int, int> position(int op, bool back) const {
+        std::pair<int, int> found{-1, -1};
+        for (size_t i = 0; i < items_.size(); ++i)
+            if (items_[i].op == op && items_[i].back == back) {
+                if (found.first < 0) found.first = int(i);
+                found.second = int(i);
+            }
+        return found;
+    }
+
     void reserve(size_t n, int threads) {
         const size_t panels = panels_of(n);
+        T* all = room_.get(plan(panels));
         for (size_t v = 0; v < values.size(); ++v) {
             Value<T>& value = values[v];
             if (value.is_index) value.index = index_[v].get(n * value.cols);
-            else value.data = data_[v].get(panels * value.cols * WIDE<T>);
-            if (value.needs_grad) value.grad = grad_[v].get(panels * value.cols * WIDE<T>);
+            else value.data = all + places_[v].offset;
+            if (value.needs_grad) value.grad = all + places_[values.size() + v].offset;
         }
         sums_.assign(panels, {});
         loss.reserve(values[size_t(loss.spec.value)].cols, panels);
@@ -328,7 +437,8 @@ template <class T> class Program {
     std::vector<double> upto_, norms_;
     std::vector<Sums> sums_;
     std::vector<std::unique_ptr<Workspace<T>>> workspaces_;
-    std::vector<Buffer<T>> data_, grad_;
+    std::vector<Place> places_;
+    Buffer<T> room_;
     std::vector<Buffer<int64_t>> index_;
     std::vector<Room> rooms_;
 };

@@ -24,6 +24,7 @@ template <class T> class Filtering : public Operation<T> {
         require(W_ && size == taps() * C_ * g_.out_channels, d.kind + ": the weights have another size than the filters");
     }
 
+    bool gradient_reads_values() const override { return false; }
     double work() const override { return double(g_.out_places()) * double(taps()) * double(C_) * double(g_.out_channels); }
 
     // A shard is some rows of the images of one panel. Their number depends on the batch, and not on the threads.

@@ -14,6 +14,7 @@ template <class T> class Activate final : public Operation<T> {
     Activate(const Description& d, const Updater<T>&)
         : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
 
+    bool hands_back_in_place() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
@@ -148,6 +149,7 @@ template <class T> class Rescale final : public Operation<T> {
 
     Rescale(const Description& d, const Updater<T>&) : scale_(T(d.number("scale"))), shift_(T(d.number("shift"))) {}
 
+    bool hands_back_in_place() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         rescale(in[0]->data + from, out->data + from, to - from);
@@ -177,6 +179,7 @@ template <class T> class DropOut final : public Operation<T> {
         : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(uint64_t(std::nearbyint(d.number("rate") * 4294967296.0))),
           kept_(T(1) / T(1 - d.number("rate"))) {}
 
+    bool hands_back_in_place() const override { return true; }
     void reserve(size_t panels) override {
         mask_.get(panels * entries() * WIDE<T>);
         words_.get(panels * entries());

@@ -25,6 +25,9 @@ template <class T> class Normalize final : public Operation<T> {
         variance_ = d.states[1].first;
     }
 
+    bool gradient_reads_values() const override { return false; }
+    bool hands_back_in_place() const override { return true; }
+
     void reserve(size_t panels) override {
         shift_.get(3 * K_);
         sums_.get((panels + SHARDS) * 3 * K_);
