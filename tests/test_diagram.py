@@ -1,6 +1,7 @@
 """Diagrams are well-formed, complete and harmless, and nothing in them overlaps."""
 
 import re
+import sys
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pysmorch as ps
+from pysmorch import plots
 from pysmorch.layers.base import format_dims, graph
 from pysmorch.report import diagram
 from pysmorch.report.layout import lay_out
@@ -367,3 +369,13 @@ def test_a_network_shows_itself_in_a_notebook():
 def test_what_is_no_layer_is_refused():
     with pytest.raises(TypeError, match="diagram needs a layer or a network, but got list"):
         diagram([1, 2])
+
+
+def test_plots_say_what_to_install_where_matplotlib_is_missing(monkeypatch):
+    for module in ("matplotlib", "matplotlib.figure", "matplotlib.ticker"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        ImportError, match=r"^plots need Matplotlib: install it with  pip install \"pysmorch\[plots\]\"$"
+    ):
+        plots.loss_curves({"loss": [1.0]})
+    assert plots.diagram(mlp())
