@@ -283,6 +283,21 @@ def test_one_class_everywhere_has_no_boundary():
     plots.decision_boundary(Rule(), np.ones((3, 2)), ["left"] * 3).canvas.draw()
 
 
+def test_names_with_dollars_are_no_formulas():
+    model = Rule()
+    model.classes_ = np.array(["$5\\x", "{$}$"])
+    frame = pd.DataFrame(POINTS, columns=["$a_$", "b$$"])
+    for plot in (plots.decision_boundary, plots.confusion):
+        plot(model, frame, model.classes_[SIDES]).canvas.draw()
+
+
+def test_a_model_that_knows_one_class_has_no_boundary():
+    model = Rule()
+    model.classes_ = np.array(["all"])
+    with pytest.raises(ValueError, match="needs at least two classes, but the model knows only all"):
+        plots.decision_boundary(model, POINTS, ["all"] * 40)
+
+
 @pytest.mark.parametrize(
     ("X", "y", "message"),
     [

@@ -57,6 +57,11 @@ def canvases(ax: Any, names: Sequence[str], what: str, width: float, height: flo
     return figure, list(axes[: len(names)])
 
 
+def plain(name: object) -> str:
+    """Return a name as text that Matplotlib does not take for a formula."""
+    return str(name).replace("$", r"\$")
+
+
 def hide_frame(ax: Any, *sides: str) -> None:
     """Leave out sides of the frame around the axes; all of them when none is named."""
     for side in sides or ("left", "right", "top", "bottom"):

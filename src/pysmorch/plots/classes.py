@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pysmorch.layers.base import Array
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
 from pysmorch.network import Network
-from pysmorch.plots.canvas import INK, canvas, hide_frame, need
+from pysmorch.plots.canvas import INK, canvas, hide_frame, need, plain
 
 GRID = 200
 """Places along each axis at which the classifier is asked."""
@@ -37,6 +37,8 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     frame, points, names = _two_features(X)
     classes = _classes(model)
     codes = _codes(classes, y, len(points))
+    if len(classes) < 2:
+        raise ValueError(f"decision_boundary needs at least two classes, but the model knows only {classes[0]}")
     result, ax = canvas(ax, 6, 4.6)
 
     low, high = points.min(0), points.max(0)
@@ -61,8 +63,14 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     for k, name in enumerate(classes):
         if (codes == k).any():
             x1, x2 = points[codes == k].T
-            ax.scatter(x1, x2, s=22, color=colours[k], edgecolors="white", linewidths=0.6, label=str(name), zorder=3)
-    ax.set(title="Predicted classes", xlabel=names[0], ylabel=names[1], xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+            ax.scatter(x1, x2, s=22, color=colours[k], edgecolors="white", linewidths=0.6, label=plain(name), zorder=3)
+    ax.set(
+        title="Predicted classes",
+        xlabel=plain(names[0]),
+        ylabel=plain(names[1]),
+        xlim=(low[0], high[0]),
+        ylim=(low[1], high[1]),
+    )
     ax.legend(title="class", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return result
 
@@ -97,9 +105,10 @@ def confusion(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
         if count and len(classes) <= CLASSES_WITH_COUNTS:
             words = f"{count}\n{shares[i, j]:.0%}" if len(classes) <= CLASSES_WITH_SHARES else f"{count}"
             ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else INK)
-    places, names = range(len(classes)), [str(name) for name in classes]
-    ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0)
-    ax.set_yticks(places, names)
+    places, names = range(len(classes)), [plain(name) for name in classes]
+    size = min(9, 400 / len(classes))
+    ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+    ax.set_yticks(places, names, fontsize=size)
     ax.tick_params(length=0)
     right = np.trace(counts) / max(counts.sum(), 1)
     ax.set(title=f"{right:.1%} of {counts.sum():,} rows are right", xlabel="predicted class", ylabel="true class")
