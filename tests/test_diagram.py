@@ -282,6 +282,24 @@ def test_a_class_with_its_own_walk_has_sizes_too():
     assert f"for the output: root mean square {gradient}" in own
 
 
+def test_a_loss_with_its_own_walk_ends_the_picture():
+    class OwnLoss:
+        def __init__(self, in_layer):
+            self.in_layer = in_layer
+
+        def forward(self):
+            return np.mean(self.in_layer.forward())
+
+        def backward(self):
+            self.in_layer.backward(np.ones(self.in_layer.out_dims) / np.prod(self.in_layer.out_dims))
+
+    loss = OwnLoss(OwnWalk(ps.Linear(start(), 4)))
+    loss.forward()
+    loss.backward()
+    shown = [node.text for node in ElementTree.fromstring(diagram(loss)).iter(f"{SVG}text")]
+    assert shown[-2:] == ["OwnLoss", "scalar"]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_stand_out(bad):
     loss = ps.SquareLoss(ps.Linear(ps.Data([[bad, 1.0]]), 1), [[0.0]])
