@@ -17,7 +17,6 @@ from pysmorch.report import diagram
 from pysmorch.report.layout import lay_out
 from pysmorch.report.svg import escape
 
-RNG = np.random.default_rng(0)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -38,7 +37,7 @@ class OwnWalk:
 
 
 def start(size=6):
-    return ps.Data(RNG.standard_normal((5, size)))
+    return ps.Data(np.random.default_rng(0).standard_normal((5, size)))
 
 
 def end(layer):
