@@ -3,31 +3,42 @@
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
 from pysmorch.layers.base import Layer, ShapeError
 from pysmorch.layers.compose import batch_norm, dense, layer_norm, mlp
-from pysmorch.layers.dense import Bias, Data, Linear, Scale
+from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
+from pysmorch.layers.dense import Bias, Data, Linear, Rescale, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.embedding import Embedding
 from pysmorch.layers.merge import Add, Concat, Multiply
-from pysmorch.layers.normalization import LayerNormalize, Normalize
+from pysmorch.layers.normalization import GroupNormalize, LayerNormalize, Normalize
+from pysmorch.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from pysmorch.layers.randomness import weights_from
-from pysmorch.layers.shape import Flatten, Reshape
+from pysmorch.layers.shape import Flatten, Pad2d, Reshape, Upsample2d
 
 __all__ = [
     "Add",
+    "AvgPool2d",
     "Bias",
     "Concat",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Data",
     "Dropout",
     "Embedding",
     "Flatten",
     "Gelu",
+    "GlobalAvgPool2d",
+    "GroupNormalize",
     "Layer",
     "LayerNormalize",
     "LeakyRelu",
     "Linear",
+    "MaxPool2d",
     "Mish",
     "Multiply",
     "Normalize",
+    "Pad2d",
     "Relu",
+    "Rescale",
     "Reshape",
     "Scale",
     "Selu",
@@ -35,6 +46,7 @@ __all__ = [
     "Sigmoid",
     "Silu",
     "Tanh",
+    "Upsample2d",
     "batch_norm",
     "dense",
     "layer_norm",
