@@ -14,6 +14,7 @@ from pysmorch.layers import (
     Conv1d,
     Conv2d,
     ConvTranspose2d,
+    Cutout,
     Data,
     Dropout,
     Embedding,
@@ -30,6 +31,9 @@ from pysmorch.layers import (
     Multiply,
     Normalize,
     Pad2d,
+    RandomCrop,
+    RandomFlip,
+    RandomShift,
     Relu,
     Rescale,
     Reshape,
@@ -41,6 +45,8 @@ from pysmorch.layers import (
     Tanh,
     Upsample2d,
     batch_norm,
+    conv,
+    conv_norm,
     dense,
     layer_norm,
     mlp,
@@ -58,6 +64,7 @@ from pysmorch.losses import (
 )
 
 if TYPE_CHECKING:
+    from pysmorch import models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
@@ -90,6 +97,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "files",
+    "models": "models",
     "set_num_threads": "engine",
 }
 
@@ -111,6 +119,7 @@ __all__ = [
     "ConvTranspose2d",
     "Cosine",
     "CrossEntropy",
+    "Cutout",
     "Data",
     "Dropout",
     "EarlyStopping",
@@ -138,6 +147,9 @@ __all__ = [
     "PoissonLoss",
     "QuantileLoss",
     "RMSprop",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomShift",
     "Regressor",
     "Relu",
     "Rescale",
@@ -155,10 +167,13 @@ __all__ = [
     "batch_norm",
     "check",
     "check_gradient",
+    "conv",
+    "conv_norm",
     "dense",
     "layer_norm",
     "load",
     "mlp",
+    "models",
     "set_num_threads",
     "weights_from",
 ]
@@ -167,7 +182,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'pysmorch' has no attribute {name!r}")
-    value = getattr(import_module(f"pysmorch.{_LAZY[name]}"), name)
+    module = import_module(f"pysmorch.{_LAZY[name]}")
+    value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -16,6 +16,7 @@ import pysmorch as ps
 from pysmorch import check, layers, losses
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
 from pysmorch.layers import Data, Layer
+from pysmorch.layers.randomness import random_words
 from pysmorch.losses import Loss
 
 CASES = LAYER_CASES | LOSS_CASES
@@ -121,6 +122,45 @@ def group_normalize(layer, x):
     return out
 
 
+def random_places(layer, num_data, first_limit, second_limit):
+    """The numbers of an augmentation's first pass, in Python's own arithmetic."""
+    words = [int(word) for word in random_words(layer.seed, layer.place, 0, 2 * num_data)]
+    return [(words[2 * n] * first_limit // 2**32, words[2 * n + 1] * second_limit // 2**32) for n in range(num_data)]
+
+
+def random_shift(layer, x):
+    out = np.zeros_like(x)
+    for n, (first, second) in enumerate(random_places(layer, len(x), *(2 * layer.pixels + 1,) * 2)):
+        dy, dx = first - layer.pixels, second - layer.pixels
+        for i, j in np.ndindex(x.shape[1:3]):
+            if 0 <= i + dy < x.shape[1] and 0 <= j + dx < x.shape[2]:
+                out[n, i, j] = x[n, i + dy, j + dx]
+    return out
+
+
+def random_flip(layer, x):
+    words = random_words(layer.seed, layer.place, 0, len(x))
+    return np.array(
+        [image[:, ::-1] if int(w) < layer.rate * 2**32 else image for image, w in zip(x, words, strict=True)]
+    )
+
+
+def random_crop(layer, x):
+    h, w = layer.size
+    places = random_places(layer, len(x), x.shape[1] - h + 1, x.shape[2] - w + 1)
+    return np.array([image[i : i + h, j : j + w] for image, (i, j) in zip(x, places, strict=True)])
+
+
+def cutout(layer, x):
+    out = x.copy()
+    for image, (row, column) in zip(out, random_places(layer, len(x), *x.shape[1:3]), strict=True):
+        for i, j in itertools.product(range(layer.size), repeat=2):
+            place = row - layer.size // 2 + i, column - layer.size // 2 + j
+            if all(0 <= p < length for p, length in zip(place, image.shape, strict=False)):
+                image[place] = 0
+    return out
+
+
 ORACLES = {
     "Linear": lambda layer, x: np.array(
         [[sum(a * b for a, b in zip(row, c, strict=True)) for c in layer.W.T] for row in x]
@@ -154,6 +194,14 @@ ORACLES = {
     "MaxPool2d": each_window(np.max),
     "AvgPool2d": each_window(np.mean),
     "GlobalAvgPool2d": lambda layer, x: np.array([[channel.mean() for channel in image.T] for image in x]),
+    "RandomShift": random_shift,
+    "RandomShift in prediction": lambda layer, x: x,
+    "RandomFlip": random_flip,
+    "RandomFlip in prediction": lambda layer, x: x,
+    "RandomCrop": random_crop,
+    "RandomCrop in prediction": lambda layer, x: x[:, 1:3, 1:4],
+    "Cutout": cutout,
+    "Cutout in prediction": lambda layer, x: x,
     "Conv2d": conv2d,
     "Conv1d": conv1d,
     "ConvTranspose2d": conv_transpose2d,

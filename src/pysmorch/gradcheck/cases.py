@@ -111,6 +111,14 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "AvgPool2d overlapping": lambda: layers.AvgPool2d(images(5, 4), (3, 2), stride=(2, 1), padding=(1, 0)),
     "AvgPool2d same": lambda: layers.AvgPool2d(images(4, 5), 3, stride=2, padding="same"),
     "GlobalAvgPool2d": lambda: layers.GlobalAvgPool2d(images(2, 3)),
+    "RandomShift": lambda: layers.RandomShift(images(2, 2), 1),
+    "RandomShift in prediction": lambda: _in_prediction(layers.RandomShift(images(3, 2), 1)),
+    "RandomFlip": lambda: layers.RandomFlip(images(1, 3)),
+    "RandomFlip in prediction": lambda: _in_prediction(layers.RandomFlip(images(2, 3))),
+    "RandomCrop": lambda: layers.RandomCrop(images(2, 3), (1, 2)),
+    "RandomCrop in prediction": lambda: _in_prediction(layers.RandomCrop(images(4, 5), (2, 3))),
+    "Cutout": lambda: layers.Cutout(images(2, 3), 2),
+    "Cutout in prediction": lambda: _in_prediction(layers.Cutout(images(3, 4), 2)),
 }
 
 

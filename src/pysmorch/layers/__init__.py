@@ -1,8 +1,9 @@
 """Layers: one operation each, with at most one parameter array. NumPy only, and written to be read."""
 
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
+from pysmorch.layers.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
 from pysmorch.layers.base import Layer, ShapeError
-from pysmorch.layers.compose import batch_norm, dense, layer_norm, mlp
+from pysmorch.layers.compose import batch_norm, conv, conv_norm, dense, layer_norm, mlp
 from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from pysmorch.layers.dense import Bias, Data, Linear, Rescale, Scale
 from pysmorch.layers.dropout import Dropout
@@ -21,6 +22,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "Cutout",
     "Data",
     "Dropout",
     "Embedding",
@@ -37,6 +39,9 @@ __all__ = [
     "Multiply",
     "Normalize",
     "Pad2d",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomShift",
     "Relu",
     "Rescale",
     "Reshape",
@@ -48,6 +53,8 @@ __all__ = [
     "Tanh",
     "Upsample2d",
     "batch_norm",
+    "conv",
+    "conv_norm",
     "dense",
     "layer_norm",
     "mlp",
