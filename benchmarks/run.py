@@ -248,7 +248,7 @@ def show(row: dict[str, Any], what: str) -> None:
         rate = operations(row["network"], row["batch"], what) / seconds
         share = f"{rate / row['peaks'][dtype]:6.1%} of peak" if row["peaks"].get(dtype) else ""
         print(
-            f"  {name:<22}{seconds * 1e6:>11.1f} µs  {seconds / best:6.2f} x best peer  {seconds / best32:6.2f} x best float32  {share}",
+            f"  {name:<28}{seconds * 1e6:>11.1f} µs  {seconds / best:6.2f} x best peer  {seconds / best32:6.2f} x best float32  {share}",
             flush=True,
         )
 
