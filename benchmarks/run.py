@@ -3,6 +3,7 @@
     python benchmarks/run.py training      # steps of training, on the workloads of the README
     python benchmarks/run.py prediction
     python benchmarks/run.py scaling       # over batch, width, depth and threads
+    python benchmarks/run.py images        # steps of training of two networks for images
 
 Each library lives in a process of its own and takes its turn, round after round, so that a slow moment of the machine meets all
 of them. `--save` writes the figures to benchmarks/results/ with a description of the machine.
@@ -39,12 +40,15 @@ SCALING = {
     **{f"width {w}": ((w, w, w, 10), 128) for w in (16, 64, 256, 1024, 4096)},
     **{f"depth {d}": ((128,) * d + (10,), 128) for d in (1, 2, 4, 8, 16, 32)},
 }
+IMAGES = {"LeNet": ("LeNet", 64), "ResNet-20": ("ResNet-20", 64)}
+WORKLOADS = {"training": TRAINING, "prediction": PREDICTION, "scaling": SCALING, "images": IMAGES}
+NUM_IMAGES = 2048
 SECONDS_A_TURN = 0.4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["training", "prediction", "scaling"])
+    parser.add_argument("what", choices=list(WORKLOADS))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores (scaling: 1 and 2)")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
@@ -57,8 +61,7 @@ def main() -> None:
 
     described = machine.describe()
     threads = arguments.threads or int(described["cores"])  # type: ignore[call-overload]
-    workloads = {"training": TRAINING, "prediction": PREDICTION, "scaling": SCALING}[arguments.what]
-    workloads = {name: work for name, work in workloads.items() if arguments.only in name}
+    workloads = {name: work for name, work in WORKLOADS[arguments.what].items() if arguments.only in name}
     wanted = [name for name in arguments.peers.split(",") if name]
     if arguments.what == "scaling" and not wanted:
         wanted = ["PySmorch", "PySmorch bf16", "PyTorch", "PyTorch bf16", "JAX scan"]
@@ -69,9 +72,16 @@ def main() -> None:
             f"{count} threads; large products: "
             + ", ".join(f"{d} {p / 1e9:.0f} GFLOP/s" for d, p in peaks.items() if p)
         )
-        for name, (sizes, batch) in workloads.items():
-            times = measure(arguments.what, sizes, batch, count, arguments.rounds, wanted)
-            row = {"workload": name, "sizes": sizes, "batch": batch, "threads": count, "peaks": peaks, "seconds": times}
+        for name, (network, batch) in workloads.items():
+            times = measure(arguments.what, network, batch, count, arguments.rounds, wanted)
+            row = {
+                "workload": name,
+                "network": network,
+                "batch": batch,
+                "threads": count,
+                "peaks": peaks,
+                "seconds": times,
+            }
             rows.append(row)
             show(row, arguments.what)
     if arguments.save:
@@ -84,14 +94,19 @@ def main() -> None:
         print(f"written: {path}")
 
 
-def measure(what: str, sizes: Any, batch: int, threads: int, rounds: int, wanted: list[str]) -> dict[str, float]:
-    """Return the median seconds of a step (or of a prediction) of every library that is there."""
+def makers(what: str) -> dict[str, Any]:
+    """Return the classes of the libraries by their names."""
+    import image_peers
     import peers
 
-    makers = peers.PREDICTORS if what == "prediction" else peers.TRAINERS
+    return {"prediction": peers.PREDICTORS, "images": image_peers.TRAINERS}.get(what, peers.TRAINERS)
+
+
+def measure(what: str, network: Any, batch: int, threads: int, rounds: int, wanted: list[str]) -> dict[str, float]:
+    """Return the median seconds of a step (or of a prediction) of every library that is there."""
     workers = {}
-    for name in wanted or makers:
-        worker = Worker(what, name, sizes, batch, threads)
+    for name in wanted or makers(what):
+        worker = Worker(what, name, network, batch, threads)
         if worker.problem:
             print(f"  {name}: left out, {worker.problem}")
         else:
@@ -131,28 +146,24 @@ class Worker:
         self.process.join()
 
 
-def _work(pipe: Any, what: str, name: str, sizes: Any, batch: int, threads: int) -> None:
+def _work(pipe: Any, what: str, name: str, network: Any, batch: int, threads: int) -> None:
     os.environ.pop("OPENBLAS_CORETYPE", None)
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
     if threads == 1 and name.startswith("JAX"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # JAX takes all cores that it may use
     sys.path.insert(0, str(HERE))
     import numpy as np
-    import peers
 
     rng = np.random.default_rng(0)
+    make = makers(what)[name]
     try:
         if what == "prediction":
-            X = rng.standard_normal((batch, sizes[0]), dtype=np.float32)
-            once = peers.PREDICTORS[name](sizes, X, threads).predict
+            once = make(network, rng.standard_normal((batch, network[0]), dtype=np.float32), threads).predict
             calls_in_one = 1
         else:
-            num_rows = batch * max(8, min(256, 8192 // batch))
-            X = rng.standard_normal((num_rows, sizes[0]), dtype=np.float32)
-            y = rng.integers(0, sizes[-1], num_rows)
-            trainer = peers.TRAINERS[name](sizes, batch, X, y, threads)
-            once = trainer.epochs
-            calls_in_one = num_rows // batch
+            X, y = _data(what, network, batch, rng)
+            once = make(network, batch, X, y, threads).epochs
+            calls_in_one = len(X) // batch
         run = _repeat(once, what)
         run(1)
         count = _how_many(run)
@@ -163,10 +174,21 @@ def _work(pipe: Any, what: str, name: str, sizes: Any, batch: int, threads: int)
     gc.collect()
     gc.disable()
     while pipe.recv() == "turn":
-        run(max(1, count // 20))  # its data come back into the caches
+        if count > 1:
+            run(max(1, count // 20))  # its data come back into the caches
         start = time.perf_counter()
         run(count)
         pipe.send((time.perf_counter() - start) / (count * calls_in_one))
+
+
+def _data(what: str, network: Any, batch: int, rng: Any) -> tuple[Any, Any]:
+    if what == "images":
+        import image_peers
+
+        shape, num_classes = (NUM_IMAGES, *image_peers.SHAPES[network]), image_peers.NUM_CLASSES
+        return rng.random(shape, dtype="float32"), rng.integers(0, num_classes, NUM_IMAGES)
+    num_rows = batch * max(8, min(256, 8192 // batch))
+    return rng.standard_normal((num_rows, network[0]), dtype="float32"), rng.integers(0, network[-1], num_rows)
 
 
 def _repeat(once: Any, what: str) -> Any:
@@ -206,10 +228,14 @@ def peak_of(dtype: str, threads: int) -> float | None:
     return machine.peak(dtype, threads)
 
 
-def operations(sizes: Any, batch: int, what: str) -> float:
+def operations(network: Any, batch: int, what: str) -> float:
     """Multiplications and additions of the products of one step."""
-    forward = sum(2.0 * batch * d * k for d, k in pairwise(sizes))
-    return forward if what == "prediction" else 3 * forward - 2.0 * batch * sizes[0] * sizes[1]
+    if what == "images":
+        import image_peers
+
+        return image_peers.operations(network, batch)
+    forward = sum(2.0 * batch * d * k for d, k in pairwise(network))
+    return forward if what == "prediction" else 3 * forward - 2.0 * batch * network[0] * network[1]
 
 
 def show(row: dict[str, Any], what: str) -> None:
@@ -219,10 +245,10 @@ def show(row: dict[str, Any], what: str) -> None:
     best32 = min((s for n, s in peers.items() if "bf16" not in n), default=float("nan"))
     for name, seconds in row["seconds"].items():
         dtype = "bfloat16" if "bf16" in name else "float32"
-        rate = operations(row["sizes"], row["batch"], what) / seconds
+        rate = operations(row["network"], row["batch"], what) / seconds
         share = f"{rate / row['peaks'][dtype]:6.1%} of peak" if row["peaks"].get(dtype) else ""
         print(
-            f"  {name:<22}{seconds * 1e6:>11.1f} µs  {seconds / best:6.2f} x best peer  {seconds / best32:6.2f} x best float32  {share}",
+            f"  {name:<28}{seconds * 1e6:>11.1f} µs  {seconds / best:6.2f} x best peer  {seconds / best32:6.2f} x best float32  {share}",
             flush=True,
         )
 

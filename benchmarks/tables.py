@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- figures: benchmarks/tables.py -->", "<!-- end of figures -->"
@@ -15,8 +16,12 @@ def microseconds(seconds: float) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
+def results(name: str) -> Any:
+    return json.loads((HERE / "results" / f"{name}.json").read_text())
+
+
 def table(name: str, unit: str) -> list[str]:
-    kept = json.loads((HERE / "results" / f"{name}.json").read_text())
+    kept = results(name)
     columns = list(dict.fromkeys(library for row in kept["rows"] for library in row["seconds"]))
     lines = [f"| {unit} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for row in kept["rows"]:
@@ -25,15 +30,42 @@ def table(name: str, unit: str) -> list[str]:
     return lines
 
 
+def images() -> list[str]:
+    """Return the tables of networks for images, as far as they were measured."""
+    lines = []
+    if (HERE / "results" / "images.json").exists():
+        lines += [
+            "Microseconds for one step of training networks for images (28 x 28 x 1 and 32 x 32 x 3; images of a batch):",
+            "",
+            *table("images", "µs a step"),
+            "",
+        ]
+    if (HERE / "results" / "lenet.json").exists():
+        lenet = results("lenet")
+        lines += [
+            f"LeNet trained for {lenet['epochs']} epochs on 8,000 images of MNIST, means of {lenet['seeds']} seeds:",
+            "",
+            "| | test accuracy | seconds |",
+            "|---|---|---|",
+            *(
+                f"| {name} | {statistics.mean(found['accuracy']):.4f} | {statistics.mean(found['seconds']):.1f} |"
+                for name, found in lenet["libraries"].items()
+            ),
+            "",
+        ]
+    return lines
+
+
 def figures() -> str:
     """Return all that stands between the two marks in the README."""
-    about = json.loads((HERE / "results" / "training.json").read_text())["machine"]
+    about = results("training")["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items() if name != "pysmorch")
     lines = [
         "Microseconds for one step of training, in whole epochs with shuffling (sizes of the layers, rows of a batch):",
         "",
         *table("training", "µs a step"),
         "",
+        *images(),
         "Microseconds for a prediction, called from Python:",
         "",
         *table("prediction", "µs a call"),
@@ -41,10 +73,10 @@ def figures() -> str:
         f"Measured side by side on {about['cores']} cores of an {about['processor']} processor ({', '.join(about['instructions'])}), "
         f"{about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
     ]
-    mnist = json.loads((HERE / "results" / "mnist.json").read_text())
+    mnist = results("mnist")
     accuracy = {name: statistics.mean(values) for name, values in mnist["accuracy"].items()}
     memory = mnist["memory_mib"]
-    install = json.loads((HERE / "results" / "install.json").read_text())
+    install = results("install")
     lines += [
         "",
         f"On 10,000 images of MNIST, 784-256-128-10 has a test accuracy of {accuracy['float32']:.4f} in float32 and "

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
+from pysmorch.cli.doctor import findings
 from pysmorch.engine import threads
 from pysmorch.engine.extension import extension
+
+READ_QUOTA = threads.cpu_quota  # the tests put something else in its place
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +20,7 @@ def _no_settings(monkeypatch):
     for name in ("PYSMORCH_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(threads, "_chosen", None)
-    monkeypatch.setattr(threads, "_cpu_quota", lambda: 0)
+    monkeypatch.setattr(threads, "cpu_quota", lambda: None)
     if hasattr(os, "sched_getaffinity"):
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     else:
@@ -29,7 +32,7 @@ def test_the_cores_of_the_process_are_used():
 
 
 def test_a_container_and_joblib_may_set_limits(monkeypatch):
-    monkeypatch.setattr(threads, "_cpu_quota", lambda: 6)
+    monkeypatch.setattr(threads, "cpu_quota", lambda: 5.6)
     assert threads.num_threads() == 6
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert threads.num_threads() == 4
@@ -58,16 +61,41 @@ def test_a_number_of_threads_is_checked(count):
         network.fit(np.ones((4, 2)), np.ones(4), threads=count)
 
 
-def test_the_quota_of_a_container_is_read(monkeypatch, tmp_path):
-    monkeypatch.undo()
-    assert threads._cpu_quota() >= 0
+@pytest.mark.parametrize(
+    ("content", "quota", "count"),
+    [("150000 100000\n", 1.5, 2), ("20000 100000\n", 0.2, 1), ("max 100000\n", None, 8), ("", None, 8)],
+)
+def test_the_quota_of_a_container_is_read(monkeypatch, tmp_path, content, quota, count):
+    monkeypatch.setattr(threads, "cpu_quota", READ_QUOTA)
+    monkeypatch.setattr(threads, "CPU_MAX", tmp_path / "cpu.max")
+    assert threads.cpu_quota() is None  # there is no such file
+    (tmp_path / "cpu.max").write_text(content)
+    assert threads.cpu_quota() == quota
+    assert threads.num_threads() == count
 
 
-@pytest.mark.skipif(extension() is None, reason="the native extension is not built")
-@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_doctor_says_how_many_cores_there_are_and_what_limits_them(monkeypatch):
+    assert findings()["cores"] == f"8 of {os.cpu_count()}"
+    monkeypatch.setattr(threads, "cpu_quota", lambda: 1.5)
+    assert findings()["cores"] == f"8 of {os.cpu_count()}, limited to 1.5 by the container"
+
+
+on_linux = pytest.mark.skipif(
+    extension() is None or sys.platform != "linux", reason="for the native extension, on Linux"
+)
+
+
+def printed_by(program):
+    """Return the words that a program prints, which has a process to itself."""
+    code = "import numpy as np, os, pysmorch as ps\n" + program
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@on_linux
 def test_processes_of_joblib_share_the_cores():
-    code = (
-        "import numpy as np, pysmorch as ps, os, threading, time\n"
+    cores, used = printed_by(
         "from joblib import Parallel, delayed\n"
         "def work(seed):\n"
         "    from pysmorch.engine import num_threads\n"
@@ -76,16 +104,17 @@ def test_processes_of_joblib_share_the_cores():
         "    cores = len(os.sched_getaffinity(0))\n"
         "    print(cores, sum(Parallel(n_jobs=2)(delayed(work)(i) for i in range(2))))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
-    cores, used = map(int, done.stdout.split())
-    assert used <= max(cores, 2)
+    assert int(used) <= max(int(cores), 2)
 
 
-@pytest.mark.skipif(extension() is None, reason="the native extension is not built")
-@pytest.mark.skipif(sys.platform != "linux", reason="limits memory")
+@on_linux
+@pytest.mark.skipif(
+    any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")),
+    reason="a sanitizer needs all addresses",
+)
 def test_a_failed_allocation_is_a_memory_error_and_the_next_call_works():
-    code = (
-        "import numpy as np, pysmorch as ps, resource\n"
+    assert printed_by(
+        "import resource\n"
         "n = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 1)), [100_000], 1, seed=0)))\n"
         "X = np.ones((20_000, 1), np.float32)\n"
         "n.fit(X[:8], X[:8], epochs=1, seed=0, engine='native')\n"
@@ -94,8 +123,4 @@ def test_a_failed_allocation_is_a_memory_error_and_the_next_call_works():
         "except MemoryError: print('refused')\n"
         "n.fit(X[:8], X[:8], epochs=1, seed=0, engine='native')\n"
         "print(np.isfinite(n.predict(X[:3])).all())\n"
-    )
-    if "libasan" in os.environ.get("LD_PRELOAD", "") or "libtsan" in os.environ.get("LD_PRELOAD", ""):
-        pytest.skip("a sanitizer needs all addresses")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.stdout.split() == ["refused", "True"], done.stderr
+    ) == ["refused", "True"]

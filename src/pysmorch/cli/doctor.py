@@ -53,10 +53,11 @@ def _blas() -> str:
 
 
 def _cores() -> str:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
-    limit = f", limited to {int(quota[0]) / int(quota[1]):.3g} by the container" if quota and quota[0] != "max" else ""
-    return f"{usable} of {os.cpu_count()}{limit}"
+    from pysmorch.engine.threads import cpu_quota, usable_cores
+
+    quota = cpu_quota()
+    limit = f", limited to {quota:.3g} by the container" if quota else ""
+    return f"{usable_cores()} of {os.cpu_count()}{limit}"
 
 
 def _memory() -> str:

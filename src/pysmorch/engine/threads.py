@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
+CPU_MAX = "/sys/fs/cgroup/cpu.max"
+"""Where Linux says how much time a container has: microseconds, or "max", in each so many microseconds."""
+
 _chosen: int | None = None
 
 
@@ -28,8 +31,24 @@ def num_threads() -> int:
     wanted = _positive(os.environ.get("PYSMORCH_NUM_THREADS"))
     if wanted:
         return wanted
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min([usable, *(n for n in (_cpu_quota(), _positive(os.environ.get("OMP_NUM_THREADS"))) if n)])
+    quota = cpu_quota()
+    limits = (quota and max(1, round(quota)), _positive(os.environ.get("OMP_NUM_THREADS")))
+    return min([usable_cores(), *(limit for limit in limits if limit)])
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_quota() -> float | None:
+    """Return how many cores' time the container may use, None where there is no limit."""
+    try:
+        with open(CPU_MAX) as file:
+            limit, period = file.read().split()
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else int(limit) / int(period)
 
 
 def check_threads(count: Any) -> int:
@@ -41,13 +60,3 @@ def check_threads(count: Any) -> int:
 
 def _positive(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
-
-
-def _cpu_quota() -> int:
-    """Return the whole cores that the container may use, 0 where there is no limit."""
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            limit, period = file.read().split()
-    except (OSError, ValueError):
-        return 0
-    return 0 if limit == "max" else max(1, round(int(limit) / int(period)))
