@@ -311,3 +311,12 @@ def test_a_subclass_of_layer_without_mathematics_is_a_failed_row():
         pass
 
     assert "does not define compute" in check(Empty(ps.Data(X))).messages[0]
+
+
+def test_a_report_keeps_the_error_of_every_entry_that_was_compared():
+    (row,) = check(ps.Relu(ps.Data([[1.0, -1.0, 0.0]]))).rows
+    assert row.errors.shape == (1, 3)
+    assert row.errors[0, :2].max() == row.error
+    assert np.isnan(row.errors[0, 2]), "0 is a kink and is left out"
+    large, _ = check(ps.Linear(ps.Data(np.ones((2, 50))), 10)).rows
+    assert np.isfinite(large.errors).sum() == large.entries == 400

@@ -211,6 +211,12 @@ class Network:
         vars(self).update(state)
         self.predictor = Predictor(self.loss.in_layer)
 
+    def _repr_html_(self) -> str:
+        """Show the network as a diagram in a notebook."""
+        from pysmorch.report import diagram
+
+        return diagram(self)._repr_html_()
+
     def __repr__(self) -> str:
         return f"Network({len(self.layers)} layers, {type(self.loss).__name__})"
 

@@ -15,7 +15,7 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 def is_watched() -> bool:
     """Whether somebody looks: standard error is a terminal, or this is a notebook."""
-    return sys.stderr.isatty() or _in_notebook()
+    return sys.stderr.isatty() or in_notebook()
 
 
 class ProgressDisplay(Callback):
@@ -25,7 +25,7 @@ class ProgressDisplay(Callback):
         """Choose the form of display."""
         self.start = self.shown = time.perf_counter()
         self.view: Any = None
-        if _in_notebook():
+        if in_notebook():
             self.view = _NotebookLine()
         elif sys.stderr.isatty():
             self.view = _TerminalBar(training.num_epochs * training.num_batches)
@@ -100,7 +100,8 @@ def _steps_done(training: Training) -> int:
     return training.epoch * training.num_batches + training.batch
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this runs in a notebook's kernel; IPython is not imported for it."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -185,23 +185,26 @@ def _compare(probe: Probe, variable: Variable, found: Array, tol: float, explain
         return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
     scale = smallest_scale(found, probe.size())
     worst, worst_index, kinks = 0.0, None, 0
+    errors = np.full(array.shape, np.nan)
     indices = sample(array, probe.seed)
     for index in indices:
         error = _entry_error(probe, variable, found[index], index, scale, tol)
         if error > tol and _is_kink(probe, variable, found[index], index, scale):
             kinks += 1
-        elif error >= worst:
+            continue
+        errors[index] = error
+        if error >= worst:
             worst, worst_index = error, index
     if worst <= tol or worst_index is None:
         note = f"{variable.name}: {kinks} entries of {_of(variable)} lie on a kink and were left out" if kinks else ""
-        return CheckRow(variable.name, variable.what, len(indices) - kinks, worst, True, note)
+        return CheckRow(variable.name, variable.what, len(indices) - kinks, worst, True, note, errors)
     expected = probe.expected_gradient(variable)
     message = (
         f"{variable.name}: wrong gradient with respect to {_of(variable)}, worst at {list(worst_index)}: "
         f"expected {expected[worst_index]:.8g}, found {found[worst_index]:.8g}. "
         f"{explain(probe, variable, found, expected, worst_index)}"
     )
-    return CheckRow(variable.name, variable.what, len(indices), worst, False, message)
+    return CheckRow(variable.name, variable.what, len(indices), worst, False, message, errors)
 
 
 def _entry_error(
@@ -245,17 +248,12 @@ def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int, explai
         finally:
             set_feeders(node, real)
         own_name = name_layers([node])[0]
-        guilty += [
-            CheckRow(name, row.what, row.entries, row.error, False, _rename(row.message, own_name, name))
-            for row in alone
-        ]
+        guilty += [replace(row, layer=name, message=_rename(row.message, own_name, name)) for row in alone]
     if not guilty:
         return rows
     names = ", ".join(sorted({row.layer for row in guilty}))
     whole = [
-        CheckRow(
-            r.layer, r.what, r.entries, r.error, r.passed, "" if r.passed else f"{r.layer}: wrong because of {names}"
-        )
+        replace(r, message="" if r.passed else f"{r.layer}: wrong because of {names}")
         for r in rows
         if (r.layer, r.what) not in {(g.layer, g.what) for g in guilty}
     ]

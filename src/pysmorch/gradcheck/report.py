@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pysmorch.layers.base import Array
+
 
 @dataclass(frozen=True)
 class CheckRow:
@@ -17,6 +19,8 @@ class CheckRow:
         error: the worst relative error; NaN where nothing could be compared.
         passed: whether the error is within the tolerance.
         message: what is wrong, where, and the likely mistake; empty when nothing is.
+        errors: the relative error of every entry, in the shape of the array; NaN for entries that were not compared, None
+            where nothing could be.
     """
 
     layer: str
@@ -25,6 +29,7 @@ class CheckRow:
     error: float
     passed: bool
     message: str = ""
+    errors: Array | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""Grading students' layers: is a class right, and if not, what is wrong with it?"""
+"""Help for those who teach and learn with PySmorch: is a student's layer right, and if not, what is wrong with it?"""
 
 from pysmorch.teach.grading import KNOWN, grade, grade_check_gradient
 from pysmorch.teach.report import FileReport, GradeReport, Result
+from pysmorch.teach.reward import good_job
 
-__all__ = ["KNOWN", "FileReport", "GradeReport", "Result", "grade", "grade_check_gradient"]
+__all__ = ["KNOWN", "FileReport", "GradeReport", "Result", "good_job", "grade", "grade_check_gradient"]

@@ -1,0 +1,13 @@
+"""Plots with Matplotlib (`pip install "pysmorch[plots]"`), and diagrams of networks, which need nothing.
+
+Every function draws into the Axes `ax` and returns them; without `ax` it makes and returns a Figure, which shows itself
+in a notebook. None of them opens a window or changes Matplotlib's settings.
+"""
+
+from pysmorch.plots.classes import confusion, decision_boundary
+from pysmorch.plots.curves import loss_curves
+from pysmorch.plots.gradients import gradient_check
+from pysmorch.plots.parameters import weights
+from pysmorch.report import diagram
+
+__all__ = ["confusion", "decision_boundary", "diagram", "gradient_check", "loss_curves", "weights"]

@@ -1,0 +1,180 @@
+"""What a classifier tells apart, and what it mixes up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pysmorch.layers.base import Array
+from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
+from pysmorch.network import Network
+from pysmorch.plots.canvas import INK, canvas, hide_frame, need, plain
+
+GRID = 200
+"""Places along each axis at which the classifier is asked."""
+CLASSES_WITH_SHARES = 12
+CLASSES_WITH_COUNTS = 25
+
+
+def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
+    """Draw which class is predicted where, for two features, with the examples on top.
+
+    The colour is the class with the highest probability, stronger where that probability is higher; lines are where two
+    classes are equally likely.
+
+    Args:
+        model: a fitted classifier with `predict_proba` and `classes_`, or a Network with the loss `CrossEntropy`, or
+            `BinaryCrossEntropy` and one output.
+        X: two features for each example, an array (N, 2) or a data frame.
+        y: the classes of the examples.
+        ax: Matplotlib Axes to draw into.
+
+    Raises ValueError when there are not two features or y has a class that the model does not know, TypeError when
+    the model is no classifier, ImportError without Matplotlib.
+    """
+    frame, points, names = _two_features(X)
+    classes = _classes(model)
+    codes = _codes(classes, y, len(points))
+    if len(classes) < 2:
+        raise ValueError(f"decision_boundary needs at least two classes, but the model knows only {classes[0]}")
+    result, ax = canvas(ax, 6, 4.6)
+
+    low, high = points.min(0), points.max(0)
+    margin = np.where(high > low, 0.08 * (high - low), 1.0)
+    low, high = low - margin, high + margin
+    across, up = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
+    grid = np.stack([a.ravel() for a in np.meshgrid(across, up)], axis=1)
+    probabilities = _probabilities(model, grid if frame is None else frame(grid)).reshape(GRID, GRID, -1)
+
+    palette = need("matplotlib").colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    colours = np.array([palette(k % palette.N)[:3] for k in range(len(classes))])
+    likeliest, chance = probabilities.argmax(2), 1 / len(classes)
+    strength = 0.12 + 0.45 * (probabilities.max(2) - chance) / (1 - chance)
+    shading = np.concatenate([colours[likeliest], strength[..., None]], axis=2)
+    ax.imshow(
+        shading, extent=(low[0], high[0], low[1], high[1]), origin="lower", aspect="auto", interpolation="bilinear"
+    )
+    for k in range(len(classes)):
+        ahead = probabilities[..., k] - np.delete(probabilities, k, axis=2).max(2)
+        if ahead.min() < 0 < ahead.max():
+            ax.contour(across, up, ahead, levels=[0], colors=[INK], linewidths=1)
+    for k, name in enumerate(classes):
+        if (codes == k).any():
+            x1, x2 = points[codes == k].T
+            ax.scatter(x1, x2, s=22, color=colours[k], edgecolors="white", linewidths=0.6, label=plain(name), zorder=3)
+    ax.set(
+        title="Predicted classes",
+        xlabel=plain(names[0]),
+        ylabel=plain(names[1]),
+        xlim=(low[0], high[0]),
+        ylim=(low[1], high[1]),
+    )
+    ax.legend(title="class", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return result
+
+
+def confusion(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
+    """Draw a table of how often each class was taken for which, as counts and as shares of the true class.
+
+    Args:
+        model: a fitted classifier with `predict` and `classes_`, or a Network as for `decision_boundary`.
+        X: the examples.
+        y: their classes.
+        ax: Matplotlib Axes to draw into.
+
+    Raises ValueError when y has a class that the model does not know, TypeError when the model is no classifier,
+    ImportError without Matplotlib.
+    """
+    classes = _classes(model)
+    predicted = _probabilities(model, X).argmax(1) if isinstance(model, Network) else _codes(classes, model.predict(X))
+    codes = _codes(classes, y, len(predicted))
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(counts, (codes, predicted), 1)
+    totals = counts.sum(1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+
+    side = min(2.2 + 0.45 * len(classes), 9)
+    result, ax = canvas(ax, side + 0.6, side)
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    if len(classes) > CLASSES_WITH_SHARES:
+        percent = need("matplotlib.ticker").PercentFormatter(1)
+        ax.figure.colorbar(image, ax=ax, label="share of the true class", format=percent, shrink=0.8)
+    for (i, j), count in np.ndenumerate(counts):
+        if count and len(classes) <= CLASSES_WITH_COUNTS:
+            words = f"{count}\n{shares[i, j]:.0%}" if len(classes) <= CLASSES_WITH_SHARES else f"{count}"
+            ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else INK)
+    places, names = range(len(classes)), [plain(name) for name in classes]
+    size = min(9, 400 / len(classes))
+    ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+    ax.set_yticks(places, names, fontsize=size)
+    ax.tick_params(length=0)
+    right = np.trace(counts) / max(counts.sum(), 1)
+    ax.set(title=f"{right:.1%} of {counts.sum():,} rows are right", xlabel="predicted class", ylabel="true class")
+    hide_frame(ax)
+    return result
+
+
+def _classes(model: Any) -> Array:
+    if hasattr(model, "classes_") and hasattr(model, "predict_proba"):
+        return np.asarray(model.classes_)
+    if isinstance(model, Network):
+        num_outputs = model.output.out_dims[-1]
+        if isinstance(model.loss, CrossEntropy):
+            return np.arange(num_outputs)
+        if isinstance(model.loss, BinaryCrossEntropy) and num_outputs == 1:
+            return np.arange(2)
+    raise TypeError(
+        "this plot needs a fitted classifier, or a Network with CrossEntropy or with BinaryCrossEntropy and one output, "
+        f"but got {model!r}"
+    )
+
+
+def _probabilities(model: Any, X: Any) -> Array:
+    """Return the probability of each class for every row."""
+    if not isinstance(model, Network):
+        return np.asarray(model.predict_proba(X), float)
+    found = np.asarray(model.loss.predictions(model.predict(X)), float)
+    return np.hstack([1 - found, found]) if found.shape[1] == 1 else found
+
+
+def _codes(classes: Array, labels: ArrayLike, num_rows: int | None = None) -> Array:
+    """Return the place of each label among the classes; rows with a single one count as the place of that one."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2:
+        labels = labels[:, 0] if labels.shape[1] == 1 else classes[labels.argmax(1)]
+    if num_rows is not None and len(labels) != num_rows:
+        raise ValueError(f"y has {len(labels)} labels, but X has {num_rows} rows")
+    place = {name: k for k, name in enumerate(classes.tolist())}
+    unknown = sorted({str(label) for label in labels.tolist() if label not in place})
+    if unknown:
+        known = ", ".join(map(str, classes[:10]))
+        raise ValueError(f"y has a class that the model does not know: {unknown[0]}; it knows {known}")
+    return np.array([place[label] for label in labels.tolist()], dtype=int)
+
+
+def _two_features(X: Any) -> tuple[Any, Array, list[str]]:
+    """Return how to make a data frame like X of an array (None for an array), the values, and the features' names."""
+    import narwhals as nw
+
+    table = nw.from_native(X, eager_only=True, pass_through=True)
+    if isinstance(table, nw.DataFrame):
+        names = list(table.columns)
+        points = np.asarray(table.to_numpy(), float)
+    else:
+        names = ["feature 1", "feature 2"]
+        points = np.asarray(X, float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise ValueError(
+            f"decision_boundary draws two features, so X must have the shape (N, 2), but it has {points.shape}; "
+            "train on the two columns that you want to see"
+        )
+    if not isinstance(table, nw.DataFrame):
+        return None, points, names
+
+    def frame(grid: Array) -> Any:
+        columns = {name: grid[:, i] for i, name in enumerate(names)}
+        return nw.from_dict(columns, backend=table.implementation).to_native()
+
+    return frame, points, names
