@@ -12,7 +12,7 @@ import pysmorch
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
     {"layers"},
-    {"losses", "schedules", "optimizers"},
+    {"losses", "schedules", "optimizers", "models"},
     {"engine", "gradcheck"},
     {"training", "progress"},
     {"network"},

@@ -6,10 +6,26 @@ import pytest
 import pysmorch as ps
 from pysmorch import check
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES, NUM_DATA
+from pysmorch.layers.convolution import by_group, convolve, together
 
-CASES = {**LAYER_CASES, **LOSS_CASES}
+IMAGE_FAMILIES = ("convolution", "pooling", "augmentation")
+
+
+def one_of_each_family(cases):
+    """Leave out all but one layer of each family for images: what is changed here is what a layer hands back, and that is
+    checked in the same way for all. Mistakes of their own are further below.
+    """
+    families = [type(make()).__module__.rpartition(".")[2] for make in cases.values()]
+    return {
+        name: cases[name]
+        for i, (name, family) in enumerate(zip(cases, families, strict=True))
+        if family not in IMAGE_FAMILIES or family not in families[:i]
+    }
+
+
+CASES = one_of_each_family({**LAYER_CASES, **LOSS_CASES})
 HANDS_BACK = [name for name in CASES if name != "Embedding"]
-WITH_PARAMETERS = [name for name, make in LAYER_CASES.items() if make().has_parameters]
+WITH_PARAMETERS = [name for name in CASES if name in LAYER_CASES and LAYER_CASES[name]().has_parameters]
 
 
 def mutant(layer, change):
@@ -264,6 +280,141 @@ def test_one_of_two_branches_that_hands_nothing_back_is_named():
     report = check(ps.Add(ps.Tanh(x), Blocks(x)))
     assert not report.passed
     assert any(message.startswith("Blocks1:") and "0" in message for message in report.messages)
+
+
+class ForgottenFlip(ps.Conv2d):
+    """Convolves dwnstrm with the kernel as it is, where its mirror image belongs."""
+
+    def pull_back(self, dwnstrm):
+        super().pull_back(dwnstrm)
+        return convolve(dwnstrm, self.W.swapaxes(2, 3), self.windows)
+
+
+class WithoutSteps(ps.Conv2d):
+    """Puts what comes back side by side, as if the windows did not lie `stride` apart."""
+
+    def pull_back(self, dwnstrm):
+        super().pull_back(dwnstrm)
+        gradient = np.zeros_like(self.in_array)
+        for (i, j), _ in self.windows.taps():
+            part = dwnstrm @ self.W[i, j].T
+            gradient[:, i : i + part.shape[1], j : j + part.shape[2]] += part
+        return gradient
+
+
+class OneOff(ps.Conv2d):
+    """Crops the padding away one row too low."""
+
+    def pull_back(self, dwnstrm):
+        return np.roll(super().pull_back(dwnstrm), 1, axis=1)
+
+
+class KernelOneOff(ps.Conv2d):
+    """Looks at cells one row too low when it makes the gradient for the kernel."""
+
+    def pull_back(self, dwnstrm):
+        back = super().pull_back(dwnstrm)
+        right, self.in_array = self.in_array, np.roll(self.in_array, 1, axis=1)
+        super().pull_back(dwnstrm)
+        self.in_array = right
+        return back
+
+
+class MixedGroups(ps.Conv2d):
+    """Hands the gradient of each group to the channels of the next one."""
+
+    def pull_back(self, dwnstrm):
+        parts = by_group(super().pull_back(dwnstrm), self.groups)
+        return together(np.roll(parts, 1, axis=0)).reshape(self.in_array.shape)
+
+
+class InterleavedGroups(ps.Conv2d):
+    """Takes every second filter as a group in the gradient for the kernel, and not the first half."""
+
+    def pull_back(self, dwnstrm):
+        back = super().pull_back(dwnstrm)
+        order = np.arange(self.num_filters).reshape(-1, self.groups).T.ravel()
+        super().pull_back(dwnstrm[..., order])
+        return back
+
+
+class OnePlace(ps.Conv2d):
+    """Takes the gradient of the kernel from one place, where the sum over all places belongs."""
+
+    def pull_back(self, dwnstrm):
+        back = super().pull_back(dwnstrm)
+        here = np.zeros_like(dwnstrm)
+        here[:, 0, 0] = dwnstrm[:, 0, 0]
+        super().pull_back(here)
+        return back
+
+
+class MeanOverPlaces(ps.Conv2d):
+    """Divides the gradient of the kernel by the number of places."""
+
+    def pull_back(self, dwnstrm):
+        back = super().pull_back(dwnstrm)
+        self.G = self.G / (dwnstrm.shape[1] * dwnstrm.shape[2])
+        return back
+
+
+class FirstRowOnly(ps.Conv2d):
+    """Forgets the sum over the batch."""
+
+    def pull_back(self, dwnstrm):
+        back = super().pull_back(dwnstrm)
+        super().pull_back(np.concatenate([dwnstrm[:1], np.zeros_like(dwnstrm[1:])]))
+        return back
+
+
+class LastCell(ps.MaxPool2d):
+    """Lets the gradient of a window go to its last cell."""
+
+    def pull_back(self, dwnstrm):
+        gradient = self.windows.pad(np.zeros_like(self.in_array))
+        *_, (_, last) = self.windows.taps()
+        gradient[last] += dwnstrm
+        return self.windows.crop(gradient)
+
+
+class BorderCounts(ps.AvgPool2d):
+    """Divides by the size of the window at the border too."""
+
+    def pull_back(self, dwnstrm):
+        return super().pull_back(dwnstrm * self._num_cells() / np.prod(self.size))
+
+
+class ShiftedTheSameWay(ps.RandomShift):
+    """Moves the gradient in the direction of the image."""
+
+    def pull_back(self, dwnstrm):
+        self.corners = 2 * self.pixels - self.corners
+        return super().pull_back(dwnstrm)
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "form", "variable", "sentence"),
+    [
+        (ForgottenFlip, {"num_filters": 3, "kernel_size": 3}, "input", "No known mistake fits"),
+        (WithoutSteps, {"num_filters": 2, "kernel_size": 2, "stride": 2, "padding": "valid"}, "input", "No known"),
+        (OneOff, {"num_filters": 2, "kernel_size": 3}, "input", "No known mistake fits"),
+        (KernelOneOff, {"num_filters": 2, "kernel_size": 3}, "W", "No known mistake fits"),
+        (MixedGroups, {"num_filters": 4, "kernel_size": 2, "groups": 2}, "input", "No known mistake fits"),
+        (InterleavedGroups, {"num_filters": 4, "kernel_size": 2, "groups": 2}, "W", "No known mistake fits"),
+        (OnePlace, {"num_filters": 2, "kernel_size": 2}, "W", "No known mistake fits"),
+        (MeanOverPlaces, {"num_filters": 2, "kernel_size": 2}, "W", "Everything is 0.0625 times what it should be"),
+        (FirstRowOnly, {"num_filters": 2, "kernel_size": 2}, "W", "the sum over the batch is missing"),
+        (LastCell, {}, "input", "No known mistake fits"),
+        (BorderCounts, {"size": 3, "stride": 1, "padding": 1}, "input", "No known mistake fits"),
+        (ShiftedTheSameWay, {"pixels": 1}, "input", "No known mistake fits"),
+    ],
+)
+def test_a_mistake_in_a_layer_for_images_is_found(mistaken, form, variable, sentence):
+    with ps.weights_from(0):
+        layer = mistaken(ps.Data(np.random.default_rng(0).standard_normal((3, 4, 4, 4))), **form)
+    report = check(layer)
+    assert {row.what for row in report if not row.passed} == {variable}
+    assert sentence in " ".join(report.messages)
 
 
 @pytest.mark.parametrize("case", CASES)

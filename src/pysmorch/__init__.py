@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 from pysmorch.layers import (
     Add,
+    AvgPool2d,
     Bias,
     Concat,
+    Conv1d,
+    Conv2d,
+    ConvTranspose2d,
+    Cutout,
     Data,
     Dropout,
     Embedding,
     Flatten,
     Gelu,
+    GlobalAvgPool2d,
+    GroupNormalize,
     Layer,
     LayerNormalize,
     LeakyRelu,
     Linear,
+    MaxPool2d,
     Mish,
     Multiply,
     Normalize,
+    Pad2d,
+    RandomCrop,
+    RandomFlip,
+    RandomShift,
     Relu,
+    Rescale,
     Reshape,
     Scale,
     Selu,
@@ -30,7 +43,10 @@ from pysmorch.layers import (
     Sigmoid,
     Silu,
     Tanh,
+    Upsample2d,
     batch_norm,
+    conv,
+    conv_norm,
     dense,
     layer_norm,
     mlp,
@@ -48,6 +64,7 @@ from pysmorch.losses import (
 )
 
 if TYPE_CHECKING:
+    from pysmorch import models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
@@ -80,6 +97,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "files",
+    "models": "models",
     "set_num_threads": "engine",
 }
 
@@ -89,20 +107,27 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "AvgPool2d",
     "Bias",
     "BinaryCrossEntropy",
     "Callback",
     "Classifier",
     "Concat",
     "Constant",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "Cosine",
     "CrossEntropy",
+    "Cutout",
     "Data",
     "Dropout",
     "EarlyStopping",
     "Embedding",
     "Flatten",
     "Gelu",
+    "GlobalAvgPool2d",
+    "GroupNormalize",
     "History",
     "HuberLoss",
     "Layer",
@@ -110,6 +135,7 @@ __all__ = [
     "LeakyRelu",
     "Linear",
     "Loss",
+    "MaxPool2d",
     "Mish",
     "ModelFileError",
     "Multiply",
@@ -117,11 +143,16 @@ __all__ = [
     "NonFiniteError",
     "Normalize",
     "OneCycle",
+    "Pad2d",
     "PoissonLoss",
     "QuantileLoss",
     "RMSprop",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomShift",
     "Regressor",
     "Relu",
+    "Rescale",
     "Reshape",
     "Scale",
     "Selu",
@@ -131,14 +162,18 @@ __all__ = [
     "SquareLoss",
     "Step",
     "Tanh",
+    "Upsample2d",
     "WarmUp",
     "batch_norm",
     "check",
     "check_gradient",
+    "conv",
+    "conv_norm",
     "dense",
     "layer_norm",
     "load",
     "mlp",
+    "models",
     "set_num_threads",
     "weights_from",
 ]
@@ -147,7 +182,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'pysmorch' has no attribute {name!r}")
-    value = getattr(import_module(f"pysmorch.{_LAZY[name]}"), name)
+    module = import_module(f"pysmorch.{_LAZY[name]}")
+    value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
 

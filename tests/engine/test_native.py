@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import pysmorch as ps
 from pysmorch import Data, Network
 from pysmorch.engine import native
+from pysmorch.engine.lowering import why_not_layers
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
+from pysmorch.layers.base import graph
 
 pytestmark = pytest.mark.skipif(native.extension() is None, reason="the native extension is not built")
 
@@ -26,6 +28,9 @@ OPTIMIZERS = {
     "AdamW": lambda: ps.AdamW(0.01, weight_decay=0.1, clip_norm=1.0),
     "RMSprop": lambda: ps.RMSprop(0.01, momentum=0.5),
 }
+
+
+NATIVE_CASES = [name for name, make in LAYER_CASES.items() if why_not_layers(graph(make())) is None]
 
 
 def state_of(network):
@@ -80,7 +85,7 @@ def with_trainable_inputs(case):
     return make
 
 
-@pytest.mark.parametrize("case", [name for name in LAYER_CASES if "prediction" not in name])
+@pytest.mark.parametrize("case", [name for name in NATIVE_CASES if "prediction" not in name])
 def test_every_layer_trains_as_on_the_reference_path(case):
     data = [feeder.data for feeder in LAYER_CASES[case]().in_layers]
     rng = np.random.default_rng(0)
@@ -277,6 +282,19 @@ def test_what_has_no_native_operation_runs_on_the_reference_path_and_says_so_onc
         make().fit(X, y, epochs=1, engine="native")
     with pytest.raises(ValueError, match="engine must be"):
         make().fit(X, y, epochs=1, engine="fast")
+
+
+def test_a_layer_whose_operation_the_extension_lacks_trains_and_predicts_on_the_reference_path():
+    class Later(ps.Relu):
+        native = "of another version"
+
+    network = Network(ps.SquareLoss(ps.Linear(Later(ps.Linear(Data(shape=(None, 3)), 3)), 1)))
+    X, y = np.ones((10, 3)), np.ones(10)
+    with pytest.raises(ValueError, match='engine="native" is not possible: Later has no native operation'):
+        network.fit(X, y, epochs=1, engine="native")
+    network.fit(X, y, epochs=1, seed=0)
+    network.predict(X)
+    assert not network.predictor.is_native
 
 
 PARAMETERS = np.zeros(8, np.float32)

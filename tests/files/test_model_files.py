@@ -177,6 +177,13 @@ def test_a_header_that_does_not_fit_is_refused_in_one_line_with_the_file(path, c
     assert "\n" not in str(info.value)
 
 
+def test_sizes_in_pairs_of_pairs_are_checked_too(path):
+    ps.Network(ps.SquareLoss(ps.Flatten(ps.Pad2d(ps.Data(shape=(None, 2, 2, 1)), ((0, 1), (2, 3)))))).save(path)
+    rewritten(path, set_config(1, padding=[[0, 1], [2, 10**15]]))
+    with pytest.raises(ModelFileError, match="padding = 1000000000000000 is out of range"):
+        ps.load(path)
+
+
 @pytest.mark.parametrize("array", [np.zeros((1, 2), np.float32), np.zeros((4, 6), np.int64)])
 def test_arrays_that_do_not_fit_are_refused(path, array):
     small_network().save(path)

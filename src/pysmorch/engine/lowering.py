@@ -4,17 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from pysmorch.layers.base import Array, Layer, feeders
 from pysmorch.layers.dense import Data
+from pysmorch.layers.dropout import Dropout
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 
-NUMBERS = ("slope", "rate", "epsilon", "momentum")
+NUMBERS = ("slope", "rate", "epsilon", "momentum", "num_groups", "channelwise", "scale", "shift")
 """What operations need to know besides shapes."""
+
+OPERATIONS = frozenset(
+    {
+        "add",
+        "bias",
+        "concat",
+        "data",
+        "dropout",
+        "embedding",
+        "gelu",
+        "layer_normalize",
+        "leaky_relu",
+        "linear",
+        "mish",
+        "multiply",
+        "normalize",
+        "relu",
+        "reshape",
+        "scale",
+        "selu",
+        "sigmoid",
+        "silu",
+        "tanh",
+    }
+)
+"""What the native engine can run."""
 
 FUSED = ("relu", "sigmoid", "tanh")
 """Activations whose derivative follows from their output, so that a dense block need not keep its input."""
@@ -45,8 +73,10 @@ def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | No
 def why_not_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
-        if not isinstance(layer, Layer) or type(layer).native is None or not _is_ours(layer):
+        if not isinstance(layer, Layer) or type(layer).native not in OPERATIONS or not _is_ours(layer):
             return f"{type(layer).__name__} has no native operation"
+        if isinstance(layer, Dropout) and layer.channelwise:
+            return "Dropout of channels has no native operation"
         reads = [other for other in layers if layer in feeders(other)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
             if len(reads) > 1:
@@ -59,6 +89,12 @@ def why_not_layers(layers: Sequence[Any]) -> str | None:
 def _is_ours(layer: Any) -> bool:
     """Whether the class itself names its operation: a subclass may have changed what it computes."""
     return "native" in vars(type(layer))
+
+
+def _numbers(layer: Any) -> dict[str, float]:
+    """Return the numbers and sizes of a layer by name; True and False become 1 and 0."""
+    numbers = {name: getattr(layer, name) for name in NUMBERS if isinstance(getattr(layer, name, None), Real)}
+    return {name: float(value) for name, value in (numbers | layer.geometry).items()}
 
 
 class Lowering:
@@ -102,7 +138,7 @@ class Lowering:
             "bias": None,
             "activation": "none",
             "channels": int(layer.out_dims[-1]),
-            "numbers": {name: float(getattr(layer, name)) for name in NUMBERS if hasattr(layer, name)},
+            "numbers": _numbers(layer),
             "states": list(layer.state.values()),
             "place": place,
         }

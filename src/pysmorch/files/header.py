@@ -31,6 +31,10 @@ def entries(mapping: Any, name: str, *kinds: type) -> list[Any]:
 
 def check_sizes(name: str, value: Any) -> None:
     """Refuse whole numbers that would ask for more memory than any model here has."""
-    for item in value if isinstance(value, (list, tuple)) else [value]:
-        if isinstance(item, int) and not -1 <= item < LARGEST_SIZE:
+    items = [value]
+    while items:
+        item = items.pop()
+        if isinstance(item, (list, tuple)):
+            items += item
+        elif isinstance(item, int) and not -1 <= item < LARGEST_SIZE:
             raise ModelFileError(f"the size {name} = {item} is out of range")

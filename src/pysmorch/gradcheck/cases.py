@@ -28,6 +28,16 @@ def maps(seed: int = 0) -> Data:
     return Data(np.random.default_rng(seed).standard_normal((NUM_DATA, 3, 2, 4)))
 
 
+def images(height: int = 3, width: int = 4, channels: int = 2) -> Data:
+    """Return a Data layer with small images."""
+    return Data(np.random.default_rng(0).standard_normal((NUM_DATA, height, width, channels)))
+
+
+def sequences(length: int = 5, channels: int = 2) -> Data:
+    """Return a Data layer with short sequences."""
+    return Data(np.random.default_rng(0).standard_normal((NUM_DATA, length, channels)))
+
+
 def indices() -> Data:
     """Return a Data layer with whole numbers from 0 to 5."""
     return Data(np.random.default_rng(0).integers(0, 6, (NUM_DATA, 3)))
@@ -53,6 +63,7 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Bias of maps": lambda: layers.Bias(maps()),
     "Scale": lambda: _scaled(rows()),
     "Scale of maps": lambda: _scaled(maps()),
+    "Rescale": lambda: layers.Rescale(rows(), 0.7, -0.2),
     "Relu": lambda: layers.Relu(rows()),
     "LeakyRelu": lambda: layers.LeakyRelu(rows(), 0.2),
     "Sigmoid": lambda: layers.Sigmoid(rows()),
@@ -62,18 +73,52 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Mish": lambda: layers.Mish(rows()),
     "Selu": lambda: layers.Selu(rows()),
     "Dropout": lambda: layers.Dropout(rows(), 0.4),
+    "Dropout of channels": lambda: layers.Dropout(images(1, 2, 3), 0.4, channelwise=True),
     "Dropout in prediction": lambda: _in_prediction(layers.Dropout(rows(), 0.4)),
     "Normalize": lambda: layers.Normalize(rows()),
     "Normalize of maps": lambda: layers.Normalize(maps()),
     "Normalize in prediction": lambda: _in_prediction(layers.Normalize(rows())),
     "LayerNormalize": lambda: layers.LayerNormalize(rows()),
     "LayerNormalize of maps": lambda: layers.LayerNormalize(maps()),
+    "GroupNormalize": lambda: layers.GroupNormalize(images(2, 1, 6), 3),
+    "GroupNormalize of rows": lambda: layers.GroupNormalize(rows(6), 2),
     "Add": lambda: layers.Add(rows(), rows(seed=1), rows(seed=2)),
     "Multiply": lambda: layers.Multiply(rows(), rows(seed=1), rows(seed=2)),
     "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),
+    "Upsample2d": lambda: layers.Upsample2d(images(1, 2)),
+    "Upsample2d of two factors": lambda: layers.Upsample2d(images(2, 1, 2), (1, 3)),
+    "Pad2d": lambda: layers.Pad2d(images(2, 3), 1),
+    "Pad2d of four sizes": lambda: layers.Pad2d(images(2, 3), ((0, 1), (2, 3))),
     "Embedding": lambda: layers.Embedding(indices(), 6, 4),
+    "Conv2d": lambda: layers.Conv2d(images(2, 3), 3, 3),
+    "Conv2d valid with steps": lambda: layers.Conv2d(images(5, 4), 3, (3, 2), stride=2, padding="valid"),
+    "Conv2d same with steps": lambda: layers.Conv2d(images(4, 3), 1, (2, 3), stride=(3, 2)),
+    "Conv2d padded with gaps": lambda: layers.Conv2d(images(4, 3), 2, 2, (2, 1), padding=(2, 1), dilation=(3, 2)),
+    "Conv2d in groups": lambda: layers.Conv2d(images(2, 3, 4), 6, 2, padding=1, groups=2),
+    "Conv2d depthwise": lambda: layers.Conv2d(images(3, 2, 3), 3, 3, groups=3),
+    "Conv1d": lambda: layers.Conv1d(sequences(4), 3, 3),
+    "Conv1d with steps": lambda: layers.Conv1d(sequences(7), 3, 2, stride=2, padding="valid", dilation=2),
+    "Conv1d in groups": lambda: layers.Conv1d(sequences(5, 4), 2, 4, stride=3, padding=2, groups=2),
+    "ConvTranspose2d": lambda: layers.ConvTranspose2d(images(2, 3), 3, 3, stride=2),
+    "ConvTranspose2d valid": lambda: layers.ConvTranspose2d(images(2, 3), 1, (2, 3), (3, 1), "valid", (1, 2)),
+    "ConvTranspose2d padded": lambda: layers.ConvTranspose2d(images(3, 2), 2, 3, (2, 1), padding=1),
+    "MaxPool2d": lambda: layers.MaxPool2d(images(2, 4)),
+    "MaxPool2d overlapping": lambda: layers.MaxPool2d(images(5, 4), (3, 2), stride=(2, 1), padding=(1, 0)),
+    "MaxPool2d same": lambda: layers.MaxPool2d(images(4, 5), 3, stride=2, padding="same"),
+    "AvgPool2d": lambda: layers.AvgPool2d(images(2, 4)),
+    "AvgPool2d overlapping": lambda: layers.AvgPool2d(images(5, 4), (3, 2), stride=(2, 1), padding=(1, 0)),
+    "AvgPool2d same": lambda: layers.AvgPool2d(images(4, 5), 3, stride=2, padding="same"),
+    "GlobalAvgPool2d": lambda: layers.GlobalAvgPool2d(images(2, 3)),
+    "RandomShift": lambda: layers.RandomShift(images(2, 2), 1),
+    "RandomShift in prediction": lambda: _in_prediction(layers.RandomShift(images(3, 2), 1)),
+    "RandomFlip": lambda: layers.RandomFlip(images(1, 3)),
+    "RandomFlip in prediction": lambda: _in_prediction(layers.RandomFlip(images(2, 3))),
+    "RandomCrop": lambda: layers.RandomCrop(images(2, 3), (1, 2)),
+    "RandomCrop in prediction": lambda: _in_prediction(layers.RandomCrop(images(4, 5), (2, 3))),
+    "Cutout": lambda: layers.Cutout(images(2, 3), 2),
+    "Cutout in prediction": lambda: _in_prediction(layers.Cutout(images(3, 4), 2)),
 }
 
 

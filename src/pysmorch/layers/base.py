@@ -183,6 +183,11 @@ class Layer:
             if p.name != "in_layer" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         }
 
+    @property
+    def geometry(self) -> dict[str, int]:
+        """The sizes that the native operation needs besides those of its arrays, fixed when the layer is made."""
+        return {}
+
     # Help for constructors.
 
     def rows_of_features(self, in_layer: Any) -> tuple[int | None, int]:
@@ -206,7 +211,7 @@ class Layer:
         return dims[-1]
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.ndim(value) == 0)
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.size(value) <= 4)
         return f"{type(self).__name__}({arguments})"
 
     def __getstate__(self) -> dict[str, Any]:

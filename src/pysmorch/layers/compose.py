@@ -9,10 +9,12 @@ from typing import Any
 
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Silu
 from pysmorch.layers.base import Layer
+from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.randomness import weights_from
+from pysmorch.layers.windows import Pair
 
 HALVES_VARIANCE = (Relu, LeakyRelu, Gelu, Silu, Mish)
 """Activations that lose about half of a row's mean square, so that weights start sqrt(2) larger."""
@@ -28,13 +30,47 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
     >>> dense(Data(shape=(None, 784)), 128).out_dims
     (None, 128)
     """
-    linear = Linear(in_layer, num_out_features)
-    if activation in HALVES_VARIANCE:
-        linear.W *= sqrt(2)
-    bias = Bias(linear)
-    bias.W[:] = 0
-    bias.decay_factor = 0.0
-    return bias if activation is None else activation(bias)
+    linear = _started_for(activation, Linear(in_layer, num_out_features))
+    return _activated(_bias_from_zero(linear), activation)
+
+
+def conv(
+    in_layer: Any,
+    num_filters: int,
+    kernel_size: int | Pair = 3,
+    activation: Callable[[Any], Layer] | None = Relu,
+    **geometry: Any,
+) -> Layer:
+    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, started like `dense`.
+
+    >>> from pysmorch import Data
+    >>> conv(Data(shape=(None, 28, 28, 1)), 32, stride=2).out_dims
+    (None, 14, 14, 32)
+    """
+    convolution = _started_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
+    return _activated(_bias_from_zero(convolution), activation)
+
+
+def conv_norm(
+    in_layer: Any,
+    num_filters: int,
+    kernel_size: int = 3,
+    stride: int = 1,
+    activation: Callable[[Any], Layer] | None = Relu,
+    groups: int = 1,
+) -> Layer:
+    """Return `activation(batch_norm(Conv2d(...)))` with half a kernel of zeros on both sides.
+
+    Raises ValueError when kernel_size is not an odd number, as then the zeros could not be the same on both sides.
+
+    >>> from pysmorch import Data
+    >>> conv_norm(Data(shape=(None, 32, 32, 16)), 32, stride=2).out_dims
+    (None, 16, 16, 32)
+    """
+    if not isinstance(kernel_size, int) or kernel_size % 2 == 0:
+        raise ValueError(f"conv_norm: kernel_size must be an odd number, but is {kernel_size!r}; use Conv2d for others")
+    convolution = Conv2d(in_layer, num_filters, kernel_size, stride, padding=kernel_size // 2, groups=groups)
+    return _activated(batch_norm(_started_for(activation, convolution)), activation)
 
 
 def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
@@ -77,9 +113,24 @@ def mlp(
         return dense(layer, num_outputs, activation=None)
 
 
+def _started_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
+    if activation in HALVES_VARIANCE:
+        layer.W *= sqrt(2)
+    return layer
+
+
+def _activated(layer: Layer, activation: Callable[[Any], Layer] | None) -> Layer:
+    return layer if activation is None else activation(layer)
+
+
+def _bias_from_zero(layer: Layer) -> Layer:
+    bias = Bias(layer)
+    bias.W[:] = 0
+    bias.decay_factor = 0.0
+    return bias
+
+
 def _scale_and_shift(layer: Layer) -> Layer:
     scale = Scale(layer)
-    bias = Bias(scale)
-    bias.W[:] = 0
-    scale.decay_factor = bias.decay_factor = 0.0
-    return bias
+    scale.decay_factor = 0.0
+    return _bias_from_zero(scale)

@@ -1,9 +1,10 @@
-"""Layers with parameters for rows of features: the data that enters, matrix product, bias and scale."""
+"""The data that enters, and what multiplies and adds: a fixed scale, and the layers with parameters for rows of features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import isfinite, sqrt
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,35 @@ def _check_array(data: Any) -> Array:
     if array.ndim == 0:
         raise ShapeError("Data: expected an array with the examples along its first axis, but got a single number")
     return array
+
+
+class Rescale(Layer):
+    """Multiply by a number and add another, both fixed: Y = scale * X + shift.
+
+    This is how the pixels of images become small numbers: `Rescale(Data(uint8 images), 1 / 255)`. Whole numbers become
+    floating-point ones (float32 for those of up to 16 bits). In `fit` and `predict` they come in the dtype of the network.
+
+    Raises ValueError when scale or shift is not a finite number.
+
+    >>> import numpy as np
+    >>> Rescale(Data(np.array([[0, 255]], dtype=np.uint8)), scale=1 / 255).forward()
+    array([[0., 1.]], dtype=float32)
+    """
+
+    native = "rescale"
+
+    def __init__(self, in_layer: Any, scale: float, shift: float = 0.0) -> None:
+        super().__init__(in_layer)
+        self.scale = finite(self, "scale", scale)
+        self.shift = finite(self, "shift", shift)
+
+    def compute(self, x: Array) -> Array:
+        """Y = scale * X + shift."""
+        return self.scale * floating(x) + self.shift
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """scale * dwnstrm."""
+        return self.scale * dwnstrm
 
 
 class Linear(Layer):
@@ -172,3 +202,15 @@ def positive(layer: Layer, argument: str, value: Any) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{type(layer).__name__}: {argument} must be a positive integer, but is {value!r}")
     return int(value)
+
+
+def finite(layer: Layer, argument: str, value: Any) -> float:
+    """Return a constructor's argument as a float, or say that it must be a finite number."""
+    if not isinstance(value, Real) or not isfinite(value):
+        raise ValueError(f"{type(layer).__name__}: {argument} must be a finite number, but is {value!r}")
+    return float(value)
+
+
+def floating(array: Array) -> Array:
+    """Return whole numbers as floating-point ones, float32 where that holds them; others as they are."""
+    return array if array.dtype.kind == "f" else array.astype(np.result_type(array, np.float32))

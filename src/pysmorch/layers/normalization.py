@@ -1,12 +1,14 @@
-"""Normalisation: mean 0 and variance 1, over the batch or over the features. Scale and Bias are layers of their own."""
+"""Normalisation: mean 0 and variance 1, over the batch, over the features, or over groups of channels. Scale and Bias are layers of their own."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.base import Array, Layer, ShapeError
+from pysmorch.layers.dense import positive
 
 
 class Normalize(Layer):
@@ -91,6 +93,49 @@ class LayerNormalize(Layer):
         y = self.out_array
         along_y = (dwnstrm * y).mean(-1, keepdims=True)
         return self.inverse_std * (dwnstrm - dwnstrm.mean(-1, keepdims=True) - y * along_y)
+
+
+class GroupNormalize(Layer):
+    """Y = (X - mean) / sqrt(variance + epsilon) for every example and group of channels, over all its places.
+
+    X and Y are (N, ..., C); the channels are cut into `num_groups` equal parts, in order, and the variance is divided by the
+    count. Training and prediction are the same, and the size of the batch plays no part.
+    Source: Wu and He, "Group normalization", 2018.
+
+    Raises ShapeError when the groups do not divide the channels, ValueError when epsilon is not positive.
+    """
+
+    native = "group_normalize"
+
+    def __init__(self, in_layer: Any, num_groups: int, epsilon: float = 1e-5) -> None:
+        super().__init__(in_layer)
+        num_channels = self.num_channels(in_layer)
+        self.num_groups = positive(self, "num_groups", num_groups)
+        if num_channels % self.num_groups:
+            raise ShapeError(
+                f"GroupNormalize: num_groups = {self.num_groups} must divide the {num_channels} channels that "
+                f"{in_layer!r} hands on"
+            )
+        self.epsilon = positive_epsilon(self, epsilon)
+
+    def compute(self, x: Array) -> Array:
+        """(X - mean) / sqrt(variance + epsilon)."""
+        parts = self._by_group(x)
+        centred = parts - parts.mean((1, 3), keepdims=True)
+        variance = np.square(centred).mean((1, 3), keepdims=True)
+        self.inverse_std = 1 / np.sqrt(variance + self.epsilon)
+        return (centred * self.inverse_std).reshape(x.shape)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """Mean and variance depend on X too: what they would change is taken out of dwnstrm."""
+        y, d = self._by_group(self.out_array), self._by_group(dwnstrm)
+        along_y = (d * y).mean((1, 3), keepdims=True)
+        return (self.inverse_std * (d - d.mean((1, 3), keepdims=True) - y * along_y)).reshape(dwnstrm.shape)
+
+    def _by_group(self, array: Array) -> Array:
+        """(N, ..., C) as (N, places, groups, channels of a group)."""
+        num_data, *places, channels = array.shape
+        return array.reshape(num_data, prod(places), self.num_groups, channels // self.num_groups)
 
 
 def positive_epsilon(layer: Layer, epsilon: float) -> float:

@@ -1,4 +1,4 @@
-"""Layers that change the shape of an example and nothing else."""
+"""Layers that change the shape of an example: the same entries in another shape, repeated, or with zeros around them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.windows import Pair, image_dims, pair
 
 
 class Reshape(Layer):
@@ -59,6 +60,95 @@ class Flatten(Layer):
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm in the old shape."""
         return dwnstrm.reshape(self.in_array.shape)
+
+
+class Upsample2d(Layer):
+    """Repeat every pixel, the nearest-neighbour way of making an image larger: Y[y, x] = X[y // fh, x // fw].
+
+    X is (N, H, W, C), Y is (N, H * fh, W * fw, C). `factor` is a number or (height, width).
+
+    Raises ShapeError when the input is not images, ValueError for a factor that is not a positive integer.
+
+    >>> from pysmorch import Data
+    >>> Upsample2d(Data(shape=(None, 7, 7, 64))).out_dims
+    (None, 14, 14, 64)
+    """
+
+    native = "upsample2d"
+
+    def __init__(self, in_layer: Any, factor: int | Pair = 2) -> None:
+        super().__init__(in_layer)
+        num_data, self.height, self.width, self.channels = image_dims(self)
+        self.factor = pair(self, "factor", factor)
+        self.out_size = (self.height * self.factor[0], self.width * self.factor[1])
+        self.out_dims = (num_data, *self.out_size, self.channels)
+
+    def compute(self, x: Array) -> Array:
+        """Every row and column several times."""
+        return x.repeat(self.factor[0], axis=1).repeat(self.factor[1], axis=2)
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """The sum over the copies of each pixel."""
+        copies = (len(dwnstrm), self.height, self.factor[0], self.width, self.factor[1], self.channels)
+        return dwnstrm.reshape(copies).sum((2, 4))
+
+    @property
+    def geometry(self) -> dict[str, int]:
+        """The sizes of both images, and the factors as steps."""
+        return _both_images(self, *self.out_size) | {"stride_height": self.factor[0], "stride_width": self.factor[1]}
+
+
+class Pad2d(Layer):
+    """Put zeros around images.
+
+    X is (N, H, W, C), Y is (N, top + H + bottom, left + W + right, C).
+
+    Args:
+        padding: ((top, bottom), (left, right)); or (height, width), or one number, for the same on both sides.
+
+    Raises ShapeError when the input is not images, ValueError for a padding that is not of such a form.
+
+    >>> from pysmorch import Data
+    >>> Pad2d(Data(shape=(None, 28, 28, 1)), ((0, 1), (2, 2))).out_dims
+    (None, 29, 32, 1)
+    """
+
+    native = "pad2d"
+
+    def __init__(self, in_layer: Any, padding: int | Pair | tuple[Pair, Pair]) -> None:
+        super().__init__(in_layer)
+        num_data, self.height, self.width, self.channels = image_dims(self)
+        above_and_beside = padding if isinstance(padding, (tuple, list)) and len(padding) == 2 else (padding, padding)
+        rows, columns = (pair(self, "padding", sides, least=0) for sides in above_and_beside)
+        self.padding = (rows, columns)
+        self.out_size = (self.height + sum(rows), self.width + sum(columns))
+        self.out_dims = (num_data, *self.out_size, self.channels)
+
+    def compute(self, x: Array) -> Array:
+        """X with zeros around it."""
+        return np.pad(x, ((0, 0), *self.padding, (0, 0)))
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """The part of dwnstrm that belongs to X."""
+        (top, _), (left, _) = self.padding
+        return dwnstrm[:, top : top + self.height, left : left + self.width]
+
+    @property
+    def geometry(self) -> dict[str, int]:
+        """The sizes of both images, and the zeros above and to the left."""
+        (top, _), (left, _) = self.padding
+        return _both_images(self, *self.out_size) | {"pad_top": top, "pad_left": left}
+
+
+def _both_images(layer: Upsample2d | Pad2d, out_height: int, out_width: int) -> dict[str, int]:
+    return {
+        "height": layer.height,
+        "width": layer.width,
+        "channels": layer.channels,
+        "out_height": out_height,
+        "out_width": out_width,
+        "out_channels": layer.channels,
+    }
 
 
 def _fill_in(num_entries: int, shape: tuple[int, ...], in_layer: Any) -> tuple[int, ...]:

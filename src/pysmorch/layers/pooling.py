@@ -1,0 +1,145 @@
+"""Pooling: one number for every window of an image, channel by channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.dense import floating
+from pysmorch.layers.windows import Padding, Pair, image_dims, padding_argument, pair, slide
+
+
+class _Pool2d(Layer):
+    """What both poolings share: where their windows lie."""
+
+    def __init__(
+        self, in_layer: Any, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"
+    ) -> None:
+        super().__init__(in_layer)
+        num_data, height, width, self.channels = image_dims(self)
+        self.size = pair(self, "size", size)
+        self.stride = self.size if stride is None else pair(self, "stride", stride)
+        self.padding = padding_argument(self, padding)
+        if not isinstance(self.padding, str) and any(p >= n for p, n in zip(self.padding, self.size, strict=True)):
+            raise ValueError(
+                f"{type(self).__name__}: padding must be smaller than the window, so that every window lies on the image, "
+                f"but padding is {self.padding} and size is {self.size}"
+            )
+        self.windows = slide(self, (height, width), self.size, self.stride, (1, 1), self.padding)
+        self.out_dims = (num_data, *self.windows.out, self.channels)
+
+    @property
+    def geometry(self) -> dict[str, int]:
+        """The sizes of image, window, steps and padding, as for a convolution of each channel alone."""
+        return self.windows.geometry(self.channels, self.channels, groups=self.channels)
+
+
+class MaxPool2d(_Pool2d):
+    """The largest entry of every window, channel by channel.
+
+    X is (N, H, W, C), Y is (N, H', W', C). The gradient goes to the cell of the maximum; where several cells are equal, the
+    first of them, row by row, gets all of it. Cells outside the image are never the maximum.
+
+    Args:
+        size: rows and columns of a window, a number or (height, width).
+        stride: steps from window to window; None for the size, so that windows lie side by side.
+        padding: "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both
+            sides, a number or (height, width), fewer than the window has.
+
+    Source: Ranzato, Huang, Boureau and LeCun, "Unsupervised learning of invariant feature hierarchies", 2007.
+
+    Raises ShapeError when the input is not images, or smaller than the window; ValueError for arguments that are not sizes.
+
+    >>> from pysmorch import Data
+    >>> MaxPool2d(Data(shape=(None, 28, 28, 32))).out_dims
+    (None, 14, 14, 32)
+    """
+
+    native = "max_pool2d"
+
+    def compute(self, x: Array) -> Array:
+        """The maximum over the cells of the window."""
+        padded = self.windows.pad(floating(x), -np.inf)
+        return np.maximum.reduce([padded[cells] for _, cells in self.windows.taps()])
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm goes to the first cell of each window that holds the maximum."""
+        padded = self.windows.pad(floating(self.in_array), -np.inf)
+        gradient = np.zeros_like(padded)
+        is_open = np.ones(dwnstrm.shape, dtype=bool)
+        for _, cells in self.windows.taps():
+            is_first = is_open & (padded[cells] == self.out_array)
+            gradient[cells] += np.where(is_first, dwnstrm, 0)
+            is_open &= ~is_first
+        return self.windows.crop(gradient)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of every window, channel by channel.
+
+    X is (N, H, W, C), Y is (N, H', W', C). Cells outside the image do not count: a window at the border is the mean of those
+    that lie on the image.
+
+    Args:
+        size: rows and columns of a window, a number or (height, width).
+        stride: steps from window to window; None for the size, so that windows lie side by side.
+        padding: "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both
+            sides, a number or (height, width), fewer than the window has.
+
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+
+    Raises ShapeError when the input is not images, or smaller than the window; ValueError for arguments that are not sizes.
+    """
+
+    native = "avg_pool2d"
+
+    def compute(self, x: Array) -> Array:
+        """The sum over the cells of the window, over how many lie on the image."""
+        return self._sum_of_windows(floating(x)) / self._num_cells()
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """Every cell gets dwnstrm over how many there are."""
+        share = dwnstrm / self._num_cells().astype(dwnstrm.dtype)
+        gradient = self.windows.pad(np.zeros(self.in_array.shape, dwnstrm.dtype))
+        for _, cells in self.windows.taps():
+            gradient[cells] += share
+        return self.windows.crop(gradient)
+
+    def _sum_of_windows(self, x: Array) -> Array:
+        padded = self.windows.pad(x)
+        return np.add.reduce([padded[cells] for _, cells in self.windows.taps()])
+
+    def _num_cells(self) -> Array:
+        return self._sum_of_windows(np.ones((1, *self.windows.image, 1), np.float32))
+
+
+class GlobalAvgPool2d(Layer):
+    """The mean of every channel over the whole image: (N, H, W, C) becomes (N, C).
+
+    Source: Lin, Chen and Yan, "Network in network", 2013.
+
+    Raises ShapeError when the input is not images.
+    """
+
+    native = "global_avg_pool2d"
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+        num_data, self.height, self.width, self.channels = image_dims(self)
+        self.out_dims = (num_data, self.channels)
+
+    def compute(self, x: Array) -> Array:
+        """The mean over rows and columns."""
+        return x.mean((1, 2))
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """Every pixel gets dwnstrm over how many there are."""
+        share = dwnstrm[:, None, None, :] / (self.height * self.width)
+        return np.broadcast_to(share, self.in_array.shape).copy()
+
+    @property
+    def geometry(self) -> dict[str, int]:
+        """The size of the image."""
+        return {"height": self.height, "width": self.width, "channels": self.channels}
