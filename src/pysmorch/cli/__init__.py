@@ -42,7 +42,10 @@ def main() -> None:
         code = _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.
-        if hasattr(error, "format_message"):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
+            code = 2
+        elif hasattr(error, "format_message"):
             code = _say(f"{error.format_message()} (see pysmorch --help)", 2)
         else:
             raise
@@ -161,6 +164,36 @@ def doctor() -> None:
 
     for name, value in findings().items():
         print(f"{name:<14}{value}")
+
+
+course = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Learn backpropagation by completing the library, in ten lessons."
+)
+app.add_typer(course, name="course")
+
+
+@course.command("start")
+def start_course(folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")]) -> None:
+    """Put the lessons into a folder, as notebooks and as scripts; what is there already is left alone."""
+    from pysmorch.cli import teaching
+
+    teaching.start(folder)
+
+
+@course.command()
+def status(folder: Annotated[str, typer.Argument(help="the folder with the lessons")]) -> None:
+    """Say which pieces of the lessons are done, after trying them once more."""
+    from pysmorch.cli import teaching
+
+    teaching.status(folder)
+
+
+@course.command()
+def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder")]) -> None:
+    """Put the lessons with solutions and answers into a folder, for teachers."""
+    from pysmorch.cli import teaching
+
+    teaching.solutions(folder)
 
 
 def _version(asked: bool) -> None:
