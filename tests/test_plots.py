@@ -102,7 +102,7 @@ def test_loss_curves_show_every_epoch_and_mark_the_best_one():
     np.testing.assert_array_equal(validation.get_xydata(), [[1, 3], [2, 1.5], [3, 1.75]])
     np.testing.assert_array_equal(best.get_xydata(), [[2, 1.5]])
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        *("training", "validation", "lowest validation loss: 1.5 in epoch 2")
+        *("training", "validation", "lowest: 1.5 in epoch 2")
     ]
     assert label_of(ax) == "Loss during training|epoch|loss (mean over the rows)"
     assert ax.get_yscale() == "linear"

@@ -27,6 +27,7 @@ def need(module: str) -> Any:
 def new_figure(width: float, height: float) -> Any:
     """Return an empty figure, size in inches, that shows itself in a notebook."""
     figure: Any = need("matplotlib.figure").Figure((width, height), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     figure._repr_png_ = partial(_as_png, figure)
     return figure
 

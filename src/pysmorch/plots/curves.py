@@ -31,10 +31,10 @@ def loss_curves(history: Any, ax: Any = None) -> Any:
     for i, (name, values) in enumerate(curves.items()):
         marker = "o" if len(values) == 1 else None
         ax.plot(np.arange(1, len(values) + 1), values, color=f"C{i}", linewidth=1.8, marker=marker, label=name)
-    name, values = list(curves.items())[-1]
+    values = list(curves.values())[-1]
     if np.isfinite(values).any():
         best = int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))
-        label = f"lowest {name} loss: {values[best]:.4g} in epoch {best + 1}"
+        label = f"lowest: {values[best]:.4g} in epoch {best + 1}"
         ax.plot([best + 1], [values[best]], "o", color=f"C{len(curves) - 1}", markeredgecolor=INK, label=label)
     everything = np.concatenate(list(curves.values()))
     everything = everything[np.isfinite(everything)]

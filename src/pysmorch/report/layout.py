@@ -212,12 +212,12 @@ def _columns(web: _Web, width: int) -> list[int]:
                 near[track[v]].append((track[w], 0.01 if (v, w) in web.aside else 1.0))
 
     x = dict.fromkeys(track, 0)
-    too_far_left = True
-    while too_far_left:
+    for _ in x:  # tracks that do not cross have an order from left to right, so this ends
         before = dict(x)
         for t, lefts in left_of.items():
             x[t] = max([x[t], *(x[s] + distance for s, distance in lefts.items())])
-        too_far_left = x != before
+        if x == before:
+            break
     for i in range(ROUNDS):
         for t in sorted(x, key=lambda t: x[t], reverse=i % 2 == 0):
             if near[t]:
