@@ -585,13 +585,29 @@ def test_status_says_of_every_piece_how_far_it_is(command, monkeypatch):
     states = {row.name: row.state for row in course.status("lessons")}
     assert states["Data"] == "right"
     assert "Everything is 2 times too large" in states["numerical_gradient"]
-    assert states["Momentum"] == "WRONG: its check ended the process"
-    assert states["train_epoch"] == "WRONG: its check took more than 2 seconds"
+    assert states["Momentum"] == "WRONG: ended the process when it was tried"
+    assert states["train_epoch"] == "WRONG: took more than 2 seconds when it was tried"
     assert states["Linear"] == "not yet"
-    own.write_text("def f(:\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(:\n", "line 1: invalid syntax; mend it, or delete the file"),
+        ("class Data: pass\nnothing()\n", "could not be run: NameError: name 'nothing' is not defined"),
+        ("class Data: pass\nimport os; os._exit(0)\n", "ended the process when it was run"),
+        ("class Data: pass\nwhile True: pass\n", "took more than 2 seconds when it was run"),
+    ],
+)
+def test_a_library_that_does_not_run_is_one_line_of_status(text, words, command, monkeypatch):
+    monkeypatch.setattr("pysmorch.teach.course.folder.SECONDS", 2)
+    command("start", "lessons")
+    Path("lessons", mine.FILE).write_text(text)
     code, _, err = command("status", "lessons")
     assert code == 2
-    assert f"{mine.FILE}, line 1: invalid syntax" in err
+    assert f"{mine.FILE}" in err
+    assert words in err
+    assert len(err.splitlines()) == 1
 
 
 def test_solutions_are_a_course_that_is_solved(command):

@@ -127,25 +127,30 @@ def status(folder: str | Path) -> list[Row]:
 def _verdicts(folder: Path, names: list[str]) -> dict[str, str]:
     verdicts: dict[str, str] = {}
     while names:
-        command = [sys.executable, "-m", "pysmorch.teach.course.trying", str(folder.resolve()), *names]
-        try:
-            result = subprocess.run(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                stdin=subprocess.DEVNULL,
-                timeout=SECONDS,
-                check=False,
-            )
-            output, ending = result.stdout, "WRONG: its check ended the process"
-        except subprocess.TimeoutExpired as error:
-            output, ending = error.stdout or b"", f"WRONG: its check took more than {SECONDS} seconds"
-        done = dict(json.loads(line) for line in output.splitlines())
-        verdicts |= done
-        names = [name for name in names if name not in done]
+        output, ending = _try(folder, names)
+        if not output:
+            raise mine.BrokenLibraryError(f"{mine.FILE} {ending} when it was run; mend it, or delete the file")
+        problem, *lines = [json.loads(line) for line in output]
+        if problem:
+            raise mine.BrokenLibraryError(problem)
+        verdicts |= dict(lines)
+        names = [name for name in names if name not in verdicts]
         if names:
-            verdicts[names.pop(0)] = ending
+            verdicts[names.pop(0)] = f"WRONG: {ending} when it was tried"
     return verdicts
+
+
+def _try(folder: Path, names: list[str]) -> tuple[list[bytes], str]:
+    """Run `trying` and return the lines that it printed, and what became of it if there are too few."""
+    command = [sys.executable, "-m", "pysmorch.teach.course.trying", str(folder.resolve()), *names]
+    nothing = subprocess.DEVNULL
+    try:
+        done = subprocess.run(
+            command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, timeout=SECONDS, check=False
+        )
+        return done.stdout.splitlines(), "ended the process"
+    except subprocess.TimeoutExpired as error:
+        return (error.stdout or b"").splitlines(), f"took more than {SECONDS} seconds"
 
 
 def show_status(rows: list[Row]) -> str:

@@ -1,4 +1,8 @@
-"""Run as a program: try classes and functions of my_smorch.py, a line of JSON for each, as [name, verdict]."""
+"""Run as a program: try classes and functions of my_smorch.py.
+
+The first line that is printed says, as JSON, what keeps the file from being run ("" for nothing). Then there is a line for
+each name, as [name, verdict].
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,13 @@ from pysmorch.teach.course.workbook import grade_thing
 def main(folder: str, *names: str) -> None:
     """Print a verdict for each name; what the student's code prints goes nowhere."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    namespace = mine.load(Path(folder))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        namespace = mine.load(Path(folder))
+    except mine.BrokenLibraryError as error:
+        print(json.dumps(str(error)), file=answers, flush=True)
+        return
+    print(json.dumps(""), file=answers, flush=True)
     for name in names:
         report = grade_thing(namespace[name])
         cause = next((result.cause for result in report if not result.passed), "")

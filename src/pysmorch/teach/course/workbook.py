@@ -12,6 +12,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array, Layer
 from pysmorch.progress import in_notebook
+from pysmorch.report import Svg
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.checks import TESTS, grade_piece
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
@@ -111,8 +112,11 @@ class Workbook:
         print(f"You are given:  {words}")
 
     def show(self, picture: Any) -> None:
-        """Show a picture: in a notebook as one, in a terminal as text."""
-        _show(picture)
+        """Show a picture: in a notebook as one, in a terminal as text, if it has one."""
+        if isinstance(picture, Svg) and not in_notebook():
+            print("(there is a picture here in the notebook)")
+        else:
+            _show(picture)
 
     def digits(self, mnist: bool = False) -> tuple[Array, Array, Array, Array]:
         """Return images (N, H, W, 1) from 0 to 1 with their labels (N,), and images and labels for the test.

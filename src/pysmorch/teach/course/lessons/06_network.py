@@ -18,7 +18,8 @@
 
 # %%
 import numpy as np
-from utility import check, library, reward
+from pysmorch.report import diagram
+from utility import check, library, reward, show
 
 # %% [markdown]
 # ## Your own gradient check
@@ -134,8 +135,10 @@ def three_blocks(between=lambda layer: layer):
     return CrossEntropy(Bias(Linear(second, 5)), one_hot)
 
 
+network = three_blocks()
 print("your network, from the loss to the data:")
-compare(three_blocks())
+compare(network)
+show(diagram(network))
 
 # %% [markdown]
 # Now let us put something of Fenwick's between the first block and the second. It hands everything on, and on the way back keeps
