@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Lesson 3: ReLU
 #
-# Your chair rolls, so Ottoline asks for a *deep* network: two linear layers, one behind the other. Her slide calls this "Linear²".
-# It has a problem that fits into one line:
+# Your chair rolls, so Ottoline asks for a *deep* network: two linear layers, one behind the other. Her slide
+# calls this "Linear²". It has a problem that fits into one line:
 #
 # $$ (X W_1) W_2 = X (W_1 W_2) = X W \quad\text{with}\quad W = W_1 W_2 . $$
 #
-# However many linear layers you stack, together they can do what a single one can, and not a thing more. There has to be something between
-# them that is not linear. The simplest such thing is a lamp that lights up when the news is good and stays dark otherwise:
+# However many linear layers you stack, together they can do what a single one can, and not a thing more. There
+# has to be something between them that is not linear. The simplest such thing is a lamp that lights up when the
+# news is good and stays dark otherwise:
 #
 # $$ Y = \max(X, 0), \quad\text{entry by entry.} $$
 #
@@ -25,8 +26,9 @@ from utility import check, library, reward, show, sketch
 # $$ \frac{\partial L}{\partial x_{ik}} = \delta_{ik} \, \frac{\partial y_{ik}}{\partial x_{ik}}, \qquad
 #    \frac{\partial y_{ik}}{\partial x_{ik}} = \begin{cases} 1 & x_{ik} > 0 \\ 0 & x_{ik} < 0 . \end{cases} $$
 #
-# At exactly 0 the function has a kink: the slope is 0 on the left and 1 on the right. We take 0 there, as everybody does; what
-# matters is to choose once and to stay with it. So the gradient passes where the *input* was positive, and is stopped elsewhere:
+# At exactly 0 the function has a kink: the slope is 0 on the left and 1 on the right. We take 0 there, as
+# everybody does; what matters is to choose once and to stay with it. So the gradient passes where the *input* was
+# positive, and is stopped elsewhere:
 #
 # $$ \text{hand back } \Delta \odot [X > 0], $$
 #
@@ -75,8 +77,9 @@ Relu = check(Relu)
 # %% [markdown]
 # ## A fold in the paper
 #
-# The absolute value is the smallest thing that a linear layer cannot learn: the best straight line through the origin for $|x|$ is $y = 0$.
-# But $|x| = \max(x, 0) + \max(-x, 0)$, so two lamps are enough. We train both networks, with and without them.
+# The absolute value is the smallest thing that a linear layer cannot learn: the best straight line through the
+# origin for $|x|$ is $y = 0$. But $|x| = \max(x, 0) + \max(-x, 0)$, so two lamps are enough. We train both
+# networks, with and without them.
 
 # %%
 Data, SquareLoss, Linear, Relu = library("Data", "SquareLoss", "Linear", "Relu")
@@ -111,7 +114,8 @@ reward("A lamp. It is either on or off, and that turns out to be enough.", "Relu
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. Nothing: 0 is handed back, for every example, so they never change and the lamp never lights again. It is called a dead unit. (Layers further to the
-#    front also learn through other units, and may wake it up by accident.)
-# 2. An input of exactly 0 almost never happens with random numbers; and where it does, any slope between 0 and 1 is as good a guess
-#    as another: the next step moves on.
+# 1. Nothing: 0 is handed back, for every example, so they never change and the lamp never lights again. It is
+#    called a dead unit. (Layers further to the front also learn through other units, and may wake it up by
+#    accident.)
+# 2. An input of exactly 0 almost never happens with random numbers; and where it does, any slope between 0 and 1
+#    is as good a guess as another: the next step moves on.

@@ -1,15 +1,16 @@
 # %% [markdown]
 # # Lesson 5: Bias
 #
-# Everything that you have built passes through the origin. Whatever the weights, an input of zeros gives an output of zeros; a network
-# of linear layers and ReLUs says about an empty profile: zero. Ottoline, who has plans for the empty profiles, is not amused.
+# Everything that you have built passes through the origin. Whatever the weights, an input of zeros gives an
+# output of zeros; a network of linear layers and ReLUs says about an empty profile: zero. Ottoline, who has plans
+# for the empty profiles, is not amused.
 #
 # The remedy is a row of numbers that is added to every row:
 #
 # $$ Y = X + \mathbf{1} w, \qquad y_{ik} = x_{ik} + w_k , $$
 #
-# where $\mathbf{1}$ is a column of $M$ ones. Elsewhere the bias is a part of the linear layer. Here it is a layer of its own: one layer, one
-# operation, one `W`. A dense block is then `Relu(Bias(Linear(x, 8)))`.
+# where $\mathbf{1}$ is a column of $M$ ones. Elsewhere the bias is a part of the linear layer. Here it is a layer
+# of its own: one layer, one operation, one `W`. A dense block is then `Relu(Bias(Linear(x, 8)))`.
 
 # %%
 import numpy as np
@@ -18,8 +19,8 @@ from utility import check, library, reward, show, sketch
 # %% [markdown]
 # ## What comes back
 #
-# **The gradient for W.** The number $w_b$ is used once in every row, in column $b$, and there with the derivative 1. The paths from it to the loss are
-# as many as there are rows:
+# **The gradient for W.** The number $w_b$ is used once in every row, in column $b$, and there with the derivative
+# 1. The paths from it to the loss are as many as there are rows:
 #
 # $$ \frac{\partial L}{\partial w_b} = \sum_{i=1}^{M} \delta_{ib} . $$
 #
@@ -38,8 +39,9 @@ from utility import check, library, reward, show, sketch
 #
 # ## Your turn
 #
-# `W` has the shape $1 \times K$, and `G` must have it too: mind the `keepdims`. So that the layer also works on images later, of shape (N, H, W, C), sum
-# over *all axes but the last*: `tuple(range(dwnstrm.ndim - 1))` names them, for two axes as well as for four.
+# `W` has the shape $1 \times K$, and `G` must have it too: mind the `keepdims`. So that the layer also works on
+# images later, of shape (N, H, W, C), sum over *all axes but the last*: `tuple(range(dwnstrm.ndim - 1))` names
+# them, for two axes as well as for four.
 
 
 # %%
@@ -110,14 +112,16 @@ reward("A desk. Its height can be adjusted by a constant.", "Bias")
 # %% [markdown]
 # ## Think about it
 #
-# 1. Show that a network $f$ of linear layers and ReLUs without biases has $f(c x) = c f(x)$ for every $c > 0$. What does its graph look like for
-#    a single input $x$?
-# 2. A bias right before a layer that takes away the mean of every column (there will be one) has a gradient of 0. Why?
+# 1. Show that a network $f$ of linear layers and ReLUs without biases has $f(c x) = c f(x)$ for every $c > 0$.
+#    What does its graph look like for a single input $x$?
+# 2. A bias right before a layer that takes away the mean of every column (there will be one) has a gradient of 0.
+#    Why?
 
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. Linear layers have $(c x) W = c (x W)$, and $\max(c x, 0) = c \max(x, 0)$ for $c > 0$; so each layer hands the factor on. The graph consists of two
-#    rays from the origin, one to the left and one to the right. A wave does not.
-# 2. A constant that is added to a column is in the mean of the column too, and is taken away with it. The output does not depend on it, so
-#    neither does the loss.
+# 1. Linear layers have $(c x) W = c (x W)$, and $\max(c x, 0) = c \max(x, 0)$ for $c > 0$; so each layer hands
+#    the factor on. The graph consists of two rays from the origin, one to the left and one to the right. A wave
+#    does not.
+# 2. A constant that is added to a column is in the mean of the column too, and is taken away with it. The output
+#    does not depend on it, so neither does the loss.

@@ -1,20 +1,22 @@
 # %% [markdown]
 # # Lesson 6: A whole network
 #
-# You have a chair, a lamp, a key and a desk, and today everything gets wired together. Dag insists on a test before anything is switched on. As he
-# would rather not switch anything on, he insists on a thorough one.
+# You have a chair, a lamp, a key and a desk, and today everything gets wired together. Dag insists on a test
+# before anything is switched on. As he would rather not switch anything on, he insists on a thorough one.
 #
 # ## Why it goes backward
 #
-# A network is one function inside another, $L = \ell(f_n(\cdots f_2(f_1(X)) \cdots))$. The chain rule multiplies the derivatives:
+# A network is one function inside another, $L = \ell(f_n(\cdots f_2(f_1(X)) \cdots))$. The chain rule multiplies
+# the derivatives:
 #
 # $$ \frac{\partial L}{\partial X} = \frac{\partial \ell}{\partial f_n} \cdot \frac{\partial f_n}{\partial f_{n-1}} \cdots \frac{\partial f_2}{\partial f_1} \cdot \frac{\partial f_1}{\partial X} . $$
 #
-# Read as arrays, the first factor is a *row* (the loss is one number) and all others are big matrices: how every output of a layer reacts to every input of it. A product
-# gives the same from whichever end you begin, but the cost is not the same. From the left each product is a row times a matrix, which is
-# a row again. From the right it is a matrix times a matrix, over and over. So we begin at the loss and walk backward, and what we carry along is
-# `dwnstrm`. A layer's big matrix is never written down: `backward` only says what comes out when a row is multiplied by it. That is
-# backpropagation, all of it.
+# Read as arrays, the first factor is a *row* (the loss is one number) and all others are big matrices: how every
+# output of a layer reacts to every input of it. A product gives the same from whichever end you begin, but the
+# cost is not the same. From the left each product is a row times a matrix, which is a row again. From the right
+# it is a matrix times a matrix, over and over. So we begin at the loss and walk backward, and what we carry along
+# is `dwnstrm`. A layer's big matrix is never written down: `backward` only says what comes out when a row is
+# multiplied by it. That is backpropagation, all of it.
 
 # %%
 import numpy as np
@@ -24,7 +26,8 @@ from utility import check, library, reward, show
 # %% [markdown]
 # ## Your own gradient check
 #
-# How do you know that a gradient is right? You move an entry and look. Here is how to do it well. By Taylor's formula
+# How do you know that a gradient is right? You move an entry and look. Here is how to do it well. By Taylor's
+# formula
 #
 # $$ f(x + h) = f(x) + h f'(x) + \tfrac{h^2}{2} f''(x) + \tfrac{h^3}{6} f'''(x) + \cdots, $$
 # $$ f(x - h) = f(x) - h f'(x) + \tfrac{h^2}{2} f''(x) - \tfrac{h^3}{6} f'''(x) + \cdots . $$
@@ -37,11 +40,13 @@ from utility import check, library, reward, show
 #
 # $$ \frac{f(x + h) - f(x - h)}{2h} = f'(x) + \tfrac{h^2}{6} f'''(x) + \cdots $$
 #
-# **An example.** $f(x) = x^3$ at $x = 2$, where $f'(x) = 12$, with $h = 0.1$. To one side: $(9.261 - 8)/0.1 = 12.61$. To both:
-# $(9.261 - 6.859)/0.2 = 12.01$, off by $h^2$ exactly, as the formula says ($f''' = 6$).
+# **An example.** $f(x) = x^3$ at $x = 2$, where $f'(x) = 12$, with $h = 0.1$. To one side:
+# $(9.261 - 8)/0.1 = 12.61$. To both: $(9.261 - 6.859)/0.2 = 12.01$, off by $h^2$ exactly, as the formula says
+# ($f''' = 6$).
 #
-# Then why not $h = 10^{-12}$? Because a computer keeps about 16 digits, and the difference of two numbers that agree in the first 12 has 4 left. For
-# central differences $h$ near $10^{-5}$ is a good middle between the two errors.
+# Then why not $h = 10^{-12}$? Because a computer keeps about 16 digits, and the difference of two numbers that
+# agree in the first 12 has 4 left. For central differences $h$ near $10^{-5}$ is a good middle between the two
+# errors.
 #
 # ## Your turn, first part
 #
@@ -69,8 +74,8 @@ numerical_gradient = check(numerical_gradient)
 # %% [markdown]
 # ## Your turn, second part
 #
-# To train a network, or to test it, you need all layers that have a `W`. The loss knows its `in_layer`, that one knows its own, and so on until
-# `Data`, which has none. Walk along.
+# To train a network, or to test it, you need all layers that have a `W`. The loss knows its `in_layer`, that one
+# knows its own, and so on until `Data`, which has none. Walk along.
 
 
 # %%
@@ -95,7 +100,8 @@ layers_with_weights = check(layers_with_weights)
 # %% [markdown]
 # ## The test that Dag wanted
 #
-# Three dense blocks and the cross-entropy, as large a network as you have ever had. Each gradient `G` is compared with differences of the whole loss.
+# Three dense blocks and the cross-entropy, as large a network as you have ever had. Each gradient `G` is compared
+# with differences of the whole loss.
 
 # %%
 Data, Linear, Relu, Bias, CrossEntropy = library("Data", "Linear", "Relu", "Bias", "CrossEntropy")
@@ -141,8 +147,8 @@ compare(network)
 show(diagram(network))
 
 # %% [markdown]
-# Now let us put something of Fenwick's between the first block and the second. It hands everything on, and on the way back keeps
-# half of it.
+# Now let us put something of Fenwick's between the first block and the second. It hands everything on, and on the
+# way back keeps half of it.
 
 
 # %%
@@ -172,11 +178,14 @@ reward(
 # ## Think about it
 #
 # 1. Where in the table do the wrong gradients begin, and what does that tell you about where the mistake is?
-# 2. Fenwick's layer has no `W`. Could a check of every `G` of a network ever miss a mistake in a layer's `backward`?
+# 2. Fenwick's layer has no `W`. Could a check of every `G` of a network ever miss a mistake in a layer's
+#    `backward`?
 
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. Everything between the loss and Fenwick is right; everything from there to the data is wrong. The mistake sits between the last right one and the first
-#    wrong one. Look at the layer nearest to the loss first: what lies before it may be wrong only because it was handed something wrong.
-# 2. Yes: if no layer with a `W` lies before it. The gradient for the data themselves shows it; that is why the checks of this course look at the inputs too.
+# 1. Everything between the loss and Fenwick is right; everything from there to the data is wrong. The mistake
+#    sits between the last right one and the first wrong one. Look at the layer nearest to the loss first: what
+#    lies before it may be wrong only because it was handed something wrong.
+# 2. Yes: if no layer with a `W` lies before it. The gradient for the data themselves shows it; that is why the
+#    checks of this course look at the inputs too.

@@ -1,29 +1,35 @@
 # %% [markdown]
 # # Lesson 7: Training
 #
-# So far you have gone down in the lift with all data at once and with steps of the same kind. Both will change today, and in the end a network of
-# your own will read handwritten numbers. Gabbro needs that for its visitors' book, which is on paper.
+# So far you have gone down in the lift with all data at once and with steps of the same kind. Both will change
+# today, and in the end a network of your own will read handwritten numbers. Gabbro needs that for its visitors'
+# book, which is on paper.
 #
 # ## Small batches
 #
-# The loss is a mean over all $M$ examples, and so is its gradient. A mean can be estimated from a sample: the gradient over 32 random rows points, on average, in the
-# same direction as that over all rows, and costs a fraction. Many cheap steps that are roughly right beat a few exact ones.
+# The loss is a mean over all $M$ examples, and so is its gradient. A mean can be estimated from a sample: the
+# gradient over 32 random rows points, on average, in the same direction as that over all rows, and costs a
+# fraction. Many cheap steps that are roughly right beat a few exact ones.
 #
-# An *epoch* uses every row once: put the rows into random order, cut the order into batches, make one step for each.
+# An *epoch* uses every row once: put the rows into random order, cut the order into batches, make one step for
+# each.
 #
 # ## Momentum
 #
-# Your chair has castors by now. If you push it ten times in the same direction, it does not make ten small steps; it gets faster. That is the idea:
+# Your chair has castors by now. If you push it ten times in the same direction, it does not make ten small steps;
+# it gets faster. That is the idea:
 #
 # $$ v \leftarrow \mu v + G, \qquad W \leftarrow W - r \, v . $$
 #
-# $v$ is the velocity, one array for each $W$ and in its shape, 0 at the beginning; $\mu$ is how much of it is left after a step (0.9, say), and $r$ is the learning rate. Write out what $v$ is after $t$
-# steps with gradients $G_1, \dots, G_t$:
+# $v$ is the velocity, one array for each $W$ and in its shape, 0 at the beginning; $\mu$ is how much of it is
+# left after a step (0.9, say), and $r$ is the learning rate. Write out what $v$ is after $t$ steps with gradients
+# $G_1, \dots, G_t$:
 #
 # $$ v_t = G_t + \mu G_{t-1} + \mu^2 G_{t-2} + \cdots $$
 #
-# If all gradients are equal, this is a geometric series with the limit $G/(1 - \mu)$: for $\mu = 0.9$ ten times the gradient. If they point here and there, they
-# cancel. So steady directions are amplified, and zigzags are damped.
+# If all gradients are equal, this is a geometric series with the limit $G/(1 - \mu)$: for $\mu = 0.9$ ten times
+# the gradient. If they point here and there, they cancel. So steady directions are amplified, and zigzags are
+# damped.
 #
 # **An example.** $G = 1$ in every step, $\mu = 0.5$, $r = 0.1$, and $W$ begins at 1:
 #
@@ -40,8 +46,9 @@ from utility import check, digits, library, reward, show, sketch
 # %% [markdown]
 # ## Your turn, first part
 #
-# `step` is called after `backward`, so every layer has its `G`. The arrays in `self.velocities` belong to the optimizer and have to remember: change them in
-# place (`velocity *= ...`, `velocity += ...`). A plain `velocity = ...` would give a new array a familiar name and leave the old one as it was.
+# `step` is called after `backward`, so every layer has its `G`. The arrays in `self.velocities` belong to the
+# optimizer and have to remember: change them in place (`velocity *= ...`, `velocity += ...`). A plain
+# `velocity = ...` would give a new array a familiar name and leave the old one as it was.
 
 
 # %%
@@ -72,8 +79,9 @@ Momentum = check(Momentum)
 # %% [markdown]
 # ## Your turn, second part
 #
-# One epoch. For every batch: hand its rows to `data` (`set_data`) and its labels to `loss` (`set_labels`), run forward and backward, and make a step. The function
-# returns the mean loss of all rows. The last batch may be smaller, so a batch counts as often as it has rows.
+# One epoch. For every batch: hand its rows to `data` (`set_data`) and its labels to `loss` (`set_labels`), run
+# forward and backward, and make a step. The function returns the mean loss of all rows. The last batch may be
+# smaller, so a batch counts as often as it has rows.
 
 
 # %%
@@ -103,7 +111,8 @@ train_epoch = check(train_epoch)
 # %% [markdown]
 # ## Handwriting
 #
-# 1,797 digits of 8 times 8 pixels. A quarter of them is put aside, and the network never sees it while it trains: how it does on those is the only figure that counts.
+# 1,797 digits of 8 times 8 pixels. A quarter of them is put aside, and the network never sees it while it trains:
+# how it does on those is the only figure that counts.
 
 # %%
 Data, Linear, Relu, Bias, CrossEntropy = library("Data", "Linear", "Relu", "Bias", "CrossEntropy")
@@ -141,6 +150,7 @@ reward("A corridor for your chair. It rolls on after you have stopped pushing.",
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. About ten times as large, 0.5: with $\mu = 0.9$ steady gradients add up to $1/(1 - 0.9) = 10$ times their size.
-# 2. Every batch was measured with the weights of its moment. The first batches met a network that had not learned from the later ones yet, so the
-#    mean is usually a little too high.
+# 1. About ten times as large, 0.5: with $\mu = 0.9$ steady gradients add up to $1/(1 - 0.9) = 10$ times their
+#    size.
+# 2. Every batch was measured with the weights of its moment. The first batches met a network that had not learned
+#    from the later ones yet, so the mean is usually a little too high.

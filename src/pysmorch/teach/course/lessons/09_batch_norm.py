@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Lesson 9: Batch normalisation
 #
-# The thermostat of the office has two positions, Sahara and Server Room. Deep networks know the problem: each layer gets what the layer before it hands on, and whenever
-# that one learns, the numbers get warmer or colder for everybody behind it. Batch normalisation is a thermostat that works: it brings every feature to mean 0
-# and variance 1, over the batch.
+# The thermostat of the office has two positions, Sahara and Server Room. Deep networks know the problem: each
+# layer gets what the layer before it hands on, and whenever that one learns, the numbers get warmer or colder for
+# everybody behind it. Batch normalisation is a thermostat that works: it brings every feature to mean 0 and
+# variance 1, over the batch.
 #
 # For one feature with the values $x_1, \dots, x_M$:
 #
@@ -11,8 +12,9 @@
 #
 # The small $\varepsilon = 10^{-5}$ keeps $s$ away from 0 for a feature that is constant.
 #
-# In prediction there may be only one row, and what is predicted for it should not depend on its company. So in training the layer keeps running means of $m$ and
-# $v$, and in prediction (`self.training` is False) it uses those.
+# In prediction there may be only one row, and what is predicted for it should not depend on its company. So in
+# training the layer keeps running means of $m$ and $v$, and in prediction (`self.training` is False) it uses
+# those.
 
 # %%
 import numpy as np
@@ -21,8 +23,8 @@ from utility import check, digits, library, reward, show, sketch
 # %% [markdown]
 # ## What comes back
 #
-# This is the hardest derivation of the course, and it is only the chain rule, three times. $x_j$ reaches $y_i$ on three paths: directly if $i = j$, through the mean $m$, and
-# through the deviation $s$. First the pieces:
+# This is the hardest derivation of the course, and it is only the chain rule, three times. $x_j$ reaches $y_i$ on
+# three paths: directly if $i = j$, through the mean $m$, and through the deviation $s$. First the pieces:
 #
 # $$ \frac{\partial m}{\partial x_j} = \frac{1}{M}, $$
 # $$ \frac{\partial v}{\partial x_j} = \frac{2}{M} (x_j - m) - \frac{2}{M} \sum_i (x_i - m) \cdot \frac{1}{M} = \frac{2}{M} (x_j - m) , $$
@@ -41,11 +43,11 @@ from utility import check, digits, library, reward, show, sketch
 # $$ \frac{\partial L}{\partial x_j} = \sum_i \delta_i \frac{\partial y_i}{\partial x_j}
 #    = \frac{1}{s} \Big( \delta_j - \frac{1}{M} \sum_i \delta_i - y_j \cdot \frac{1}{M} \sum_i \delta_i y_i \Big) . $$
 #
-# In words: from $\delta$ take away its mean, and take away what would stretch $y$; then divide by $s$. Both are changes that the normalisation would undo
-# anyway, so the loss cannot feel them.
+# In words: from $\delta$ take away its mean, and take away what would stretch $y$; then divide by $s$. Both are
+# changes that the normalisation would undo anyway, so the loss cannot feel them.
 #
-# **An example.** $x = (1, 2, 3)$: $m = 2$, $v = 2/3$, $s = 0.8165$, $y = (-1.2247, 0, 1.2247)$. For $\delta = (1, 0, 0)$ the mean of $\delta$ is $0.3333$ and that of
-# $\delta y$ is $-0.4082$:
+# **An example.** $x = (1, 2, 3)$: $m = 2$, $v = 2/3$, $s = 0.8165$, $y = (-1.2247, 0, 1.2247)$. For
+# $\delta = (1, 0, 0)$ the mean of $\delta$ is $0.3333$ and that of $\delta y$ is $-0.4082$:
 #
 # $$ \frac{1}{0.8165} \big(1 - 0.3333 - 0.5,\;\; -0.3333,\;\; -0.3333 + 0.5 \big) = (0.2041, -0.4082, 0.2041) . $$
 #
@@ -53,7 +55,8 @@ from utility import check, digits, library, reward, show, sketch
 #
 # ## Your turn, first part
 #
-# For images of shape (N, H, W, C) the statistics are taken over the pictures *and* all their places; `axes` names all axes but the last.
+# For images of shape (N, H, W, C) the statistics are taken over the pictures *and* all their places; `axes` names
+# all axes but the last.
 
 
 # %%
@@ -113,9 +116,10 @@ Normalize = check(Normalize)
 # %% [markdown]
 # ## Your turn, second part
 #
-# Always 0 and 1 may be too strict. A scale for every feature, and a bias after it, let training choose another mean and deviation. The bias you have. The scale multiplies
-# every column by a number of its own, $y_{ik} = x_{ik} w_k$. Its derivatives are two lines for you by now: remember the sum over everything that uses $w_k$.
-# Batch normalisation is then `Bias(Scale(Normalize(x)))`.
+# Always 0 and 1 may be too strict. A scale for every feature, and a bias after it, let training choose another
+# mean and deviation. The bias you have. The scale multiplies every column by a number of its own,
+# $y_{ik} = x_{ik} w_k$. Its derivatives are two lines for you by now: remember the sum over everything that uses
+# $w_k$. Batch normalisation is then `Bias(Scale(Normalize(x)))`.
 
 
 # %%
@@ -153,8 +157,9 @@ Scale = check(Scale)
 # %% [markdown]
 # ## Sahara and Server Room
 #
-# Six layers deep, and the weights start three times too small, as they do when somebody has forgotten a square root. Without the thermostat the digits fade away
-# before they get to the end, and so do the gradients on their way back.
+# Six layers deep, and the weights start three times too small, as they do when somebody has forgotten a square
+# root. Without the thermostat the digits fade away before they get to the end, and so do the gradients on their
+# way back.
 
 # %%
 Data, Linear, Relu, Bias, CrossEntropy = library("Data", "Linear", "Relu", "Bias", "CrossEntropy")
@@ -197,6 +202,7 @@ reward(
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. $\log 10 = 2.303$, the loss of a network that gives all ten classes the same logit (lesson 4). The logits have faded to 0.
-# 2. All zeros: one value is its own mean. So nothing of the row is left, and no gradient comes back. That is why training needs batches, and why
-#    prediction uses the running statistics.
+# 1. $\log 10 = 2.303$, the loss of a network that gives all ten classes the same logit (lesson 4). The logits
+#    have faded to 0.
+# 2. All zeros: one value is its own mean. So nothing of the row is left, and no gradient comes back. That is why
+#    training needs batches, and why prediction uses the running statistics.

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Lesson 10: Your own library
 #
-# Everything is there: data, layers, a loss, training. Two pieces are missing for a real convolutional network, a small one and a middling one. After that your own
-# library, from the first line to the last, reads handwriting.
+# Everything is there: data, layers, a loss, training. Two pieces are missing for a real convolutional network, a
+# small one and a middling one. After that your own library, from the first line to the last, reads handwriting.
 #
-# The board of Gabbro will be watching. The board is Ottoline, Dag, and a chair with three legs that you no longer need.
+# The board of Gabbro will be watching. The board is Ottoline, Dag, and a chair with three legs that you no longer
+# need.
 
 # %%
 import numpy as np
@@ -13,8 +14,9 @@ from utility import check, digits, library, reward, show, sketch
 # %% [markdown]
 # ## Flatten
 #
-# A convolution hands on (N, H, W, C), and a linear layer wants one row for each example. `Flatten` only changes the shape: forward from (N, H, W, C) to (N, H·W·C), backward to
-# the shape that came in. No number changes, so the derivative of every number is 1.
+# A convolution hands on (N, H, W, C), and a linear layer wants one row for each example. `Flatten` only changes
+# the shape: forward from (N, H, W, C) to (N, H·W·C), backward to the shape that came in. No number changes, so
+# the derivative of every number is 1.
 
 
 # %%
@@ -49,21 +51,26 @@ Flatten = check(Flatten)
 # %% [markdown]
 # ## Max pooling
 #
-# Whether a stroke is a pixel further left or right does not matter much. Max pooling cuts each channel into squares of 2 x 2 pixels and keeps the largest number of each, which
-# makes the picture half as wide and half as high:
+# Whether a stroke is a pixel further left or right does not matter much. Max pooling cuts each channel into
+# squares of 2 x 2 pixels and keeps the largest number of each, which makes the picture half as wide and half as
+# high:
 #
 # $$ y = \max(x_0, x_1, x_2, x_3) . $$
 #
-# Only the largest number has a say. If it moves a little, $y$ moves as much; if one of the others moves a little, nothing happens:
+# Only the largest number has a say. If it moves a little, $y$ moves as much; if one of the others moves a little,
+# nothing happens:
 #
 # $$ \frac{\partial y}{\partial x_c} = \begin{cases} 1 & \text{if } x_c \text{ is the largest} \\ 0 & \text{otherwise} . \end{cases} $$
 #
-# If there are several largest ones, the first gets everything. It is ReLU all over again: the gradient passes where the forward pass came through.
+# If there are several largest ones, the first gets everything. It is ReLU all over again: the gradient passes
+# where the forward pass came through.
 #
-# **An example.** The square $\begin{pmatrix} 1 & 5 \\ 3 & 2 \end{pmatrix}$ gives 5, and with $\delta = 10$ goes back $\begin{pmatrix} 0 & 10 \\ 0 & 0 \end{pmatrix}$.
+# **An example.** The square $\begin{pmatrix} 1 & 5 \\ 3 & 2 \end{pmatrix}$ gives 5, and with $\delta = 10$ goes
+# back $\begin{pmatrix} 0 & 10 \\ 0 & 0 \end{pmatrix}$.
 #
-# Cutting and putting together is done for you: `self.squares` has the numbers of each square along its last axis. Its shape is (N, H/2, W/2, C, 4). `dwnstrm` has one axis less;
-# `dwnstrm[..., None]` has an axis of length 1 at the end.
+# Cutting and putting together is done for you: `self.squares` has the numbers of each square along its last axis.
+# Its shape is (N, H/2, W/2, C, 4). `dwnstrm` has one axis less; `dwnstrm[..., None]` has an axis of length 1 at
+# the end.
 
 
 # %%
@@ -110,8 +117,9 @@ MaxPool2d = check(MaxPool2d)
 # %% [markdown]
 # ## The day before the board
 #
-# Everything below is yours, as far as you have solved the lessons. The data are the 8 x 8 digits that come with scikit-learn. If you put MNIST's files (the images
-# and the labels, in idx format, packed with gzip or not) beside this lesson, those are used instead: 28 x 28 pixels, and it takes a little longer.
+# Everything below is yours, as far as you have solved the lessons. The data are the 8 x 8 digits that come with
+# scikit-learn. If you put MNIST's files (the images and the labels, in idx format, packed with gzip or not)
+# beside this lesson, those are used instead: 28 x 28 pixels, and it takes a little longer.
 
 # %%
 Data, Linear, Relu, Bias, CrossEntropy = library("Data", "Linear", "Relu", "Bias", "CrossEntropy")
@@ -169,11 +177,14 @@ else:
 # ## Think about it
 #
 # 1. Where do most of the weights of this network sit: in the convolution, or in the linear layer?
-# 2. You have written a neural-network library. What is the first thing that you would make faster, and how would you find out?
+# 2. You have written a neural-network library. What is the first thing that you would make faster, and how would
+#    you find out?
 
 # %% [markdown] answer
 # **Answers.**
 #
-# 1. The convolution has $3 \cdot 3 \cdot 1 \cdot 8 = 72$. The linear layer has, for the 8 x 8 digits, $4 \cdot 4 \cdot 8 \cdot 10 = 1280$, and for MNIST $14 \cdot 14 \cdot 8 \cdot 10 = 15680$.
-# 2. Measure before you guess: `python -m cProfile -s tottime 10_digits.py` shows in which function the time goes. (It is the convolution. PySmorch's own runs in a
-#    compiled program; compare the two by deleting `Conv2d` from `my_smorch.py`.)
+# 1. The convolution has $3 \cdot 3 \cdot 1 \cdot 8 = 72$. The linear layer has, for the 8 x 8 digits,
+#    $4 \cdot 4 \cdot 8 \cdot 10 = 1280$, and for MNIST $14 \cdot 14 \cdot 8 \cdot 10 = 15680$.
+# 2. Measure before you guess: `python -m cProfile -s tottime 10_digits.py` shows in which function the time goes.
+#    (It is the convolution. PySmorch's own runs in a compiled program; compare the two by deleting `Conv2d` from
+#    `my_smorch.py`.)
