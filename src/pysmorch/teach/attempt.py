@@ -212,7 +212,7 @@ def call(what: str, function: Callable[..., Any], *arguments: Any, hint: str = "
 
 _HINTS: dict[type[BaseException], str] = {
     NotImplementedError: "This still has to be written.",
-    SystemExit: "A layer returns to its caller; it does not end the program.",
+    SystemExit: "Return to the caller instead of ending the program.",
     MemoryError: "Arrays here are small; which array grows so large?",
     RecursionError: "Which function calls itself? The layer in front is self.in_layer.",
     NameError: "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
@@ -237,7 +237,7 @@ def explain_error(what: str, error: BaseException) -> tuple[str, str]:
 
 def _text_of(error: BaseException) -> str:
     try:
-        return clean(str(error))
+        return clean(error.msg if isinstance(error, SyntaxError) else str(error))
     except Exception:  # an exception of the student's may not even have a text
         return ""
 
