@@ -118,14 +118,15 @@ def limit(memory: int, timeout: float) -> bool:
         import resource
     except ImportError:
         return False
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_SIZE, MAX_FILE_SIZE))
     seconds = int(timeout) + 10  # should the parent be killed, the system ends an endless loop
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    if sys.platform == "darwin":  # takes the limit and does not keep it
-        return False
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    return True
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: MAX_FILE_SIZE, resource.RLIMIT_CPU: seconds}
+    if sys.platform != "darwin":  # which takes a limit of memory and does not keep it
+        limits[resource.RLIMIT_AS] = memory
+    for kind, value in limits.items():
+        hard = resource.getrlimit(kind)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (allowed, allowed))
+    return resource.RLIMIT_AS in limits
 
 
 def load(path: Path) -> tuple[ModuleType, str, str]:
