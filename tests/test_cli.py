@@ -310,7 +310,7 @@ def test_doctor_and_version_and_help_say_what_there_is(run):
     assert run("--version")[1] == f"pysmorch {ps.__version__}\n"
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("train", "predict", "evaluate", "show", "check", "doctor"):
+    for command in ("train", "predict", "evaluate", "show", "check", "grade", "doctor"):
         assert command in out
 
 

@@ -180,6 +180,12 @@ class SquareLossWithTrace(assignment.SquareLoss):
 
 
 @name_is("SquareLoss")
+class SquareLossThatWritesItsLabelsOver(assignment.SquareLoss):
+    def set_data(self, labels):
+        self.labels[:] = labels
+
+
+@name_is("SquareLoss")
 class SquareLossOfTheLibrary(Loss):
     def rows(self, x, y):
         return ((x - y) ** 2).sum(1) / 2

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,6 +214,14 @@ def test_points_can_be_scaled():
     report = grade(ps.Relu).scaled(5)
     assert report.points == pytest.approx(5)
     assert str(report).startswith("Relu: 5 of 5 points")
+
+
+def test_the_example_in_the_documentation_shows_what_it_says(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "grading.md").read_text()
+    code = re.search(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    shown = re.search(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    exec(compile(code, "grading.md", "exec"), {"__name__": "documentation"})
+    assert capsys.readouterr().out == shown
 
 
 # Gradient checkers.

@@ -78,6 +78,7 @@ class Attempt:
 
     Attributes:
         exercise, cls: what is tried.
+        tolerance: the relative error that passes.
         problem: the numbers, with what the class has chosen by itself.
         source: the layer in front.
         layer: the student's.
@@ -89,6 +90,7 @@ class Attempt:
         self.exercise = exercise
         self.name = exercise.name
         self.cls = cls
+        self.tolerance = exercise.tolerance
         self.source = Source(problem.x.copy())
         arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in exercise.arguments(problem)]
         self.labels = arguments[0] if exercise.labels else None
@@ -97,7 +99,7 @@ class Attempt:
         for method in ("forward", "backward"):
             if not callable(getattr(self.layer, method, None)):
                 raise Failure(f"{self.name} has no method {method}.", f"Write one: def {method}(self, ...).")
-        self.problem = exercise.adapt(problem, self.layer)
+        self.problem = exercise.with_setting(problem, exercise.setting(problem, self.layer))
         self.dwnstrm = None if self.problem.dwnstrm is None else self.problem.dwnstrm.copy()
         self.W: Array | None = None
         if problem.W is not None:
@@ -113,7 +115,7 @@ class Attempt:
                 f"W has shape {np.shape(W)}, but has to have {values.shape}.",
                 f"It is made as {self.exercise.signature}, from out_dims of the layer in front.",
             )
-        values = values.reshape(np.shape(W))
+        values = values.reshape(np.shape(W)).copy()
         if isinstance(W, np.ndarray) and W.dtype.kind == "f":
             W[...] = values
         else:
@@ -123,8 +125,7 @@ class Attempt:
     def use(self, problem: Problem) -> None:
         """Let other numbers come from the source, and other labels and gradients with them; W stays."""
         self.source.data = problem.x.copy()
-        with_W = replace(problem, W=self.problem.W)
-        self.problem = self.exercise.with_dwnstrm(self.exercise.adapt(with_W, self.layer))
+        self.problem = self.exercise.with_dwnstrm(replace(problem, W=self.problem.W, setting=self.problem.setting))
         self.dwnstrm = None if self.problem.dwnstrm is None else self.problem.dwnstrm.copy()
         if self.exercise.labels:
             self.labels = problem.labels.copy()
@@ -212,7 +213,7 @@ def call(what: str, function: Callable[..., Any], *arguments: Any, hint: str = "
 
 _HINTS: dict[type[BaseException], str] = {
     NotImplementedError: "This still has to be written.",
-    SystemExit: "A layer returns to its caller; it does not end the program.",
+    SystemExit: "Return to the caller instead of ending the program.",
     MemoryError: "Arrays here are small; which array grows so large?",
     RecursionError: "Which function calls itself? The layer in front is self.in_layer.",
     NameError: "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
@@ -237,7 +238,7 @@ def explain_error(what: str, error: BaseException) -> tuple[str, str]:
 
 def _text_of(error: BaseException) -> str:
     try:
-        return clean(str(error))
+        return clean(error.msg if isinstance(error, SyntaxError) else str(error))
     except Exception:  # an exception of the student's may not even have a text
         return ""
 

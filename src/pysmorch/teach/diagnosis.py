@@ -27,7 +27,7 @@ def compare(attempt: Attempt, what: str, found: Any) -> None:
     """Compare "output", "G" or "pass_back" with what is right; raise a Failure that explains the difference."""
     expected = attempt.expected(what)
     numbers = as_numbers(found)
-    if numbers is not None and agrees(numbers, expected, attempt.exercise.tolerance):
+    if numbers is not None and agrees(numbers, expected, attempt.tolerance):
         return
     if not attempt.W_is_kept():
         raise Failure("W is another one after the passes than before.", W_HINT)
@@ -67,7 +67,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     for sentence, formula in MISTAKES.get(attempt.name, {}).get(what, {}).items():
         if _fits(found, formula, p, expected):
             return sentence
-    if found.size == expected.size and agrees(found.reshape(expected.shape), expected, attempt.exercise.tolerance):
+    if found.size == expected.size and agrees(found.reshape(expected.shape), expected, attempt.tolerance):
         return f"The numbers are right, but the shape is {found.shape} and has to be {expected.shape}."
     if what == "output" and not found.any() and expected.any():
         return "forward returns 0: it still has to be written, or whole numbers were divided."
@@ -85,7 +85,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
         return f"{_begin(what)} is {found[tuple(place)]}{f' at {place}' if place else ''}."
     if expected.size == 1:
         return f"{_begin(what)} is {found.item():.6g} instead of {expected.item():.6g}."
-    wrong = int((~_close(found, expected, attempt.exercise.tolerance)).sum())
+    wrong = int((~_close(found, expected, attempt.tolerance)).sum())
     return f"{wrong} of the {expected.size} entries of {NAMES[what]} are wrong."
 
 

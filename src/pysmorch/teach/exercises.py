@@ -60,7 +60,7 @@ class Exercise:
         sizes: those that count; all different, so that no axis is mistaken for another.
         usual_sizes: others, with which classes are often tried; who passes there only has written sizes as numbers.
         arguments: those of the constructor after the layer in front.
-        adapt: takes over what the class has chosen by itself.
+        setting: what a layer has chosen by itself.
         labels: the attribute in which a loss keeps its labels; None for a layer.
         small: sizes for examples, from the smallest on.
         tolerance: the relative error that passes.
@@ -76,7 +76,7 @@ class Exercise:
     usual_sizes: tuple[int, ...]
     hints: dict[str, str]
     arguments: Callable[[Problem], tuple[Any, ...]] = lambda p: ()
-    adapt: Callable[[Problem, Any], Problem] = lambda p, layer: p
+    setting: Callable[[Problem, Any], Any] = lambda p, layer: p.setting
     labels: str | None = None
     small: tuple[tuple[int, ...], ...] = ()
     tolerance: float = 1e-5
@@ -87,6 +87,11 @@ class Exercise:
         rng = np.random.default_rng(seed)
         drawn = replace(self.draw(rng, *sizes), sizes=sizes, seed=seed)
         return self.with_dwnstrm(drawn)
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def with_setting(self, problem: Problem, setting: Any) -> Problem:
+        """Return the problem for a class that has chosen this setting, which may change the shape of its output."""
+        return problem if setting == problem.setting else self.with_dwnstrm(replace(problem, setting=setting))
 
     def with_dwnstrm(self, problem: Problem) -> Problem:
         """Return the problem with a gradient in the shape of its output; a loss needs none."""
@@ -175,19 +180,19 @@ def _normalized(p: Problem) -> Array:
 # What a class has chosen by itself.
 
 
-def _padding_of(p: Problem, layer: Any) -> Problem:
+def _padding_of(p: Problem, layer: Any) -> str:
     """The padding that is named, or the one that out_dims fits; "same" where neither says."""
     padding = getattr(layer, "padding", None)
-    if padding not in ("same", "valid"):
-        dims = tuple(getattr(layer, "out_dims", ()))
-        valid = tuple(size - kernel + 1 for size, kernel in zip(p.x.shape[1:3], p.W.shape[:2], strict=True))
-        padding = "valid" if len(dims) == 4 and tuple(dims[1:3]) == valid else "same"
-    return p if padding == p.setting else CONVOLUTION.with_dwnstrm(replace(p, setting=padding))
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
+    dims = tuple(getattr(layer, "out_dims", ()))
+    valid = tuple(size - kernel + 1 for size, kernel in zip(p.x.shape[1:3], p.W.shape[:2], strict=True))
+    return "valid" if len(dims) == 4 and tuple(dims[1:3]) == valid else "same"
 
 
-def _epsilon_of(p: Problem, layer: Any) -> Problem:
-    epsilon = getattr(layer, "epsilon", p.setting)
-    return p if epsilon == p.setting or not isinstance(epsilon, float) else replace(p, setting=epsilon)
+def _epsilon_of(p: Problem, layer: Any) -> Any:
+    epsilon = getattr(layer, "epsilon", None)
+    return epsilon if isinstance(epsilon, float) and 0 < epsilon < 1e-2 else p.setting
 
 
 # The table.
@@ -217,7 +222,7 @@ CONVOLUTION = Exercise(
     sizes=(3, 5, 4, 2, 6, 3),
     usual_sizes=(2, 4, 6, 3, 2, 3),
     arguments=lambda p: (p.W.shape[3], p.W.shape[0]),
-    adapt=_padding_of,
+    setting=_padding_of,
     small=(
         (1, 1, 2, 1, 1, 1),
         (1, 3, 3, 1, 1, 3),
@@ -337,7 +342,7 @@ EXERCISES: dict[str, Exercise] = {
             _normalized,
             sizes=(5, 4),
             usual_sizes=(10, 5),
-            adapt=_epsilon_of,
+            setting=_epsilon_of,
             small=((2, 1), (3, 1), (2, 2), (3, 2)),
             tolerance=1e-4,
             hints={

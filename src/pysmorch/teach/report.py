@@ -186,7 +186,8 @@ class FileReport:
         lines += _indent(f"printed by the file:\n{self.printed}", 2) if self.printed else []
         lines += [f"  note: {note}" for note in self.notes]
         for report in self.reports:
-            lines += ["", *_indent(str(report), 2)]
+            short = f"{report.name}: {_number(report.points)} of {_number(report.max_points)} points, all right"
+            lines += ["", *_indent(short if report.passed else str(report), 2)]
         return "\n".join([*lines, "", f"  {_number(self.points)} of {_number(self.max_points)} points"])
 
 

@@ -102,10 +102,11 @@ def _cause_in_sizes(exercise: Exercise, cls: Any, check: Check, failure: Failure
     """Say so when a class fails only for the sizes that count: sizes are written as numbers, or axes are mixed up."""
     usual = failure_of(check, exercise, cls, exercise.problem(exercise.usual_sizes))
     if usual is None:
-        return (
+        works = (
             f"This works for x of shape {exercise.problem(exercise.usual_sizes).x.shape} but not for "
             f"{exercise.problem(exercise.sizes).x.shape}: sizes are written as numbers instead of taken from the arrays."
         )
+        return f"{failure.cause} {works}" if failure.stopped else works
     if not failure.stopped or check not in PLAIN_CHECKS.values() or exercise.name in ("Conv2d", "Flatten"):
         return ""
     square = failure_of(check, exercise, cls, exercise.problem((4,) * len(exercise.sizes)))
