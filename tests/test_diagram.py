@@ -17,7 +17,6 @@ from pysmorch.report import diagram
 from pysmorch.report.layout import lay_out
 from pysmorch.report.svg import escape
 
-RNG = np.random.default_rng(0)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -38,7 +37,7 @@ class OwnWalk:
 
 
 def start(size=6):
-    return ps.Data(RNG.standard_normal((5, size)))
+    return ps.Data(np.random.default_rng(0).standard_normal((5, size)))
 
 
 def end(layer):
@@ -280,6 +279,24 @@ def test_a_class_with_its_own_walk_has_sizes_too():
     output, gradient = (f"{np.sqrt(np.mean(a**2)):.4g}" for a in (linear.in_array, linear.pass_back))
     assert f"output: root mean square {output}" in own
     assert f"for the output: root mean square {gradient}" in own
+
+
+def test_a_loss_with_its_own_walk_ends_the_picture():
+    class OwnLoss:
+        def __init__(self, in_layer):
+            self.in_layer = in_layer
+
+        def forward(self):
+            return np.mean(self.in_layer.forward())
+
+        def backward(self):
+            self.in_layer.backward(np.ones(self.in_layer.out_dims) / np.prod(self.in_layer.out_dims))
+
+    loss = OwnLoss(OwnWalk(ps.Linear(start(), 4)))
+    loss.forward()
+    loss.backward()
+    shown = [node.text for node in ElementTree.fromstring(diagram(loss)).iter(f"{SVG}text")]
+    assert shown[-2:] == ["OwnLoss", "scalar"]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

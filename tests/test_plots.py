@@ -16,8 +16,13 @@ from pysmorch.training import History
 matplotlib = pytest.importorskip("matplotlib", reason="plots need Matplotlib, which is not installed here")
 from matplotlib.figure import Figure  # noqa: E402
 
-RNG = np.random.default_rng(0)
-POINTS = np.concatenate([RNG.normal(-2, 0.5, (20, 2)), RNG.normal(2, 0.5, (20, 2))])
+
+def numbers(*shape):
+    """The same standard normal numbers every time."""
+    return np.random.default_rng(0).standard_normal(shape)
+
+
+POINTS = 0.5 * numbers(40, 2) + np.repeat([[-2.0], [2.0]], 20, axis=0)
 SIDES = np.repeat([0, 1], 20)
 
 
@@ -170,7 +175,7 @@ def test_filters_are_images_and_of_many_channels_a_row_of_images():
     class Filters(ps.Layer):
         def __init__(self, in_layer, num_channels):
             super().__init__(in_layer)
-            self.W = RNG.standard_normal((3, 2, num_channels, 4))
+            self.W = numbers(3, 2, num_channels, 4)
 
     layer = Filters(ps.Data(shape=(None, 8, 8, 1)), 1)
     shown = plots.weights(layer, axes()).images[0].get_array()
@@ -180,7 +185,17 @@ def test_filters_are_images_and_of_many_channels_a_row_of_images():
     assert shown.shape == (4 * 4 - 1, 5 * 3 - 1)
     np.testing.assert_array_equal(shown[8:11, 3:5], layer.W[:, :, 1, 2])
     layer = Filters(ps.Data(shape=(None, 8, 8, 20)), 20)
-    assert plots.weights(layer, axes()).images[0].get_array().shape == (4 * 4 - 1, 12 * 3 - 1)
+    ax = plots.weights(layer, axes())
+    assert ax.images[0].get_array().shape == (4 * 4 - 1, 12 * 3 - 1)
+    assert ax.get_title() == "Filters: 4 filters of 3 × 2 × 20\n4 filters (rows), 12 channels (columns)"
+
+
+def test_filters_of_one_pixel_are_a_matrix():
+    layer = ps.Linear(ps.Data(shape=(None, 5)), 3)
+    layer._W = numbers(1, 1, 5, 3)
+    np.testing.assert_array_equal(plots.weights(layer, axes()).images[0].get_array(), layer.W[0, 0])
+    network = ps.Network(ps.SquareLoss(ps.Bias(layer)))
+    assert [ax.get_title() for ax in plots.weights(network).axes if ax.get_title()] == ["Linear1: 5 × 3"]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +365,7 @@ class Wrong(ps.Linear):
 
 
 def test_gradient_check_shows_where_the_errors_are():
-    layer = Wrong(ps.Data(RNG.standard_normal((7, 4))), 3)
+    layer = Wrong(ps.Data(numbers(7, 4)), 3)
     figure = plots.gradient_check(layer)
     w, data = (ax for ax in figure.axes if ax.get_title())
     shown = w.images[0].get_array()
@@ -365,7 +380,7 @@ def test_gradient_check_shows_where_the_errors_are():
 
 
 def test_a_report_is_drawn_as_it_is_and_what_was_not_compared_is_left_out():
-    report = check(ps.Linear(ps.Data(RNG.standard_normal((2, 30))), 20))
+    report = check(ps.Linear(ps.Data(numbers(2, 30)), 20))
     figure = plots.gradient_check(report)
     shown = figure.axes[0].images[0].get_array()
     assert shown.shape == (30, 20)
@@ -375,7 +390,7 @@ def test_a_report_is_drawn_as_it_is_and_what_was_not_compared_is_left_out():
 
 
 def test_arrays_of_other_dimensions_are_laid_out_as_a_matrix():
-    report = check(ps.Flatten(ps.Data(RNG.standard_normal((2, 3, 4, 5)))))
+    report = check(ps.Flatten(ps.Data(numbers(2, 3, 4, 5))))
     assert plots.gradient_check(report, axes()).images[0].get_array().shape == (24, 5)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array, feeders
+from pysmorch.network import Network
 from pysmorch.plots.canvas import canvases, hide_frame
 
 SMALLEST_SIDE = 8
@@ -38,27 +39,30 @@ def weights(target: Any, ax: Any = None) -> Any:
         if images is None:
             _draw_matrix(one, name, W.reshape(-1, W.shape[-1]))
         else:
-            _draw_images(one, name, images)
+            _draw_images(one, f"{name}: {len(images)} {'filters' if W.ndim == 4 else 'images'}", images)
     return result
 
 
 def _layers_with_weights(target: Any) -> dict[str, Any]:
-    if hasattr(target, "loss") and hasattr(target, "names"):
-        named = dict(zip(target.names, target.layers, strict=True))
-        layers = {
-            name: layer for name, layer in named.items() if hasattr(layer, "W") and min(np.shape(layer.W)[:2]) > 1
-        }
-        if not layers:
+    if isinstance(target, Network):
+        layers = dict(zip(target.names, target.layers, strict=True))
+        matrices = {name: layer for name, layer in layers.items() if hasattr(layer, "W") and _is_matrix(layer.W)}
+        if not matrices:
             raise ValueError("weights: no layer of the network has a matrix of weights")
-        return layers
+        return matrices
     if not hasattr(target, "W"):
         raise TypeError(f"weights needs a layer with parameters W, or a network, but got {type(target).__name__}")
     return {type(target).__name__: target}
 
 
+def _is_matrix(W: Array) -> bool:
+    """Whether these are more than one number for each feature."""
+    return W.ndim > 2 or len(W) > 1
+
+
 def _images(layer: Any, W: Array) -> Array | None:
     """Return the weights as images (K, height, width, channels), or None."""
-    if W.ndim == 4:
+    if W.ndim == 4 and W.shape[:2] != (1, 1):
         return W.transpose(3, 0, 1, 2)
     shape = _image_before(layer, len(W)) if W.ndim == 2 else None
     return None if shape is None else W.T.reshape(-1, *shape)
@@ -79,18 +83,16 @@ def _image_before(layer: Any, size: int) -> tuple[int, int, int] | None:
     return (side, side, 1) if not feeders(layer) and side**2 == size and side >= SMALLEST_SIDE else None
 
 
-def _draw_images(ax: Any, name: str, images: Array) -> None:
+def _draw_images(ax: Any, title: str, images: Array) -> None:
     num_images, height, width, num_channels = images.shape
-    title = f"{name}: {num_images} images of {height} × {width}"
+    title += f" of {height} × {width}" + (f" × {num_channels}" if num_channels > 1 else "")
     if num_channels in (1, 3):
         tiles = images[:MOST_IMAGES]
         num_columns = isqrt(len(tiles) - 1) + 1
-        title += f", the first {len(tiles)}" if len(tiles) < num_images else ""
+        title += f"\nthe first {len(tiles)}" if len(tiles) < num_images else ""
     else:
         tiles = images[:MOST_CHANNELS, :, :, :MOST_CHANNELS].transpose(0, 3, 1, 2)
-        title += f", {num_channels} channels"
-        if tiles.shape[:2] != (num_images, num_channels):
-            title += f"\nthe first {len(tiles)} (rows) and {tiles.shape[1]} channels (columns)"
+        title += f"\n{len(tiles)} filters (rows), {tiles.shape[1]} channels (columns)"
         num_columns = tiles.shape[1]
         tiles = tiles.reshape(-1, height, width, 1)
     largest = _largest(tiles)
@@ -98,7 +100,8 @@ def _draw_images(ax: Any, name: str, images: Array) -> None:
         ax.imshow(_mosaic(0.5 + tiles / (2 * largest), num_columns, 1.0), interpolation="nearest")
     else:
         _draw_values(ax, _mosaic(tiles, num_columns, np.nan)[:, :, 0], largest)
-    ax.set(title=title, xticks=[], yticks=[])
+    ax.set_title(title, fontsize="medium")
+    ax.set(xticks=[], yticks=[])
     hide_frame(ax)
 
 
@@ -114,9 +117,8 @@ def _mosaic(tiles: Array, num_columns: int, between: float) -> Array:
 
 def _draw_matrix(ax: Any, name: str, matrix: Array) -> None:
     _draw_values(ax, matrix, _largest(matrix), aspect="auto")
-    ax.set(
-        title=f"{name}: {matrix.shape[0]} × {matrix.shape[1]}", xlabel="output (column of W)", ylabel="input (row of W)"
-    )
+    ax.set_title(f"{name}: {matrix.shape[0]} × {matrix.shape[1]}", fontsize="medium")
+    ax.set(xlabel="output (column of W)", ylabel="input (row of W)")
 
 
 def _draw_values(ax: Any, values: Array, largest: float, **options: Any) -> None:
