@@ -38,10 +38,8 @@ def wrong_classes():
                 yield pytest.param(cls, graded_as, id=f"{graded_as}-{cls.__name__}")
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", [name for name in KNOWN if hasattr(ps, name)])
 def test_classes_of_the_library_get_all_points(name):
-    if not hasattr(ps, name):
-        pytest.skip(f"the library has no {name}")
     report = grade(getattr(ps, name))
     assert report.passed, str(report)
     assert report.points == report.max_points

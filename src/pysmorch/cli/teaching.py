@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pysmorch.teach import course
+from pysmorch.teach import GradingError, course
 
 
 def start(folder: str) -> None:
@@ -28,7 +28,11 @@ def start(folder: str) -> None:
 
 def status(folder: str) -> None:
     """Print the table of all pieces."""
-    print(course.show_status(course.status(folder)))
+    try:
+        rows = course.status(folder)
+    except GradingError as error:
+        raise ValueError(str(error)) from error
+    print(course.show_status(rows))
 
 
 def solutions(folder: str) -> None:

@@ -25,6 +25,7 @@ from pysmorch.teach.checks import (
 )
 from pysmorch.teach.exercises import EXERCISES, Exercise
 from pysmorch.teach.gradient_checker import GRADIENT_CHECKER_TRIALS
+from pysmorch.teach.pieces import PIECES
 from pysmorch.teach.special import DATA_TRIALS, DROPOUT_CHECKS, SPECIAL_CHECKS, check_padding
 
 
@@ -45,6 +46,8 @@ def _all_trials(name: str, cls: Any) -> list[Trial]:
         return GRADIENT_CHECKER_TRIALS
     if name == "Data":
         return DATA_TRIALS
+    if name in PIECES:
+        return PIECES[name]
     exercise = EXERCISES[name]
     if name == "Dropout":
         return [_trial(exercise, *row) for row in [*DROPOUT_CHECKS, *SHARED_CHECKS]]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +9,15 @@ from pathlib import Path
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.build import notebook, script
 from pysmorch.teach.course.source import FOLDER, Cell, Lesson, lessons
+from pysmorch.teach.isolation import grade_file
+from pysmorch.teach.report import GradeReport
 
 UTILITY = "utility.py"
 MARK = "pysmorch.teach.course"
 """What the utility.py of a course folder contains."""
 
-SECONDS = 60
-"""How long the checks of a folder may take before the one that is running is given up."""
+SECONDS = 60.0
+"""How long the tests of all pieces in a folder may take; one of them may take a tenth of it."""
 
 
 class CourseError(ValueError):
@@ -111,7 +110,7 @@ class Row:
 
 
 def status(folder: str | Path) -> list[Row]:
-    """Try everything that is in my_smorch.py, in a process of its own, and say how far each piece of each lesson is.
+    """Try everything that is in my_smorch.py, in a process of its own with limits, and say how far each piece of each lesson is.
 
     Raises CourseError for a folder without the course, BrokenLibraryError when my_smorch.py cannot be read.
     """
@@ -125,32 +124,16 @@ def status(folder: str | Path) -> list[Row]:
 
 
 def _verdicts(folder: Path, names: list[str]) -> dict[str, str]:
-    verdicts: dict[str, str] = {}
-    while names:
-        output, ending = _try(folder, names)
-        if not output:
-            raise mine.BrokenLibraryError(f"{mine.FILE} {ending} when it was run; mend it, or delete the file")
-        problem, *lines = [json.loads(line) for line in output]
-        if problem:
-            raise mine.BrokenLibraryError(problem)
-        verdicts |= dict(lines)
-        names = [name for name in names if name not in verdicts]
-        if names:
-            verdicts[names.pop(0)] = f"WRONG: {ending} when it was tried"
-    return verdicts
+    if not names:
+        return {}
+    file = grade_file(folder / mine.FILE, names, SECONDS)
+    if file.problem:
+        raise mine.BrokenLibraryError(f"{mine.FILE}: {file.problem}")
+    return {report.name: "right" if report.passed else f"WRONG: {_first_cause(report)}" for report in file.reports}
 
 
-def _try(folder: Path, names: list[str]) -> tuple[list[bytes], str]:
-    """Run `trying` and return the lines that it printed, and what became of it if there are too few."""
-    command = [sys.executable, "-m", "pysmorch.teach.course.trying", str(folder.resolve()), *names]
-    nothing = subprocess.DEVNULL
-    try:
-        done = subprocess.run(
-            command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, timeout=SECONDS, check=False
-        )
-        return done.stdout.splitlines(), "ended the process"
-    except subprocess.TimeoutExpired as error:
-        return (error.stdout or b"").splitlines(), f"took more than {SECONDS} seconds"
+def _first_cause(report: GradeReport) -> str:
+    return next(result.cause for result in report if not result.passed)
 
 
 def show_status(rows: list[Row]) -> str:

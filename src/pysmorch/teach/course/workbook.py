@@ -14,7 +14,6 @@ from pysmorch.layers.base import Array, Layer
 from pysmorch.progress import in_notebook
 from pysmorch.report import Svg
 from pysmorch.teach.course import mine
-from pysmorch.teach.course.checks import TESTS, grade_piece
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
 from pysmorch.teach.course.source import lessons
 from pysmorch.teach.grading import grade
@@ -68,7 +67,7 @@ class Workbook:
             unknown = piece.unknown_names(namespace)
             if unknown:
                 self._stop(piece, _complain_about(piece, unknown))
-            report = grade_thing(piece.load(namespace))
+            report = grade(piece.load(namespace))
             if not report.passed:
                 _show(report)
                 self._stop(piece, f"{piece.name} is not right yet.")
@@ -140,7 +139,7 @@ class Workbook:
 
     def _check_unseen(self, thing: Any) -> Any:
         """Without a source nothing can be kept, but what is wrong can be said."""
-        report = grade_thing(thing)
+        report = grade(thing)
         _show(report)
         if not report.passed:
             _end(f"{thing.__name__} is not right yet.")
@@ -154,13 +153,6 @@ class Workbook:
             path = _shown(Path(piece.file))
             advice = f"Edit {path} ({piece.name} begins in line {piece.first_line}), then run it again:  python {path}"
         _end(f"{problem}\n{advice}")
-
-
-def grade_thing(thing: Any) -> GradeReport:
-    """Grade a layer, or whatever else the course asks for."""
-    if thing.__name__ in TESTS:
-        return grade_piece(thing)
-    return grade(thing)
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Checks for what the course asks for besides the layers that are graded: a small example, and the mistake by its name."""
+"""Tests for what the course asks for besides the layers: a small example, and the mistake by its name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Failure, call
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.grading import run_trial
-from pysmorch.teach.report import GradeReport
 
 Test = Callable[[Any], tuple[str, str]]
 """Looks at what the student wrote and returns the mistake and an example with expected beside found; empty if right."""
@@ -19,23 +17,13 @@ Test = Callable[[Any], tuple[str, str]]
 RIGHT = ("", "")
 
 
-def grade_piece(thing: Any) -> GradeReport:
-    """Try every test for something of this name; an exception is a mistake like others."""
-    report = GradeReport(thing.__name__)
-    for name, test in TESTS[thing.__name__].items():
-        result, printed = run_trial(_trial(name, test), thing)
-        report.results.append(result)
-        report.printed = report.printed or printed
-    return report
-
-
-def _trial(name: str, test: Test) -> Trial:
+def _trial(name: str, test: Test, part: str = "forward") -> Trial:
     def run(thing: Any) -> None:
         cause, example = call(thing.__name__, test, thing)
         if cause:
             raise Failure(f"{cause}.", example=example)
 
-    return Trial(name, "forward", 1, run)
+    return Trial(name, part, 1, run)
 
 
 def _say(expected: Any, found: Any, where: str) -> str:
@@ -465,25 +453,25 @@ def _ties(cls: Any) -> tuple[str, str]:
     )
 
 
-TESTS: dict[str, dict[str, Test]] = {
-    "numerical_gradient": {
-        "central differences of x cubed": _central_difference,
-        "one entry moves at a time, and x stays": _other_entries_rest,
-    },
-    "layers_with_weights": {"all layers with a W, from the loss to the data": _walk_finds_all},
-    "Momentum": {
-        "steps of one layer": _momentum_steps,
-        "every layer makes its own step": _every_layer_has_its_own,
-    },
-    "train_epoch": {
-        "the right calls, in the right order, for every batch": _epoch_calls,
-        "every row once, with its label": _epoch_rows,
-        "the mean loss of the rows": _epoch_mean,
-    },
-    "MaxPool2d": {
-        "the largest number of each square": _pooled,
-        "the gradient goes to the largest number": _handed_back,
-        "of several largest numbers the first gets the gradient": _ties,
-    },
+PIECES: dict[str, list[Trial]] = {
+    "numerical_gradient": [
+        _trial("central differences of x cubed", _central_difference),
+        _trial("one entry moves at a time, and x stays", _other_entries_rest),
+    ],
+    "layers_with_weights": [_trial("all layers with a W, from the loss to the data", _walk_finds_all)],
+    "Momentum": [
+        _trial("steps of one layer", _momentum_steps),
+        _trial("every layer makes its own step", _every_layer_has_its_own),
+    ],
+    "train_epoch": [
+        _trial("the right calls, in the right order, for every batch", _epoch_calls),
+        _trial("every row once, with its label", _epoch_rows),
+        _trial("the mean loss of the rows", _epoch_mean),
+    ],
+    "MaxPool2d": [
+        _trial("the largest number of each square", _pooled),
+        _trial("the gradient goes to the largest number", _handed_back, "backward"),
+        _trial("of several largest numbers the first gets the gradient", _ties, "backward"),
+    ],
 }
-"""The tests of everything that `pysmorch.teach.grade` does not know, by name."""
+"""The tests of each class or function, by its name."""
