@@ -289,7 +289,10 @@ def test_a_library_that_python_cannot_read_is_left_alone_and_its_line_is_said(tm
     notebook.run(the_cell("Data"))
     out, stopped = notebook.run("check(Data)")
     assert stopped
-    assert f"{mine.FILE}, line 2: invalid syntax; mend it, or delete the file" in out
+    assert out == (
+        f"{mine.FILE}, line 2: invalid syntax; mend it, or delete the file. "
+        "Then check again: what passes is kept in there.\n"
+    )
     assert (tmp_path / mine.FILE).read_text() == "import numpy as np\ndef f(:\n"
     out, _ = notebook.run("Relu = library('Relu')")
     assert "Until then everything is PySmorch's own" in out
@@ -304,6 +307,34 @@ def test_a_name_from_outside_is_asked_to_come_along(tmp_path, notebook):
     assert stopped
     assert "line 3 of the cell:  zeros" in out
     assert "import or define it inside" in out
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("class Lineal: pass\ncheck(Lineal)", "There are no tests for Lineal. Has it been renamed?"),
+        ("class Linear: pass\ncheck(Linear())", "check needs the class itself, as in check(Linear)"),
+    ],
+)
+def test_a_check_of_something_else_says_what_is_meant(code, words, tmp_path, notebook):
+    course.start(tmp_path)
+    notebook.run("from utility import check")
+    out, stopped = notebook.run(code)
+    assert stopped
+    assert words in out
+
+
+def test_the_library_lends_any_layer_and_says_which_names_there_are(tmp_path, capsys):
+    book = workbook.Workbook(tmp_path)
+    assert book.library("Dropout") is ps.Dropout
+    assert capsys.readouterr().out == "PySmorch's own, until you have yours: Dropout\n"
+    with pytest.raises(ValueError, match=r"there is no Lineal\. The pieces of the course are Data, SquareLoss, Linear"):
+        book.library("Lineal")
+
+
+def test_names_in_annotations_bases_and_inner_functions_are_looked_at_too():
+    text = "class A(B):\n    size = 3\n    def f(self, x: C) -> int:\n        return [d(k + self.size) for k in range(A.size)]\n"
+    assert mine.Piece("A", text, "file.py", 10).unknown_names({}) == {"B": 10, "C": 12, "d": 13}
 
 
 def test_points_in_an_index_are_no_blanks_and_blanks_are_found_in_any_place():

@@ -77,7 +77,7 @@ class Piece:
 
     def _compile(self) -> CodeType:
         tree = ast.increment_lineno(ast.parse(self.text), self.first_line - 1)
-        return compile(tree, self.file, "exec")
+        return compile(tree, self.file, "exec", dont_inherit=True)
 
 
 def piece_of(thing: Any) -> Piece | None:
@@ -123,7 +123,7 @@ def load(folder: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8") if path.exists() else BEGINNING
     namespace: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
     try:
-        exec(compile(text, str(path), "exec"), namespace)
+        exec(compile(text, str(path), "exec", dont_inherit=True), namespace)
     except SyntaxError as error:
         raise BrokenLibraryError(f"{FILE}, line {error.lineno}: {error.msg}; mend it, or delete the file") from None
     except Exception as error:  # the student may have written anything in there

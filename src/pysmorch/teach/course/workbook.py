@@ -16,7 +16,7 @@ from pysmorch.report import Svg
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
 from pysmorch.teach.course.source import lessons
-from pysmorch.teach.grading import grade
+from pysmorch.teach.grading import KNOWN, grade
 from pysmorch.teach.report import GradeReport
 from pysmorch.teach.reward import good_job
 
@@ -47,21 +47,16 @@ class Workbook:
         Otherwise say what is wrong and where, and end there: a script exits with 1, a notebook stops without a
         traceback.
         """
+        if not hasattr(thing, "__name__"):
+            _end(f"check needs the class itself, as in check({type(thing).__name__}), not something made from it.")
+        if thing.__name__ not in KNOWN:
+            _end(f"There are no tests for {thing.__name__}. Has it been renamed? {_pieces()}")
         piece = mine.piece_of(thing)
         if piece is None:
             return self._check_unseen(thing)
         blanks = piece.blanks()
         if blanks:
-            lines = [f"  {_where(piece, line)}:  {text}" for line, text in blanks]
-            self._stop(
-                piece,
-                "\n".join(
-                    [
-                        f"{piece.name} still has {_blanks(len(blanks))}. Write what belongs there in the place of ...:",
-                        *lines,
-                    ]
-                ),
-            )
+            self._stop(piece, _ask_to_fill(piece, blanks))
         try:
             namespace = mine.load(self.folder)
             unknown = piece.unknown_names(namespace)
@@ -73,7 +68,7 @@ class Workbook:
                 self._stop(piece, f"{piece.name} is not right yet.")
             mine.keep(self.folder, piece)
         except BrokenLibraryError as error:
-            self._stop(piece, str(error))
+            _end(f"{error}. Then check again: what passes is kept in there.")
         print(f"{piece.name} is right ({_tests(report)}). It is now part of your library, {mine.FILE}.")
         return namespace[piece.name]
 
@@ -92,9 +87,7 @@ class Workbook:
         if own:
             print(f"from your own library: {', '.join(own)}")
         if borrowed:
-            print(
-                f"PySmorch's own, until you have yours: {', '.join(f'{n} (lesson {_lesson_of(n)})' for n in borrowed)}"
-            )
+            print(f"PySmorch's own, until you have yours: {', '.join(map(_with_lesson, borrowed))}")
         things = [namespace[name] if name in namespace else substitute(name) for name in names]
         return things[0] if len(things) == 1 else tuple(things)
 
@@ -169,7 +162,7 @@ def substitute(name: str) -> Any:
 def solution(name: str) -> Any:
     """Run the solution of a lesson and return what it defines under this name.
 
-    Raises KeyError when no lesson does.
+    Raises ValueError, with the names that there are, when no lesson does.
     """
     for lesson in lessons():
         if name in lesson.checked:
@@ -177,19 +170,26 @@ def solution(name: str) -> Any:
             (cell,) = [c for c in lesson.teacher() if c.text.startswith((f"class {name}:", f"def {name}("))]
             exec(compile(cell.text, lesson.name, "exec"), namespace)
             return namespace[name]
-    raise KeyError(name)
+    raise ValueError(f"there is no {name}. {_pieces()}")
 
 
-def _lesson_of(name: str) -> int:
-    return next(number for number, lesson in enumerate(lessons(), start=1) if name in lesson.checked)
+def _pieces() -> str:
+    return f"The pieces of the course are {', '.join(name for lesson in lessons() for name in lesson.checked)}."
+
+
+def _with_lesson(name: str) -> str:
+    numbers = [number for number, lesson in enumerate(lessons(), start=1) if name in lesson.checked]
+    return f"{name} (lesson {numbers[0]})" if numbers else name
 
 
 def _tests(report: GradeReport) -> str:
     return "1 test" if len(report.results) == 1 else f"{len(report.results)} tests"
 
 
-def _blanks(count: int) -> str:
-    return "a blank" if count == 1 else f"{count} blanks"
+def _ask_to_fill(piece: Piece, blanks: list[tuple[int, str]]) -> str:
+    count = "a blank" if len(blanks) == 1 else f"{len(blanks)} blanks"
+    lines = [f"  {_where(piece, line)}:  {text}" for line, text in blanks]
+    return "\n".join([f"{piece.name} still has {count}. Write what belongs there in the place of ...:", *lines])
 
 
 def _complain_about(piece: Piece, unknown: dict[str, int]) -> str:
@@ -257,7 +257,7 @@ def _read_idx(images: Path) -> tuple[Array, Array]:
     source = read(str(images), labels=str(_labels_of(images)))
     side = round(source.features.shape[1] ** 0.5)
     labels = np.asarray(source.labels)
-    return source.features.reshape(-1, side, side, 1) / 255, labels
+    return source.features.reshape(-1, side, side, 1) / np.float32(255), labels
 
 
 def _split(images: Array, labels: Array) -> list[tuple[Array, Array]]:
