@@ -332,9 +332,9 @@ def test_the_library_lends_any_layer_and_says_which_names_there_are(tmp_path, ca
         book.library("Lineal")
 
 
-def test_names_in_annotations_bases_and_inner_functions_are_looked_at_too():
-    text = "class A(B):\n    size = 3\n    def f(self, x: C) -> int:\n        return [d(k + self.size) for k in range(A.size)]\n"
-    assert mine.Piece("A", text, "file.py", 10).unknown_names({}) == {"B": 10, "C": 12, "d": 13}
+def test_names_in_bases_and_inner_functions_are_looked_at_too():
+    text = "class A(B):\n    size = 3\n    def f(self, x):\n        return [d(k + self.size) for k in range(A.size)]\n"
+    assert mine.Piece("A", text, "file.py", 10).unknown_names({}) == {"B": 10, "d": 13}
 
 
 def test_points_in_an_index_are_no_blanks_and_blanks_are_found_in_any_place():
@@ -544,13 +544,29 @@ def command(tmp_path, monkeypatch, capfd):
 def test_from_start_to_the_first_failing_check_are_two_commands(command):
     code, out, _ = command("start", "lessons")
     assert code == 0
-    (advice,) = re.findall(r"python (lessons/\S+\.py)", out)
-    result = subprocess.run([sys.executable, advice], capture_output=True, text=True, check=False)
+    (advice,) = re.findall(r"with Python alone:  (\S+ lessons/\S+\.py)", out)
+    result = subprocess.run(advice.split(), capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == ""
-    line = next(n for n, text in enumerate(Path(advice).read_text().splitlines(), 1) if "..." in text and n > 30)
+    line = next(
+        n for n, text in enumerate(Path("lessons/01_loss.py").read_text().splitlines(), 1) if "..." in text and n > 30
+    )
     assert f"lessons/01_loss.py, line {line}:  return ...  # what this layer holds" in result.stdout
-    assert "run it again:  python lessons/01_loss.py" in result.stdout
+    assert f"run it again:  {advice}" in result.stdout
+
+
+def test_the_command_that_is_advised_runs_this_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "lessons" / "01_loss.py"
+    there = tmp_path / ".venv" / "bin"
+    there.mkdir(parents=True)
+    (there / "python").touch(0o755)
+    monkeypatch.setattr("sys.executable", str(there / "python"))
+    monkeypatch.setenv("PATH", "/elsewhere")
+    assert workbook.run_command(script) == ".venv/bin/python lessons/01_loss.py"
+    monkeypatch.setenv("PATH", str(there))
+    assert workbook.run_command(script) == "python lessons/01_loss.py"
+    assert workbook.run_command(tmp_path / "my lessons" / "a.py") == 'python "my lessons/a.py"'
 
 
 def test_a_solved_script_runs_to_its_end_from_any_folder(tmp_path):

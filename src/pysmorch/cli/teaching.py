@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pysmorch.teach import GradingError, course
+from pysmorch.teach.course.workbook import run_command
 
 
 def start(folder: str) -> None:
@@ -21,7 +22,7 @@ def start(folder: str) -> None:
         )
     else:
         print(f"the course is in {folder} already; nothing was changed")
-    print(f"with Python alone:  python {first}")
+    print(f"with Python alone:  {run_command(first)}")
     print(f"with Jupyter:       jupyter lab {first.with_suffix('.ipynb')}")
     print(f"how far you are:    pysmorch course status {folder}")
 

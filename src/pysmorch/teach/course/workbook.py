@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -143,8 +145,11 @@ class Workbook:
         if _is_cell(piece):
             advice = f"Change the cell that defines {piece.name}, run it, and run this one again."
         else:
-            path = _shown(Path(piece.file))
-            advice = f"Edit {path} ({piece.name} begins in line {piece.first_line}), then run it again:  python {path}"
+            path = Path(piece.file)
+            advice = (
+                f"Edit {_shown(path)} ({piece.name} begins in line {piece.first_line}), then run it again:  "
+                f"{run_command(path)}"
+            )
         _end(f"{problem}\n{advice}")
 
 
@@ -215,6 +220,16 @@ def _shown(path: Path) -> Path:
         return path.resolve().relative_to(Path.cwd())
     except ValueError:
         return path
+
+
+def run_command(script: Path) -> str:
+    """What to type to run a script with the Python that runs this."""
+    here = Path(sys.executable)
+    found = shutil.which("python")
+    python = Path("python") if found and Path(found).parent == here.parent else here
+    with contextlib.suppress(ValueError):
+        python = python.relative_to(Path.cwd())
+    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in (python, _shown(script)))
 
 
 def _in_ipython() -> bool:

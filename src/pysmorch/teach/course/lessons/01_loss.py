@@ -6,11 +6,11 @@
 # reported negative growth for forty quarters in a row and calls it consistency.
 #
 # Gabbro wants to find out what the other 17 users are up to, with a neural network. The library for that was
-# written in house by a developer called Fenwick. He finished everything that goes forward, never looked back, and
-# left the company in the middle of a comment that ends "and now we just have to". What is missing is everything
-# that goes *backward*.
+# begun in house by a developer called Fenwick, who could not stand mathematics. He wrote the frame of every class,
+# left out each line with a formula in it, and resigned in the middle of a comment that ends "and now we just have
+# to". The way back through the layers, backpropagation, is missing altogether.
 #
-# That is your job. You have no chair yet. Furniture is earned here, a piece a lesson.
+# So the formulas are your job. You have no chair yet. Furniture is earned here, a piece a lesson.
 #
 # ## How a lesson works
 #
