@@ -310,8 +310,18 @@ def test_doctor_and_version_and_help_say_what_there_is(run):
     assert run("--version")[1] == f"pysmorch {ps.__version__}\n"
     code, out, _ = run("--help")
     assert code == 0
-    for command in ("train", "predict", "evaluate", "show", "check", "doctor"):
+    for command in ("train", "predict", "evaluate", "show", "check", "grade", "doctor"):
         assert command in out
+
+
+def test_without_a_command_the_help_is_shown_line_by_line(run):
+    for arguments, commands in (((), ("train", "check", "course")), (("course",), ("start", "status", "solutions"))):
+        code, _, err = run(*arguments)
+        assert code == 2
+        assert "pysmorch: error" not in err
+        assert err.count("\n") > len(commands)
+        for command in commands:
+            assert command in err
 
 
 def test_help_is_quick_because_nothing_heavy_is_loaded():

@@ -216,3 +216,9 @@ def test_random_words_do_not_depend_on_how_many_are_asked_for():
     np.testing.assert_array_equal(random_words(1, 2, 3, 5), random_words(1, 2, 3, 1000)[:5])
     assert len(random_words(1, 2, 3, 0)) == 0
     assert abs(random_words(5, 1, 0, 100_000).mean() / 2**32 - 0.5) < 0.005
+
+
+def test_a_layer_that_nothing_feeds_has_no_in_layer():
+    assert not hasattr(ps.Data(np.ones((2, 3))), "in_layer")
+    with pytest.raises(AttributeError, match="Data has no in_layer: nothing feeds it"):
+        _ = ps.Data(np.ones((2, 3))).in_layer

@@ -44,7 +44,10 @@ def main() -> None:
         code = _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.
-        if hasattr(error, "format_message"):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
+            code = 2
+        elif hasattr(error, "format_message"):
             code = _say(f"{error.format_message()} (see pysmorch --help)", 2)
         else:
             raise
@@ -194,12 +197,64 @@ def check(
 
 
 @app.command()
+def grade(
+    files: Annotated[list[str], typer.Argument(help="Python files with classes named like the library's")],
+    only: Annotated[
+        str | None, typer.Option(help="these classes alone, as in Linear,Relu; one that lacks gets 0")
+    ] = None,
+    points: Annotated[str | None, typer.Option(help="what each class is worth, as in Linear=10,Relu=5")] = None,
+    timeout: Annotated[float, typer.Option(help="seconds for a file in all; a test may take a tenth of them")] = 60.0,
+    memory: Annotated[str, typer.Option(help="memory that a file may use, as in 2GB")] = "2GB",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+    junit: Annotated[str | None, typer.Option(help="write the results into this file as JUnit's XML too")] = None,
+) -> None:
+    """Grade students' layers: points, the likely mistake, the smallest example and a hint for each test that fails.
+
+    A file runs in a process of its own with limits of time and memory, in a folder that is removed afterwards. This
+    protects from mistakes, not from malice: use a container for files of strangers.
+    """
+    from pysmorch.cli import grading
+
+    raise typer.Exit(0 if grading.grade(files, as_json, junit, points, timeout, memory, only) else 1)
+
+
+@app.command()
 def doctor() -> None:
     """Say what PySmorch finds on this machine: versions, BLAS, cores, memory, and what would run."""
     from pysmorch.cli.doctor import findings
 
     for name, value in findings().items():
         print(f"{name:<14}{value}")
+
+
+course = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Learn backpropagation by completing the library, in ten lessons."
+)
+app.add_typer(course, name="course")
+
+
+@course.command("start")
+def start_course(folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")]) -> None:
+    """Put the lessons into a folder, as notebooks and as scripts; what is there already is left alone."""
+    from pysmorch.cli import teaching
+
+    teaching.start(folder)
+
+
+@course.command()
+def status(folder: Annotated[str, typer.Argument(help="the folder with the lessons")]) -> None:
+    """Say which pieces of the lessons are done, after trying them once more."""
+    from pysmorch.cli import teaching
+
+    teaching.status(folder)
+
+
+@course.command()
+def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder")]) -> None:
+    """Put the lessons with solutions and answers into a folder, for teachers."""
+    from pysmorch.cli import teaching
+
+    teaching.solutions(folder)
 
 
 def _version(asked: bool) -> None:

@@ -32,6 +32,22 @@ def explain(probe: Probe, variable: Variable, found: Array, expected: Array, ind
     )
 
 
+def explain_numbers(found: Array, expected: Array, dwnstrm: Array | None, num_data: int) -> str:
+    """Return the sentence for a mistake that shows in the numbers alone; empty where none of the known ones fits.
+
+    Args:
+        found: the gradient that was found, with respect to W or the input.
+        expected: what it should be; NaN where that is not known.
+        dwnstrm: what was handed down to the layer, where the gradient is one for the input; else None.
+        num_data: the size of the batch.
+    """
+    return (
+        constant_factor(found, expected, num_data)
+        or transposed(found, expected)
+        or (mask(found, expected, dwnstrm) or unchanged(found, dwnstrm) if dwnstrm is not None else "")
+    )
+
+
 def _alike(found: Array, expected: Array) -> bool:
     """Whether two arrays agree in the entries that are known, and are not all zero."""
     return (
@@ -46,6 +62,13 @@ def _entrywise(found: Array, expected: Array) -> Array:
 
 
 def _constant_factor(probe: Probe, variable: Variable, found: Array, expected: Array) -> str:
+    return constant_factor(found, expected, _num_data(probe))
+
+
+def constant_factor(found: Array, expected: Array, n: int) -> str:
+    """Whether everything has the same wrong factor; n is the size of the batch."""
+    if found.shape != expected.shape:
+        return ""
     known = np.isfinite(expected)
     f, e = found[known], expected[known]
     if not e.any():
@@ -55,7 +78,6 @@ def _constant_factor(probe: Probe, variable: Variable, found: Array, expected: A
     factor = float(f @ e / (e @ e))
     if not _alike(found, factor * expected):
         return ""
-    n = _num_data(probe)
     named = {
         -1.0: "Everything has the wrong sign.",
         2.0: "Everything is 2 times too large: a factor of 2.",
@@ -71,11 +93,16 @@ def _constant_factor(probe: Probe, variable: Variable, found: Array, expected: A
 
 
 def _transposed(probe: Probe, variable: Variable, found: Array, expected: Array) -> str:
+    return transposed(found, expected)
+
+
+def transposed(found: Array, expected: Array) -> str:
+    """Whether rows and columns have changed places."""
     if expected.ndim != 2 or min(expected.shape) < 2:
         return ""
     if found.shape == expected.T.shape and _alike(found, expected.T):
         return "This is the transpose of what it should be."
-    if _alike(found, expected.T.reshape(found.shape)):
+    if found.size == expected.size and _alike(found, expected.T.reshape(found.shape)):
         return "These are the entries of the transpose, reshaped: the transpose of what it should be."
     return ""
 
@@ -141,8 +168,12 @@ def _one_row(probe: Probe, variable: Variable, found: Array, expected: Array) ->
 
 
 def _mask(probe: Probe, variable: Variable, found: Array, expected: Array) -> str:
+    return "" if variable.what == "W" or probe.weights is None else mask(found, expected, probe.weights)
+
+
+def mask(found: Array, expected: Array, dwnstrm: Array) -> str:
     """Whether gradient is let through where the output does not depend on the input."""
-    if variable.what == "W" or probe.weights is None or probe.weights.shape != found.shape:
+    if not dwnstrm.shape == found.shape == expected.shape:
         return ""
     known = np.isfinite(expected)
     scale = np.nanmax(np.abs(expected), initial=0.0)
@@ -154,14 +185,18 @@ def _mask(probe: Probe, variable: Variable, found: Array, expected: Array) -> st
             f"The mask is not applied: the output does not depend on {int(closed.sum())} entries of the input, "
             "where 0 must be handed back."
         )
-    through = probe.weights
-    if all((_entrywise(array, through) | (np.abs(array) <= 1e-9 * scale)).all() for array in (found, expected)):
+    if all((_entrywise(array, dwnstrm) | (np.abs(array) <= 1e-9 * scale)).all() for array in (found, expected)):
         return "Gradient is let through at the wrong entries: the mask was taken from the wrong array."
     return ""
 
 
 def _unchanged(probe: Probe, variable: Variable, found: Array, expected: Array) -> str:
-    if variable.what != "W" and probe.weights is not None and _alike(found, probe.weights):
+    return "" if variable.what == "W" or probe.weights is None else unchanged(found, probe.weights)
+
+
+def unchanged(found: Array, dwnstrm: Array) -> str:
+    """Whether the gradient is handed back as it came."""
+    if _alike(found, dwnstrm):
         return "The gradient is handed back as it came: the derivative of the layer itself is not applied."
     return ""
 

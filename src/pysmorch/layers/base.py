@@ -91,6 +91,8 @@ class Layer:
     @property
     def in_layer(self) -> Any:
         """The layer that feeds this one (the first, where there are several)."""
+        if not self.in_layers:
+            raise AttributeError(f"{type(self).__name__} has no in_layer: nothing feeds it")
         return self.in_layers[0]
 
     @in_layer.setter

@@ -1,0 +1,42 @@
+"""What the commands of the course do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pysmorch.teach import GradingError, course
+from pysmorch.teach.course.workbook import run_command
+
+
+def start(folder: str) -> None:
+    """Write the lessons and say how to begin."""
+    done = course.start(folder)
+    first = Path(folder) / next(name for name in sorted(done.written + done.kept) if name.endswith(".py"))
+    if done.written and done.kept:
+        print(
+            f"{len(done.kept)} files in {folder} were left as they are, {len(done.written)} were missing and are back"
+        )
+    elif done.written:
+        print(
+            f"the course is in {folder}: ten lessons, each as a script (.py) and as a notebook (.ipynb) with the same content"
+        )
+    else:
+        print(f"the course is in {folder} already; nothing was changed")
+    print(f"with Python alone:  {run_command(first)}")
+    print(f"with Jupyter:       jupyter lab {first.with_suffix('.ipynb')}")
+    print(f"how far you are:    pysmorch course status {folder}")
+
+
+def status(folder: str) -> None:
+    """Print the table of all pieces."""
+    try:
+        rows = course.status(folder)
+    except GradingError as error:
+        raise ValueError(str(error)) from error
+    print(course.show_status(rows))
+
+
+def solutions(folder: str) -> None:
+    """Write the teacher's version."""
+    done = course.solutions(folder)
+    print(f"{len(done.written)} files with solutions and answers written to {folder}")

@@ -1,0 +1,268 @@
+"""One try of a student's class: it is made on small numbers, run forward and backward, and watched."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array, Layer
+from pysmorch.teach.exercises import Exercise, Problem
+from pysmorch.teach.report import clean
+
+MAX_PRINTED = 4000
+"""So many characters of what a test prints are kept."""
+
+_OURS = str(Path(__file__).parents[1])
+
+
+class Failure(Exception):
+    """What a student's class does wrong: one sentence, an example and a hint.
+
+    `stopped` says that it raised an error instead of giving a wrong result.
+    """
+
+    def __init__(self, cause: str, hint: str = "", example: str = "", stopped: bool = False) -> None:
+        super().__init__(cause)
+        self.cause, self.hint, self.example, self.stopped = cause, hint, example, stopped
+
+
+class Printed(io.TextIOBase):
+    """Takes the place of standard output while a student's code runs, and keeps the beginning of what is printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        self.count = 0
+
+    def writable(self) -> bool:
+        """Tell print that it may write here."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Keep the text, if there is room left."""
+        self.count += len(text)
+        if len(self.text) < MAX_PRINTED:
+            self.text += text[: MAX_PRINTED - len(self.text)]
+        return len(text)
+
+
+class Source:
+    """Stands in front of the layer that is graded: hands an array on, and keeps what is handed back."""
+
+    def __init__(self, data: Array) -> None:
+        self.data = data
+        self.out_dims = data.shape
+        self.asked = 0
+        self.received: list[Any] = []
+
+    def forward(self) -> Array:
+        """Hand the array on."""
+        self.asked += 1
+        return self.data
+
+    def backward(self, dwnstrm: Any = None) -> None:
+        """Keep a copy of what is handed back."""
+        self.received.append(np.array(dwnstrm) if isinstance(dwnstrm, np.ndarray) else dwnstrm)
+
+
+class Attempt:
+    """A layer or loss of a student's class in front of which a source stands.
+
+    Attributes:
+        exercise, cls: what is tried.
+        tolerance: the relative error that passes.
+        problem: the numbers, with what the class has chosen by itself.
+        source: the layer in front.
+        layer: the student's.
+        W: a copy of its parameters, to see whether they stay; None where there are none.
+        dwnstrm: the array that is handed down to it, which it should not change; None for a loss.
+    """
+
+    def __init__(self, exercise: Exercise, cls: Any, problem: Problem, **options: Any) -> None:
+        self.exercise = exercise
+        self.name = exercise.name
+        self.cls = cls
+        self.tolerance = exercise.tolerance
+        self.source = Source(problem.x.copy())
+        arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in exercise.arguments(problem)]
+        self.labels = arguments[0] if exercise.labels else None
+        hint = f"It is made as {exercise.signature}."
+        self.layer = call(f"{self.name}(...)", cls, self.source, *arguments, hint=hint, **options)
+        for method in ("forward", "backward"):
+            if not callable(getattr(self.layer, method, None)):
+                raise Failure(f"{self.name} has no method {method}.", f"Write one: def {method}(self, ...).")
+        self.problem = exercise.with_setting(problem, exercise.setting(problem, self.layer))
+        self.dwnstrm = None if self.problem.dwnstrm is None else self.problem.dwnstrm.copy()
+        self.W: Array | None = None
+        if problem.W is not None:
+            self._set_W(problem.W)
+        self.source.asked = 0
+
+    def _set_W(self, values: Array) -> None:
+        W = getattr(self.layer, "W", None)
+        if W is None:
+            raise Failure(f"{self.name} has no attribute W after it was made.", "The constructor makes the parameters.")
+        if np.size(W) != values.size:
+            raise Failure(
+                f"W has shape {np.shape(W)}, but has to have {values.shape}.",
+                f"It is made as {self.exercise.signature}, from out_dims of the layer in front.",
+            )
+        values = values.reshape(np.shape(W)).copy()
+        if isinstance(W, np.ndarray) and W.dtype.kind == "f":
+            W[...] = values
+        else:
+            self.layer.W = values
+        self.W = np.array(self.layer.W)
+
+    def use(self, problem: Problem) -> None:
+        """Let other numbers come from the source, and other labels and gradients with them; W stays."""
+        self.source.data = problem.x.copy()
+        self.problem = self.exercise.with_dwnstrm(replace(problem, W=self.problem.W, setting=self.problem.setting))
+        self.dwnstrm = None if self.problem.dwnstrm is None else self.problem.dwnstrm.copy()
+        if self.exercise.labels:
+            self.labels = problem.labels.copy()
+            self.set_labels(self.labels)
+
+    def set_labels(self, labels: Array) -> None:
+        """Give a loss other labels, by its attribute or else by its method."""
+        if hasattr(self.layer, str(self.exercise.labels)):
+            setattr(self.layer, str(self.exercise.labels), labels)
+            return
+        method = getattr(self.layer, "set_labels", None) or getattr(self.layer, "set_data", None)
+        if method is None:
+            raise Failure(
+                f"{self.name} has neither an attribute {self.exercise.labels} nor a method set_labels.",
+                f"Keep the labels as self.{self.exercise.labels}.",
+            )
+        call("set_labels", method, labels)
+
+    def forward(self) -> Any:
+        """Run forward and return what comes out."""
+        before = _printed()
+        out = call(f"{self.name}.forward", self.layer.forward)
+        if out is None and _printed() > before:
+            raise Failure("forward prints its result and returns nothing.", "print shows a value; return hands it on.")
+        if out is None:
+            raise Failure(
+                "forward returns nothing (None).", "Is there a return at the end of it, also in every branch?"
+            )
+        return np.array(out) if isinstance(out, np.ndarray) else out
+
+    def backward(self) -> None:
+        """Run backward, and see that something is handed back."""
+        count = len(self.source.received)
+        arguments = [] if self.exercise.labels else [self.dwnstrm]
+        returned = call(f"{self.name}.backward", self.layer.backward, *arguments)
+        if len(self.source.received) == count:
+            raise self._nothing_handed_back(returned)
+
+    def _nothing_handed_back(self, returned: Any) -> Failure:
+        if in_our_style(self.layer):
+            return Failure("pull_back returns nothing (None).", "It returns the gradient for the input of the layer.")
+        hint = "backward ends by handing the gradient for the input to the layer in front."
+        if returned is not None:
+            return Failure("backward returns the gradient instead of calling self.in_layer.backward(...).", hint)
+        return Failure("backward does not call self.in_layer.backward(...): nothing is handed back.", hint)
+
+    def found(self, what: str) -> Any:
+        """Return what was found after a pass, for "G" or "pass_back"; None where there is nothing."""
+        return self.source.received[-1] if what == "pass_back" else getattr(self.layer, "G", None)
+
+    def changed(self) -> str:
+        """Return which array, that belongs to others, is not as it was; empty when none is."""
+        arrays = (
+            ("its input array", self.source.data, self.problem.x),
+            ("the labels", self.labels, self.problem.labels),
+            ("dwnstrm", self.dwnstrm, self.problem.dwnstrm),
+        )
+        return next((name for name, now, was in arrays if now is not None and not np.array_equal(now, was)), "")
+
+    def W_is_kept(self) -> bool:
+        """Whether W is as it was before the passes."""
+        return self.W is None or bool(np.array_equal(self.layer.W, self.W))
+
+    def expected(self, what: str) -> Array:
+        """Return what is right for "output", "G" or "pass_back"; G has the shape of W as the class has it."""
+        right = self.exercise.expected(self.problem, what)
+        return right.reshape(np.shape(self.layer.W)) if what == "G" else right
+
+
+def in_our_style(layer: Any) -> bool:
+    """Whether a layer defines compute and pull_back and leaves forward and backward to the library."""
+    return isinstance(layer, Layer) and type(layer).backward is Layer.backward
+
+
+def call(what: str, function: Callable[..., Any], *arguments: Any, hint: str = "", **options: Any) -> Any:
+    """Call a student's function; whatever it raises becomes a Failure that says where."""
+    try:
+        return function(*arguments, **options)
+    except (Failure, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        cause, special_hint = explain_error(what, error)
+        raise Failure(cause, special_hint or hint, stopped=True) from error
+
+
+_HINTS: dict[type[BaseException], str] = {
+    NotImplementedError: "This still has to be written.",
+    SystemExit: "Return to the caller instead of ending the program.",
+    MemoryError: "Arrays here are small; which array grows so large?",
+    RecursionError: "Which function calls itself? The layer in front is self.in_layer.",
+    NameError: "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
+    ZeroDivisionError: "What is divided by, and when is it 0?",
+    EOFError: "Nobody answers input() here; take what is needed from the arguments.",
+}
+
+
+def explain_error(what: str, error: BaseException) -> tuple[str, str]:
+    """Return a sentence on what was raised and where in the student's code, and a hint."""
+    kind = type(error).__name__
+    text = " ".join(_text_of(error).split())[:300]
+    text = re.sub(r"matmul: Input operand .* \(size", "the shapes do not fit in a matrix product (size", text)
+    cause = f"{what} stops with {kind}{f': {text}' if text else ''}{_place(error)}."
+    missing = re.search(r"object has no attribute '(\w+)'", text)
+    if isinstance(error, AttributeError) and missing:
+        return cause, f"Nothing has set self.{missing[1]} by then; forward keeps what backward needs."
+    if isinstance(error, ValueError) and re.search("shape|dimension|align|broadcast|matmul|axes|axis|size", text):
+        return cause, "Write down the shape of each factor and of what should come out of it."
+    return cause, next((hint for kind_, hint in _HINTS.items() if isinstance(error, kind_)), "")
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return clean(error.msg if isinstance(error, SyntaxError) else str(error))
+    except Exception:  # an exception of the student's may not even have a text
+        return ""
+
+
+def _place(error: BaseException) -> str:
+    """Say which line of the student's code raised an error."""
+    if isinstance(error, SyntaxError):
+        return f", in line {error.lineno}" if error.lineno else ""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OURS)]
+    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<frozen")]
+    if not own:
+        return ""
+    line = clean((own[-1].line or "").strip())[:120]
+    return f", in line {own[-1].lineno}" + (f": {line}" if line else "")
+
+
+def _printed() -> int:
+    return sys.stdout.count if isinstance(sys.stdout, Printed) else 0
+
+
+def as_numbers(value: Any) -> Array | None:
+    """Return an array of floating-point numbers, or None where it is not one of numbers."""
+    try:
+        array = np.array(value)
+        return array.astype(np.float64) if array.dtype.kind in "fiub" else None
+    except Exception:  # arrays of a student's own making may do anything
+        return None

@@ -1,0 +1,360 @@
+"""What is asked of every layer and of every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
+from pysmorch.teach.diagnosis import W_HINT, agrees, compare
+from pysmorch.teach.exercises import Exercise, Problem
+
+PARTS = ("constructor", "forward", "backward", "care")
+"""Groups of tests: how a class is made, its values, its gradients, and what goes wrong later (other batches, repeated
+calls, changed arrays, large numbers)."""
+
+OTHER_SEED = 100
+"""Added to a seed for a second set of numbers."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One test of a class: `run(cls)` raises Failure when the class does not do what is asked."""
+
+    name: str
+    part: str
+    points: int
+    run: Callable[[Any], None]
+
+
+Check = Callable[[Exercise, Any, Problem], None]
+
+Row = tuple[str, str, int, Check]
+"""Name, part, points and check of a trial."""
+
+
+def failure_of(check: Check, exercise: Exercise, cls: Any, problem: Problem) -> Failure | None:
+    """Return why a check fails; None when it does not."""
+    try:
+        check(exercise, cls, problem)
+    except Failure as failure:
+        return failure
+    return None
+
+
+def check_constructor(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """in_layer, out_dims and W are there."""
+    attempt = Attempt(exercise, cls, p)
+    if getattr(attempt.layer, "in_layer", None) is not attempt.source:
+        raise Failure("self.in_layer is not the layer that the constructor got.", "Keep it: the passes call it.")
+    if p.W is not None and np.shape(attempt.layer.W) != p.W.shape:
+        raise Failure(f"W has shape {np.shape(attempt.layer.W)}, but has to have {p.W.shape}.")
+    if exercise.labels is None:
+        check_out_dims(attempt.layer, np.shape(exercise.output(attempt.problem)))
+
+
+def check_out_dims(layer: Any, expected: tuple[int, ...]) -> None:
+    """out_dims is the shape of the output."""
+    dims = as_numbers(getattr(layer, "out_dims", None))
+    if dims is None or dims.ndim != 1:
+        raise Failure("out_dims is not the shape of the output.", "The next layer learns its sizes from out_dims.")
+    found = tuple(int(d) for d in dims)
+    if found != expected:
+        raise Failure(
+            f"out_dims is {found}, but forward has to return an array of shape {expected}.",
+            "The next layer learns its sizes from out_dims.",
+        )
+
+
+def check_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """The values of forward."""
+    attempt = Attempt(exercise, cls, p)
+    compare(attempt, "output", attempt.forward())
+
+
+def check_G(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """The gradient for W, also where backward fails after it."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    try:
+        attempt.backward()
+    except Failure:
+        G = as_numbers(attempt.found("G"))
+        if G is not None and agrees(G, attempt.expected("G"), exercise.tolerance):
+            return
+        raise
+    if attempt.found("G") is None:
+        raise Failure("backward does not set self.G.", "The gradient for W is kept in the attribute G.")
+    compare(attempt, "G", attempt.found("G"))
+
+
+def check_pass_back(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """The gradient for the input."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    attempt.backward()
+    compare(attempt, "pass_back", attempt.found("pass_back"))
+
+
+PLAIN_CHECKS: dict[str, Check] = {"output": check_forward, "G": check_G, "pass_back": check_pass_back}
+
+
+def compare_all(attempt: Attempt, out: Any) -> None:
+    """Compare what a pass has given, but not what is wrong in a plain pass already and costs its points there."""
+    found = {"output": out, "pass_back": attempt.found("pass_back")}
+    if attempt.problem.W is not None:
+        found["G"] = attempt.found("G")
+    excused = []
+    for what, value in found.items():
+        try:
+            compare(attempt, what, value)
+        except Failure as failure:
+            exercise, cls = attempt.exercise, attempt.cls
+            if failure_of(PLAIN_CHECKS[what], exercise, cls, exercise.problem(exercise.sizes)) is None:
+                raise
+            excused.append(failure)
+    if len(excused) == len(found):
+        raise excused[0]
+
+
+def check_batch_of_one(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """A batch of one row."""
+    attempt = Attempt(exercise, cls, exercise.problem((1, *p.sizes[1:]), p.seed))
+    out = attempt.forward()
+    attempt.backward()
+    found = as_numbers(out)
+    if exercise.name == "Normalize" and found is not None and not np.isfinite(found).all():
+        raise Failure(
+            "forward divides by 0 where a feature does not vary, as in a batch of one row: epsilon is missing.",
+            "What is added to the variance so that its square root is never 0?",
+        )
+    compare_all(attempt, out)
+
+
+def check_repeated_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Two forward passes and two backward passes give the same as one."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    out = attempt.forward()
+    attempt.backward()
+    attempt.backward()
+    if p.W is not None:
+        _refuse_a_sum(attempt, attempt.expected("G"))
+    try:
+        compare_all(attempt, out)
+    except Failure as failure:
+        if not attempt.changed():
+            raise
+        raise Failure(f"A pass changes {attempt.changed()} in place.", IN_PLACE_HINT, failure.example) from failure
+
+
+def _refuse_a_sum(attempt: Attempt, earlier: Array) -> None:
+    """Raise Failure when G is the sum of this pass and an earlier one."""
+    G, expected = as_numbers(attempt.found("G")), attempt.expected("G")
+    if G is not None and earlier.any() and agrees(G, earlier + expected, attempt.tolerance):
+        raise Failure(
+            "A second backward pass adds to the G of the first: G is accumulated by mistake (+=).",
+            "G belongs to one pass; it is set anew each time.",
+        )
+
+
+def check_new_numbers(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """A second pass with other numbers uses them."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    attempt.backward()
+    earlier = attempt.problem
+    attempt.use(exercise.problem(p.sizes, p.seed + OTHER_SEED))
+    out = attempt.forward()
+    attempt.backward()
+    if p.W is not None:
+        _refuse_a_sum(attempt, exercise.expected(earlier, "G"))
+    found = {"output": as_numbers(out), "pass_back": as_numbers(attempt.found("pass_back"))}
+    if p.W is not None:
+        found["G"] = as_numbers(attempt.found("G"))
+    stale = replace(attempt.problem, x=earlier.x)
+    old_labels = replace(attempt.problem, labels=earlier.labels)
+    for what, array in found.items():
+        if array is None or agrees(array, attempt.expected(what), exercise.tolerance):
+            continue
+        if agrees(array, exercise.expected(stale, what), exercise.tolerance):
+            raise Failure(
+                f"{_subject(what)} comes from the input of an earlier pass (stale input).",
+                "The array that comes in may be another one in every pass: when is it kept?",
+            )
+        if exercise.labels and agrees(array, exercise.expected(old_labels, what), exercise.tolerance):
+            raise Failure(
+                f"The labels of the constructor are used after self.{exercise.labels} has changed.",
+                f"Look at self.{exercise.labels} in every pass.",
+            )
+    compare_all(attempt, out)
+
+
+def _subject(what: str) -> str:
+    return {"output": "What forward returns", "G": "G", "pass_back": "What is handed back"}[what]
+
+
+def check_other_batch_size(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """A pass with more rows than before."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    attempt.backward()
+    earlier = attempt.problem
+    attempt.use(exercise.problem((p.sizes[0] + 3, *p.sizes[1:]), p.seed + OTHER_SEED))
+    rows = f"{p.sizes[0] + 3} rows after {p.sizes[0]}"
+    hint = "The number of rows may change from pass to pass; take it from the array that comes in."
+    try:
+        out = attempt.forward()
+        attempt.backward()
+    except Failure as failure:
+        raise Failure(f"With {rows}: {failure.cause}", hint, stopped=failure.stopped) from failure
+    if p.W is not None:
+        _refuse_a_sum(attempt, exercise.expected(earlier, "G"))
+    for what, value in (("output", out), ("pass_back", attempt.found("pass_back"))):
+        array, expected = as_numbers(value), attempt.expected(what)
+        factor = (p.sizes[0] + 3) / p.sizes[0]
+        if exercise.labels and array is not None and agrees(array, factor * expected, exercise.tolerance):
+            raise Failure(
+                f"With {rows}, {_subject(what)[0].lower()}{_subject(what)[1:]} is divided by the size of the first batch.",
+                hint,
+            )
+    compare_all(attempt, out)
+
+
+def check_nothing_is_changed(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Arrays that belong to others are left as they were."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    _check_arrays(attempt, "forward")
+    attempt.backward()
+    _check_arrays(attempt, "backward")
+
+
+IN_PLACE_HINT = "Which line writes into an array (+=, *=, array[...] = , out=)? Work on a copy, or make a new array."
+
+
+def _check_arrays(attempt: Attempt, method: str) -> None:
+    if attempt.changed():
+        raise Failure(f"{method} changes {attempt.changed()} in place; that array belongs to others.", IN_PLACE_HINT)
+    if not attempt.W_is_kept():
+        raise Failure(f"{method} changes W.", W_HINT)
+
+
+def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """A pass asks the layer in front once, and hands back once."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.forward()
+    if attempt.source.asked != 1:
+        times = "not at all" if attempt.source.asked == 0 else f"{attempt.source.asked} times"
+        raise Failure(
+            f"forward calls self.in_layer.forward() {times} instead of once.",
+            "Each call runs all layers in front; call it once and keep what it returns.",
+        )
+    attempt.backward()
+    if attempt.source.asked != 1:
+        raise Failure(
+            "backward calls self.in_layer.forward() again.", "What backward needs was there in forward: keep it then."
+        )
+    if len(attempt.source.received) != 1:
+        raise Failure(
+            f"backward calls self.in_layer.backward(...) {len(attempt.source.received)} times instead of once.",
+            "Hand back one gradient with everything in it.",
+        )
+
+
+def check_two_layers(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Two layers of a class do not share what they keep."""
+    first = Attempt(exercise, cls, p)
+    second = Attempt(exercise, cls, exercise.problem(p.sizes, p.seed + OTHER_SEED))
+    out, _ = first.forward(), second.forward()
+    first.backward()
+    second.backward()
+    try:
+        compare_all(first, out)
+    except Failure as failure:
+        if failure_of(check_both_passes, exercise, cls, p) is None:
+            raise Failure(
+                "A second layer of the class disturbs the first: what is kept for backward lies in one place for all "
+                "layers (a global name or an attribute of the class).",
+                "Each layer keeps its own arrays, as attributes of self.",
+                failure.example,
+            ) from failure
+        raise
+
+
+def check_both_passes(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """One layer alone gives what is right."""
+    attempt = Attempt(exercise, cls, p)
+    out = attempt.forward()
+    attempt.backward()
+    compare_all(attempt, out)
+
+
+def check_float32(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Numbers of single precision give the same, to their precision."""
+    attempt = Attempt(exercise, cls, p)
+    attempt.tolerance = max(exercise.tolerance, 1e-4)
+    attempt.source.data = p.x.astype(np.float32)
+    if attempt.dwnstrm is not None:
+        attempt.dwnstrm = attempt.dwnstrm.astype(np.float32)
+    out = attempt.forward()
+    attempt.backward()
+    compare_all(attempt, out)
+
+
+STATE_CHECKS: list[Row] = [
+    ("a batch of one row is right", "care", 1, check_batch_of_one),
+    ("repeated passes give the same", "care", 1, check_repeated_calls),
+    ("a pass uses the numbers of that pass", "care", 1, check_new_numbers),
+    ("a batch of another size is right", "care", 1, check_other_batch_size),
+    ("two layers do not disturb each other", "care", 1, check_two_layers),
+    ("float32 is right", "care", 1, check_float32),
+]
+SHARED_CHECKS: list[Row] = [
+    ("arrays of others are left as they were", "care", 1, check_nothing_is_changed),
+    ("the layer in front is called once", "care", 1, check_calls),
+]
+
+
+# What is asked of losses.
+
+
+def check_whole_labels(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Labels of a type for whole numbers."""
+    attempt = Attempt(exercise, cls, replace(p, labels=np.rint(p.labels).astype(np.int64)))
+    out = attempt.forward()
+    attempt.backward()
+    compare_all(attempt, out)
+
+
+def check_labels_method(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Labels that are given later."""
+    attempt = Attempt(exercise, cls, p)
+    names = ("set_data", "set_labels") if exercise.name == "SquareLoss" else ("set_labels", "set_data")
+    method = next((getattr(attempt.layer, n) for n in names if hasattr(attempt.layer, n)), None)
+    if method is None:
+        raise Failure(f"{exercise.name} has no method {names[0]}.", f"{names[0]}(labels) takes other labels.")
+    labels = exercise.problem(p.sizes, p.seed + OTHER_SEED).labels
+    call(names[0], method, labels.copy())
+    attempt.problem = replace(attempt.problem, labels=labels)
+    out = attempt.forward()
+    attempt.backward()
+    before = replace(attempt.problem, labels=p.labels)
+    array = as_numbers(out)
+    if (
+        array is not None
+        and agrees(array, exercise.expected(before, "output"), exercise.tolerance)
+        and not agrees(array, exercise.expected(attempt.problem, "output"), exercise.tolerance)
+    ):
+        raise Failure("New labels are given, but the old ones are used.", "Where are the labels kept?")
+    compare_all(attempt, out)
+
+
+LOSS_CHECKS: list[Row] = [
+    ("labels may be whole numbers", "care", 1, check_whole_labels),
+    ("labels can be given later", "care", 1, check_labels_method),
+]

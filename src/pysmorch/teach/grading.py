@@ -1,0 +1,114 @@
+"""Grading a class in this process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from pysmorch.teach.attempt import Failure, Printed, explain_error
+from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import EXERCISES
+from pysmorch.teach.pieces import PIECES
+from pysmorch.teach.report import GradeReport, Result, clean, shorten
+from pysmorch.teach.trials import trials_of
+
+KNOWN = ("Data", *EXERCISES, "check_gradient", *PIECES)
+"""Names that can be graded."""
+
+
+def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | None = None) -> GradeReport:
+    """Grade a class that is named like one of the library's, or a function check_gradient.
+
+    Args:
+        cls: the class: with forward and backward of its own that call `self.in_layer`, or a `Layer` with compute and
+            pull_back.
+        name: what it is, if that is not its name.
+        parts: only the tests of these parts: "constructor", "forward" (values), "backward" (gradients) and "care"
+            (batches of other sizes, repeated passes, arrays of others, large numbers).
+
+    The class runs in this process, without limits: an endless loop does not end. `grade_file` and `pysmorch grade` run
+    it in a process of its own.
+
+    Raises ValueError when the name is not one that is known, or a part is not.
+
+    >>> import pysmorch
+    >>> grade(pysmorch.Linear).passed
+    True
+    """
+    name = name or str(getattr(cls, "__name__", ""))
+    check_known(name)
+    if not callable(cls):
+        raise TypeError(f"grade needs a class, but got {type(cls).__name__}")
+    report = GradeReport(name)
+    for trial in trials_of(name, cls, parts):
+        result, printed = run_trial(trial, cls)
+        report.results.append(result)
+        report.printed = report.printed or printed
+    return report
+
+
+def grade_check_gradient(f: Callable[..., Any]) -> GradeReport:
+    """Grade a gradient checker: f(f, grad, x, error_tol) has to return whether grad is the gradient of f at x.
+
+    >>> import pysmorch
+    >>> grade_check_gradient(pysmorch.check_gradient).passed
+    True
+    """
+    return grade(f, "check_gradient")
+
+
+def check_known(name: str) -> None:
+    """Raise ValueError, with the names that are known, for any other."""
+    if name in KNOWN:
+        return
+    close = get_close_matches(name, KNOWN, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ValueError(f"there are no tests for a class named {name!r}{hint} Known are {', '.join(KNOWN)}")
+
+
+def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
+    """Run one trial; return its result and the first lines of what the class printed."""
+    with calm() as printed:
+        try:
+            trial.run(cls)
+            failure = None
+        except Failure as found:
+            failure = found
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # attributes of a student's class may run code of the student's
+            failure = Failure(*explain_error(trial.name, error))
+    if failure is None:
+        return Result(trial.name, trial.part, True, trial.points, trial.points), shorten(clean(printed.text))
+    return (
+        Result(
+            trial.name,
+            trial.part,
+            False,
+            0,
+            trial.points,
+            clean(failure.cause),
+            clean(failure.example),
+            clean(failure.hint),
+        ),
+        shorten(clean(printed.text)),
+    )
+
+
+@contextmanager
+def calm() -> Iterator[Printed]:
+    """Keep prints and warnings back, and give NumPy's global random numbers a fixed start; put all back in the end."""
+    state = np.random.get_state()
+    np.random.seed(0)
+    printed = Printed()
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings(), redirect_stdout(printed):
+            warnings.simplefilter("ignore")
+            yield printed
+    finally:
+        np.random.set_state(state)

@@ -1,0 +1,240 @@
+"""What grading found: results of tests, as text for a terminal, as a table for a notebook, as JSON and as JUnit."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from textwrap import fill
+from typing import Any
+from xml.etree import ElementTree
+
+SHOWN_LINES = 5
+"""So many lines of what a student's code prints are shown."""
+
+TEXT_WIDTH = 100
+"""Sentences are wrapped to so many characters."""
+
+_ODD_CHARACTERS = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def clean(text: str) -> str:
+    """Replace characters that can move a terminal's cursor or are not allowed in XML; they come from student's code."""
+    return _ODD_CHARACTERS.sub("\ufffd", text)
+
+
+def shorten(text: str) -> str:
+    """Keep the first lines of what was printed, and say how many are left out."""
+    lines = [line if len(line) <= 200 else f"{line[:200]} ..." for line in text.splitlines()]
+    more = len(lines) - SHOWN_LINES
+    return "\n".join([*lines[:SHOWN_LINES], f"... and {more} more lines"] if more > 0 else lines)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one test.
+
+    Attributes:
+        name: what was tested, as a sentence.
+        part: "constructor", "forward", "backward" or "care".
+        passed: whether the class did what was asked.
+        points: points earned, of `max_points`.
+        cause: one sentence with the likely mistake; empty when passed.
+        example: the smallest example that was found, with what was expected beside what was found.
+        hint: where to look.
+    """
+
+    name: str
+    part: str
+    passed: bool
+    points: float
+    max_points: float
+    cause: str = ""
+    example: str = ""
+    hint: str = ""
+
+
+@dataclass
+class GradeReport:
+    """The results of one class; true when all tests passed, text for a terminal, and a table in a notebook."""
+
+    name: str
+    results: list[Result] = field(default_factory=list)
+    printed: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed, and there was at least one."""
+        return bool(self.results) and all(result.passed for result in self.results)
+
+    @property
+    def points(self) -> float:
+        """Points earned."""
+        return sum(result.points for result in self.results)
+
+    @property
+    def max_points(self) -> float:
+        """Points that can be earned."""
+        return sum(result.max_points for result in self.results)
+
+    def scaled(self, max_points: float) -> GradeReport:
+        """Return the same report with points that add up to `max_points` when all tests pass."""
+        factor = max_points / self.max_points
+        results = [replace(r, points=r.points * factor, max_points=r.max_points * factor) for r in self.results]
+        return replace(self, results=results)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "points": round(self.points, 6),
+            "max_points": round(self.max_points, 6),
+            "results": [asdict(result) for result in self.results],
+            "printed": self.printed,
+        }
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self.results)
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {_number(self.points)} of {_number(self.max_points)} points"]
+        width = max((len(result.name) for result in self.results), default=0)
+        said: dict[str, str] = {}
+        for result in self.results:
+            verdict = "right" if result.passed else "WRONG"
+            points = f"{_number(result.points)} of {_number(result.max_points)}"
+            lines.append(f"  {verdict}  {result.name.ljust(width)}  {points}")
+            lines += _indent(_explanation(result, said), 9)
+        if self.printed:
+            lines += ["  printed by the class:", *_indent(self.printed, 4)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return a compact table for notebooks."""
+        rows = []
+        said: dict[str, str] = {}
+        for result in self.results:
+            mark = "right" if result.passed else "<b>WRONG</b>"
+            text = html.escape(_explanation(result, said)).replace("&#x27;", "'")
+            detail = f"<pre style='margin:0;text-align:left'>{text}</pre>" if text else ""
+            points = f"{_number(result.points)} of {_number(result.max_points)}"
+            rows.append(
+                f"<tr><td style='text-align:left'>{html.escape(result.name)}{detail}</td><td>{mark}</td><td>{points}</td></tr>"
+            )
+        printed = f"<p>printed by the class:</p><pre>{html.escape(self.printed)}</pre>" if self.printed else ""
+        total = f"{_number(self.points)} of {_number(self.max_points)}"
+        head = f"<tr><th style='text-align:left'>{html.escape(self.name)}</th><th></th><th>{total} points</th></tr>"
+        return f"<table>{head}{''.join(rows)}</table>{printed}"
+
+
+@dataclass
+class FileReport:
+    """The reports of the classes in one file.
+
+    Attributes:
+        path: the file.
+        reports: one report for each class.
+        problem: one sentence on what kept the file from being read to its end; empty when nothing did.
+        printed: the first lines of what the file printed outside the tests.
+        notes: what could not be limited on this system.
+    """
+
+    path: str
+    reports: list[GradeReport] = field(default_factory=list)
+    problem: str = ""
+    printed: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file could be read, has a class that is known, and all tests passed."""
+        return not self.problem and bool(self.reports) and all(report.passed for report in self.reports)
+
+    @property
+    def points(self) -> float:
+        """Points earned."""
+        return sum(report.points for report in self.reports)
+
+    @property
+    def max_points(self) -> float:
+        """Points that can be earned."""
+        return sum(report.max_points for report in self.reports)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "file": clean(self.path),
+            "passed": self.passed,
+            "points": round(self.points, 6),
+            "max_points": round(self.max_points, 6),
+            "problem": self.problem,
+            "classes": [report.to_dict() for report in self.reports],
+            "printed": self.printed,
+            "notes": self.notes,
+        }
+
+    def __str__(self) -> str:
+        lines = [clean(self.path)]
+        lines += _indent(f"WRONG: {self.problem}", 2) if self.problem else []
+        lines += _indent(f"printed by the file:\n{self.printed}", 2) if self.printed else []
+        lines += [f"  note: {note}" for note in self.notes]
+        for report in self.reports:
+            short = f"{report.name}: {_number(report.points)} of {_number(report.max_points)} points, all right"
+            lines += ["", *_indent(short if report.passed else str(report), 2)]
+        return "\n".join([*lines, "", f"  {_number(self.points)} of {_number(self.max_points)} points"])
+
+
+def junit(files: Sequence[FileReport]) -> bytes:
+    """Return the reports as JUnit's XML: a suite for each class, and one for each file that could not be read."""
+    root = ElementTree.Element("testsuites")
+    for file in files:
+        path = clean(file.path)
+        if file.problem or not file.reports:
+            _suite(root, path, [Result("the file can be read", "file", False, 0, 0, file.problem)])
+        for report in file.reports:
+            _suite(root, f"{path}: {report.name}", report.results)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _suite(root: ElementTree.Element, name: str, results: Sequence[Result]) -> None:
+    failed = sum(not result.passed for result in results)
+    suite = ElementTree.SubElement(
+        root, "testsuite", name=name, tests=str(len(results)), failures=str(failed), errors="0"
+    )
+    for result in results:
+        case = ElementTree.SubElement(suite, "testcase", classname=name, name=clean(result.name))
+        if not result.passed:
+            failure = ElementTree.SubElement(case, "failure", message=clean(result.cause))
+            failure.text = clean("\n".join(filter(None, (result.example, result.hint))))
+
+
+def _explanation(result: Result, said: dict[str, str]) -> str:
+    """What is said below a failed test; a cause that was explained before is not explained again."""
+    if result.passed:
+        return ""
+    for cause, name in said.items():
+        if result.cause in cause:
+            return f"For the same reason as: {name}."
+    said[result.cause] = result.name
+    hint = _wrapped(f"Hint: {result.hint}") if result.hint else ""
+    return "\n".join(filter(None, (_wrapped(result.cause), result.example, hint)))
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, TEXT_WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _indent(text: str, by: int) -> list[str]:
+    return [" " * by + line for line in text.splitlines()]
+
+
+def _number(points: float) -> str:
+    return f"{points:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,664 @@
+"""The course: every lesson blank, solved, and with mistakes; its files; and the commands."""
+
+import ast
+import json
+import linecache
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pysmorch as ps
+from pysmorch.teach import course
+from pysmorch.teach.course import mine, source, workbook
+from pysmorch.teach.course.folder import student_files, teacher_files
+
+LESSONS = source.lessons()
+NAMES = [lesson.name for lesson in LESSONS]
+PIECES = [name for lesson in LESSONS for name in lesson.checked]
+CHECK = re.compile(r"^\w+ = check\((\w+)\)", re.MULTILINE)
+
+
+class Notebook:
+    """Runs cells as Jupyter does: in one namespace, in their folder, with their sources kept for whoever asks."""
+
+    def __init__(self, folder, monkeypatch, capsys):
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.delitem(sys.modules, "utility", raising=False)
+        self.namespace = {"__name__": "__main__"}
+        self.capsys = capsys
+        self.count = 0
+
+    def run(self, code):
+        """Run a cell and return what it prints, and whether a check stopped it."""
+        self.count += 1
+        name = f"<cell {self.count} of a test>"
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        code_of_exit = None
+        self.capsys.readouterr()
+        try:
+            exec(compile(code, name, "exec"), self.namespace)
+        except SystemExit as stop:
+            code_of_exit = stop.code
+        captured = self.capsys.readouterr()
+        assert captured.err == ""
+        assert "Traceback" not in captured.out
+        assert code_of_exit in (None, 1)
+        return captured.out, code_of_exit == 1
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch, capsys):
+    return Notebook(tmp_path, monkeypatch, capsys)
+
+
+def code_cells(path):
+    return ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+
+
+def the_cell(name, solved=True):
+    """The cell in which a class or function is defined."""
+    (lesson,) = [lesson for lesson in LESSONS if name in lesson.checked]
+    cells = lesson.teacher() if solved else lesson.student()
+    (text,) = [c.text for c in cells if c.text.startswith((f"class {name}:", f"def {name}("))]
+    return text
+
+
+# Blank, solved, wrong.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_blank_lesson_every_check_names_the_lines_and_the_rest_runs_with_pysmorchs_own(name, tmp_path, notebook):
+    course.start(tmp_path)
+    checks = []
+    for code in code_cells(tmp_path / f"{name}.ipynb"):
+        out, stopped = notebook.run(code)
+        if CHECK.search(code):
+            checks += CHECK.findall(code)
+            assert stopped
+            assert f"{checks[-1]} still has" in out
+            assert re.search(r"line \d+ of the cell:  .*\.\.\.  # \w", out), out
+            assert f"Change the cell that defines {checks[-1]}" in out
+        else:
+            assert not stopped
+            assert "from your own library" not in out
+            assert "Good job!" not in out
+    assert checks == next(lesson.checked for lesson in LESSONS if lesson.name == name)
+    assert not (tmp_path / mine.FILE).exists()
+
+
+def test_solved_lessons_pass_all_checks_and_later_ones_use_what_the_earlier_ones_made(tmp_path, notebook):
+    course.solutions(tmp_path)
+    passed, printed = [], ""
+    for name in NAMES:
+        notebook.namespace = {"__name__": "__main__"}
+        for code in code_cells(tmp_path / f"{name}.ipynb"):
+            out, stopped = notebook.run(code)
+            assert not stopped, out
+            assert "PySmorch's own" not in out
+            passed += [name for name in CHECK.findall(code) if f"{name} is right" in out]
+            printed += out
+    assert passed == PIECES
+    assert mine.names(tmp_path) == set(PIECES)
+    last = [float(share) for share in re.findall(r"never seen, ([\d.]+)% are right", printed)][-1]
+    assert last > 95
+    assert "lift that says UP" in printed
+    assert [row.state for row in course.status(tmp_path)] == ["right"] * len(PIECES)
+
+
+MISTAKES = [
+    ("Data", "return self.data", "self.data", "found nothing (None)"),
+    ("Data", "return self.data", "return self.out_dims", "forward does not return the array"),
+    ("SquareLoss", " / (2 * self.num_data)", " / self.num_data", "The factor 1/2 is missing"),
+    ("SquareLoss", " / (2 * self.num_data)", " / 2", "the factor 1/M is missing"),
+    (
+        "SquareLoss",
+        "self.in_array - self.labels) / self.num_data",
+        "self.in_array - self.labels)",
+        "factor 1/M is missing",
+    ),
+    ("SquareLoss", "(self.in_array - self.labels) / s", "(self.labels - self.in_array) / s", "The wrong sign"),
+    ("Linear", "self.in_array.T @ dwnstrm", "dwnstrm.T @ self.in_array", "the transpose of what it should be"),
+    (
+        "Linear",
+        "self.in_array.T @ dwnstrm",
+        "self.in_array.T @ dwnstrm / len(dwnstrm)",
+        "divided by the batch once too often",
+    ),
+    ("Linear", "dwnstrm @ self.W.T", "dwnstrm @ self.W", "W is not transposed"),
+    ("Linear", "self.in_array @ self.W", "self.in_array * self.W", "entry by entry (*) instead of as matrices (@)"),
+    ("Relu", "dwnstrm * (self.in_array > 0)", "dwnstrm", "the mask is missing"),
+    ("Relu", "dwnstrm * (self.in_array > 0)", "self.in_array > 0", "dwnstrm does not appear in it"),
+    ("Relu", "(self.in_array > 0)", "(dwnstrm > 0)", "The mask is taken from the wrong array"),
+    ("Relu", "np.maximum", "np.max", "np.max(x, 0) takes the largest entry of each column"),
+    ("CrossEntropy", " - self.in_array.max(axis=1, keepdims=True)", "", "exp is taken of a positive number"),
+    ("CrossEntropy", "max(axis=1, keepdims=True)", "max()", "is each row's own maximum taken away?"),
+    ("CrossEntropy", "np.log(sums) - shifted", "np.log(sums) - self.in_array", "but not from the logit of the label"),
+    ("CrossEntropy", "self.ones_hot) / self.num_data", "self.ones_hot)", "The factor 1/M is missing"),
+    ("Bias", "dwnstrm.sum(axis=axes).reshape(1, -1)", "dwnstrm", "dwnstrm is not summed over the batch"),
+    (
+        "Bias",
+        "dwnstrm.sum(axis=axes)",
+        "dwnstrm.mean(axis=axes)",
+        "The average over the batch is taken instead of the sum",
+    ),
+    ("Bias", "input_grad = dwnstrm", "input_grad = dwnstrm * self.W", "dwnstrm is multiplied by W, as in Scale"),
+    ("Bias", ".reshape(1, -1)", "", "has to be (1, 4)"),
+    (
+        "Conv2d",
+        "dwnstrm @ self.W[a, b].T",
+        "dwnstrm @ self.W[-1 - a, -1 - b].T",
+        "turned the wrong way on the way back",
+    ),
+    ("Conv2d", "@ self.W[a, b]\n", "@ self.W[-1 - a, -1 - b]\n", "The filter is turned round"),
+    (
+        "Conv2d",
+        "seen.reshape(-1, channels).T @ dwnstrm.r",
+        "seen[0].reshape(-1, channels).T @ dwnstrm[0].r",
+        "the sum over the batch is missing",
+    ),
+    (
+        "Normalize",
+        "(dwnstrm - dwnstrm.mean(axis=axes) - y * (dwnstrm * y).mean(axis=axes))",
+        "dwnstrm",
+        "Mean and variance are treated as constants",
+    ),
+    ("Normalize", "- y * (dwnstrm * y).mean(axis=axes)", "", "The variance is treated as a constant"),
+    ("Normalize", " - dwnstrm.mean(axis=axes)", "", "The mean is treated as a constant"),
+    ("Scale", "(dwnstrm * self.in_array)", "dwnstrm", "The input is missing in G"),
+    ("Scale", "input_grad = dwnstrm * self.W", "input_grad = dwnstrm", "W is missing"),
+    (
+        "Flatten",
+        "self.in_array.reshape(len(self.in_array), -1)",
+        "self.in_array.reshape(-1)",
+        "The batch is flattened too",
+    ),
+    ("Flatten", "dwnstrm.reshape(self.in_array.shape)", "dwnstrm", "it has to get the shape of the input"),
+    ("numerical_gradient", "f(x - step)", "f(x)", "the difference to one side"),
+    ("numerical_gradient", "/ (2 * h)", "/ h", "Everything is 2 times too large"),
+    ("numerical_gradient", "/ (2 * h)", "/ 2 * h", "(2 * h) needs its brackets"),
+    ("numerical_gradient", "f(x + step) - f(x - step)", "f(x - step) - f(x + step)", "wrong sign"),
+    ("numerical_gradient", "gradient[index] =", "x += step; gradient[index] =", "array x itself was changed"),
+    ("layers_with_weights", 'if hasattr(layer, "W"):', "if True:", "Relu has no W"),
+    ("layers_with_weights", "        layer = layer.in_layer\n", "", "The loop does not get past Linear 2"),
+    ("layers_with_weights", "found.append(layer)", "found.insert(0, layer)", "the other way round"),
+    ("layers_with_weights", "            found.append(layer)", "            pass", "The list is empty"),
+    ("layers_with_weights", "layer = layer.in_layer\n", "layer = layer.in_layer.in_layer\n", "Bias 1"),
+    ("Momentum", "layer.W -= self.rate * velocity", "layer.W += self.rate * velocity", "The step goes up"),
+    ("Momentum", "layer.W -= self.rate * velocity", "layer.W -= velocity", "learning rate is missing"),
+    ("Momentum", "layer.W -= self.rate * velocity", "W = layer.W - self.rate * velocity", "W does not move"),
+    ("Momentum", "velocity *= self.momentum", "velocity = self.momentum * velocity", "The velocity is forgotten"),
+    ("Momentum", "self.rate * velocity", "self.rate * layer.G", "W follows the gradient"),
+    ("Momentum", "velocity += layer.G", "velocity += (1 - self.momentum) * layer.G", "it enters whole"),
+    ("MaxPool2d", "self.squares.max(axis=-1)", "self.squares.mean(axis=-1)", "the mean of each square"),
+    ("MaxPool2d", "self.squares.max(axis=-1)", "self.squares.argmax(axis=-1)", "not the number itself"),
+    ("MaxPool2d", "places == largest[..., None]", "places >= 0", "goes to all four numbers"),
+    ("MaxPool2d", "dwnstrm[..., None], 0)", "1, 0)", "dwnstrm does not appear"),
+    (
+        "MaxPool2d",
+        "places == largest[..., None]",
+        "self.squares == self.squares.max(axis=-1)[..., None]",
+        "the first one",
+    ),
+    ("train_epoch", "        optimizer.step()\n", "", "optimizer.step is never called"),
+    (
+        "train_epoch",
+        "loss.set_labels(labels[rows])",
+        "loss.set_labels(labels[start:][:len(rows)])",
+        "with the same rows",
+    ),
+    ("train_epoch", "X[rows]", "X", "the wrong sizes"),
+    ("train_epoch", "len(rows) * loss.forward()", "loss.forward()", "A batch counts once"),
+    ("train_epoch", "len(rows) * loss.forward()", "batch_size * loss.forward()", "not with batch_size"),
+    (
+        "train_epoch",
+        "        loss.backward()\n        optimizer.step()",
+        "        optimizer.step()\n        loss.backward()",
+        "before backward",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong", "words"), MISTAKES)
+def test_a_check_names_a_typical_mistake(name, right, wrong, words, tmp_path, notebook):
+    course.start(tmp_path)
+    code = the_cell(name)
+    assert right in code
+    notebook.run("import numpy as np\nfrom utility import check")
+    notebook.run(code.replace(right, wrong))
+    out, stopped = notebook.run(f"{name} = check({name})")
+    assert stopped
+    assert words in " ".join(out.split())
+    assert f"{name} is not right yet." in out
+    assert not (tmp_path / mine.FILE).exists()
+
+
+def test_every_lesson_has_two_mistakes_that_are_tried():
+    for lesson in LESSONS:
+        assert sum(name in lesson.checked for name, *_ in MISTAKES) >= 2, lesson.name
+
+
+def test_an_error_in_what_the_student_wrote_is_a_line_of_the_report(tmp_path, notebook):
+    course.start(tmp_path)
+    notebook.run("import numpy as np\nfrom utility import check")
+    notebook.run(the_cell("numerical_gradient").replace("f(x + step)", "f(x, step)"))
+    out, stopped = notebook.run("check(numerical_gradient)")
+    assert stopped
+    words = " ".join(out.split())
+    assert "numerical_gradient stops with TypeError: sum_of_cubes() takes 1 positional argument" in words
+    assert "in line 7" in words
+
+
+# The student's own library.
+
+
+def test_what_passes_is_kept_and_takes_the_place_of_its_predecessor(tmp_path, notebook):
+    course.start(tmp_path)
+    notebook.run("import numpy as np\nfrom utility import check, library")
+    own = tmp_path / mine.FILE
+    own.write_text(
+        "# mine\nimport numpy as np\n\nclass Data:\n    def forward(self):\n        return 3\n\n\nTHREE = 3\n"
+    )
+    notebook.run(the_cell("Data"))
+    assert notebook.run("check(Data)") == (
+        f"Data is right (5 tests). It is now part of your library, {mine.FILE}.\n",
+        False,
+    )
+    text = own.read_text()
+    assert text.startswith('# mine\nimport numpy as np\n\nclass Data:\n    """Hold the array')
+    assert text.endswith("\n\n\nTHREE = 3\n")
+    notebook.run(the_cell("numerical_gradient"))
+    notebook.run("check(numerical_gradient)")
+    assert own.read_text().startswith(text)
+    out, _ = notebook.run("Data, Relu = library('Data', 'Relu')")
+    assert out == ("from your own library: Data\nPySmorch's own, until you have yours: Relu (lesson 3)\n")
+    assert notebook.namespace["Relu"] is ps.Relu
+    assert notebook.namespace["Data"](np.ones(2)).forward() is not None
+    assert own.read_text().count("class Data") == 1
+
+
+def test_a_library_that_python_cannot_read_is_left_alone_and_its_line_is_said(tmp_path, notebook):
+    course.start(tmp_path)
+    (tmp_path / mine.FILE).write_text("import numpy as np\ndef f(:\n")
+    notebook.run("import numpy as np\nfrom utility import check, library")
+    notebook.run(the_cell("Data"))
+    out, stopped = notebook.run("check(Data)")
+    assert stopped
+    assert out == (
+        f"{mine.FILE}, line 2: invalid syntax; mend it, or delete the file. "
+        "Then check again: what passes is kept in there.\n"
+    )
+    assert (tmp_path / mine.FILE).read_text() == "import numpy as np\ndef f(:\n"
+    out, _ = notebook.run("Relu = library('Relu')")
+    assert "Until then everything is PySmorch's own" in out
+    assert notebook.namespace["Relu"] is ps.Relu
+
+
+def test_a_name_from_outside_is_asked_to_come_along(tmp_path, notebook):
+    course.start(tmp_path)
+    notebook.run("import numpy as np\nfrom numpy import zeros\nfrom utility import check")
+    notebook.run(the_cell("numerical_gradient").replace("np.zeros", "zeros"))
+    out, stopped = notebook.run("check(numerical_gradient)")
+    assert stopped
+    assert "line 3 of the cell:  zeros" in out
+    assert "import or define it inside" in out
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("class Lineal: pass\ncheck(Lineal)", "There are no tests for Lineal. Has it been renamed?"),
+        ("class Linear: pass\ncheck(Linear())", "check needs the class itself, as in check(Linear)"),
+    ],
+)
+def test_a_check_of_something_else_says_what_is_meant(code, words, tmp_path, notebook):
+    course.start(tmp_path)
+    notebook.run("from utility import check")
+    out, stopped = notebook.run(code)
+    assert stopped
+    assert words in out
+
+
+def test_the_library_lends_any_layer_and_says_which_names_there_are(tmp_path, capsys):
+    book = workbook.Workbook(tmp_path)
+    assert book.library("Dropout") is ps.Dropout
+    assert capsys.readouterr().out == "PySmorch's own, until you have yours: Dropout\n"
+    with pytest.raises(ValueError, match=r"there is no Lineal\. The pieces of the course are Data, SquareLoss, Linear"):
+        book.library("Lineal")
+
+
+def test_names_in_bases_and_inner_functions_are_looked_at_too():
+    text = "class A(B):\n    size = 3\n    def f(self, x):\n        return [d(k + self.size) for k in range(A.size)]\n"
+    assert mine.Piece("A", text, "file.py", 10).unknown_names({}) == {"B": 10, "d": 13}
+
+
+def test_points_in_an_index_are_no_blanks_and_blanks_are_found_in_any_place():
+    text = "def f(x):\n    y = x[..., 0]\n    g(..., 1)\n    ...\n    return x[f(...)]\n"
+    assert mine.Piece("f", text, "file.py", 10).blanks() == [(12, "g(..., 1)"), (13, "...")]
+
+
+def test_what_has_no_source_is_checked_but_not_kept(tmp_path, capsys):
+    course.start(tmp_path)
+    namespace = {"np": np}
+    exec(the_cell("numerical_gradient"), namespace)
+    workbook.Workbook(tmp_path).check(namespace["numerical_gradient"])
+    assert "its source was not found, so it was not kept" in capsys.readouterr().out
+    assert not (tmp_path / mine.FILE).exists()
+
+
+def test_everything_that_is_asked_for_has_a_substitute():
+    for name in PIECES:
+        thing = workbook.substitute(name)
+        assert thing.__name__ == name
+        assert thing is getattr(ps, name, thing)
+
+
+# Files.
+
+
+def test_no_solution_and_no_answer_is_in_the_students_files():
+    files = student_files()
+    for lesson in LESSONS:
+        script, notebook = files[f"{lesson.name}.py"], files[f"{lesson.name}.ipynb"]
+        assert "SOLUTION" not in script
+        assert "# BLANK" not in script
+        answers = [cell for cell in lesson.cells if cell.answer]
+        assert answers
+        for answer in answers:
+            for line in answer.text.splitlines():
+                if len(line) > 30:
+                    assert line not in script
+                    assert line not in notebook
+        for student, teacher in zip(lesson.student(), [c for c in lesson.teacher() if not c.answer], strict=True):
+            if student == teacher:
+                continue
+            blanked = set(student.text.splitlines())
+            kept = [line for line in teacher.text.splitlines() if line in blanked]
+            solution = [line for line in teacher.text.splitlines() if line not in blanked]
+            assert solution
+            assert "..." in "\n".join(line for line in blanked if line not in kept)
+
+
+def test_the_blanks_of_the_sources_are_all_emptied():
+    for lesson in LESSONS:
+        source_text = (source.FOLDER / f"{lesson.name}.py").read_text()
+        student = {cell.text for cell in lesson.student()}
+        for block in re.findall(r"# SOLUTION\n(.*?)\n *# END", source_text, flags=re.DOTALL):
+            assert not any(block in text for text in student), block
+
+
+def test_both_versions_are_python_and_hold_the_same_cells_as_the_notebook():
+    for files in (student_files(), teacher_files()):
+        for lesson in LESSONS:
+            script = files[f"{lesson.name}.py"]
+            ast.parse(script)
+            from_script = source.parse(lesson.name, script).cells
+            from_notebook = [
+                source.Cell(cell["cell_type"], "".join(cell["source"]))
+                for cell in json.loads(files[f"{lesson.name}.ipynb"])["cells"]
+            ]
+            assert list(from_script) == from_notebook
+
+
+def test_notebooks_are_nbformat_4_and_all_files_are_small():
+    for files in (student_files(), teacher_files()):
+        for name, text in files.items():
+            assert len(text.encode()) < 100_000
+            if not name.endswith(".ipynb"):
+                continue
+            document = json.loads(text)
+            assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
+            identities = [cell["id"] for cell in document["cells"]]
+            assert len(set(identities)) == len(identities)
+            for cell in document["cells"]:
+                assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", cell["id"])
+                assert ("outputs" in cell) == (cell["cell_type"] == "code") == ("execution_count" in cell)
+                assert cell["metadata"] == {}
+
+
+def test_notebooks_fit_the_schema_of_nbformat():
+    nbformat = pytest.importorskip("nbformat")
+    for files in (student_files(), teacher_files()):
+        for name, text in files.items():
+            if name.endswith(".ipynb"):
+                nbformat.validate(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n# %%\n", "there is text before the first"),
+        ("# %%\n# BLANK\n# ...\n", "ends within a blank"),
+        ("# %%\n# SOLUTION\n# END\n", "# SOLUTION where a given is open"),
+    ],
+)
+def test_a_source_with_an_open_blank_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        source.parse("lesson", text)
+
+
+def test_the_lessons_run_in_jupyter_where_it_is_installed(tmp_path):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    course.solutions(tmp_path / "solved")
+    course.start(tmp_path / "blank")
+    for name in NAMES[:2]:
+        document = nbformat.read(tmp_path / "solved" / f"{name}.ipynb", 4)
+        nbclient.NotebookClient(document, resources={"metadata": {"path": str(tmp_path / "solved")}}).execute()
+    document = nbformat.read(tmp_path / "blank" / f"{NAMES[0]}.ipynb", 4)
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="Data still has a blank"):
+        nbclient.NotebookClient(document, resources={"metadata": {"path": str(tmp_path / "blank")}}).execute()
+
+
+# Data.
+
+
+def write_idx(path, array):
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes())
+
+
+def test_digits_come_from_scikit_learn_or_from_files_of_mnist_beside_the_lessons(tmp_path, capsys):
+    book = workbook.Workbook(tmp_path)
+    images, labels, test_images, test_labels = book.digits(mnist=True)
+    assert images.shape == (1348, 8, 8, 1)
+    assert test_images.shape == (449, 8, 8, 1)
+    assert (images.min(), images.max()) == (0, 1)
+    assert set(labels) == set(test_labels) == set(range(10))
+    write_idx(tmp_path / "train-images-idx3-ubyte", np.full((40, 28, 28), 255))
+    write_idx(tmp_path / "train-labels-idx1-ubyte", np.arange(40) % 10)
+    images, labels, test_images, _ = book.digits(mnist=True)
+    assert (images.shape, test_images.shape) == ((30, 28, 28, 1), (10, 28, 28, 1))
+    write_idx(tmp_path / "t10k-images-idx3-ubyte", np.zeros((7, 28, 28)))
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte", np.arange(7))
+    images, labels, test_images, test_labels = book.digits(mnist=True)
+    assert (images.shape, test_images.shape) == ((40, 28, 28, 1), (7, 28, 28, 1))
+    assert images.min() == 1
+    assert test_labels.tolist() == list(range(7))
+    assert (
+        "train-images-idx3-ubyte, t10k-images-idx3-ubyte: 40 images to train with, 7 put aside"
+        in capsys.readouterr().out
+    )
+    assert book.digits()[0].shape == (1348, 8, 8, 1)
+
+
+# The first test cells.
+
+
+def test_the_cells_of_the_first_document_run_beside_utility_with_what_the_course_makes(tmp_path, notebook):
+    tool = Path(__file__).parents[3] / "shared" / "tools" / "seed_cells.py"
+    if not tool.exists():
+        pytest.skip("the document is not there")
+    text = (tool.parents[1] / "seed" / "assignment.txt").read_text()
+    course.start(tmp_path)
+    for name in PIECES:
+        if name in ("Data", "SquareLoss", "Linear", "Relu", "CrossEntropy", "Bias"):
+            mine.keep(tmp_path, mine.Piece(name, the_cell(name), "-", 1))
+    first = re.findall(r"In \[None\]:\n(.*?)\n\n", text, flags=re.DOTALL)[0].split("\ndef good_job")[0]
+    notebook.run("\n".join(line for line in first.strip().splitlines() if "matplotlib" not in line))
+    notebook.run("from utility import good_job, library")
+    out, _ = notebook.run(
+        "Data, SquareLoss, Linear, Relu, CrossEntropy, Bias = library("
+        "'Data', 'SquareLoss', 'Linear', 'Relu', 'CrossEntropy', 'Bias')"
+    )
+    assert "PySmorch's own" not in out
+    cells = [part for part in text.split("In [None]:")[1:] if "did_pass = check_gradient(" in part]
+    assert len(cells) == 6
+    for cell in cells:
+        lines = cell.strip().splitlines()
+        while True:
+            try:
+                compile("\n".join(lines), "cell", "exec")
+                break
+            except SyntaxError:
+                lines.pop()
+        assert "check_gradient(" in "\n".join(lines)
+        _, stopped = notebook.run("\n".join(lines))
+        assert not stopped
+
+
+# Commands.
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    from pysmorch.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["pysmorch", "course", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capfd.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def test_from_start_to_the_first_failing_check_are_two_commands(command):
+    code, out, _ = command("start", "lessons")
+    assert code == 0
+    (advice,) = re.findall(r"with Python alone:  (\S+ lessons/\S+\.py)", out)
+    result = subprocess.run(advice.split(), capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == ""
+    line = next(
+        n for n, text in enumerate(Path("lessons/01_loss.py").read_text().splitlines(), 1) if "..." in text and n > 30
+    )
+    assert f"lessons/01_loss.py, line {line}:  return ...  # what this layer holds" in result.stdout
+    assert f"run it again:  {advice}" in result.stdout
+
+
+def test_the_command_that_is_advised_runs_this_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "lessons" / "01_loss.py"
+    there = tmp_path / ".venv" / "bin"
+    there.mkdir(parents=True)
+    (there / "python").touch(0o755)
+    monkeypatch.setattr("sys.executable", str(there / "python"))
+    monkeypatch.setenv("PATH", "/elsewhere")
+    assert workbook.run_command(script) == ".venv/bin/python lessons/01_loss.py"
+    monkeypatch.setenv("PATH", str(there))
+    assert workbook.run_command(script) == "python lessons/01_loss.py"
+    assert workbook.run_command(tmp_path / "my lessons" / "a.py") == 'python "my lessons/a.py"'
+
+
+def test_a_solved_script_runs_to_its_end_from_any_folder(tmp_path):
+    course.solutions(tmp_path / "solved")
+    script = tmp_path / "solved" / "01_loss.py"
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd="/")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "SquareLoss is right" in result.stdout
+    assert mine.names(tmp_path / "solved") == {"Data", "SquareLoss"}
+
+
+def test_start_never_writes_over_anything(command):
+    command("start", "lessons")
+    Path("lessons/02_linear.py").write_text("my work")
+    Path("lessons/my_smorch.py").write_text("more of my work")
+    Path("lessons/03_relu.py").unlink()
+    code, out, _ = command("start", "lessons")
+    assert code == 0
+    assert "20 files in lessons were left as they are, 1 were missing and are back" in out
+    assert Path("lessons/02_linear.py").read_text() == "my work"
+    assert Path("lessons/my_smorch.py").read_text() == "more of my work"
+    assert "nothing was changed" in command("start", "lessons")[1]
+
+
+def test_folders_that_hold_something_else_are_refused_in_one_line(command):
+    Path("full").mkdir()
+    Path("full/notes.txt").write_text("notes")
+    Path("file").write_text("text")
+    command("start", "lessons")
+    for arguments, words in (
+        (("start", "full"), "full is not empty"),
+        (("start", "file"), "file is a file"),
+        (("start", "file/lessons"), "file"),
+        (("solutions", "full"), "full is not empty"),
+        (("solutions", "lessons"), "lessons is not empty"),
+        (("status", "full"), "full has no course in it; begin one with: pysmorch course start full"),
+        (("status", "nowhere"), "nowhere has no course in it"),
+        (("start",), "Missing argument"),
+        (("dance",), "No such command 'dance'"),
+    ):
+        code, _, err = command(*arguments)
+        assert code == 2
+        assert words in err
+        assert len(err.splitlines()) == 1
+    assert os.listdir("full") == ["notes.txt"]
+
+
+def test_status_says_of_every_piece_how_far_it_is(command, monkeypatch):
+    command("start", "lessons")
+    code, out, _ = command("status", "lessons")
+    assert code == 0
+    assert out.count("not yet") == len(PIECES)
+    assert f"0 of {len(PIECES)} are right; next: Data, in 01_loss" in out
+    own = Path("lessons/my_smorch.py")
+    mine.keep(own.parent, mine.Piece("Data", the_cell("Data"), "-", 1))
+    wrong = the_cell("numerical_gradient").replace("(2 * h)", "h")
+    mine.keep(own.parent, mine.Piece("numerical_gradient", wrong, "-", 1))
+    with own.open("a") as file:
+        file.write("\nprint('hello')\n")
+        file.write("\nclass Momentum:\n    def __init__(self, *arguments):\n        import os; os._exit(3)\n")
+        file.write("\ndef train_epoch(*arguments):\n    while True: pass\n")
+    monkeypatch.setattr("pysmorch.teach.course.folder.SECONDS", 10)
+    states = {row.name: row.state for row in course.status("lessons")}
+    assert states["Data"] == "right"
+    assert "Everything is 2 times too large" in states["numerical_gradient"]
+    assert "ended the whole program with exit code 3" in states["Momentum"]
+    assert "did not come to an end within 1 seconds (an endless loop?)" in states["train_epoch"]
+    assert states["Linear"] == "not yet"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(:\n", "line 1: invalid syntax; mend it, or delete the file"),
+        ("class Data: pass\nnothing()\n", "NameError: name 'nothing' is not defined, in line 2"),
+        ("class Data: pass\nimport os; os._exit(0)\n", "ended the whole program with exit code 0"),
+        ("class Data: pass\nwhile True: pass\n", "did not come to an end within 1 seconds"),
+    ],
+)
+def test_a_library_that_does_not_run_is_one_line_of_status(text, words, command, monkeypatch):
+    monkeypatch.setattr("pysmorch.teach.course.folder.SECONDS", 2)
+    command("start", "lessons")
+    Path("lessons", mine.FILE).write_text(text)
+    code, _, err = command("status", "lessons")
+    assert code == 2
+    assert f"{mine.FILE}" in err
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_solutions_are_a_course_that_is_solved(command):
+    code, out, _ = command("solutions", "solved")
+    assert code == 0
+    assert "21 files with solutions and answers written to solved" in out
+    assert "Answers." in Path("solved/01_loss.py").read_text()
