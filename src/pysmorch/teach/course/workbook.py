@@ -270,9 +270,7 @@ def _read_idx(images: Path) -> tuple[Array, Array]:
     from pysmorch.sources import read
 
     source = read(str(images), labels=str(_labels_of(images)))
-    side = round(source.features.shape[1] ** 0.5)
-    labels = np.asarray(source.labels)
-    return source.features.reshape(-1, side, side, 1) / np.float32(255), labels
+    return source.features / np.float32(255), np.asarray(source.labels)
 
 
 def _split(images: Array, labels: Array) -> list[tuple[Array, Array]]:
