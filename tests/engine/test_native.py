@@ -321,9 +321,7 @@ def face(**changes):
         "seed": 0,
         "bf16": False,
     } | changes
-    program = extension().Program32(
-        *(arguments.pop(name) for name in ("values", "operations", "inputs", "loss"))
-    )
+    program = extension().Program32(*(arguments.pop(name) for name in ("values", "operations", "inputs", "loss")))
     program.train_with(**arguments)
     return program
 

@@ -148,15 +148,19 @@ class Lowering:
             chain.append(consumer)
             return consumer
 
-        if layer.native == "normalize":
-            if scale := follower("scale"):
-                operation["weights"] = scale.W
+        if layer.native == "normalize" and (scale := follower("scale")):
+            operation["weights"] = scale.W
         if bias := follower("bias"):
             operation["bias"] = bias.W
         if layer.native == "normalize":
             consumer = self._only_consumer(chain[-1])
             other = [f for f in feeders(consumer) if f is not chain[-1]] if consumer is not None else []
-            if len(other) == 1 and consumer.native == "add" and len(feeders(consumer)) == 2 and id(other[0]) in self._value:
+            if (
+                len(other) == 1
+                and consumer.native == "add"
+                and len(feeders(consumer)) == 2
+                and id(other[0]) in self._value
+            ):
                 operation["inputs"] = [self._value[id(other[0])], *operation["inputs"]]
                 chain.append(consumer)
         for activation in FUSED:
