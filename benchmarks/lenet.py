@@ -108,9 +108,14 @@ def main() -> None:
     names = [name for name in arguments.peers.split(",") if name] or list(LIBRARIES)
     found: dict[str, dict[str, list[float]]] = {name: {"accuracy": [], "seconds": []} for name in names}
     for seed in range(arguments.seeds):
-        for name in names:
+        for name in list(found):
             train, precision = LIBRARIES[name]
-            accuracy, seconds = in_process(train, arguments.images, arguments.labels, seed, threads, precision)
+            try:
+                accuracy, seconds = in_process(train, arguments.images, arguments.labels, seed, threads, precision)
+            except Exception as error:
+                print(f"{name}: left out, {type(error).__name__}: {error}")
+                del found[name]
+                continue
             found[name]["accuracy"].append(accuracy)
             found[name]["seconds"].append(seconds)
             print(f"seed {seed}  {name:<16} test accuracy {accuracy:.4f}  {seconds:7.1f} s", flush=True)
