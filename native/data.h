@@ -24,28 +24,22 @@ template <class T, class S> inline Vec<T> convert_vector(const S* from, int n) {
     return __builtin_convertvector(v, Vec<T>);
 }
 
+// Calls f with the numbers as what they are.
+template <class F> inline auto typed(const Rows& rows, F f) {
+    switch (rows.dtype) {
+        case Dtype::f64: return f(static_cast<const double*>(rows.data));
+        case Dtype::u8: return f(static_cast<const uint8_t*>(rows.data));
+        case Dtype::i32: return f(static_cast<const int32_t*>(rows.data));
+        case Dtype::i64: return f(static_cast<const int64_t*>(rows.data));
+        default: return f(static_cast<const float*>(rows.data));
+    }
+}
 // Numbers k .. k + n of a row; n is at most the lanes of a vector.
 template <class T> inline Vec<T> read_vector(const Rows& rows, size_t row, size_t k, int n) {
-    const size_t at = row * rows.cols + k;
-    switch (rows.dtype) {
-        case Dtype::f32: return convert_vector<T>(static_cast<const float*>(rows.data) + at, n);
-        case Dtype::f64: return convert_vector<T>(static_cast<const double*>(rows.data) + at, n);
-        case Dtype::u8: return convert_vector<T>(static_cast<const uint8_t*>(rows.data) + at, n);
-        case Dtype::i32: return convert_vector<T>(static_cast<const int32_t*>(rows.data) + at, n);
-        case Dtype::i64: return convert_vector<T>(static_cast<const int64_t*>(rows.data) + at, n);
-    }
-    return Vec<T>{};
+    return typed(rows, [&](const auto* numbers) { return convert_vector<T>(numbers + row * rows.cols + k, n); });
 }
 template <class T> inline T read_number(const Rows& rows, size_t row, size_t k) {
-    const size_t at = row * rows.cols + k;
-    switch (rows.dtype) {
-        case Dtype::f32: return T(static_cast<const float*>(rows.data)[at]);
-        case Dtype::f64: return T(static_cast<const double*>(rows.data)[at]);
-        case Dtype::u8: return T(static_cast<const uint8_t*>(rows.data)[at]);
-        case Dtype::i32: return T(static_cast<const int32_t*>(rows.data)[at]);
-        case Dtype::i64: return T(static_cast<const int64_t*>(rows.data)[at]);
-    }
-    return T(0);
+    return typed(rows, [&](const auto* numbers) { return T(numbers[row * rows.cols + k]); });
 }
 
 template <class S> inline bool all_finite(const S* numbers, size_t n) {
