@@ -180,6 +180,13 @@ template <class T> class Face {
         return count == 0 || program_.predict(rows, count, out.data(), threads);
     }
 
+    size_t memory(size_t batch_size, int threads) {
+        require(batch_size > 0 && batch_size < (size_t(1) << 31) && threads >= 1 && threads <= 1024, "the size of the batch or the number of threads is out of range");
+        prepare();
+        std::lock_guard<std::mutex> lock(mutex_);
+        return program_.memory(batch_size, threads);
+    }
+
     // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the output
     // (none for other networks) and NumPy's function for new arrays, `quick` can do without Python.
     void watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype) {
@@ -366,6 +373,7 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"))
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
+        .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))
         .def("unchanged", &Face<T>::unchanged)
         .def("quick", &Face<T>::quick, nb::arg("X").none())
         .def("predict", &Face<T>::predict, nb::arg("data").noconvert(), nb::arg("out").noconvert(), nb::arg("threads"));

@@ -164,6 +164,14 @@ template <class T> class Program {
         return finite.load();
     }
 
+    // Bytes that training takes for batches of up to n rows, besides the parameters.
+    size_t memory(size_t n, int max_threads) {
+        Counting counting;
+        const int threads = threads_for(n, max_threads);
+        reserve(n, threads);
+        return counting.bytes + size_t(threads) * sizeof(Workspace<T>);
+    }
+
     double predict_work(size_t n) const {
         double work = 0;
         for (const auto& op : operations) work += 2.0 * double(n) * op->work();

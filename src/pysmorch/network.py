@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from pysmorch import training as training_module
-from pysmorch.engine import Predictor
+from pysmorch.engine import Predictor, step_memory
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.layers.base import Array, feeders, format_dims, graph, name_layers
 from pysmorch.layers.dense import Data
@@ -186,8 +186,12 @@ class Network:
 
         save(self, path)
 
-    def summary(self) -> Summary:
-        """Return a table of the layers with shapes and parameters, and the exact objective."""
+    def summary(self, batch_size: int = 128) -> Summary:
+        """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.
+
+        That is what the compiled program takes in float32 for batches of `batch_size` rows, besides the data and the parameters
+        with their gradients and the optimizer's numbers; a network that it cannot run has no such line.
+        """
         rows = [("layer", "output", "parameters", "fed by")]
         number = {id(layer): name for layer, name in zip(self.layers, self.names, strict=True)}
         for i, (layer, name) in enumerate(zip(self.layers, self.names, strict=True)):
@@ -201,7 +205,11 @@ class Network:
             f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
         ]
         total = sum(prod(W.shape) for W in self.parameters.values())
-        return Summary("\n".join([*lines, f"{total} parameters", f"{type(self.loss).__name__}: {self.loss.objective}"]))
+        lines += [f"{total} parameters", f"{type(self.loss).__name__}: {self.loss.objective}"]
+        step = step_memory(self.layers, self.loss, batch_size)
+        if step is not None:
+            lines.append(f"a training step with {batch_size} rows takes {step / 2**20:.1f} MiB")
+        return Summary("\n".join(lines))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the compiled program, which is made again when it is needed."""

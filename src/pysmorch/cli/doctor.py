@@ -30,12 +30,13 @@ def findings() -> dict[str, str]:
 
 
 def _engine() -> str:
-    from pysmorch.engine import native, num_threads
+    from pysmorch.engine import num_threads
+    from pysmorch.engine.extension import extension
 
-    extension = native.extension()
-    if extension is None:
+    module = extension()
+    if module is None:
         return "the reference path: NumPy, layer by layer (the native extension is not built)"
-    instructions = extension.__name__.split("_native_")[1]
+    instructions = module.__name__.split("_native_")[1]
     return f"the native engine, {instructions} instructions, {num_threads()} threads"
 
 

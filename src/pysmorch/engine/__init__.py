@@ -2,7 +2,7 @@
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import has_bf16
-from pysmorch.engine.native import NativeProgram, reason_against
+from pysmorch.engine.native import NativeProgram, reason_against, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.reference import NonFiniteError, ReferenceProgram, Totals
 from pysmorch.engine.threads import check_threads, num_threads, set_num_threads
@@ -20,4 +20,5 @@ __all__ = [
     "num_threads",
     "reason_against",
     "set_num_threads",
+    "step_memory",
 ]

@@ -46,7 +46,7 @@ OPTIMIZERS: dict[type[Optimizer], int] = {SGD: 0, Adam: 1, AdamW: 2, RMSprop: 3}
 def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why the native engine cannot train a network, or None if it can."""
     reason = why_not_layers(layers)
-    if reason is None and not _is_ours(loss):
+    if reason is None and not is_ours(loss):
         reason = f"{type(loss).__name__} has no native operation"
     if reason is None and type(optimizer) not in OPTIMIZERS:
         reason = f"{type(optimizer).__name__} has no native form"
@@ -56,7 +56,7 @@ def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | No
 def why_not_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
-        if not isinstance(layer, Layer) or not _is_ours(layer) or not _is_known(type(layer).native):
+        if not isinstance(layer, Layer) or not is_ours(layer) or not _is_known(type(layer).native):
             return f"{type(layer).__name__} has no native operation"
         reads = [other for other in layers if layer in feeders(other)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
@@ -67,7 +67,7 @@ def why_not_layers(layers: Sequence[Any]) -> str | None:
     return None
 
 
-def _is_ours(layer: Any) -> bool:
+def is_ours(layer: Any) -> bool:
     """Whether the class itself names its operation: a subclass may have changed what it computes."""
     return "native" in vars(type(layer))
 

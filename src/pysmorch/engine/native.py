@@ -9,7 +9,14 @@ import numpy as np
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
-from pysmorch.engine.lowering import Lowering, describe_loss, describe_optimizer, why_not
+from pysmorch.engine.lowering import (
+    Lowering,
+    describe_loss,
+    describe_optimizer,
+    is_ours,
+    why_not,
+    why_not_layers,
+)
 from pysmorch.engine.reference import ReferenceProgram, Totals
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
@@ -24,6 +31,21 @@ def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> s
     if extension() is None:
         return "the native extension is not built for this platform"
     return why_not(layers, loss, optimizer)
+
+
+def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
+    """Return the bytes that a float32 program takes for batches of this size besides parameters, or None where there is none."""
+    module = extension()
+    if module is None or why_not_layers(layers) or not is_ours(loss):
+        return None
+    lowered = Lowering(layers, loss.in_layer)
+    for operation in lowered.operations:
+        for name in ("weights", "bias"):
+            if operation[name] is not None:
+                operation[name] = np.ascontiguousarray(operation[name], np.float32)
+    described = describe_loss(loss, lowered.output, np.empty(0))
+    program = module.Program32(lowered.values, lowered.operations, lowered.inputs, described)
+    return int(program.memory(batch_size, num_threads()))
 
 
 class NativeProgram(ReferenceProgram):

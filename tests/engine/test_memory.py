@@ -1,0 +1,61 @@
+"""The room that values and gradients share."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pysmorch as ps
+from pysmorch import Data, Network, models
+from pysmorch.engine import step_memory
+from pysmorch.engine.extension import extension
+
+pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
+
+
+def resnet(size=32):
+    return Network(ps.CrossEntropy(models.resnet20(Data(shape=(None, size, size, 3)), 10)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("name", ["lenet", "resnet20"])
+def test_the_summary_says_what_a_training_step_takes(name):
+    code = (
+        "import numpy as np, pysmorch as ps, re\n"
+        "from pysmorch import models\n"
+        "def peak(name):\n"
+        "    return int(re.search(name + r':\\s+(\\d+)', open('/proc/self/status').read()).group(1)) / 1024\n"
+        f"network = ps.Network(ps.CrossEntropy(models.{name}(ps.Data(shape=(None, 32, 32, 3)), 10)))\n"
+        "X, y = np.ones((256, 32, 32, 3), np.uint8), np.arange(256) % 10\n"
+        "network.fit(X[:2], y[:2], epochs=1, batch_size=2, seed=0, engine='native', progress=False)\n"
+        "said = float(re.search(r'with 256 rows takes ([\\d.]+) MiB', network.summary(256)).group(1))\n"
+        "before = peak('VmRSS')\n"
+        "network.fit(X, y, epochs=1, batch_size=256, seed=0, engine='native', progress=False)\n"
+        "print(said, peak('VmHWM') - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    said, taken = map(float, done.stdout.split())
+    assert 0.9 * said - 10 < taken < 1.1 * said + 10
+
+
+def test_gradients_that_are_not_needed_at_the_same_time_share_room():
+    network = resnet()
+    values = sum(int(np.prod(layer.out_dims[1:])) for layer in network.layers) * 4 * 64
+    fused = values / 2  # about half of the layers are taken in by those before them
+    assert step_memory(network.layers, network.loss, 64) < 1.5 * fused
+
+
+def test_a_network_that_is_not_native_has_no_line_about_memory():
+    class Own(ps.Layer):
+        def compute(self, x):
+            return x
+
+        def pull_back(self, dwnstrm):
+            return dwnstrm
+
+    assert "MiB" not in Network(ps.SquareLoss(Own(Data(shape=(None, 3))))).summary()
+    assert (
+        "a training step with 128 rows takes" in Network(ps.SquareLoss(ps.Linear(Data(shape=(None, 3)), 2))).summary()
+    )
