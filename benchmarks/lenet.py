@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import Any
 import machine
 from image_peers import NUM_CLASSES, torch_lenet
 from mnist import load
-from run import in_process
+from run import KEEP_MEMORY, in_process
 
 BATCH, EPOCHS, RATE, NUM_TRAINED = 64, 10, 1e-3, 8000
 
@@ -103,14 +104,20 @@ def main() -> None:
     parser.add_argument("--save", action="store_true")
     arguments = parser.parse_args()
 
+    os.environ.update(KEEP_MEMORY)
     described = machine.describe()
     threads = arguments.threads or int(described["cores"])  # type: ignore[call-overload]
     names = [name for name in arguments.peers.split(",") if name] or list(LIBRARIES)
     found: dict[str, dict[str, list[float]]] = {name: {"accuracy": [], "seconds": []} for name in names}
     for seed in range(arguments.seeds):
-        for name in names:
+        for name in list(found):
             train, precision = LIBRARIES[name]
-            accuracy, seconds = in_process(train, arguments.images, arguments.labels, seed, threads, precision)
+            try:
+                accuracy, seconds = in_process(train, arguments.images, arguments.labels, seed, threads, precision)
+            except Exception as error:
+                print(f"{name}: left out, {type(error).__name__}: {error}")
+                del found[name]
+                continue
             found[name]["accuracy"].append(accuracy)
             found[name]["seconds"].append(seconds)
             print(f"seed {seed}  {name:<16} test accuracy {accuracy:.4f}  {seconds:7.1f} s", flush=True)

@@ -43,6 +43,9 @@ SCALING = {
 IMAGES = {"LeNet": ("LeNet", 64), "ResNet-20": ("ResNet-20", 64)}
 WORKLOADS = {"training": TRAINING, "prediction": PREDICTION, "scaling": SCALING, "images": IMAGES}
 NUM_IMAGES = 2048
+# glibc hands large arrays back to the system and takes them anew, page by page, in every step. With these settings it keeps them,
+# which makes steps of PyTorch up to a third shorter (LeNet in bfloat16: 8.6 instead of 13.2 ms). They are read when a process starts.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 SECONDS_A_TURN = 0.4
 
 
@@ -59,6 +62,7 @@ def main() -> None:
     sys.path.insert(0, str(HERE))
     import machine
 
+    os.environ.update(KEEP_MEMORY)
     described = machine.describe()
     threads = arguments.threads or int(described["cores"])  # type: ignore[call-overload]
     workloads = {name: work for name, work in WORKLOADS[arguments.what].items() if arguments.only in name}
