@@ -1,0 +1,20 @@
+"""A U-shaped network that takes noise out of images: down to half the size and back, and a way across for the details."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from pysmorch import Concat, ConvTranspose2d, Data, MaxPool2d, Network, Relu, SquareLoss, conv, weights_from
+
+clean = load_digits().images[..., np.newaxis] / 16
+noisy = clean + 0.3 * np.random.default_rng(0).standard_normal(clean.shape)
+
+with weights_from(seed=0):
+    fine = conv(Data(shape=(None, 8, 8, 1)), 16)
+    coarse = conv(conv(MaxPool2d(fine), 32), 32)
+    back = Relu(ConvTranspose2d(coarse, 16, kernel_size=2, stride=2))
+    network = Network(SquareLoss(conv(conv(Concat(fine, back), 16), 1, activation=None)))
+
+network.fit(noisy[:1500], clean[:1500], optimizer="adam", epochs=10, batch_size=30, seed=0)
+print(network.summary())
+before, after = (np.mean(np.square(images - clean[1500:])) for images in (noisy[1500:], network.predict(noisy[1500:])))
+print(f"mean square of the noise {before:.3f}, of what is left of it {after:.3f}")
