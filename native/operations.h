@@ -68,7 +68,10 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     std::unique_ptr<Operation<T>> operation;
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
-        if (d.bf16 && d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
+        if (d.bf16) {
+            if (d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
+            if (d.kind == "conv2d" && WinogradConvolution<T, Pair>::pays(d)) operation = std::make_unique<WinogradConvolution<T, Pair>>(d, updater);
+        }
 #endif
     if (!operation && d.kind == "conv2d" && WinogradConvolution<T>::pays(d)) operation = std::make_unique<WinogradConvolution<T>>(d, updater);
     if (!operation) operation = maker->second(d, updater);
