@@ -65,7 +65,7 @@ struct Axis {
 
 inline int whole_number(const Description& d, const char* name, int least) {
     const double value = d.number(name);
-    require(value == std::floor(value) && value >= least && value < double(1 << 30), d.kind + ": " + name + " is out of range");
+    require(value == std::floor(value) && value >= least && value < double(1 << 24), d.kind + ": " + name + " is out of range");
     return int(value);
 }
 

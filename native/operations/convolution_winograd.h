@@ -39,8 +39,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         zeros_.get(std::max(C_, K_) * P);
     }
     void begin(Part part) override {
-        const auto [first, last] = part.of(C_);
-        transform_filters(first, last);
+        const auto [first, last] = part.of((C_ + 1) / 2);   // pairs stay together
+        transform_filters(2 * first, std::min(C_, 2 * last));
     }
 
     void forward(const Step& s, const Range& range, int, Workspace<T>& work) override {
@@ -79,7 +79,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
 
     // A task is some channels of the input, with all taps.
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        const size_t at_a_time = std::max<size_t>(1, std::min(Workspace<T>::SIZE / (9 * KP_), round_up((C_ + 7) / 8, 2)));
+        // An even number, so that pairs stay together.
+        const size_t at_a_time = std::min(Workspace<T>::SIZE / (9 * KP_) / 2 * 2, round_up((C_ + 7) / 8, 2));
         for (size_t c = 0; c < C_; c += at_a_time)
             tasks.push_back({0, 0, c, std::min(C_, c + at_a_time), double(at_a_time * POINTS * KP_ * s.panels * this->shards_of_panel(s.panels))});
         this->add_bias_task(s, tasks);

@@ -84,7 +84,7 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
         if (CHANGE == Change::cutout) amount_ = whole_number(d, "size", 1);
         if (CHANGE == Change::flip) threshold_ = uint64_t(std::nearbyint(d.number("rate") * 4294967296.0));
     }
-    bool fits() const override { return in[0]->cols == size_t(H_ * W_) * C_ && out->cols == size_t(out_H_ * out_W_) * C_; }
+    bool fits() const override { return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_; }
 
     void reserve(size_t panels) override { moves_.resize(panels * WIDE<T>); }
 
