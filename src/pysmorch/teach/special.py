@@ -186,7 +186,7 @@ def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
         attempt = Attempt(exercise, cls, exercise.problem(IMAGES, p.seed))
     except Failure:
         return
-    if not any(np.size(value) == IMAGES[-1] for value in vars(attempt.layer).values() if isinstance(value, np.ndarray)):
+    if not any(np.size(getattr(attempt.layer, name, None)) == IMAGES[-1] for name in ("W", "running_mean")):
         return
     try:
         out = attempt.forward()
