@@ -147,7 +147,13 @@ MISTAKES = [
         "dwnstrm.mean(axis=axes)",
         "The average over the batch is taken instead of the sum",
     ),
-    ("Bias", "input_grad = dwnstrm", "input_grad = dwnstrm * self.W", "dwnstrm is multiplied by W, as in Scale"),
+    ("Bias", "dwnstrm.sum(axis=axes)", "dwnstrm.sum(axis=0)", "For images of shape (2, 3, 2, 4): G"),
+    (
+        "Bias",
+        "self.pass_back = dwnstrm",
+        "self.pass_back = dwnstrm * self.W",
+        "dwnstrm is multiplied by W, as in Scale",
+    ),
     ("Bias", ".reshape(1, -1)", "", "has to be (1, 4)"),
     (
         "Conv2d",
@@ -171,7 +177,7 @@ MISTAKES = [
     ("Normalize", "- y * (dwnstrm * y).mean(axis=axes)", "", "The variance is treated as a constant"),
     ("Normalize", " - dwnstrm.mean(axis=axes)", "", "The mean is treated as a constant"),
     ("Scale", "(dwnstrm * self.in_array)", "dwnstrm", "The input is missing in G"),
-    ("Scale", "input_grad = dwnstrm * self.W", "input_grad = dwnstrm", "W is missing"),
+    ("Scale", "self.pass_back = dwnstrm * self.W", "self.pass_back = dwnstrm", "W is missing"),
     (
         "Flatten",
         "self.in_array.reshape(len(self.in_array), -1)",
@@ -185,7 +191,8 @@ MISTAKES = [
     ("numerical_gradient", "f(x + step) - f(x - step)", "f(x - step) - f(x + step)", "wrong sign"),
     ("numerical_gradient", "gradient[index] =", "x += step; gradient[index] =", "array x itself was changed"),
     ("layers_with_weights", 'if hasattr(layer, "W"):', "if True:", "Relu has no W"),
-    ("layers_with_weights", "        layer = layer.in_layer\n", "", "The loop does not get past Linear 2"),
+    ("layers_with_weights", "        layer = layer.in_layer\n", "", "the loop does not get past Linear 2"),
+    ("layers_with_weights", 'hasattr(layer, "W")', "layer.W is not None", "Relu has no attribute W: ask with hasattr"),
     ("layers_with_weights", "found.append(layer)", "found.insert(0, layer)", "the other way round"),
     ("layers_with_weights", "            found.append(layer)", "            pass", "The list is empty"),
     ("layers_with_weights", "layer = layer.in_layer\n", "layer = layer.in_layer.in_layer\n", "Bias 1"),
@@ -213,6 +220,7 @@ MISTAKES = [
         "with the same rows",
     ),
     ("train_epoch", "X[rows]", "X", "the wrong sizes"),
+    ("train_epoch", "total += len", "total = len", "Only the last batch counts"),
     ("train_epoch", "len(rows) * loss.forward()", "loss.forward()", "A batch counts once"),
     ("train_epoch", "len(rows) * loss.forward()", "batch_size * loss.forward()", "not with batch_size"),
     (
@@ -297,6 +305,24 @@ def test_a_library_that_python_cannot_read_is_left_alone_and_its_line_is_said(tm
     out, _ = notebook.run("Relu = library('Relu')")
     assert "Until then everything is PySmorch's own" in out
     assert notebook.namespace["Relu"] is ps.Relu
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "my_smorch.py is not text in UTF-8; save it as that, or delete the file. Then check again"),
+        (b"raise SystemExit\n", "my_smorch.py could not be run: SystemExit"),
+    ],
+)
+def test_a_library_that_cannot_be_run_is_said_in_words(content, words, tmp_path, notebook):
+    course.start(tmp_path)
+    (tmp_path / mine.FILE).write_bytes(content)
+    notebook.run("import numpy as np\nfrom utility import check")
+    notebook.run(the_cell("Data"))
+    out, stopped = notebook.run("check(Data)")
+    assert stopped
+    assert words in out
+    assert (tmp_path / mine.FILE).read_bytes() == content
 
 
 def test_a_name_from_outside_is_asked_to_come_along(tmp_path, notebook):
@@ -545,6 +571,9 @@ def test_from_start_to_the_first_failing_check_are_two_commands(command):
     code, out, _ = command("start", "lessons")
     assert code == 0
     (advice,) = re.findall(r"with Python alone:  (\S+ lessons/\S+\.py)", out)
+    (status,) = re.findall(r"how far you are:    (\S+ -m pysmorch course status lessons)", out)
+    table = subprocess.run(status.split(), capture_output=True, text=True, check=False)
+    assert table.stdout.endswith("0 of 15 are right; next: Data, in 01_loss\n")
     result = subprocess.run(advice.split(), capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == ""
@@ -585,7 +614,7 @@ def test_start_never_writes_over_anything(command):
     Path("lessons/03_relu.py").unlink()
     code, out, _ = command("start", "lessons")
     assert code == 0
-    assert "20 files in lessons were left as they are, 1 were missing and are back" in out
+    assert "files in lessons: 20 were there and are left as they are, 1 put back" in out
     assert Path("lessons/02_linear.py").read_text() == "my work"
     assert Path("lessons/my_smorch.py").read_text() == "more of my work"
     assert "nothing was changed" in command("start", "lessons")[1]

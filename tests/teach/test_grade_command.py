@@ -174,30 +174,43 @@ def write_everywhere():
         ("import pysmorch.teach.diagnosis as d; d.agrees = lambda *a: True", "pysmorch.teach.diagnosis.agrees"),
         ("from pysmorch.teach.attempt import Attempt; Attempt.expected = lambda *a: None", "Attempt.expected"),
         ("np.abs = lambda x: 0", "numpy.abs"),
+        ("import builtins; builtins.len = lambda x: 3; builtins.isinstance = lambda *a: True", "builtins."),
     ],
 )
-def test_a_file_that_replaces_the_grader_or_numpy_is_refused(graded, line, name):
+def test_a_file_that_replaces_the_grader_numpy_or_python_is_refused(graded, line, name):
     report = graded(RIGHT + line)
     assert f"The file replaces {name}" in report.problem
     assert report.points == 0
     assert report.max_points > 0
 
 
+def test_a_metaclass_that_answers_no_question_costs_the_other_classes_nothing(graded):
+    meta = "class Meta(type):\n    def __getattribute__(cls, name):\n        raise KeyError(name)\n"
+    report = graded(RIGHT + meta + "class Linear(metaclass=Meta):\n    pass\n")
+    assert [r.name for r in report.reports] == ["Relu", "Bias"]
+    assert report.passed, str(report)
+
+
+def test_the_line_of_an_error_is_the_students_and_not_one_of_pythons_own(graded):
+    source = "import threading\nthreading.Thread(target=print).join()\n" + RIGHT
+    assert "in line 2: threading.Thread(target=print).join()" in graded(source).problem
+
+
 PROBLEMS = {
     "a mistake of syntax": ("class Relu\n", "SyntaxError: expected ':', in line 1.", 0),
-    "a mistake in a class": ("class Relu:\n    1 / 0\n" + RIGHT, "ZeroDivisionError: division by zero, in line 2: 1 / 0", 34),
+    "a mistake in a class": ("class Relu:\n    1 / 0\n" + RIGHT, "ZeroDivisionError: division by zero, in line 2: 1 / 0", 35),
     "something missing": (
         "from nowhere_at_all import x\n" + RIGHT,
         "No module named 'nowhere_at_all', in line 1: from nowhere_at_all import x. Put nowhere_at_all.py beside the file, "
-        "or leave the line out. The rest was run all the same.",
-        34,
+        "install nowhere_at_all, or leave the line out. The rest was run all the same.",
+        35,
     ),
-    "a test at the end": (RIGHT + "assert False, 'not yet'\n", "AssertionError: not yet", 34),
-    "sys.exit": (RIGHT + "sys.exit('done')\n", "SystemExit: done", 34),
+    "a test at the end": (RIGHT + "assert False, 'not yet'\n", "AssertionError: not yet", 35),
+    "sys.exit": (RIGHT + "sys.exit('done')\n", "SystemExit: done", 35),
     "os._exit": ("import os\nos._exit(4)\n" + RIGHT, "Reading the file: it ended the whole program with exit code 4", 0),
     "nothing": ("", "The file defines no class whose name is known.", 0),
     "a class of the library": ("from pysmorch import Linear\n", "The file defines no class whose name is known.", 0),
-    "future": ("from __future__ import annotations\nx: 'y' = 1\n" + RIGHT + "1 / 0\n", "ZeroDivisionError", 34),
+    "future": ("from __future__ import annotations\nx: 'y' = 1\n" + RIGHT + "1 / 0\n", "ZeroDivisionError", 35),
 }  # fmt: skip
 
 
@@ -303,15 +316,15 @@ def test_the_command_says_what_is_right_and_exits_with_0(run):
         "all",
         "right",
         "Bias:",
-        "18",
+        "19",
         "of",
-        "18",
+        "19",
         "points,",
         "all",
         "right",
-        "34",
+        "35",
         "of",
-        "34",
+        "35",
         "points",
     ]
     assert err == ""
@@ -331,8 +344,8 @@ def test_json_and_junit_are_well_formed_whatever_a_file_says(run, tmp_path):
     assert code == 1
     data = json.loads(out)
     assert [file["file"] for file in data["files"]] == ["right.py", "odd.py"]
-    assert data["points"] == 67
-    assert data["max_points"] == 68
+    assert data["points"] == 69
+    assert data["max_points"] == 70
     (failed,) = [r for c in data["files"][1]["classes"] for r in c["results"] if not r["passed"]]
     assert failed["cause"].startswith(
         'With 8 rows after 5: Relu.forward stops with ValueError: \ufffd\ufffd\ufffd\ufffd<&"]]>, in'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pysmorch.teach import GradingError, course
-from pysmorch.teach.course.workbook import run_command
+from pysmorch.teach.course.workbook import quoted, run_command
 
 
 def start(folder: str) -> None:
@@ -13,9 +13,7 @@ def start(folder: str) -> None:
     done = course.start(folder)
     first = Path(folder) / next(name for name in sorted(done.written + done.kept) if name.endswith(".py"))
     if done.written and done.kept:
-        print(
-            f"{len(done.kept)} files in {folder} were left as they are, {len(done.written)} were missing and are back"
-        )
+        print(f"files in {folder}: {len(done.kept)} were there and are left as they are, {len(done.written)} put back")
     elif done.written:
         print(
             f"the course is in {folder}: ten lessons, each as a script (.py) and as a notebook (.ipynb) with the same content"
@@ -23,8 +21,8 @@ def start(folder: str) -> None:
     else:
         print(f"the course is in {folder} already; nothing was changed")
     print(f"with Python alone:  {run_command(first)}")
-    print(f"with Jupyter:       jupyter lab {first.with_suffix('.ipynb')}")
-    print(f"how far you are:    pysmorch course status {folder}")
+    print(f"with Jupyter:       {quoted('jupyter', 'lab', first.with_suffix('.ipynb'))}")
+    print(f"how far you are:    {run_command('-m', 'pysmorch', 'course', 'status', Path(folder))}")
 
 
 def status(folder: str) -> None:

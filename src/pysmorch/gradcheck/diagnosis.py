@@ -11,6 +11,9 @@ from pysmorch.gradcheck.checker import Probe, Variable, other_inputs
 from pysmorch.layers.base import Array, feeders, run_forward, set_feeders
 from pysmorch.layers.dense import Data
 
+ANY_FACTOR = "a constant factor is wrong."
+"""Ends the sentence for a factor that is none of the usual ones; for a single number it says nothing."""
+
 CLOSE = 1e-5
 """Relative distance at which numbers found are taken to be those of a mistake."""
 
@@ -89,7 +92,7 @@ def constant_factor(found: Array, expected: Array, n: int) -> str:
     for value, sentence in named.items():
         if abs(factor - value) <= CLOSE * abs(value):
             return sentence
-    return f"Everything is {factor:.8g} times what it should be: a constant factor is wrong."
+    return f"Everything is {factor:.8g} times what it should be: {ANY_FACTOR}"
 
 
 def _transposed(probe: Probe, variable: Variable, found: Array, expected: Array) -> str:

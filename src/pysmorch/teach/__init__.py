@@ -1,6 +1,6 @@
 """Help for those who teach and learn with PySmorch: is a student's layer right, and if not, what is wrong with it?"""
 
-from pysmorch.teach.grading import KNOWN, grade, grade_check_gradient
+from pysmorch.teach.grading import KNOWN, grade
 from pysmorch.teach.isolation import GradingError, grade_file
 from pysmorch.teach.report import FileReport, GradeReport, Result
 from pysmorch.teach.reward import good_job
@@ -13,6 +13,5 @@ __all__ = [
     "Result",
     "good_job",
     "grade",
-    "grade_check_gradient",
     "grade_file",
 ]

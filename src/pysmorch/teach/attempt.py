@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import traceback
@@ -20,7 +21,8 @@ from pysmorch.teach.report import clean
 MAX_PRINTED = 4000
 """So many characters of what a test prints are kept."""
 
-_OURS = str(Path(__file__).parents[1])
+_NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(os.__file__).parent), "<frozen")
+"""How the names of files begin that are not the student's: the library's own and Python's."""
 
 
 class Failure(Exception):
@@ -227,10 +229,15 @@ def explain_error(what: str, error: BaseException) -> tuple[str, str]:
     kind = type(error).__name__
     text = " ".join(_text_of(error).split())[:300]
     text = re.sub(r"matmul: Input operand .* \(size", "the shapes do not fit in a matrix product (size", text)
+    text = text.rstrip(".")
     cause = f"{what} stops with {kind}{f': {text}' if text else ''}{_place(error)}."
     missing = re.search(r"object has no attribute '(\w+)'", text)
     if isinstance(error, AttributeError) and missing:
         return cause, f"Nothing has set self.{missing[1]} by then; forward keeps what backward needs."
+    if isinstance(error, ValueError) and "truth value of an array" in text:
+        return cause, "if, and, or and Python's max ask for one truth value; NumPy's functions work entry by entry."
+    if isinstance(error, ValueError) and re.search(r"shapes \((\d+),\d+\) \(\1,\)", text):
+        return cause, "One number for each row has to be a column: keepdims=True keeps the axis that is summed over."
     if isinstance(error, ValueError) and re.search("shape|dimension|align|broadcast|matmul|axes|axis|size", text):
         return cause, "Write down the shape of each factor and of what should come out of it."
     return cause, next((hint for kind_, hint in _HINTS.items() if isinstance(error, kind_)), "")
@@ -247,8 +254,13 @@ def _place(error: BaseException) -> str:
     """Say which line of the student's code raised an error."""
     if isinstance(error, SyntaxError):
         return f", in line {error.lineno}" if error.lineno else ""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_OURS)]
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<frozen")]
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_NOT_THEIRS)
+        and "site-packages" not in frame.filename
+        and not frame.filename.endswith(".pyx")
+    ]
     if not own:
         return ""
     line = clean((own[-1].line or "").strip())[:120]

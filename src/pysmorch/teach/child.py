@@ -7,6 +7,7 @@ another number, and standard output becomes what standard error is, which the pa
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -54,9 +55,14 @@ class Reporter:
         except OSError:
             os._exit(PIPE_CLOSED)
 
+    def refuse(self, replaced: str) -> NoReturn:
+        """Report that a name was replaced, and end."""
+        self.send("tampered", what=replaced)
+        os._exit(0)
+
 
 class Seal:
-    """Knows the functions of the grader and of NumPy, to see whether a file has replaced one of them."""
+    """Knows the functions of the grader, of NumPy and of Python, to see whether a file has replaced one of them."""
 
     def __init__(self) -> None:
         self.kept = {owner: dict(vars(owner)) for owner in self._owners()}
@@ -67,16 +73,17 @@ class Seal:
             module for name, module in sys.modules.items() if name.startswith(("pysmorch.teach", "pysmorch.gradcheck"))
         ]
         classes = [c for m in ours for c in vars(m).values() if inspect.isclass(c) and c.__module__ == m.__name__]
-        return [*ours, *classes, np]
+        return [*ours, *classes, np, builtins]
 
-    def check(self, reporter: Reporter) -> None:
-        """Report the first name that stands for something else now, and end."""
+    def broken(self) -> str:
+        """Return the first name that stands for something else now; Python's own are put back, as reports need them."""
         for owner, kept in self.kept.items():
             now = vars(owner)
             for name, value in kept.items():
                 if now.get(name) is not value:
-                    reporter.send("tampered", what=f"{owner.__name__}.{name}")
-                    os._exit(0)
+                    vars(builtins).update(self.kept[builtins])
+                    return f"{owner.__name__}.{name}"
+        return ""
 
 
 def main() -> None:
@@ -86,11 +93,13 @@ def main() -> None:
     reporter.send("ready", limited=limit(job["memory"], job["timeout"]))
     seal = Seal()
     module, problem, printed = load(Path(job["path"]))
+    replaced = seal.broken()
     classes = known_classes(module, job["only"])
     trials = {name: trials_of(name, cls) for name, cls in classes.items()}
     planned = {name: [(t.name, t.part, t.points) for t in row] for name, row in trials.items()}
     reporter.send("loaded", problem=problem, printed=printed, planned=planned)
-    seal.check(reporter)
+    if replaced:
+        reporter.refuse(replaced)
     done = {tuple(pair) for pair in job["done"]}
     for name, row in trials.items():
         for trial in row:
@@ -98,7 +107,8 @@ def main() -> None:
                 continue
             reporter.send("begin", cls=name, trial=trial.name)
             result, printed = _run(trial, classes[name])
-            seal.check(reporter)
+            if replaced := seal.broken():
+                reporter.refuse(replaced)
             reporter.send("result", cls=name, result=asdict(result), printed=printed)
     reporter.send("end")
     os._exit(0)  # threads and functions for the end of the program are the student's, and may never come to theirs
@@ -168,13 +178,9 @@ def _statements(path: Path) -> list[CodeType]:
 
 def _explain(error: BaseException) -> str:
     cause, hint = explain_error("The file", error)
-    return f"{cause} {_missing(error) or hint}".strip()
-
-
-def _missing(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f"Put {error.name}.py beside the file, or leave the line out."
-    return ""
+        hint = f"Put {error.name}.py beside the file, install {error.name}, or leave the line out."
+    return f"{cause} {hint}".strip()
 
 
 def known_classes(module: ModuleType, only: list[str] | None) -> dict[str, Any]:
@@ -184,5 +190,13 @@ def known_classes(module: ModuleType, only: list[str] | None) -> dict[str, Any]:
         for name, value in vars(module).items()
         if name in (KNOWN if only is None else only)
         and (inspect.isclass(value) or inspect.isfunction(value))
-        and value.__module__ == module.__name__
+        and _module_of(value) == module.__name__
     }
+
+
+def _module_of(value: Any) -> str:
+    """The module that defines something; a metaclass may stand in the way of the question."""
+    try:
+        return str(value.__module__)
+    except Exception:
+        return ""

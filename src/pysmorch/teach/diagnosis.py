@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.gradcheck.diagnosis import explain_numbers
+from pysmorch.gradcheck.diagnosis import ANY_FACTOR, explain_numbers
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.exercises import Exercise, Problem
@@ -50,7 +50,7 @@ def _close(found: Array, expected: Array, tolerance: float) -> Array:
 
 
 def _cause_of_type(what: str, found: Any) -> str:
-    return f"{_begin(what)} is not an array of numbers, but {_kind_of(found)}."
+    return f"{_begin(what)} is not an array of real numbers, but {_kind_of(found)}."
 
 
 def _begin(what: str) -> str:
@@ -58,6 +58,8 @@ def _begin(what: str) -> str:
 
 
 def _kind_of(found: Any) -> str:
+    if isinstance(found, np.ndarray):
+        return f"an array of {found.dtype}"
     return "nothing (None)" if found is None else f"of type {type(found).__name__}"
 
 
@@ -75,7 +77,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
         if _fits(found, formula, p, expected):
             return sentence
     known = explain_numbers(found, expected, p.dwnstrm if what == "pass_back" else None, len(p.x))
-    if known:
+    if known and not (expected.ndim == 0 and known.endswith(ANY_FACTOR)):
         return known
     if found.shape != expected.shape:
         like = {"output": "", "G": ", that of W", "pass_back": ", that of the input"}[what]

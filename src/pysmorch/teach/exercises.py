@@ -173,8 +173,9 @@ def _convolution(p: Problem) -> Array:
 
 
 def _normalized(p: Problem) -> Array:
-    columns = [(column - math.fsum(column) / len(column)) for column in p.x.T]
-    return np.array([c / math.sqrt(math.fsum(c * c) / len(c) + p.setting) for c in columns]).T
+    columns = [(column - math.fsum(column) / len(column)) for column in p.x.reshape(-1, p.x.shape[-1]).T]
+    rows = np.array([c / math.sqrt(math.fsum(c * c) / len(c) + p.setting) for c in columns]).T
+    return rows.reshape(p.x.shape)
 
 
 # What a class has chosen by itself.
@@ -202,8 +203,9 @@ def _rows(rng: np.random.Generator, n: int, d: int) -> Problem:
     return Problem(numbers(rng, n, d))
 
 
-def _rows_and_row(rng: np.random.Generator, n: int, d: int) -> Problem:
-    return Problem(numbers(rng, n, d), W=numbers(rng, 1, d))
+def _features_and_row(rng: np.random.Generator, *sizes: int) -> Problem:
+    """Rows or images, and a number for each of their features (channels)."""
+    return Problem(numbers(rng, *sizes), W=numbers(rng, 1, sizes[-1]))
 
 
 _POINTWISE_HINTS = {
@@ -278,7 +280,7 @@ EXERCISES: dict[str, Exercise] = {
             "Bias",
             "Bias(in_layer)",
             "X + W",
-            _rows_and_row,
+            _features_and_row,
             lambda p: np.array([row + p.W[0] for row in p.x]),
             sizes=(5, 4),
             usual_sizes=(10, 5),
@@ -292,7 +294,7 @@ EXERCISES: dict[str, Exercise] = {
             "Scale",
             "Scale(in_layer)",
             "X * W",
-            _rows_and_row,
+            _features_and_row,
             lambda p: np.array([row * p.W[0] for row in p.x]),
             sizes=(5, 4),
             usual_sizes=(10, 5),
@@ -338,7 +340,7 @@ EXERCISES: dict[str, Exercise] = {
             "Normalize",
             "Normalize(in_layer)",
             "(X - mean) / sqrt(variance + epsilon), over the batch",
-            lambda rng, n, d: Problem(numbers(rng, n, d), setting=1e-5),
+            lambda rng, *sizes: Problem(numbers(rng, *sizes), setting=1e-5),
             _normalized,
             sizes=(5, 4),
             usual_sizes=(10, 5),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from typing import Any
@@ -39,6 +39,8 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
     >>> import pysmorch
     >>> grade(pysmorch.Linear).passed
     True
+    >>> grade(pysmorch.check_gradient).passed
+    True
     """
     name = name or str(getattr(cls, "__name__", ""))
     check_known(name)
@@ -50,16 +52,6 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
         report.results.append(result)
         report.printed = report.printed or printed
     return report
-
-
-def grade_check_gradient(f: Callable[..., Any]) -> GradeReport:
-    """Grade a gradient checker: f(f, grad, x, error_tol) has to return whether grad is the gradient of f at x.
-
-    >>> import pysmorch
-    >>> grade_check_gradient(pysmorch.check_gradient).passed
-    True
-    """
-    return grade(f, "check_gradient")
 
 
 def check_known(name: str) -> None:

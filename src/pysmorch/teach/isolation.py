@@ -189,7 +189,9 @@ class _Grading:
         return any((name, trial.name) not in self.results for name, row in self.planned.items() for trial in row)
 
     def _refuse(self, what: str) -> bool:
-        self.problem = f"The file replaces {what}, a part of the grader or of NumPy; nothing that it reports is taken."
+        self.problem = (
+            f"The file replaces {what}, a part of the grader, of NumPy or of Python; nothing that it reports is taken."
+        )
         self.results.clear()
         self._fail_the_rest("Not counted.")
         return False

@@ -32,7 +32,7 @@ COATS = (
 
 # None is longer than 55 characters, so that it fits under the picture.
 JOKES = (
-    "Your gradient points downhill; you are at the top.",
+    "The gradient points uphill. You went the other way.",
     "You and your loss: one had to go down. Well chosen.",
     "The finite differences asked for your autograph.",
     "No gradient vanished in the making of this layer.",

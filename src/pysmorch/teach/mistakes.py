@@ -27,6 +27,10 @@ def _log_sum(x: Array) -> Array:
     return np.log(np.exp(x).sum(1, keepdims=True))
 
 
+def _shifted(p: Problem) -> Array:
+    return np.exp(p.x - p.x.max(1, keepdims=True))
+
+
 def _sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
@@ -39,8 +43,36 @@ def _normalized(p: Problem) -> Array:
     return (p.x - p.x.mean(0)) / _spread(p)
 
 
+def _normalize_back(p: Problem, mean: Any, stretch: Any, y: Array | None = None) -> Array:
+    """The gradient for the input of a normalisation with other factors for its second and third term."""
+    y = _normalized(p) if y is None else y
+    return p.dwnstrm - mean * p.dwnstrm.mean(0) - stretch * y * (p.dwnstrm * y).mean(0)
+
+
 def _with_turned_filters(p: Problem) -> Problem:
     return replace(p, W=p.W[::-1, ::-1])
+
+
+def _with_rows_as_columns(p: Problem) -> Problem:
+    return replace(p, W=p.W.swapaxes(0, 1))
+
+
+def _last_weight_only(p: Problem) -> Array:
+    W = np.zeros_like(p.W)
+    W[-1, -1] = p.W[-1, -1]
+    return CONVOLUTION.expected(replace(p, W=W), "output")
+
+
+def _overwritten(p: Problem) -> Array:
+    """What "same" padding hands back when the places of the window write over each other instead of adding up."""
+    height, width = p.x.shape[1:3]
+    size = p.W.shape[0]
+    padded = np.zeros((len(p.x), height + size - 1, width + size - 1, p.x.shape[3]))
+    for a in range(size):
+        for b in range(size):
+            padded[:, a : a + height, b : b + width] = p.dwnstrm @ p.W[a, b].T
+    before = (size - 1) // 2
+    return padded[:, before : before + height, before : before + width]
 
 
 def _first_channel_only(p: Problem) -> Array:
@@ -60,6 +92,7 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             "The output is divided by the size of the batch.": lambda p: p.x @ p.W / len(p.x),
             "This is the transpose of what it should be.": lambda p: (p.x @ p.W).T,
             "X and W are multiplied entry by entry (*) instead of as matrices (@).": lambda p: p.x * p.W,
+            "The factors are in the wrong order: this is W X instead of X W.": lambda p: p.W @ p.x,
         },
         "G": {
             "The input does not appear in G: this is dwnstrm summed over the batch.": lambda p: (
@@ -76,6 +109,10 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
                 p.dwnstrm @ p.W
             ),
             "This is the transpose of what has to be handed back.": lambda p: p.W @ p.dwnstrm.T,
+            "The factors are in the wrong order: this is W^T dwnstrm instead of dwnstrm W^T.": lambda p: (
+                p.W.T @ p.dwnstrm
+            ),
+            "G was taken instead of W.": lambda p: p.dwnstrm @ (p.x.T @ p.dwnstrm).T,
             "W does not appear in what is handed back.": lambda p: p.dwnstrm.sum(1, keepdims=True) + 0 * p.x,
             "dwnstrm does not appear in what is handed back.": lambda p: np.ones_like(p.dwnstrm) @ p.W.T,
             "The input is handed back instead of a gradient.": lambda p: p.x,
@@ -90,6 +127,9 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             "The mask is returned instead of the entries that it lets through.": lambda p: p.x > 0,
             "This is |x|: negative entries have to become 0, not positive.": lambda p: np.abs(p.x),
             "This is min(x, 0): the wrong half is kept.": lambda p: np.minimum(p.x, 0),
+            "Only the positive entries are returned, as one list: the others become 0 and keep their places.": lambda p: (
+                p.x[p.x > 0]
+            ),
             "This is a leaky ReLU: negative entries have to become 0.": lambda p: np.where(p.x > 0, p.x, 0.01 * p.x),
         },
         "pass_back": {
@@ -101,6 +141,12 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             ),
             "The mask is the wrong way round: gradient is let through where x <= 0.": lambda p: p.dwnstrm * (p.x <= 0),
             "The mask itself is handed back; dwnstrm does not appear in it.": lambda p: p.x > 0,
+            "Only what is let through is handed back, as one list: the other entries are 0 and keep their places.": lambda p: (
+                p.dwnstrm[p.x > 0]
+            ),
+            "dwnstrm and the mask are multiplied as matrices (@) instead of entry by entry (*).": lambda p: (
+                p.dwnstrm @ (p.x > 0)
+            ),
             "The output is handed back; dwnstrm does not appear in it.": lambda p: np.maximum(p.x, 0),
             "dwnstrm is multiplied by the output instead of the derivative, which is 0 or 1.": lambda p: (
                 p.dwnstrm * np.maximum(p.x, 0)
@@ -152,6 +198,7 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             "dwnstrm is missing in G: this is the sum of the inputs.": lambda p: p.x.sum(0, keepdims=True),
             "The sum over the batch is missing: G has to have the shape of W.": lambda p: p.x * p.dwnstrm,
             "The output was taken instead of the input.": lambda p: (p.x * p.W * p.dwnstrm).sum(0, keepdims=True),
+            "W was taken instead of the input.": lambda p: (p.W * p.dwnstrm).sum(0, keepdims=True),
             "Summed over the wrong axis: over the features instead of the batch.": lambda p: (p.x * p.dwnstrm).sum(
                 1, keepdims=True
             ),
@@ -171,6 +218,13 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             "The factor 1/(2M) is missing.": lambda p: np.sum((p.x - p.labels) ** 2),
             f"{_MEAN_OVER_ENTRIES} The factor 1/2 is missing as well.": lambda p: np.mean((p.x - p.labels) ** 2),
             _MEAN_OVER_ENTRIES: lambda p: np.mean((p.x - p.labels) ** 2) / 2,
+            "Multiplied by M instead of divided: / (2 * M) needs its brackets.": lambda p: (
+                np.sum((p.x - p.labels) ** 2) / 2 * len(p.x)
+            ),
+            "The sum is squared: first the square of every difference, then the sum.": lambda p: (
+                np.sum(p.x - p.labels) ** 2 / (2 * len(p.x))
+            ),
+            "One number for each entry is returned: add them up.": lambda p: (p.x - p.labels) ** 2 / (2 * len(p.x)),
             "The norm is not squared.": lambda p: 0.5 / len(p.x) * np.linalg.norm(p.x - p.labels),
             "Absolute values are summed instead of squares.": lambda p: np.sum(np.abs(p.x - p.labels)) / (2 * len(p.x)),
             "The differences are not squared.": lambda p: np.sum(p.x - p.labels) / (2 * len(p.x)),
@@ -196,6 +250,9 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
                 (p.x - p.labels) ** 2 / len(p.x)
             ),
             "The labels are missing.": lambda p: p.x / len(p.x),
+            "Everything is summed into one number: each entry of the input has a gradient of its own.": lambda p: (
+                np.sum(p.x - p.labels) / len(p.x)
+            ),
             "Summed over the batch: each row of the input has a gradient of its own.": lambda p: (
                 (p.x - p.labels) / len(p.x)
             ).sum(0),
@@ -218,6 +275,12 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             ),
             "The softmax is taken over the whole batch at once: each row has a sum of its own.": lambda p: (
                 -np.sum(p.labels * np.log(_softmax(p.x, None))) / len(p.x)
+            ),
+            "The exponentials are summed over each column instead of each row.": lambda p: (
+                np.sum(p.labels * (np.log(_shifted(p).sum(0)) - np.log(_shifted(p)))) / len(p.x)
+            ),
+            "The exponentials are summed over the whole batch: each row has a sum of its own.": lambda p: (
+                np.sum(p.labels * (np.log(_shifted(p).sum()) - np.log(_shifted(p)))) / len(p.x)
             ),
             "The logarithm is missing: these are probabilities.": lambda p: (
                 -np.sum(p.labels * _softmax(p.x)) / len(p.x)
@@ -270,7 +333,16 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             ),
             "The exponentials are not divided by their sum.": lambda p: (np.exp(p.x) - p.labels) / len(p.x),
             "The exponentials, of logits less the largest one, are not divided by their sum.": lambda p: (
-                (np.exp(p.x - p.x.max(1, keepdims=True)) - p.labels) / len(p.x)
+                (_shifted(p) - p.labels) / len(p.x)
+            ),
+            "The exponentials are summed over each column instead of each row.": lambda p: (
+                (_shifted(p) / _shifted(p).sum(0) - p.labels) / len(p.x)
+            ),
+            "The exponentials are summed over the whole batch: each row has a sum of its own.": lambda p: (
+                (_shifted(p) / _shifted(p).sum() - p.labels) / len(p.x)
+            ),
+            "1 is taken away from every probability, instead of from that of the label alone.": lambda p: (
+                (_softmax(p.x) - 1) / len(p.x)
             ),
             "Only the class of the label gets a gradient; the other logits are in the sum of exponentials too.": lambda p: (
                 (_softmax(p.x) - 1) * p.labels / len(p.x)
@@ -283,16 +355,31 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
                 CONVOLUTION.expected(_with_turned_filters(p), "output")
             ),
             "Only the first channel of the image is used: add up over all channels.": _first_channel_only,
+            "Only the last place of the filter counts: add up (+=) what all places give.": _last_weight_only,
+            "Rows and columns of the filter have changed places.": lambda p: CONVOLUTION.expected(
+                _with_rows_as_columns(p), "output"
+            ),
+            "The window does not move: every place of the filter is laid on the same pixel.": lambda p: (
+                p.x @ p.W.sum((0, 1))
+            ),
         },
         "G": {
             "The filter is turned round in G: entry (0, 0) stands where the last one should.": lambda p: (
                 CONVOLUTION.gradient(p, "W")[::-1, ::-1]
+            ),
+            "Rows and columns of G have changed places.": lambda p: CONVOLUTION.gradient(p, "W").swapaxes(0, 1),
+            "The window does not move: every place of the filter is told of the same pixel.": lambda p: (
+                np.tensordot(p.x, p.dwnstrm, ((0, 1, 2), (0, 1, 2))) + 0 * p.W
             ),
         },
         "pass_back": {
             "The filter is turned the wrong way on the way back: what went through weight (i, j) has to come back through it.": lambda p: (
                 CONVOLUTION.gradient(_with_turned_filters(p), "x")
             ),
+            "Rows and columns of the filter have changed places on the way back.": lambda p: CONVOLUTION.gradient(
+                _with_rows_as_columns(p), "x"
+            ),
+            "What comes back through one place of the filter is written over by the next: add up (+=).": _overwritten,
         },
     },
     "Normalize": {
@@ -300,6 +387,10 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             "The division by the standard deviation is missing.": lambda p: p.x - p.x.mean(0),
             "The mean is not taken away.": lambda p: p.x / _spread(p),
             "Divided by the variance instead of its square root.": lambda p: (p.x - p.x.mean(0)) / _spread(p) ** 2,
+            "The standard deviation stands where the variance belongs: its square root is taken twice.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(p.x.std(0) + p.setting)
+            ),
+            "One mean for all features: each feature has its own.": lambda p: (p.x - p.x.mean()) / _spread(p),
             "The variance is divided by M - 1 instead of M.": lambda p: (
                 (p.x - p.x.mean(0)) / np.sqrt(p.x.var(0, ddof=1) + p.setting)
             ),
@@ -319,6 +410,22 @@ MISTAKES: dict[str, dict[str, dict[str, Formula]]] = {
             ),
             "The mean is treated as a constant; it depends on the input too.": lambda p: (
                 (p.dwnstrm - _normalized(p) * (p.dwnstrm * _normalized(p)).mean(0)) / _spread(p)
+            ),
+            "The division by the standard deviation is missing.": lambda p: _normalize_back(p, 1, 1),
+            "Multiplied by the standard deviation instead of divided.": lambda p: _normalize_back(p, 1, 1) * _spread(p),
+            "A sum over the batch stands where the mean of dwnstrm belongs.": lambda p: (
+                _normalize_back(p, len(p.x), 1) / _spread(p)
+            ),
+            "A sum over the batch stands where the mean of dwnstrm times y belongs.": lambda p: (
+                _normalize_back(p, 1, len(p.x)) / _spread(p)
+            ),
+            "Sums over the batch stand where the means belong.": lambda p: (
+                _normalize_back(p, len(p.x), len(p.x)) / _spread(p)
+            ),
+            "The sign of the term with y is wrong.": lambda p: _normalize_back(p, 1, -1) / _spread(p),
+            "The sign of the mean of dwnstrm is wrong.": lambda p: _normalize_back(p, -1, 1) / _spread(p),
+            "The input stands where the normalised output y belongs.": lambda p: (
+                _normalize_back(p, 1, 1, p.x) / _spread(p)
             ),
             "dwnstrm is handed back as it came.": lambda p: p.dwnstrm,
             "Multiplied by the standard deviation instead of divided, and mean and variance are treated as constants.": lambda p: (

@@ -104,8 +104,11 @@ class _Link:
         if self.before is None:
             raise AttributeError("in_layer")
         if self.asked > 50:
-            raise RuntimeError(f"The loop does not get past {self.name}; go on with layer = layer.in_layer")
+            raise RuntimeError(f"the loop does not get past {self.name}; go on with layer = layer.in_layer")
         return self.before
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.name} has no attribute {name}: ask with hasattr(layer, {name!r})")
 
     def __repr__(self) -> str:
         return self.name
@@ -330,6 +333,8 @@ def _epoch_mean(function: Any) -> tuple[str, str]:
         return "Nothing is returned", example
     if np.isclose(found, sum(losses) / ROWS):
         return "A batch counts once, not as often as it has rows: total += len(rows) * loss.forward()", example
+    if np.isclose(found, losses[-1] * len(diary.data[-1]) / ROWS):
+        return "Only the last batch counts: add up with total +=", example
     if np.isclose(found, 0):
         return "Total is still 0: add the loss of every batch to it", example
     if np.isclose(found, sum(losses) * BATCH / ROWS):

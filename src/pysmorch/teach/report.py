@@ -16,6 +16,9 @@ SHOWN_LINES = 5
 TEXT_WIDTH = 100
 """Sentences are wrapped to so many characters."""
 
+PRE = "margin:0;text-align:left;font-family:monospace;white-space:pre;word-break:normal"
+"""Style of what stands in columns; a notebook's own would break lines within words."""
+
 _ODD_CHARACTERS = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -123,12 +126,14 @@ class GradeReport:
         for result in self.results:
             mark = "right" if result.passed else "<b>WRONG</b>"
             text = html.escape(_explanation(result, said)).replace("&#x27;", "'")
-            detail = f"<pre style='margin:0;text-align:left'>{text}</pre>" if text else ""
+            detail = f"<pre style='{PRE}'>{text}</pre>" if text else ""
             points = f"{_number(result.points)} of {_number(result.max_points)}"
             rows.append(
                 f"<tr><td style='text-align:left'>{html.escape(result.name)}{detail}</td><td>{mark}</td><td>{points}</td></tr>"
             )
-        printed = f"<p>printed by the class:</p><pre>{html.escape(self.printed)}</pre>" if self.printed else ""
+        printed = (
+            f"<p>printed by the class:</p><pre style='{PRE}'>{html.escape(self.printed)}</pre>" if self.printed else ""
+        )
         total = f"{_number(self.points)} of {_number(self.max_points)}"
         head = f"<tr><th style='text-align:left'>{html.escape(self.name)}</th><th></th><th>{total} points</th></tr>"
         return f"<table>{head}{''.join(rows)}</table>{printed}"

@@ -173,7 +173,37 @@ CROSS_ENTROPY_CHECKS: list[Row] = [
     ),
 ]
 
+# Bias, Scale and Normalize, which work on images too.
+
+
+IMAGES = (2, 3, 2, 4)
+"""Images, rows, columns and channels."""
+
+
+def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
+    """Images are right, for a class that keeps a number for each channel; others are made for rows alone."""
+    try:
+        attempt = Attempt(exercise, cls, exercise.problem(IMAGES, p.seed))
+    except Failure:
+        return
+    of_channels: list[Any] = [getattr(attempt.layer, name, None) for name in ("W", "running_mean")]
+    if not any(np.size(array) == IMAGES[-1] for array in of_channels):
+        return
+    try:
+        out = attempt.forward()
+        attempt.backward()
+        compare_all(attempt, out)
+    except Failure as failure:
+        hint = "Take sums and means over all axes but the last: tuple(range(array.ndim - 1)) names them."
+        raise Failure(f"For images of shape {IMAGES}: {failure.cause}", hint) from failure
+
+
+FOR_IMAGES: Row = ("images are right, where they are taken", "care", 1, check_images)
+
 SPECIAL_CHECKS: dict[str, list[Row]] = {
+    "Bias": [FOR_IMAGES],
+    "Scale": [FOR_IMAGES],
+    "Normalize": [FOR_IMAGES],
     "Relu": [("at an input of 0 the derivative is 0", "backward", 1, check_kink)],
     "Sigmoid": [("inputs far from 0 are right", "care", 1, check_far_from_0)],
     "Tanh": [("inputs far from 0 are right", "care", 1, check_far_from_0)],

@@ -86,3 +86,23 @@ class WrongOutDims(assignment.Conv2d):
         for i in range(self.W.shape[0]):
             for j in range(self.W.shape[1]):
                 yield (i, j), (slice(None), slice(i, i + rows), slice(j, j + columns))
+
+
+class OverwritesTheSum(assignment.Conv2d):
+    says = "Only the last place of the filter counts: add up (+=)"
+
+    def forward(self):
+        size = self.W.shape[0]
+        out = super().forward()
+        rows, columns = out.shape[1:3]
+        return self.in_array[:, size - 1 : size - 1 + rows, size - 1 : size - 1 + columns] @ self.W[-1, -1]
+
+
+class SwapsRowsAndColumns(assignment.Conv2d):
+    says = "Rows and columns of the filter have changed places"
+
+    def forward(self):
+        W, self.W = self.W, self.W.swapaxes(0, 1)
+        out = super().forward()
+        self.W = W
+        return out

@@ -362,3 +362,19 @@ class TransposedGOfTheLibrary(PullBackReturnsNothing):
     def pull_back(self, dwnstrm):
         self.G = dwnstrm.T @ self.in_array
         return dwnstrm @ self.W.T
+
+
+class FactorsInTheWrongOrder(assignment.Linear):
+    says = "The factors are in the wrong order: this is W X instead of X W"
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.W @ self.in_array
+
+
+class HandsBackWithG(assignment.Linear):
+    says = "G was taken instead of W"
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.G.T)

@@ -208,3 +208,45 @@ class DropoutInPrediction(assignment.Dropout):
         x = self.in_layer.forward()
         self.mask = (np.random.random(x.shape) >= self.rate) / (1 - self.rate)
         return x * self.mask
+
+
+class NormalizeSumInsteadOfMean(assignment.Normalize):
+    says = "A sum over the batch stands where the mean of dwnstrm belongs"
+
+    def backward(self, dwnstrm):
+        y = self.out_array
+        self.in_layer.backward((dwnstrm - dwnstrm.sum(axis=0) - y * (dwnstrm * y).mean(axis=0)) / self.std)
+
+
+class NormalizeSumOfProducts(assignment.Normalize):
+    says = "A sum over the batch stands where the mean of dwnstrm times y belongs"
+
+    def backward(self, dwnstrm):
+        y = self.out_array
+        self.in_layer.backward((dwnstrm - dwnstrm.mean(axis=0) - y * (dwnstrm * y).sum(axis=0)) / self.std)
+
+
+class NormalizeWithAPlus(assignment.Normalize):
+    says = "The sign of the term with y is wrong"
+
+    def backward(self, dwnstrm):
+        y = self.out_array
+        self.in_layer.backward((dwnstrm - dwnstrm.mean(axis=0) + y * (dwnstrm * y).mean(axis=0)) / self.std)
+
+
+class NormalizeOfTheRootTwice(assignment.Normalize):
+    says = "The standard deviation stands where the variance belongs"
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.std = np.sqrt(x.std(axis=0) + 1e-5)
+        self.out_array = (x - x.mean(axis=0)) / self.std
+        return self.out_array
+
+
+class NormalizeImagesOverTheBatchAlone(assignment.Normalize):
+    says = "For images of shape (2, 3, 2, 4)"
+
+    def __init__(self, in_layer):
+        super().__init__(in_layer)
+        self.running_mean = np.zeros(in_layer.out_dims[-1])

@@ -123,3 +123,25 @@ class GradientForgotten(assignment.Relu):
 
     def backward(self):
         self.in_layer.backward(self.in_array > 0)
+
+
+class ListOfPositives(assignment.Relu):
+    says = "Only the positive entries are returned, as one list"
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array[self.in_array > 0]
+
+
+class PythonsMax(assignment.Relu):
+    says = "The truth value of an array with more than one element is ambiguous"
+
+    def forward(self):
+        return max(self.in_layer.forward(), 0)
+
+
+class ComplexNumbers(assignment.Relu):
+    says = "What forward returns is not an array of real numbers, but an array of complex128"
+
+    def forward(self):
+        return super().forward() + 0j

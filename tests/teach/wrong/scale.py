@@ -49,3 +49,11 @@ class Adds(assignment.Scale):
     def forward(self):
         self.in_array = self.in_layer.forward()
         return self.in_array + self.W
+
+
+class WInsteadOfTheInput(assignment.Scale):
+    says = "W was taken instead of the input"
+
+    def backward(self, dwnstrm):
+        self.G = (dwnstrm * self.W).sum(axis=0, keepdims=True)
+        self.in_layer.backward(dwnstrm * self.W)

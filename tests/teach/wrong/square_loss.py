@@ -122,3 +122,26 @@ class TakesAGradient(assignment.SquareLoss):
 
     def backward(self, dwnstrm):
         self.in_layer.backward(dwnstrm * (self.in_array - self.labels) / self.num_data)
+
+
+class SquareOfTheSum(assignment.SquareLoss):
+    says = "The sum is squared: first the square of every difference"
+
+    def forward(self):
+        super().forward()
+        return np.sum(self.in_array - self.labels) ** 2 / (2 * len(self.in_array))
+
+
+class WithoutBrackets(assignment.SquareLoss):
+    says = "/ (2 * M) needs its brackets"
+
+    def forward(self):
+        super().forward()
+        return np.sum((self.in_array - self.labels) ** 2) / 2 * len(self.in_array)
+
+
+class AnyNumber(assignment.SquareLoss):
+    says = "What forward returns is"
+
+    def forward(self):
+        return 1.234 * super().forward()

@@ -120,13 +120,13 @@ def load(folder: Path) -> dict[str, Any]:
     Raises BrokenLibraryError, with the line, when that does not work.
     """
     path = folder / FILE
-    text = path.read_text(encoding="utf-8") if path.exists() else BEGINNING
+    text = _text(path)
     namespace: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
     try:
         exec(compile(text, str(path), "exec", dont_inherit=True), namespace)
     except SyntaxError as error:
         raise BrokenLibraryError(f"{FILE}, line {error.lineno}: {error.msg}; mend it, or delete the file") from None
-    except Exception as error:  # the student may have written anything in there
+    except (Exception, SystemExit) as error:  # the student may have written anything in there
         raise BrokenLibraryError(
             f"{FILE} could not be run: {type(error).__name__}: {error}; mend it, or delete the file"
         ) from None
@@ -139,7 +139,7 @@ def keep(folder: Path, piece: Piece) -> None:
     Raises BrokenLibraryError when the file cannot be read as Python; it is left alone then.
     """
     path = folder / FILE
-    lines = (path.read_text(encoding="utf-8") if path.exists() else BEGINNING).splitlines(keepends=True)
+    lines = _text(path).splitlines(keepends=True)
     text = piece.text.rstrip() + "\n"
     for node in _definitions("".join(lines)):
         if node.name == piece.name:
@@ -156,8 +156,14 @@ def names(folder: Path) -> set[str]:
 
     Raises BrokenLibraryError when it cannot be read as Python.
     """
-    path = folder / FILE
-    return {node.name for node in _definitions(path.read_text(encoding="utf-8"))} if path.exists() else set()
+    return {node.name for node in _definitions(_text(folder / FILE))}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.exists() else BEGINNING
+    except UnicodeDecodeError:
+        raise BrokenLibraryError(f"{FILE} is not text in UTF-8; save it as that, or delete the file") from None
 
 
 def _definitions(text: str) -> list[Definition]:

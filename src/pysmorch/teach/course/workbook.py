@@ -222,14 +222,19 @@ def _shown(path: Path) -> Path:
         return path
 
 
-def run_command(script: Path) -> str:
-    """What to type to run a script with the Python that runs this."""
+def run_command(*arguments: str | Path) -> str:
+    """What to type to run a script, or a module with -m, with the Python that runs this."""
     here = Path(sys.executable)
     found = shutil.which("python")
     python = Path("python") if found and Path(found).parent == here.parent else here
     with contextlib.suppress(ValueError):
         python = python.relative_to(Path.cwd())
-    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in (python, _shown(script)))
+    return quoted(python, *(_shown(a) if isinstance(a, Path) else a for a in arguments))
+
+
+def quoted(*parts: str | Path) -> str:
+    """Parts of a command as one types them."""
+    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in parts)
 
 
 def _in_ipython() -> bool:

@@ -24,7 +24,8 @@ from utility import check, library, reward, show, sketch
 # $$ \delta_{ik} = \frac{\partial L}{\partial y_{ik}} , $$
 #
 # that is, how much the loss reacts when $y_{ik}$ moves. From it the layer has to make two things: the gradient
-# for $W$, which it keeps as `self.G`, and the gradient for $X$, which it hands to the layer before.
+# for $W$, which it keeps as `self.G`, and the gradient for $X$, which it keeps as `self.pass_back` and hands to the
+# layer before.
 #
 # The chain rule says: to see how $L$ reacts to some number $z$, follow every path by which $z$ gets to $L$, and
 # add them up.
@@ -73,9 +74,9 @@ class Linear:
 
     def __init__(self, in_layer, num_out_features):
         self.in_layer = in_layer
-        num_data, num_in_features = in_layer.out_dims
-        self.out_dims = (num_data, num_out_features)
-        self.W = np.random.randn(num_in_features, num_out_features) / np.sqrt(num_in_features)
+        num_rows, num_features = in_layer.out_dims
+        self.out_dims = (num_rows, num_out_features)
+        self.W = np.random.randn(num_features, num_out_features) / np.sqrt(num_features)
 
     def forward(self):
         self.in_array = self.in_layer.forward()
@@ -88,12 +89,12 @@ class Linear:
     def backward(self, dwnstrm):
         # BLANK
         # self.G = ...  # the gradient for W
-        # input_grad = ...  # the gradient for X
+        # self.pass_back = ...  # the gradient for X
         # SOLUTION
         self.G = self.in_array.T @ dwnstrm
-        input_grad = dwnstrm @ self.W.T
+        self.pass_back = dwnstrm @ self.W.T
         # END
-        self.in_layer.backward(input_grad)
+        self.in_layer.backward(self.pass_back)
 
 
 # %%

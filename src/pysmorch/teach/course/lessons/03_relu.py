@@ -64,11 +64,11 @@ class Relu:
 
     def backward(self, dwnstrm):
         # BLANK
-        # input_grad = ...  # the gradient for X
+        # self.pass_back = ...  # the gradient for X
         # SOLUTION
-        input_grad = dwnstrm * (self.in_array > 0)
+        self.pass_back = dwnstrm * (self.in_array > 0)
         # END
-        self.in_layer.backward(input_grad)
+        self.in_layer.backward(self.pass_back)
 
 
 # %%

@@ -64,13 +64,13 @@ class Bias:
     def backward(self, dwnstrm):
         # BLANK
         # self.G = ...  # the gradient for W, in the shape of W
-        # input_grad = ...  # the gradient for X
+        # self.pass_back = ...  # the gradient for X
         # SOLUTION
         axes = tuple(range(dwnstrm.ndim - 1))
         self.G = dwnstrm.sum(axis=axes).reshape(1, -1)
-        input_grad = dwnstrm
+        self.pass_back = dwnstrm
         # END
-        self.in_layer.backward(input_grad)
+        self.in_layer.backward(self.pass_back)
 
 
 # %%

@@ -107,7 +107,8 @@ class Conv2d:
                 padded_grad[:, a : a + height, b : b + width] += dwnstrm @ self.W[a, b].T
                 # END
         before = (self.kernel_size - 1) // 2
-        self.in_layer.backward(padded_grad[:, before : before + height, before : before + width])
+        self.pass_back = padded_grad[:, before : before + height, before : before + width]
+        self.in_layer.backward(self.pass_back)
 
 
 # %%

@@ -100,14 +100,14 @@ class Normalize:
         axes = tuple(range(dwnstrm.ndim - 1))
         if self.training:
             # BLANK
-            # input_grad = ...  # the gradient for X
+            # self.pass_back = ...  # the gradient for X
             # SOLUTION
             y = self.out_array
-            input_grad = (dwnstrm - dwnstrm.mean(axis=axes) - y * (dwnstrm * y).mean(axis=axes)) / self.std
+            self.pass_back = (dwnstrm - dwnstrm.mean(axis=axes) - y * (dwnstrm * y).mean(axis=axes)) / self.std
             # END
         else:
-            input_grad = dwnstrm / self.std
-        self.in_layer.backward(input_grad)
+            self.pass_back = dwnstrm / self.std
+        self.in_layer.backward(self.pass_back)
 
 
 # %%
@@ -143,12 +143,12 @@ class Scale:
         axes = tuple(range(dwnstrm.ndim - 1))
         # BLANK
         # self.G = ...  # the gradient for W, in the shape of W
-        # input_grad = ...  # the gradient for X
+        # self.pass_back = ...  # the gradient for X
         # SOLUTION
         self.G = (dwnstrm * self.in_array).sum(axis=axes).reshape(1, -1)
-        input_grad = dwnstrm * self.W
+        self.pass_back = dwnstrm * self.W
         # END
-        self.in_layer.backward(input_grad)
+        self.in_layer.backward(self.pass_back)
 
 
 # %%

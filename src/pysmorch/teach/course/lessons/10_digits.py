@@ -38,11 +38,11 @@ class Flatten:
 
     def backward(self, dwnstrm):
         # BLANK
-        # input_grad = ...  # in the shape that came in
+        # self.pass_back = ...  # in the shape that came in
         # SOLUTION
-        input_grad = dwnstrm.reshape(self.in_array.shape)
+        self.pass_back = dwnstrm.reshape(self.in_array.shape)
         # END
-        self.in_layer.backward(input_grad)
+        self.in_layer.backward(self.pass_back)
 
 
 # %%
@@ -106,9 +106,11 @@ class MaxPool2d:
         square_grads = np.where(places == largest[..., None], dwnstrm[..., None], 0)
         # END
         cut = square_grads.reshape(num_data, rows, columns, channels, size, size).transpose(0, 1, 4, 2, 5, 3)
-        input_grad = np.zeros(self.in_array.shape)
-        input_grad[:, : rows * size, : columns * size] = cut.reshape(num_data, rows * size, columns * size, channels)
-        self.in_layer.backward(input_grad)
+        self.pass_back = np.zeros(self.in_array.shape)
+        self.pass_back[:, : rows * size, : columns * size] = cut.reshape(
+            num_data, rows * size, columns * size, channels
+        )
+        self.in_layer.backward(self.pass_back)
 
 
 # %%
