@@ -97,7 +97,7 @@ template <class T> class Filtering : public Operation<T> {
                     for (int half = 0; half < WIDE<T>; half += LANES<T>) {
                         T* to = y + (i * channels + k) * WIDE<T> + half;
                         const Vec<T> v = load(to) + b_[k];
-                        store(to, activation_ == Activation::relu ? vmax<T>(v, Vec<T>{}) : v);
+                        store(to, activation_ == Activation::relu ? vmax<T>(Vec<T>{}, v) : v);
                     }
         if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
     }
