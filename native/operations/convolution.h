@@ -46,15 +46,19 @@ template <class T> class Filtering : public Operation<T> {
             bias_gradient(s, updater, work);
             return;
         }
-        const size_t from = task.first * stride(), count = (task.last - task.first) * stride();
-        const size_t shards = s.panels * shards_of_panel(s.panels);
-        const T* sums = sums_.get();
-        for (size_t i = 0; i < count; i += LANES<T>) {
-            Vec<T> total = load(sums + from + i);
-            for (size_t shard = 1; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
-            store(work.c + i, total);
+        const size_t rows = task.last - task.first, shards = s.panels * shards_of_panel(s.panels);
+        // One row may be longer than there is room, several are not.
+        for (size_t column = 0; column < stride(); column += Workspace<T>::SIZE) {
+            const size_t from = task.first * stride() + column, count = std::min(rows * stride() - column, Workspace<T>::SIZE);
+            const T* sums = sums_.get();
+            for (size_t i = 0; i < count; i += LANES<T>) {
+                Vec<T> total = load(sums + from + i);
+                for (size_t shard = 1; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
+                store(work.c + i, total);
+            }
+            const size_t K = g_.out_channels;
+            updater.take(place_ + task.first * K + column, K, rows, std::min(K - column, Workspace<T>::SIZE), work.c, stride());
         }
-        updater.take(place_ + task.first * g_.out_channels, g_.out_channels, task.last - task.first, g_.out_channels, work.c, stride());
     }
 
   protected:
