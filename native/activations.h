@@ -47,7 +47,7 @@ template <class T> void activate(Activation kind, T slope, const T* x, T* y, siz
     const V zero{};
     switch (kind) {
         case Activation::none: if (x != y) std::memcpy(y, x, n * sizeof(T)); break;
-        case Activation::relu: each_lane(y, x, n, [&](V v) { return vmax<T>(v, zero); }); break;
+        case Activation::relu: each_lane(y, x, n, [&](V v) { return vmax<T>(zero, v); }); break;
         case Activation::leaky_relu: each_lane(y, x, n, [&](V v) { return V(v > zero ? v : v * slope); }); break;
         case Activation::sigmoid: each_lane(y, x, n, [&](V v) { return vsigmoid(v); }); break;
         case Activation::tanh: each_lane(y, x, n, [&](V v) { return vtanh(v); }); break;

@@ -69,6 +69,12 @@ inline int whole_number(const Description& d, const char* name, int least) {
     return int(value);
 }
 
+// Numbers of an image. A value has fewer than 2^31, so that nothing overflows.
+inline size_t numbers_of_image(const Description& d, int height, int width, size_t channels) {
+    require(double(height) * double(width) * double(channels) < 2147483648.0, d.kind + ": the sizes are out of range");
+    return size_t(height) * size_t(width) * channels;
+}
+
 struct Geometry {
     Axis down, across;
     size_t channels, out_channels;
@@ -76,7 +82,10 @@ struct Geometry {
     explicit Geometry(const Description& d)
         : down{whole_number(d, "height", 1), whole_number(d, "out_height", 1), 1, 1, 1, 0},
           across{whole_number(d, "width", 1), whole_number(d, "out_width", 1), 1, 1, 1, 0},
-          channels(size_t(whole_number(d, "channels", 1))), out_channels(size_t(whole_number(d, "out_channels", 1))) {}
+          channels(size_t(whole_number(d, "channels", 1))), out_channels(size_t(whole_number(d, "out_channels", 1))) {
+        numbers_of_image(d, down.size, across.size, channels);
+        numbers_of_image(d, down.out_size, across.out_size, out_channels);
+    }
 
     // With the window, of convolutions and pooling.
     static Geometry of_windows(const Description& d) {
@@ -92,6 +101,9 @@ struct Geometry {
         for (const Axis& a : {g.down, g.across}) {
             const double reach = double(a.out_size) * a.stride + double(a.kernel) * a.dilation + a.pad;
             require(reach < double(1 << 30), d.kind + ": the sizes are out of range");
+            // The zeros behind the image are as many as those before it, or one more.
+            const int64_t padded = int64_t(a.size) + 2 * int64_t(a.pad), covered = int64_t(a.out_size - 1) * a.stride + int64_t(a.kernel - 1) * a.dilation + 1;
+            require(covered <= padded + 1 && covered + a.stride > padded, d.kind + ": the windows do not fit the image");
         }
         return g;
     }

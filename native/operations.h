@@ -65,6 +65,13 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     for (int v : d.inputs)
         require(values[size_t(v)].is_index == (d.kind == "embedding"), "indices go into an embedding, and nothing else does");
     require(!y.is_index, "an operation does not make indices");
+    // No image is larger than the values are, whatever its sizes are said to be.
+    size_t largest = y.cols;
+    for (int v : d.inputs) largest = std::max(largest, values[size_t(v)].cols);
+    for (const char* name : {"height", "width", "out_height", "out_width"}) {
+        const auto size = d.numbers.find(name);
+        require(size == d.numbers.end() || size->second <= double(largest), d.kind + ": the sizes do not fit");
+    }
     std::unique_ptr<Operation<T>> operation;
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)

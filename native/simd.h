@@ -52,6 +52,7 @@ template <> inline void store_part<float>(float* p, Vec<float> v, int n) { _mm51
 template <> inline void store_part<double>(double* p, Vec<double> v, int n) { _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), v); }
 #endif
 
+// Where a lane of either is not a number, that of b is taken.
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> vmin(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 

@@ -16,7 +16,7 @@ template <class T> class Concat final : public Operation<T> {
         const size_t groups = out->cols / K_;
         size_t total = 0;
         for (const Value<T>* v : in) {
-            if (v->cols % groups != 0) return false;
+            if (groups == 0 || v->cols % groups != 0) return false;
             total += v->cols;
         }
         return total == out->cols;

@@ -20,7 +20,7 @@ template <class T> class Filtering : public Operation<T> {
         require(g_.channels % groups_ == 0 && g_.out_channels % groups_ == 0, d.kind + ": the groups do not divide the channels");
         size_t size = 1;
         for (size_t n : d.shape) size *= n;
-        require(W_ && size == taps() * C_ * g_.out_channels, d.kind + ": the weights have another size than the filters");
+        require(W_ && double(size) == double(taps()) * double(C_) * double(g_.out_channels), d.kind + ": the weights have another size than the filters");
         down_into_ = g_.down.all_into();
         across_into_ = g_.across.all_into();
         down_from_ = g_.down.all_from();
@@ -101,7 +101,7 @@ template <class T> class Filtering : public Operation<T> {
                     for (int half = 0; half < WIDE<T>; half += LANES<T>) {
                         T* to = y + (i * channels + k) * WIDE<T> + half;
                         const Vec<T> v = load(to) + b_[k];
-                        store(to, activation_ == Activation::relu ? vmax<T>(v, Vec<T>{}) : v);
+                        store(to, activation_ == Activation::relu ? vmax<T>(Vec<T>{}, v) : v);
                     }
         if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
     }

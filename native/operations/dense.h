@@ -114,7 +114,7 @@ template <class T> class Dense : public Operation<T> {
             for (int j = 0; j < WIDE<T>; j += LANES<T>) {
                 T* to = y + i * WIDE<T> + j;
                 const Vec<T> v = load(to) + b_[f + i];
-                store(to, activation_ == Activation::relu ? vmax<T>(v, zero) : v);
+                store(to, activation_ == Activation::relu ? vmax<T>(zero, v) : v);
             }
         if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, count * WIDE<T>);
     }

@@ -41,7 +41,9 @@ class DenseBf16 final : public Dense<float> {
             const float* x = in[0]->panel(p);
             pair_features(x, D_, x_pairs_.get() + p * D2_ * P);
             Pair* rows = x_rows_.get() + p * D_ * P / 2;
-            for (size_t d = 0; d < D_; ++d) _mm512_storeu_si512(rows + d * P / 2, row_of(load(x + d * P), load(x + d * P + L)));
+            // A matrix unit takes all rows of a panel: what nobody has computed may not be a number, and zero times it neither.
+            const bool two = rows_in<float>(s, p) > L;
+            for (size_t d = 0; d < D_; ++d) _mm512_storeu_si512(rows + d * P / 2, row_of(load(x + d * P), two ? load(x + d * P + L) : Vec<float>{}));
         }
     }
 

@@ -50,7 +50,7 @@ template <class T> class Normalize final : public Operation<T> {
                         const size_t i = (p * out->cols + place * K_ + k) * WIDE<T> + half;
                         V v = (load(x().data + i) - shift[k]) * shift[K_ + k] + shift[2 * K_ + k];
                         if (in.size() > 1) v += load(in[0]->data + i);
-                        store(out->data + i, activation_ == Activation::relu ? vmax<T>(v, V{}) : v);
+                        store(out->data + i, activation_ == Activation::relu ? vmax<T>(V{}, v) : v);
                     }
             T* y = out->panel(p) + first * K_ * WIDE<T>;
             if (activation_ != Activation::none && activation_ != Activation::relu) activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);

@@ -79,6 +79,7 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
         : H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), place_(uint32_t(d.place)) {
         out_H_ = CHANGE == Change::crop ? whole_number(d, "out_height", 1) : H_;
         out_W_ = CHANGE == Change::crop ? whole_number(d, "out_width", 1) : W_;
+        numbers_of_image(d, H_, W_, C_);
         require(out_H_ <= H_ && out_W_ <= W_, d.kind + ": the sizes do not fit");
         if (CHANGE == Change::shift) amount_ = whole_number(d, "pixels", 0);
         if (CHANGE == Change::cutout) amount_ = whole_number(d, "size", 1);

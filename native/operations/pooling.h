@@ -105,7 +105,7 @@ template <class T> class GlobalAverage final : public Operation<T> {
     using V = Vec<T>;
 
     GlobalAverage(const Description& d, const Updater<T>&)
-        : C_(d.channels), places_(size_t(whole_number(d, "height", 1)) * size_t(whole_number(d, "width", 1))) {}
+        : C_(d.channels), places_(numbers_of_image(d, whole_number(d, "height", 1), whole_number(d, "width", 1), C_) / C_) {}
     bool fits() const override { return in[0]->cols == places_ * C_ && out->cols == C_; }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {

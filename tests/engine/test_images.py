@@ -1,0 +1,428 @@
+"""The native program on images against the reference program: any geometry, any batch, any number of threads."""
+
+import copy
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import floor, log2, prod
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pysmorch as ps
+from pysmorch import Data, Network, ShapeError, engine
+from pysmorch.engine.extension import extension
+
+pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
+
+
+@dataclass
+class Case:
+    """A layer with its arguments, and the shape of the examples that go into it."""
+
+    shape: tuple[int, ...]
+    layer: Callable[..., Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, in_layer: Any) -> Any:
+        return self.layer(in_layer, **self.options)
+
+
+def normalized(x, scale, bias, other, activation):
+    """Normalize with what may follow it, all of which becomes one operation."""
+    branch = ps.Bias(x) if other == "a branch in front" else None
+    y = ps.Normalize(x)
+    y = ps.Scale(y) if scale else y
+    y = ps.Bias(y) if bias else y
+    if other == "the input":
+        y = ps.Add(y, x)
+    elif other == "the input in front":
+        y = ps.Add(x, y)
+    elif other == "a branch in front":
+        y = ps.Add(branch, y)
+    elif other == "a branch behind":
+        y = ps.Add(y, ps.Scale(x))
+    elif other == "another":
+        y = ps.Add(y, ps.Bias(ps.Normalize(ps.Scale(x))))
+    elif other == "itself":
+        y = ps.Add(y, y)
+    return y if activation is None else activation(y)
+
+
+def twice(x, num_filters, **options):
+    """Two convolutions, and what comes in beside them."""
+    channels = x.out_dims[-1]
+    y = ps.Relu(ps.Bias(ps.Conv2d(x, num_filters, 3, **options)))
+    y = ps.Bias(ps.Conv2d(y, channels, 3, **options))
+    return ps.Tanh(ps.Add(x, y)) if y.out_dims == x.out_dims else ps.Tanh(y)
+
+
+SIZES = st.integers(1, 12)
+CHANNELS = st.integers(1, 40)
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+KERNELS = st.tuples(st.integers(1, 5), st.integers(1, 5))
+PADDINGS = st.one_of(st.sampled_from(["same", "valid"]), st.integers(0, 3), st.tuples(st.integers(0, 4), st.integers(0, 4)))
+BATCHES = st.one_of(st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 64]), st.integers(1, 70))
+
+
+@st.composite
+def images(draw, channels=CHANNELS):
+    return draw(SIZES), draw(SIZES), draw(channels)
+
+
+@st.composite
+def channels_and_filters(draw):
+    """Channels, filters and groups: one group; one for each channel, with one filter or more; groups of any sizes."""
+    kind = draw(st.sampled_from(["one group", "depthwise", "with multiplier", "groups"]))
+    if kind == "one group":
+        return draw(CHANNELS), draw(CHANNELS), 1
+    if kind == "depthwise":
+        groups = draw(CHANNELS)
+        return groups, groups, groups
+    if kind == "with multiplier":
+        groups = draw(st.integers(1, 20))
+        return groups, groups * draw(st.integers(2, 3)), groups
+    groups = draw(st.integers(2, 5))
+    return groups * draw(st.integers(1, 8)), groups * draw(st.integers(1, 8)), groups
+
+
+def fitting(case):
+    """The case, with the padding that always fits where its own leaves nothing."""
+    try:
+        case(Data(shape=(None, *case.shape)))
+    except ShapeError:
+        case.options["padding"] = "same"
+    return case
+
+
+@st.composite
+def convolutions(draw):
+    channels, num_filters, groups = draw(channels_and_filters())
+    shape = (draw(SIZES), draw(SIZES), channels)
+    options = {"kernel_size": draw(KERNELS), "stride": draw(PAIRS), "padding": draw(PADDINGS), "dilation": draw(PAIRS)}
+    return fitting(Case(shape, ps.Conv2d, {"num_filters": num_filters, "groups": groups} | options))
+
+
+@st.composite
+def convolutions_of_sequences(draw):
+    channels, num_filters, groups = draw(channels_and_filters())
+    options = {name: draw(st.integers(1, 3)) for name in ("stride", "dilation")}
+    options["kernel_size"] = draw(st.integers(1, 5))
+    options["padding"] = draw(st.one_of(st.sampled_from(["same", "valid"]), st.integers(0, 3)))
+    case = Case((draw(st.integers(1, 30)), channels), ps.Conv1d, {"num_filters": num_filters, "groups": groups} | options)
+    return fitting(case)
+
+
+@st.composite
+def transposed_convolutions(draw):
+    shape = (draw(st.integers(1, 7)), draw(st.integers(1, 7)), draw(CHANNELS))
+    options = {"kernel_size": draw(KERNELS), "stride": draw(PAIRS), "padding": draw(PADDINGS), "dilation": draw(PAIRS)}
+    return fitting(Case(shape, ps.ConvTranspose2d, {"num_filters": draw(CHANNELS)} | options))
+
+
+@st.composite
+def convolutions_of_3_by_3(draw):
+    """Those that take the way of fewer products (winograd.h)."""
+    channels = st.one_of(st.integers(8, 24), st.sampled_from([8, 9, 16, 31, 32, 33, 64]))
+    shape = (draw(st.integers(1, 9)), draw(st.integers(1, 9)), draw(channels))
+    layer = draw(st.sampled_from([ps.Conv2d, twice]))
+    options = {"padding": draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))}
+    if layer is ps.Conv2d:
+        options["kernel_size"] = 3
+    case = Case(shape, layer, {"num_filters": draw(channels)} | options)
+    return fitting(case)
+
+
+@st.composite
+def poolings(draw, layer):
+    size = draw(KERNELS)
+    padding = draw(st.one_of(st.sampled_from(["same", "valid"]), st.tuples(*(st.integers(0, n - 1) for n in size))))
+    options = {"size": size, "stride": draw(st.one_of(st.none(), PAIRS)), "padding": padding}
+    return fitting(Case(draw(images()), layer, options))
+
+
+@st.composite
+def normalizations_of_groups(draw):
+    groups = draw(st.integers(1, 8))
+    return Case(draw(images(st.integers(1, 6).map(lambda n: n * groups))), ps.GroupNormalize, {"num_groups": groups})
+
+
+def cases(layer, images=images(), **options):
+    """Cases of a layer for any image, with options that do not depend on it."""
+    return st.builds(Case, images, st.just(layer), st.fixed_dictionaries(options))
+
+
+@st.composite
+def crops(draw):
+    height, width, channels = draw(images())
+    size = draw(st.integers(1, height)), draw(st.integers(1, width))
+    return Case((height, width, channels), ps.RandomCrop, {"size": size})
+
+
+NONE_TO_THREE = st.integers(0, 3)
+OTHERS = ["the input", "the input in front", "a branch in front", "a branch behind", "another", "itself"]
+CASES = {
+    "Conv2d": convolutions(),
+    "Conv2d of 3 by 3": convolutions_of_3_by_3(),
+    "Conv1d": convolutions_of_sequences(),
+    "ConvTranspose2d": transposed_convolutions(),
+    "MaxPool2d": poolings(ps.MaxPool2d),
+    "AvgPool2d": poolings(ps.AvgPool2d),
+    "GlobalAvgPool2d": cases(ps.GlobalAvgPool2d),
+    "Upsample2d": cases(ps.Upsample2d, images(st.integers(1, 20)), factor=PAIRS),
+    "Pad2d": cases(ps.Pad2d, padding=st.tuples(*[st.tuples(NONE_TO_THREE, NONE_TO_THREE)] * 2)),
+    "Normalize": cases(
+        normalized,
+        scale=st.booleans(),
+        bias=st.booleans(),
+        other=st.sampled_from([None, None, None, *OTHERS]),
+        activation=st.sampled_from([None, ps.Relu, ps.Sigmoid, ps.Tanh, ps.Silu]),
+    ),
+    "GroupNormalize": normalizations_of_groups(),
+    "LayerNormalize": cases(ps.LayerNormalize),
+    "Dropout": cases(ps.Dropout, rate=st.sampled_from([0.0, 0.3, 0.9]), channelwise=st.booleans()),
+    "Rescale": cases(ps.Rescale, scale=st.sampled_from([0.5, -2.0]), shift=st.sampled_from([0.0, 0.25])),
+    "RandomShift": cases(ps.RandomShift, pixels=st.integers(1, 14)),
+    "RandomFlip": cases(ps.RandomFlip, rate=st.sampled_from([0.0, 0.5, 1.0])),
+    "RandomCrop": crops(),
+    "Cutout": cases(ps.Cutout, size=st.integers(1, 14)),
+}
+BEHIND = {
+    "nothing": lambda x: x,
+    "Bias": ps.Bias,
+    "Relu": ps.Relu,
+    "Sigmoid": ps.Sigmoid,
+    "Bias and Relu": lambda x: ps.Relu(ps.Bias(x)),
+    "Bias and Sigmoid": lambda x: ps.Sigmoid(ps.Bias(x)),
+    "Bias and Tanh": lambda x: ps.Tanh(ps.Bias(x)),
+    "Bias and Mish": lambda x: ps.Mish(ps.Bias(x)),
+}
+
+
+def network_with(case, behind="nothing", beside=None, on_data=False):
+    """A network with a layer in the middle: what it hands back reaches weights of every pixel's own.
+
+    `beside` says whether another layer looks at the same values, and hands back before or after the layer.
+    """
+    with ps.weights_from(0):
+        if on_data:
+            x = Data(shape=(None, *case.shape))
+        else:
+            x = ps.Reshape(ps.Bias(ps.Linear(Data(shape=(None, 3)), prod(case.shape))), case.shape)
+        parts = [flat(BEHIND[behind](case(x)))]
+        if beside:
+            parts.insert(beside == "in front", flat(ps.Scale(x)))
+        out = ps.Concat(*parts) if beside else parts[0]
+        return Network(ps.SquareLoss(ps.dense(out, 2, activation=None)))
+
+
+def flat(layer):
+    return ps.Flatten(layer) if len(layer.out_dims) > 2 else layer
+
+
+def has_exact_sums(network):
+    """Whether sums of numbers with few bits are exact. Means over a batch are not, nor are tiles of filters of 3 x 3."""
+    return not any(
+        isinstance(layer, ps.Normalize) or getattr(layer, "kernel_size", None) == (3, 3) for layer in network.layers
+    )
+
+
+def on_a_grid(network):
+    """Round weights to few bits, so that rounding moves nothing over a kink or a tie in a first step."""
+    for layer in network.layers:
+        if getattr(layer, "has_parameters", False) and layer.W.std() > 0:
+            grid = 2.0 ** (floor(log2(layer.W.std())) - 2)
+            layer.W[:] = np.round(layer.W / grid) * grid
+    return network
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def everything_of(network, history):
+    """What training has left behind, each kind of numbers in one array."""
+    layers = [layer for layer in network.layers if getattr(layer, "has_parameters", False)]
+    state = [a.ravel() for layer in network.layers for a in layer.state.values()]
+    return {
+        "loss": np.array(history["loss"]),
+        "W": np.concatenate([layer.W.ravel() for layer in layers]),
+        "G": np.concatenate([layer.G.ravel() for layer in layers]),
+        "state": np.concatenate(state) if state else np.zeros(0),
+    }
+
+
+def assert_same_training(make, X, y, rtol, **options):
+    """Train on both paths; all numbers of a kind agree up to a part of the largest. Returns both networks."""
+    options = {"epochs": 1, "seed": 3, "dtype": "float64"} | options
+    found = []
+    for path in ("reference", "native"):
+        network = make()
+        history = network.fit(X, y, optimizer=ps.SGD(0.001, momentum=0.9), engine=path, **options)
+        found.append((network, everything_of(network, history)))
+    (reference, expected), (native, same) = found
+    for name, array in expected.items():
+        np.testing.assert_allclose(same[name], array, rtol=0, atol=rtol * np.abs(array).max(initial=0), err_msg=name)
+    return reference, native
+
+
+@pytest.mark.parametrize("kind", CASES)
+@given(
+    data=st.data(),
+    batch=BATCHES,
+    behind=st.sampled_from([*BEHIND]),
+    beside=st.sampled_from([None, "in front", "behind"]),
+    on_data=st.booleans(),
+    rest=st.integers(0, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_layers_of_any_geometry_train_as_on_the_reference_path(kind, data, batch, behind, beside, on_data, rest):
+    case = data.draw(CASES[kind])
+    rows = batch + min(rest, batch)  # two steps at most: with more, small differences grow
+    X, y = numbers(rows, *(case.shape if on_data else (3,))), numbers(rows, 2, seed=1)
+    exact = has_exact_sums(network_with(case, behind, beside, on_data))
+    if exact:
+        X = np.round(4 * X) / 4
+
+    def make():
+        network = network_with(case, behind, beside, on_data)
+        return on_a_grid(network) if exact else network
+
+    assert_same_training(make, X, y, batch_size=batch, rtol=1e-11)
+    if exact or not any(isinstance(layer, ps.Relu) for layer in make().layers):
+        assert_same_training(make, X[:batch], y[:batch], batch_size=batch, dtype="float32", rtol=1e-5 if exact else 1e-4)
+
+
+@pytest.mark.parametrize("kind", CASES)
+@given(data=st.data(), rows=BATCHES, behind=st.sampled_from([*BEHIND]), dtype=st.sampled_from([np.float32, np.float64]))
+@settings(max_examples=15, deadline=None)
+def test_layers_of_any_geometry_predict_as_on_the_reference_path(kind, data, rows, behind, dtype):
+    case = data.draw(CASES[kind])
+    network = network_with(case, behind, on_data=True)
+    for layer in network.layers:
+        for name, array in layer.state.items():
+            array[:] = 1 + 0.3 * numbers(*array.shape, seed=len(name))
+        if layer.has_parameters:
+            layer.replace_parameters(layer.W.astype(dtype))
+    X = numbers(rows, *case.shape).astype(dtype)
+    outputs = network.predict(X)
+    assert network.predictor.is_native
+    expected, rtol = network.predict(X, engine="reference"), 1e-5 if dtype == np.float32 else 1e-13
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=rtol * max(np.abs(expected).max(), 1))
+    # A row has the same bits alone, in a part, and in another order.
+    for part in (slice(0, 1), slice(rows // 2, rows), slice(None, None, -1)):
+        np.testing.assert_array_equal(network.predict(X[part].copy()), outputs[part])
+
+
+def all_layers():
+    """A network with every layer for images, and as much work for a row that threads share it."""
+    with ps.weights_from(0):
+        images = Data(shape=(None, 9, 8, 3))
+        x = ps.RandomCrop(ps.Pad2d(ps.Rescale(images, 0.5, 0.1), ((1, 0), (2, 1))), (9, 8))
+        x = ps.Cutout(ps.RandomFlip(ps.RandomShift(x, 1)), 3)
+        early = ps.conv(x, 17, kernel_size=(2, 3), activation=ps.Tanh)
+        x = ps.Dropout(ps.conv_norm(early, 24), 0.2, channelwise=True)
+        x = ps.models.residual(ps.models.residual(x, 24), 32, stride=2)
+        x = ps.Bias(ps.LayerNormalize(ps.models.inverted_residual(x, 32, expansion=2)))
+        x = ps.Relu(ps.Bias(ps.ConvTranspose2d(x, 16, 3, stride=2, padding=1)))
+        x = ps.GroupNormalize(ps.Conv2d(ps.Concat(x, ps.conv(early, 16, (1, 2), padding="valid")), 24, 2, groups=8), 4)
+        x = ps.Upsample2d(ps.MaxPool2d(ps.Silu(x), 3, stride=2), (1, 2))
+        sequences = ps.Sigmoid(ps.Conv1d(ps.Reshape(ps.AvgPool2d(x, (1, 2)), (-1, 24)), 9, 3, stride=2, dilation=2))
+        out = ps.Concat(ps.GlobalAvgPool2d(x), ps.Flatten(sequences))
+        return Network(ps.CrossEntropy(ps.dense(ps.dense(out, 33), 3, activation=None)))
+
+
+def classes(rows, count=3):
+    return np.random.default_rng(1).integers(0, count, rows)
+
+
+def bits_of(network):
+    layers = [layer for layer in network.layers if getattr(layer, "has_parameters", False)]
+    arrays = [a for layer in layers for a in (layer.W, layer.G)] + [a for x in network.layers for a in x.state.values()]
+    return b"".join(array.tobytes() for array in arrays)
+
+
+has_bf16 = pytest.mark.skipif(not engine.has_bf16(), reason="this processor has no instructions for bfloat16")
+NUMBERS = {
+    "float32": {"dtype": "float32"},
+    "float64": {"dtype": "float64"},
+    "bf16": {"precision": "bf16"},
+}
+EACH_KIND_OF_NUMBERS = pytest.mark.parametrize(
+    "options", [pytest.param(options, marks=has_bf16 if name == "bf16" else (), id=name) for name, options in NUMBERS.items()]
+)
+
+
+@EACH_KIND_OF_NUMBERS
+@pytest.mark.parametrize("batch", [1, 31, 32, 64, 100])
+def test_neither_threads_nor_another_run_change_a_bit(batch, options):
+    rows = batch + batch // 2 + 1  # the last batch of an epoch is smaller
+    X, y = numbers(rows, 9, 8, 3), classes(rows)
+    found = set()
+    for threads in (1, 2, 3, 4, 3):
+        network = all_layers()
+        network.fit(X, y, epochs=2, batch_size=batch, seed=0, threads=threads, engine="native", **options)
+        found.add(bits_of(network))
+    assert len(found) == 1
+
+
+def program_for(network, X, y, dtype="float32", precision="float32"):
+    data = engine.Dataset.checked(network.inputs, network.loss, X, y, None, "X")
+    return engine.NativeProgram(network.loss, ps.SGD(), dtype, 0, data, threads=2, bf16=precision == "bf16"), data
+
+
+@EACH_KIND_OF_NUMBERS
+def test_what_earlier_batches_left_behind_plays_no_part(options):
+    """A panel has room for more rows than a small batch, and values make room for others when they are not needed any more."""
+    X, y = numbers(100, 9, 8, 3), classes(100)
+    network = all_layers()
+    program, data = program_for(network, X, y, **options)
+    for size in (100, 3, 70, 17, 16, 1, 64, 33):
+        alone = copy.deepcopy(network)
+        fresh, _ = program_for(alone, X, y, **options)
+        fresh.num_steps = program.num_steps
+        for each in (program, fresh):
+            each.train(data, np.arange(size), size, [0.05], 0)
+        assert bits_of(network) == bits_of(alone)
+
+
+@EACH_KIND_OF_NUMBERS
+def test_a_batch_that_came_to_nothing_finite_leaves_nothing_behind(options):
+    X, y = numbers(70, 9, 8, 3), classes(70)
+    network = all_layers()
+    program, data = program_for(network, X, y, **options)
+    alone = copy.deepcopy(network)
+    fresh, _ = program_for(alone, X, y, **options)
+    with_bias = next(layer for layer in network.layers if isinstance(layer, ps.Bias))
+    good, states = with_bias.W.copy(), [copy.deepcopy(layer.state) for layer in network.layers]
+    with_bias.W[:] = np.nan
+    with pytest.raises(ps.NonFiniteError):
+        program.train(data, np.arange(70), 70, [0.05], 0)
+    with_bias.W[:] = good
+    for layer, state in zip(network.layers, states, strict=True):
+        layer.state = state
+    for size in (5, 17, 64):
+        for each in (program, fresh):
+            each.train(data, np.arange(size), size, [0.05], 0)
+        assert bits_of(network) == bits_of(alone)
+
+
+def test_a_fork_trains_to_the_same_bits():
+    functions = "".join(map(inspect.getsource, (all_layers, numbers, classes, bits_of)))
+    code = functions + (
+        "def run():\n"
+        "    network = all_layers()\n"
+        "    network.fit(numbers(70, 9, 8, 3), classes(70), epochs=2, seed=0, threads=2, batch_size=64, engine='native')\n"
+        "    return bits_of(network)\n"
+        "first = run()\n"
+        "child = os.fork()\n"
+        "if child == 0: os._exit(0 if run() == first else 1)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    imports = "import numpy as np, os, sys, pysmorch as ps\nfrom pysmorch import Data, Network\n"
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", imports + code], check=False, timeout=60).returncode == 0
