@@ -13,10 +13,10 @@ def describe() -> dict[str, object]:
     model, flags = platform.processor() or platform.machine(), ""
     try:
         with open("/proc/cpuinfo") as file:
-            fields = dict(line.split(":", 1) for line in file if ":" in line)
-        model = next(v.strip() for k, v in fields.items() if k.strip() == "model name")
-        flags = next(v for k, v in fields.items() if k.strip() == "flags")
-    except (OSError, StopIteration):
+            fields = {k.strip(): v.strip() for k, v in (line.split(":", 1) for line in file if ":" in line)}
+        model = f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})"
+        flags = fields["flags"]
+    except (OSError, KeyError):
         pass
     known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -30,6 +30,12 @@ def table(name: str, unit: str) -> list[str]:
     return lines
 
 
+def place(name: str) -> str:
+    """Return the machine that something was measured on."""
+    about = results(name)["machine"]
+    return f"{about['cores']} cores of an {about['processor']} processor ({', '.join(about['instructions'])})"
+
+
 def images() -> list[str]:
     """Return the tables of networks for images, as far as they were measured."""
     lines = []
@@ -43,7 +49,7 @@ def images() -> list[str]:
     if (HERE / "results" / "lenet.json").exists():
         lenet = results("lenet")
         lines += [
-            f"LeNet trained for {lenet['epochs']} epochs on 8,000 images of MNIST, means of {lenet['seeds']} seeds:",
+            f"LeNet trained for {lenet['epochs']} epochs on 8,000 images of MNIST, tested on 2,000, means of {lenet['seeds']} seeds:",
             "",
             "| | test accuracy | seconds |",
             "|---|---|---|",
@@ -53,6 +59,8 @@ def images() -> list[str]:
             ),
             "",
         ]
+    if lines and place("images") != place("training"):
+        lines += [f"Networks for images were measured on {place('images')}.", ""]
     return lines
 
 
@@ -70,8 +78,7 @@ def figures() -> str:
         "",
         *table("prediction", "µs a call"),
         "",
-        f"Measured side by side on {about['cores']} cores of an {about['processor']} processor ({', '.join(about['instructions'])}), "
-        f"{about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
+        f"Measured side by side on {place('training')}, {about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
     ]
     mnist = results("mnist")
     accuracy = {name: statistics.mean(values) for name, values in mnist["accuracy"].items()}

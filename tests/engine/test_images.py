@@ -66,7 +66,9 @@ SIZES = st.integers(1, 12)
 CHANNELS = st.integers(1, 40)
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
 KERNELS = st.tuples(st.integers(1, 5), st.integers(1, 5))
-PADDINGS = st.one_of(st.sampled_from(["same", "valid"]), st.integers(0, 3), st.tuples(st.integers(0, 4), st.integers(0, 4)))
+PADDINGS = st.one_of(
+    st.sampled_from(["same", "valid"]), st.integers(0, 3), st.tuples(st.integers(0, 4), st.integers(0, 4))
+)
 BATCHES = st.one_of(st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 64]), st.integers(1, 70))
 
 
@@ -114,7 +116,9 @@ def convolutions_of_sequences(draw):
     options = {name: draw(st.integers(1, 3)) for name in ("stride", "dilation")}
     options["kernel_size"] = draw(st.integers(1, 5))
     options["padding"] = draw(st.one_of(st.sampled_from(["same", "valid"]), st.integers(0, 3)))
-    case = Case((draw(st.integers(1, 30)), channels), ps.Conv1d, {"num_filters": num_filters, "groups": groups} | options)
+    case = Case(
+        (draw(st.integers(1, 30)), channels), ps.Conv1d, {"num_filters": num_filters, "groups": groups} | options
+    )
     return fitting(case)
 
 
@@ -152,9 +156,9 @@ def normalizations_of_groups(draw):
     return Case(draw(images(st.integers(1, 6).map(lambda n: n * groups))), ps.GroupNormalize, {"num_groups": groups})
 
 
-def cases(layer, images=images(), **options):
+def cases(layer, of=None, **options):
     """Cases of a layer for any image, with options that do not depend on it."""
-    return st.builds(Case, images, st.just(layer), st.fixed_dictionaries(options))
+    return st.builds(Case, images() if of is None else of, st.just(layer), st.fixed_dictionaries(options))
 
 
 @st.composite
@@ -295,7 +299,9 @@ def test_layers_of_any_geometry_train_as_on_the_reference_path(kind, data, batch
 
     assert_same_training(make, X, y, batch_size=batch, rtol=1e-11)
     if exact or not any(isinstance(layer, ps.Relu) for layer in make().layers):
-        assert_same_training(make, X[:batch], y[:batch], batch_size=batch, dtype="float32", rtol=1e-5 if exact else 1e-4)
+        assert_same_training(
+            make, X[:batch], y[:batch], batch_size=batch, dtype="float32", rtol=1e-5 if exact else 1e-4
+        )
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -354,7 +360,8 @@ NUMBERS = {
     "bf16": {"precision": "bf16"},
 }
 EACH_KIND_OF_NUMBERS = pytest.mark.parametrize(
-    "options", [pytest.param(options, marks=has_bf16 if name == "bf16" else (), id=name) for name, options in NUMBERS.items()]
+    "options",
+    [pytest.param(options, marks=has_bf16 if name == "bf16" else (), id=name) for name, options in NUMBERS.items()],
 )
 
 
@@ -425,4 +432,6 @@ def test_a_fork_trains_to_the_same_bits():
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     imports = "import numpy as np, os, sys, pysmorch as ps\nfrom pysmorch import Data, Network\n"
-    assert subprocess.run([sys.executable, "-W", "ignore", "-c", imports + code], check=False, timeout=60).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-W", "ignore", "-c", imports + code], check=False, timeout=60).returncode == 0
+    )
