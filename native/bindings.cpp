@@ -221,7 +221,7 @@ template <class T> class Face {
         if (shapes_.size() != 2 || !unchanged()) return nb::none();
         const View in(X.ptr(), PyBUF_ND | PyBUF_FORMAT);
         const std::vector<Py_ssize_t>&row = shapes_[0], &result = shapes_[1];
-        if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.is<T>() || !std::equal(row.begin(), row.end(), in.buffer.shape + 1)) return nb::none();
+        if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.template is<T>() || !std::equal(row.begin(), row.end(), in.buffer.shape + 1)) return nb::none();
         const size_t count = size_t(in.buffer.shape[0]);
         if (count == 0 || program_.predict_work(count) > QUICK) return nb::none();
         const T* numbers = static_cast<const T*>(in.buffer.buf);
@@ -234,7 +234,7 @@ template <class T> class Face {
         Py_DECREF(shape);
         if (!out.is_valid()) throw nb::python_error();
         const View to(out.ptr(), PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
-        if (!to.held || !to.is<T>()) return nb::none();
+        if (!to.held || !to.template is<T>()) return nb::none();
         // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) return nb::none();

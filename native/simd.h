@@ -18,12 +18,14 @@ namespace pysmorch {
 
 template <class T> struct VectorOf;
 template <> struct VectorOf<float> {
-    typedef float type __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(4), may_alias));
-    typedef int32_t mask __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(4), may_alias));
+    typedef float type __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
+    typedef int32_t mask __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
+    typedef float stored __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(4), may_alias));
 };
 template <> struct VectorOf<double> {
-    typedef double type __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(8), may_alias));
-    typedef int64_t mask __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(8), may_alias));
+    typedef double type __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
+    typedef int64_t mask __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
+    typedef double stored __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(8), may_alias));
 };
 template <class T> using Vec = typename VectorOf<T>::type;
 template <class T> using Mask = typename VectorOf<T>::mask;
@@ -31,8 +33,9 @@ template <class T> using Mask = typename VectorOf<T>::mask;
 // Numbers in a vector.
 template <class T> constexpr int LANES = PYSMORCH_VECTOR_BYTES / sizeof(T);
 
-template <class T> inline Vec<T> load(const T* p) { return *reinterpret_cast<const Vec<T>*>(p); }
-template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<Vec<T>*>(p) = v; }
+// Numbers lie anywhere in memory; only variables of type Vec are aligned like vectors.
+template <class T> inline Vec<T> load(const T* p) { return *reinterpret_cast<const typename VectorOf<T>::stored*>(p); }
+template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<typename VectorOf<T>::stored*>(p) = v; }
 template <class T> inline Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
 // The first n lanes, the others zero; nothing behind them is touched.
