@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import pysmorch as ps
 from pysmorch import Data, Network, ShapeError, engine
 from pysmorch.engine.extension import extension
+from tests.engine.test_native import INSTRUCTIONS, skip_without
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 
@@ -288,7 +289,8 @@ def assert_same_training(make, X, y, rtol, **options):
 def test_layers_of_any_geometry_train_as_on_the_reference_path(kind, data, batch, behind, beside, on_data, rest):
     case = data.draw(CASES[kind])
     rows = batch + min(rest, batch)  # two steps at most: with more, small differences grow
-    X, y = numbers(rows, *(case.shape if on_data else (3,))), numbers(rows, 2, seed=1)
+    X = numbers(rows, *(case.shape if on_data else (3,)))
+    y = 10 + numbers(rows, 2, seed=1)  # far from the outputs: a small difference would have few right digits
     exact = has_exact_sums(network_with(case, behind, beside, on_data))
     if exact:
         X = np.round(4 * X) / 4
@@ -435,3 +437,178 @@ def test_a_fork_trains_to_the_same_bits():
     assert (
         subprocess.run([sys.executable, "-W", "ignore", "-c", imports + code], check=False, timeout=60).returncode == 0
     )
+
+
+def two_branches(x):
+    left = ps.Sigmoid(ps.Bias(ps.Conv2d(x, 5, (1, 3))))
+    right = ps.MaxPool2d(ps.batch_norm(ps.Conv2d(x, 5, (3, 1))), 3, stride=1, padding="same")
+    return ps.Multiply(left, right)
+
+
+def u_shaped(x, enlarged):
+    """Down to half the size and back up, with the early map beside the late one."""
+    early = ps.conv_norm(x, 9)
+    late = ps.conv(ps.MaxPool2d(early), 16)
+    return ps.conv(ps.Concat(enlarged(late), early), 8)
+
+
+GRAPHS = {
+    "Add(x, bn(x))": lambda x: ps.Add(x, ps.batch_norm(x)),
+    "Add(bn(x), x)": lambda x: ps.Add(ps.batch_norm(x), x),
+    "Add(bn(a), bn(b))": lambda x: ps.Relu(
+        ps.Add(ps.batch_norm(ps.Conv2d(x, 9, 3)), ps.batch_norm(ps.Conv2d(x, 9, 1)))
+    ),
+    "Add(y, y)": lambda x: (lambda y: ps.Relu(ps.Add(y, y)))(ps.batch_norm(ps.Conv2d(x, 9, 3))),
+    "Add(a, b, c)": lambda x: ps.Tanh(ps.Add(ps.batch_norm(x), x, ps.Scale(x))),
+    "shortcut behind": lambda x: ps.Relu(ps.Add(ps.conv_norm(ps.conv_norm(x, 12), 12, activation=None), x)),
+    "shortcut in front": lambda x: ps.Relu(ps.Add(x, ps.conv_norm(ps.conv_norm(x, 12), 12, activation=None))),
+    "shortcut of 1 by 1": lambda x: ps.models.residual(x, 16, stride=2),
+    "three blocks": lambda x: ps.models.residual(ps.models.residual(ps.models.residual(x, 12), 12), 12),
+    "inverted block": lambda x: ps.models.inverted_residual(x, 12),
+    "two branches": two_branches,
+    "two branches side by side": lambda x: ps.Concat(
+        ps.conv(x, 7), ps.conv(x, 6, (1, 1)), ps.AvgPool2d(x, 3, 1, "same")
+    ),
+    "U with Upsample2d": lambda x: u_shaped(x, ps.Upsample2d),
+    "U with ConvTranspose2d": lambda x: u_shaped(x, lambda y: ps.Relu(ps.Bias(ps.ConvTranspose2d(y, 9, 2, stride=2)))),
+    "one value in many places": lambda x: ps.Concat(x, ps.Relu(x), ps.Scale(x), ps.Conv2d(x, 9, 3), ps.Normalize(x)),
+    "Dropout between": lambda x: ps.Add(
+        ps.Dropout(ps.conv(x, 12), 0.3, channelwise=True), ps.RandomFlip(ps.Rescale(x, 2))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(("rows", "size"), [(7, 4), (70, 10)], ids=["small", "large"])
+def test_graphs_of_any_form_train_as_on_the_reference_path(name, rows, size):
+    """The large ones have so many numbers that values and gradients share room."""
+
+    def make():
+        with ps.weights_from(0):
+            x = ps.Tanh(ps.Conv2d(Data(shape=(None, size, size, 3)), 12, 2))
+            return Network(ps.CrossEntropy(ps.dense(ps.Flatten(GRAPHS[name](x)), 3, activation=None)))
+
+    X = numbers(rows + rows // 2, size, size, 3)
+    reference, native = assert_same_training(make, X, classes(len(X)), batch_size=rows, rtol=1e-11)
+    np.testing.assert_allclose(native.predict(X), reference.predict(X, engine="reference"), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (ps.models.lenet, (7, 5, 1)),
+        (ps.models.resnet20, (8, 9, 3)),
+        (ps.models.mobilenet_small, (9, 8, 3)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_known_models_train_as_on_the_reference_path(make, shape):
+    def network():
+        with ps.weights_from(0):
+            return Network(ps.CrossEntropy(make(Data(shape=(None, *shape)), 4)))
+
+    X = numbers(40, *shape)
+    reference, native = assert_same_training(network, X, classes(40, 4), batch_size=20, rtol=1e-9)
+    np.testing.assert_allclose(native.predict(X), reference.predict(X, engine="reference"), rtol=1e-7, atol=1e-7)
+
+
+def test_a_network_with_every_layer_trains_as_on_the_reference_path():
+    X = numbers(150, 9, 8, 3)
+    reference, native = assert_same_training(all_layers, X, classes(150), batch_size=70, epochs=2, rtol=1e-9)
+    np.testing.assert_allclose(native.predict(X), reference.predict(X, engine="reference"), rtol=1e-7, atol=1e-7)
+
+
+def test_more_filters_than_a_thread_has_room_for_train_as_on_the_reference_path():
+    def make():
+        with ps.weights_from(0):
+            x = ps.Bias(ps.Conv2d(Data(shape=(None, 1, 1, 2)), 41_000, 1))
+            return Network(ps.SquareLoss(ps.Linear(ps.Flatten(ps.ConvTranspose2d(x, 2, 1)), 1)))
+
+    assert_same_training(make, numbers(5, 1, 1, 2), numbers(5, 1), rtol=1e-11)
+
+
+@has_bf16
+@pytest.mark.parametrize(("channels", "num_filters"), [(8, 8), (9, 13), (31, 17), (33, 40), (64, 24), (256, 250)])
+@pytest.mark.parametrize("batch", [1, 15, 33])
+def test_products_of_bfloat16_stay_near_those_of_float32(channels, num_filters, batch):
+    """In two steps the weights go the same way up to 3 % of it; a bfloat16 has 8 bits."""
+
+    def make():
+        with ps.weights_from(0):
+            x = ps.conv(Data(shape=(None, 5, 6, 2)), channels, activation=ps.Tanh)
+            x = ps.conv(ps.conv(x, num_filters, activation=ps.Tanh), channels, activation=ps.Tanh)
+            return Network(ps.SquareLoss(ps.dense(ps.Flatten(ps.AvgPool2d(x)), 3, activation=None)))
+
+    def changes(precision):
+        network, before = make(), make()
+        options = {"optimizer": ps.SGD(0.001), "epochs": 2, "batch_size": batch, "seed": 0, "threads": 3}
+        network.fit(numbers(batch, 5, 6, 2), numbers(batch, 3, seed=1), precision=precision, engine="native", **options)
+        return [network.parameters[name] - W.astype(np.float32) for name, W in before.parameters.items()]
+
+    for exact, near in zip(changes("float32"), changes("bf16"), strict=True):
+        assert 0 < np.linalg.norm(near - exact) < 0.03 * np.linalg.norm(exact)
+
+
+@has_bf16
+def test_a_network_for_images_learns_as_well_with_bfloat16():
+    X, y = numbers(600, 8, 8, 1), classes(600, 4)
+    for image, corner in zip(X, y, strict=True):
+        image[4 * (corner // 2) :, 4 * (corner % 2) :][:4, :4] += 1
+    accuracies = {}
+    for precision in ("float32", "bf16", "auto"):
+        with ps.weights_from(0):
+            x = ps.conv_norm(ps.conv(Data(shape=(None, 8, 8, 1)), 9), 11)
+            network = Network(ps.CrossEntropy(ps.dense(ps.Flatten(ps.MaxPool2d(x)), 4, activation=None)))
+        history = network.fit(X, y, epochs=6, optimizer=ps.Adam(0.005), seed=0, precision=precision)
+        accuracies[precision] = history["accuracy"][-1]
+    assert accuracies["float32"] > 0.9
+    assert accuracies["bf16"] == accuracies["auto"]
+    assert abs(accuracies["bf16"] - accuracies["float32"]) < 0.02
+
+
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_every_set_of_instructions_that_this_processor_has_is_right(instructions, monkeypatch):
+    skip_without(instructions)
+    monkeypatch.setenv("PYSMORCH_INSTRUCTIONS", instructions)
+    X = numbers(50, 9, 8, 3)
+    _, native = assert_same_training(all_layers, X, classes(50), batch_size=33, rtol=1e-9)
+    np.testing.assert_allclose(native.predict(X), native.predict(X, engine="reference"), rtol=1e-9, atol=1e-9)
+    smooth = GRAPHS["two branches side by side"]
+
+    def make():
+        with ps.weights_from(0):
+            return Network(ps.SquareLoss(ps.dense(ps.Flatten(smooth(Data(shape=(None, 6, 5, 3)))), 2, activation=None)))
+
+    assert_same_training(make, numbers(50, 6, 5, 3), numbers(50, 2), dtype="float32", rtol=1e-4)
+
+
+def layouts(X):
+    """The same numbers in other orders in memory, and where nobody may write."""
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    wide = np.repeat(np.repeat(X, 2, axis=1), 3, axis=3)
+    return [
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=0)[::2],
+        wide[:, ::2, :, 1::3],
+        X[:, ::-1].copy()[:, ::-1],
+        read_only,
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int16, np.float32, np.float16, ">f4", ">i8", bool])
+def test_images_of_any_dtype_and_layout_train_and_predict_as_on_the_reference_path(dtype):
+    X = np.random.default_rng(0).integers(0, 2 if dtype is bool else 256, (40, 5, 4, 3)).astype(dtype)
+
+    def make():
+        with ps.weights_from(0):
+            x = ps.Rescale(Data(shape=(None, 5, 4, 3)), 1 / 255, -0.5)
+            return Network(ps.CrossEntropy(ps.dense(ps.Flatten(ps.conv(x, 6)), 3, activation=None)))
+
+    reference, native = assert_same_training(make, X, classes(40), rtol=1e-11)
+    outputs, bits = native.predict(X), bits_of(native)
+    np.testing.assert_allclose(outputs, reference.predict(X, engine="reference"), rtol=1e-11)
+    for same in layouts(X):
+        np.testing.assert_array_equal(native.predict(same), outputs)
+        _, again = assert_same_training(make, same, classes(40), rtol=1e-11)
+        assert bits_of(again) == bits
