@@ -10,8 +10,6 @@
 
 namespace pysmorch::winograd {
 
-// Vectors lie in memory as the processor likes them: a template does not know that those of simd.h may lie anywhere.
-//
 // Every transform is one along the columns and then one along the rows. These are the ones along a line, whose entries are `from` apart
 // where they come from and `step` where they go.
 struct FourByFour {

@@ -142,7 +142,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         for (size_t c = first; c < last; c += PAIRS ? 2 : 1)
             for (size_t k = 0; k < K_; k += L) {
                 if constexpr (PAIRS) {
-                    alignas(64) Vec<T> u[POINTS], v[POINTS]{};
+                    Vec<T> u[POINTS], v[POINTS]{};
                     transform_filter(c, k, false, u, side_by_side);
                     if (c + 1 < C_) transform_filter(c + 1, k, false, v, side_by_side);
                     store_filters(c, k, u, v);
@@ -186,7 +186,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const Patch patch(x, top, left, zeros_.get());
         const size_t point = point_of(entries(x.channels));
         if constexpr (PAIRS) {
-            alignas(64) Vec<T> v[POINTS], w[POINTS]{};
+            Vec<T> v[POINTS], w[POINTS]{};
             for (size_t c = 0; c < x.channels; c += 2)
                 for (size_t half = 0; half < P; half += L) {
                     patch.transform(c * P + half, v, side_by_side);
@@ -202,7 +202,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     void transform_patch_of_rows(const Image& x, ptrdiff_t top, ptrdiff_t left, S* to, size_t point) const {
         const Patch patch(x, top, left, zeros_.get());
         if constexpr (PAIRS) {
-            alignas(64) Vec<T> v[POINTS], w[POINTS];
+            Vec<T> v[POINTS], w[POINTS];
             for (size_t c = 0; c < x.channels; ++c) {
                 patch.transform(c * P, v, side_by_side);
                 patch.transform(c * P + L, w, side_by_side);
@@ -258,7 +258,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                         winograd::to_places<F>(product, vectors(y.at(ptrdiff_t(TILE * r), ptrdiff_t(j)) + i), y.steps());
                         continue;
                     }
-                    alignas(64) Vec<T> places[TILE * TILE];
+                    Vec<T> places[TILE * TILE];
                     winograd::to_places<F>(product, places, {TILE, 1});
                     for (size_t a = 0; a < rows; ++a)
                         for (size_t b = 0; b < columns; ++b) {
@@ -316,7 +316,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             for (size_t lane = 0; lane < lanes; lane += PAIRS ? 2 : 1)
                 for (size_t k = 0; k < wide; k += L) {
                     if constexpr (PAIRS) {
-                        alignas(64) Vec<T> v[POINTS], w[POINTS]{};
+                        Vec<T> v[POINTS], w[POINTS]{};
                         transform(lane, k, v, side_by_side);
                         if (lane + 1 < lanes) transform(lane + 1, k, w, side_by_side);
                         for (size_t t = 0; t < POINTS; ++t) store_pairs(to + t * point + lane / 2 * KP_ + block + k, v[t], w[t]);
