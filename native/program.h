@@ -73,7 +73,9 @@ template <class T> class Program {
         reserve(largest, count);
         Result result;
         Barrier barrier(count);
-        std::atomic<bool> stop{false};
+        // An exception (there was no memory) ends the step for all threads; until they meet, they go on.
+        FirstError error;
+        std::atomic<bool> broken{false}, stop{false};
         std::vector<Counter> next(static_cast<size_t>(count));
         on_threads(count, [&](int thread) {
             Workspace<T>& work = *workspaces_[size_t(thread)];
@@ -90,15 +92,18 @@ template <class T> class Program {
                     const bool now = is_by_feature(item, s);
                     if (now || by_feature || item.meet) barrier.wait();
                     by_feature = now;
-                    run(item, s, now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread), epoch, labels, work);
+                    if (!error.none([&] { run(item, s, now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread), epoch, labels, work); }))
+                        broken.store(true, std::memory_order_relaxed);
                 }
                 barrier.wait();
+                if (broken.load(std::memory_order_relaxed)) return;
                 Sums total;
                 for (size_t p = 0; p < s.panels; ++p) {
-                    total.loss += sums_[p].loss;
-                    total.metric += sums_[p].metric;
-                    total.weight += sums_[p].weight;
-                    total.bad |= sums_[p].bad;
+                    const Sums& sums = sums_.get()[p];
+                    total.loss += sums.loss;
+                    total.metric += sums.metric;
+                    total.weight += sums.weight;
+                    total.bad |= sums.bad;
                 }
                 const bool failed = total.bad || !std::isfinite(total.loss);
                 if (thread == 0) account(result, total, s, failed, b);
@@ -109,7 +114,8 @@ template <class T> class Program {
                     const int owner = (thread + i) % count;
                     const size_t last = tasks_for(owner, count).second;
                     for (size_t t; (t = next[size_t(owner)].task.fetch_add(1, std::memory_order_relaxed)) < last;)
-                        operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work);
+                        if (!error.none([&] { operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work); }))
+                            stop.store(true, std::memory_order_relaxed);
                 }
                 if (clipped) {
                     clip(barrier, thread, count);
@@ -121,6 +127,7 @@ template <class T> class Program {
                 if (stop.load(std::memory_order_relaxed)) return;
             }
         });
+        error.rethrow();
         return result;
     }
 
@@ -225,6 +232,7 @@ template <class T> class Program {
             if (!values[v].is_index) places_[v].size = size;
             if (values[v].needs_grad) places_[count + v].size = size;
             all += places_[v].size + places_[count + v].size;
+            if (all > (size_t(1) << 60)) throw std::bad_alloc();   // before it is too large for a number
         }
         for (int v : inputs) value(&values[size_t(v)]).use(0, 0);
         value(&values[size_t(loss.spec.value)]).use(at_loss, at_loss);
@@ -314,7 +322,7 @@ template <class T> class Program {
             else value.data = all + places_[v].offset;
             if (value.needs_grad) value.grad = all + places_[values.size() + v].offset;
         }
-        sums_.assign(panels, {});
+        sums_.get(panels);
         loss.reserve(values[size_t(loss.spec.value)].cols, panels);
         for (auto& op : operations) op->reserve(panels);
         while (workspaces_.size() < size_t(threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
@@ -354,9 +362,10 @@ template <class T> class Program {
             for (size_t p = range.first; p < range.last; ++p) gather(s, epoch, labels.order, p);
         } else if (item.op == LOSS) {
             for (size_t p = range.first; p < range.last; ++p) {
-                const bool bad = sums_[p].bad;
-                sums_[p] = loss.panel(s, labels, values[size_t(loss.spec.value)], p);
-                sums_[p].bad |= bad;
+                Sums& sums = sums_.get()[p];
+                const bool bad = sums.bad;
+                sums = loss.panel(s, labels, values[size_t(loss.spec.value)], p);
+                sums.bad |= bad;
             }
         } else if (item.back) {
             operations[size_t(item.op)]->backward(s, range, item.phase, work);
@@ -366,7 +375,7 @@ template <class T> class Program {
     }
 
     void gather(const Step& s, const Epoch& epoch, const int64_t* order, size_t p) {
-        sums_[p].bad = false;
+        sums_.get()[p].bad = false;
         const int lanes = rows_in<T>(s, p);
         for (size_t i = 0; i < inputs.size(); ++i) {
             const Value<T>& value = values[size_t(inputs[i])];
@@ -381,7 +390,7 @@ template <class T> class Program {
                 for (const auto& op : operations)
                     for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
                         if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
-                            sums_[p].bad = true;
+                            sums_.get()[p].bad = true;
                             to[k] = 0;
                         }
             }
@@ -443,7 +452,7 @@ template <class T> class Program {
     std::vector<Item> items_;
     std::vector<Task> tasks_;
     std::vector<double> upto_, norms_;
-    std::vector<Sums> sums_;
+    Buffer<Sums> sums_;
     std::vector<std::unique_ptr<Workspace<T>>> workspaces_;
     std::vector<Place> places_;
     Buffer<T> room_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -61,9 +62,33 @@ class Barrier {
     std::condition_variable wake_;
 };
 
+// The first exception of several threads, to be thrown again where all of them have ended.
+class FirstError {
+  public:
+    // Returns whether f went through.
+    template <class F> bool none(F&& f) {
+        try {
+            f();
+            return true;
+        } catch (...) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (!error_) error_ = std::current_exception();
+            return false;
+        }
+    }
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
 // Runs body(0) here and body(1) ... body(count - 1) on threads of their own, and waits for all. Nobody begins before all
 // threads are there, so that a thread that cannot be made is an exception and not a wait without end.
 // Threads live for one call only (a call is many steps), so that there is nothing to mend after a fork.
+// What a body throws is thrown here, when all have ended: a body that others wait for must not throw.
 template <class Body> void on_threads(int count, Body&& body) {
     if (count == 1) {
         body(0);
@@ -71,6 +96,7 @@ template <class Body> void on_threads(int count, Body&& body) {
     }
     std::atomic<int> gate{0};
     std::vector<std::thread> threads;
+    FirstError error;
     auto open = [&](int value) {
         gate.store(value, std::memory_order_release);
         gate.notify_all();
@@ -80,7 +106,7 @@ template <class Body> void on_threads(int count, Body&& body) {
         for (int t = 1; t < count; ++t)
             threads.emplace_back([&, t] {
                 gate.wait(0);
-                if (gate.load(std::memory_order_acquire) > 0) body(t);
+                if (gate.load(std::memory_order_acquire) > 0) error.none([&] { body(t); });
             });
     } catch (...) {
         open(-1);
@@ -88,8 +114,9 @@ template <class Body> void on_threads(int count, Body&& body) {
         throw;
     }
     open(1);
-    body(0);
+    error.none([&] { body(0); });
     for (std::thread& thread : threads) thread.join();
+    error.rethrow();
 }
 
 }  // namespace pysmorch

@@ -20,7 +20,7 @@ template <class T, bool PAD> class MovePlaces final : public Operation<T> {
         } else {
             g_.down.stride = whole_number(d, "stride_height", 1);
             g_.across.stride = whole_number(d, "stride_width", 1);
-            require(g_.down.out_size == g_.down.size * g_.down.stride && g_.across.out_size == g_.across.size * g_.across.stride, d.kind + ": the sizes do not fit");
+            for (const Axis& a : {g_.down, g_.across}) require(a.out_size == int64_t(a.size) * a.stride, d.kind + ": the sizes do not fit");
         }
     }
     bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
@@ -83,17 +83,17 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
         require(out_H_ <= H_ && out_W_ <= W_, d.kind + ": the sizes do not fit");
         if (CHANGE == Change::shift) amount_ = whole_number(d, "pixels", 0);
         if (CHANGE == Change::cutout) amount_ = whole_number(d, "size", 1);
-        if (CHANGE == Change::flip) threshold_ = uint64_t(std::nearbyint(d.number("rate") * 4294967296.0));
+        if (CHANGE == Change::flip) threshold_ = d.threshold();
     }
     bool fits() const override { return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_; }
 
-    void reserve(size_t panels) override { moves_.resize(panels * WIDE<T>); }
+    void reserve(size_t panels) override { moves_.get(panels * WIDE<T>); }
 
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         for (size_t p = r.first; p < r.last; ++p) {
             std::memset(out->panel(p), 0, out->cols * WIDE<T> * sizeof(T));
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                Move& m = moves_[p * WIDE<T> + size_t(lane)];
+                Move& m = moves_.get()[p * WIDE<T> + size_t(lane)];
                 m = drawn(s, p * WIDE<T> + size_t(lane));
                 each(m, [&](size_t from, size_t to) { out->panel(p)[to * WIDE<T> + size_t(lane)] = in[0]->panel(p)[from * WIDE<T> + size_t(lane)]; });
             }
@@ -104,7 +104,7 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
         for (size_t p = r.first; p < r.last; ++p) {
             if (this->first[0]) std::memset(in[0]->grad_panel(p), 0, in[0]->cols * WIDE<T> * sizeof(T));
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane)
-                each(moves_[p * WIDE<T> + size_t(lane)], [&](size_t from, size_t to) {
+                each(moves_.get()[p * WIDE<T> + size_t(lane)], [&](size_t from, size_t to) {
                     in[0]->grad_panel(p)[from * WIDE<T> + size_t(lane)] += out->grad_panel(p)[to * WIDE<T> + size_t(lane)];
                 });
         }
@@ -168,7 +168,7 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
     uint32_t place_;
     int amount_ = 0;
     uint64_t threshold_ = 0;
-    std::vector<Move> moves_;
+    Buffer<Move> moves_;
 };
 
 }  // namespace pysmorch

@@ -10,6 +10,8 @@ import pysmorch as ps
 from pysmorch import Data, Network, models
 from pysmorch.engine import step_memory
 from pysmorch.engine.extension import extension
+from tests.engine.test_image_descriptions import LAYERS, LOSS, lowered
+from tests.engine.test_native import without_sanitizers
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 
@@ -19,6 +21,7 @@ def resnet(size=32):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@without_sanitizers
 @pytest.mark.parametrize("name", ["lenet", "resnet20"])
 def test_the_summary_says_what_a_training_step_takes(name):
     code = (
@@ -59,3 +62,13 @@ def test_a_network_that_is_not_native_has_no_line_about_memory():
     assert (
         "a training step with 128 rows takes" in Network(ps.SquareLoss(ps.Linear(Data(shape=(None, 3)), 2))).summary()
     )
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_any_number_of_rows_takes_is_counted_and_not_taken(name):
+    values, operation, _ = lowered(LAYERS[name]())
+    program = extension().Program32(values, [operation], [0], LOSS)
+    many, more = program.memory(2**28, 1), program.memory(2**31 - 1, 1)
+    numbers = sum(value["cols"] for value in values) * 4
+    assert 2 * numbers * 2**28 < many < 8 * (numbers + 2**7) * 2**28
+    assert 7.9 * many < more < 8.1 * many

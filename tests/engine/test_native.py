@@ -1,8 +1,10 @@
 """The native program against the reference program, which is the specification."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -16,6 +18,10 @@ from pysmorch.engine.extension import extension
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
+without_sanitizers = pytest.mark.skipif(
+    any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")),
+    reason="a sanitizer takes memory of its own and needs all addresses",
+)
 
 OPTIMIZERS = {
     "SGD": lambda: ps.SGD(0.05),
@@ -307,6 +313,17 @@ def test_a_layer_whose_operation_the_extension_lacks_trains_and_predicts_on_the_
 PARAMETERS = np.zeros(8, np.float32)
 
 
+def value(cols, needs_grad=True):
+    return {"cols": cols, "needs_grad": needs_grad, "is_index": False}
+
+
+def misaligned(array):
+    """The same numbers, one byte behind where they should lie."""
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    room[1:] = array.view(np.uint8).ravel()
+    return room[1:].view(array.dtype).reshape(array.shape)
+
+
 def face(**changes):
     """The extension's own class, with a small network, so that wrong arguments can be handed to it."""
     arguments = {
@@ -390,6 +407,12 @@ LOSS = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
         {"operations": [operation(kind="concat")]},
         {"operations": [operation(kind="embedding")]},
         {"operations": [operation(kind="scale")]},
+        {"values": [value(3), value(2, needs_grad=False)]},
+        {"values": [value(0), value(2)], "operations": [operation(weights=PARAMETERS[:0].reshape(0, 2))]},
+        {"values": [value(3), value(0)], "operations": [operation(weights=PARAMETERS[:0].reshape(3, 0), bias=None)]},
+        {"operations": [operation(bias=PARAMETERS[4:6])]},
+        {"operations": [operation(weights=misaligned(PARAMETERS)[:6].reshape(3, 2))]},
+        {"values": [value(2), value(2)], "operations": [operation(kind="relu", inputs=[0, 0])]},
         {"operations": [operation(activation="gelu")]},
         {"operations": [operation(activation="no such thing")]},
         {"operations": [{"kind": "linear"}]},
@@ -398,6 +421,11 @@ LOSS = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
         {"inputs": [0, 0]},
         {"states": [np.zeros(8, np.float32)]},
         {"rate_factors": np.zeros(3, np.float32)},
+        {"rate_factors": np.zeros(8)},
+        {"decay_factors": np.zeros(16, np.float32)[::2]},
+        {"gradients": misaligned(PARAMETERS)},
+        {"loss": LOSS | {"kind": 2, "delta": -1.0}},
+        {"loss": LOSS | {"kind": 2, "delta": np.nan}},
         {"loss": LOSS | {"value": 9}},
         {"loss": LOSS | {"kind": 3}},
         {"loss": LOSS | {"kind": 8}},
@@ -424,6 +452,13 @@ def test_descriptions_that_do_not_fit_are_refused_by_the_extension(changes):
         {"labels": np.zeros((5, 3), np.float32)},
         {"labels": np.array(1.0, np.float32)},
         {"weights": np.ones(4)},
+        {"weights": np.ones(5, np.float32)},
+        {"weights": np.ones(10)[::2]},
+        {"weights": [1.0] * 5},
+        {"data": [misaligned(np.zeros((5, 3), np.float32))]},
+        {"order": misaligned(np.arange(5))},
+        {"step": -1},
+        {"optimizer_steps": 2**63 - 1},
         {"order": np.array([0, 5])},
         {"order": np.array([-1, 0])},
         {"order": np.array([0.0, 1.0])},
@@ -450,6 +485,113 @@ def test_read_only_data_and_no_rows_are_fine():
         "threads": 2,
     }
     assert face().train([data], np.zeros((5, 2), np.float32), None, **empty)["rows"] == 0
+
+
+@pytest.mark.parametrize("kind", ["dropout", "random_flip"])
+@pytest.mark.parametrize("rate", [-0.1, 1.1, np.nan, np.inf, 1e300])
+def test_a_rate_that_is_no_part_of_all_is_refused(kind, rate):
+    numbers = {"rate": rate, "channelwise": 0.0, "height": 1.0, "width": 1.0}
+    wrong = operation(kind=kind, weights=None, bias=None, numbers=numbers)
+    values = [value(2), value(2)]
+    assert face(values=values, operations=[wrong | {"numbers": numbers | {"rate": 1.0}}]).train(
+        **BATCH | {"data": [np.zeros((5, 2), np.float32)]}
+    )
+    with pytest.raises(ValueError, match="the rate is out of range"):
+        face(values=values, operations=[wrong]).train(**BATCH | {"data": [np.zeros((5, 2), np.float32)]})
+
+
+def test_channels_without_any_room_are_refused():
+    """So many that their number times the rows of a panel is zero again."""
+    many = operation(kind="dropout", weights=None, bias=None, channels=2**60, numbers={"rate": 0.5, "channelwise": 1.0})
+    nothing = {"data": [np.zeros((5, 0), np.float32)], "labels": np.zeros((5, 0), np.float32)}
+    with pytest.raises(ValueError, match="the channels do not fit"):
+        face(values=[value(0), value(0)], operations=[many]).train(**BATCH | nothing)
+    with pytest.raises(ValueError, match="the loss has no outputs"):
+        face(values=[value(0)], operations=[], loss=LOSS | {"kind": 7, "value": 0}).train(**BATCH | nothing)
+
+
+def test_more_room_than_a_number_can_say_is_refused():
+    """Each value is of a size that is possible; so many rows of all of them are not."""
+    sizes = {"height": 1.0, "width": 1.0, "channels": 127.0, "out_height": 1.0, "out_channels": 127.0}
+    numbers = sizes | {"out_width": 2.0**24 - 1, "pad_top": 0.0, "pad_left": 0.0}
+    wide = operation(kind="pad2d", weights=None, bias=None, channels=127, numbers=numbers)
+    values = [value(127)] + [value((2**24 - 1) * 127)] * 8
+    operations = [wide | {"output": i} for i in range(1, 9)]
+    program = extension().Program32(values, operations, [0], LOSS | {"value": 8})
+    with pytest.raises(MemoryError):
+        program.memory(2**31 - 1, 1)
+
+
+def test_two_operations_with_the_same_weights_are_refused():
+    parameters = np.zeros(9, np.float32)
+    tied = {"weights": parameters.reshape(3, 3), "bias": None, "channels": 3}
+    operations = [operation(**tied), operation(inputs=[1], output=2, **tied)]
+    arguments = {"values": [value(3)] * 3, "operations": operations, "loss": LOSS | {"value": 2}}
+    with pytest.raises(ValueError, match="two operations have the same weights"):
+        face(parameters=parameters, gradients=parameters.copy(), **arguments).train(
+            **BATCH | {"labels": np.zeros((5, 3), np.float32)}
+        )
+
+
+def predicting(operations=None):
+    operations = [operation()] if operations is None else operations
+    return extension().Program32([value(3), value(2)], operations, [0], LOSS)
+
+
+def test_the_arrays_of_a_program_stay_when_its_descriptions_go():
+    described = operation(weights=np.ones((3, 2), np.float32), bias=np.ones(2, np.float32))
+    operations, arrays = [described], [weakref.ref(described[name]) for name in ("weights", "bias")]
+    program = predicting(operations)
+    out = np.zeros((1, 2), np.float32)
+    program.memory(1, 1)
+    described.clear()
+    operations.clear()
+    gc.collect()
+    assert all(array() is not None for array in arrays)
+    assert program.predict([np.ones((1, 3), np.float32)], out, 1)
+    assert out.tolist() == [[4.0, 4.0]]
+
+
+def test_arguments_of_training_that_are_refused_change_nothing():
+    parameters = np.ones(8, np.float32)
+    described = operation(weights=parameters[:6].reshape(3, 2), bias=parameters[6:])
+    program = face(parameters=parameters, operations=[described])
+    shrinking = dict.fromkeys(("momentum", "beta1", "beta2", "epsilon", "decay", "clip_norm"), 0.0)
+    shrinking |= {"kind": 0, "nesterov": False, "weight_decay": 1.0}
+    with pytest.raises(ValueError, match="one factor for each parameter"):
+        program.train_with(shrinking, parameters, parameters.copy(), [], 1.0, np.ones(7, np.float32), 0, False)
+    program.train(**BATCH | {"labels": np.ones((5, 2), np.float32)})  # no error, and so no gradient
+    assert (parameters == 1).all()
+
+
+@pytest.mark.parametrize(
+    "shapes", [[(4,), (2,)], [(3,), (1,)], [(3,), (2, 2**62, 4)], [(3,), (-1, -2)], [(3,)], [(3,), (2,), (2,)]]
+)
+def test_shapes_that_are_not_the_programs_are_refused(shapes):
+    with pytest.raises(ValueError, match="the shapes"):
+        predicting().watch([], shapes, np.empty, np.dtype(np.float32))
+
+
+def test_shapes_of_one_input_are_not_for_two():
+    both = operation(kind="add", inputs=[0, 1], output=2, weights=None, bias=None, channels=3)
+    program = extension().Program32([value(3)] * 3, [both], [0, 1], LOSS | {"value": 2})
+    with pytest.raises(ValueError, match="the shapes"):
+        program.watch([], [(3,), (3,)], np.empty, np.dtype(np.float32))
+
+
+def test_what_is_watched_is_a_list_of_the_programs_own():
+    program, watched = predicting(), []
+    program.watch(watched, [(3,), (2,)], np.empty, np.dtype(np.float32))
+    watched.append("nothing to watch")
+    assert program.unchanged()
+    assert program.quick(np.zeros((1, 3), np.float32)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("result", [np.zeros(1, np.float32), np.zeros((1, 2)), None, "text"])
+def test_outputs_have_to_fit_what_is_there_for_them(result):
+    program = predicting()
+    program.watch([], [(3,), (2,)], lambda shape, dtype: result, np.dtype(np.float32))
+    assert program.quick(np.zeros((1, 3), np.float32)) is None
 
 
 def test_an_interrupt_answers_within_a_second_and_leaves_usable_weights():

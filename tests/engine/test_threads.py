@@ -11,6 +11,7 @@ import pysmorch as ps
 from pysmorch.cli.doctor import findings
 from pysmorch.engine import threads
 from pysmorch.engine.extension import extension
+from tests.engine.test_native import without_sanitizers
 
 READ_QUOTA = threads.cpu_quota  # the tests put something else in its place
 
@@ -108,10 +109,7 @@ def test_processes_of_joblib_share_the_cores():
 
 
 @on_linux
-@pytest.mark.skipif(
-    any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")),
-    reason="a sanitizer needs all addresses",
-)
+@without_sanitizers
 def test_a_failed_allocation_is_a_memory_error_and_the_next_call_works():
     assert printed_by(
         "import resource\n"
@@ -124,3 +122,24 @@ def test_a_failed_allocation_is_a_memory_error_and_the_next_call_works():
         "n.fit(X[:8], X[:8], epochs=1, seed=0, engine='native')\n"
         "print(np.isfinite(n.predict(X[:3])).all())\n"
     ) == ["refused", "True"]
+
+
+@on_linux
+@without_sanitizers
+def test_a_failed_allocation_of_one_of_several_threads_is_a_memory_error_and_the_next_call_works():
+    """Prediction puts zeros around an image, here 1 GiB for each thread."""
+    assert printed_by(
+        "import resource\n"
+        "x = ps.Data(shape=(None, 1, 1, 4))\n"
+        "n = ps.Network(ps.SquareLoss(ps.Flatten(ps.Conv2d(x, 2000, 3, padding=8192, stride=8192))))\n"
+        "X = np.ones((100, 1, 1, 4), np.float32)\n"
+        "n.fit(X[:1], np.zeros((1, 8000)), epochs=1, seed=0, engine='native')\n"
+        "ps.set_num_threads(2)\n"
+        "old = resource.getrlimit(resource.RLIMIT_AS)\n"
+        "taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 29), old[1]))\n"
+        "try: n.predict(X)\n"
+        "except MemoryError: print('refused')\n"
+        "y = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 4)), [300], 1, seed=0))).predict(X[:, 0, 0])\n"
+        "print(n.predictor.is_native, np.isfinite(y).all())\n"
+    ) == ["refused", "True", "True"]
