@@ -36,9 +36,16 @@ template <class T> using Matrix = nb::ndarray<T, nb::numpy, nb::ndim<2>, nb::c_c
 template <class T> using Weights = nb::ndarray<T, nb::numpy, nb::c_contig, nb::device::cpu>;
 using Any = nb::ndarray<nb::numpy, nb::c_contig, nb::ro, nb::device::cpu>;
 
+// Numbers lie where the processor expects those of their size.
+template <class A> const A& aligned(const A& array) {
+    require(reinterpret_cast<uintptr_t>(array.data()) % array.itemsize() == 0, "an array is not aligned");
+    return array;
+}
+
 Rows rows_of(const Any& array) {
     Rows rows;
     require(array.ndim() >= 1, "an array of data needs an axis of rows");
+    aligned(array);
     rows.data = array.data();
     rows.count = array.shape(0);
     rows.cols = 1;
@@ -72,6 +79,7 @@ template <class T> class Face {
         p.loss.spec.kind = static_cast<LossKind>(choice(get<int>(loss, "kind"), 8));
         p.loss.spec.value = get<int>(loss, "value");
         p.loss.spec.delta = get<double>(loss, "delta");
+        require(p.loss.spec.delta >= 0, "delta must not be negative");
         p.loss.spec.smoothing = get<double>(loss, "smoothing");
         p.loss.spec.factors = get<std::vector<double>>(loss, "factors");
     }
@@ -82,10 +90,11 @@ template <class T> class Face {
     void train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors,
                     nb::object decay_factors, uint64_t seed, bool bf16) {
         require(!prepared_, "the program is already in use");
-        Updater<T>& u = program_.updater;
+        Updater<T> u;   // becomes the program's when nothing is wrong with it
         u.num_parameters = parameters.shape(0);
+        aligned(parameters), aligned(gradients);
         require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
-        for (const auto& s : states) require(s.shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
+        for (const auto& s : states) require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
         u.spec.kind = static_cast<OptimizerKind>(choice(get<int>(optimizer, "kind"), 4));
         u.spec.momentum = get<double>(optimizer, "momentum");
         u.spec.nesterov = get<bool>(optimizer, "nesterov");
@@ -99,12 +108,13 @@ template <class T> class Face {
         require(states.size() == needed, "the optimizer has another number of states");
         u.state1 = states.size() > 0 ? states[0].data() : nullptr;
         u.state2 = states.size() > 1 ? states[1].data() : nullptr;
-        factors(rate_factors, u.rate_factor, u.rate_factors);
-        factors(decay_factors, u.decay_factor, u.decay_factors);
+        factors(rate_factors, u.num_parameters, u.rate_factor, u.rate_factors);
+        factors(decay_factors, u.num_parameters, u.decay_factor, u.decay_factors);
         u.gradients = gradients.data();
         u.parameters = parameters.data();
-        program_.seed = seed;
         require(!bf16 || (HAS_BF16 && sizeof(T) == 4), "there are no products of bfloat16 here");
+        program_.updater = u;
+        program_.seed = seed;
         bf16_ = bf16;
         kept_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
     }
@@ -126,16 +136,17 @@ template <class T> class Face {
             require(epoch.labels.cols == outputs || (p.loss.spec.kind == LossKind::quantile && epoch.labels.cols == 1),
                     "labels have another length than outputs");
         if (!weights.is_none()) {
-            const auto array = nb::cast<Flat<const double>>(weights);
-            require(array.shape(0) == count, "there must be one weight for each row");
+            const auto array = as<Flat<const double>>(weights, "weights");   // itself, and no copy that would not outlive this block
+            require(aligned(array).shape(0) == count, "there must be one weight for each row");
             epoch.weights = array.data();
         }
-        epoch.order = order.data();
+        epoch.order = aligned(order).data();
         epoch.num_rows = order.shape(0);
         require(batch_size > 0 && batch_size < (size_t(1) << 31), "the size of the batch is out of range");
         epoch.batch_size = batch_size;
         require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size, "there must be one learning rate for each batch");
         epoch.rates = std::move(rates);
+        require(step >= 0 && optimizer_steps >= 0 && step < MOST_STEPS && optimizer_steps < MOST_STEPS, "the number of steps is out of range");
         epoch.first_step = step;
         epoch.optimizer_steps = optimizer_steps;
         for (size_t i = 0; i < epoch.num_rows; ++i)
@@ -173,7 +184,7 @@ template <class T> class Face {
         const std::vector<Rows> rows = rows_for(data);
         const size_t count = out.shape(0);
         for (const Rows& r : rows) require(r.count == count, "data and outputs must have as many rows");
-        require(out.shape(1) == program_.values[size_t(program_.loss.spec.value)].cols, "outputs have another length than the program's");
+        require(aligned(out).shape(1) == program_.values[size_t(program_.loss.spec.value)].cols, "outputs have another length than the program's");
         require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
         nb::gil_scoped_release release;
         std::lock_guard<std::mutex> lock(mutex_);
@@ -183,6 +194,7 @@ template <class T> class Face {
     size_t memory(size_t batch_size, int threads) {
         require(batch_size > 0 && batch_size < (size_t(1) << 31) && threads >= 1 && threads <= 1024, "the size of the batch or the number of threads is out of range");
         prepare();
+        nb::gil_scoped_release release;   // whoever holds the lock may want the interpreter
         std::lock_guard<std::mutex> lock(mutex_);
         return program_.memory(batch_size, threads);
     }
@@ -190,19 +202,26 @@ template <class T> class Face {
     // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the output
     // (none for other networks) and NumPy's function for new arrays, `quick` can do without Python.
     void watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype) {
+        nb::list entries;   // a list of our own, which nobody changes
         for (nb::handle h : watched) {
             const nb::tuple entry = as<nb::tuple>(h, "watched");
             require(entry.size() == 3 && PyDict_Check(entry[0].ptr()), "what is watched must be (dictionary, name, value)");
+            entries.append(entry);
         }
         prepare();
-        watched_ = watched;
+        const Program<T>& p = program_;
+        std::vector<std::vector<Py_ssize_t>> sizes;
+        for (const nb::tuple& shape : shapes) {
+            sizes.emplace_back();
+            for (nb::handle n : shape) sizes.back().push_back(as<Py_ssize_t>(n, "shapes"));
+        }
+        require(sizes.empty() || (sizes.size() == 2 && p.inputs.size() == 1 && !p.values[size_t(p.inputs[0])].is_index &&
+                                  is_shape_of(sizes[0], p.inputs[0]) && is_shape_of(sizes[1], p.loss.spec.value)),
+                "the shapes are not those of the only input and of the output");
+        watched_ = entries;
         empty_ = empty;
         dtype_ = dtype;
-        shapes_.clear();
-        for (const nb::tuple& shape : shapes) {
-            shapes_.emplace_back();
-            for (nb::handle n : shape) shapes_.back().push_back(as<Py_ssize_t>(n, "shapes"));
-        }
+        shapes_ = sizes;
     }
 
     bool unchanged() const {
@@ -234,7 +253,8 @@ template <class T> class Face {
         Py_DECREF(shape);
         if (!out.is_valid()) throw nb::python_error();
         const View to(out.ptr(), PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
-        if (!to.held || !to.template is<T>()) return nb::none();
+        const size_t outputs = program_.values[size_t(program_.loss.spec.value)].cols;
+        if (!to.held || !to.template is<T>() || size_t(to.buffer.len) != count * outputs * sizeof(T)) return nb::none();
         // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) return nb::none();
@@ -245,6 +265,7 @@ template <class T> class Face {
 
   private:
     static constexpr double QUICK = 2e5;   // operations: some microseconds
+    static constexpr int64_t MOST_STEPS = int64_t(1) << 62;
 
     struct View {
         Py_buffer buffer;
@@ -272,14 +293,24 @@ template <class T> class Face {
         made_[size_t(v)] = 1;
     }
 
-    void factors(const nb::object& given, double& one, const T*& each) {
+    static void factors(const nb::object& given, size_t num_parameters, double& one, const T*& each) {
         if (nb::isinstance<nb::float_>(given)) {
             one = nb::cast<double>(given);
             return;
         }
-        const auto array = nb::cast<Flat<T>>(given);
-        require(array.shape(0) == program_.updater.num_parameters, "there must be one factor for each parameter");
+        const auto array = as<Flat<T>>(given, "factors");
+        require(aligned(array).shape(0) == num_parameters, "there must be one factor for each parameter");
         each = array.data();
+    }
+
+    bool is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const {
+        size_t size = 1;
+        for (Py_ssize_t n : shape) {
+            if (n <= 0 || n >= Py_ssize_t(1) << 31) return false;
+            size *= size_t(n);
+            if (size > program_.values[size_t(value)].cols) return false;
+        }
+        return size == program_.values[size_t(value)].cols;
     }
 
     std::vector<Rows> rows_for(const std::vector<Any>& data) const {
@@ -305,6 +336,7 @@ template <class T> class Face {
         const LossSpec& loss = p.loss.spec;
         require(loss.value >= 0 && size_t(loss.value) < made_.size() && made_[size_t(loss.value)] && !p.values[size_t(loss.value)].is_index,
                 "the loss has no input");
+        require(p.values[size_t(loss.value)].cols > 0, "the loss has no outputs");
         require(loss.factors.empty() || loss.factors.size() == p.values[size_t(loss.value)].cols, "the loss needs one factor for each output");
         require(loss.kind != LossKind::quantile || !loss.factors.empty(), "the quantile loss needs quantiles");
         p.prepare();
@@ -326,33 +358,47 @@ template <class T> class Face {
         if (!get<nb::object>(d, "weights").is_none()) {
             const auto W = get<Weights<const T>>(d, "weights");
             for (size_t i = 0; i < W.ndim(); ++i) o.shape.push_back(W.shape(i));
-            o.weights = own(W.data(), W.size());
+            o.weights = own(W);
+            arrays_.append(d["weights"]);
         }
         if (!get<nb::object>(d, "bias").is_none()) {
             const auto b = get<Weights<const T>>(d, "bias");
-            o.bias = own(b.data(), b.size());
+            o.bias = own(b);
             o.bias_size = b.size();
+            arrays_.append(d["bias"]);
         }
+        // Otherwise somebody would look for gradients where there is no room for any.
+        bool needs_grad = o.weights || o.bias;
+        for (int v : o.inputs) needs_grad |= program_.values[size_t(v)].needs_grad;
+        require(!needs_grad || program_.values[size_t(o.output)].needs_grad, "an operation that hands gradients back needs one for its output");
         for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
         for (nb::handle h : get<nb::list>(d, "states")) {
             if (program_.updater.parameters) {
-                const auto state = as<Flat<double>>(h, "states");
+                const auto state = aligned(as<Flat<double>>(h, "states"));
                 o.states.push_back({state.data(), state.size()});
             } else {   // prediction only reads them
-                const auto state = as<Flat<const double>>(h, "states");
+                const auto state = aligned(as<Flat<const double>>(h, "states"));
                 o.states.push_back({const_cast<double*>(state.data()), state.size()});
             }
+            arrays_.append(h);
         }
         return o;
     }
-    const T* own(const T* array, size_t size) const {
+    const T* own(const Weights<const T>& array) {
         const Updater<T>& u = program_.updater;
-        require(!u.parameters || (array >= u.parameters && array + size <= u.parameters + u.num_parameters), "weights lie outside the parameters");
-        return array;
+        const T *begin = aligned(array).data(), *end = begin + array.size();
+        if (u.parameters) {
+            require(begin >= u.parameters && end <= u.parameters + u.num_parameters, "weights lie outside the parameters");
+            for (const auto& [first, last] : taken_) require(end <= first || begin >= last, "two operations have the same weights");
+            taken_.push_back({begin, end});
+        }
+        return begin;
     }
 
-    nb::list operations_;   // their descriptions, with the arrays that the program points into
+    nb::list operations_;   // their descriptions
+    nb::list arrays_;       // those of them that the program points into, whatever becomes of the descriptions
     nb::object kept_;       // the other such arrays
+    std::vector<std::pair<const T*, const T*>> taken_;   // parameters that are weights of an operation
     nb::list watched_;
     nb::object empty_, dtype_;
     std::vector<std::vector<Py_ssize_t>> shapes_;

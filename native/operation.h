@@ -5,6 +5,7 @@
 // all their rows. Whichever way, each number is computed from the same numbers in the same order, so that the number of
 // threads changes who does what, and nothing else. For prediction values are plain rows.
 #pragma once
+#include <cmath>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -138,6 +139,12 @@ struct Description {
         const auto found = numbers.find(name);
         if (found == numbers.end()) throw std::invalid_argument(kind + " needs " + name);
         return found->second;
+    }
+    // How many of the 2^32 random words are below a rate.
+    uint64_t threshold() const {
+        const double rate = number("rate");
+        if (!(rate >= 0 && rate <= 1)) throw std::invalid_argument(kind + ": the rate is out of range");
+        return uint64_t(std::nearbyint(rate * 4294967296.0));
     }
 };
 

@@ -50,12 +50,13 @@ template <class T> const std::unordered_map<std::string, Maker<T>>& makers() {
 template <class T> std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values, const Updater<T>& updater) {
     const auto maker = makers<T>().find(d.kind);
     require(maker != makers<T>().end(), "there is no operation " + d.kind);
-    require(!d.inputs.empty(), d.kind + " needs an input");
+    const bool takes_several = d.kind == "add" || d.kind == "multiply" || d.kind == "concat" || d.kind == "normalize";
+    require(takes_several ? !d.inputs.empty() : d.inputs.size() == 1, d.kind + " has another number of inputs");
     const Value<T>& y = values[size_t(d.output)];
-    require(d.channels > 0 && y.cols % d.channels == 0, d.kind + ": the channels do not fit");
+    require(d.channels > 0 && d.channels <= y.cols && y.cols % d.channels == 0, d.kind + ": the channels do not fit");
     size_t size = 1;
     for (size_t n : d.shape) {
-        require(n < (size_t(1) << 31), d.kind + ": the weights are too large");
+        require(n > 0 && n < (size_t(1) << 31), d.kind + ": the weights have a size that is out of range");
         size *= n;
     }
     const bool needs_matrix = d.kind == "linear" || d.kind == "embedding", needs_row = d.kind == "bias" || d.kind == "scale";

@@ -201,6 +201,8 @@ template <class T> class Filtering : public Operation<T> {
         }
     }
 
+    // Whether an image with its margin has no more numbers than any other image.
+    static bool has_room(size_t rows, size_t row, size_t channels) { return double(rows) * double(row) * double(channels) < 2147483648.0; }
     // An image with a margin of zeros: place (i, j) of it is place (i - top, j - left) of x.
     static const T* with_margin(const T* x, size_t height, size_t width, size_t channels, size_t top, size_t left, size_t new_height, size_t new_width,
                                 Buffer<T>& room) {
@@ -306,7 +308,10 @@ template <class T> class Convolution : public Filtering<T> {
     using Filtering<T>::g_;
     using Filtering<T>::Filtering;
 
-    bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols() && (!this->b_ || this->bias_size_ == g_.out_channels); }
+    bool fits() const override {
+        return in[0]->cols == g_.cols() && out->cols == g_.out_cols() && (!this->b_ || this->bias_size_ == g_.out_channels) &&
+               this->has_room(seen(g_.down), across_with_margin(), g_.channels);
+    }
 
     void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
         const size_t width = size_t(g_.across.out_size), K = g_.out_channels;
@@ -350,9 +355,7 @@ template <class T> class Convolution : public Filtering<T> {
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
         const size_t C = g_.channels, K = g_.out_channels, group = this->C_, height = size_t(down.out_size), width = size_t(across.out_size);
-        const size_t needed = (height - 1) * size_t(down.stride) + size_t((down.kernel - 1) * down.dilation) + 1;
-        const size_t reach = (width - 1) * size_t(across.stride) + size_t((across.kernel - 1) * across.dilation) + 1;
-        const size_t row = std::max(reach, size_t(across.pad + across.size));
+        const size_t needed = seen(down), row = across_with_margin();
         const size_t depth = this->taps() * group, blocks = round_up(this->K_, WIDE<T>);
         Walk walk;
         walk.outer = size_t(down.kernel);
@@ -381,6 +384,11 @@ template <class T> class Convolution : public Filtering<T> {
             this->finish_row(to, height * width, K);
         }
     }
+
+  private:
+    // Places of an image and its margin that the windows see.
+    static size_t seen(const Axis& a) { return size_t(a.out_size - 1) * size_t(a.stride) + size_t((a.kernel - 1) * a.dilation) + 1; }
+    size_t across_with_margin() const { return std::max(seen(g_.across), size_t(g_.across.pad + g_.across.size)); }
 };
 
 // The adjoint: what a Convolution hands back is what this computes, and the other way round.
@@ -391,7 +399,10 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     using Filtering<T>::g_;
     using Filtering<T>::Filtering;
 
-    bool fits() const override { return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() && (!this->b_ || this->bias_size_ == g_.channels); }
+    bool fits() const override {
+        return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() && (!this->b_ || this->bias_size_ == g_.channels) &&
+               this->has_room(with_margins(g_.down), with_margins(g_.across), g_.out_channels);
+    }
 
     void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
         const size_t width = size_t(g_.across.size), C = g_.channels;
@@ -438,9 +449,8 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
         const size_t C = g_.channels, K = g_.out_channels, depth = this->taps() * K;
-        const int top = (down.kernel - 1) * down.dilation / down.stride + 1, left = (across.kernel - 1) * across.dilation / across.stride + 1;
-        const int below = (down.size + down.pad) / down.stride + 1, behind = (across.size + across.pad) / across.stride + 1;
-        const size_t row = size_t(left + std::max(behind, across.out_size)), rows = size_t(top + std::max(below, down.out_size));
+        const int top = margin(down), left = margin(across);
+        const size_t row = with_margins(across), rows = with_margins(down);
         for (size_t r = 0; r < n; ++r) {
             T* to = y.data + r * y.stride;
             const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.out_size), size_t(across.out_size), K, size_t(top), size_t(left), rows, row, work.more);
@@ -467,9 +477,12 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     }
 
   private:
+    // Places in front of the input that taps meet, and those with the input and what is behind it.
+    static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
+    static size_t with_margins(const Axis& a) { return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size)); }
     // All taps that meet a place of the input or of its margin.
     static Taps unbounded(Axis axis, int i) {
-        const int far = (axis.kernel - 1) * axis.dilation / axis.stride + 1;
+        const int far = margin(axis);
         axis.pad += far * axis.stride;
         axis.out_size = (i + axis.pad) / axis.stride + 1;
         Taps t = axis.from(i);

@@ -176,7 +176,7 @@ template <class T> class DropOut final : public Operation<T> {
     using Operation<T>::out;
 
     DropOut(const Description& d, const Updater<T>&)
-        : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(uint64_t(std::nearbyint(d.number("rate") * 4294967296.0))),
+        : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(d.threshold()),
           kept_(T(1) / T(1 - d.number("rate"))) {}
 
     bool hands_back_in_place() const override { return true; }

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import Data
@@ -35,6 +37,7 @@ NOT_READ = {
     "RandomCrop": ("channels", "out_channels"),
 }
 """Sizes that an operation knows from its values."""
+EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 2**12, 2**16 + 1, 2**24 - 1, 2**24, 2**30, 2**31 - 1]
 LIES = [-1.0, 0.5, np.nan, np.inf, 2.0**31, 2.0**63, None, 0.0, 2.0**20, 2.0**29]
 HARMLESS = {"pad_top": [0.0], "pad_left": [0.0], "pixels": [0.0, 2.0**20], "size": [2.0**20]}
 """Images may be shifted, cut out and padded by that much."""
@@ -53,9 +56,9 @@ def lowered(layer):
     return described.values, operation, parameters
 
 
-def run(values, operation, parameters):
+def run(values, operation, parameters, rows=3):
     """Take a step with an operation, and predict with it."""
-    rows, columns = 3, [value["cols"] for value in values]
+    columns = [value["cols"] for value in values]
     description = {"values": values, "operations": [operation], "inputs": [*range(len(values) - 1)]}
     description["loss"] = LOSS | {"value": len(values) - 1}
     data = [np.ones((rows, count), np.float32) for count in columns[:-1]]
@@ -63,7 +66,9 @@ def run(values, operation, parameters):
     training = face(parameters=parameters, gradients=np.zeros_like(parameters), **description)
     training.train(**BATCH | {"data": data, "labels": labels, "order": np.arange(rows), "rates": [0.1]})
     prediction = extension().Program32(*description.values())
-    prediction.predict(data, np.zeros((rows, columns[-1]), np.float32), 1)
+    room = np.full((rows + 2, columns[-1]), 7, np.float32)
+    prediction.predict(data, room[1:-1], 1)
+    assert (room[[0, -1]] == 7).all()
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -90,6 +95,34 @@ def test_a_size_that_is_wrong_is_refused(name, number):
             del operation["numbers"][number]
         with pytest.raises((ValueError, TypeError)):
             run(values, operation, parameters)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@given(data=st.data(), changes=st.integers(1, 6), batch=st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_descriptions_of_any_sizes_are_refused_or_run_within_their_own_memory(name, data, changes, batch):
+    """What is read and written elsewhere is found with sanitizers; without them only what crashes or lies around the result."""
+    values, operation, parameters = lowered(LAYERS[name]())
+    numbers = operation["numbers"]
+    sizes = [size for size in numbers if size not in ("epsilon", "rate")]
+    for _ in range(changes):
+        numbers[data.draw(st.sampled_from(sizes))] = float(data.draw(st.sampled_from(EDGES)))
+    # Sizes that belong together are more likely to be taken.
+    channels = numbers.get("channels", 8)
+    for which, prefix in ((0, ""), (-1, "out_")):
+        if prefix + "height" in numbers and data.draw(st.booleans()):
+            size = numbers[prefix + "height"] * numbers[prefix + "width"] * numbers.get(prefix + "channels", channels)
+            values[which]["cols"] = int(min(size, 2**12))
+    if operation["weights"] is not None and data.draw(st.booleans()):
+        size = numbers["kernel_height"] * numbers["kernel_width"] * numbers["channels"] * numbers["out_channels"]
+        parameters = np.ones(int(min(max(size / max(numbers["groups"], 1), 1), 2**16)), np.float32)
+        operation["weights"] = parameters
+    if data.draw(st.booleans()):
+        operation["channels"] = int(numbers.get("out_channels", channels))
+    try:
+        run(values, operation, parameters, rows=batch)
+    except (ValueError, TypeError, MemoryError):
+        return
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -168,9 +201,24 @@ def test_sizes_whose_product_is_too_large_for_a_number_are_refused(name):
     _, operation, parameters = lowered(LAYERS[name]())
     operation |= {"channels": 2**24}
     operation["numbers"] |= {"height": 2.0**20, "width": 2.0**20}
-    result = NOTHING | ({"cols": 2**24} if name == "GlobalAvgPool2d" else {})
     with pytest.raises(ValueError, match="the sizes"):
-        run([NOTHING, result], operation, parameters)
+        run([NOTHING, NOTHING | {"cols": 2**24}], operation, parameters)
+
+
+def test_an_enlargement_that_comes_to_the_same_size_after_2_to_the_32_is_refused():
+    values, operation, parameters = lowered(ps.Upsample2d(Data(shape=(None, 2**16, 1, 1)), 1))
+    operation["numbers"]["stride_height"] = 2.0**16 + 1
+    with pytest.raises(ValueError, match="the sizes do not fit"):
+        run(values, operation, parameters)
+
+
+@pytest.mark.parametrize("layer", [ps.Conv2d, ps.ConvTranspose2d])
+def test_an_image_that_a_margin_makes_larger_than_any_image_is_refused(layer):
+    """A plane of 2**25 by 2**25 places with 2**14 channels would have 2**64 numbers."""
+    far = 2**24 - 1
+    x = layer(Data(shape=(None, 2, 2, 2**14)), 1, 3, padding=far, dilation=far)
+    with pytest.raises(ValueError, match="the sizes do not fit"):
+        ps.Network(ps.SquareLoss(ps.Flatten(x))).predict(np.zeros((1, 2, 2, 2**14), np.float32))
 
 
 @pytest.mark.parametrize(

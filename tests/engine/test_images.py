@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import pysmorch as ps
 from pysmorch import Data, Network, ShapeError, engine
 from pysmorch.engine.extension import extension
-from tests.engine.test_native import INSTRUCTIONS, skip_without
+from tests.engine.test_native import INSTRUCTIONS, misaligned, skip_without
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 
@@ -592,6 +592,7 @@ def layouts(X):
         np.repeat(X, 2, axis=0)[::2],
         wide[:, ::2, :, 1::3],
         X[:, ::-1].copy()[:, ::-1],
+        misaligned(X),
         read_only,
     ]
 

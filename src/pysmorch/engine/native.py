@@ -108,7 +108,7 @@ class NativeProgram(ReferenceProgram):
 
 
 def contiguous(array: Array, dtype: Any) -> Array:
-    """Return an array in C order, in the machine's byte order, and of a dtype that the extension reads."""
+    """Return an array in C order, in the machine's byte order, aligned, and of a dtype that the extension reads."""
     if dtype is None:
         dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.result_type(array.dtype, np.float32)
     if dtype == np.int64 and array.dtype.kind == "f":
@@ -116,4 +116,4 @@ def contiguous(array: Array, dtype: Any) -> Array:
         with np.errstate(invalid="ignore"):
             whole = array.astype(np.int64)
         array = np.where(whole == array, whole, -1)
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
