@@ -37,7 +37,7 @@ NOT_READ = {
     "RandomCrop": ("channels", "out_channels"),
 }
 """Sizes that an operation knows from its values."""
-EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 2**12, 2**16 + 1, 2**24 - 1, 2**24, 2**30, 2**31 - 1]
+EDGES = st.sampled_from([0, 7, 8, 9, 15, 16, 17, 2**12, 2**16 + 1, 2**24 - 1, 2**24, 2**30, 2**31 - 1])
 LIES = [-1.0, 0.5, np.nan, np.inf, 2.0**31, 2.0**63, None, 0.0, 2.0**20, 2.0**29]
 HARMLESS = {"pad_top": [0.0], "pad_left": [0.0], "pixels": [0.0, 2.0**20], "size": [2.0**20]}
 """Images may be shifted, cut out and padded by that much."""
@@ -64,7 +64,9 @@ def run(values, operation, parameters, rows=3):
     data = [np.ones((rows, count), np.float32) for count in columns[:-1]]
     labels = np.zeros((rows, columns[-1]), np.float32)
     training = face(parameters=parameters, gradients=np.zeros_like(parameters), **description)
-    training.train(**BATCH | {"data": data, "labels": labels, "order": np.arange(rows), "rates": [0.1]})
+    training.train(
+        **BATCH | {"data": data, "labels": labels, "order": np.arange(rows), "batch_size": rows, "rates": [0.1]}
+    )
     prediction = extension().Program32(*description.values())
     room = np.full((rows + 2, columns[-1]), 7, np.float32)
     prediction.predict(data, room[1:-1], 1)
@@ -97,6 +99,19 @@ def test_a_size_that_is_wrong_is_refused(name, number):
             run(values, operation, parameters)
 
 
+def fit_output(numbers):
+    """Set the size of the output to what the other sizes make it."""
+    for axis, pad in (("height", "pad_top"), ("width", "pad_left")):
+        size, stride = numbers[axis] + 2 * numbers.get(pad, 0), numbers.get("stride_" + axis, 1)
+        if "kernel_" + axis in numbers:
+            seen = (numbers["kernel_" + axis] - 1) * numbers["dilation_" + axis] + 1
+            numbers["out_" + axis] = max((size - seen) // max(stride, 1) + 1, 1)
+        elif "out_" + axis in numbers:
+            numbers["out_" + axis] = size * stride
+    if "out_channels" in numbers and numbers.get("groups", 0) != 1:
+        numbers["out_channels"] = numbers["channels"]
+
+
 @pytest.mark.parametrize("name", LAYERS)
 @given(data=st.data(), changes=st.integers(1, 6), batch=st.integers(1, 40))
 @settings(max_examples=40, deadline=None)
@@ -106,16 +121,17 @@ def test_descriptions_of_any_sizes_are_refused_or_run_within_their_own_memory(na
     numbers = operation["numbers"]
     sizes = [size for size in numbers if size not in ("epsilon", "rate")]
     for _ in range(changes):
-        numbers[data.draw(st.sampled_from(sizes))] = float(data.draw(st.sampled_from(EDGES)))
-    # Sizes that belong together are more likely to be taken.
+        numbers[data.draw(st.sampled_from(sizes))] = float(data.draw(st.one_of(st.integers(1, 6), EDGES)))
+    if "height" in numbers and data.draw(st.booleans()):
+        fit_output(numbers)
     channels = numbers.get("channels", 8)
     for which, prefix in ((0, ""), (-1, "out_")):
         if prefix + "height" in numbers and data.draw(st.booleans()):
             size = numbers[prefix + "height"] * numbers[prefix + "width"] * numbers.get(prefix + "channels", channels)
-            values[which]["cols"] = int(min(size, 2**12))
+            values[which]["cols"] = int(np.clip(size, 0, 2**12))
     if operation["weights"] is not None and data.draw(st.booleans()):
         size = numbers["kernel_height"] * numbers["kernel_width"] * numbers["channels"] * numbers["out_channels"]
-        parameters = np.ones(int(min(max(size / max(numbers["groups"], 1), 1), 2**16)), np.float32)
+        parameters = np.ones(int(np.clip(size / max(numbers["groups"], 1), 1, 2**16)), np.float32)
         operation["weights"] = parameters
     if data.draw(st.booleans()):
         operation["channels"] = int(numbers.get("out_channels", channels))
