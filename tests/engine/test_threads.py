@@ -143,3 +143,30 @@ def test_a_failed_allocation_of_one_of_several_threads_is_a_memory_error_and_the
         "y = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 4)), [300], 1, seed=0))).predict(X[:, 0, 0])\n"
         "print(n.predictor.is_native, np.isfinite(y).all())\n"
     ) == ["refused", "True", "True"]
+
+
+@on_linux
+@without_sanitizers
+def test_a_failed_allocation_of_one_of_several_threads_ends_training_and_the_next_call_works():
+    """A thread needs 32 MiB for the sums of so many channels."""
+    assert printed_by(
+        "import resource\n"
+        "from pysmorch import engine\n"
+        "K = 2**17\n"
+        "n = ps.Network(ps.SquareLoss(ps.Linear(ps.Normalize(ps.Data(shape=(None, K))), 1)))\n"
+        "X, y = np.ones((64, K), np.float32), np.ones((64, 1), np.float32)\n"
+        "data = engine.Dataset.checked(n.inputs, n.loss, X, y, None, 'X')\n"
+        "program = engine.NativeProgram(n.loss, ps.SGD(), 'float32', 0, data, threads=1)\n"
+        "def step(threads):\n"
+        "    program._threads = threads\n"
+        "    return program.train(data, np.arange(64), 64, [0.1], 0).rows\n"
+        "print(step(1))\n"
+        "taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "old = resource.getrlimit(resource.RLIMIT_AS)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (taken + (24 << 20), old[1]))\n"
+        "try: step(2)\n"
+        "except MemoryError: print('refused')\n"
+        "print(step(1))\n"
+        "resource.setrlimit(resource.RLIMIT_AS, old)\n"
+        "print(step(2))\n"
+    ) == ["64", "refused", "64", "64"]
