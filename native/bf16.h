@@ -1,11 +1,24 @@
-// bfloat16: the upper half of a float. Two of them side by side are a Pair.
+// bfloat16: the upper half of a float. Values may be kept in it, in the same order as floats; products take two of them, a Pair.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "product.h"
+#include "simd.h"
 
 namespace pysmorch {
 
-using Bf16 = uint16_t;
+enum class Bf16 : uint16_t {};
+using Pair = uint32_t;
+
+inline Vec<float> load(const Bf16* p) {
+    alignas(64) static constexpr uint16_t order[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  0, 5,  0, 6,  0, 7,
+                                                       0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
+    const __m512i numbers = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return Vec<float>(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, _mm512_load_si512(order), numbers));
+}
+inline void store(Bf16* p, Vec<float> v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), __m256i(_mm512_cvtneps_pbh(v))); }
+
+inline Vec<float> as_kept(const Bf16*, Vec<float> v) {
+    return Vec<float>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(__m256i(_mm512_cvtneps_pbh(v))), 16));
+}
 
 // One pair for each lane: a below, b above.
 inline __m512i pairs_of(Vec<float> a, Vec<float> b) {
@@ -15,6 +28,24 @@ inline __m512i pairs_of(Vec<float> a, Vec<float> b) {
 }
 // 32 numbers one after the other.
 inline __m512i row_of(Vec<float> a, Vec<float> b) { return __m512i(_mm512_cvtne2ps_pbh(b, a)); }
+
+// Copies at most 16 rows of at most 32 columns of weights, both as they are and with rows and columns changed. Copies have
+// `across_stride` and `along_stride` numbers from a row to the next; `along` gets 32 columns whatever their count.
+inline void copy_both_ways(const float* w, size_t stride, size_t rows, int columns, Bf16* across, size_t across_stride, Bf16* along, size_t along_stride) {
+    constexpr int L = LANES<float>;
+    const int first = columns < L ? columns : L, second = columns - first;
+    Vec<float> left[L], right[L];
+    for (size_t i = 0; i < size_t(L); ++i) {
+        left[i] = i < rows ? load_part(w + i * stride, first) : Vec<float>{};
+        right[i] = i < rows && second > 0 ? load_part(w + i * stride + L, second) : Vec<float>{};
+        if (i < rows) _mm512_storeu_si512(along + i * along_stride, row_of(left[i], right[i]));
+    }
+    transpose<float>(left);
+    transpose<float>(right);
+    const __mmask16 mask = __mmask16((1u << rows) - 1);
+    for (int j = 0; j < first; ++j) _mm256_mask_storeu_epi16(across + size_t(j) * across_stride, mask, __m256i(_mm512_cvtneps_pbh(left[j])));
+    for (int j = 0; j < second; ++j) _mm256_mask_storeu_epi16(across + size_t(L + j) * across_stride, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
+}
 
 }  // namespace pysmorch
 #endif

@@ -64,10 +64,11 @@ static void convolve(const Filters<S>& filters, size_t kernel_width, size_t grou
 // The gradient for y is needed with the rows of the batch one after the other: [block of WIDE channels][place][row][channel].
 inline size_t block_width(size_t K, size_t k, size_t lanes) { return K - k > lanes ? 2 * lanes : lanes; }
 
-// Adds to `sums` (taps x channels of x, rows of `stride`) what some places of one row of y, transposed as above, have to do with x.
+// Adds to `sums` (taps x channels of x, rows of `stride`) what some places of one row of y, transposed as above, have to do with x,
+// whose first row is row `above` of the image.
 template <class T, class S>
 static void add_products(const Geometry& g, size_t groups, const S* x, const S* rows, size_t row, size_t first, size_t last, size_t depth, T* sums,
-                         size_t stride) {
+                         size_t stride, size_t above = 0) {
     constexpr size_t L = LANES<T>, P = WIDE<T>, D = DEPTH<T, S>;
     const size_t C = g.channels / groups, K = g.out_channels / groups;
     const Taps v = g.down.into(int(row));
@@ -78,7 +79,7 @@ static void add_products(const Geometry& g, size_t groups, const S* x, const S* 
             from = std::max(from, first);
             to = std::min(to, last);
             if (from >= to) continue;
-            const ptrdiff_t place = (v.place + dy * v.move) * g.across.size + ptrdiff_t(from) * g.across.stride - g.across.pad + ptrdiff_t(tap) * g.across.dilation;
+            const ptrdiff_t place = (v.place + dy * v.move - ptrdiff_t(above)) * g.across.size + ptrdiff_t(from) * g.across.stride - g.across.pad + ptrdiff_t(tap) * g.across.dilation;
             T* to_sums = sums + size_t((v.tap + dy) * g.across.kernel + tap) * C * stride;
             Walk walk;
             walk.inner = to - from;

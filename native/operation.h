@@ -73,6 +73,7 @@ template <class T> struct Value {
     size_t cols = 0;
     bool needs_grad = false;
     bool is_index = false;
+    bool bf16 = false;   // whether numbers are kept as bfloat16: `kept` says where
     T* data = nullptr;
     T* grad = nullptr;
     int64_t* index = nullptr;
@@ -80,6 +81,19 @@ template <class T> struct Value {
     T* panel(size_t p) const { return data + p * cols * WIDE<T>; }
     T* grad_panel(size_t p) const { return grad + p * cols * WIDE<T>; }
 };
+
+// Calls f with the numbers and the gradient of a value as what they are kept as: an operation that says so (see Operation::takes_bf16)
+// has them as T or as bfloat16.
+template <class T, class F> inline void kept(const Value<T>& v, F f) {
+#ifdef PYSMORCH_BF16
+    if constexpr (std::is_same_v<T, float>)
+        if (v.bf16) {
+            f(reinterpret_cast<Bf16*>(v.data), reinterpret_cast<Bf16*>(v.grad));
+            return;
+        }
+#endif
+    f(v.data, v.grad);
+}
 
 // One step, as operations see it.
 struct Step {
@@ -191,6 +205,10 @@ template <class T> class Operation {
     // Whether the gradient for the last input may be written over that for the output.
     virtual bool hands_back_in_place() const { return false; }
 
+    // Whether its values may be kept as bfloat16: each for itself, or all of them or none.
+    enum class Bf16Values { never, each, together };
+    virtual Bf16Values takes_bf16() const { return Bf16Values::never; }
+
     // Operations a row, for the decision whether threads pay.
     virtual double work() const { return double(out->cols); }
 
@@ -204,9 +222,9 @@ template <class T> class Operation {
 
   protected:
     // Sets or adds f(i) for i = from, from + LANES, ... < to, in the gradient of an input.
-    template <class F> void hand_back(size_t k, size_t from, size_t to, F f) const {
+    template <class F> void hand_back(size_t k, size_t from, size_t to, F f) const { hand_back(k, in[k]->grad, from, to, f); }
+    template <class E, class F> void hand_back(size_t k, E* g, size_t from, size_t to, F f) const {
         if (!in[k]->needs_grad) return;
-        T* g = in[k]->grad;
         if (first[k])
             for (size_t i = from; i < to; i += LANES<T>) store(g + i, f(i));
         else

@@ -1,6 +1,8 @@
 // The operations by name.
 #pragma once
 #include "operations/arrange.h"
+#include "operations/convolution_bf16.h"
+#include "operations/convolution_depthwise.h"
 #include "operations/convolution_winograd.h"
 #include "operations/dense.h"
 #include "operations/dense_bf16.h"
@@ -74,11 +76,13 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
         require(size == d.numbers.end() || size->second <= double(largest), d.kind + ": the sizes do not fit");
     }
     std::unique_ptr<Operation<T>> operation;
+    if (d.kind == "conv2d" && DepthwiseConvolution<T>::pays(d)) operation = std::make_unique<DepthwiseConvolution<T>>(d, updater);
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
-        if (d.bf16) {
+        if (d.bf16 && !operation) {
             if (d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
             if (d.kind == "conv2d" && WinogradConvolution<T, Pair>::pays(d)) operation = std::make_unique<WinogradConvolution<T, Pair>>(d, updater);
+            else if (d.kind == "conv2d" && ConvolutionBf16::pays(d)) operation = std::make_unique<ConvolutionBf16>(d, updater);
         }
 #endif
     if (!operation && d.kind == "conv2d" && WinogradConvolution<T>::pays(d)) operation = std::make_unique<WinogradConvolution<T>>(d, updater);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "bf16.h"
 #include "simd.h"
 
 namespace pysmorch {
@@ -39,7 +40,6 @@ template <class T> struct Numbers {
 template <> struct Entries<float> : Numbers<float> {};
 template <> struct Entries<double> : Numbers<double> {};
 #ifdef PYSMORCH_BF16
-using Pair = uint32_t;
 template <> struct Entries<Pair> {
     static __m512i load(const Pair* p) { return _mm512_loadu_si512(p); }
     static __m512i everywhere(Pair x) { return _mm512_set1_epi32(int(x)); }

@@ -65,6 +65,7 @@ template <class T> class Program {
         for (size_t i = operations.size(); i-- > 0;)
             for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
         index_.resize(values.size());
+        choose_bf16();
     }
 
     template <class Interrupted> Result train(const Epoch& epoch, int max_threads, Interrupted&& interrupted) {
@@ -218,6 +219,26 @@ template <class T> class Program {
         for (const auto& op : operations) work += 6.0 * double(n) * op->work();
         return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
     }
+    // Values are kept as bfloat16 where all operations that have to do with them can take that.
+    void choose_bf16() {
+        using Takes = typename Operation<T>::Bf16Values;
+        for (Value<T>& v : values) v.bf16 = true;
+        for (int v : inputs) values[size_t(v)].bf16 = false;
+        values[size_t(loss.spec.value)].bf16 = false;
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (const auto& op : operations) {
+                std::vector<Value<T>*> all = op->in;
+                all.push_back(op->out);
+                const bool none = op->takes_bf16() == Takes::never ||
+                                  (op->takes_bf16() == Takes::together && !std::all_of(all.begin(), all.end(), [](const Value<T>* v) { return v->bf16; }));
+                for (Value<T>* v : all) {
+                    changed |= none && v->bf16;
+                    v->bf16 &= !none;
+                }
+            }
+        }
+    }
     // Where values and gradients lie in one array. What is not needed any more makes room for others, unless all together are small:
     // then threads would only wait for each other.
     size_t plan(size_t panels) {
@@ -228,7 +249,8 @@ template <class T> class Program {
         auto grad = [&](const Value<T>* v) -> Place& { return places_[count + size_t(v - values.data())]; };
         size_t all = 0;
         for (size_t v = 0; v < count; ++v) {
-            const size_t size = round_up(panels * values[v].cols * WIDE<T>, 64 / sizeof(T)) + APART / sizeof(T);
+            const size_t numbers = panels * values[v].cols * WIDE<T>, kept = values[v].bf16 ? numbers / 2 : numbers;
+            const size_t size = round_up(kept, 64 / sizeof(T)) + APART / sizeof(T);
             if (!values[v].is_index) places_[v].size = size;
             if (values[v].needs_grad) places_[count + v].size = size;
             all += places_[v].size + places_[count + v].size;
@@ -253,7 +275,7 @@ template <class T> class Program {
                 value(op.in[k]).use(first, until);
                 if (!op.in[k]->needs_grad) continue;
                 grad(op.in[k]).use(first_back, last_back);
-                const bool over = op.hands_back_in_place() && k + 1 == op.in.size() && op.first[k] && !kept && op.in[k]->cols == op.out->cols;
+                const bool over = op.hands_back_in_place() && k + 1 == op.in.size() && op.first[k] && !kept && op.in[k]->cols == op.out->cols && op.in[k]->bf16 == op.out->bf16;
                 if (over && all * sizeof(T) > PLAN_FROM) grad(op.in[k]).over = int(count + size_t(op.out - values.data()));
             }
         }

@@ -36,6 +36,8 @@ template <class T> constexpr int LANES = PYSMORCH_VECTOR_BYTES / sizeof(T);
 // Numbers lie anywhere in memory; only variables of type Vec are aligned like vectors.
 template <class T> inline Vec<T> load(const T* p) { return *reinterpret_cast<const typename VectorOf<T>::stored*>(p); }
 template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<typename VectorOf<T>::stored*>(p) = v; }
+// What is loaded after a vector is stored at such a place.
+template <class T> inline Vec<T> as_kept(const T*, Vec<T> v) { return v; }
 template <class T> inline Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
 // The first n lanes, the others zero; nothing behind them is touched.
@@ -46,7 +48,8 @@ template <class T> inline Vec<T> load_part(const T* p, int n) {
     return v;
 }
 template <class T> inline void store_part(T* p, Vec<T> v, int n) {
-    for (int i = 0; i < n; ++i) p[i] = v[i];
+    for (int i = 0; i < LANES<T>; ++i)
+        if (i < n) p[i] = v[i];
 }
 #if PYSMORCH_VECTOR_BYTES == 64
 template <> inline Vec<float> load_part<float>(const float* p, int n) { return _mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p); }

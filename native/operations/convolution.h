@@ -90,44 +90,50 @@ template <class T> class Filtering : public Operation<T> {
             if (done == WIDE<T> || k + 1 == bias_size_) updater.take(bias_place_ + k + 1 - done, bias_size_, 1, done, work.c, WIDE<T>);
         }
     }
-    bool depthwise() const { return C_ == 1 && K_ == 1; }
     static bool two(const Step& s, size_t p) { return s.n - p * WIDE<T> > size_t(LANES<T>); }
 
-    // Bias and activation for row r of the images of a panel.
+    // Whether bias and activation are no more work than to write a number.
+    bool is_simple() const { return activation_ == Activation::none || activation_ == Activation::relu; }
+    // A number of channel k with its bias, and behind an activation that is simple.
+    Vec<T> finished(Vec<T> v, size_t k) const {
+        if (b_) v += b_[k];
+        return activation_ == Activation::relu ? vmax<T>(Vec<T>{}, v) : v;
+    }
+    // Bias and activation for a row of the images of a panel.
     void finish(T* y, size_t width, size_t channels) const {
-        if (b_)
+        if (b_ || activation_ == Activation::relu)
             for (size_t i = 0; i < width; ++i)
                 for (size_t k = 0; k < channels; ++k)
                     for (int half = 0; half < WIDE<T>; half += LANES<T>) {
                         T* to = y + (i * channels + k) * WIDE<T> + half;
-                        const Vec<T> v = load(to) + b_[k];
-                        store(to, activation_ == Activation::relu ? vmax<T>(Vec<T>{}, v) : v);
+                        store(to, finished(load(to), k));
                     }
-        if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
+        if (!is_simple()) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
     }
     // The gradient behind the activation takes the place of that in front of it; its sums are those of the bias.
-    void finish_back(T* g, const T* y, size_t width, size_t channels, T* bias_sums) const {
-        if (activation_ != Activation::none) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * WIDE<T>);
-        if (!b_) return;
-        for (size_t i = 0; i < width; ++i)
-            for (size_t j = 0; j < channels * WIDE<T>; j += LANES<T>) store(bias_sums + j, load(bias_sums + j) + load(g + i * channels * WIDE<T> + j));
+    template <class E> void finish_back(E* g, const E* y, size_t width, size_t channels, T* bias_sums) const {
+        if constexpr (std::is_same_v<E, T>)
+            if (!is_simple()) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * WIDE<T>);
+        const bool relu = activation_ == Activation::relu;
+        if (!b_ && !relu) return;
+        for (size_t i = 0; i < width * channels * WIDE<T>; i += channels * WIDE<T>)
+            for (size_t j = 0; j < channels * WIDE<T>; j += LANES<T>) {
+                Vec<T> v = load(g + i + j);
+                if (relu) {
+                    v = load(y + i + j) > Vec<T>{} ? v : Vec<T>{};
+                    store(g + i + j, v);
+                }
+                if (b_) store(bias_sums + j, load(bias_sums + j) + v);
+            }
     }
 
     // y = the convolution of x, or x = its adjoint of y; rows first .. last of panel p.
     template <class Done> void convolve_rows(const T* x, T* y, size_t first, size_t last, bool two, bool add, Done&& done) const {
-        if (depthwise()) {
-            each_channel(x, size_t(g_.across.size), y, size_t(g_.across.out_size), down_into_, across_into_, first, last, add, done);
-            return;
-        }
         const size_t K = g_.out_channels;
         convolve<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x, {size_t(g_.across.size), g_.channels, C_}, y,
                                       {size_t(g_.across.out_size), K, K_}, down_into_, across_into_, first, last, two, add, done);
     }
     template <class Done> void adjoint_rows(const T* y, T* x, size_t first, size_t last, bool two, bool add, Done&& done) const {
-        if (depthwise()) {
-            each_channel(y, size_t(g_.across.out_size), x, size_t(g_.across.size), down_from_, across_from_, first, last, add, done);
-            return;
-        }
         const size_t K = g_.out_channels;
         convolve<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y, {size_t(g_.across.out_size), K, K_}, x,
                                    {size_t(g_.across.size), g_.channels, C_}, down_from_, across_from_, first, last, two, add, done);
@@ -135,10 +141,6 @@ template <class T> class Filtering : public Operation<T> {
 
     // Adds the gradient of the weights from rows first .. last of the smaller image y (or its gradient).
     void add_weight_sums(const T* x, const T* y, size_t first, size_t last, size_t lanes, T* sums, Workspace<T>& work) const {
-        if (depthwise()) {
-            add_channel_sums(x, y, first, last, int(lanes), sums);
-            return;
-        }
         const size_t K = g_.out_channels, width = size_t(g_.across.out_size);
         const size_t at_a_time = std::max<size_t>(1, std::min(width, Workspace<T>::SIZE / (round_up(K, LANES<T>) * WIDE<T>)));
         T* rows = work.more.get(at_a_time * round_up(K, LANES<T>) * WIDE<T> + WIDE<T>);
@@ -151,7 +153,7 @@ template <class T> class Filtering : public Operation<T> {
     }
 
     // From channels of places, side by side for the batch, to rows of the batch, side by side for channels.
-    void turn(const T* y, size_t places, size_t lanes, T* rows) const {
+    template <class E> void turn(const E* y, size_t places, size_t lanes, T* rows) const {
         constexpr size_t L = LANES<T>, P = WIDE<T>;
         const size_t K = g_.out_channels;
         for (size_t block = 0; block < K; block += P) {
@@ -219,77 +221,6 @@ template <class T> class Filtering : public Operation<T> {
         if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, places * channels);
     }
 
-    // Depthwise: each channel has a filter of its own, and nothing to share.
-    template <class Done>
-    void each_channel(const T* x, size_t in_width, T* y, size_t out_width, const std::vector<Taps>& down, const std::vector<Taps>& across,
-                      size_t first, size_t last, bool add, Done&& done) const {
-        constexpr size_t P = WIDE<T>;
-        const size_t C = g_.channels, kernel = size_t(g_.across.kernel);
-        for (size_t r = first; r < last; ++r) {
-            const Taps& v = down[r];
-            for (size_t i = 0; i < out_width; ++i) {
-                const Taps& h = across[i];
-                T* to = y + (r * out_width + i) * C * P;
-                for (size_t c = 0; c < C; ++c)
-                    for (size_t half = 0; half < P; half += LANES<T>) {
-                        Vec<T> sum = add ? load(to + c * P + half) : Vec<T>{};
-                        for (int a = 0; a < v.count; ++a)
-                            for (int b = 0; b < h.count; ++b) {
-                                const size_t tap = size_t(v.tap + a * v.tap_step) * kernel + size_t(h.tap + b * h.tap_step);
-                                const size_t place = size_t(v.place + a * v.move) * in_width + size_t(h.place + b * h.move);
-                                sum += W_[tap * C + c] * load(x + (place * C + c) * P + half);
-                            }
-                        store(to + c * P + half, sum);
-                    }
-            }
-            done(r);
-        }
-    }
-    void add_channel_sums(const T* x, const T* y, size_t first, size_t last, int lanes, T* sums) const {
-        constexpr size_t P = WIDE<T>;
-        const size_t C = g_.channels, width = size_t(g_.across.out_size);
-        for (size_t r = first; r < last; ++r) {
-            const Taps v = g_.down.into(int(r));
-            for (int a = 0; a < v.count; ++a)
-                for (int tap = 0; tap < g_.across.kernel; ++tap) {
-                    const auto [from, to] = g_.across.outputs_of(tap);
-                    const ptrdiff_t row = (v.place + a * v.move) * g_.across.size - g_.across.pad + ptrdiff_t(tap) * g_.across.dilation;
-                    for (size_t c = 0; c < C; ++c) {
-                        Vec<T> halves[2]{};
-                        for (size_t i = from; i < to; ++i) {
-                            const T* p = x + (size_t(row + ptrdiff_t(i) * g_.across.stride) * C + c) * P;
-                            const T* q = y + ((r * width + i) * C + c) * P;
-                            halves[0] += load(p) * load(q);
-                            halves[1] += load(p + LANES<T>) * load(q + LANES<T>);
-                        }
-                        T& sum = sums[size_t((v.tap + a) * g_.across.kernel + tap) * stride() + c];
-                        for (int l = 0; l < lanes; ++l) sum += halves[l / LANES<T>][l % LANES<T>];
-                    }
-                }
-        }
-    }
-
-    void predict_channels(const T* x, T* y) const {
-        const size_t C = g_.channels, width = size_t(g_.across.out_size), kernel = size_t(g_.across.kernel);
-        for (size_t r = 0; r < size_t(g_.down.out_size); ++r)
-            for (size_t i = 0; i < width; ++i) {
-                const Taps &v = down_into_[r], &h = across_into_[i];
-                T* to = y + (r * width + i) * C;
-                std::memset(to, 0, C * sizeof(T));
-                for (int a = 0; a < v.count; ++a)
-                    for (int b = 0; b < h.count; ++b) {
-                        const T* w = W_ + (size_t(v.tap + a) * kernel + size_t(h.tap + b)) * C;
-                        const T* from = x + (size_t(v.place + a * v.move) * size_t(g_.across.size) + size_t(h.place + b * h.move)) * C;
-                        size_t c = 0;
-                        for (; c + LANES<T> <= C; c += LANES<T>) store(to + c, load(to + c) + load(w + c) * load(from + c));
-                        if (c < C) {
-                            const int rest = int(C - c);
-                            store_part(to + c, load_part(to + c, rest) + load_part(w + c, rest) * load_part(from + c, rest), rest);
-                        }
-                    }
-            }
-    }
-
     Geometry g_;
     size_t groups_, C_, K_;   // channels of a group
     const T *W_, *b_;
@@ -345,10 +276,9 @@ template <class T> class Convolution : public Filtering<T> {
     }
 
     void reserve_rows(size_t) override {
-        if (!this->depthwise()) this->pack_.get(this->pack_size(this->C_, this->K_));
+        this->pack_.get(this->pack_size(this->C_, this->K_));
     }
     void prepare(Part part) override {
-        if (this->depthwise()) return;
         const size_t K = g_.out_channels, C = this->C_;
         this->pack(C, this->K_, 1, part, [&](size_t g, size_t tap, size_t c) { return this->W_ + (tap * C + c) * K + g * this->K_; });
     }
@@ -371,11 +301,6 @@ template <class T> class Convolution : public Filtering<T> {
         }
         for (size_t r = 0; r < n; ++r) {
             T* to = y.data + r * y.stride;
-            if (this->depthwise()) {
-                this->predict_channels(inputs[0].data + r * inputs[0].stride, to);
-                this->finish_row(to, height * width, K);
-                continue;
-            }
             const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.size), size_t(across.size), C, size_t(down.pad), size_t(across.pad), needed, row, work.more);
             for (size_t i = 0; i < height; ++i)
                 for (size_t g = 0; g < this->groups_; ++g)

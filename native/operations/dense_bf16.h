@@ -3,7 +3,6 @@
 #pragma once
 #ifdef PYSMORCH_BF16
 #include "../amx.h"
-#include "../bf16.h"
 #include "dense.h"
 
 namespace pysmorch {
@@ -114,21 +113,8 @@ class DenseBf16 final : public Dense<float> {
 
     // Rows d .. d + count and columns k .. k + P of the weights, in both copies.
     void renew(size_t d, size_t count, size_t k) {
-        const int columns = int(std::min<size_t>(P, K_ - k)), first = std::min(columns, L), second = columns - first;
-        Bf16 *across = reinterpret_cast<Bf16*>(across_.get()), *along = reinterpret_cast<Bf16*>(along_.get());
-        Vec<float> left[L], right[L];
-        for (size_t i = 0; i < size_t(L); ++i) {
-            const float* w = W_ + (d + i) * K_ + k;
-            left[i] = i < count ? load_part(w, first) : Vec<float>{};
-            right[i] = i < count && second > 0 ? load_part(w + L, second) : Vec<float>{};
-            if (i < count) _mm512_storeu_si512(along + (d + i) * K2_ * 2 + k, row_of(left[i], right[i]));
-        }
-        transpose<float>(left);
-        transpose<float>(right);
-        const __mmask16 mask = __mmask16((1u << count) - 1);
-        for (int j = 0; j < first; ++j) _mm256_mask_storeu_epi16(across + (k + j) * D2_ * 2 + d, mask, __m256i(_mm512_cvtneps_pbh(left[j])));
-        for (int j = 0; j < second; ++j)
-            _mm256_mask_storeu_epi16(across + (k + L + j) * D2_ * 2 + d, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
+        copy_both_ways(W_ + d * K_ + k, K_, count, int(std::min<size_t>(P, K_ - k)), reinterpret_cast<Bf16*>(across_.get()) + k * D2_ * 2 + d, D2_ * 2,
+                       reinterpret_cast<Bf16*>(along_.get()) + d * K2_ * 2 + k, K2_ * 2);
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {

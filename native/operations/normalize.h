@@ -15,7 +15,7 @@ template <class T> class Normalize final : public Operation<T> {
 
     Normalize(const Description& d, const Updater<T>& parameters)
         : K_(d.channels), scale_(static_cast<const T*>(d.weights)), bias_(static_cast<const T*>(d.bias)), scale_place_(parameters.place_of(scale_)),
-          bias_place_(parameters.place_of(bias_)), activation_(activation_named(d.activation)), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
+          bias_place_(parameters.place_of(bias_)), activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
         require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_, "Normalize needs a running mean and a running variance");
         require(d.inputs.size() <= 2, "Normalize takes in one other value at most");
         size_t size = scale_ ? 1 : K_;
@@ -27,6 +27,10 @@ template <class T> class Normalize final : public Operation<T> {
 
     bool gradient_reads_values() const override { return false; }
     bool hands_back_in_place() const override { return true; }
+    typename Operation<T>::Bf16Values takes_bf16() const override {
+        const bool simple = activation_ == Activation::none || activation_ == Activation::relu;
+        return bf16_ && simple ? Operation<T>::Bf16Values::together : Operation<T>::Bf16Values::never;
+    }
 
     void reserve(size_t panels) override {
         shift_.get(3 * K_);
@@ -43,17 +47,24 @@ template <class T> class Normalize final : public Operation<T> {
         }
         T* shift = work.more.get(3 * K_);
         combine(s, shift, r.part.index == 0 && r.first == 0);
+        kept(*out, [&](auto* y, auto*) {
+            const auto* x = numbers(this->x(), y);
+            const auto* other = in.size() > 1 ? numbers(*in[0], y) : nullptr;
+            each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
+                for (size_t place = first; place < last; ++place)
+                    for (size_t k = 0; k < K_; ++k)
+                        for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                            const size_t i = (p * out->cols + place * K_ + k) * WIDE<T> + half;
+                            V v = (load(x + i) - shift[k]) * shift[K_ + k] + shift[2 * K_ + k];
+                            if (other) v += load(other + i);
+                            store(y + i, activation_ == Activation::relu ? vmax<T>(V{}, v) : v);
+                        }
+            });
+        });
+        if (activation_ == Activation::none || activation_ == Activation::relu) return;
         each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
-            for (size_t place = first; place < last; ++place)
-                for (size_t k = 0; k < K_; ++k)
-                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
-                        const size_t i = (p * out->cols + place * K_ + k) * WIDE<T> + half;
-                        V v = (load(x().data + i) - shift[k]) * shift[K_ + k] + shift[2 * K_ + k];
-                        if (in.size() > 1) v += load(in[0]->data + i);
-                        store(out->data + i, activation_ == Activation::relu ? vmax<T>(V{}, v) : v);
-                    }
             T* y = out->panel(p) + first * K_ * WIDE<T>;
-            if (activation_ != Activation::none && activation_ != Activation::relu) activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);
+            activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);
         });
     }
 
@@ -72,14 +83,17 @@ template <class T> class Normalize final : public Operation<T> {
             of[K_ + k] = T(total(s, 1, k) * inverse * inverse / count);
         }
         const T* shift = shift_.get();
-        each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
-            for (size_t place = first; place < last; ++place)
-                for (size_t k = 0; k < K_; ++k) {
-                    const size_t i = (p * out->cols + place * K_ + k) * WIDE<T>;
-                    this->hand_back(in.size() - 1, i, i + WIDE<T>, [&](size_t j) {
-                        return V((load(out->grad + j) - of[k] - (load(x().data + j) - shift[k]) * of[K_ + k]) * shift[K_ + k]);
-                    });
-                }
+        kept(*out, [&](auto* y, auto* g) {
+            const auto* x = numbers(this->x(), y);
+            each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
+                for (size_t place = first; place < last; ++place)
+                    for (size_t k = 0; k < K_; ++k) {
+                        const size_t i = (p * out->cols + place * K_ + k) * WIDE<T>;
+                        this->hand_back(in.size() - 1, grad_of(this->x(), y), i, i + WIDE<T>, [&](size_t j) {
+                            return V((load(g + j) - of[k] - (load(x + j) - shift[k]) * of[K_ + k]) * shift[K_ + k]);
+                        });
+                    }
+            });
         });
     }
 
@@ -138,15 +152,17 @@ template <class T> class Normalize final : public Operation<T> {
             for (size_t i = from; i < to; ++i) f(p, p * count + i, places() * i / count, places() * (i + 1) / count);
         });
     }
-    // Sums both parts of f(vector, channel) over places and the rows of the batch. `begin(first, last)` comes before each stretch of places.
-    template <class Begin, class F>
-    void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, Begin begin, F f) const {
+    // The numbers or the gradients of another value, which are kept as those that are given.
+    template <class E> static E* numbers(const Value<T>& v, E*) { return reinterpret_cast<E*>(v.data); }
+    template <class E> static E* grad_of(const Value<T>& v, E*) { return reinterpret_cast<E*>(v.grad); }
+
+    // Sums both parts of f(vector, channel) over places and the rows of the batch.
+    template <class F> void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, F f) const {
         T* lanes = work.more.get(2 * K_ * WIDE<T>);
         const int rows = rows_in<T>(s, p);
         std::fill(sums, sums + 2 * K_, 0.0);
         for (size_t start = first; start < last; start += PLACES_AT_A_TIME) {
             const size_t end = std::min(last, start + PLACES_AT_A_TIME);
-            begin((p * out->cols + start * K_) * WIDE<T>, (p * out->cols + end * K_) * WIDE<T>);
             std::memset(lanes, 0, 2 * K_ * WIDE<T> * sizeof(T));
             for (size_t place = start; place < end; ++place)
                 for (size_t k = 0; k < K_; ++k)
@@ -166,22 +182,36 @@ template <class T> class Normalize final : public Operation<T> {
     // Of a shard: sums of x and of its square, both less a number that is near the mean, which is kept too.
     void sum_up(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         double* near = sums + 2 * K_;
-        for (size_t k = 0; k < K_; ++k) near[k] = double(x().panel(p)[(first * K_ + k) * WIDE<T>]);
-        sum_pairs(s, p, first, last, sums, work, [](size_t, size_t) {}, [&](size_t i, size_t k) {
-            const V d = load(x().data + i) - T(near[k]);
-            return Two{d, d * d};
+        kept(x(), [&](auto* x, auto*) {
+            const size_t start = (p * out->cols + first * K_) * WIDE<T>;
+            for (size_t k = 0; k < K_; ++k) near[k] = double(load(x + start + k * WIDE<T>)[0]);
+            sum_pairs(s, p, first, last, sums, work, [&](size_t i, size_t k) {
+                const V d = load(x + i) - T(near[k]);
+                return Two{d, d * d};
+            });
         });
     }
+    // Of the gradient in front of the activation, which takes the place of that behind it, and of its product with x less the mean.
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         const T* shift = shift_.get();
-        auto begin = [&](size_t from, size_t to) {
-            if (activation_ != Activation::none)
-                activate_back<T>(activation_, T(0), out->data + from, out->data + from, out->grad + from, out->grad + from, to - from);
-            if (in.size() > 1) this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i); });
-        };
-        sum_pairs(s, p, first, last, sums, work, begin, [&](size_t i, size_t k) {
-            const V g = load(out->grad + i);
-            return Two{g, g * (load(x().data + i) - shift[k])};
+        const bool simple = activation_ == Activation::none || activation_ == Activation::relu, other = in.size() > 1;
+        if (!simple) {
+            const size_t from = (first * K_) * WIDE<T>, count = (last - first) * K_ * WIDE<T>;
+            const T* y = out->panel(p) + from;
+            T* g = out->grad_panel(p) + from;
+            activate_back<T>(activation_, T(0), y, y, g, g, count);
+        }
+        kept(*out, [&](auto* y, auto* gradient) {
+            const auto* x = numbers(this->x(), y);
+            sum_pairs(s, p, first, last, sums, work, [&](size_t i, size_t k) {
+                V g = load(gradient + i);
+                if (activation_ == Activation::relu) {
+                    g = load(y + i) > V{} ? g : V{};
+                    store(gradient + i, g);
+                }
+                if (other) this->hand_back(0, grad_of(*in[0], y), i, i + LANES<T>, [&](size_t) { return g; });
+                return Two{g, g * (load(x + i) - shift[k])};
+            });
         });
     }
     double total(const Step& s, int which, size_t k) const {
@@ -222,6 +252,7 @@ template <class T> class Normalize final : public Operation<T> {
     const T *scale_, *bias_;
     size_t scale_place_, bias_place_;   // among the parameters
     Activation activation_;
+    bool bf16_;
     double epsilon_, momentum_;
     double *mean_ = nullptr, *variance_ = nullptr;
     Buffer<T> shift_;        // mean, factor, and in training 1 / deviation, in prediction bias

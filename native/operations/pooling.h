@@ -12,7 +12,7 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
     using V = Vec<T>;
 
     Pool(const Description& d, const Updater<T>&)
-        : g_(Geometry::of_windows(d)), C_(g_.channels), width_(size_t(g_.across.size)), down_(g_.down.all_into()), across_(g_.across.all_into()) {
+        : bf16_(d.bf16), g_(Geometry::of_windows(d)), C_(g_.channels), width_(size_t(g_.across.size)), down_(g_.down.all_into()), across_(g_.across.all_into()) {
         require(g_.out_channels == C_, d.kind + ": the channels do not fit");
         for (const auto* taps : {&down_, &across_})
             for (const Taps& t : *taps) require(t.count > 0, d.kind + ": a window lies outside the image");
@@ -22,45 +22,14 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
     }
     bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
 
+    typename Operation<T>::Bf16Values takes_bf16() const override { return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never; }
+
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
-            const T* x = in[0]->panel(p);
-            T* y = out->panel(p) + place * C_ * WIDE<T>;
-            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
-                V value = load(x + at(v, h, 0, 0) * WIDE<T> + i);
-                each_tap(v, h, [&](size_t from, bool start) {
-                    if (start) return;
-                    const V other = load(x + from * WIDE<T> + i);
-                    value = LARGEST ? vmax<T>(other, value) : value + other;
-                });
-                store(y + i, LARGEST ? value : value / T(v.count * h.count));
-            }
-        });
+        kept(*in[0], [&](const auto* from, auto*) { kept(*out, [&](auto* to, auto*) { forward_panels(r, from, to); }); });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
-        const bool set = this->first[0] && tiled_;
-        for (size_t p = r.first; p < r.last && this->first[0] && !tiled_; ++p) std::memset(in[0]->grad_panel(p), 0, g_.cols() * WIDE<T> * sizeof(T));
-        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
-            const T* x = in[0]->panel(p);
-            T* to = in[0]->grad_panel(p);
-            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
-                const size_t here = place * C_ * WIDE<T> + i;
-                const V y = load(out->panel(p) + here);
-                V g = load(out->grad_panel(p) + here);
-                if (!LARGEST) g /= T(v.count * h.count);
-                each_tap(v, h, [&](size_t from, bool) {
-                    const size_t k = from * WIDE<T> + i;
-                    V part = g;
-                    if (LARGEST) {   // the first of the largest has all, and nothing is left
-                        const auto is = load(x + k) == y;
-                        part = is ? g : V{};
-                        g = is ? V{} : g;
-                    }
-                    store(to + k, set ? part : load(to + k) + part);
-                });
-            }
-        });
+        kept(*in[0], [&](const auto* x, auto* to) { kept(*out, [&](const auto* y, const auto* g) { backward_panels(r, x, to, y, g); }); });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) {
@@ -79,6 +48,44 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
     }
 
   private:
+    template <class E, class F> void forward_panels(const Range& r, const E* from, F* to) const {
+        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
+            const E* x = from + p * g_.cols() * WIDE<T>;
+            F* y = to + (p * g_.out_cols() + place * C_) * WIDE<T>;
+            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                V value = load(x + at(v, h, 0, 0) * WIDE<T> + i);
+                each_tap(v, h, [&](size_t tap, bool start) {
+                    if (start) return;
+                    const V other = load(x + tap * WIDE<T> + i);
+                    value = LARGEST ? vmax<T>(other, value) : value + other;
+                });
+                store(y + i, LARGEST ? value : value / T(v.count * h.count));
+            }
+        });
+    }
+    template <class E, class F> void backward_panels(const Range& r, const E* x, E* to, const F* y, const F* gradient) const {
+        const size_t image = g_.cols() * WIDE<T>;
+        const bool set = this->first[0] && tiled_;
+        if (this->first[0] && !tiled_) std::memset(static_cast<void*>(to + r.first * image), 0, (r.last - r.first) * image * sizeof(E));
+        each_window(r.first, r.last, [&](size_t p, size_t place, const Taps& v, const Taps& h) {
+            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                const size_t here = (p * g_.out_cols() + place * C_) * WIDE<T> + i;
+                const V largest = load(y + here);
+                V g = load(gradient + here);
+                if (!LARGEST) g /= T(v.count * h.count);
+                each_tap(v, h, [&](size_t tap, bool) {
+                    const size_t k = p * image + tap * WIDE<T> + i;
+                    V part = g;
+                    if (LARGEST) {   // the first of the largest has all, and nothing is left
+                        const auto is = as_kept(y, load(x + k)) == largest;
+                        part = is ? g : V{};
+                        g = is ? V{} : g;
+                    }
+                    store(to + k, set ? part : load(to + k) + part);
+                });
+            }
+        });
+    }
     size_t at(const Taps& v, const Taps& h, int a, int b) const { return (size_t(v.place + a * v.move) * width_ + size_t(h.place + b * h.move)) * C_; }
     template <class F> void each_window(size_t first, size_t last, F f) const {
         for (size_t p = first; p < last; ++p)
@@ -91,6 +98,7 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
             for (int b = 0; b < h.count; ++b) f(at(v, h, a, b), a == 0 && b == 0);
     }
 
+    bool bf16_;
     Geometry g_;
     size_t C_, width_;
     std::vector<Taps> down_, across_;
@@ -105,21 +113,31 @@ template <class T> class GlobalAverage final : public Operation<T> {
     using V = Vec<T>;
 
     GlobalAverage(const Description& d, const Updater<T>&)
-        : C_(d.channels), places_(numbers_of_image(d, whole_number(d, "height", 1), whole_number(d, "width", 1), C_) / C_) {}
+        : bf16_(d.bf16), C_(d.channels), places_(numbers_of_image(d, whole_number(d, "height", 1), whole_number(d, "width", 1), C_) / C_) {}
     bool fits() const override { return in[0]->cols == places_ * C_ && out->cols == C_; }
 
+    typename Operation<T>::Bf16Values takes_bf16() const override { return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never; }
+
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        for (size_t p = r.first; p < r.last; ++p)
-            for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
-                DoubleSum<T> sum;
-                for (size_t k = 0; k < places_; ++k) sum.add(load(in[0]->panel(p) + k * C_ * WIDE<T> + i));
-                store(out->panel(p) + i, sum.mean(double(places_)));
-            }
+        kept(*in[0], [&](const auto* x, auto*) {
+            kept(*out, [&](auto* y, auto*) {
+                for (size_t p = r.first; p < r.last; ++p)
+                    for (size_t i = 0; i < C_ * WIDE<T>; i += LANES<T>) {
+                        DoubleSum<T> sum;
+                        for (size_t k = 0; k < places_; ++k) sum.add(load(x + (p * places_ + k) * C_ * WIDE<T> + i));
+                        store(y + p * C_ * WIDE<T> + i, sum.mean(double(places_)));
+                    }
+            });
+        });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         const size_t row = C_ * WIDE<T>, image = places_ * row;
-        for (size_t p = r.first; p < r.last; ++p)
-            this->hand_back(0, p * image, (p + 1) * image, [&](size_t i) { return V(load(out->grad_panel(p) + (i - p * image) % row) / T(places_)); });
+        kept(*in[0], [&](const auto*, auto* to) {
+            kept(*out, [&](const auto*, const auto* g) {
+                for (size_t p = r.first; p < r.last; ++p)
+                    this->hand_back(0, to, p * image, (p + 1) * image, [&](size_t i) { return V(load(g + p * row + (i - p * image) % row) / T(places_)); });
+            });
+        });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r)
@@ -131,6 +149,7 @@ template <class T> class GlobalAverage final : public Operation<T> {
     }
 
   private:
+    bool bf16_;
     size_t C_, places_;
 };
 

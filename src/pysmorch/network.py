@@ -105,9 +105,9 @@ class Network:
                 one where it can run the network, and says once where it cannot.
             threads: how many threads the native program may use; None goes by `pysmorch.set_num_threads`, the environment and
                 the cores of the process. The result does not depend on it.
-            precision: "bf16" makes the products of Linear layers and of convolutions of 3 x 3 from bfloat16 (8 bits of precision
-                instead of 24) with sums and weights in float32, which is up to twice as fast where the processor can do it;
-                "auto" does so where it can.
+            precision: "bf16" makes the products of Linear layers and of convolutions from bfloat16 (8 bits of precision instead
+                of 24) and keeps images between convolutions in it, with sums and weights in float32. That is up to twice as fast
+                and takes half the memory for images, where the processor can do it; "auto" does so where it can.
 
         Raises ShapeError, TypeError or ValueError for data that do not fit, NonFiniteError when the loss is no longer
         finite; the weights from before that epoch are then kept.

@@ -8,7 +8,8 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, Network, models
-from pysmorch.engine import step_memory
+from pysmorch.engine import NativeProgram, has_bf16, step_memory
+from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from tests.engine.test_image_descriptions import LAYERS, LOSS, lowered
 from tests.engine.test_native import without_sanitizers
@@ -48,6 +49,20 @@ def test_gradients_that_are_not_needed_at_the_same_time_share_room():
     values = sum(int(np.prod(layer.out_dims[1:])) for layer in network.layers) * 4 * 64
     fused = values / 2  # about half of the layers are taken in by those before them
     assert step_memory(network.layers, network.loss, 64) < 1.5 * fused
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this processor has no instructions for bfloat16")
+@pytest.mark.parametrize("make", [models.resnet20, models.mobilenet_small])
+def test_images_between_convolutions_take_half_the_room_as_bfloat16(make):
+    network = Network(ps.CrossEntropy(make(Data(shape=(None, 32, 32, 3)), 10)))
+    network.loss.set_labels(np.zeros(1, np.int64))
+    data = Dataset([np.zeros((4, 32, 32, 3), np.float32)], np.zeros(4, np.int64), None)
+    sizes = []
+    for bf16 in (False, True):
+        program = NativeProgram(network.loss, ps.SGD(), "float32", 0, data, threads=2, bf16=bf16)
+        program.train(data, np.arange(4), 4, [0.1], 0)
+        sizes.append(program._program.memory(256, 2))
+    assert sizes[1] < 0.55 * sizes[0]
 
 
 def test_a_network_that_is_not_native_has_no_line_about_memory():

@@ -1,0 +1,194 @@
+// A convolution whose products are made of bfloat16, with sums in float. The weights proper stay float; copies in bfloat16 are renewed
+// where the weights change.
+#pragma once
+#ifdef PYSMORCH_BF16
+#include "convolution.h"
+
+namespace pysmorch {
+
+class ConvolutionBf16 final : public Convolution<float> {
+  public:
+    static bool pays(const Description& d) { return d.number("groups") == 1; }
+
+    ConvolutionBf16(const Description& d, const Updater<float>& parameters)
+        : Convolution<float>(d, parameters), C2_((C_ + 1) / 2), along_row_(round_up(K_, P) / 2) {}
+
+    void reserve(size_t panels) override {
+        reserve_shards(panels);
+        across_.get(K_ * taps() * C2_);
+        along_.get((taps() * C_ + 1) * along_row_);
+    }
+    void begin(Part part) override {
+        const auto [first, last] = part.of(taps());
+        renew(first * C_, last * C_);
+    }
+
+    Bf16Values takes_bf16() const override { return is_simple() ? Bf16Values::each : Bf16Values::never; }
+
+    void forward(const Step& s, const Range& range, int, Workspace<float>& work) override {
+        kept(*in[0], [&](const auto* from, auto*) {
+            kept(*out, [&](auto* to, auto*) {
+                each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
+                    auto* y = to + p * out->cols * P;
+                    multiply(from + p * in[0]->cols * P, size_t(g_.across.size), C_, {across_.get(), taps() * C2_, C2_, 0}, size_t(g_.across.out_size), K_,
+                                down_into_, across_into_, first, last, two(s, p), work, [&](size_t row, const float* sums) {
+                                    each_number(sums, y + row * size_t(g_.across.out_size) * K_ * P, size_t(g_.across.out_size), K_,
+                                                [&](auto*, Vec<float> v, size_t k) { return is_simple() ? finished(v, k) : v; });
+                                    if (!is_simple()) finish_any(y + row * size_t(g_.across.out_size) * K_ * P);
+                                });
+                });
+            });
+        });
+    }
+
+    void backward(const Step& s, const Range& range, int phase, Workspace<float>& work) override {
+        kept(*in[0], [&](const auto* x, auto* to) {
+            kept(*out, [&](const auto* y, auto* g) {
+                if (phase == 0) gradient_panels(s, range, x, y, g, work);
+                else backward_panels(s, range, to, g, work);
+            });
+        });
+    }
+
+    void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
+        Convolution<float>::gradient(s, task, updater, work);
+        if (task.which >= 0 && updater.spec.clip_norm <= 0) renew(task.first, task.last);
+    }
+
+  private:
+    static constexpr size_t L = LANES<float>, P = WIDE<float>, D = DEPTH<float, Pair>;
+    static constexpr size_t ROWS_AT_A_TIME = 256 << 10;   // bytes of rows of pairs, a quarter of a second cache
+
+    void finish_any(float* y) const { finish(y, size_t(g_.across.out_size), K_); }
+    void finish_any(Bf16*) const {}
+
+    // Copies of some rows of the weights (taps, then channels of the input).
+    void renew(size_t first, size_t last) {
+        Bf16 *across = reinterpret_cast<Bf16*>(across_.get()), *along = reinterpret_cast<Bf16*>(along_.get());
+        for (size_t row = first; row < last;) {
+            const size_t tap = row / C_, c = row % C_, count = std::min({L, last - row, C_ - c});
+            for (size_t k = 0; k < K_; k += P)
+                copy_both_ways(W_ + row * K_ + k, K_, count, int(std::min(P, K_ - k)), across + (k * taps() + tap) * C2_ * 2 + c, taps() * C2_ * 2,
+                               along + row * along_row_ * 2 + k, along_row_ * 2);
+            row += count;
+        }
+    }
+
+    // Places with `channels` numbers become pairs of channels; with an odd number, the last one has a zero.
+    template <class E> static void pair_channels(const E* from, size_t places, size_t channels, Pair* to) {
+        for (size_t i = 0; i < places; ++i, from += channels * P)
+            for (size_t c = 0; c < channels; c += 2, to += P)
+                for (size_t half = 0; half < P; half += L)
+                    _mm512_storeu_si512(to + half, pairs_of(load(from + c * P + half), c + 1 < channels ? load(from + (c + 1) * P + half) : Vec<float>{}));
+    }
+    // Writes f(where, number, channel) for each number of some places.
+    template <class E, class F> static void each_number(const float* from, E* to, size_t places, size_t channels, F f) {
+        for (size_t i = 0; i < places * channels; ++i)
+            for (size_t half = 0; half < P; half += L) store(to + i * P + half, f(to + i * P + half, load(from + i * P + half), i % channels));
+    }
+
+    // Rows first .. last of a convolution of x, or of the adjoint of one: `done(row, sums)`.
+    template <class E, class Done>
+    void multiply(const E* x, size_t width, size_t channels, const Filters<Pair>& filters, size_t out_width, size_t out_channels, const std::vector<Taps>& down,
+                  const std::vector<Taps>& across, size_t first, size_t last, bool two, Workspace<float>& work, Done done) const {
+        const size_t pairs = (channels + 1) / 2, row = width * pairs * P, row_of_sums = out_width * out_channels * P;
+        const size_t at_a_time = std::max<size_t>(1, ROWS_AT_A_TIME / (row * sizeof(Pair)));
+        for (size_t start = first; start < last;) {
+            // As many rows as see no more of x than there is room for, and at least one.
+            size_t end = start, from = SIZE_MAX, to = 0;
+            for (; end < last; ++end) {
+                const auto [a, b] = seen(down[end]);
+                const size_t low = std::min(from, a), high = std::max(to, b);
+                if (end > start && high > low && high - low > at_a_time) break;
+                from = low;
+                to = high;
+            }
+            if (to < from) from = to = 0;
+            float* sums = work.more.get(row_of_sums + (to - from) * row);
+            Pair* rows = reinterpret_cast<Pair*>(sums + row_of_sums);
+            pair_channels(x + from * width * channels * P, (to - from) * width, channels, rows);
+            for (size_t r = start; r < end; ++r) {
+                std::vector<Taps> one{down[r]};
+                one[0].place -= ptrdiff_t(from);
+                convolve<float, Pair, Form::rows>(filters, size_t(g_.across.kernel), 1, rows, {width, pairs, pairs}, sums, {out_width, out_channels, out_channels}, one, across, 0, 1,
+                                                  two, false, [](size_t) {});
+                done(r, sums);
+            }
+            start = end;
+        }
+    }
+    // Rows that a row has to do with.
+    static std::pair<size_t, size_t> seen(const Taps& t) {
+        if (t.count == 0) return {SIZE_MAX, 0};
+        const ptrdiff_t first = t.place, last = t.place + (t.count - 1) * t.move;
+        return {size_t(std::min(first, last)), size_t(std::max(first, last)) + 1};
+    }
+
+    template <class E, class F> void backward_panels(const Step& s, const Range& range, E* to, const F* g, Workspace<float>& work) const {
+        const size_t width = size_t(g_.across.size);
+        each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
+            E* x = to + p * in[0]->cols * P;
+            multiply(g + p * out->cols * P, size_t(g_.across.out_size), K_, {along_.get(), along_row_, C_ * along_row_, 0}, width, C_, down_from_, across_from_, first, last,
+                        two(s, p), work, [&](size_t row, const float* sums) {
+                            E* places = x + row * width * C_ * P;
+                            if (this->first[0]) each_number(sums, places, width, C_, [](E*, Vec<float> v, size_t) { return v; });
+                            else each_number(sums, places, width, C_, [](E* at, Vec<float> v, size_t) { return load(at) + v; });
+                        });
+        });
+    }
+
+    template <class E, class F> void gradient_panels(const Step& s, const Range& range, const E* from, const F* y, F* g, Workspace<float>& work) const {
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), count = shards_of_panel(s.panels), row = size_t(g_.across.size) * C_ * P;
+        const size_t at_a_time = std::max<size_t>(1, std::min(width, Workspace<float>::SIZE / (round_up(K_, L) * P)));
+        const size_t turned = at_a_time * round_up(K_, L) * P + P, pairs = turned / 2;
+        each_part(range, count, [&](size_t p, size_t start, size_t end) {
+            for (size_t i = start; i < end; ++i) {
+                const size_t shard = p * count + i;
+                std::memset(weight_sums(shard), 0, shard_size() * sizeof(float));
+                for (size_t r = height * i / count; r < height * (i + 1) / count; ++r) {
+                    const size_t at = (p * height + r) * width * K_ * P, lanes = size_t(rows_in<float>(s, p));
+                    finish_back(g + at, y + at, width, K_, bias_sums(shard));
+                    const auto [low, high] = seen(g_.down.into(int(r)));
+                    const size_t rows_of_x = high > low ? high - low : 0, copied = std::is_same_v<E, float> ? rows_of_x * row / 2 : 0;
+                    float* room = work.more.get(turned + pairs + copied);
+                    // Pairs of rows of the batch: x as bfloat16 has them as it is.
+                    const Pair* x = reinterpret_cast<const Pair*>(from + p * in[0]->cols * P);
+                    size_t above = 0;
+                    if constexpr (std::is_same_v<E, float>) {
+                        Pair* copy = reinterpret_cast<Pair*>(room + turned + pairs);
+                        above = rows_of_x > 0 ? low : 0;
+                        const float* numbers = from + p * in[0]->cols * P + above * row;
+                        for (size_t k = 0; k < rows_of_x * row; k += P) _mm512_storeu_si512(copy + k / 2, row_of(load(numbers + k), load(numbers + k + L)));
+                        x = copy;
+                    }
+                    for (size_t first = 0; first < width; first += at_a_time) {
+                        const size_t last = std::min(width, first + at_a_time);
+                        turn(g + at + first * K_ * P, last - first, lanes, room);
+                        Pair* rows = reinterpret_cast<Pair*>(room + turned);
+                        pair_rows(room, last - first, lanes, rows);
+                        add_products<float, Pair>(g_, 1, x, rows, r, first, last, (lanes + 1) / 2, weight_sums(shard), stride(), above);
+                    }
+                }
+            }
+        });
+    }
+    // What `turn` makes, in pairs of rows of the batch.
+    void pair_rows(const float* from, size_t places, size_t lanes, Pair* to) const {
+        for (size_t block = 0; block < K_; block += P) {
+            const size_t width = block_width(K_, block, L);
+            for (size_t i = 0; i < places; ++i)
+                for (size_t lane = 0; lane < lanes; lane += 2)
+                    for (size_t k = 0; k < width; k += L) {
+                        const float* row = from + block * places * P + (i * P + lane) * width + k;
+                        _mm512_storeu_si512(to + block * places * D + (i * D + lane / 2) * width + k, pairs_of(load(row), lane + 1 < lanes ? load(row + width) : Vec<float>{}));
+                    }
+        }
+    }
+
+    size_t C2_, along_row_;
+    // [channel of the output][tap][pair of channels of the input], and [tap][channel of the input][pair of channels of the output].
+    Buffer<Pair> across_, along_;
+};
+
+}  // namespace pysmorch
+#endif
