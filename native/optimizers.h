@@ -61,6 +61,13 @@ template <class T> class Updater {
         if (spec.clip_norm <= 0) change(offset, stride, rows, cols, g, g_stride, 1.0);
     }
 
+    // Asks for what `take` will change: it comes from further away than the second cache, and is there when the gradient is.
+    void expect(size_t offset, size_t stride, size_t rows, size_t cols) const {
+        for (const T* array : {static_cast<const T*>(parameters), static_cast<const T*>(state1), static_cast<const T*>(state2)})
+            for (size_t r = 0; array && r < rows; ++r)
+                for (size_t i = 0; i < cols; i += 64 / sizeof(T)) __builtin_prefetch(array + offset + r * stride + i, 1, 2);
+    }
+
     double squared_norm(size_t from, size_t to) const {
         double sum = 0;
         for (size_t p = from; p < to; ++p) sum += double(gradients[p]) * double(gradients[p]);

@@ -143,6 +143,7 @@ template <class T> class Dense : public Operation<T> {
         for (size_t k = from; k < from + columns; k += WIDE<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
+                updater.expect(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
                 product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>));
             }
         updater.take(place_ + top * K_ + from, K_, Kernel::start(D_, task.last) - top, columns, work.c, width);

@@ -16,6 +16,16 @@ from pysmorch.schedules import Schedule, as_schedule
 
 Factors = Array | float
 
+CACHE_LINE = 64
+
+
+def aligned_zeros(size: int, dtype: Any) -> Array:
+    """Return zeros that begin where a line of the cache does: the engine reads vectors of that size, none of them in two lines."""
+    dtype = np.dtype(dtype)
+    room = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -room.__array_interface__["data"][0] % CACHE_LINE
+    return room[start : start + size * dtype.itemsize].view(dtype)
+
 
 class Optimizer:
     """The base of all optimizers: what they share, and their state between steps.
@@ -52,7 +62,7 @@ class Optimizer:
     def prepare(self, parameters: Array) -> None:
         """Make the state for these parameters, or go on with what is there."""
         if not self.state:
-            self.state = {name: np.zeros_like(parameters) for name in self.state_names}
+            self.state = {name: aligned_zeros(parameters.size, parameters.dtype) for name in self.state_names}
         for name, array in self.state.items():
             if array.shape != parameters.shape:
                 raise ValueError(

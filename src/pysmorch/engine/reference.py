@@ -13,7 +13,7 @@ from pysmorch.engine.dataset import Dataset
 from pysmorch.layers.base import Array, Layer, graph, name_layers
 from pysmorch.layers.dense import Data
 from pysmorch.losses import Loss
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, aligned_zeros
 
 
 class NonFiniteError(ArithmeticError):
@@ -77,8 +77,8 @@ class ReferenceProgram:
         self.layers = graph(loss)
         self.dtype = np.dtype(dtype)
         with_parameters = [layer for layer in self.layers if hasattr(layer, "W")]
-        self.parameters = np.empty(sum(layer.W.size for layer in with_parameters), self.dtype)
-        self.gradients = np.zeros_like(self.parameters)
+        self.parameters = aligned_zeros(sum(layer.W.size for layer in with_parameters), self.dtype)
+        self.gradients = aligned_zeros(self.parameters.size, self.dtype)
         self.rate_factors = _factors(with_parameters, "lr_factor", self.dtype)
         self.decay_factors = _factors(with_parameters, "decay_factor", self.dtype)
         self._collect = _bind(with_parameters, self.parameters, self.gradients)
