@@ -4,7 +4,7 @@
 // PYSMORCH_EMULATE_AMX does the same without the unit, for tests.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "bf16.h"
+#include "product.h"
 
 #if defined(__linux__) && !defined(PYSMORCH_EMULATE_AMX)
 #include <cpuid.h>
