@@ -94,7 +94,7 @@ def test_the_default_for_larger_images_is_lenet_with_settings_of_its_own(run):  
     code, out, err = run("train", "images", "--labels", "labels")
     assert code == 0, err
     assert "network: lenet, the default for images of 16x16 pixels and more" in out
-    assert ps.load("model.safetensors").epochs == 20
+    assert ps.load("model.safetensors").epochs == 30
     assert run("train", "images", "--labels", "labels", "--epochs", "1")[0] == 0
     assert ps.load("model.safetensors").epochs == 1
     code, out, err = run("train", "images", "--labels", "labels", "--epochs", "1", "--hidden", "4")

@@ -21,7 +21,7 @@ NETWORKS: dict[str, Callable[[Any, int], Layer]] = {
 }
 """Besides mlp, the dense network that the estimators make by themselves."""
 
-SETTINGS: dict[str, Any] = {"epochs": 20}
+SETTINGS: dict[str, Any] = {"epochs": 30}
 """What these networks are trained with where the user does not say otherwise, besides the defaults of the estimators.
 
 On 400 images of MNIST, lenet is better at the estimators' own learning rate than at lower ones; on 8000, resnet20 with shifted
