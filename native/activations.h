@@ -16,6 +16,9 @@ inline Activation activation_named(const std::string& name) {
     throw std::invalid_argument("there is no activation " + name);
 }
 
+// Whether it is no more work than to write a number.
+inline bool is_simple(Activation a) { return a == Activation::none || a == Activation::relu; }
+
 template <class T, class F> inline void each_lane(T* y, const T* x, size_t n, F f) {
     size_t i = 0;
     for (; i + LANES<T> <= n; i += LANES<T>) store(y + i, f(load(x + i)));

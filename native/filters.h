@@ -22,41 +22,46 @@ struct Places {
     size_t group;      // entries of a place that belong to a group
 };
 
-// Rows first .. last of y = sum over taps of weights times x; `done(row)` is called when a row is complete.
-template <class T, class S, Form FORM, class Done>
-static void convolve(const Filters<S>& filters, size_t kernel_width, size_t groups, const S* x, const Places& in, T* y, const Places& out,
-                     const std::vector<Taps>& down, const std::vector<Taps>& across, size_t first, size_t last, bool two, bool add, Done&& done) {
+// A row of y = sum over taps of weights times x, whose rows are those of `v`.
+template <class T, class S, Form FORM>
+static void convolve_row(const Filters<S>& filters, size_t kernel_width, size_t groups, const S* x, const Places& in, T* y, const Places& out, const Taps& v,
+                         const std::vector<Taps>& across, bool two, bool add) {
     constexpr size_t P = WIDE<T>;
     const size_t tiles = num_tiles(out.group), step = FORM == Form::columns ? 1 : filters.stride;
     // Neighbouring taps make one stretch where their channels lie side by side in both.
     const bool joined = groups == 1 && filters.tap == in.group * (FORM == Form::columns ? filters.stride : 1);
-    for (size_t r = first; r < last; ++r) {
-        const Taps& v = down[r];
-        for (size_t i = 0; i < across.size(); ++i) {
-            const Taps& h = across[i];
-            Walk walk;
-            walk.outer = size_t(v.count);
-            walk.a_outer = ptrdiff_t(size_t(v.tap_step) * kernel_width * filters.tap);
-            walk.b_outer = v.move * ptrdiff_t(in.width * in.channels * P);
-            if (joined && h.tap_step == 1 && h.move == 1) {
-                walk.depth = walk.last = size_t(h.count) * in.group;
-            } else {
-                walk.inner = size_t(h.count);
-                walk.depth = walk.last = in.group;
-                walk.a_inner = ptrdiff_t(size_t(h.tap_step) * filters.tap);
-                walk.b_inner = h.move * ptrdiff_t(in.channels * P);
-            }
-            if (h.count == 0) walk.outer = 0;
-            const S* a = filters.weights + (size_t(v.tap) * kernel_width + size_t(h.tap)) * filters.tap;
-            const S* b = x + (v.place * ptrdiff_t(in.width) + h.place) * ptrdiff_t(in.channels * P);
-            T* c = y + (r * out.width + i) * out.channels * P;
-            for (size_t g = 0; g < groups; ++g)
-                for (size_t t = 0; t < tiles; ++t) {
-                    const size_t f = tile_start(out.group, t), rows = tile_start(out.group, t + 1) - f;
-                    tile_of<T, FORM, S>(int(rows), two)(a + g * filters.group + f * step, filters.stride, b + g * in.group * P, P, walk,
-                                                        c + (g * out.group + f) * P, P, add);
-                }
+    for (size_t i = 0; i < across.size(); ++i) {
+        const Taps& h = across[i];
+        Walk walk;
+        walk.outer = size_t(v.count);
+        walk.a_outer = ptrdiff_t(size_t(v.tap_step) * kernel_width * filters.tap);
+        walk.b_outer = v.move * ptrdiff_t(in.width * in.channels * P);
+        if (joined && h.tap_step == 1 && h.move == 1) {
+            walk.depth = walk.last = size_t(h.count) * in.group;
+        } else {
+            walk.inner = size_t(h.count);
+            walk.depth = walk.last = in.group;
+            walk.a_inner = ptrdiff_t(size_t(h.tap_step) * filters.tap);
+            walk.b_inner = h.move * ptrdiff_t(in.channels * P);
         }
+        if (h.count == 0) walk.outer = 0;
+        const S* a = filters.weights + (size_t(v.tap) * kernel_width + size_t(h.tap)) * filters.tap;
+        const S* b = x + (v.place * ptrdiff_t(in.width) + h.place) * ptrdiff_t(in.channels * P);
+        T* c = y + i * out.channels * P;
+        for (size_t g = 0; g < groups; ++g)
+            for (size_t t = 0; t < tiles; ++t) {
+                const size_t f = tile_start(out.group, t), rows = tile_start(out.group, t + 1) - f;
+                tile_of<T, FORM, S>(int(rows), two)(a + g * filters.group + f * step, filters.stride, b + g * in.group * P, P, walk,
+                                                    c + (g * out.group + f) * P, P, add);
+            }
+    }
+}
+// Rows first .. last; `done(row)` is called when a row is complete.
+template <class T, class S, Form FORM, class Done>
+static void convolve(const Filters<S>& filters, size_t kernel_width, size_t groups, const S* x, const Places& in, T* y, const Places& out,
+                     const std::vector<Taps>& down, const std::vector<Taps>& across, size_t first, size_t last, bool two, bool add, Done&& done) {
+    for (size_t r = first; r < last; ++r) {
+        convolve_row<T, S, FORM>(filters, kernel_width, groups, x, in, y + r * out.width * out.channels * WIDE<T>, out, down[r], across, two, add);
         done(r);
     }
 }

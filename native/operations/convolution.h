@@ -76,6 +76,14 @@ template <class T> class Filtering : public Operation<T> {
         for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
         sums_.get(most * shard_size());
     }
+    // Calls f(panel, shard, first, last) for the shards of a range, where the images have so many rows, or rows of tiles.
+    template <class F> void each_shard(const Step& s, const Range& range, size_t rows, F f) const {
+        const size_t count = shards_of_panel(s.panels);
+        each_part(range, count, [&](size_t p, size_t from, size_t to) {
+            for (size_t i = from; i < to; ++i) f(p, p * count + i, rows * i / count, rows * (i + 1) / count);
+        });
+    }
+    void clear(size_t shard) const { std::memset(weight_sums(shard), 0, shard_size() * sizeof(T)); }
     void add_bias_task(const Step& s, std::vector<Task>& tasks) const {
         if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});
     }
@@ -92,8 +100,7 @@ template <class T> class Filtering : public Operation<T> {
     }
     static bool two(const Step& s, size_t p) { return s.n - p * WIDE<T> > size_t(LANES<T>); }
 
-    // Whether bias and activation are no more work than to write a number.
-    bool is_simple() const { return activation_ == Activation::none || activation_ == Activation::relu; }
+    bool is_simple() const { return pysmorch::is_simple(activation_); }
     // A number of channel k with its bias, and behind an activation that is simple.
     Vec<T> finished(Vec<T> v, size_t k) const {
         if (b_) v += b_[k];
@@ -261,16 +268,12 @@ template <class T> class Convolution : public Filtering<T> {
             return;
         }
         const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), K = g_.out_channels;
-        const size_t count = this->shards_of_panel(s.panels);
-        each_part(range, count, [&](size_t p, size_t from, size_t to) {
-            for (size_t i = from; i < to; ++i) {
-                const size_t shard = p * count + i, first = height * i / count, last = height * (i + 1) / count;
-                std::memset(this->weight_sums(shard), 0, this->shard_size() * sizeof(T));
-                for (size_t r = first; r < last; ++r) {
-                    const size_t at = r * width * K * WIDE<T>;
-                    this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, K, this->bias_sums(shard));
-                    this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
-                }
+        this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
+            this->clear(shard);
+            for (size_t r = first; r < last; ++r) {
+                const size_t at = r * width * K * WIDE<T>;
+                this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, K, this->bias_sums(shard));
+                this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }
@@ -347,20 +350,16 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         }
         // A row of the input meets several rows of the output, so that the gradients of all of them have to be there first.
         const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size), C = g_.channels;
-        const size_t count = this->shards_of_panel(s.panels);
-        each_part(range, count, [&](size_t p, size_t from, size_t to) {
-            for (size_t i = from; i < to; ++i) {
-                const size_t shard = p * count + i, first = height * i / count, last = height * (i + 1) / count;
-                if (phase == 0) {
-                    std::memset(this->bias_sums(shard), 0, this->bias_size_ * WIDE<T> * sizeof(T));
-                    for (size_t r = first; r < last; ++r) {
-                        const size_t at = r * width * C * WIDE<T>;
-                        this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, C, this->bias_sums(shard));
-                    }
-                } else {
-                    std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
-                    this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+        this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
+            if (phase == 0) {
+                std::memset(this->bias_sums(shard), 0, this->bias_size_ * WIDE<T> * sizeof(T));
+                for (size_t r = first; r < last; ++r) {
+                    const size_t at = r * width * C * WIDE<T>;
+                    this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, C, this->bias_sums(shard));
                 }
+            } else {
+                std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
+                this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }

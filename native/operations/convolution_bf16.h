@@ -108,10 +108,10 @@ class ConvolutionBf16 final : public Convolution<float> {
             Pair* rows = reinterpret_cast<Pair*>(sums + row_of_sums);
             pair_channels(x + from * width * channels * P, (to - from) * width, channels, rows);
             for (size_t r = start; r < end; ++r) {
-                std::vector<Taps> one{down[r]};
-                one[0].place -= ptrdiff_t(from);
-                convolve<float, Pair, Form::rows>(filters, size_t(g_.across.kernel), 1, rows, {width, pairs, pairs}, sums, {out_width, out_channels, out_channels}, one, across, 0, 1,
-                                                  two, false, [](size_t) {});
+                Taps taps = down[r];
+                taps.place -= ptrdiff_t(from);
+                convolve_row<float, Pair, Form::rows>(filters, size_t(g_.across.kernel), 1, rows, {width, pairs, pairs}, sums, {out_width, out_channels, out_channels}, taps, across,
+                                                      two, false);
                 done(r, sums);
             }
             start = end;
@@ -138,36 +138,33 @@ class ConvolutionBf16 final : public Convolution<float> {
     }
 
     template <class E, class F> void gradient_panels(const Step& s, const Range& range, const E* from, const F* y, F* g, Workspace<float>& work) const {
-        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), count = shards_of_panel(s.panels), row = size_t(g_.across.size) * C_ * P;
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), row = size_t(g_.across.size) * C_ * P;
         const size_t at_a_time = std::max<size_t>(1, std::min(width, Workspace<float>::SIZE / (round_up(K_, L) * P)));
         const size_t turned = at_a_time * round_up(K_, L) * P + P, pairs = turned / 2;
-        each_part(range, count, [&](size_t p, size_t start, size_t end) {
-            for (size_t i = start; i < end; ++i) {
-                const size_t shard = p * count + i;
-                std::memset(weight_sums(shard), 0, shard_size() * sizeof(float));
-                for (size_t r = height * i / count; r < height * (i + 1) / count; ++r) {
-                    const size_t at = (p * height + r) * width * K_ * P, lanes = size_t(rows_in<float>(s, p));
-                    finish_back(g + at, y + at, width, K_, bias_sums(shard));
-                    const auto [low, high] = seen(g_.down.into(int(r)));
-                    const size_t rows_of_x = high > low ? high - low : 0, copied = std::is_same_v<E, float> ? rows_of_x * row / 2 : 0;
-                    float* room = work.more.get(turned + pairs + copied);
-                    // Pairs of rows of the batch: x as bfloat16 has them as it is.
-                    const Pair* x = reinterpret_cast<const Pair*>(from + p * in[0]->cols * P);
-                    size_t above = 0;
-                    if constexpr (std::is_same_v<E, float>) {
-                        Pair* copy = reinterpret_cast<Pair*>(room + turned + pairs);
-                        above = rows_of_x > 0 ? low : 0;
-                        const float* numbers = from + p * in[0]->cols * P + above * row;
-                        for (size_t k = 0; k < rows_of_x * row; k += P) _mm512_storeu_si512(copy + k / 2, row_of(load(numbers + k), load(numbers + k + L)));
-                        x = copy;
-                    }
-                    for (size_t first = 0; first < width; first += at_a_time) {
-                        const size_t last = std::min(width, first + at_a_time);
-                        turn(g + at + first * K_ * P, last - first, lanes, room);
-                        Pair* rows = reinterpret_cast<Pair*>(room + turned);
-                        pair_rows(room, last - first, lanes, rows);
-                        add_products<float, Pair>(g_, 1, x, rows, r, first, last, (lanes + 1) / 2, weight_sums(shard), stride(), above);
-                    }
+        each_shard(s, range, height, [&](size_t p, size_t shard, size_t start, size_t end) {
+            clear(shard);
+            for (size_t r = start; r < end; ++r) {
+                const size_t at = (p * height + r) * width * K_ * P, lanes = size_t(rows_in<float>(s, p));
+                finish_back(g + at, y + at, width, K_, bias_sums(shard));
+                const auto [low, high] = seen(g_.down.into(int(r)));
+                const size_t rows_of_x = high > low ? high - low : 0, copied = std::is_same_v<E, float> ? rows_of_x * row / 2 : 0;
+                float* room = work.more.get(turned + pairs + copied);
+                // Pairs of rows of the batch: x as bfloat16 has them as it is.
+                const Pair* x = reinterpret_cast<const Pair*>(from + p * in[0]->cols * P);
+                size_t above = 0;
+                if constexpr (std::is_same_v<E, float>) {
+                    Pair* copy = reinterpret_cast<Pair*>(room + turned + pairs);
+                    above = rows_of_x > 0 ? low : 0;
+                    const float* numbers = from + p * in[0]->cols * P + above * row;
+                    for (size_t k = 0; k < rows_of_x * row; k += P) _mm512_storeu_si512(copy + k / 2, row_of(load(numbers + k), load(numbers + k + L)));
+                    x = copy;
+                }
+                for (size_t first = 0; first < width; first += at_a_time) {
+                    const size_t last = std::min(width, first + at_a_time);
+                    turn(g + at + first * K_ * P, last - first, lanes, room);
+                    Pair* rows = reinterpret_cast<Pair*>(room + turned);
+                    pair_rows(room, last - first, lanes, rows);
+                    add_products<float, Pair>(g_, 1, x, rows, r, first, last, (lanes + 1) / 2, weight_sums(shard), stride(), above);
                 }
             }
         });

@@ -104,16 +104,13 @@ template <class T> class DepthwiseConvolution final : public Filtering<T> {
     }
 
     template <class E, class F> void gradient_panels(const Step& s, const Range& range, const E* x, const F* y, F* g) const {
-        const size_t height = size_t(g_.down.out_size), row = size_t(g_.across.out_size) * g_.channels * P, count = this->shards_of_panel(s.panels);
-        each_part(range, count, [&](size_t p, size_t from, size_t to) {
-            for (size_t i = from; i < to; ++i) {
-                const size_t shard = p * count + i;
-                std::memset(this->weight_sums(shard), 0, this->shard_size() * sizeof(T));
-                for (size_t r = height * i / count; r < height * (i + 1) / count; ++r) {
-                    const size_t at = (p * height + r) * row;
-                    this->finish_back(g + at, y + at, size_t(g_.across.out_size), g_.channels, this->bias_sums(shard));
-                    add_sums(x + p * g_.cols() * P, g + at, r, rows_in<T>(s, p), this->weight_sums(shard));
-                }
+        const size_t height = size_t(g_.down.out_size), row = size_t(g_.across.out_size) * g_.channels * P;
+        this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
+            this->clear(shard);
+            for (size_t r = first; r < last; ++r) {
+                const size_t at = (p * height + r) * row;
+                this->finish_back(g + at, y + at, size_t(g_.across.out_size), g_.channels, this->bias_sums(shard));
+                add_sums(x + p * g_.cols() * P, g + at, r, rows_in<T>(s, p), this->weight_sums(shard));
             }
         });
     }

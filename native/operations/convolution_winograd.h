@@ -1,7 +1,6 @@
 // A convolution with filters of 3 x 3 in steps of one place, with fewer products (winograd.h). With S = Pair transformed numbers are
 // multiplied as bfloat16, in pairs of channels or of rows of the batch, with sums in float.
 #pragma once
-#include "../bf16.h"
 #include "../winograd.h"
 #include "convolution.h"
 
@@ -157,16 +156,13 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         });
     }
     template <class E, class O> void gradient_panels(const Step& s, const Range& range, const E* from, const O* y, O* g, Workspace<T>& work) const {
-        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), rows = tiles_down(g_.down.out_size), count = this->shards_of_panel(s.panels);
-        each_part(range, count, [&](size_t p, size_t start, size_t end) {
-            for (size_t i = start; i < end; ++i) {
-                const size_t shard = p * count + i;
-                std::memset(this->weight_sums(shard), 0, this->shard_size() * sizeof(T));
-                for (size_t r = rows * i / count; r < rows * (i + 1) / count; ++r) {
-                    for (size_t row = DOWN * r; row < std::min(height, DOWN * r + DOWN); ++row)
-                        this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_, this->bias_sums(shard));
-                    add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
-                }
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), rows = tiles_down(g_.down.out_size);
+        this->each_shard(s, range, rows, [&](size_t p, size_t shard, size_t first, size_t last) {
+            this->clear(shard);
+            for (size_t r = first; r < last; ++r) {
+                for (size_t row = DOWN * r; row < std::min(height, DOWN * r + DOWN); ++row)
+                    this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_, this->bias_sums(shard));
+                add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }

@@ -28,8 +28,7 @@ template <class T> class Normalize final : public Operation<T> {
     bool gradient_reads_values() const override { return false; }
     bool hands_back_in_place() const override { return true; }
     typename Operation<T>::Bf16Values takes_bf16() const override {
-        const bool simple = activation_ == Activation::none || activation_ == Activation::relu;
-        return bf16_ && simple ? Operation<T>::Bf16Values::together : Operation<T>::Bf16Values::never;
+        return bf16_ && is_simple(activation_) ? Operation<T>::Bf16Values::together : Operation<T>::Bf16Values::never;
     }
 
     void reserve(size_t panels) override {
@@ -61,7 +60,7 @@ template <class T> class Normalize final : public Operation<T> {
                         }
             });
         });
-        if (activation_ == Activation::none || activation_ == Activation::relu) return;
+        if (is_simple(activation_)) return;
         each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
             T* y = out->panel(p) + first * K_ * WIDE<T>;
             activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);
@@ -194,8 +193,8 @@ template <class T> class Normalize final : public Operation<T> {
     // Of the gradient in front of the activation, which takes the place of that behind it, and of its product with x less the mean.
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         const T* shift = shift_.get();
-        const bool simple = activation_ == Activation::none || activation_ == Activation::relu, other = in.size() > 1;
-        if (!simple) {
+        const bool other = in.size() > 1;
+        if (!is_simple(activation_)) {
             const size_t from = (first * K_) * WIDE<T>, count = (last - first) * K_ * WIDE<T>;
             const T* y = out->panel(p) + from;
             T* g = out->grad_panel(p) + from;
