@@ -104,7 +104,7 @@ struct AmxTiles {
     // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not used. Where A
     // is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
     static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c, size_t c_stride, int rows,
-                         bool two, bool add) {
+                         bool two, bool add, const Wanted* wanted = nullptr) {
         constexpr size_t P = WIDE<float>;
         alignas(64) float edge[32 * P];
         float* const sums = rows == 32 ? c : edge;
@@ -123,6 +123,7 @@ struct AmxTiles {
             amx::zero<3>();
         }
         for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
+            if (wanted) wanted->ask(k / 16, (depth + 15) / 16);
             amx::load<4>(a, stride * 4);
             amx::load<6>(b, P * 4);
             amx::multiply<0, 4, 6>();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "math.h"
-#include "simd.h"
+#include "product.h"
 
 namespace pysmorch {
 
@@ -61,11 +61,10 @@ template <class T> class Updater {
         if (spec.clip_norm <= 0) change(offset, stride, rows, cols, g, g_stride, 1.0);
     }
 
-    // Asks for what `take` will change: it comes from further away than the second cache, and is there when the gradient is.
-    void expect(size_t offset, size_t stride, size_t rows, size_t cols) const {
-        for (const T* array : {static_cast<const T*>(parameters), static_cast<const T*>(state1), static_cast<const T*>(state2)})
-            for (size_t r = 0; array && r < rows; ++r)
-                for (size_t i = 0; i < cols; i += 64 / sizeof(T)) __builtin_prefetch(array + offset + r * stride + i, 1, 2);
+    // What `take` will change: it comes from further away than the second cache.
+    Wanted wanted(size_t offset, size_t stride, size_t rows, size_t cols) const {
+        auto at = [&](const T* array) { return array ? reinterpret_cast<const char*>(array + offset) : nullptr; };
+        return {{at(parameters), at(state1), at(state2)}, stride * sizeof(T), rows, cols * sizeof(T)};
     }
 
     double squared_norm(size_t from, size_t to) const {

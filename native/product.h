@@ -47,6 +47,21 @@ template <> struct Entries<Pair> {
 };
 #endif
 
+// Rows of arrays that are wanted soon, to be changed. They come from far, and a processor has only so many lines of memory on their
+// way: asked for little by little while a product is made, they keep nobody waiting.
+struct Wanted {
+    const char* arrays[3] = {};
+    size_t stride = 0, rows = 0, bytes = 0;   // bytes from a row to the next, and of a row
+
+    // Asks for those that are due when `done` of `all` parts of the product are made.
+    void ask(size_t done, size_t all) const {
+        const size_t end = rows * (done + 1) / all;
+        for (const char* array : arrays)
+            for (size_t r = rows * done / all; array && r < end; ++r)
+                for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(array + r * stride + i, 1, 2);
+    }
+};
+
 // The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
 // these steps from one stretch to the next.
 // There may be several products of the same kind, whose A, B and C are some steps apart.
@@ -55,6 +70,7 @@ struct Walk {
     ptrdiff_t a_outer = 0, a_inner = 0, b_outer = 0, b_inner = 0;
     size_t products = 1;
     ptrdiff_t a_product = 0, b_product = 0, c_product = 0;
+    const Wanted* wanted = nullptr;
 };
 inline Walk stretch(size_t depth) { return {1, 1, depth, depth}; }
 
@@ -68,7 +84,8 @@ static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const W
         Vec<T> sums[ROWS][NV];
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
-        for (size_t o = 0; o < walk.outer; ++o)
+        for (size_t o = 0; o < walk.outer; ++o) {
+            if (walk.wanted) walk.wanted->ask(o, walk.outer);
             for (size_t n = 0; n < walk.inner; ++n) {
                 const S* x = a + ptrdiff_t(o) * walk.a_outer + ptrdiff_t(n) * walk.a_inner;
                 const S* y = b + ptrdiff_t(o) * walk.b_outer + ptrdiff_t(n) * walk.b_inner;
@@ -84,6 +101,7 @@ static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const W
                     y += b_stride;
                 }
             }
+        }
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < NV; ++j) store(c + i * c_stride + j * LANES<T>, sums[i][j]);
     }
@@ -122,14 +140,30 @@ template <Form FORM, class S> inline void expect_block(const S* from, size_t str
             __builtin_prefetch(from + i * stride + std::min(j, length - 1), 0, 2);
 }
 
+// Rows this far apart, or a multiple of it, are in each other's way in the caches.
+constexpr size_t SAME_PLACE = 4096;
+
+// Copies a block of A, so that its rows are not.
+template <Form FORM, class S> inline void copy_block(const S* from, size_t stride, size_t rows, size_t depth, S* to, size_t to_stride) {
+    const size_t count = FORM == Form::columns ? depth : rows, length = FORM == Form::columns ? rows : depth;
+    constexpr size_t L = LANES<S>;
+    for (size_t i = 0; i < count; ++i, from += stride, to += to_stride) {
+        size_t j = 0;
+        for (; j + L <= length; j += L) store(to + j, load(from + j));
+        if (j < length) store_part(to + j, load_part(from + j, int(length - j)), int(length - j));
+    }
+}
+
 // How a product is cut into tiles, and what multiplies one: here the vectors of all processors.
 template <class T, Form FORM, class S = T> struct Tiles {
     static constexpr Form form = FORM;
     struct Session {};   // what has to be set up for some products
     static size_t count(size_t F) { return num_tiles(F); }
     static size_t start(size_t F, size_t t) { return tile_start(F, t); }
-    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add) {
+    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add,
+                         const Wanted* wanted = nullptr) {
         Walk walk = stretch(depth);
+        walk.wanted = wanted;
         if (FORM == Form::panels && depth > 0) {
             walk.outer = (depth + DEPTH<T, S> - 1) / DEPTH<T, S>;
             walk.depth = DEPTH<T, S>;
@@ -147,21 +181,27 @@ template <class Kernel, class T, class S, class Done>
 static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel, size_t last_panel,
                           size_t num_rows, bool add, Part part, Done&& done) {
     constexpr bool COLUMNS = Kernel::form == Form::columns;
+    constexpr size_t ROW = COLUMNS ? TALL : DEEP + 32;   // of the rows of a copy
+    alignas(64) S copy[std::is_same_v<S, T> ? TALL * (DEEP + 32) : 1];
     const size_t tiles = Kernel::count(F), blocks = num_blocks(K);
     for (size_t group = first_panel; group < last_panel; group += PANELS) {
         const size_t panels = std::min(PANELS, last_panel - group);
         const auto [first, last] = part.of(tiles * panels);
+        const bool copied = std::is_same_v<S, T> && panels > 1 && stride * sizeof(S) % SAME_PLACE == 0;
         for (size_t block = 0; block < blocks; ++block) {
             const size_t k = block_start(K, block), depth = block_start(K, block + 1) - k;
             for (size_t unit = first; unit < last; ++unit) {
                 const size_t t = unit / panels, p = group + unit % panels;
                 const size_t f = Kernel::start(F, t), rows = Kernel::start(F, t + 1) - f;
+                const S* from = COLUMNS ? a + f + k * stride : a + f * stride + k;
+                if constexpr (std::is_same_v<S, T>)
+                    if (copied && (unit == first || p == group)) copy_block<Kernel::form>(from, stride, rows, depth, copy, ROW);
                 if (t + 1 < tiles) {
                     const size_t next = Kernel::start(F, t + 1), end = Kernel::start(F, t + 2);
                     expect_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride, end - next, depth,
                                                {int(unit % panels), int(panels)});
                 }
-                Kernel::multiply(COLUMNS ? a + f + k * stride : a + f * stride + k, stride, 0, b + (p * K + k) * WIDE<T>, depth,
+                Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * K + k) * WIDE<T>, depth,
                                  c + (p * F + f) * WIDE<T>, WIDE<T>, int(rows), num_rows - p * WIDE<T> > size_t(LANES<T>), add || k > 0);
                 if (k + depth == K) done(f, rows, p);
             }

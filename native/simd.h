@@ -62,6 +62,8 @@ template <> inline void store_part<double>(double* p, Vec<double> v, int n) { _m
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> vmin(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
+template <class T> inline Vec<T> load_up_to(const T* p, size_t n) { return n < size_t(LANES<T>) ? load_part(p, int(n)) : load(p); }
+
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // Sums in double over lanes of T, for means over many numbers.

@@ -28,7 +28,11 @@ template <class T> class Dense : public Operation<T> {
     bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 0); }
 
-    void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
+    void forward(const Step& s, const Range& r, int, Workspace<T>& work) override {
+        if (few(s)) {
+            forward_few(s, r.part, work);
+            return;
+        }
         panel_product<Tiles<T, Form::columns>>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
                                         [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
     }
@@ -36,6 +40,10 @@ template <class T> class Dense : public Operation<T> {
     int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
 
     void backward(const Step& s, const Range& r, int phase, Workspace<T>&) override {
+        if (phase == 1 && few(s)) {
+            backward_few(s, r.part);
+            return;
+        }
         if (phase == 1) {
             panel_product<Tiles<T, Form::rows>>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->first[0], r.part,
                                          [](size_t, size_t, size_t) {});
@@ -63,8 +71,9 @@ template <class T> class Dense : public Operation<T> {
             bias_gradient(s, updater, work);
             return;
         }
-        this->template strip<Tiles<T, Form::panels>>(task, updater, work, [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two) {
-            Tiles<T, Form::panels>::multiply(in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, k / WIDE<T>), s.n, c, stride, rows, two, false);
+        using Kernel = Tiles<T, Form::panels>;
+        this->template strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Wanted& wanted) {
+            Kernel::multiply(in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, k / WIDE<T>), s.n, c, stride, rows, two, false, &wanted);
         });
     }
 
@@ -88,7 +97,8 @@ template <class T> class Dense : public Operation<T> {
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const RowsOf<T>& x = inputs[0];
         if (!packed_) {
-            for (size_t r = 0; r < n; ++r) row_product(x.data + r * x.stride, y.data + r * y.stride);
+            few_rows(x.data, x.stride, 1, n, 0, K_, y.data, y.stride);
+            for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
             return;
         }
         const size_t tiles = num_tiles(n), blocks = (D_ + DEEP_ROWS - 1) / DEEP_ROWS;
@@ -136,15 +146,15 @@ template <class T> class Dense : public Operation<T> {
         if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
     }
 
-    // product(k, d, rows, c, stride, two): the gradient of rows d .. d + rows and columns k .. k + WIDE goes to c.
+    // product(k, d, rows, c, stride, two, wanted): the gradient of rows d .. d + rows and columns k .. k + WIDE goes to c.
     template <class Kernel, class Product> void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product) const {
         const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
         const size_t width = round_up(columns, WIDE<T>), top = Kernel::start(D_, task.first);
         for (size_t k = from; k < from + columns; k += WIDE<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
-                updater.expect(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
-                product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>));
+                const Wanted wanted = updater.wanted(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
+                product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>), wanted);
             }
         updater.take(place_ + top * K_ + from, K_, Kernel::start(D_, task.last) - top, columns, work.c, width);
     }
@@ -152,6 +162,9 @@ template <class T> class Dense : public Operation<T> {
     static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
     static constexpr size_t ROWS_TO_PACK = 8;
     static constexpr size_t DEEP_ROWS = 1024;    // inputs at a time in prediction
+    // Batches of so few rows are multiplied row by row: in panels most lanes would have nothing to do.
+    static constexpr size_t FEW = LANES<T> < 4 ? LANES<T> : 4;
+    static bool few(const Step& s) { return s.n <= FEW; }
 
     T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * WIDE<T> * WIDE<T>; }
 
@@ -169,35 +182,85 @@ template <class T> class Dense : public Operation<T> {
         }
     }
 
-    // Sums run over the inputs in their order, as they do for many rows: a row has the same bits in any company.
-    void row_product(const T* x, T* y) const {
-        size_t k = 0;
-        while (k < K_) {
-            const int vectors = int(std::min<size_t>(8, (K_ - k + LANES<T> - 1) / LANES<T>));
-            const int rest = int(std::min<size_t>(LANES<T>, K_ - k - size_t(vectors - 1) * LANES<T>));
-            switch (vectors) {
-                case 1: row_sums<1>(x, k, rest, y); break;
-                case 2: row_sums<2>(x, k, rest, y); break;
-                case 3: row_sums<3>(x, k, rest, y); break;
-                case 4: row_sums<4>(x, k, rest, y); break;
-                case 5: row_sums<5>(x, k, rest, y); break;
-                case 6: row_sums<6>(x, k, rest, y); break;
-                case 7: row_sums<7>(x, k, rest, y); break;
-                default: row_sums<8>(x, k, rest, y);
+    void forward_few(const Step& s, Part part, Workspace<T>& work) const {
+        constexpr size_t L = LANES<T>, AT_A_TIME = 2048;
+        const auto [first, last] = part.of((K_ + L - 1) / L);
+        for (size_t k = first * L, end; k < std::min(K_, last * L); k = end) {
+            end = std::min({K_, last * L, k + AT_A_TIME});
+            few_rows(in[0]->data, 1, WIDE<T>, s.n, k, end, work.c, AT_A_TIME);
+            for (size_t j = k; j < end; j += L) {
+                Vec<T> square[L]{};
+                for (size_t r = 0; r < s.n; ++r) square[r] = load(work.c + r * AT_A_TIME + (j - k));
+                transpose<T>(square);
+                for (size_t i = 0; i < std::min(L, end - j); ++i) store(out->data + (j + i) * WIDE<T>, square[i]);
             }
-            k += size_t(vectors) * LANES<T>;
+            finish_panel(k, end - k, 0);
         }
-        finish(y);
     }
-    template <int NV> void row_sums(const T* x, size_t k, int rest, T* y) const {
-        Vec<T> sums[NV]{};
-        const T* w = W_ + k;
-        for (size_t d = 0; d < D_; ++d, w += K_) {
-            const Vec<T> v = broadcast(x[d]);
-            for (int j = 0; j < NV - 1; ++j) sums[j] += v * load(w + j * LANES<T>);
-            sums[NV - 1] += v * load_part(w + (NV - 1) * LANES<T>, rest);
+
+    void backward_few(const Step& s, Part part) const {
+        constexpr size_t L = LANES<T>;
+        const auto [first, last] = part.of((D_ + L - 1) / L);
+        for (size_t d = first * L; d < std::min(D_, last * L); d += L) {
+            Vec<T> square[L]{};   // in rows of the batch, then in rows of features
+            for (size_t r = 0; r < s.n; ++r) {
+                Vec<T> sums[L]{};
+                for (size_t k = 0; k < K_; k += L) {
+                    const Vec<T> g = load(block(s, k / WIDE<T>) + r * WIDE<T> + k % WIDE<T>);
+                    for (size_t i = 0; i < L; ++i) sums[i] += g * load_up_to(W_ + std::min(d + i, D_ - 1) * K_ + k, K_ - k);
+                }
+                transpose<T>(sums);
+                for (const Vec<T>& sum : sums) square[r] += sum;
+            }
+            transpose<T>(square);
+            for (size_t i = 0; i < std::min(L, D_ - d); ++i) {
+                T* to = in[0]->grad + (d + i) * WIDE<T>;
+                store(to, this->first[0] ? square[i] : load(to) + square[i]);
+            }
         }
-        for (int j = 0; j < NV; ++j) store(y + k + j * LANES<T>, sums[j]);
+    }
+
+    // Columns k .. end of x W for n rows, at y; number d of row r is x[r * x_row + d * x_step]. Sums run over the inputs in their order,
+    // as they do for many rows: a row has the same bits in any company.
+    void few_rows(const T* x, size_t x_row, size_t x_step, size_t n, size_t k, size_t end, T* y, size_t y_row) const {
+        while (n > 0) {
+            const size_t rows = n >= 4 ? 4 : n >= 2 ? 2 : 1;
+            for (size_t j = k; j < end;) {
+                const size_t rest = (end - j + LANES<T> - 1) / LANES<T>, vectors = std::min<size_t>(rows == 1 ? 8 : TALL == 12 ? 4 : 2, rest);
+                const auto sums = rows == 4 ? sums_of<4>(vectors, VECTORS{}) : rows == 2 ? sums_of<2>(vectors, VECTORS{}) : sums_of<1>(vectors, ONE_ROW{});
+                sums(W_ + j, K_, D_, end - j, x, x_row, x_step, y + (j - k), y_row);
+                j += vectors * LANES<T>;
+            }
+            n -= rows;
+            x += rows * x_row;
+            y += rows * y_row;
+        }
+    }
+    using Sums = void (*)(const T*, size_t, size_t, size_t, const T*, size_t, size_t, T*, size_t);
+    using VECTORS = std::make_index_sequence<TALL == 12 ? 4 : 2>;
+    using ONE_ROW = std::make_index_sequence<8>;
+    template <int ROWS, size_t... NV> static Sums sums_of(size_t vectors, std::index_sequence<NV...>) {
+        static constexpr Sums sums[] = {row_sums<ROWS, int(NV + 1)>...};
+        return sums[vectors - 1];
+    }
+    // y = x W for NV vectors of columns of W, the last of which may end after `columns`.
+    template <int ROWS, int NV>
+    static void row_sums(const T* w, size_t stride, size_t depth, size_t columns, const T* x, size_t x_row, size_t x_step, T* y, size_t y_row) {
+        constexpr size_t LAST = (NV - 1) * LANES<T>;
+        Vec<T> sums[ROWS][NV]{};
+        auto go = [&](auto last_of) {
+            for (size_t d = 0; d < depth; ++d, w += stride, x += x_step) {
+                Vec<T> column[NV];
+                for (int j = 0; j < NV - 1; ++j) column[j] = load(w + j * LANES<T>);
+                column[NV - 1] = last_of(w + LAST);
+                for (int r = 0; r < ROWS; ++r)
+                    for (int j = 0; j < NV; ++j) sums[r][j] += broadcast(x[r * x_row]) * column[j];
+            }
+        };
+        if (columns - LAST >= size_t(LANES<T>)) go([](const T* p) { return load(p); });
+        else go([rest = int(columns - LAST)](const T* p) { return load_part(p, rest); });
+        for (int r = 0; r < ROWS; ++r)
+            for (int j = 0; j < NV; ++j) store(y + r * y_row + j * LANES<T>, sums[r][j]);
     }
     void finish(T* y) const {
         if (b_) each_lane(y, y, b_, K_, [](auto a, auto b) { return a + b; });

@@ -13,8 +13,8 @@ class DenseBf16 final : public Dense<float> {
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
     void reserve(size_t panels) override {
-        across_.get(round_up(K_, 32) * D2_);
-        along_.get(round_up(D_, 32) * K2_);
+        across_.get(round_up(K_, 32) * apart(D2_));
+        along_.get(round_up(D_, 32) * apart(K2_));
         x_pairs_.get(panels * D2_ * P);
         x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
         g_pairs_.get(panels * K2_ * P);
@@ -84,23 +84,24 @@ class DenseBf16 final : public Dense<float> {
     }
 
   private:
+    static size_t apart(size_t pairs) { return pairs | 16; }
     static constexpr int L = LANES<float>, P = WIDE<float>;
 
     // C = A B, with the processor's matrix unit where it has one.
     template <class Done>
-    static void multiply(const Pair* a, size_t stride, size_t F, const Pair* b, float* c, const Step& s, const Range& r, bool add, Done&& done) {
+    static void multiply(const Pair* a, size_t K, size_t F, const Pair* b, float* c, const Step& s, const Range& r, bool add, Done&& done) {
         if (AmxTiles::usable()) {
             [[maybe_unused]] const AmxTiles::Session session{};
-            panel_product<AmxTiles>(a, stride, F, stride, b, c, r.first, r.last, s.n, add, r.part, done);
+            panel_product<AmxTiles>(a, apart(K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
         } else {
-            panel_product<Tiles<float, Form::rows, Pair>>(a, stride, F, stride, b, c, r.first, r.last, s.n, add, r.part, done);
+            panel_product<Tiles<float, Form::rows, Pair>>(a, apart(K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
         }
     }
 
     template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two) {
-            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false);
+        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
+            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
         });
         if (updater.spec.clip_norm > 0) return;
         const size_t from = size_t(task.which) * columns_of_task(), end = std::min(K_, from + columns_of_task());
@@ -113,8 +114,8 @@ class DenseBf16 final : public Dense<float> {
 
     // Rows d .. d + count and columns k .. k + P of the weights, in both copies.
     void renew(size_t d, size_t count, size_t k) {
-        copy_both_ways(W_ + d * K_ + k, K_, count, int(std::min<size_t>(P, K_ - k)), reinterpret_cast<Bf16*>(across_.get()) + k * D2_ * 2 + d, D2_ * 2,
-                       reinterpret_cast<Bf16*>(along_.get()) + d * K2_ * 2 + k, K2_ * 2);
+        copy_both_ways(W_ + d * K_ + k, K_, count, int(std::min<size_t>(P, K_ - k)), reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2,
+                       reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k, apart(K2_) * 2);
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {

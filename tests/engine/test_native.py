@@ -157,6 +157,19 @@ def test_dense_networks_of_any_shape_train_as_on_the_reference_path(rows, widths
     assert_same(make, X, y, batch_size=batch, dtype="float32", epochs=1, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-12), ("float32", 1e-4)])
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 70])
+def test_wide_layers_train_as_on_the_reference_path(batch, dtype, rtol):
+    """Sums and rows of weights that are cut in several parts, and weights whose rows are a power of two apart."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((batch, 40)), rng.standard_normal((batch, 5))
+
+    def make():
+        return Network(ps.SquareLoss(ps.mlp(Data(shape=(None, 40)), [2100, 1024], 5, ps.Tanh, seed=0)))
+
+    assert_same(make, X, y, batch_size=batch, dtype=dtype, epochs=1, rtol=rtol)
+
+
 def branching():
     with ps.weights_from(0):
         x = Data(shape=(None, 5))
