@@ -58,11 +58,16 @@ inline bool is_finite(const Rows& rows, size_t first, size_t n) {
     return true;
 }
 
+// Asks for a part of some rows.
+inline void ask_for_rows(const Rows& rows, const int64_t* order, int count, size_t from, size_t bytes) {
+    for (int i = 0; i < count; ++i)
+        for (size_t at = from; at < from + bytes; at += 64) __builtin_prefetch(rows.at(size_t(order[i]), 0) + at);
+}
+
 // Up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
 template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, T* panel) {
     constexpr int L = LANES<T>;
-    for (int i = 0; i < count; ++i)
-        for (size_t ahead = 0; ahead < AHEAD; ahead += 64) __builtin_prefetch(rows.at(size_t(order[i]), 0) + ahead);
+    ask_for_rows(rows, order, count, 0, AHEAD);
     for (int half = 0; half < 2 * L; half += L)
         for (size_t k = 0; k < rows.cols; k += L) {
             const int columns = int(rows.cols - k < size_t(L) ? rows.cols - k : L);

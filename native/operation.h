@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "data.h"
 #include "optimizers.h"
 #include "product.h"
 
@@ -73,7 +74,8 @@ template <class T> struct Value {
     size_t cols = 0;
     bool needs_grad = false;
     bool is_index = false;
-    bool bf16 = false;   // whether numbers are kept as bfloat16: `kept` says where
+    bool bf16 = false;       // whether numbers are kept as bfloat16: `kept` says where
+    bool gathered = false;   // whether its operation takes rows of the data instead (see Operation::gathers)
     T* data = nullptr;
     T* grad = nullptr;
     int64_t* index = nullptr;
@@ -187,6 +189,10 @@ template <class T> class Operation {
 
     // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
     virtual void begin(Part) {}
+
+    // Whether it can take rows of the data as they are, `count` of them for panel p, where nobody else reads this input.
+    virtual bool gathers() const { return false; }
+    virtual void gather(const Rows&, const int64_t* order, int count, size_t p) { (void)order, (void)count, (void)p; }
 
     // Both ways may have phases, between which all threads meet where they are cut differently.
     virtual int forward_phases() const { return 1; }

@@ -66,6 +66,7 @@ template <class T> class Program {
             for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
         index_.resize(values.size());
         choose_bf16();
+        for (int v : inputs) values[size_t(v)].gathered = taker_of(values[size_t(v)]) != nullptr;
     }
 
     template <class Interrupted> Result train(const Epoch& epoch, int max_threads, Interrupted&& interrupted) {
@@ -219,6 +220,17 @@ template <class T> class Program {
         for (const auto& op : operations) work += 6.0 * double(n) * op->work();
         return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
     }
+    // The operation that takes rows of the data instead of a value.
+    Operation<T>* taker_of(const Value<T>& value) const {
+        Operation<T>* found = nullptr;
+        for (const auto& op : operations)
+            for (const Value<T>* v : op->in) {
+                if (v != &value) continue;
+                if (found || !op->gathers()) return nullptr;
+                found = op.get();
+            }
+        return &value == &values[size_t(loss.spec.value)] ? nullptr : found;
+    }
     // Values are kept as bfloat16 where all operations that have to do with them can take that.
     void choose_bf16() {
         using Takes = typename Operation<T>::Bf16Values;
@@ -251,7 +263,7 @@ template <class T> class Program {
         for (size_t v = 0; v < count; ++v) {
             const size_t numbers = panels * values[v].cols * WIDE<T>, kept = values[v].bf16 ? numbers / 2 : numbers;
             const size_t size = round_up(kept, 64 / sizeof(T)) + APART / sizeof(T);
-            if (!values[v].is_index) places_[v].size = size;
+            if (!values[v].is_index && !values[v].gathered) places_[v].size = size;
             if (values[v].needs_grad) places_[count + v].size = size;
             all += places_[v].size + places_[count + v].size;
             if (all > (size_t(1) << 60)) throw std::bad_alloc();   // before it is too large for a number
@@ -401,6 +413,10 @@ template <class T> class Program {
         const int lanes = rows_in<T>(s, p);
         for (size_t i = 0; i < inputs.size(); ++i) {
             const Value<T>& value = values[size_t(inputs[i])];
+            if (value.gathered) {
+                taker_of(value)->gather(epoch.data[i], order + p * WIDE<T>, lanes, p);
+                continue;
+            }
             if (!value.is_index) {
                 gather_panel<T>(epoch.data[i], order + p * WIDE<T>, lanes, value.panel(p));
                 continue;

@@ -13,7 +13,7 @@ class DenseBf16 final : public Dense<float> {
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
     void reserve(size_t panels) override {
-        across_.get(round_up(K_, 32) * apart(D2_));
+        across_.get(AmxTiles::usable() ? round_up(K_, 32) * apart(D2_) : D2_ * apart(K_));
         along_.get(round_up(D_, 32) * apart(K2_));
         x_pairs_.get(panels * D2_ * P);
         x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
@@ -21,9 +21,42 @@ class DenseBf16 final : public Dense<float> {
         g_rows_.get(panels * P / 2 * round_up(K_, P));
     }
     void begin(Part part) override {
-        const auto [first, last] = part.of(num_tiles(D_));
-        for (size_t t = first; t < last; ++t)
-            for (size_t k = 0; k < K_; k += P) renew(tile_start(D_, t), tile_start(D_, t + 1) - tile_start(D_, t), k);
+        const auto [first, last] = part.of((D_ + L - 1) / L);
+        for (size_t d = first * L; d < std::min(D_, last * L); d += L)
+            for (size_t k = 0; k < K_; k += P) renew(d, std::min<size_t>(L, D_ - d), k);
+    }
+
+    // Both forms of the input at once, without numbers of float in between.
+    bool gathers() const override { return true; }
+    void gather(const Rows& data, const int64_t* order, int count, size_t p) override {
+        Pair *pairs = x_pairs_.get() + p * D2_ * P, *rows = x_rows_.get() + p * D_ * P / 2;
+        ask_for_rows(data, order, count, 0, AHEAD);
+        for (int half = 0; half < P; half += L)
+            for (size_t k = 0; k < D_; k += P) {
+                __m512i lines[L];   // 32 features of each row
+                for (int i = 0; i < L; ++i) {
+                    Vec<float> left{}, right{};
+                    if (half + i < count) {
+                        const size_t row = size_t(order[half + i]);
+                        ask_for_rows(data, order + half + i, 1, k * data.size() + AHEAD, P * data.size());
+                        left = read_vector<float>(data, row, k, int(std::min<size_t>(L, D_ - k)));
+                        if (k + L < D_) right = read_vector<float>(data, row, k + L, int(std::min<size_t>(L, D_ - k - L)));
+                    }
+                    lines[i] = row_of(left, right);
+                }
+                Vec<float> square[L];
+                for (int i = 0; i < L; ++i) square[i] = Vec<float>(lines[i]);
+                transpose<float>(square);
+                for (int i = 0; i < L; ++i) _mm512_storeu_si512(pairs + (k / 2 + size_t(i)) * P + half, __m512i(square[i]));
+                // Pairs of rows for 16 features, and below for 16 more, become features with 8 pairs, and beside them those of the others.
+                for (int i = 0; i < L; ++i) square[i] = Vec<float>(pairs_between(lines[i % 8 * 2], lines[i % 8 * 2 + 1], i >= 8));
+                transpose<float>(square);
+                for (size_t i = 0; i < L; ++i) {
+                    Pair* to = rows + (k + i) * P / 2 + half / 2;
+                    if (k + i < D_) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(__m512i(square[i])));
+                    if (k + L + i < D_) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + L * P / 2), _mm512_extracti64x4_epi64(__m512i(square[i]), 1));
+                }
+            }
     }
 
     // First the input becomes bfloat16: pairs of features for the product, pairs of rows for the gradient of the weights.
@@ -33,10 +66,10 @@ class DenseBf16 final : public Dense<float> {
     }
     void forward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 1) {
-            multiply(across_.get(), D2_, K_, x_pairs_.get(), out->data, s, r, false, [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
+            multiply<Form::columns>(across_.get(), D2_, K_, x_pairs_.get(), out->data, s, r, false, [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
             return;
         }
-        for (size_t p = r.first; p < r.last; ++p) {
+        for (size_t p = r.first; p < r.last && !in[0]->gathered; ++p) {
             const float* x = in[0]->panel(p);
             pair_features(x, D_, x_pairs_.get() + p * D2_ * P);
             Pair* rows = x_rows_.get() + p * D_ * P / 2;
@@ -49,7 +82,7 @@ class DenseBf16 final : public Dense<float> {
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 1); }
     void backward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 1) {
-            multiply(along_.get(), K2_, D_, g_pairs_.get(), in[0]->grad, s, r, !this->first[0], [](size_t, size_t, size_t) {});
+            multiply<Form::rows>(along_.get(), K2_, D_, g_pairs_.get(), in[0]->grad, s, r, !this->first[0], [](size_t, size_t, size_t) {});
             return;
         }
         for (size_t p = r.first; p < r.last; ++p) {
@@ -84,17 +117,18 @@ class DenseBf16 final : public Dense<float> {
     }
 
   private:
-    static size_t apart(size_t pairs) { return pairs | 16; }
+    // An odd number of lines of memory: rows of a power of two would be in each other's way in the caches.
+    static size_t apart(size_t pairs) { return round_up(pairs, 16) | 16; }
     static constexpr int L = LANES<float>, P = WIDE<float>;
 
     // C = A B, with the processor's matrix unit where it has one.
-    template <class Done>
+    template <Form FORM, class Done>
     static void multiply(const Pair* a, size_t K, size_t F, const Pair* b, float* c, const Step& s, const Range& r, bool add, Done&& done) {
         if (AmxTiles::usable()) {
             [[maybe_unused]] const AmxTiles::Session session{};
             panel_product<AmxTiles>(a, apart(K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
         } else {
-            panel_product<Tiles<float, Form::rows, Pair>>(a, apart(K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
+            panel_product<Tiles<float, FORM, Pair>>(a, apart(FORM == Form::columns ? F : K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
         }
     }
 
@@ -112,10 +146,14 @@ class DenseBf16 final : public Dense<float> {
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
-    // Rows d .. d + count and columns k .. k + P of the weights, in both copies.
+    // Rows d .. d + count and columns k .. k + P of the weights, in both copies. The product of the forward pass takes pairs of rows; a
+    // matrix unit takes them in the order of the columns.
     void renew(size_t d, size_t count, size_t k) {
-        copy_both_ways(W_ + d * K_ + k, K_, count, int(std::min<size_t>(P, K_ - k)), reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2,
-                       reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k, apart(K2_) * 2);
+        const float* w = W_ + d * K_ + k;
+        const int columns = int(std::min<size_t>(P, K_ - k));
+        Bf16* along = reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k;
+        if (AmxTiles::usable()) copy_both_ways(w, K_, count, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
+        else copy_rows_and_pairs(w, K_, count, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
@@ -130,20 +168,18 @@ class DenseBf16 final : public Dense<float> {
         for (size_t k = 0; k < K_; k += P) {
             const size_t columns = std::min<size_t>(P, K_ - k);
             for (size_t j = 0; j < columns; ++j) {
-                double sum = 0;
+                DoubleSum<float> sum;
                 for (size_t p = 0; p < s.panels; ++p)
-                    for (int half = 0; half < rows_in<float>(s, p); half += L) {
-                        const Vec<float> g = load(out->grad_panel(p) + (k + j) * P + half);
-                        sum += double(_mm512_mask_reduce_add_ps(__mmask16((1u << std::min(L, rows_in<float>(s, p) - half)) - 1), g));
-                    }
-                work.c[j] = float(sum);
+                    for (int half = 0; half < rows_in<float>(s, p); half += L)
+                        sum.add(load_up_to(out->grad_panel(p) + (k + j) * P + half, size_t(rows_in<float>(s, p) - half)));
+                work.c[j] = float(sum.over(L));
             }
             updater.take(bias_place_ + k, K_, 1, columns, work.c, P);
         }
     }
 
-    size_t D2_, K2_;                    // pairs in a row of the copies
-    Buffer<Pair> across_, along_;       // the weights, in rows of inputs for each output, and of outputs for each input
+    size_t D2_, K2_;                // pairs of inputs and of outputs, rounded up
+    Buffer<Pair> across_, along_;   // the weights, in pairs of inputs and of outputs
     Buffer<Pair> x_pairs_, x_rows_, g_pairs_, g_rows_;
 };
 
