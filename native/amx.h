@@ -123,7 +123,7 @@ struct AmxTiles {
             amx::zero<3>();
         }
         for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
-            if (wanted) wanted->ask(k / 16, (depth + 15) / 16);
+            if (wanted) wanted->ask(k / 16, (wanted->rows * 16 + depth - 1) / depth);
             amx::load<4>(a, stride * 4);
             amx::load<6>(b, P * 4);
             amx::multiply<0, 4, 6>();

@@ -67,6 +67,7 @@ template <class T> struct Workspace {
     static constexpr size_t SIZE = 40960;
     alignas(64) T c[SIZE];
     Buffer<T> more;
+    NextRows next;   // what the thread will gather for the next step
 };
 
 // What flows between operations: `cols` features a row. Indices are kept row by row.

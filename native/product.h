@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "ahead.h"
 #include "bf16.h"
 #include "simd.h"
 
@@ -47,21 +48,6 @@ template <> struct Entries<Pair> {
 };
 #endif
 
-// Rows of arrays that are wanted soon, to be changed. They come from far, and a processor has only so many lines of memory on their
-// way: asked for little by little while a product is made, they keep nobody waiting.
-struct Wanted {
-    const char* arrays[3] = {};
-    size_t stride = 0, rows = 0, bytes = 0;   // bytes from a row to the next, and of a row
-
-    // Asks for those that are due when `done` of `all` parts of the product are made.
-    void ask(size_t done, size_t all) const {
-        const size_t end = rows * (done + 1) / all;
-        for (const char* array : arrays)
-            for (size_t r = rows * done / all; array && r < end; ++r)
-                for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(array + r * stride + i, 1, 2);
-    }
-};
-
 // The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
 // these steps from one stretch to the next.
 // There may be several products of the same kind, whose A, B and C are some steps apart.
@@ -84,8 +70,9 @@ static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const W
         Vec<T> sums[ROWS][NV];
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
+        const size_t at_a_time = walk.wanted ? (walk.wanted->rows + walk.outer - 1) / walk.outer : 0;
         for (size_t o = 0; o < walk.outer; ++o) {
-            if (walk.wanted) walk.wanted->ask(o, walk.outer);
+            if (walk.wanted) walk.wanted->ask(o, at_a_time);
             for (size_t n = 0; n < walk.inner; ++n) {
                 const S* x = a + ptrdiff_t(o) * walk.a_outer + ptrdiff_t(n) * walk.a_inner;
                 const S* y = b + ptrdiff_t(o) * walk.b_outer + ptrdiff_t(n) * walk.b_inner;

@@ -66,7 +66,10 @@ template <class T> class Program {
             for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
         index_.resize(values.size());
         choose_bf16();
-        for (int v : inputs) values[size_t(v)].gathered = taker_of(values[size_t(v)]) != nullptr;
+        for (int v : inputs) {
+            takers_.push_back(taker_of(values[size_t(v)]));
+            values[size_t(v)].gathered = takers_.back() != nullptr;
+        }
     }
 
     template <class Interrupted> Result train(const Epoch& epoch, int max_threads, Interrupted&& interrupted) {
@@ -111,6 +114,7 @@ template <class T> class Program {
                 if (thread == 0) account(result, total, s, failed, b);
                 if (failed) return;
                 const bool clipped = updater.spec.clip_norm > 0;
+                work.next = next_rows(epoch, b + 1, thread, count);
                 // Its own tasks first, then what others have not begun.
                 for (int i = 0; i < count; ++i) {
                     const int owner = (thread + i) % count;
@@ -220,7 +224,7 @@ template <class T> class Program {
         for (const auto& op : operations) work += 6.0 * double(n) * op->work();
         return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
     }
-    // The operation that takes rows of the data instead of a value.
+    // The operation that takes rows of the data instead of an input.
     Operation<T>* taker_of(const Value<T>& value) const {
         Operation<T>* found = nullptr;
         for (const auto& op : operations)
@@ -385,6 +389,14 @@ template <class T> class Program {
         const auto [first, last] = Part{thread, s.threads}.of(s.panels);
         return {first, last, {}};
     }
+    // The rows that a thread gathers in step b.
+    NextRows next_rows(const Epoch& epoch, size_t b, int thread, int count) const {
+        if (b >= epoch.rates.size() || epoch.data.empty()) return {};
+        const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
+        const auto [first, last] = Part{thread, count}.of(panels_of(n));
+        const size_t from = std::min(n, first * WIDE<T>);
+        return {epoch.data[0], epoch.order + start + from, std::min(n, last * WIDE<T>) - from};
+    }
     bool is_by_feature(const Item& item, const Step& s) const {
         if (s.threads == 1 || item.op < 0) return false;
         const Operation<T>& op = *operations[size_t(item.op)];
@@ -414,7 +426,7 @@ template <class T> class Program {
         for (size_t i = 0; i < inputs.size(); ++i) {
             const Value<T>& value = values[size_t(inputs[i])];
             if (value.gathered) {
-                taker_of(value)->gather(epoch.data[i], order + p * WIDE<T>, lanes, p);
+                takers_[i]->gather(epoch.data[i], order + p * WIDE<T>, lanes, p);
                 continue;
             }
             if (!value.is_index) {
@@ -488,6 +500,7 @@ template <class T> class Program {
     }
 
     std::vector<Item> items_;
+    std::vector<Operation<T>*> takers_;   // by input, or null
     std::vector<Task> tasks_;
     std::vector<double> upto_, norms_;
     Buffer<Sums> sums_;

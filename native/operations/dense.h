@@ -136,7 +136,7 @@ template <class T> class Dense : public Operation<T> {
     template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
         const size_t tiles = Kernel::count(D_), columns = columns_of_task();
         const size_t width = round_up(std::min(columns, K_), WIDE<T>), height = Kernel::start(D_, 1);
-        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 31) / 32));
+        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 63) / 64));
         for (size_t k = 0; k < K_; k += columns)
             for (size_t t = 0; t < tiles; t += at_a_time) {
                 const size_t end = std::min(tiles, t + at_a_time);
@@ -153,7 +153,8 @@ template <class T> class Dense : public Operation<T> {
         for (size_t k = from; k < from + columns; k += WIDE<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
-                const Wanted wanted = updater.wanted(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
+                Wanted wanted = updater.wanted(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
+                wanted.next = &work.next;
                 product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>), wanted);
             }
         updater.take(place_ + top * K_ + from, K_, Kernel::start(D_, task.last) - top, columns, work.c, width);

@@ -54,6 +54,46 @@ def test_a_step_is_that_of_numpy_with_rounded_factors(widths, batch):
 
 
 @has_bf16
+@pytest.mark.parametrize("widths", [(3, 2), (37, 55, 33, 7), (1, 1, 2), (130, 31, 65, 3), (15, 300, 17)])
+def test_the_copies_of_weights_are_renewed_where_they_change(widths):
+    """A call begins with new copies: one call of three steps is three calls of one."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((120, widths[0])), rng.integers(0, widths[-1], 120)
+    found = []
+    for parts in ([(X, y)], [(X[i : i + 40], y[i : i + 40]) for i in (0, 40, 80)]):
+        network = Network(ps.CrossEntropy(ps.mlp(Data(shape=(None, widths[0])), widths[1:-1], widths[-1], seed=0)))
+        for part in parts:
+            network.fit(
+                *part, epochs=1, batch_size=40, shuffle=False, optimizer=ps.SGD(0.5), precision="bf16", threads=2
+            )
+        found.append(b"".join(W.tobytes() for W in network.parameters.values()))
+    assert found[0] == found[1]
+
+
+@has_bf16
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64, np.float64, np.float32])
+@pytest.mark.parametrize("features", [1, 16, 17, 47, 70])
+def test_data_of_any_dtype_and_other_readers_change_no_bit(dtype, features):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 200, (75, features)).astype(dtype), rng.integers(0, 3, 75)
+    found = []
+    for data, two_readers in ((X.astype(np.float32), False), (X, False), (X, True)):
+        with ps.weights_from(0):
+            x = Data(shape=(None, features))
+            first = out = ps.Linear(x, 20)
+            if two_readers:  # the second adds nothing, and stays so
+                second = ps.Linear(x, 20)
+                second.W[:], second.lr_factor = 0, 0
+                out = ps.Add(first, second)
+            last = ps.Linear(ps.Relu(out), 3)
+        network = Network(ps.CrossEntropy(last))
+        last.W[:] = np.random.default_rng(1).standard_normal(last.W.shape)
+        network.fit(data, y, epochs=2, batch_size=50, optimizer=ps.SGD(1e-4), precision="bf16", seed=0, threads=2)
+        found.append(first.W.tobytes() + last.W.tobytes())
+    assert found[0] == found[1] == found[2]
+
+
+@has_bf16
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
 def test_the_number_of_threads_does_not_change_a_bit(clip_norm):
     rng = np.random.default_rng(0)
