@@ -214,6 +214,7 @@ def spoil(path, content):
     [
         (["train", "nothing.csv"], "nothing.csv: no such file"),
         (["train", "houses.csv"], "Give --target; the columns are size, town, age, price"),
+        (["train", "digits", "--target", "price"], "digits has labels of its own and no column 'price'"),
         (["train", "houses.csv", "--target", "prize"], "has no column 'prize'; did you mean 'price'?"),
         (["train", "houses.csv", "--target", "7"], "has no column '7'"),
         (["train", "houses.csv", "--target", "price", "--drop", "sise"], "--drop: houses.csv has no column 'sise'"),

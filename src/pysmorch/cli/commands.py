@@ -133,7 +133,8 @@ def evaluate(
     source = _read_for(model, source_name, header, labels, resize, skip_bad)
     for remark in source.remarks:
         print(remark)
-    _, y, name = _features_and_target(source, target or model.notes_.get("target"), header)
+    remembered = model.notes_.get("target") if source.labels is None else None
+    _, y, name = _features_and_target(source, target or remembered, header)
     X, y = _with_labels(_features_for(model, source), y, name, print)
     y = _as_in_training(model, y)
     print(f"on {len(y)} rows of {source.name}:\n{figures.measure(model, X, y, None).text}")
@@ -179,7 +180,9 @@ def _silent(text: str) -> None:
 
 def _features_and_target(source: Source, target: str | None, header: bool) -> tuple[Any, Any, str]:
     if source.labels is not None:
-        return source.features, source.labels, target or "labels"
+        if target is not None:
+            raise ValueError(f"{source.name} has labels of its own and no column {target!r}; leave out --target")
+        return source.features, source.labels, "labels"
     if source.files is not None:
         raise SourceError(
             f"{source.name} has no class folders; put the images of each class into a folder of its own, "
