@@ -431,6 +431,12 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
     m.attr("has_bf16") = HAS_BF16;
+    m.def("permutation", [](uint64_t seed, uint64_t step, Flat<int64_t> order) {
+        require(order.size() <= 0xFFFFFFFFu, "an order has at most 2^32 - 1 rows");
+        aligned(order);
+        nb::gil_scoped_release release;
+        permutation(seed, step, order.size(), order.data());
+    }, nb::arg("seed"), nb::arg("step"), nb::arg("order").noconvert());
     nb::list operations;
     for (const auto& [name, maker] : makers<float>()) operations.append(name);
     m.attr("operations") = operations;

@@ -1,7 +1,9 @@
 // Random numbers that anyone can make who knows seed, place and step.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace pysmorch {
 
@@ -37,6 +39,24 @@ inline void philox_words(uint64_t seed, uint32_t place, uint64_t step, uint64_t 
                 if (at >= first && at < end) words[at - first] = c[j][l];
             }
     }
+}
+
+// The numbers 0 .. count - 1 sorted by random words, place 0 of the streams, and by themselves where those are the same.
+inline void permutation(uint64_t seed, uint64_t step, size_t count, int64_t* order) {
+    std::vector<uint32_t> words(count);
+    philox_words(seed, 0, step, 0, count, words.data());
+    std::vector<uint64_t> from(count), to(count);   // words above, numbers below
+    for (size_t i = 0; i < count; ++i) from[i] = uint64_t(words[i]) << 32 | i;
+    constexpr int BITS = 11;
+    for (int shift = 32; shift < 64; shift += BITS) {   // the lowest bits first; what is the same stays in order
+        std::array<size_t, (1 << BITS) + 1> starts{};
+        auto digit = [&](uint64_t key) { return size_t(key >> shift) & ((1 << BITS) - 1); };
+        for (const uint64_t key : from) ++starts[digit(key) + 1];
+        for (size_t d = 1; d < starts.size(); ++d) starts[d] += starts[d - 1];
+        for (const uint64_t key : from) to[starts[digit(key)]++] = key;
+        from.swap(to);
+    }
+    for (size_t i = 0; i < count; ++i) order[i] = int64_t(from[i] & 0xFFFFFFFFu);
 }
 
 }  // namespace pysmorch

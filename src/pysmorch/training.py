@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from pysmorch import engine
 from pysmorch.engine import Dataset, NonFiniteError, ReferenceProgram, Totals
-from pysmorch.layers.randomness import check_seed, draw_seed, permutation
+from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.optimizers import Optimizer, as_optimizer
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def fit(
         for epoch in range(epochs):
             start = time.perf_counter()
             good_weights = network.snapshot(good_weights)
-            order = permutation(seed, epoch, len(data)) if shuffle else np.arange(len(data))
+            order = program.permutation(epoch, len(data)) if shuffle else np.arange(len(data))
             rates = [optimizer.schedule.rate(epoch + b / num_batches, epochs) for b in range(num_batches)]
             try:
                 totals = _run_epoch(program, data, order, batch_size, rates, training, listeners)

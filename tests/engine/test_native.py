@@ -16,6 +16,7 @@ from pysmorch import Data, Network
 from pysmorch.engine import num_threads
 from pysmorch.engine.extension import extension
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
+from pysmorch.layers.randomness import permutation
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 without_sanitizers = pytest.mark.skipif(
@@ -155,6 +156,23 @@ def test_dense_networks_of_any_shape_train_as_on_the_reference_path(rows, widths
 
     assert_same(make, X, y, batch_size=batch, dtype="float64", epochs=1, rtol=1e-12)
     assert_same(make, X, y, batch_size=batch, dtype="float32", epochs=1, rtol=1e-3)
+
+
+@given(
+    seed=st.integers(0, 2**64 - 1),
+    epoch=st.integers(0, 2**40),
+    count=st.integers(0, 50) | st.sampled_from([63, 64, 65, 2047, 2048, 2049, 70000]),
+)
+def test_rows_come_in_the_order_of_the_reference_path(seed, epoch, count):
+    order = np.empty(count, np.int64)
+    extension().permutation(seed, epoch, order)
+    np.testing.assert_array_equal(order, permutation(seed, epoch, count))
+
+
+@pytest.mark.parametrize("order", [np.empty(3), np.empty((3, 2), np.int64), np.empty(6, np.int64)[::2], None])
+def test_an_order_of_another_kind_is_refused_by_the_extension(order):
+    with pytest.raises(TypeError):
+        extension().permutation(0, 0, order)
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-12), ("float32", 1e-4)])

@@ -84,6 +84,12 @@ class NativeProgram(ReferenceProgram):
         self._labels = contiguous(data.labels, np.int64 if classes else None)
         self._threads = num_threads() if threads is None else threads
 
+    def permutation(self, epoch: int, count: int) -> Array:
+        """Return `count` rows in the order of an epoch, the same as on the reference path."""
+        order = np.empty(count, np.int64)
+        extension().permutation(self.seed, epoch, order)
+        return order
+
     def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
         """Take one step for each batch of `order`, with these learning rates."""
         result = self._program.train(

@@ -12,6 +12,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.layers.base import Array, Layer, graph, name_layers
 from pysmorch.layers.dense import Data
+from pysmorch.layers.randomness import permutation
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, aligned_zeros
 
@@ -68,7 +69,7 @@ class ReferenceProgram:
         loss: the end of the network.
         optimizer: changes the parameters.
         dtype: of parameters and arithmetic.
-        seed: of dropout.
+        seed: of dropout and shuffling.
     """
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
@@ -85,6 +86,10 @@ class ReferenceProgram:
         self.seed = seed
         self.num_steps = 0
         optimizer.prepare(self.parameters)
+
+    def permutation(self, epoch: int, count: int) -> Array:
+        """Return `count` rows in the order of an epoch, which depends on the seed and the epoch alone."""
+        return permutation(self.seed, epoch, count)
 
     def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
         """Take one step for each batch of `order`, with these learning rates.
