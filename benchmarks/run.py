@@ -191,7 +191,8 @@ def _data(what: str, network: Any, batch: int, rng: Any) -> tuple[Any, Any]:
 
         shape, num_classes = (NUM_IMAGES, *image_peers.SHAPES[network]), image_peers.NUM_CLASSES
         return rng.random(shape, dtype="float32"), rng.integers(0, num_classes, NUM_IMAGES)
-    num_rows = batch * max(8, min(256, 8192 // batch))
+    operations = 6 * batch * sum(a * b for a, b in pairwise(network))  # a step, about
+    num_rows = batch * max(8, min(256, 8192 // batch, int(4e11 / operations)))
     return rng.standard_normal((num_rows, network[0]), dtype="float32"), rng.integers(0, network[-1], num_rows)
 
 
