@@ -1,4 +1,4 @@
-"""Write the tables of the project's README from the files in benchmarks/results."""
+"""Write the tables of the project's README, and that of scaling here, from the files in benchmarks/results."""
 
 from __future__ import annotations
 
@@ -64,6 +64,36 @@ def images() -> list[str]:
     return lines
 
 
+def scaling() -> str:
+    """Return the table over batches, widths and depths, with one thread and with two in a cell."""
+    found: dict[str, dict[int, dict[str, float]]] = {}
+    about = {}
+    for row in results("scaling")["rows"]:
+        found.setdefault(row["workload"], {})[row["threads"]] = row["seconds"]
+        about[row["workload"]] = f"{_sizes(row['network'])}, {row['batch']}"
+    libraries = list(dict.fromkeys(name for by_threads in found.values() for of in by_threads.values() for name in of))
+    lines = ["| | sizes, rows of a batch | " + " | ".join(libraries) + " |", "|---" * (len(libraries) + 2) + "|"]
+    for workload, by_threads in found.items():
+        counts = [by_threads.get(threads, {}) for threads in (1, 2)]
+        cells = [" / ".join(microseconds(of[name]) if name in of else "–" for of in counts) for name in libraries]
+        lines.append(f"| {workload} | {about[workload]} | " + " | ".join(cells) + " |")
+    return "\n".join(
+        [
+            "Microseconds for one step of training, with one thread / with two:",
+            "",
+            *lines,
+            "",
+            f"Measured side by side on {place('scaling')}.",
+        ]
+    )
+
+
+def _sizes(network: list[int]) -> str:
+    """Return the sizes of layers, with those that come again counted."""
+    *same, last = network
+    return f"{len(same)} x {same[0]}-{last}" if len(same) > 3 else "-".join(map(str, network))
+
+
 def figures() -> str:
     """Return all that stands between the two marks in the README."""
     about = results("training")["machine"]
@@ -95,12 +125,16 @@ def figures() -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    path = HERE.parent / "README.md"
-    text = path.read_text()
-    before, rest = text.split(BEGIN)
+def write(path: Path, text: str) -> None:
+    """Put a text between the two marks in a file."""
+    before, rest = path.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n{figures()}\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def main() -> None:
+    write(HERE.parent / "README.md", figures())
+    write(HERE / "README.md", scaling())
 
 
 if __name__ == "__main__":

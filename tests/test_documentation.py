@@ -113,11 +113,11 @@ def test_the_examples_run(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-def test_the_figures_of_the_readme_are_those_of_the_benchmark_files():
+@pytest.mark.parametrize(("path", "what"), [("README.md", "figures"), ("benchmarks/README.md", "scaling")])
+def test_the_figures_are_those_of_the_benchmark_files(path, what):
     tables = runpy.run_path(str(ROOT / "benchmarks" / "tables.py"))
-    text = (ROOT / "README.md").read_text()
-    between = text.split(tables["BEGIN"])[1].split(tables["END"])[0]
-    assert between.strip() == tables["figures"]()
+    between = (ROOT / path).read_text().split(tables["BEGIN"])[1].split(tables["END"])[0]
+    assert between.strip() == tables[what]()
 
 
 def test_every_public_name_is_there_and_says_what_it_is():
