@@ -7,8 +7,6 @@
 
 namespace pysmorch {
 
-constexpr size_t LINE = 64;   // bytes
-
 // Rows of the next batch.
 class NextRows {
   public:

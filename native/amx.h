@@ -122,8 +122,9 @@ struct AmxTiles {
             amx::zero<2>();
             amx::zero<3>();
         }
+        const size_t at_a_time = wanted && depth > 0 ? (wanted->rows * 16 + depth - 1) / depth : 0;
         for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
-            if (wanted) wanted->ask(k / 16, (wanted->rows * 16 + depth - 1) / depth);
+            if (wanted) wanted->ask(k / 16, at_a_time);
             amx::load<4>(a, stride * 4);
             amx::load<6>(b, P * 4);
             amx::multiply<0, 4, 6>();

@@ -14,6 +14,7 @@ struct Rows {
     size_t size() const { return dtype == Dtype::u8 ? 1 : dtype == Dtype::f32 || dtype == Dtype::i32 ? 4 : 8; }
     const char* at(size_t row, size_t k) const { return static_cast<const char*>(data) + (row * cols + k) * size(); }
 };
+constexpr size_t LINE = 64;     // bytes of a line of memory
 constexpr size_t AHEAD = 512;   // bytes of a row that are asked for before they are read
 
 template <class T, class S> inline Vec<T> convert_vector(const S* from, int n) {
@@ -61,7 +62,7 @@ inline bool is_finite(const Rows& rows, size_t first, size_t n) {
 // Asks for a part of some rows.
 inline void ask_for_rows(const Rows& rows, const int64_t* order, int count, size_t from, size_t bytes) {
     for (int i = 0; i < count; ++i)
-        for (size_t at = from; at < from + bytes; at += 64) __builtin_prefetch(rows.at(size_t(order[i]), 0) + at);
+        for (size_t at = from; at < from + bytes; at += LINE) __builtin_prefetch(rows.at(size_t(order[i]), 0) + at);
 }
 
 // Up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.

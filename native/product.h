@@ -146,7 +146,7 @@ template <class T, Form FORM, class S = T> struct Tiles {
     static constexpr Form form = FORM;
     struct Session {};   // what has to be set up for some products
     static constexpr size_t TOGETHER = std::is_same_v<T, S> ? 1 : 2;   // rows that are in the same tile
-    static size_t count(size_t F) { return (F + TALL - 1) / TALL; }
+    static size_t count(size_t F) { return num_tiles(F); }
     static size_t start(size_t F, size_t t) { return std::min(F, (F + TOGETHER - 1) / TOGETHER * t / count(F) * TOGETHER); }
     static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add,
                          const Wanted* wanted = nullptr) {
