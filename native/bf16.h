@@ -37,7 +37,7 @@ inline __m512i pairs_between(__m512i a, __m512i b, bool last) {
 }
 
 // Copies at most 16 rows of at most 32 columns of weights, both as they are and with rows and columns changed. Copies have
-// `across_stride` and `along_stride` numbers from a row to the next; `along` gets 32 columns whatever their count.
+// `across_stride` and `along_stride` numbers from a row to the next; `along`, if any, gets 32 columns whatever their count.
 inline void copy_both_ways(const float* w, size_t stride, size_t rows, int columns, Bf16* across, size_t across_stride, Bf16* along, size_t along_stride) {
     constexpr int L = LANES<float>;
     const int first = columns < L ? columns : L, second = columns - first;
@@ -45,27 +45,13 @@ inline void copy_both_ways(const float* w, size_t stride, size_t rows, int colum
     for (size_t i = 0; i < size_t(L); ++i) {
         left[i] = i < rows ? load_part(w + i * stride, first) : Vec<float>{};
         right[i] = i < rows && second > 0 ? load_part(w + i * stride + L, second) : Vec<float>{};
-        if (i < rows) _mm512_storeu_si512(along + i * along_stride, row_of(left[i], right[i]));
+        if (along && i < rows) _mm512_storeu_si512(along + i * along_stride, row_of(left[i], right[i]));
     }
     transpose<float>(left);
     transpose<float>(right);
     const __mmask16 mask = __mmask16((1u << rows) - 1);
     for (int j = 0; j < first; ++j) _mm256_mask_storeu_epi16(across + size_t(j) * across_stride, mask, __m256i(_mm512_cvtneps_pbh(left[j])));
     for (int j = 0; j < second; ++j) _mm256_mask_storeu_epi16(across + size_t(L + j) * across_stride, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
-}
-
-// Copies rows of at most 32 columns of weights, as they are and in pairs of rows: across gets a pair for each column, from the first row
-// and the second, and so on. Both get 16 columns at a time whatever their count.
-inline void copy_rows_and_pairs(const float* w, size_t stride, size_t rows, int columns, Pair* across, size_t across_stride, Bf16* along, size_t along_stride) {
-    constexpr int L = LANES<float>;
-    for (int j = 0; j < columns; j += L)
-        for (size_t i = 0; i < rows; i += 2) {
-            const float* from = w + i * stride + j;
-            const Vec<float> upper = load_up_to(from, size_t(columns - j)), lower = i + 1 < rows ? load_up_to(from + stride, size_t(columns - j)) : Vec<float>{};
-            _mm512_storeu_si512(across + i / 2 * across_stride + j, pairs_of(upper, lower));
-            store(along + i * along_stride + j, upper);
-            if (i + 1 < rows) store(along + (i + 1) * along_stride + j, lower);
-        }
 }
 
 }  // namespace pysmorch

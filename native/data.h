@@ -65,12 +65,12 @@ inline void ask_for_rows(const Rows& rows, const int64_t* order, int count, size
         for (size_t at = from; at < from + bytes; at += LINE) __builtin_prefetch(rows.at(size_t(order[i]), 0) + at);
 }
 
-// Up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
-template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, T* panel) {
+// Features first .. last of up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
+template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t first, size_t last, T* panel) {
     constexpr int L = LANES<T>;
-    ask_for_rows(rows, order, count, 0, AHEAD);
+    ask_for_rows(rows, order, count, first * rows.size(), AHEAD);
     for (int half = 0; half < 2 * L; half += L)
-        for (size_t k = 0; k < rows.cols; k += L) {
+        for (size_t k = first; k < last; k += L) {
             const int columns = int(rows.cols - k < size_t(L) ? rows.cols - k : L);
             Vec<T> square[L];
             for (int i = 0; i < L && half + i < count; ++i)

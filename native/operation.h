@@ -191,9 +191,13 @@ template <class T> class Operation {
     // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
     virtual void begin(Part) {}
 
-    // Whether it can take rows of the data as they are, `count` of them for panel p, where nobody else reads this input.
+    // Whether it can take rows of the data as they are, where nobody else reads this input: features first .. last of `count`
+    // rows for panel p.
     virtual bool gathers() const { return false; }
-    virtual void gather(const Rows&, const int64_t* order, int count, size_t p) { (void)order, (void)count, (void)p; }
+    virtual void gather(const Rows&, const int64_t*, int count, size_t p, size_t first, size_t last) { (void)count, (void)p, (void)first, (void)last; }
+
+    // Whether work by feature may be done in small pieces, by whoever has time.
+    virtual bool in_pieces() const { return false; }
 
     // Both ways may have phases, between which all threads meet where they are cut differently.
     virtual int forward_phases() const { return 1; }

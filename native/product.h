@@ -10,6 +10,7 @@
 #include "ahead.h"
 #include "bf16.h"
 #include "simd.h"
+#include "threads.h"
 
 namespace pysmorch {
 
@@ -110,12 +111,6 @@ inline size_t num_tiles(size_t F) { return (F + TALL - 1) / TALL; }
 inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
 inline size_t num_blocks(size_t K) { return (K + DEEP - 1) / DEEP; }
 inline size_t block_start(size_t K, size_t i) { return i == num_blocks(K) ? K : K * i / num_blocks(K) / 16 * 16; }
-
-// Part `index` of `count` of some work.
-struct Part {
-    int index = 0, count = 1;
-    std::pair<size_t, size_t> of(size_t n) const { return {n * index / count, n * (index + 1) / count}; }
-};
 
 // Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
 // and a column of them from many pages, which no processor foresees.

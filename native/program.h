@@ -58,6 +58,11 @@ template <class T> class Program {
                 written.push_back(v);
             }
         }
+        choose_bf16();
+        for (int v : inputs) {
+            takers_.push_back(taker_of(values[size_t(v)]));
+            values[size_t(v)].gathered = takers_.back() != nullptr;
+        }
         items_.push_back({GATHER, 0, false});
         for (size_t i = 0; i < operations.size(); ++i)
             for (int phase = 0; phase < operations[i]->forward_phases(); ++phase) items_.push_back({int(i), phase, false});
@@ -65,11 +70,6 @@ template <class T> class Program {
         for (size_t i = operations.size(); i-- > 0;)
             for (int phase = 0; operations[i]->out->needs_grad && phase < operations[i]->backward_phases(); ++phase) items_.push_back({int(i), phase, true});
         index_.resize(values.size());
-        choose_bf16();
-        for (int v : inputs) {
-            takers_.push_back(taker_of(values[size_t(v)]));
-            values[size_t(v)].gathered = takers_.back() != nullptr;
-        }
     }
 
     template <class Interrupted> Result train(const Epoch& epoch, int max_threads, Interrupted&& interrupted) {
@@ -82,10 +82,12 @@ template <class T> class Program {
         FirstError error;
         std::atomic<bool> broken{false}, stop{false};
         std::vector<Counter> next(static_cast<size_t>(count));
+        Shares shares[2] = {Shares(count), Shares(count)};   // in turn: threads may still have to do with one when the other is refilled
         on_threads(count, [&](int thread) {
             Workspace<T>& work = *workspaces_[size_t(thread)];
             for (auto& op : operations) op->begin({thread, count});
             barrier.wait();
+            int turn = 0;
             for (size_t b = 0; b < epoch.rates.size(); ++b) {
                 const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
                 const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), count};
@@ -94,11 +96,15 @@ template <class T> class Program {
                 next[size_t(thread)].task.store(tasks_for(thread, count).first, std::memory_order_relaxed);
                 bool by_feature = false;
                 for (const Item& item : items_) {
-                    const bool now = is_by_feature(item, s);
+                    const bool now = is_by_feature(item, s), pieces = now && is_in_pieces(item);
+                    if (pieces) shares[turn ^= 1].refill(thread);
                     if (now || by_feature || item.meet) barrier.wait();
                     by_feature = now;
-                    if (!error.none([&] { run(item, s, now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread), epoch, labels, work); }))
-                        broken.store(true, std::memory_order_relaxed);
+                    auto go = [&](const Range& range) {
+                        if (!error.none([&] { run(item, s, range, epoch, labels, work); })) broken.store(true, std::memory_order_relaxed);
+                    };
+                    if (pieces) shares[turn].work(thread, [&](Part part) { go({0, s.panels, part}); });
+                    else go(now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread));
                 }
                 barrier.wait();
                 if (broken.load(std::memory_order_relaxed)) return;
@@ -214,6 +220,7 @@ template <class T> class Program {
         explicit Room(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
     };
     static constexpr int GATHER = -1, LOSS = -2;
+    static constexpr size_t FEATURES_AT_A_TIME = 64;
     static constexpr size_t PIECE = 4096;   // parameters whose squares are summed in one go
 
     static size_t panels_of(size_t n) { return (n + WIDE<T> - 1) / WIDE<T>; }
@@ -360,7 +367,7 @@ template <class T> class Program {
             else value.data = all + places_[v].offset;
             if (value.needs_grad) value.grad = all + places_[values.size() + v].offset;
         }
-        sums_.get(panels);
+        std::fill_n(sums_.get(panels), Counting::current() ? 0 : panels, Sums{});
         loss.reserve(values[size_t(loss.spec.value)].cols, panels);
         for (auto& op : operations) op->reserve(panels);
         while (workspaces_.size() < size_t(threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
@@ -398,14 +405,17 @@ template <class T> class Program {
         return {epoch.data[0], epoch.order + start + from, std::min(n, last * WIDE<T>) - from};
     }
     bool is_by_feature(const Item& item, const Step& s) const {
-        if (s.threads == 1 || item.op < 0) return false;
+        if (s.threads == 1 || item.op == LOSS) return false;
+        if (item.op == GATHER) return is_by_feature(items_[1], s);   // threads meet behind it in any case
         const Operation<T>& op = *operations[size_t(item.op)];
         return item.back ? op.backward_by_feature(s, item.phase) : op.forward_by_feature(s, item.phase);
     }
 
+    bool is_in_pieces(const Item& item) const { return item.op == GATHER || operations[size_t(item.op)]->in_pieces(); }
+
     void run(const Item& item, const Step& s, Range range, const Epoch& epoch, const Labels& labels, Workspace<T>& work) {
         if (item.op == GATHER) {
-            for (size_t p = range.first; p < range.last; ++p) gather(s, epoch, labels.order, p);
+            for (size_t i = 0; i < inputs.size(); ++i) gather(s, epoch.data[i], i, labels.order, range);
         } else if (item.op == LOSS) {
             for (size_t p = range.first; p < range.last; ++p) {
                 Sums& sums = sums_.get()[p];
@@ -420,30 +430,29 @@ template <class T> class Program {
         }
     }
 
-    void gather(const Step& s, const Epoch& epoch, const int64_t* order, size_t p) {
-        sums_.get()[p].bad = false;
-        const int lanes = rows_in<T>(s, p);
-        for (size_t i = 0; i < inputs.size(); ++i) {
-            const Value<T>& value = values[size_t(inputs[i])];
-            if (value.gathered) {
-                takers_[i]->gather(epoch.data[i], order + p * WIDE<T>, lanes, p);
-                continue;
-            }
-            if (!value.is_index) {
-                gather_panel<T>(epoch.data[i], order + p * WIDE<T>, lanes, value.panel(p));
-                continue;
-            }
-            for (int l = 0; l < lanes; ++l) {
-                const size_t row = p * WIDE<T> + size_t(l);
-                int64_t* to = value.index + row * value.cols;
-                std::memcpy(to, static_cast<const int64_t*>(epoch.data[i].data) + size_t(order[row]) * value.cols, value.cols * sizeof(int64_t));
-                for (const auto& op : operations)
-                    for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
-                        if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
-                            sums_.get()[p].bad = true;
-                            to[k] = 0;
-                        }
-            }
+    // Numbers of an input come by panel and features, indices by panel.
+    void gather(const Step& s, const Rows& data, size_t input, const int64_t* order, const Range& range) {
+        const Value<T>& value = values[size_t(inputs[input])];
+        const size_t units = value.is_index ? 1 : (value.cols + FEATURES_AT_A_TIME - 1) / FEATURES_AT_A_TIME;
+        each_part(range, units, [&](size_t p, size_t from, size_t to) {
+            const size_t first = from * FEATURES_AT_A_TIME, last = std::min(value.cols, to * FEATURES_AT_A_TIME);
+            const int lanes = rows_in<T>(s, p);
+            const int64_t* rows = order + p * WIDE<T>;
+            if (value.gathered) takers_[input]->gather(data, rows, lanes, p, first, last);
+            else if (!value.is_index) gather_panel<T>(data, rows, lanes, first, last, value.panel(p));
+            else gather_index(data, rows, lanes, value, p);
+        });
+    }
+    void gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p) {
+        for (int l = 0; l < lanes; ++l) {
+            int64_t* to = value.index + (p * WIDE<T> + size_t(l)) * value.cols;
+            std::memcpy(to, static_cast<const int64_t*>(data.data) + size_t(rows[l]) * value.cols, value.cols * sizeof(int64_t));
+            for (const auto& op : operations)
+                for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
+                    if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
+                        sums_.get()[p].bad = true;
+                        to[k] = 0;
+                    }
         }
     }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -60,6 +61,42 @@ class Barrier {
     std::atomic<uint32_t> phase_{0};
     std::mutex mutex_;
     std::condition_variable wake_;
+};
+
+// Parts `index` .. `index + length` of `count` of some work.
+struct Part {
+    int index = 0, count = 1, length = 1;
+    std::pair<size_t, size_t> of(size_t n) const { return {n * size_t(index) / size_t(count), n * size_t(index + length) / size_t(count)}; }
+};
+
+// Work in small parts that threads take: each its own share, in ever smaller pieces, then what is left of the others'. A core
+// that is slower, or has something else to do, so keeps nobody waiting.
+class Shares {
+  public:
+    explicit Shares(int threads) : taken_(static_cast<size_t>(threads)) {}
+
+    // Each thread calls this before all of them meet, and nobody has to do with the shares until then.
+    void refill(int thread) { taken_[size_t(thread)].count.store(0, std::memory_order_relaxed); }
+
+    // Calls f with one piece of the work after the other.
+    template <class F> void work(int thread, F f) {
+        const int threads = int(taken_.size());
+        for (int i = 0; i < threads; ++i) {
+            const int owner = (thread + i) % threads;
+            std::atomic<int>& taken = taken_[size_t(owner)].count;
+            for (int first = taken.load(std::memory_order_relaxed); first < PARTS;) {
+                const int length = (PARTS - first + 1) / 2;
+                if (!taken.compare_exchange_weak(first, first + length, std::memory_order_relaxed)) continue;
+                f(Part{owner * PARTS + first, threads * PARTS, length});
+                first = taken.load(std::memory_order_relaxed);
+            }
+        }
+    }
+
+  private:
+    static constexpr int PARTS = 32;   // of a share
+    struct alignas(64) Count { std::atomic<int> count{0}; };
+    std::vector<Count> taken_;
 };
 
 // The first exception of several threads, to be thrown again where all of them have ended.

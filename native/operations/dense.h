@@ -28,6 +28,8 @@ template <class T> class Dense : public Operation<T> {
     bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 0); }
 
+    bool in_pieces() const override { return true; }
+
     void forward(const Step& s, const Range& r, int, Workspace<T>& work) override {
         if (few(s)) {
             forward_few(s, r.part, work);
@@ -74,7 +76,7 @@ template <class T> class Dense : public Operation<T> {
         using Kernel = Tiles<T, Form::panels>;
         this->template strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Wanted& wanted) {
             Kernel::multiply(in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, k / WIDE<T>), s.n, c, stride, rows, two, false, &wanted);
-        });
+        }, [](size_t, size_t) {});
     }
 
     void reserve_rows(size_t n) override {
@@ -129,9 +131,12 @@ template <class T> class Dense : public Operation<T> {
         if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, count * WIDE<T>);
     }
 
-    // A task is a strip: some tiles of rows of the weights, and columns of about half of them (so that two threads have their own
-    // halves), but few enough that the gradients stay in the second cache until the optimizer takes them, row by row.
-    size_t columns_of_task() const { return std::min<size_t>(1024, std::max<size_t>(128, round_up((K_ + 1) / 2, WIDE<T>))); }
+    // A task is a strip: some tiles of rows of the weights, with all columns (a thread that has half of them would ask for lines that
+    // another one is just changing), but few enough that the gradients stay in the second cache until the optimizer takes them.
+    size_t columns_of_task() const {
+        const size_t strips = (K_ + 1023) / 1024;
+        return round_up((K_ + strips - 1) / strips, WIDE<T>);
+    }
 
     template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
         const size_t tiles = Kernel::count(D_), columns = columns_of_task();
@@ -147,17 +152,22 @@ template <class T> class Dense : public Operation<T> {
     }
 
     // product(k, d, rows, c, stride, two, wanted): the gradient of rows d .. d + rows and columns k .. k + WIDE goes to c.
-    template <class Kernel, class Product> void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product) const {
+    // changed(d, end): rows d .. end of the weights in these columns.
+    template <class Kernel, class Product, class Changed>
+    void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product, Changed changed) const {
         const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
         const size_t width = round_up(columns, WIDE<T>), top = Kernel::start(D_, task.first);
         for (size_t k = from; k < from + columns; k += WIDE<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
                 Wanted wanted = updater.wanted(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
-                wanted.next = &work.next;
                 product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>), wanted);
             }
-        updater.take(place_ + top * K_ + from, K_, Kernel::start(D_, task.last) - top, columns, work.c, width);
+        for (size_t t = task.first; t < task.last; ++t) {
+            const size_t d = Kernel::start(D_, t), end = Kernel::start(D_, t + 1);
+            updater.take(place_ + d * K_ + from, K_, end - d, columns, work.c + (d - top) * width, width);
+            changed(d, end);
+        }
     }
 
     static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache

@@ -14,7 +14,7 @@ class DenseBf16 final : public Dense<float> {
 
     void reserve(size_t panels) override {
         across_.get(AmxTiles::usable() ? round_up(K_, 32) * apart(D2_) : D2_ * apart(K_));
-        along_.get(round_up(D_, 32) * apart(K2_));
+        if (in[0]->needs_grad) along_.get(round_up(D_, 32) * apart(K2_));
         x_pairs_.get(panels * D2_ * P);
         x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
         g_pairs_.get(panels * K2_ * P);
@@ -28,11 +28,11 @@ class DenseBf16 final : public Dense<float> {
 
     // Both forms of the input at once, without numbers of float in between.
     bool gathers() const override { return true; }
-    void gather(const Rows& data, const int64_t* order, int count, size_t p) override {
+    void gather(const Rows& data, const int64_t* order, int count, size_t p, size_t first, size_t last) override {
         Pair *pairs = x_pairs_.get() + p * D2_ * P, *rows = x_rows_.get() + p * D_ * P / 2;
-        ask_for_rows(data, order, count, 0, AHEAD);
+        ask_for_rows(data, order, count, first * data.size(), AHEAD);
         for (int half = 0; half < P; half += L)
-            for (size_t k = 0; k < D_; k += P) {
+            for (size_t k = first; k < last; k += P) {
                 __m512i lines[L];   // 32 features of each row
                 for (int i = 0; i < L; ++i) {
                     Vec<float> left{}, right{};
@@ -59,17 +59,18 @@ class DenseBf16 final : public Dense<float> {
             }
     }
 
-    // First the input becomes bfloat16: pairs of features for the product, pairs of rows for the gradient of the weights.
-    int forward_phases() const override { return 2; }
+    // First the input becomes bfloat16, unless it was gathered so: pairs of features for the product, pairs of rows for the gradient of
+    // the weights.
+    int forward_phases() const override { return in[0]->gathered ? 1 : 2; }
     bool forward_by_feature(const Step& s, int phase) const override {
-        return phase == 1 && (s.panels % size_t(s.threads) != 0 || D_ * K_ * 2 > LARGE);
+        return phase + 1 == forward_phases() && (s.panels % size_t(s.threads) != 0 || D_ * K_ * 2 > LARGE);
     }
     void forward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
-        if (phase == 1) {
+        if (phase + 1 == forward_phases()) {
             multiply<Form::columns>(across_.get(), D2_, K_, x_pairs_.get(), out->data, s, r, false, [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
             return;
         }
-        for (size_t p = r.first; p < r.last && !in[0]->gathered; ++p) {
+        for (size_t p = r.first; p < r.last; ++p) {
             const float* x = in[0]->panel(p);
             pair_features(x, D_, x_pairs_.get() + p * D2_ * P);
             Pair* rows = x_rows_.get() + p * D_ * P / 2;
@@ -79,7 +80,7 @@ class DenseBf16 final : public Dense<float> {
         }
     }
 
-    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 1); }
+    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, forward_phases() - 1); }
     void backward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 1) {
             multiply<Form::rows>(along_.get(), K2_, D_, g_pairs_.get(), in[0]->grad, s, r, !this->first[0], [](size_t, size_t, size_t) {});
@@ -134,26 +135,51 @@ class DenseBf16 final : public Dense<float> {
 
     template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
-            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
-        });
-        if (updater.spec.clip_norm > 0) return;
         const size_t from = size_t(task.which) * columns_of_task(), end = std::min(K_, from + columns_of_task());
-        const size_t bottom = Kernel::start(D_, task.last);
-        for (size_t d = Kernel::start(D_, task.first); d < bottom; d += L)
-            for (size_t k = from; k < end; k += P) renew(d, std::min<size_t>(L, bottom - d), k);
+        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, Wanted wanted) {
+            wanted.next = &work.next;
+            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
+        }, [&](size_t d, size_t bottom) {
+            if (updater.spec.clip_norm <= 0) for (size_t k = from; k < end; k += P) renew(d, bottom - d, k);
+        });
     }
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
-    // Rows d .. d + count and columns k .. k + P of the weights, in both copies. The product of the forward pass takes pairs of rows; a
-    // matrix unit takes them in the order of the columns.
+    // Where the weights are kept in bfloat16: for the way forward, and for the way back, if there is one. The product of the forward pass
+    // takes pairs of rows; a matrix unit takes them in the order of the columns.
+    struct Copies {
+        Pair *across, *along;
+        size_t across_stride, along_stride;
+
+        // Columns k .. k + L of rows d and d + 1, zero where there are none.
+        void keep(size_t d, size_t k, Vec<float> upper, Vec<float> lower) const {
+            _mm512_storeu_si512(across + d / 2 * across_stride + k, pairs_of(upper, lower));
+            if (!along) return;
+            Bf16* to = reinterpret_cast<Bf16*>(along + d * along_stride) + k;
+            store(to, upper);
+            store(to + 2 * along_stride, lower);
+        }
+    };
+    Copies copies() const {
+        return {across_.get(), in[0]->needs_grad ? along_.get() : nullptr, apart(AmxTiles::usable() ? D2_ : K_), apart(K2_)};
+    }
+
+    // Rows d .. d + count and columns k .. k + P, in both copies.
     void renew(size_t d, size_t count, size_t k) {
+        const Copies to = copies();
         const float* w = W_ + d * K_ + k;
-        const int columns = int(std::min<size_t>(P, K_ - k));
-        Bf16* along = reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k;
-        if (AmxTiles::usable()) copy_both_ways(w, K_, count, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
-        else copy_rows_and_pairs(w, K_, count, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
+        const size_t columns = std::min<size_t>(P, K_ - k);
+        if (AmxTiles::usable()) {
+            Bf16 *across = reinterpret_cast<Bf16*>(to.across + k * to.across_stride) + d, *along = reinterpret_cast<Bf16*>(to.along + d * to.along_stride) + k;
+            copy_both_ways(w, K_, count, int(columns), across, to.across_stride * 2, to.along ? along : nullptr, to.along_stride * 2);
+            return;
+        }
+        for (size_t i = 0; i < count; i += 2)
+            for (size_t j = 0; j < columns; j += L) {
+                const float* from = w + i * K_ + j;
+                to.keep(d + i, k + j, load_up_to(from, columns - j), i + 1 < count ? load_up_to(from + K_, columns - j) : Vec<float>{});
+            }
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
