@@ -1,5 +1,7 @@
 // Rows of arrays of any number type, as they come from Python.
 #pragma once
+#include <algorithm>
+
 #include "simd.h"
 
 namespace pysmorch {
@@ -15,7 +17,6 @@ struct Rows {
     const char* at(size_t row, size_t k) const { return static_cast<const char*>(data) + (row * cols + k) * size(); }
 };
 constexpr size_t LINE = 64;     // bytes of a line of memory
-constexpr size_t AHEAD = 512;   // bytes of a row that are asked for before they are read
 
 template <class T, class S> inline Vec<T> convert_vector(const S* from, int n) {
     typedef S Source __attribute__((vector_size(LANES<T> * sizeof(S))));
@@ -59,22 +60,48 @@ inline bool is_finite(const Rows& rows, size_t first, size_t n) {
     return true;
 }
 
-// Asks for a part of some rows.
-inline void ask_for_rows(const Rows& rows, const int64_t* order, int count, size_t from, size_t bytes) {
-    for (int i = 0; i < count; ++i)
-        for (size_t at = from; at < from + bytes; at += LINE) __builtin_prefetch(rows.at(size_t(order[i]), 0) + at);
-}
+// Asks for features of rows that are read next, line by line and one row after the other: a processor goes on with that by itself.
+// Behind the last row come the features behind these, of the same rows.
+class RowsAhead {
+  public:
+    RowsAhead(const Rows& rows, const int64_t* order, size_t count, size_t first, size_t last)
+        : rows_(rows), begin_(order), order_(order), end_(order + count), first_(first), last_(last) {}
 
-// Features first .. last of up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero.
-template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t first, size_t last, T* panel) {
+    size_t lines() const { return (last_ - first_) * rows_.size() / LINE + 1; }   // of a row
+    void ask(size_t lines) {
+        for (; lines > 0; --lines, at_ += LINE) {
+            if (at_ >= row_end_) {
+                if (order_ == end_) {
+                    if (last_ == rows_.cols) return;
+                    order_ = begin_;
+                    first_ = std::exchange(last_, std::min(rows_.cols, 2 * last_ - first_));
+                }
+                const size_t row = size_t(*order_++);
+                at_ = rows_.at(row, first_);
+                row_end_ = rows_.at(row, last_);
+            }
+            __builtin_prefetch(at_, 0, 2);
+        }
+    }
+
+  private:
+    const Rows& rows_;
+    const int64_t *begin_, *order_, *end_;
+    size_t first_, last_;
+    const char *at_ = nullptr, *row_end_ = nullptr;
+};
+
+// Features first .. last of up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero. As
+// many features of `more` rows, which follow in `order`, will be gathered next.
+template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t more, size_t first, size_t last, T* panel) {
     constexpr int L = LANES<T>;
-    ask_for_rows(rows, order, count, first * rows.size(), AHEAD);
+    RowsAhead ahead(rows, order, size_t(count) + more, first, last);
+    ahead.ask(ahead.lines() * L);
     for (int half = 0; half < 2 * L; half += L)
         for (size_t k = first; k < last; k += L) {
             const int columns = int(rows.cols - k < size_t(L) ? rows.cols - k : L);
             Vec<T> square[L];
-            for (int i = 0; i < L && half + i < count; ++i)
-                __builtin_prefetch(rows.at(size_t(order[half + i]), k) + AHEAD);
+            ahead.ask(L * L * rows.size() / LINE + 1);
             for (int i = 0; i < L; ++i)
                 square[i] = half + i < count ? read_vector<T>(rows, size_t(order[half + i]), k, columns) : Vec<T>{};
             if (half < count) transpose<T>(square);

@@ -67,7 +67,6 @@ template <class T> struct Workspace {
     static constexpr size_t SIZE = 40960;
     alignas(64) T c[SIZE];
     Buffer<T> more;
-    NextRows next;   // what the thread will gather for the next step
 };
 
 // What flows between operations: `cols` features a row. Indices are kept row by row.
@@ -191,10 +190,9 @@ template <class T> class Operation {
     // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
     virtual void begin(Part) {}
 
-    // Whether it can take rows of the data as they are, where nobody else reads this input: features first .. last of `count`
-    // rows for panel p.
+    // Whether it can take rows of the data as they are, where nobody else reads this input: as `gather_panel`, for panel p.
     virtual bool gathers() const { return false; }
-    virtual void gather(const Rows&, const int64_t*, int count, size_t p, size_t first, size_t last) { (void)count, (void)p, (void)first, (void)last; }
+    virtual void gather(const Rows&, const int64_t*, int count, size_t more, size_t p, size_t first, size_t last) { (void)count, (void)more, (void)p, (void)first, (void)last; }
 
     // Whether work by feature may be done in small pieces, by whoever has time.
     virtual bool in_pieces() const { return false; }

@@ -120,7 +120,6 @@ template <class T> class Program {
                 if (thread == 0) account(result, total, s, failed, b);
                 if (failed) return;
                 const bool clipped = updater.spec.clip_norm > 0;
-                work.next = next_rows(epoch, b + 1, thread, count);
                 // Its own tasks first, then what others have not begun.
                 for (int i = 0; i < count; ++i) {
                     const int owner = (thread + i) % count;
@@ -220,7 +219,7 @@ template <class T> class Program {
         explicit Room(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
     };
     static constexpr int GATHER = -1, LOSS = -2;
-    static constexpr size_t FEATURES_AT_A_TIME = 64;
+    static constexpr size_t FEATURES_AT_A_TIME = 64, FEATURES_AHEAD = 1024;   // pieces of a row; what some rows have in the second cache
     static constexpr size_t PIECE = 4096;   // parameters whose squares are summed in one go
 
     static size_t panels_of(size_t n) { return (n + WIDE<T> - 1) / WIDE<T>; }
@@ -396,14 +395,6 @@ template <class T> class Program {
         const auto [first, last] = Part{thread, s.threads}.of(s.panels);
         return {first, last, {}};
     }
-    // The rows that a thread gathers in step b.
-    NextRows next_rows(const Epoch& epoch, size_t b, int thread, int count) const {
-        if (b >= epoch.rates.size() || epoch.data.empty()) return {};
-        const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
-        const auto [first, last] = Part{thread, count}.of(panels_of(n));
-        const size_t from = std::min(n, first * WIDE<T>);
-        return {epoch.data[0], epoch.order + start + from, std::min(n, last * WIDE<T>) - from};
-    }
     bool is_by_feature(const Item& item, const Step& s) const {
         if (s.threads == 1 || item.op == LOSS) return false;
         if (item.op == GATHER) return is_by_feature(items_[1], s);   // threads meet behind it in any case
@@ -435,12 +426,19 @@ template <class T> class Program {
         const Value<T>& value = values[size_t(inputs[input])];
         const size_t units = value.is_index ? 1 : (value.cols + FEATURES_AT_A_TIME - 1) / FEATURES_AT_A_TIME;
         each_part(range, units, [&](size_t p, size_t from, size_t to) {
-            const size_t first = from * FEATURES_AT_A_TIME, last = std::min(value.cols, to * FEATURES_AT_A_TIME);
             const int lanes = rows_in<T>(s, p);
             const int64_t* rows = order + p * WIDE<T>;
-            if (value.gathered) takers_[input]->gather(data, rows, lanes, p, first, last);
-            else if (!value.is_index) gather_panel<T>(data, rows, lanes, first, last, value.panel(p));
-            else gather_index(data, rows, lanes, value, p);
+            if (value.is_index) {
+                gather_index(data, rows, lanes, value, p);
+                return;
+            }
+            const size_t end = std::min(value.cols, to * FEATURES_AT_A_TIME);
+            for (size_t first = from * FEATURES_AT_A_TIME, last; first < end; first = last) {
+                last = std::min(end, first + FEATURES_AHEAD);
+                const size_t more = last - first == value.cols ? s.n - p * WIDE<T> - size_t(lanes) : 0;
+                if (value.gathered) takers_[input]->gather(data, rows, lanes, more, p, first, last);
+                else gather_panel<T>(data, rows, lanes, more, first, last, value.panel(p));
+            }
         });
     }
     void gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p) {

@@ -28,17 +28,18 @@ class DenseBf16 final : public Dense<float> {
 
     // Both forms of the input at once, without numbers of float in between.
     bool gathers() const override { return true; }
-    void gather(const Rows& data, const int64_t* order, int count, size_t p, size_t first, size_t last) override {
+    void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first, size_t last) override {
         Pair *pairs = x_pairs_.get() + p * D2_ * P, *rows = x_rows_.get() + p * D_ * P / 2;
-        ask_for_rows(data, order, count, first * data.size(), AHEAD);
+        RowsAhead ahead(data, order, size_t(count) + more, first, last);
+        ahead.ask(ahead.lines() * L);
         for (int half = 0; half < P; half += L)
             for (size_t k = first; k < last; k += P) {
                 __m512i lines[L];   // 32 features of each row
+                ahead.ask(L * P * data.size() / LINE + 1);
                 for (int i = 0; i < L; ++i) {
                     Vec<float> left{}, right{};
                     if (half + i < count) {
                         const size_t row = size_t(order[half + i]);
-                        ask_for_rows(data, order + half + i, 1, k * data.size() + AHEAD, P * data.size());
                         left = read_vector<float>(data, row, k, int(std::min<size_t>(L, D_ - k)));
                         if (k + L < D_) right = read_vector<float>(data, row, k + L, int(std::min<size_t>(L, D_ - k - L)));
                     }
@@ -136,8 +137,7 @@ class DenseBf16 final : public Dense<float> {
     template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
         [[maybe_unused]] const typename Kernel::Session session{};
         const size_t from = size_t(task.which) * columns_of_task(), end = std::min(K_, from + columns_of_task());
-        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, Wanted wanted) {
-            wanted.next = &work.next;
+        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
             Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
         }, [&](size_t d, size_t bottom) {
             if (updater.spec.clip_norm <= 0) for (size_t k = from; k < end; k += P) renew(d, bottom - d, k);
