@@ -140,7 +140,8 @@ class DenseBf16 final : public Dense<float> {
         strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
             Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
         }, [&](size_t d, size_t bottom) {
-            if (updater.spec.clip_norm <= 0) for (size_t k = from; k < end; k += P) renew(d, bottom - d, k);
+            for (; updater.spec.clip_norm <= 0 && d < bottom; d += L)
+                for (size_t k = from; k < end; k += P) renew(d, std::min<size_t>(L, bottom - d), k);
         });
     }
 
@@ -165,7 +166,7 @@ class DenseBf16 final : public Dense<float> {
         return {across_.get(), in[0]->needs_grad ? along_.get() : nullptr, apart(AmxTiles::usable() ? D2_ : K_), apart(K2_)};
     }
 
-    // Rows d .. d + count and columns k .. k + P, in both copies.
+    // Rows d .. d + count, at most L, and columns k .. k + P, in both copies.
     void renew(size_t d, size_t count, size_t k) {
         const Copies to = copies();
         const float* w = W_ + d * K_ + k;
