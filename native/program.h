@@ -448,7 +448,7 @@ template <class T> class Program {
             for (const auto& op : operations)
                 for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
                     if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
-                        sums_.get()[p].bad = true;
+                        __atomic_store_n(&sums_.get()[p].bad, true, __ATOMIC_RELAXED);   // of several inputs, in several threads
                         to[k] = 0;
                     }
         }

@@ -172,8 +172,9 @@ class DenseBf16 final : public Dense<float> {
         const float* w = W_ + d * K_ + k;
         const size_t columns = std::min<size_t>(P, K_ - k);
         if (AmxTiles::usable()) {
-            Bf16 *across = reinterpret_cast<Bf16*>(to.across + k * to.across_stride) + d, *along = reinterpret_cast<Bf16*>(to.along + d * to.along_stride) + k;
-            copy_both_ways(w, K_, count, int(columns), across, to.across_stride * 2, to.along ? along : nullptr, to.along_stride * 2);
+            Bf16* across = reinterpret_cast<Bf16*>(to.across + k * to.across_stride) + d;
+            Bf16* along = to.along ? reinterpret_cast<Bf16*>(to.along + d * to.along_stride) + k : nullptr;
+            copy_both_ways(w, K_, count, int(columns), across, to.across_stride * 2, along, to.along_stride * 2);
             return;
         }
         for (size_t i = 0; i < count; i += 2)
