@@ -54,5 +54,20 @@ inline void copy_both_ways(const float* w, size_t stride, size_t rows, int colum
     for (int j = 0; j < second; ++j) _mm256_mask_storeu_epi16(across + size_t(L + j) * across_stride, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
 }
 
+// Copies rows of at most 32 columns of weights, as they are and in pairs of rows: across gets a pair for each column, from the first row
+// and the second, and so on. Both get 16 columns at a time whatever their count; there may be no `along`.
+inline void copy_rows_and_pairs(const float* w, size_t stride, size_t rows, int columns, Pair* across, size_t across_stride, Bf16* along, size_t along_stride) {
+    constexpr int L = LANES<float>;
+    for (int j = 0; j < columns; j += L)
+        for (size_t i = 0; i < rows; i += 2) {
+            const float* from = w + i * stride + j;
+            const Vec<float> upper = load_up_to(from, size_t(columns - j)), lower = i + 1 < rows ? load_up_to(from + stride, size_t(columns - j)) : Vec<float>{};
+            _mm512_storeu_si512(across + i / 2 * across_stride + j, pairs_of(upper, lower));
+            if (!along) continue;
+            store(along + i * along_stride + j, upper);
+            if (i + 1 < rows) store(along + (i + 1) * along_stride + j, lower);
+        }
+}
+
 }  // namespace pysmorch
 #endif

@@ -147,41 +147,14 @@ class DenseBf16 final : public Dense<float> {
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
-    // Where the weights are kept in bfloat16: for the way forward, and for the way back, if there is one. The product of the forward pass
-    // takes pairs of rows; a matrix unit takes them in the order of the columns.
-    struct Copies {
-        Pair *across, *along;
-        size_t across_stride, along_stride;
-
-        // Columns k .. k + L of rows d and d + 1, zero where there are none.
-        void keep(size_t d, size_t k, Vec<float> upper, Vec<float> lower) const {
-            _mm512_storeu_si512(across + d / 2 * across_stride + k, pairs_of(upper, lower));
-            if (!along) return;
-            Bf16* to = reinterpret_cast<Bf16*>(along + d * along_stride) + k;
-            store(to, upper);
-            store(to + 2 * along_stride, lower);
-        }
-    };
-    Copies copies() const {
-        return {across_.get(), in[0]->needs_grad ? along_.get() : nullptr, apart(AmxTiles::usable() ? D2_ : K_), apart(K2_)};
-    }
-
-    // Rows d .. d + count, at most L, and columns k .. k + P, in both copies.
+    // Rows d .. d + count, at most L, and columns k .. k + P of the weights, in the copy for the way forward and in that for the way back,
+    // if there is one. The product of the forward pass takes pairs of rows; a matrix unit takes them in the order of the columns.
     void renew(size_t d, size_t count, size_t k) {
-        const Copies to = copies();
         const float* w = W_ + d * K_ + k;
-        const size_t columns = std::min<size_t>(P, K_ - k);
-        if (AmxTiles::usable()) {
-            Bf16* across = reinterpret_cast<Bf16*>(to.across + k * to.across_stride) + d;
-            Bf16* along = to.along ? reinterpret_cast<Bf16*>(to.along + d * to.along_stride) + k : nullptr;
-            copy_both_ways(w, K_, count, int(columns), across, to.across_stride * 2, along, to.along_stride * 2);
-            return;
-        }
-        for (size_t i = 0; i < count; i += 2)
-            for (size_t j = 0; j < columns; j += L) {
-                const float* from = w + i * K_ + j;
-                to.keep(d + i, k + j, load_up_to(from, columns - j), i + 1 < count ? load_up_to(from + K_, columns - j) : Vec<float>{});
-            }
+        const int columns = int(std::min<size_t>(P, K_ - k));
+        Bf16* along = in[0]->needs_grad ? reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k : nullptr;
+        if (AmxTiles::usable()) copy_both_ways(w, K_, count, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
+        else copy_rows_and_pairs(w, K_, count, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
