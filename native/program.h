@@ -81,8 +81,8 @@ template <class T> class Program {
         // An exception (there was no memory) ends the step for all threads; until they meet, they go on.
         FirstError error;
         std::atomic<bool> broken{false}, stop{false};
-        std::vector<Counter> next(static_cast<size_t>(count));
-        Shares shares[2] = {Shares(count), Shares(count)};   // in turn: threads may still have to do with one when the other is refilled
+        Shares pieces[2] = {Shares(count), Shares(count)};   // in turn: threads may still have to do with one when the other is refilled
+        Shares tasks(count, 1);
         on_threads(count, [&](int thread) {
             Workspace<T>& work = *workspaces_[size_t(thread)];
             for (auto& op : operations) op->begin({thread, count});
@@ -93,17 +93,18 @@ template <class T> class Program {
                 const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), count};
                 const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
                 if (thread == 0) updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
-                next[size_t(thread)].task.store(tasks_for(thread, count).first, std::memory_order_relaxed);
+                const auto [first_task, last_task] = tasks_for(thread, count);
+                tasks.refill(thread, first_task, last_task);
                 bool by_feature = false;
                 for (const Item& item : items_) {
-                    const bool now = is_by_feature(item, s), pieces = now && is_in_pieces(item);
-                    if (pieces) shares[turn ^= 1].refill(thread);
+                    const bool now = is_by_feature(item, s), in_pieces = now && is_in_pieces(item);
+                    if (in_pieces) pieces[turn ^= 1].refill(thread, size_t(thread) * UNITS, size_t(thread + 1) * UNITS);
                     if (now || by_feature || item.meet) barrier.wait();
                     by_feature = now;
                     auto go = [&](const Range& range) {
                         if (!error.none([&] { run(item, s, range, epoch, labels, work); })) broken.store(true, std::memory_order_relaxed);
                     };
-                    if (pieces) shares[turn].work(thread, [&](Part part) { go({0, s.panels, part}); });
+                    if (in_pieces) pieces[turn].work(thread, [&](size_t first, size_t last) { go({0, s.panels, {int(first), count * int(UNITS), int(last - first)}}); });
                     else go(now ? Range{0, s.panels, {thread, count}} : panels_for(s, thread));
                 }
                 barrier.wait();
@@ -120,14 +121,10 @@ template <class T> class Program {
                 if (thread == 0) account(result, total, s, failed, b);
                 if (failed) return;
                 const bool clipped = updater.spec.clip_norm > 0;
-                // Its own tasks first, then what others have not begun.
-                for (int i = 0; i < count; ++i) {
-                    const int owner = (thread + i) % count;
-                    const size_t last = tasks_for(owner, count).second;
-                    for (size_t t; (t = next[size_t(owner)].task.fetch_add(1, std::memory_order_relaxed)) < last;)
-                        if (!error.none([&] { operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work); }))
-                            stop.store(true, std::memory_order_relaxed);
-                }
+                tasks.work(thread, [&](size_t t, size_t) {
+                    if (!error.none([&] { operations[size_t(tasks_[t].op)]->gradient(s, tasks_[t], updater, work); }))
+                        stop.store(true, std::memory_order_relaxed);
+                });
                 if (clipped) {
                     clip(barrier, thread, count);
                     barrier.wait();
@@ -210,7 +207,6 @@ template <class T> class Program {
             end = std::max(end, last);
         }
     };
-    struct alignas(64) Counter { std::atomic<size_t> task{0}; };
     // What a thread needs to predict some rows.
     struct Room {
         std::vector<Buffer<T>> buffers;
@@ -220,6 +216,7 @@ template <class T> class Program {
     };
     static constexpr int GATHER = -1, LOSS = -2;
     static constexpr size_t FEATURES_AT_A_TIME = 64, FEATURES_AHEAD = 1024;   // pieces of a row; what some rows have in the second cache
+    static constexpr size_t UNITS = 32;     // that a thread's share of work by feature is cut into
     static constexpr size_t PIECE = 4096;   // parameters whose squares are summed in one go
 
     static size_t panels_of(size_t n) { return (n + WIDE<T> - 1) / WIDE<T>; }

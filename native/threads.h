@@ -2,6 +2,7 @@
 //
 // Work is cut into pieces whose results do not depend on who does them; the pool only decides who does which.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -69,34 +70,39 @@ struct Part {
     std::pair<size_t, size_t> of(size_t n) const { return {n * size_t(index) / size_t(count), n * size_t(index + length) / size_t(count)}; }
 };
 
-// Work in small parts that threads take: each its own share, in ever smaller pieces, then what is left of the others'. A core
+// Work in small units that threads take: each its own share, in ever smaller pieces, then what is left of the others'. A core
 // that is slower, or has something else to do, so keeps nobody waiting.
 class Shares {
   public:
-    explicit Shares(int threads) : taken_(static_cast<size_t>(threads)) {}
+    explicit Shares(int threads, size_t largest_piece = SIZE_MAX) : shares_(static_cast<size_t>(threads)), largest_piece_(largest_piece) {}
 
-    // Each thread calls this before all of them meet, and nobody has to do with the shares until then.
-    void refill(int thread) { taken_[size_t(thread)].count.store(0, std::memory_order_relaxed); }
+    // Units first .. last are the thread's own. It says so before all threads meet, and nobody has to do with the shares until then.
+    void refill(int thread, size_t first, size_t last) {
+        Share& share = shares_[size_t(thread)];
+        share.next.store(first, std::memory_order_relaxed);
+        share.last = last;
+    }
 
-    // Calls f with one piece of the work after the other.
+    // Calls f(first, last) for one piece of the work after the other.
     template <class F> void work(int thread, F f) {
-        const int threads = int(taken_.size());
-        for (int i = 0; i < threads; ++i) {
-            const int owner = (thread + i) % threads;
-            std::atomic<int>& taken = taken_[size_t(owner)].count;
-            for (int first = taken.load(std::memory_order_relaxed); first < PARTS;) {
-                const int length = (PARTS - first + 1) / 2;
-                if (!taken.compare_exchange_weak(first, first + length, std::memory_order_relaxed)) continue;
-                f(Part{owner * PARTS + first, threads * PARTS, length});
-                first = taken.load(std::memory_order_relaxed);
+        for (size_t i = 0; i < shares_.size(); ++i) {
+            Share& share = shares_[(size_t(thread) + i) % shares_.size()];
+            for (size_t first = share.next.load(std::memory_order_relaxed); first < share.last;) {
+                const size_t end = first + std::min(largest_piece_, (share.last - first + 1) / 2);
+                if (!share.next.compare_exchange_weak(first, end, std::memory_order_relaxed)) continue;
+                f(first, end);
+                first = share.next.load(std::memory_order_relaxed);
             }
         }
     }
 
   private:
-    static constexpr int PARTS = 32;   // of a share
-    struct alignas(64) Count { std::atomic<int> count{0}; };
-    std::vector<Count> taken_;
+    struct alignas(64) Share {
+        std::atomic<size_t> next{0};
+        size_t last = 0;
+    };
+    std::vector<Share> shares_;
+    size_t largest_piece_;
 };
 
 // The first exception of several threads, to be thrown again where all of them have ended.
