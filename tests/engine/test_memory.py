@@ -8,7 +8,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, Network, models
-from pysmorch.engine import NativeProgram, has_bf16, step_memory
+from pysmorch.engine import NativeProgram, ReferenceProgram, has_bf16, step_memory
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from tests.engine.test_image_descriptions import LAYERS, LOSS, lowered
@@ -87,3 +87,10 @@ def test_what_any_number_of_rows_takes_is_counted_and_not_taken(name):
     numbers = sum(value["cols"] for value in values) * 4
     assert 2 * numbers * 2**28 < many < 8 * (numbers + 2**7) * 2**28
     assert 7.9 * many < more < 8.1 * many
+
+
+def test_decay_that_is_not_there_takes_no_room():
+    network = Network(ps.CrossEntropy(ps.mlp(Data(shape=(None, 5)), [16], 3)))
+    assert isinstance(ReferenceProgram(network.loss, ps.SGD(0.1), "float32", 0).decay_factors, float)
+    program = ReferenceProgram(network.loss, ps.SGD(0.1, weight_decay=0.1), "float32", 0)
+    assert program.decay_factors.shape == program.parameters.shape  # the biases have none

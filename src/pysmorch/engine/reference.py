@@ -81,7 +81,8 @@ class ReferenceProgram:
         self.parameters = aligned_zeros(sum(layer.W.size for layer in with_parameters), self.dtype)
         self.gradients = aligned_zeros(self.parameters.size, self.dtype)
         self.rate_factors = _factors(with_parameters, "lr_factor", self.dtype)
-        self.decay_factors = _factors(with_parameters, "decay_factor", self.dtype)
+        # Without decay they change nothing, and a number for each parameter would be kept for that.
+        self.decay_factors = _factors(with_parameters, "decay_factor", self.dtype) if optimizer.weight_decay else 1.0
         self._collect = _bind(with_parameters, self.parameters, self.gradients)
         self.seed = seed
         self.num_steps = 0
