@@ -178,8 +178,8 @@ def _work(pipe: Any, what: str, name: str, network: Any, batch: int, threads: in
     gc.collect()
     gc.disable()
     while pipe.recv() == "turn":
-        if count > 1:
-            run(max(1, count // 20))  # its data come back into the caches
+        # Its data come back into the caches, and memory that the system has taken back while others had their turns.
+        run(max(1, count // 20))
         start = time.perf_counter()
         run(count)
         pipe.send((time.perf_counter() - start) / (count * calls_in_one))
