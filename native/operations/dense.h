@@ -141,7 +141,7 @@ template <class T> class Dense : public Operation<T> {
     template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
         const size_t tiles = Kernel::count(D_), columns = columns_of_task();
         const size_t width = round_up(std::min(columns, K_), WIDE<T>), height = Kernel::start(D_, 1);
-        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 63) / 64));
+        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 127) / 128));
         for (size_t k = 0; k < K_; k += columns)
             for (size_t t = 0; t < tiles; t += at_a_time) {
                 const size_t end = std::min(tiles, t + at_a_time);
