@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import pysmorch as ps
+from pysmorch.engine.extension import extension
 from pysmorch.layers.randomness import permutation
 
 RNG = np.random.default_rng(0)
@@ -156,6 +158,22 @@ def test_biases_of_mlp_are_spared_by_weight_decay():
     network.fit(X * 0, Y, sample_weight=np.ones(200), epochs=1, optimizer=ps.SGD(1e-12, weight_decay=1e9), seed=0)
     np.testing.assert_allclose(network.layers[2].W, 1.0, atol=1e-6)
     assert abs(network.layers[1].W).max() < abs(classifier().layers[1].W).max()
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_only_the_reference_path_takes_threads_from_numpy(engine):
+    if engine == "native" and not extension():
+        pytest.skip("the native extension is not built")
+    counts = []
+
+    def look(_):
+        counts.append([pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"])
+
+    with threadpool_limits(2, user_api="blas"):
+        classifier().fit(X, Y, epochs=1, batch_size=20, seed=0, engine=engine, callbacks=[look])
+        look(None)
+    during, after = counts
+    assert set(during) == (set(after) if engine == "native" else {1})
 
 
 def test_layers_are_live_after_training():

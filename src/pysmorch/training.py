@@ -221,7 +221,8 @@ def fit(
     listeners = [c if isinstance(c, Callback) else _FunctionCallback(c) for c in callbacks]
     listeners += _progress_listeners(progress)
     _tell(listeners, "on_fit_start", training)
-    one_thread = _limit_to_one_thread(network, min(batch_size, len(data)))
+    native = isinstance(program, engine.NativeProgram)
+    one_thread = None if native else _limit_to_one_thread(network, min(batch_size, len(data)))
     good_weights = None
     try:
         for epoch in range(epochs):
@@ -342,7 +343,7 @@ _SAID: set[str] = set()
 
 
 def _limit_to_one_thread(network: Network, batch_size: int) -> Any:
-    """Keep products that are too small to share from waking threads, which cost more than they bring."""
+    """Keep NumPy's products that are too small to share from waking threads, which cost more than they bring."""
     largest = max((W.size for W in network.parameters.values()), default=0)
     if 2 * batch_size * largest >= SHARED_FROM:
         return None

@@ -214,7 +214,8 @@ def is_table(X: Any) -> bool:
     """Whether X is a data frame of a library that narwhals knows."""
     import narwhals as nw
 
-    return bool(nw.dependencies.is_into_dataframe(X))
+    # An array is none, which takes narwhals longer to find out than a small network takes to answer.
+    return not isinstance(X, np.ndarray) and bool(nw.dependencies.is_into_dataframe(X))
 
 
 def as_table(X: Any) -> Any:
