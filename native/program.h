@@ -31,6 +31,8 @@ struct Epoch {
 
 // Products of fewer operations a step than this are done by one thread: two threads meeting a few times a step cost more.
 constexpr double WORK_TO_SHARE = 1.5e6;
+// In prediction threads are made for one call, which takes as long as this many operations of one of them.
+constexpr double WORK_OF_A_THREAD = 1e7;
 // Values and gradients of more bytes than this share room; below, they fit the second caches of the cores.
 constexpr size_t PLAN_FROM = 4 << 20;
 // Bytes between two of them, so that the same place of several is not in the same lines of a cache.
@@ -145,9 +147,10 @@ template <class T> class Program {
         size_t largest = 1;
         for (const Value<T>& v : values) largest = std::max(largest, v.cols);
         const size_t height = std::min(count, std::max<size_t>(1, std::min(ROWS_AT_A_TIME, NUMBERS_AT_A_TIME / largest)));
-        const size_t pieces = (count + height - 1) / height;
-        const size_t useful = std::min<size_t>(pieces, size_t(std::max(1, max_threads)));
-        const int threads = predict_work(count) < WORK_TO_SHARE ? 1 : int(std::max<size_t>(1, useful));
+        const size_t useful = std::min(count / TALL, size_t(predict_work(count) / WORK_OF_A_THREAD));
+        const int threads = int(std::clamp<size_t>(useful, 1, size_t(std::max(1, max_threads))));
+        // As many for each thread, so that nobody waits for the last one.
+        const size_t pieces = round_up(std::max<size_t>((count + height - 1) / height, size_t(threads)), size_t(threads));
         while (rooms_.size() < size_t(threads)) rooms_.emplace_back(values.size());
         for (int t = 0; t < threads; ++t)
             for (size_t v = 0; v < values.size(); ++v)

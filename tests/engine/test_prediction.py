@@ -73,8 +73,9 @@ def test_a_row_has_the_same_bits_in_any_company(widths):
     np.testing.assert_array_equal(network.predict(X[::-1].copy())[::-1], together)
 
 
-def test_the_number_of_threads_does_not_change_a_bit():
-    network, X = small(100, 200, 10), rows(3000, 100)
+@pytest.mark.parametrize(("widths", "count"), [((100, 200, 10), 3000), ((1100, 600, 3), 40)])
+def test_the_number_of_threads_does_not_change_a_bit(widths, count):
+    network, X = small(*widths), rows(count, widths[0])
     found = set()
     for threads in (1, 2, 5):
         ps.set_num_threads(threads)
