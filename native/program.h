@@ -146,11 +146,12 @@ template <class T> class Program {
         for (auto& op : operations) op->reserve_rows(count);
         size_t largest = 1;
         for (const Value<T>& v : values) largest = std::max(largest, v.cols);
-        const size_t height = std::min(count, std::max<size_t>(1, std::min(ROWS_AT_A_TIME, NUMBERS_AT_A_TIME / largest)));
+        const size_t most = std::max<size_t>(1, std::min(ROWS_AT_A_TIME, NUMBERS_AT_A_TIME / largest));   // rows of a piece
         const size_t useful = std::min(count, size_t(predict_work(count) / WORK_OF_A_THREAD));
         const int threads = int(std::clamp<size_t>(useful, 1, size_t(std::max(1, max_threads))));
         // As many for each thread, so that nobody waits for the last one.
-        const size_t pieces = round_up(std::max<size_t>((count + height - 1) / height, size_t(threads)), size_t(threads));
+        const size_t pieces = std::min(count, round_up(std::max<size_t>((count + most - 1) / most, size_t(threads)), size_t(threads)));
+        const size_t height = (count + pieces - 1) / pieces;
         while (rooms_.size() < size_t(threads)) rooms_.emplace_back(values.size());
         for (int t = 0; t < threads; ++t)
             for (size_t v = 0; v < values.size(); ++v)

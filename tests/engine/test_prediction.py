@@ -86,6 +86,18 @@ def test_the_number_of_threads_does_not_change_a_bit(widths, count):
     assert len(found) == 1
 
 
+def test_large_images_that_cannot_be_dealt_out_evenly():
+    network = in_float32(Network(ps.SquareLoss(ps.Conv2d(Data(shape=(None, 160, 160, 3)), 8, 3))))
+    X = np.random.default_rng(0).random((3, 160, 160, 3), np.float32)
+    alone = np.concatenate([network.predict(X[i : i + 1]) for i in range(3)])
+    for threads in (2, 3, 5):
+        ps.set_num_threads(threads)
+        try:
+            np.testing.assert_array_equal(network.predict(X), alone)
+        finally:
+            ps.set_num_threads(None)
+
+
 def test_whatever_changes_in_the_layers_counts_at_once():
     x = Data(shape=(None, 4))
     activation = ps.LeakyRelu(ps.Linear(x, 6), 0.1)
