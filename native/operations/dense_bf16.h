@@ -22,8 +22,7 @@ class DenseBf16 final : public Dense<float> {
     }
     void begin(Part part) override {
         const auto [first, last] = part.of((D_ + L - 1) / L);
-        for (size_t d = first * L; d < std::min(D_, last * L); d += L)
-            for (size_t k = 0; k < K_; k += P) renew(d, std::min<size_t>(L, D_ - d), k);
+        renew(first * L, std::min(D_, last * L), 0, K_);
     }
 
     // Both forms of the input at once, without numbers of float in between.
@@ -140,21 +139,24 @@ class DenseBf16 final : public Dense<float> {
         strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
             Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
         }, [&](size_t d, size_t bottom) {
-            for (; updater.spec.clip_norm <= 0 && d < bottom; d += L)
-                for (size_t k = from; k < end; k += P) renew(d, std::min<size_t>(L, bottom - d), k);
+            if (updater.spec.clip_norm <= 0) renew(d, bottom, from, end);
         });
     }
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
-    // Rows d .. d + count, at most L, and columns k .. k + P of the weights, in the copy for the way forward and in that for the way back,
-    // if there is one. The product of the forward pass takes pairs of rows; a matrix unit takes them in the order of the columns.
-    void renew(size_t d, size_t count, size_t k) {
-        const float* w = W_ + d * K_ + k;
-        const int columns = int(std::min<size_t>(P, K_ - k));
-        Bf16* along = in[0]->needs_grad ? reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k : nullptr;
-        if (AmxTiles::usable()) copy_both_ways(w, K_, count, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
-        else copy_rows_and_pairs(w, K_, count, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
+    // Rows top .. bottom and columns from .. end of the weights, in the copy for the way forward and in that for the way back, if there
+    // is one. The product of the forward pass takes pairs of rows; a matrix unit takes them in the order of the columns.
+    void renew(size_t top, size_t bottom, size_t from, size_t end) {
+        for (size_t d = top; d < bottom; d += L)
+            for (size_t k = from; k < end; k += P) {
+                const float* w = W_ + d * K_ + k;
+                const size_t rows = std::min<size_t>(L, bottom - d);
+                const int columns = int(std::min<size_t>(P, end - k));
+                Bf16* along = in[0]->needs_grad ? reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k : nullptr;
+                if (AmxTiles::usable()) copy_both_ways(w, K_, rows, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
+                else copy_rows_and_pairs(w, K_, rows, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
+            }
     }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
