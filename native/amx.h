@@ -4,6 +4,8 @@
 // PYSMORCH_EMULATE_AMX does the same without the unit, for tests.
 #pragma once
 #ifdef PYSMORCH_BF16
+#include <array>
+
 #include "product.h"
 
 #if defined(__linux__) && !defined(PYSMORCH_EMULATE_AMX)
@@ -14,15 +16,24 @@
 
 namespace pysmorch {
 
+namespace amx {
+// Rows of a tile, and its columns of four bytes.
+struct Shape { uint8_t rows = 16, columns = 16; };
+using Shapes = std::array<Shape, 8>;
+constexpr Shapes WHOLE{};
+}  // namespace amx
+
 #if defined(PYSMORCH_EMULATE_AMX)
 namespace amx {
 inline thread_local uint32_t tiles[8][16][16];
+inline thread_local Shape shapes[8];
 template <int TILE> void zero() { std::memset(tiles[TILE], 0, sizeof tiles[TILE]); }
 template <int TILE> void load(const void* from, size_t stride) {
-    for (int i = 0; i < 16; ++i) std::memcpy(tiles[TILE][i], static_cast<const char*>(from) + i * stride, 64);
+    zero<TILE>();
+    for (size_t i = 0; i < shapes[TILE].rows; ++i) std::memcpy(tiles[TILE][i], static_cast<const char*>(from) + i * stride, shapes[TILE].columns * 4);
 }
 template <int TILE> void store(void* to, size_t stride) {
-    for (int i = 0; i < 16; ++i) std::memcpy(static_cast<char*>(to) + i * stride, tiles[TILE][i], 64);
+    for (size_t i = 0; i < shapes[TILE].rows; ++i) std::memcpy(static_cast<char*>(to) + i * stride, tiles[TILE][i], shapes[TILE].columns * 4);
 }
 inline float half_of(uint32_t pair, int which) {
     const uint32_t bits = which ? pair & 0xffff0000u : pair << 16;
@@ -31,16 +42,18 @@ inline float half_of(uint32_t pair, int which) {
     return x;
 }
 template <int C, int A, int B> void multiply() {
-    for (int i = 0; i < 16; ++i)
-        for (int k = 0; k < 16; ++k)
-            for (int j = 0; j < 16; ++j) {
+    for (size_t i = 0; i < shapes[C].rows; ++i)
+        for (size_t k = 0; k < shapes[A].columns; ++k)
+            for (size_t j = 0; j < shapes[C].columns; ++j) {
                 float sum;
                 std::memcpy(&sum, &tiles[C][i][j], sizeof sum);
                 for (int which : {0, 1}) sum += half_of(tiles[A][i][k], which) * half_of(tiles[B][k][j], which);
                 std::memcpy(&tiles[C][i][j], &sum, sizeof sum);
             }
 }
-struct Session {};
+struct Session {
+    explicit Session(const Shapes& all = WHOLE) { std::copy(all.begin(), all.end(), shapes); }
+};
 inline bool usable() { return true; }
 }  // namespace amx
 #elif defined(__linux__)
@@ -57,13 +70,13 @@ template <int C, int A, int B> inline __attribute__((always_inline)) void multip
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
 }
 
-// Eight tiles of 16 rows of 64 bytes, from here to the end of the block.
+// Eight tiles of these shapes, from here to the end of the block.
 struct Session {
-    Session() {
+    explicit Session(const Shapes& shapes = WHOLE) {
         alignas(64) struct { uint8_t palette = 1, start_row = 0, reserved[14] = {}; uint16_t bytes[16] = {}; uint8_t rows[16] = {}; } config;
-        for (int i = 0; i < 8; ++i) {
-            config.bytes[i] = 64;
-            config.rows[i] = 16;
+        for (size_t i = 0; i < shapes.size(); ++i) {
+            config.bytes[i] = uint16_t(shapes[i].columns * 4);
+            config.rows[i] = shapes[i].rows;
         }
         asm volatile("ldtilecfg %0" ::"m"(config));
     }
@@ -88,7 +101,9 @@ template <int> void zero() {}
 template <int> void load(const void*, size_t) {}
 template <int> void store(void*, size_t) {}
 template <int, int, int> void multiply() {}
-struct Session {};
+struct Session {
+    explicit Session(const Shapes& = WHOLE) {}
+};
 inline bool usable() { return false; }
 }  // namespace amx
 #endif

@@ -1,6 +1,7 @@
 // The operations by name.
 #pragma once
 #include "operations/arrange.h"
+#include "operations/convolution_amx.h"
 #include "operations/convolution_bf16.h"
 #include "operations/convolution_depthwise.h"
 #include "operations/convolution_winograd.h"
@@ -81,7 +82,8 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     if constexpr (std::is_same_v<T, float>)
         if (d.bf16 && !operation) {
             if (d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
-            if (d.kind == "conv2d" && WinogradConvolution<T, Pair>::pays(d)) operation = std::make_unique<WinogradConvolution<T, Pair>>(d, updater);
+            if (d.kind == "conv2d" && ConvolutionAmx::pays(d)) operation = std::make_unique<ConvolutionAmx>(d, updater);
+            else if (d.kind == "conv2d" && WinogradConvolution<T, Pair>::pays(d)) operation = std::make_unique<WinogradConvolution<T, Pair>>(d, updater);
             else if (d.kind == "conv2d" && ConvolutionBf16::pays(d)) operation = std::make_unique<ConvolutionBf16>(d, updater);
         }
 #endif
