@@ -6,7 +6,8 @@
 #include "operations/convolution_depthwise.h"
 #include "operations/convolution_winograd.h"
 #include "operations/dense.h"
-#include "operations/dense_bf16.h"
+#include "operations/dense_amx.h"
+#include "operations/dense_dot.h"
 #include "operations/elementwise.h"
 #include "operations/normalize.h"
 #include "operations/places.h"
@@ -81,7 +82,8 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
         if (d.bf16 && !operation) {
-            if (d.kind == "linear") operation = std::make_unique<DenseBf16>(d, updater);
+            if (d.kind == "linear" && AmxTiles::usable()) operation = std::make_unique<DenseAmx>(d, updater);
+            else if (d.kind == "linear") operation = std::make_unique<DenseDot>(d, updater);
             if (d.kind == "conv2d" && ConvolutionAmx::pays(d)) operation = std::make_unique<ConvolutionAmx>(d, updater);
             else if (d.kind == "conv2d" && WinogradConvolution<T, Pair>::pays(d)) operation = std::make_unique<WinogradConvolution<T, Pair>>(d, updater);
             else if (d.kind == "conv2d" && ConvolutionBf16::pays(d)) operation = std::make_unique<ConvolutionBf16>(d, updater);

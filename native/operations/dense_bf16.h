@@ -1,5 +1,4 @@
-// A dense block whose products are made of bfloat16, with sums in float. The weights proper stay float; copies in bfloat16
-// are renewed where the weights change.
+// Dense blocks whose products are made of bfloat16, with sums in float. The weights proper stay float.
 #pragma once
 #ifdef PYSMORCH_BF16
 #include "../amx.h"
@@ -7,28 +6,22 @@
 
 namespace pysmorch {
 
-class DenseBf16 final : public Dense<float> {
+// What the blocks for vectors and for the matrix unit have in common: how inputs and gradients become bfloat16.
+class DenseBf16 : public Dense<float> {
   public:
     DenseBf16(const Description& d, const Updater<float>& parameters)
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
     void reserve(size_t panels) override {
-        across_.get(AmxTiles::usable() ? round_up(K_, 32) * apart(D2_) : D2_ * apart(K_));
-        if (in[0]->needs_grad) along_.get(round_up(D_, 32) * apart(K2_));
-        x_pairs_.get(panels * D2_ * P);
         x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
         g_pairs_.get(panels * K2_ * P);
         g_rows_.get(panels * P / 2 * round_up(K_, P));
-    }
-    void begin(Part part) override {
-        const auto [first, last] = part.of((D_ + L - 1) / L);
-        renew(first * L, std::min(D_, last * L), 0, K_);
     }
 
     // Both forms of the input at once, without numbers of float in between.
     bool gathers() const override { return true; }
     void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first, size_t last) override {
-        Pair *pairs = x_pairs_.get() + p * D2_ * P, *rows = x_rows_.get() + p * D_ * P / 2;
+        Pair* rows = x_rows_.get() + p * D_ * P / 2;
         RowsAhead ahead(data, order, size_t(count) + more, first, last);
         ahead.ask(ahead.lines() * L);
         for (int half = 0; half < P; half += L)
@@ -44,10 +37,8 @@ class DenseBf16 final : public Dense<float> {
                     }
                     lines[i] = row_of(left, right);
                 }
+                take_lines(lines, p, k, half);
                 Vec<float> square[L];
-                for (int i = 0; i < L; ++i) square[i] = Vec<float>(lines[i]);
-                transpose<float>(square);
-                for (int i = 0; i < L; ++i) _mm512_storeu_si512(pairs + (k / 2 + size_t(i)) * P + half, __m512i(square[i]));
                 // Pairs of rows for 16 features, and below for 16 more, become features with 8 pairs, and beside them those of the others.
                 for (int i = 0; i < L; ++i) square[i] = Vec<float>(pairs_between(lines[i % 8 * 2], lines[i % 8 * 2 + 1], i >= 8));
                 transpose<float>(square);
@@ -59,20 +50,19 @@ class DenseBf16 final : public Dense<float> {
             }
     }
 
-    // First the input becomes bfloat16, unless it was gathered so: pairs of features for the product, pairs of rows for the gradient of
-    // the weights.
+    // First the input becomes bfloat16, unless it was gathered so, as the product takes it, and in pairs of rows for the gradient of the weights.
     int forward_phases() const override { return in[0]->gathered ? 1 : 2; }
     bool forward_by_feature(const Step& s, int phase) const override {
         return phase + 1 == forward_phases() && (s.panels % size_t(s.threads) != 0 || D_ * K_ * 2 > LARGE);
     }
-    void forward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
+    void forward(const Step& s, const Range& r, int phase, Workspace<float>& work) override {
         if (phase + 1 == forward_phases()) {
-            multiply<Form::columns>(across_.get(), D2_, K_, x_pairs_.get(), out->data, s, r, false, [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
+            multiply_forward(s, r, work);
             return;
         }
         for (size_t p = r.first; p < r.last; ++p) {
             const float* x = in[0]->panel(p);
-            pair_features(x, D_, x_pairs_.get() + p * D2_ * P);
+            take_panel(x, p);
             Pair* rows = x_rows_.get() + p * D_ * P / 2;
             // A matrix unit takes all rows of a panel: what nobody has computed may not be a number, and zero times it neither.
             const bool two = rows_in<float>(s, p) > L;
@@ -81,9 +71,9 @@ class DenseBf16 final : public Dense<float> {
     }
 
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, forward_phases() - 1); }
-    void backward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
+    void backward(const Step& s, const Range& r, int phase, Workspace<float>& work) override {
         if (phase == 1) {
-            multiply<Form::rows>(along_.get(), K2_, D_, g_pairs_.get(), in[0]->grad, s, r, !this->first[0], [](size_t, size_t, size_t) {});
+            multiply_backward(s, r, work);
             return;
         }
         for (size_t p = r.first; p < r.last; ++p) {
@@ -104,60 +94,24 @@ class DenseBf16 final : public Dense<float> {
         }
     }
 
-    void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
-        if (task.which < 0) {
-            bias_gradient(s, updater, work);
-            return;
-        }
-        if (AmxTiles::usable()) matrix_gradient<AmxTiles>(s, task, updater, work);
-        else matrix_gradient<Tiles<float, Form::panels, Pair>>(s, task, updater, work);
-    }
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        if (AmxTiles::usable()) add_tasks_of<AmxTiles>(s, tasks);
-        else add_tasks_of<Tiles<float, Form::panels, Pair>>(s, tasks);
-    }
-
-  private:
-    // An odd number of lines of memory: rows of a power of two would be in each other's way in the caches.
-    static size_t apart(size_t pairs) { return round_up(pairs, 16) | 16; }
+  protected:
     static constexpr int L = LANES<float>, P = WIDE<float>;
 
-    // C = A B, with the processor's matrix unit where it has one.
-    template <Form FORM, class Done>
-    static void multiply(const Pair* a, size_t K, size_t F, const Pair* b, float* c, const Step& s, const Range& r, bool add, Done&& done) {
-        if (AmxTiles::usable()) {
-            [[maybe_unused]] const AmxTiles::Session session{};
-            panel_product<AmxTiles>(a, apart(K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
-        } else {
-            panel_product<Tiles<float, FORM, Pair>>(a, apart(FORM == Form::columns ? F : K), F, K, b, c, r.first, r.last, s.n, add, r.part, done);
-        }
-    }
+    // 32 features, from feature k on, of 16 rows of panel p of the data, and all features of a panel, as the forward product takes them.
+    virtual void take_lines(const __m512i (&lines)[L], size_t p, size_t k, int half) = 0;
+    virtual void take_panel(const float* x, size_t p) = 0;
+    virtual void multiply_forward(const Step& s, const Range& r, Workspace<float>& work) = 0;
+    virtual void multiply_backward(const Step& s, const Range& r, Workspace<float>& work) = 0;
 
-    template <class Kernel> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) {
+    // The gradient of some rows of the weights, and what is to be done when they have changed.
+    template <class Kernel, class Changed> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work, Changed changed) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        const size_t from = size_t(task.which) * columns_of_task(), end = std::min(K_, from + columns_of_task());
         strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
             Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
-        }, [&](size_t d, size_t bottom) {
-            if (updater.spec.clip_norm <= 0) renew(d, bottom, from, end);
-        });
+        }, changed);
     }
 
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
-
-    // Rows top .. bottom and columns from .. end of the weights, in the copy for the way forward and in that for the way back, if there
-    // is one. The product of the forward pass takes pairs of rows; a matrix unit takes them in the order of the columns.
-    void renew(size_t top, size_t bottom, size_t from, size_t end) {
-        for (size_t d = top; d < bottom; d += L)
-            for (size_t k = from; k < end; k += P) {
-                const float* w = W_ + d * K_ + k;
-                const size_t rows = std::min<size_t>(L, bottom - d);
-                const int columns = int(std::min<size_t>(P, end - k));
-                Bf16* along = in[0]->needs_grad ? reinterpret_cast<Bf16*>(along_.get()) + d * apart(K2_) * 2 + k : nullptr;
-                if (AmxTiles::usable()) copy_both_ways(w, K_, rows, columns, reinterpret_cast<Bf16*>(across_.get()) + k * apart(D2_) * 2 + d, apart(D2_) * 2, along, apart(K2_) * 2);
-                else copy_rows_and_pairs(w, K_, rows, columns, across_.get() + d / 2 * apart(K_) + k, apart(K_), along, apart(K2_) * 2);
-            }
-    }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
         for (size_t f = 0; f < features; f += 2, to += P)
@@ -181,9 +135,8 @@ class DenseBf16 final : public Dense<float> {
         }
     }
 
-    size_t D2_, K2_;                // pairs of inputs and of outputs, rounded up
-    Buffer<Pair> across_, along_;   // the weights, in pairs of inputs and of outputs
-    Buffer<Pair> x_pairs_, x_rows_, g_pairs_, g_rows_;
+    size_t D2_, K2_;   // pairs of inputs and of outputs, rounded up
+    Buffer<Pair> x_rows_, g_pairs_, g_rows_;
 };
 
 }  // namespace pysmorch
