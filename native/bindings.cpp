@@ -119,6 +119,13 @@ template <class T> class Face {
         kept_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
     }
 
+    // Makes products of bfloat16, in a program that only predicts.
+    void use_bf16() {
+        require(!prepared_ && !program_.updater.parameters, "the program is already in use");
+        require(HAS_BF16 && sizeof(T) == 4, "there are no products of bfloat16 here");
+        bf16_ = true;
+    }
+
     nb::dict train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t batch_size,
                    std::vector<double> rates, int64_t step, int64_t optimizer_steps, int threads) {
         require(program_.updater.parameters, "this program can only predict");
@@ -418,6 +425,7 @@ template <class T> void expose(nb::module_& m, const char* name) {
         .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(), nb::arg("weights").none(),
              nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"))
+        .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))
         .def("unchanged", &Face<T>::unchanged)

@@ -67,7 +67,7 @@ class DenseAmx final : public DenseBf16 {
                 const size_t from = steps * block / blocks, to = steps * (block + 1) / blocks;
                 for (size_t i = from; i < to; ++i) pair_rows(i * BOTH, k, columns, weights + (i - from) * SIZE);
                 for (size_t p = 0; p < panels; ++p)
-                    multiply(x_tiles_.get() + ((r.first + p) * steps + from) * SIZE, weights, to - from, block > 0, rows_in<float>(s, r.first + p) > L, columns > TILE,
+                    multiply_tiles(x_tiles_.get() + ((r.first + p) * steps + from) * SIZE, weights, to - from, block > 0, rows_in<float>(s, r.first + p) > L, columns > TILE,
                              sums + p * BOTH * P, P);
             }
             for (size_t p = 0; p < panels; ++p) {
@@ -76,25 +76,21 @@ class DenseAmx final : public DenseBf16 {
             }
         }
     }
-    // Pairs of rows of the weights for 32 columns: a tile of B and the one beside it.
-    void pair_rows(size_t d, size_t k, size_t columns, Pair* to) const {
-        if (d + BOTH <= D_ && columns == BOTH) {
-            const float* w = W_ + d * K_ + k;
-            for (size_t i = 0; i < BOTH; i += 2, to += BOTH, w += 2 * K_) {
-                _mm512_storeu_si512(to, pairs_of(load(w), load(w + K_)));
-                _mm512_storeu_si512(to + L, pairs_of(load(w + L), load(w + K_ + L)));
+    void multiply_rows(const Pair* x, size_t stride, size_t n, const RowsOf<float>& y) const override {
+        [[maybe_unused]] const amx::Session session;
+        alignas(64) float edge[BOTH * P];
+        for (size_t t = 0; t < AmxTiles::count(K_); ++t)
+            for (size_t r = 0; r < n; r += BOTH) {
+                const size_t rows = std::min(BOTH, n - r), k = t * BOTH;
+                float* const to = y.data + r * y.stride + k;
+                const bool whole = rows == BOTH;
+                const Pair* a = x + r * stride;
+                multiply(a, stride, TILE, a + TILE * stride, pack_pairs_.get() + t * D2_ * P, D2_ / TILE, false, rows > TILE, K_ - k > TILE, whole ? to : edge,
+                         whole ? y.stride : size_t(P));
+                for (size_t i = 0; !whole && i < rows; ++i) std::memcpy(to + i * y.stride, edge + i * P, std::min(BOTH, K_ - k) * sizeof(float));
             }
-            return;
-        }
-        const size_t first = std::min<size_t>(columns, L), second = columns - first;
-        for (size_t i = 0; i < BOTH; i += 2, to += BOTH) {
-            const float* w = W_ + (d + i) * K_ + k;
-            const bool above = d + i < D_, below = d + i + 1 < D_;
-            auto part = [](bool there, const float* from, size_t count) { return there && count > 0 ? load_up_to(from, count) : Vec<float>{}; };
-            _mm512_storeu_si512(to, pairs_of(part(above, w, first), part(below, w + K_, first)));
-            _mm512_storeu_si512(to + L, pairs_of(part(above, w + L, second), part(below, w + K_ + L, second)));
-        }
     }
+
     // From rows of the batch with 32 features to features of a panel.
     static void put_features(const float* sums, size_t features, float* to) {
         for (size_t f = 0; f < features; f += L)
@@ -124,7 +120,7 @@ class DenseAmx final : public DenseBf16 {
                     const bool add = block > 0 || !this->first[0];
                     float* sums = rows == BOTH ? g : edge;
                     if (add && sums == edge) std::memcpy(edge, g, rows * P * sizeof(float));
-                    multiply(weights, g_pairs_.get() + (p * K2_ + from * TILE) * P, to - from, add, rows > TILE, rows_in<float>(s, p) > L, sums, P);
+                    multiply_tiles(weights, g_pairs_.get() + (p * K2_ + from * TILE) * P, to - from, add, rows > TILE, rows_in<float>(s, p) > L, sums, P);
                     if (sums == edge) std::memcpy(g, edge, rows * P * sizeof(float));
                 }
             }
@@ -145,8 +141,8 @@ class DenseAmx final : public DenseBf16 {
         }
     }
 
-    // 32 x 32 entries of A B; A in pairs of tiles one below the other, B side by side.
-    static void multiply(const Pair* a, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c, size_t stride) {
+    // 32 x 32 entries of A B, where the tiles of B are side by side. Tiles of A have rows of `row` pairs, and are `next` pairs apart.
+    static void multiply(const Pair* a, size_t row, size_t next, const Pair* below, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c, size_t stride) {
         if (add) {
             amx::load<0>(c, stride * 4);
             if (two) amx::load<1>(c + TILE, stride * 4);
@@ -158,8 +154,8 @@ class DenseAmx final : public DenseBf16 {
             amx::zero<2>();
             amx::zero<3>();
         }
-        for (size_t i = 0; i < steps; ++i, a += SIZE, b += SIZE) {
-            amx::load<4>(a, TILE * 4);
+        for (size_t i = 0; i < steps; ++i, a += next, below += next, b += SIZE) {
+            amx::load<4>(a, row * 4);
             amx::load<6>(b, BOTH * 4);
             amx::multiply<0, 4, 6>();
             if (two) {
@@ -167,7 +163,7 @@ class DenseAmx final : public DenseBf16 {
                 amx::multiply<1, 4, 7>();
             }
             if (lower) {
-                amx::load<5>(a + SIZE / 2, TILE * 4);
+                amx::load<5>(below, row * 4);
                 amx::multiply<2, 5, 6>();
                 if (two) amx::multiply<3, 5, 7>();
             }
@@ -176,6 +172,11 @@ class DenseAmx final : public DenseBf16 {
         if (two) amx::store<1>(c + TILE, stride * 4);
         if (lower) amx::store<2>(c + TILE * stride, stride * 4);
         if (lower && two) amx::store<3>(c + TILE * stride + TILE, stride * 4);
+    }
+
+    // Where A is in pairs of tiles, one below the other.
+    static void multiply_tiles(const Pair* a, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c, size_t stride) {
+        multiply(a, TILE, SIZE, a + SIZE / 2, b, steps, add, lower, two, c, stride);
     }
 
     Buffer<Pair> x_tiles_;

@@ -94,8 +94,33 @@ class DenseBf16 : public Dense<float> {
         }
     }
 
+    // Prediction: pairs of rows of the weights for 32 columns at a time. A row has the same bits whatever other rows there are.
+    void reserve_rows(size_t) override { pack_pairs_.get(AmxTiles::count(K_) * D2_ * P); }
+    void prepare(Part part) override {
+        const auto [first, last] = part.of(AmxTiles::count(K_));
+        for (size_t t = first; t < last; ++t)
+            for (size_t d = 0; d < 2 * D2_; d += P) pair_rows(d, t * P, std::min<size_t>(P, K_ - t * P), pack_pairs_.get() + (t * D2_ + d / 2) * P);
+    }
+    void predict(const std::vector<RowsOf<float>>& inputs, const RowsOf<float>& y, size_t n, Workspace<float>& work) const override {
+        const RowsOf<float>& x = inputs[0];
+        const size_t stride = D2_ + TILE_PAIRS;   // a line more: rows of a power of two would share few lines of a cache
+        Pair* rows = reinterpret_cast<Pair*>(work.more.get(round_up(n, P) * stride));
+        for (size_t r = 0; r < n; ++r)
+            for (size_t d = 0; d < D_; d += P) {
+                const float* from = x.data + r * x.stride + d;
+                const Vec<float> left = load_up_to(from, D_ - d), right = d + L < D_ ? load_up_to(from + L, D_ - d - L) : Vec<float>{};
+                _mm512_storeu_si512(rows + r * stride + d / 2, row_of(left, right));
+            }
+        multiply_rows(rows, stride, n, y);
+        for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
+    }
+
   protected:
     static constexpr int L = LANES<float>, P = WIDE<float>;
+    static constexpr size_t TILE_PAIRS = 16;
+
+    // y = x W for n rows of x in pairs of features.
+    virtual void multiply_rows(const Pair* x, size_t stride, size_t n, const RowsOf<float>& y) const = 0;
 
     // 32 features, from feature k on, of 16 rows of panel p of the data, and all features of a panel, as the forward product takes them.
     virtual void take_lines(const __m512i (&lines)[L], size_t p, size_t k, int half) = 0;
@@ -111,6 +136,25 @@ class DenseBf16 : public Dense<float> {
         }, changed);
     }
 
+    // Pairs of rows of the weights for 32 columns; there are zeros behind the last row and column.
+    void pair_rows(size_t d, size_t k, size_t columns, Pair* to) const {
+        if (d + P <= D_ && columns == size_t(P)) {
+            const float* w = W_ + d * K_ + k;
+            for (size_t i = 0; i < size_t(P); i += 2, to += P, w += 2 * K_) {
+                _mm512_storeu_si512(to, pairs_of(load(w), load(w + K_)));
+                _mm512_storeu_si512(to + L, pairs_of(load(w + L), load(w + K_ + L)));
+            }
+            return;
+        }
+        const size_t first = std::min<size_t>(columns, L), second = columns - first;
+        for (size_t i = 0; i < size_t(P); i += 2, to += P) {
+            const float* w = W_ + (d + i) * K_ + k;
+            const bool above = d + i < D_, below = d + i + 1 < D_;
+            auto part = [](bool there, const float* from, size_t count) { return there && count > 0 ? load_up_to(from, count) : Vec<float>{}; };
+            _mm512_storeu_si512(to, pairs_of(part(above, w, first), part(below, w + K_, first)));
+            _mm512_storeu_si512(to + L, pairs_of(part(above, w + L, second), part(below, w + K_ + L, second)));
+        }
+    }
     Pair* block(const Step& s, size_t i) const { return g_rows_.get() + i * s.panels * P / 2 * P; }
 
     static void pair_features(const float* panel, size_t features, Pair* to) {
@@ -136,7 +180,7 @@ class DenseBf16 : public Dense<float> {
     }
 
     size_t D2_, K2_;   // pairs of inputs and of outputs, rounded up
-    Buffer<Pair> x_rows_, g_pairs_, g_rows_;
+    Buffer<Pair> x_rows_, g_pairs_, g_rows_, pack_pairs_;
 };
 
 }  // namespace pysmorch

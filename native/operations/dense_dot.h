@@ -55,6 +55,15 @@ class DenseDot final : public DenseBf16 {
                                                       r.part, [](size_t, size_t, size_t) {});
     }
 
+    void multiply_rows(const Pair* x, size_t stride, size_t n, const RowsOf<float>& y) const override {
+        for (size_t t = 0; t < AmxTiles::count(K_); ++t)
+            for (size_t i = 0; i < num_tiles(n); ++i) {
+                const size_t r = tile_start(n, i);
+                tile_of<float, Form::rows, Pair>(int(tile_start(n, i + 1) - r), K_ - t * P > size_t(L))(
+                    x + r * stride, stride, pack_pairs_.get() + t * D2_ * P, P, stretch(D2_), y.data + r * y.stride + t * P, y.stride, false);
+            }
+    }
+
     // Rows top .. bottom and columns from .. end of the weights, in the copy for the forward pass, which has pairs of rows, and in that for
     // the backward pass, if there is one.
     void renew(size_t top, size_t bottom, size_t from, size_t end) {

@@ -34,8 +34,9 @@ class Predictor:
     is made anew when a layer has got another array, another number or another layer in front of it.
     """
 
-    def __init__(self, output: Any) -> None:
+    def __init__(self, output: Any, bf16: bool = False) -> None:
         self._output = output
+        self._bf16 = bf16
         self._program: Any = None
         self._as_indices: list[bool] = []
         self._dtype: Any = None
@@ -96,6 +97,8 @@ class Predictor:
         make = module.Program32 if self._dtype == np.float32 else module.Program64
         self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         program = make(lowered.values, lowered.operations, lowered.inputs, NO_LOSS | {"value": lowered.output})
+        if self._bf16:
+            program.use_bf16()
         watched = [
             (vars(layer), name, vars(layer)[name])
             for layer in layers
