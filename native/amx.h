@@ -5,6 +5,7 @@
 #pragma once
 #ifdef PYSMORCH_BF16
 #include <array>
+#include <atomic>
 
 #include "product.h"
 
@@ -21,6 +22,8 @@ namespace amx {
 struct Shape { uint8_t rows = 16, columns = 16; };
 using Shapes = std::array<Shape, 8>;
 constexpr Shapes WHOLE{};
+// Whether new operations may use the unit, where there is one.
+inline std::atomic<bool> allowed{true};
 }  // namespace amx
 
 #if defined(PYSMORCH_EMULATE_AMX)
@@ -112,7 +115,7 @@ inline bool usable() { return false; }
 struct AmxTiles {
     static constexpr Form form = Form::rows;
     using Session = amx::Session;
-    static bool usable() { return amx::usable(); }
+    static bool usable() { return amx::allowed.load(std::memory_order_relaxed) && amx::usable(); }
     static size_t count(size_t F) { return (F + 31) / 32; }
     static size_t start(size_t F, size_t t) { return std::min(F, t * 32); }
 

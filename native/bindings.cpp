@@ -450,6 +450,7 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     m.attr("operations") = operations;
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
+    m.def("allow_matrix_unit", [](bool allowed) { amx::allowed.store(allowed); }, nb::arg("allowed"));
 #endif
     m.def("best_instructions", [] {
 #if defined(__x86_64__)

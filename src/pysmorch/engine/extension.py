@@ -10,7 +10,11 @@ from typing import Any
 
 def extension() -> Any:
     """Return the extension for the best instructions of this processor, or None where there is none."""
-    return _build(os.environ.get("PYSMORCH_INSTRUCTIONS", ""))
+    wanted = os.environ.get("PYSMORCH_INSTRUCTIONS", "")
+    module = _build("avx512_bf16" if wanted == "amx" else wanted)
+    if hasattr(module, "allow_matrix_unit"):
+        module.allow_matrix_unit(wanted != "avx512_bf16")
+    return module
 
 
 @cache
