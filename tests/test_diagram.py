@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import plots
-from pysmorch.layers.base import format_dims, graph
+from pysmorch.layers.base import format_dims
+from pysmorch.layers.graph import graph
 from pysmorch.report import diagram
 from pysmorch.report.layout import lay_out
 from pysmorch.report.svg import escape

@@ -3,7 +3,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, ShapeError, check
-from pysmorch.layers.base import graph, name_layers
+from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import random_words
 
 X = np.random.default_rng(0).standard_normal((5, 3))

@@ -9,7 +9,7 @@ import pysmorch as ps
 from pysmorch import Data
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering
-from pysmorch.layers.base import graph
+from pysmorch.layers.graph import graph
 from tests.engine.test_native import BATCH, LOSS, face
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")

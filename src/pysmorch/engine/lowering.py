@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine.extension import extension
-from pysmorch.layers.base import Array, Layer, feeders
+from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 

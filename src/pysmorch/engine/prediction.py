@@ -15,8 +15,9 @@ from pysmorch.engine.lowering import NUMBERS, Lowering, why_not_layers
 from pysmorch.engine.native import contiguous
 from pysmorch.engine.reference import Totals
 from pysmorch.engine.threads import num_threads
-from pysmorch.layers.base import Array, graph
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import graph
 
 ROWS_AT_A_TIME = 1024
 """On the reference path; larger batches only take more memory."""

@@ -12,8 +12,9 @@ import numpy as np
 
 from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
 from pysmorch.gradcheck.report import CheckReport, CheckRow
-from pysmorch.layers.base import Array, feeders, graph, name_layers, run_backward, run_forward, set_feeders
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders, graph, name_layers, run_backward, run_forward, set_feeders
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
 
 BATCH = 5

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pysmorch.gradcheck.checker import Probe, Variable, other_inputs
-from pysmorch.layers.base import Array, feeders, run_forward, set_feeders
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders, run_forward, set_feeders
 
 ANY_FACTOR = "a constant factor is wrong."
 """Ends the sentence for a factor that is none of the usual ones; for a single number it says nothing."""

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, Pair, ShapeError, image_dims, pair, positive
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import draw_seed, random_words
-from pysmorch.layers.windows import Pair, image_dims, pair
 
 
 class _Augmentation(Layer):
@@ -50,6 +49,7 @@ class RandomShift(_Augmentation):
     """
 
     native = "random_shift"
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, pixels: int = 2) -> None:
         super().__init__(in_layer)
@@ -83,6 +83,8 @@ class RandomFlip(_Augmentation):
     """
 
     native = "random_flip"
+    native_attributes = ("rate",)
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, rate: float = 0.5) -> None:
         super().__init__(in_layer)
@@ -158,6 +160,7 @@ class Cutout(_Augmentation):
     """
 
     native = "cutout"
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, size: int) -> None:
         super().__init__(in_layer)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from math import sqrt
 from typing import Any
 
-from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Silu
+from pysmorch.layers.activations import Relu
+from pysmorch.layers.arguments import Pair
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.randomness import weights_from
-from pysmorch.layers.windows import Pair
-
-HALVES_VARIANCE = (Relu, LeakyRelu, Gelu, Silu, Mish)
-"""Activations that lose about half of a row's mean square, so that weights start sqrt(2) larger."""
 
 
 def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Layer] | None = Relu) -> Layer:
@@ -30,7 +26,7 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
     >>> dense(Data(shape=(None, 784)), 128).out_dims
     (None, 128)
     """
-    linear = _started_for(activation, Linear(in_layer, num_out_features))
+    linear = _initialised_for(activation, Linear(in_layer, num_out_features))
     return _activated(_bias_from_zero(linear), activation)
 
 
@@ -47,7 +43,7 @@ def conv(
     >>> conv(Data(shape=(None, 28, 28, 1)), 32, stride=2).out_dims
     (None, 14, 14, 32)
     """
-    convolution = _started_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
+    convolution = _initialised_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
     return _activated(_bias_from_zero(convolution), activation)
 
 
@@ -70,7 +66,7 @@ def conv_norm(
     if not isinstance(kernel_size, int) or kernel_size % 2 == 0:
         raise ValueError(f"conv_norm: kernel_size must be an odd number, but is {kernel_size!r}; use Conv2d for others")
     convolution = Conv2d(in_layer, num_filters, kernel_size, stride, padding=kernel_size // 2, groups=groups)
-    return _activated(batch_norm(_started_for(activation, convolution)), activation)
+    return _activated(batch_norm(_initialised_for(activation, convolution)), activation)
 
 
 def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
@@ -113,9 +109,10 @@ def mlp(
         return dense(layer, num_outputs, activation=None)
 
 
-def _started_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
-    if activation in HALVES_VARIANCE:
-        layer.W *= sqrt(2)
+def _initialised_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
+    gain = getattr(activation, "initial_gain", 1.0)
+    if gain != 1:
+        layer.W *= gain
     return layer
 
 

@@ -11,10 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import (
+    Array,
+    Padding,
+    Pair,
+    ShapeError,
+    border,
+    check_groups,
+    format_dims,
+    image_dims,
+    padding_argument,
+    padding_of_sequences,
+    pair,
+    positive,
+)
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
-from pysmorch.layers.windows import Padding, Pair, Windows, border, covers, image_dims, padding_argument, pair, slide
+from pysmorch.layers.windows import Windows, covers, slide
 
 
 class Conv2d(Layer):
@@ -43,6 +56,7 @@ class Conv2d(Layer):
     """
 
     native = "conv2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -97,6 +111,7 @@ class Conv1d(Layer):
     """
 
     native = "conv2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -119,7 +134,7 @@ class Conv1d(Layer):
         self.num_filters = positive(self, "num_filters", num_filters)
         self.kernel_size = positive(self, "kernel_size", kernel_size)
         self.stride = positive(self, "stride", stride)
-        self.padding = _padding_of_sequences(self, padding)
+        self.padding = padding_of_sequences(self, padding)
         self.dilation = positive(self, "dilation", dilation)
         self.groups = check_groups(self, groups, self.num_in_channels, self.num_filters)
         beside = self.padding if isinstance(self.padding, str) else (0, self.padding)
@@ -169,6 +184,7 @@ class ConvTranspose2d(Layer):
     """
 
     native = "conv_transpose2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -255,24 +271,3 @@ def together(parts: Array) -> Array:
     """Put the parts side by side again: (groups, rows, C / groups) to (rows, C)."""
     groups, rows, size = parts.shape
     return parts.swapaxes(0, 1).reshape(rows, groups * size)
-
-
-def _padding_of_sequences(layer: Layer, padding: Any) -> str | int:
-    if isinstance(padding, (tuple, list)):
-        raise ValueError(f"{type(layer).__name__}: padding must be one number for sequences, but is {padding!r}")
-    checked = padding_argument(layer, padding)
-    return checked if isinstance(checked, str) else checked[0]
-
-
-def check_groups(layer: Layer, groups: Any, channels: int, num_filters: int) -> int:
-    """Return the number of groups, or say what it does not divide."""
-    groups = positive(layer, "groups", groups)
-    if channels % groups:
-        raise ShapeError(
-            f"{type(layer).__name__}: groups = {groups} must divide the {channels} channels that {layer.in_layer!r} hands on"
-        )
-    if num_filters % groups:
-        raise ValueError(
-            f"{type(layer).__name__}: groups = {groups} must divide num_filters, but that is {num_filters}"
-        )
-    return groups

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
-from numbers import Real
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.arguments import (
+    Array,
+    ShapeError,
+    data_array,
+    data_dims,
+    finite,
+    floating,
+    format_dims,
+    num_channels,
+    positive,
+    rows_of_features,
+)
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
 
 
@@ -29,6 +40,7 @@ class Data(Layer):
     """
 
     native = "data"
+    is_view = True
 
     def __init__(self, data: Any = None, *, shape: Sequence[int | None] | None = None) -> None:
         super().__init__()
@@ -36,14 +48,14 @@ class Data(Layer):
             raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
         self.data: Any = None
         if shape is not None:
-            self.out_dims = _check_dims(shape)
+            self.out_dims = data_dims(shape)
         else:
-            self.data = _check_array(data)
+            self.data = data_array(data)
             self.out_dims = self.data.shape
 
     def set_data(self, data: Any) -> None:
         """Use this array from now on; only the size of the batch may differ from the array before."""
-        array = _check_array(data)
+        array = data_array(data)
         if array.shape[1:] != tuple(self.out_dims[1:]):
             raise ShapeError(
                 f"Data: expected an array of shape {format_dims((None, *self.out_dims[1:]))}, but got {array.shape}"
@@ -70,22 +82,6 @@ class Data(Layer):
         return f"Data(shape={format_dims((None, *self.out_dims[1:]))})"
 
 
-def _check_dims(shape: Sequence[int | None]) -> tuple[int | None, ...]:
-    dims = tuple(shape)
-    if not dims or any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0 for d in dims[1:]):
-        raise ShapeError(f"Data: shape must be (None, size, ...) with sizes that are not negative, but is {shape!r}")
-    return (dims[0], *(int(d) for d in dims[1:] if d is not None))
-
-
-def _check_array(data: Any) -> Array:
-    array = np.asarray(data)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"Data: entries must be numbers, but the array has dtype {array.dtype}")
-    if array.ndim == 0:
-        raise ShapeError("Data: expected an array with the examples along its first axis, but got a single number")
-    return array
-
-
 class Rescale(Layer):
     """Multiply by a number and add another, both fixed: Y = scale * X + shift.
 
@@ -100,6 +96,7 @@ class Rescale(Layer):
     """
 
     native = "rescale"
+    native_attributes = ("scale", "shift")
 
     def __init__(self, in_layer: Any, scale: float, shift: float = 0.0) -> None:
         super().__init__(in_layer)
@@ -130,10 +127,11 @@ class Linear(Layer):
     """
 
     native = "linear"
+    fuses = ("bias", "activation")
 
     def __init__(self, in_layer: Any, num_out_features: int) -> None:
         super().__init__(in_layer)
-        num_data, num_in_features = self.rows_of_features(in_layer)
+        num_data, num_in_features = rows_of_features(self, in_layer)
         self.num_out_features = positive(self, "num_out_features", num_out_features)
         self.out_dims = (num_data, self.num_out_features)
         self.W = standard_normal(num_in_features, self.num_out_features) / sqrt(max(num_in_features, 1))
@@ -155,10 +153,11 @@ class Bias(Layer):
     """
 
     native = "bias"
+    fused_as = "bias"
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
-        self.W = standard_normal(1, self.num_channels(in_layer))
+        self.W = standard_normal(1, num_channels(self, in_layer))
 
     def compute(self, x: Array) -> Array:
         """Y = X + W."""
@@ -177,10 +176,11 @@ class Scale(Layer):
     """
 
     native = "scale"
+    fused_as = "scale"
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
-        self.W = np.ones((1, self.num_channels(in_layer)))
+        self.W = np.ones((1, num_channels(self, in_layer)))
 
     def compute(self, x: Array) -> Array:
         """Y = X * W."""
@@ -195,22 +195,3 @@ class Scale(Layer):
 def sum_to_row(array: Array) -> Array:
     """Sum over all axes but the last; the result is (1, D)."""
     return array.sum(axis=tuple(range(array.ndim - 1))).reshape(1, -1)
-
-
-def positive(layer: Layer, argument: str, value: Any) -> int:
-    """Return a constructor's argument as an int, or say that it must be a positive one."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{type(layer).__name__}: {argument} must be a positive integer, but is {value!r}")
-    return int(value)
-
-
-def finite(layer: Layer, argument: str, value: Any) -> float:
-    """Return a constructor's argument as a float, or say that it must be a finite number."""
-    if not isinstance(value, Real) or not isfinite(value):
-        raise ValueError(f"{type(layer).__name__}: {argument} must be a finite number, but is {value!r}")
-    return float(value)
-
-
-def floating(array: Array) -> Array:
-    """Return whole numbers as floating-point ones, float32 where that holds them; others as they are."""
-    return array if array.dtype.kind == "f" else array.astype(np.result_type(array, np.float32))

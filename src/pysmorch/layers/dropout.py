@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.arguments import Array, num_channels
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import draw_seed, random_words
 
 
@@ -24,11 +25,13 @@ class Dropout(Layer):
     """
 
     native = "dropout"
+    native_attributes = ("rate", "channelwise")
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, rate: float = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
         if channelwise:
-            self.num_channels(in_layer)
+            num_channels(self, in_layer)
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {rate!r}")
         self.rate = float(rate)

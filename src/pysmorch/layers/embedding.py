@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, positive
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
+from pysmorch.layers.base import Layer
 
 
 class Normalize(Layer):
@@ -24,11 +24,13 @@ class Normalize(Layer):
     """
 
     native = "normalize"
+    native_attributes = ("momentum", "epsilon")
+    fuses = ("scale", "bias", "sum", "activation")
     state_names = ("running_mean", "running_var")
 
     def __init__(self, in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        num_features = self.num_channels(in_layer)
+        num_features = num_channels(self, in_layer)
         if not 0 <= momentum <= 1:
             raise ValueError(f"Normalize: momentum must be from 0 to 1, but is {momentum!r}")
         self.momentum = float(momentum)
@@ -75,10 +77,11 @@ class LayerNormalize(Layer):
     """
 
     native = "layer_normalize"
+    native_attributes = ("epsilon",)
 
     def __init__(self, in_layer: Any, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        self.num_channels(in_layer)
+        num_channels(self, in_layer)
         self.epsilon = positive_epsilon(self, epsilon)
 
     def compute(self, x: Array) -> Array:
@@ -106,14 +109,15 @@ class GroupNormalize(Layer):
     """
 
     native = "group_normalize"
+    native_attributes = ("num_groups", "epsilon")
 
     def __init__(self, in_layer: Any, num_groups: int, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        num_channels = self.num_channels(in_layer)
+        channels = num_channels(self, in_layer)
         self.num_groups = positive(self, "num_groups", num_groups)
-        if num_channels % self.num_groups:
+        if channels % self.num_groups:
             raise ShapeError(
-                f"GroupNormalize: num_groups = {self.num_groups} must divide the {num_channels} channels that "
+                f"GroupNormalize: num_groups = {self.num_groups} must divide the {channels} channels that "
                 f"{in_layer!r} hands on"
             )
         self.epsilon = positive_epsilon(self, epsilon)
@@ -136,10 +140,3 @@ class GroupNormalize(Layer):
         """(N, ..., C) as (N, places, groups, channels of a group)."""
         num_data, *places, channels = array.shape
         return array.reshape(num_data, prod(places), self.num_groups, channels // self.num_groups)
-
-
-def positive_epsilon(layer: Layer, epsilon: float) -> float:
-    """Return epsilon, or say that it must be positive."""
-    if not epsilon > 0:
-        raise ValueError(f"{type(layer).__name__}: epsilon must be positive, but is {epsilon!r}")
-    return float(epsilon)

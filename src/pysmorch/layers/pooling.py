@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.dense import floating
-from pysmorch.layers.windows import Padding, Pair, image_dims, padding_argument, pair, slide
+from pysmorch.layers.arguments import Array, Padding, Pair, floating, image_dims, padding_argument, pair
+from pysmorch.layers.base import Layer
+from pysmorch.layers.windows import slide
 
 
 class _Pool2d(Layer):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
-from pysmorch.layers.windows import Pair, image_dims, pair
+from pysmorch.layers.arguments import Array, Pair, ShapeError, format_dims, image_dims, pair
+from pysmorch.layers.base import Layer
 
 
 class Reshape(Layer):
@@ -26,6 +26,7 @@ class Reshape(Layer):
     """
 
     native = "reshape"
+    is_view = True
 
     def __init__(self, in_layer: Any, shape: Sequence[int]) -> None:
         super().__init__(in_layer)
@@ -46,6 +47,7 @@ class Flatten(Layer):
     """Make one row of features of every example: (N, H, W, C) becomes (N, H * W * C), in C order."""
 
     native = "reshape"
+    is_view = True
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
