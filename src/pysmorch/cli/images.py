@@ -9,6 +9,7 @@ from typing import Any
 
 from pysmorch import models
 from pysmorch.layers import Cutout, Flatten, Layer, RandomCrop, RandomFlip, RandomShift, mlp
+from pysmorch.layers.activations import ACTIVATIONS
 
 NETWORKS: dict[str, Callable[[Any, int], Layer]] = {
     "lenet": models.lenet,

@@ -106,7 +106,7 @@ def check_groups(layer: Any, groups: Any, channels: int, num_filters: int) -> in
     groups = positive(layer, "groups", groups)
     if channels % groups:
         raise ShapeError(
-            f"{type(layer).__name__}: groups = {groups} must divide the {channels} channels of {layer.in_layer!r}"
+            f"{type(layer).__name__}: groups = {groups} must divide the {channels} channels that {layer.in_layer!r} returns"
         )
     if num_filters % groups:
         raise ValueError(
@@ -123,8 +123,8 @@ def rows_of_features(layer: Any, in_layer: Any) -> tuple[int | None, int]:
     dims = tuple(in_layer.out_dims)
     if len(dims) != 2:
         raise ShapeError(
-            f"{type(layer).__name__} needs one row of features per example, shape (N, D), but the output of {in_layer!r} "
-            f"has shape {format_dims(dims)}; put Flatten between them"
+            f"{type(layer).__name__} needs one row of features per example, shape (N, D), but {in_layer!r} "
+            f"returns shape {format_dims(dims)}; put Flatten between them"
         )
     return dims
 
@@ -134,8 +134,8 @@ def num_channels(layer: Any, in_layer: Any) -> int:
     dims = tuple(in_layer.out_dims)
     if len(dims) < 2 or dims[-1] is None:
         raise ShapeError(
-            f"{type(layer).__name__} needs a batch of features, shape (N, ..., D), but the output of {in_layer!r} "
-            f"has shape {format_dims(dims)}"
+            f"{type(layer).__name__} needs a batch of features, shape (N, ..., D), but {in_layer!r} "
+            f"returns shape {format_dims(dims)}"
         )
     return dims[-1]
 
@@ -148,13 +148,13 @@ def image_dims(layer: Any) -> tuple[int | None, int, int, int]:
         if len(dims) == 3:
             advice = f"Reshape(layer, {(*dims[1:], 1)}) makes images with one channel"
         raise ShapeError(
-            f"{type(layer).__name__} needs images, shape (N, H, W, C), but the output of {layer.in_layer!r} has shape "
+            f"{type(layer).__name__} needs images, shape (N, H, W, C), but {layer.in_layer!r} returns shape "
             f"{format_dims(dims)}; {advice}"
         )
     if 0 in dims[1:]:
         raise ShapeError(
-            f"{type(layer).__name__} needs images with at least one pixel and one channel, but the output of "
-            f"{layer.in_layer!r} has shape {format_dims(dims)}"
+            f"{type(layer).__name__} needs images with at least one pixel and one channel, but "
+            f"{layer.in_layer!r} returns shape {format_dims(dims)}"
         )
     return dims
 

@@ -118,7 +118,7 @@ class GroupNormalize(Layer):
         if channels % self.num_groups:
             raise ShapeError(
                 f"GroupNormalize: num_groups = {self.num_groups} must divide the {channels} channels that "
-                f"{in_layer!r} hands on"
+                f"{in_layer!r} returns"
             )
         self.epsilon = positive_epsilon(self, epsilon)
 

@@ -159,7 +159,7 @@ def _fill_in(num_entries: int, shape: tuple[int, ...], in_layer: Any) -> tuple[i
         shape = tuple(num_entries // known if s == -1 else s for s in shape)
     if any(s < 0 for s in shape) or prod(shape) != num_entries:
         raise ShapeError(
-            f"Reshape: cannot make examples of shape {shape} from {in_layer!r}, which hands on "
+            f"Reshape: cannot make examples of shape {shape} from {in_layer!r}, which returns "
             f"{format_dims(in_layer.out_dims)} with {num_entries} entries per example"
         )
     return tuple(np.int64(s).item() for s in shape)
