@@ -16,7 +16,7 @@ LEVELS = [
     {"engine", "gradcheck"},
     {"training", "progress"},
     {"network"},
-    {"estimators", "files", "report", "plots", "teach"},
+    {"estimators", "files", "diagram", "plots", "teach"},
     {"sources", "cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

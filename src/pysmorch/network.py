@@ -223,7 +223,7 @@ class Network:
 
     def _repr_html_(self) -> str:
         """Show the network as a diagram in a notebook."""
-        from pysmorch.report import diagram
+        from pysmorch.diagram import diagram
 
         return diagram(self)._repr_html_()
 

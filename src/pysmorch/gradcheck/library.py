@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES, NUM_DATA
+from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.checker import check
-from pysmorch.gradcheck.report import CheckReport, CheckRow
 from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import Data
 

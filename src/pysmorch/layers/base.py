@@ -13,7 +13,7 @@ from pysmorch.layers.arguments import Array, ShapeError, format_dims
 from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_forward
 from pysmorch.layers.native_form import NativeForm
 from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
-from pysmorch.layers.parameters import Parameters
+from pysmorch.layers.trainable import Trainable
 
 __all__ = ["LAST_PASS", "Array", "Layer", "ShapeError", "format_dims"]
 
@@ -21,7 +21,7 @@ LAST_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "_G", "_G_i
 """Attributes that belong to the last pass and not to the layer."""
 
 
-class Layer(Parameters, NativeForm):
+class Layer(Trainable, NativeForm):
     """One operation in a graph of layers, with at most one parameter array `W` and its gradient `G`.
 
     A concrete layer defines `compute(*inputs)`, which returns the output, and `pull_back(dwnstrm)`, which stores the gradient with

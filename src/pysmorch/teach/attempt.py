@@ -16,7 +16,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array, Layer
 from pysmorch.teach.exercises import Exercise, Problem
-from pysmorch.teach.report import clean
+from pysmorch.teach.grade_report import clean
 
 MAX_PRINTED = 4000
 """So many characters of what a test prints are kept."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from pysmorch.layers.arguments import Array, ShapeError
 
 
-class Parameters:
+class Trainable:
     """At most one parameter array `W` with its gradient `G`, and any number of state arrays.
 
     Assigning to `W` or to a state copies the values into the array that is there, so that a program which stores the parameters of
