@@ -25,17 +25,34 @@ BATCH = 5
 def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     """Compare all gradients of a layer, a loss or a network with central differences, and name mistakes.
 
-    Args:
-        target: a layer (also one with a forward and backward of its own), a loss, or a Network. Data layers without an
-            array and losses without labels get random ones.
-        tol: the largest relative error that passes.
-        seed: of everything random here.
+    Parameters
+    ----------
+    target : Layer, Loss or Network
+        What is checked, also a layer with a forward and backward of its own. Data layers without an array and losses without labels
+        get random ones.
+    tol : float, default 1e-7
+        The largest relative error that passes.
+    seed : int, default 0
+        Of everything random here.
 
-    Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random
-    sample of 400 entries of a larger array). The layers are left as they were. When something is wrong, each layer is
-    looked at alone, and the report says which one it is, at which entry, what was expected and what was found, and the
-    likely mistake.
+    Returns
+    -------
+    CheckReport
+        True when everything passed; a table as text.
 
+    Raises
+    ------
+    TypeError
+        When target has no forward and backward.
+
+    Notes
+    -----
+    Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random sample of 400 entries
+    of a larger array). The layers are left as they were. When something is wrong, each layer is checked alone, and the report says
+    which one it is, at which entry, what was expected and what was found, and the likely mistake.
+
+    Examples
+    --------
     >>> from pysmorch import Data, Linear, Relu
     >>> check(Relu(Linear(Data(shape=(None, 3)), 2))).passed
     True

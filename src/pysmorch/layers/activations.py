@@ -30,8 +30,18 @@ class Activation(Layer):
 class Relu(Activation):
     """max(x, 0), entry by entry; the derivative at 0 is taken as 0.
 
-    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
 
+    Notes
+    -----
+    Y = max(X, 0), with derivative 1 where x > 0 and 0 elsewhere. Source: Nair and Hinton, "Rectified linear units improve
+    restricted Boltzmann machines", 2010.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Relu(Data([[-1.0, 2.0]])).forward()
     array([[0., 2.]])
@@ -53,6 +63,15 @@ class Relu(Activation):
 class LeakyRelu(Activation):
     """x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    slope : float, default 0.01
+        The derivative for x <= 0.
+
+    Notes
+    -----
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
@@ -74,7 +93,13 @@ class LeakyRelu(Activation):
 
 
 class Sigmoid(Activation):
-    """s(x) = 1 / (1 + exp(-x)), with derivative s (1 - s)."""
+    """s(x) = 1 / (1 + exp(-x)), with derivative s (1 - s).
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
 
     native = "sigmoid"
     fused_as = "activation"
@@ -90,7 +115,13 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """tanh(x), with derivative 1 - tanh(x)^2."""
+    """tanh(x), with derivative 1 - tanh(x)^2.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
 
     native = "tanh"
     fused_as = "activation"
@@ -107,8 +138,15 @@ class Tanh(Activation):
 class Gelu(Activation):
     """x P(x), with P the distribution function of the standard normal: P(x) = (1 + erf(x / sqrt 2)) / 2.
 
-    The derivative is P(x) + x p(x) with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi).
-    Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (the exact form, without tanh).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    The derivative is P(x) + x p(x) with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi). Source: Hendrycks and Gimpel, "Gaussian error
+    linear units", 2016 (the exact form, without tanh).
     """
 
     native = "gelu"
@@ -129,6 +167,13 @@ class Gelu(Activation):
 class Silu(Activation):
     """x s(x) with the sigmoid s; the derivative is s (1 + x (1 - s)).
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2017.
     """
 
@@ -148,8 +193,15 @@ class Silu(Activation):
 class Mish(Activation):
     """x tanh(softplus(x)) with softplus(x) = log(1 + exp(x)).
 
-    The derivative is t + x s (1 - t^2) with t = tanh(softplus(x)) and the sigmoid s.
-    Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    The derivative is t + x s (1 - t^2) with t = tanh(softplus(x)) and the sigmoid s. Source: Misra, "Mish: a self regularized
+    non-monotonic activation function", 2019.
     """
 
     native = "mish"
@@ -169,8 +221,15 @@ class Mish(Activation):
 class Selu(Activation):
     """scale * x where x > 0, scale * alpha * (exp(x) - 1) elsewhere; at 0 the derivative from the left is taken.
 
-    scale = 1.0507… and alpha = 1.6732… keep mean 0 and variance 1 from layer to layer.
-    Source: Klambauer et al., "Self-normalizing neural networks", 2017.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    scale = 1.0507… and alpha = 1.6732… keep mean 0 and variance 1 from layer to layer. Source: Klambauer et al., "Self-normalizing
+    neural networks", 2017.
     """
 
     native = "selu"

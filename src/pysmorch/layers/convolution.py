@@ -33,23 +33,44 @@ from pysmorch.layers.windows import Windows, covers, slide
 class Conv2d(Layer):
     """Multiply every window of an image by the same matrix of weights.
 
-    Y[n, y, x, k] = sum over i, j, c of X[n, y * stride + i * dilation - top, x * stride + j * dilation - left, c]
-    * W[i, j, c, k], with zeros outside the image. X is (N, H, W, C), W is (KH, KW, C, K), Y is (N, H', W', K).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels K of the output: Y is (N, H', W', K).
+    kernel_size : int or (int, int)
+        Rows KH and columns KW of the kernel, one number or (height, width).
+    stride : int or (int, int), default 1
+        Steps from one window to the next.
+    padding : "same", "valid", int or (int, int), default "same"
+        "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and to the right);
+        "valid" for none; a number or (height, width) of zeros on both sides.
+    dilation : int or (int, int), default 1
+        Steps from one cell of the kernel to the next.
+    groups : int, default 1
+        Parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone. With as many
+        groups as channels the convolution is depthwise.
 
-    Args:
-        num_filters: the channels K of the output.
-        kernel_size, stride, dilation: a number or (height, width).
-        padding: "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and
-            to the right); "valid" for none; a number or (height, width) of zeros on both sides.
-        groups: parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone,
-            and W is (KH, KW, C / groups, K). With as many groups as channels the convolution is depthwise.
+    Attributes
+    ----------
+    W : array of shape (KH, KW, C / groups, K)
+        The kernel, initialised as standard normal numbers over sqrt(KH * KW * C / groups). There is no bias: that is `Bias`.
 
-    W starts as standard normal numbers over sqrt(KH * KW * C / groups). There is no bias: that is `Bias`.
-    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, the kernel is larger than the padded image, or the groups do not divide the channels.
+    ValueError
+        When arguments are not sizes.
 
-    Raises ShapeError when the input is not images, the kernel is larger than the padded image, or the groups do not divide
-    the channels; ValueError for arguments that are not sizes.
+    Notes
+    -----
+    Y[n, y, x, k] = sum over i, j, c of X[n, y * stride + i * dilation - top, x * stride + j * dilation - left, c] * W[i, j, c, k],
+    with zeros outside the image. Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Conv2d(Data(shape=(None, 28, 28, 1)), num_filters=32, kernel_size=3, stride=2).out_dims
     (None, 14, 14, 32)
@@ -99,12 +120,41 @@ class Conv2d(Layer):
 class Conv1d(Layer):
     """Multiply every window of a sequence by the same matrix of weights.
 
-    Y[n, t, k] = sum over j, c of X[n, t * stride + j * dilation - left, c] * W[j, c, k], with zeros outside the sequence. X is
-    (N, L, C), W is (KW, C / groups, K), Y is (N, L', K). The arguments are those of `Conv2d`, with numbers instead of pairs.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, sequences of shape (N, L, C).
+    num_filters : int
+        The channels K of the output: Y is (N, L', K).
+    kernel_size : int
+        The length KW of the kernel.
+    stride : int, default 1
+        Steps from one window to the next.
+    padding : "same", "valid" or int, default "same"
+        "same" for outputs of length ceil(L / stride), "valid" for no zeros, or a number of zeros on both sides.
+    dilation : int, default 1
+        Steps from one cell of the kernel to the next.
+    groups : int, default 1
+        Parts that the channels and the filters are cut into, in order.
 
-    Raises ShapeError when the input is not sequences, the kernel is larger than the padded sequence, or the groups do not
-    divide the channels; ValueError for arguments that are not sizes.
+    Attributes
+    ----------
+    W : array of shape (KW, C / groups, K)
+        The kernel, initialised as standard normal numbers over sqrt(KW * C / groups).
 
+    Raises
+    ------
+    ShapeError
+        When the input is not sequences, the kernel is larger than the padded sequence, or the groups do not divide the channels.
+    ValueError
+        When arguments are not sizes.
+
+    Notes
+    -----
+    Y[n, t, k] = sum over j, c of X[n, t * stride + j * dilation - left, c] * W[j, c, k], with zeros outside the sequence.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Conv1d(Data(shape=(None, 100, 3)), num_filters=8, kernel_size=5, padding="valid").out_dims
     (None, 96, 8)
@@ -162,22 +212,42 @@ class Conv1d(Layer):
 class ConvTranspose2d(Layer):
     """The adjoint of a convolution: every entry of the input adds a kernel, times its value, to the output.
 
-    Y[n, y * stride + i * dilation - top, x * stride + j * dilation - left, k] sums X[n, y, x, c] * W[i, j, k, c]; what falls
-    outside the output is lost. X is (N, H, W, C), W is (KH, KW, K, C), Y is (N, H', W', K). It is the adjoint of the `Conv2d`
-    with the same arguments and weights that makes C channels of K: <Conv2d(Y), X> = <Y, ConvTranspose2d(X)>.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels K of the output: Y is (N, H', W', K).
+    kernel_size : int or (int, int)
+        Rows KH and columns KW of the kernel, one number or (height, width).
+    stride : int or (int, int), default 1
+        Steps in the output from one entry of the input to the next.
+    padding : "same", "valid", int or (int, int), default "same"
+        "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) * dilation + 1; a number
+        or (height, width) for so much less on both sides.
+    dilation : int or (int, int), default 1
+        Steps from one cell of the kernel to the next.
 
-    Args:
-        num_filters: the channels K of the output.
-        kernel_size, stride, dilation: a number or (height, width).
-        padding: "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) *
-            dilation + 1; a number or (height, width) for so much less on both sides.
+    Attributes
+    ----------
+    W : array of shape (KH, KW, K, C)
+        The kernel, initialised as standard normal numbers over sqrt(KH * KW * C / (stride height * stride width)).
 
-    W starts as standard normal numbers over sqrt(KH * KW * C / (stride height * stride width)).
-    Source: Zeiler et al., "Deconvolutional networks", 2010.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, or nothing is left of the output.
+    ValueError
+        When arguments are not sizes.
 
-    Raises ShapeError when the input is not images, or nothing is left of the output; ValueError for arguments that are not
-    sizes.
+    Notes
+    -----
+    Y[n, y * stride + i * dilation - top, x * stride + j * dilation - left, k] sums X[n, y, x, c] * W[i, j, k, c]; what falls outside
+    the output is lost. It is the adjoint of the `Conv2d` with the same arguments and weights that makes C channels of K:
+    <Conv2d(Y), X> = <Y, ConvTranspose2d(X)>. Source: Zeiler et al., "Deconvolutional networks", 2010.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> ConvTranspose2d(Data(shape=(None, 14, 14, 32)), num_filters=16, kernel_size=2, stride=2).out_dims
     (None, 28, 28, 16)

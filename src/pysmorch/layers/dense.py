@@ -25,16 +25,30 @@ from pysmorch.layers.randomness import standard_normal
 
 
 class Data(Layer):
-    """Hold the array that enters a network and hand it on.
+    """The array that enters a network.
 
-    Args:
-        data: array with the examples along its first axis.
-        shape: for a network that gets its data later: the shape of what will come, with None for the batch, as
-            in `Data(shape=(None, 784))`.
+    Parameters
+    ----------
+    data : array, optional
+        An array with the examples along its first axis.
+    shape : sequence of int or None, optional
+        Instead of `data`, for a network that gets its data later: the shape of what will come, with None for the batch, as in
+        `Data(shape=(None, 784))`.
 
-    Raises ShapeError when data of another shape than before is set (the batch may change), TypeError when the
-    entries are not numbers.
+    Attributes
+    ----------
+    data : array or None
+        The array; `set_data` replaces it.
 
+    Raises
+    ------
+    ShapeError
+        When data of another shape than before is set (the batch size may change).
+    TypeError
+        When the entries are not numbers, or neither or both of the arguments are given.
+
+    Examples
+    --------
     >>> Data([[1.0, 2.0]]).forward()
     array([[1., 2.]])
     """
@@ -54,7 +68,20 @@ class Data(Layer):
             self.out_dims = self.data.shape
 
     def set_data(self, data: Any) -> None:
-        """Use this array from now on; only the size of the batch may differ from the array before."""
+        """Use another array from now on.
+
+        Parameters
+        ----------
+        data : array
+            In the shape of the array before; only the batch size may differ.
+
+        Raises
+        ------
+        ShapeError
+            When another size differs.
+        TypeError
+            When the entries are not numbers.
+        """
         array = data_array(data)
         if array.shape[1:] != tuple(self.out_dims[1:]):
             raise ShapeError(
@@ -85,11 +112,27 @@ class Data(Layer):
 class Rescale(Layer):
     """Multiply by a number and add another, both fixed: Y = scale * X + shift.
 
-    This is how the pixels of images become small numbers: `Rescale(Data(uint8 images), 1 / 255)`. Whole numbers become
-    floating-point ones (float32 for those of up to 16 bits). In `fit` and `predict` they come in the dtype of the network.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    scale : float
+        The factor.
+    shift : float, default 0.0
+        What is added.
 
-    Raises ValueError when scale or shift is not a finite number.
+    Raises
+    ------
+    ValueError
+        When scale or shift is not a finite number.
 
+    Notes
+    -----
+    This is how the pixels of images become small numbers: `Rescale(Data(uint8 images), 1 / 255)`. Integers become floating-point
+    numbers (float32 for those of up to 16 bits). In `fit` and `predict` they come in the dtype of the network.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> Rescale(Data(np.array([[0, 255]], dtype=np.uint8)), scale=1 / 255).forward()
     array([[0., 1.]], dtype=float32)
@@ -115,11 +158,33 @@ class Rescale(Layer):
 class Linear(Layer):
     """Multiply every row by a matrix: Y = X W.
 
-    X is (N, D), W is (D, K), Y is (N, K). W starts as standard normal numbers over sqrt(D), so that a row keeps
-    its variance.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    num_out_features : int
+        The number K of outputs.
 
-    Raises ShapeError when the input is not one row of features per example.
+    Attributes
+    ----------
+    W : array of shape (D, K)
+        The weights. They are initialised as standard normal numbers over sqrt(D), so that a row keeps its variance.
+    G : array of shape (D, K)
+        X^T dwnstrm, the gradient with respect to `W`.
 
+    Raises
+    ------
+    ShapeError
+        When the input is not one row of features per example.
+    ValueError
+        When num_out_features is not a positive integer.
+
+    Notes
+    -----
+    X is (N, D), Y is (N, K); the gradient with respect to X is dwnstrm W^T.
+
+    Examples
+    --------
     >>> layer = Linear(Data([[1.0, 2.0]]), num_out_features=1)
     >>> layer.W = [[10.0], [1.0]]
     >>> layer.forward()
@@ -149,7 +214,22 @@ class Linear(Layer):
 class Bias(Layer):
     """Add a trainable row to every row: Y = X + W.
 
-    X and Y are (N, ..., D), W is (1, D) and starts as standard normal numbers.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+
+    Attributes
+    ----------
+    W : array of shape (1, D)
+        The row, initialised as standard normal numbers.
+    G : array of shape (1, D)
+        The sum of dwnstrm over all axes but the last.
+
+    Raises
+    ------
+    ShapeError
+        When the input has no axis of features.
     """
 
     native = "bias"
@@ -172,7 +252,22 @@ class Bias(Layer):
 class Scale(Layer):
     """Multiply every feature by a trainable number: Y = X * W.
 
-    X and Y are (N, ..., D), W is (1, D) and starts as ones.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+
+    Attributes
+    ----------
+    W : array of shape (1, D)
+        The factors, initialised as ones.
+    G : array of shape (1, D)
+        The sum of X * dwnstrm over all axes but the last.
+
+    Raises
+    ------
+    ShapeError
+        When the input has no axis of features.
     """
 
     native = "scale"

@@ -13,15 +13,34 @@ from pysmorch.layers.randomness import draw_seed, random_words
 
 
 class Dropout(Layer):
-    """While training, set each entry to 0 with probability `rate` and divide the others by 1 - rate; else do nothing.
+    """In training, set each entry to 0 with probability `rate` and divide the others by 1 - rate; else do nothing.
 
-    With `channelwise` whole channels of an example (the last axis) are dropped or kept, as suits images, where neighbouring
-    pixels know of each other. Every forward pass in training has a mask of its own, fixed by `seed`, `place` and the number of
-    the pass, `step`; `fit` sets all three. `rate` is at least 0 and below 1.
-    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; of channels: Tompson et
-    al., "Efficient object localization using convolutional networks", 2015.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    rate : float, default 0.5
+        The probability of a zero, at least 0 and below 1.
+    channelwise : bool, default False
+        Whether whole channels of an example (the last axis) are dropped or not, as suits images, where neighbouring pixels are
+        correlated.
 
-    Raises ValueError for another rate, ShapeError when there are no channels.
+    Attributes
+    ----------
+    seed, place, step : int
+        The key of the RNG stream and its counters: every forward pass in training has a mask of its own. `fit` sets all three.
+
+    Raises
+    ------
+    ValueError
+        When rate is out of range.
+    ShapeError
+        When `channelwise` is True and there are no channels.
+
+    Notes
+    -----
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; of channels: Tompson et al.,
+    "Efficient object localization using convolutional networks", 2015.
     """
 
     native = "dropout"

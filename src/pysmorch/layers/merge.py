@@ -13,7 +13,21 @@ from pysmorch.layers.base import Layer
 class Add(Layer):
     """The sum of two or more inputs of the same shape, as in a residual block: `Add(x, block(x))`.
 
-    Raises ShapeError when the shapes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers of the same shape; a layer may appear several times.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ.
+    TypeError
+        When there are fewer than two layers.
+
+    Notes
+    -----
+    The gradient with respect to every input is dwnstrm.
     """
 
     native = "add"
@@ -35,7 +49,21 @@ class Add(Layer):
 class Multiply(Layer):
     """The product of two or more inputs of the same shape, entry by entry, as in a gate.
 
-    Raises ShapeError when the shapes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers of the same shape; a layer may appear several times.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ.
+    TypeError
+        When there are fewer than two layers.
+
+    Notes
+    -----
+    The gradient with respect to an input is dwnstrm times the product of the others.
     """
 
     native = "multiply"
@@ -57,7 +85,17 @@ class Multiply(Layer):
 class Concat(Layer):
     """The inputs side by side along the last axis: shapes (N, ..., D1), (N, ..., D2) give (N, ..., D1 + D2).
 
-    Raises ShapeError when the other axes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers; their shapes may differ in the last axis only.
+
+    Raises
+    ------
+    ShapeError
+        When the other axes differ.
+    TypeError
+        When there are fewer than two layers.
     """
 
     native = "concat"

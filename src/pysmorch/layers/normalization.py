@@ -14,13 +14,33 @@ from pysmorch.layers.base import Layer
 class Normalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every feature, over the batch.
 
-    X and Y are (N, ..., D); mean and variance (divided by the count) are over all axes but the last. While training
-    they are those of the batch, and running ones are kept: running = (1 - momentum) * running + momentum * batch, with
-    the unbiased variance; a batch of one row has no variance and leaves the running one alone. In prediction
-    the running ones are used. Batch normalisation is `Bias(Scale(Normalize(x)))`.
-    Source: Ioffe and Szegedy, "Batch normalization", 2015.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    momentum : float, default 0.1
+        The weight of a batch in the running statistics, from 0 to 1.
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ValueError when momentum is not in 0..1 or epsilon is not positive.
+    Attributes
+    ----------
+    running_mean, running_var : array of shape (D,)
+        The statistics for prediction, in float64.
+
+    Raises
+    ------
+    ValueError
+        When momentum is not from 0 to 1, or epsilon is not positive.
+    ShapeError
+        When the input has no axis of features.
+
+    Notes
+    -----
+    Mean and variance (divided by the count) are over all axes but the last. In training they are those of the batch, and the running
+    ones follow: running = (1 - momentum) * running + momentum * batch, with the unbiased variance; a batch of one row has no variance
+    and leaves the running one alone. In prediction the running ones are used. Batch normalisation is `Bias(Scale(Normalize(x)))`.
+    Source: Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
     native = "normalize"
@@ -70,10 +90,23 @@ class Normalize(Layer):
 class LayerNormalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every example, over its features (the last axis).
 
-    X and Y are (N, ..., D); the variance is divided by D. Training and prediction are the same.
-    Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ValueError when epsilon is not positive.
+    Raises
+    ------
+    ValueError
+        When epsilon is not positive.
+    ShapeError
+        When the input has no axis of features.
+
+    Notes
+    -----
+    The variance is divided by D. Training and prediction are the same. Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
     """
 
     native = "layer_normalize"
@@ -99,13 +132,28 @@ class LayerNormalize(Layer):
 
 
 class GroupNormalize(Layer):
-    """Y = (X - mean) / sqrt(variance + epsilon) for every example and group of channels, over all its places.
+    """Y = (X - mean) / sqrt(variance + epsilon) for every example and group of channels, over all its positions.
 
-    X and Y are (N, ..., C); the channels are cut into `num_groups` equal parts, in order, and the variance is divided by the
-    count. Training and prediction are the same, and the size of the batch plays no part.
-    Source: Wu and He, "Group normalization", 2018.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., C).
+    num_groups : int
+        The number of equal parts that the channels are cut into, in order.
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ShapeError when the groups do not divide the channels, ValueError when epsilon is not positive.
+    Raises
+    ------
+    ShapeError
+        When the groups do not divide the channels.
+    ValueError
+        When epsilon or num_groups is not positive.
+
+    Notes
+    -----
+    The variance is divided by the count. Training and prediction are the same, and the batch size plays no part. Source: Wu and He,
+    "Group normalization", 2018.
     """
 
     native = "group_normalize"

@@ -32,6 +32,18 @@ def draw_seed() -> int:
 def weights_from(seed: int) -> Iterator[None]:
     """Inside this context the initial weights of new layers come from `seed`, and NumPy's global state is left alone.
 
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+
+    Raises
+    ------
+    ValueError
+        When seed is not such an integer.
+
+    Examples
+    --------
     >>> from pysmorch import Data, Linear
     >>> with weights_from(7):
     ...     a = Linear(Data(shape=(None, 3)), 2)
