@@ -13,7 +13,7 @@ from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable, other_inputs
-from pysmorch.layers.base import Array
+from pysmorch.layers.base import LAST_PASS, Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
@@ -74,7 +74,7 @@ def _check_graph(last: Any, tol: float, seed: int) -> list[CheckRow]:
     try:
         probe = Probe(last, seed)
         with other_inputs(probe):
-            probe.gradients()  # what a layer wrongly keeps from this pass shows in the next one
+            probe.gradients()  # state that a layer wrongly carries over shows in the next pass
         found = probe.gradients()
     except Exception as error:  # whatever a layer under test raises is its mistake, not ours
         return [CheckRow(name, "-", 0, float("nan"), False, f"{name}: {type(error).__name__} was raised: {error}")]
@@ -94,8 +94,8 @@ def _compare(probe: Probe, variable: Variable, found: Array, tol: float) -> Chec
         )
         return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
     if not np.isfinite(found).all():
-        place = [int(i) for i in np.argwhere(~np.isfinite(found))[0]]
-        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[tuple(place)]} at {place}"
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[at]} at {list(at)}"
         return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
     scale = smallest_scale(found, probe.size())
     worst, worst_index, kinks = 0.0, None, 0
@@ -187,12 +187,12 @@ def _value_of(layer: Any) -> Any:
 def _as_float64(last: Any, seed: int) -> Iterator[None]:
     """Give every layer float64 copies of its arrays, and missing data and labels; put everything back in the end."""
     nodes = graph(last)
-    kept = [(node, dict(vars(node))) for node in nodes]
+    before = [(node, dict(vars(node))) for node in nodes]
     rng = np.random.default_rng(seed)
     try:
         for node in nodes:
             state = vars(node)
-            for pass_only in ("_G", "_G_is_bound", "in_arrays", "out_array"):
+            for pass_only in LAST_PASS:
                 state.pop(pass_only, None)
             for name, value in list(state.items()):
                 if isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -203,7 +203,7 @@ def _as_float64(last: Any, seed: int) -> Iterator[None]:
             last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
         yield
     finally:
-        for node, state in kept:
+        for node, state in before:
             vars(node).clear()
             vars(node).update(state)
 

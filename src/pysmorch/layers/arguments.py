@@ -1,4 +1,4 @@
-"""Checks of arguments and shapes for the constructors of layers, in one place and with one form of message."""
+"""Checks of arguments and shapes for the constructors of layers, each with one form of message."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Augmentation: images that are a little different in every training pass, and left alone in prediction.
 
-Each pass has random numbers of its own, fixed by `seed`, `place` and the number of the pass, `step`; `fit` sets all three.
+Each pass has random numbers of its own, fixed by `seed`, the RNG stream `place` and the number of the pass, `step`; `fit` sets
+all three.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class RandomShift(_Augmentation):
         self.pixels = positive(self, "pixels", pixels)
 
     def compute(self, x: Array) -> Array:
-        """A part of the image with zeros around it, at a random place."""
+        """A part of the image with zeros around it, at a random position."""
         self.corners = np.full((len(x), 2), self.pixels)
         if self.training:
             self.corners = self._draw_below(len(x), 2 * self.pixels + 1, 2 * self.pixels + 1)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import Array, ShapeError, format_dims
 from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_forward
+from pysmorch.layers.inputs import Inputs
 from pysmorch.layers.native_form import NativeForm
 from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
 from pysmorch.layers.trainable import Trainable
@@ -21,7 +22,7 @@ LAST_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "_G", "_G_i
 """Attributes that belong to the last pass and not to the layer."""
 
 
-class Layer(Trainable, NativeForm):
+class Layer(Inputs, Trainable, NativeForm):
     """One operation in a graph of layers, with at most one parameter array `W` and its gradient `G`.
 
     A concrete layer defines `compute(*inputs)`, which returns the output, and `pull_back(dwnstrm)`, which stores the gradient with
@@ -58,8 +59,6 @@ class Layer(Trainable, NativeForm):
         When an input is not a layer.
     """
 
-    in_layers: tuple[Any, ...] = ()
-    in_arrays: tuple[Array, ...]
     out_array: Any
     out_dims: tuple[int | None, ...]
     pass_back: Any
@@ -149,34 +148,6 @@ class Layer(Trainable, NativeForm):
         )
         self.pass_back = parts if isinstance(gradient, tuple) else parts[0]
         return parts
-
-    # Inputs and arguments.
-
-    @property
-    def in_layer(self) -> Any:
-        """The input layer; the first, where there are several."""
-        if not self.in_layers:
-            raise AttributeError(f"{type(self).__name__} has no in_layer: it has no input")
-        return self.in_layers[0]
-
-    @in_layer.setter
-    def in_layer(self, layer: Any) -> None:
-        self.in_layers = (layer, *self.in_layers[1:])
-
-    @property
-    def in_dims(self) -> tuple[int | None, ...]:
-        """Shape of the (first) input."""
-        return tuple(self.in_layer.out_dims)
-
-    @property
-    def in_array(self) -> Array:
-        """The (first) input of the last forward pass."""
-        return self.in_arrays[0]
-
-    @in_array.setter
-    def in_array(self, array: Array) -> None:
-        self.in_arrays = (array, *getattr(self, "in_arrays", ())[1:])
-        vars(self).pop("out_array", None)  # it belongs to another input
 
     @property
     def config(self) -> dict[str, Any]:

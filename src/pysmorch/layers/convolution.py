@@ -1,4 +1,4 @@
-"""Convolutions: the same small matrix product at every place of an image or a sequence.
+"""Convolutions: the same small matrix product at every position of an image or a sequence.
 
 All of them come from three sums over the cells (i, j) of a kernel, one matrix product each: the convolution itself, its
 adjoint (which is its gradient for the image, and the transposed convolution), and its gradient for the kernel.
@@ -107,7 +107,7 @@ class Conv2d(Layer):
         return convolve(x, self.W, self.windows, self.groups)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; hand back the adjoint of dwnstrm."""
+        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array, dwnstrm, self.windows, self.groups)
         return convolve_adjoint(dwnstrm, self.W, self.windows, self.groups)
 
@@ -199,7 +199,7 @@ class Conv1d(Layer):
         return convolve(x[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; hand back the adjoint of dwnstrm."""
+        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array[:, None], dwnstrm[:, None], self.windows, self.groups)[0]
         return convolve_adjoint(dwnstrm[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
@@ -279,7 +279,7 @@ class ConvTranspose2d(Layer):
         self.W = standard_normal(*self.kernel_size, self.num_filters, self.num_in_channels) / sqrt(num_summed)
 
     def compute(self, x: Array) -> Array:
-        """What a convolution hands back for its image."""
+        """The input gradient of a convolution."""
         return convolve_adjoint(x, self.W, self.windows)
 
     def pull_back(self, dwnstrm: Array) -> Array:

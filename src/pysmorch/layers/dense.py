@@ -206,7 +206,7 @@ class Linear(Layer):
         return x @ self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G = X^T dwnstrm; hand back dwnstrm W^T."""
+        """G = X^T dwnstrm; the input gradient is dwnstrm W^T."""
         self.G = self.in_array.T @ dwnstrm
         return dwnstrm @ self.W.T
 
@@ -244,7 +244,7 @@ class Bias(Layer):
         return x + self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is the sum of dwnstrm over all axes but the last; hand back dwnstrm."""
+        """G is the sum of dwnstrm over all axes but the last; the input gradient is dwnstrm."""
         self.G = sum_to_row(dwnstrm)
         return dwnstrm
 
@@ -282,7 +282,7 @@ class Scale(Layer):
         return x * self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is the sum of X * dwnstrm over all axes but the last; hand back dwnstrm * W."""
+        """G is the sum of X * dwnstrm over all axes but the last; the input gradient is dwnstrm * W."""
         self.G = sum_to_row(self.in_array * dwnstrm)
         return dwnstrm * self.W
 

@@ -28,7 +28,7 @@ class Dropout(Layer):
     Attributes
     ----------
     seed, place, step : int
-        The key of the RNG stream and its counters: every forward pass in training has a mask of its own. `fit` sets all three.
+        The key, the RNG stream and its counter: every forward pass in training has a mask of its own. `fit` sets all three.
 
     Raises
     ------
@@ -72,5 +72,5 @@ class Dropout(Layer):
         shape = (len(x), *(1 for _ in x.shape[1:-1]), x.shape[-1]) if self.channelwise else x.shape
         words = random_words(self.seed, self.place, self.step, prod(shape)).reshape(shape)
         self.step += 1
-        kept = words >= round(self.rate * 2**32)
-        return kept.astype(x.dtype) / x.dtype.type(1 - self.rate)
+        survives = words >= round(self.rate * 2**32)
+        return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)

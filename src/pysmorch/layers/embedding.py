@@ -61,9 +61,9 @@ class Embedding(Layer):
         # Compared as they are, before the conversion: a NaN or a huge number would convert to anything.
         wrong = ~((x >= 0) & (x < self.num_entries) & (x == np.floor(x)))
         if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            index = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
                 f"{self!r}: entries must be whole numbers from 0 to {self.num_entries - 1}, "
-                f"but entry {list(place)} of the batch is {x[place]}"
+                f"but entry {list(index)} of the batch is {x[index]}"
             )
         return x.astype(np.intp)

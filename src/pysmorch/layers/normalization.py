@@ -185,6 +185,6 @@ class GroupNormalize(Layer):
         return (self.inverse_std * (d - d.mean((1, 3), keepdims=True) - y * along_y)).reshape(dwnstrm.shape)
 
     def _by_group(self, array: Array) -> Array:
-        """(N, ..., C) as (N, places, groups, channels of a group)."""
-        num_data, *places, channels = array.shape
-        return array.reshape(num_data, prod(places), self.num_groups, channels // self.num_groups)
+        """(N, ..., C) as (N, positions, groups, channels of a group)."""
+        num_data, *positions, channels = array.shape
+        return array.reshape(num_data, prod(positions), self.num_groups, channels // self.num_groups)

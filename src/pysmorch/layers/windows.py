@@ -13,15 +13,22 @@ from pysmorch.layers.arguments import Array, Padding, Pair, ShapeError, as_pair,
 
 @dataclass(frozen=True)
 class Windows:
-    """All places of a window on an image, which is padded for them.
+    """All positions of a window on an image, which is padded for them.
 
-    Attributes:
-        image: height and width of the image.
-        size: rows and columns of the window.
-        stride: steps from one window to the next.
-        dilation: steps from one cell of a window to the next.
-        before, after: cells added above and to the left, below and to the right.
-        out: how many windows there are below and beside each other.
+    Parameters
+    ----------
+    image : (int, int)
+        Height and width of the image.
+    size : (int, int)
+        Rows and columns of the window.
+    stride : (int, int)
+        Steps from one window to the next.
+    dilation : (int, int)
+        Steps from one cell of a window to the next.
+    before, after : (int, int)
+        Cells added above and to the left, below and to the right.
+    out : (int, int)
+        How many windows there are below and beside each other.
     """
 
     image: Pair
@@ -81,7 +88,26 @@ class Windows:
 
 
 def slide(layer: Any, image: Pair, size: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Windows:
-    """Return the windows for an image, or say that none fits."""
+    """Return the windows for an image.
+
+    Parameters
+    ----------
+    layer : Layer
+        For messages.
+    image, size, stride, dilation : (int, int)
+        As in `Windows`.
+    padding : "same", "valid", int or (int, int)
+        As in `Conv2d`.
+
+    Returns
+    -------
+    Windows
+
+    Raises
+    ------
+    ShapeError
+        When no window fits on the image.
+    """
     covered = covers(size, dilation)
     if padding == "same":
         out = as_pair(-(-h // s) for h, s in zip(image, stride, strict=True))
