@@ -246,7 +246,7 @@ def _check_arrays(attempt: Attempt, method: str) -> None:
 
 
 def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """A pass asks the layer in front once, and hands back once."""
+    """A pass calls the input layer once in each direction."""
     attempt = Attempt(exercise, cls, p)
     attempt.forward()
     if attempt.source.asked != 1:

@@ -84,8 +84,8 @@ def _plain_difference(attempt: Attempt, what: str, found: Array, expected: Array
         like = {"output": "", "G": ", that of W", "pass_back": ", that of the input"}[what]
         return f"{_begin(what)} has shape {found.shape}, but has to have {expected.shape}{like}."
     if not np.isfinite(found).all():
-        place = [int(i) for i in np.argwhere(~np.isfinite(found))[0]]
-        return f"{_begin(what)} is {found[tuple(place)]}{f' at {place}' if place else ''}."
+        index = [int(i) for i in np.argwhere(~np.isfinite(found))[0]]
+        return f"{_begin(what)} is {found[tuple(index)]}{f' at {index}' if index else ''}."
     if expected.size == 1:
         return f"{_begin(what)} is {found.item():.6g} instead of {expected.item():.6g}."
     wrong = int((~is_close(found, expected, attempt.tolerance)).sum())

@@ -29,10 +29,10 @@ class Problem:
     """Numbers to try a class on.
 
     Attributes:
-        x: what comes from the layer in front.
+        x: the output of the input layer.
         W: the parameters; None where there are none.
         labels: what a loss compares x with; None for a layer.
-        dwnstrm: the gradient that is handed down to a layer; None for a loss.
+        dwnstrm: the gradient with respect to the output of a layer; None for a loss.
         setting: what a class may choose: the padding of a convolution, the epsilon of a normalisation.
         sizes, seed: what it was drawn with.
     """
@@ -58,7 +58,7 @@ class Exercise:
         output: what forward has to return.
         sizes: those that count; all different, so that no axis is mistaken for another.
         usual_sizes: others, with which classes are often tried; who passes there only has written sizes as numbers.
-        arguments: those of the constructor after the layer in front.
+        arguments: those of the constructor after the input layer.
         setting: what a layer has chosen by itself.
         labels: the attribute in which a loss keeps its labels; None for a layer.
         small: sizes for examples, from the smallest on.

@@ -12,7 +12,7 @@ from pysmorch.teach.piece import RIGHT, first_fit, say, trial
 
 
 class _Source:
-    """The layer in front: hands images on, and keeps what is handed back."""
+    """The input layer: returns images, and records the gradient."""
 
     def __init__(self, images: Array) -> None:
         self.images, self.out_dims, self.received = images, images.shape, np.zeros(0)
@@ -105,11 +105,11 @@ def _handed_back(cls: Any) -> tuple[str, str]:
 
 
 def _spread(squares: Array) -> Array:
-    """Put the four numbers of every square, along the first axis, back in their places."""
+    """Put the four numbers of every square, along the first axis, back in their positions."""
     n, rows, columns, channels = squares.shape[1:]
     images = np.zeros((n, 2 * rows, 2 * columns, channels))
-    for place, (a, b) in enumerate((a, b) for a in (0, 1) for b in (0, 1)):
-        images[:, a::2, b::2] = squares[place]
+    for i, (a, b) in enumerate((a, b) for a in (0, 1) for b in (0, 1)):
+        images[:, a::2, b::2] = squares[i]
     return images
 
 

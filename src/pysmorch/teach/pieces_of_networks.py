@@ -94,7 +94,7 @@ def _chain() -> _Link:
     return _Link("the loss", second)
 
 
-def _walk_finds_all(function: Any) -> tuple[str, str]:
+def _all_weights(function: Any) -> tuple[str, str]:
     found = function(_chain())
     if not isinstance(found, list):
         return "It should return a list", say("a list", type(found).__name__, "it returns")
@@ -120,5 +120,5 @@ OF_NETWORKS: dict[str, list[Trial]] = {
         trial("central differences of x cubed", _central_difference),
         trial("one entry moves at a time, and x stays", _other_entries_rest),
     ],
-    "layers_with_weights": [trial("all layers with a W, from the loss to the data", _walk_finds_all)],
+    "layers_with_weights": [trial("all layers with a W, from the loss to the data", _all_weights)],
 }
