@@ -1,5 +1,6 @@
 """What layers declare about their native form, and what the extension says of its operations, is the same."""
 
+import numpy as np
 import pytest
 
 import pysmorch as ps
@@ -73,3 +74,15 @@ def test_a_description_that_is_not_as_the_signature_is_refused(change, message):
     loss = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
     with pytest.raises(ValueError, match=message):
         extension().Program32(described.values, [operation | change], described.inputs, loss).memory(1, 1)
+
+
+def test_operations_may_share_parameters_in_prediction():
+    W = np.random.default_rng(0).standard_normal((3, 3)).astype(np.float32)
+    value = {"shape": [3], "needs_grad": True, "is_index": False}
+    linear = Lowering(graph(shared := ps.Linear(ps.Data(shape=(None, 3)), 3)), shared).operations[0]
+    operations = [linear | {"parameters": {"weights": W}, "inputs": [i], "output": i + 1} for i in range(2)]
+    loss = {"kind": 0, "value": 2, "delta": 1.0, "smoothing": 0.0, "factors": []}
+    program = extension().Program32([value] * 3, operations, [0], loss)
+    x, out = np.eye(3, dtype=np.float32), np.zeros((3, 3), np.float32)
+    assert program.predict([x], out, 1)
+    np.testing.assert_allclose(out, W @ W, rtol=1e-5, atol=1e-6)
