@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
-from pysmorch.layers.base import graph
+from pysmorch.layers.graph import graph
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional

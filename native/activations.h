@@ -9,12 +9,21 @@ namespace pysmorch {
 
 enum class Activation : int { none, relu, leaky_relu, sigmoid, tanh, gelu, silu, mish, selu };
 
-inline Activation activation_named(const std::string& name) {
+constexpr int NUM_ACTIVATIONS = 9;
+
+inline const char* name_of(Activation a) {
     static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"};
-    for (int i = 0; i < 9; ++i)
-        if (name == names[i]) return static_cast<Activation>(i);
+    return names[int(a)];
+}
+
+inline Activation activation_named(const std::string& name) {
+    for (int i = 0; i < NUM_ACTIVATIONS; ++i)
+        if (name == name_of(static_cast<Activation>(i))) return static_cast<Activation>(i);
     throw std::invalid_argument("there is no activation " + name);
 }
+
+// Whether the derivative follows from the output, so that an operation may include the activation and need not store its input.
+inline bool is_fusable(Activation a) { return a == Activation::none || a == Activation::relu || a == Activation::sigmoid || a == Activation::tanh; }
 
 // Whether it is no more work than to write a number.
 inline bool is_simple(Activation a) { return a == Activation::none || a == Activation::relu; }

@@ -68,10 +68,15 @@ template <class T> class Face {
         for (nb::handle h : values) {
             const nb::dict d = as<nb::dict>(h, "values");
             Value<T> v;
-            v.cols = get<size_t>(d, "cols");
+            v.shape = get<std::vector<size_t>>(d, "shape");
+            v.cols = 1;
+            for (size_t n : v.shape) {
+                require(n < (size_t(1) << 31), "a row is too long");
+                v.cols *= n;   // fewer than 2^31 numbers so far: no overflow
+                require(v.cols < (size_t(1) << 31), "a row is too long");
+            }
             v.needs_grad = get<bool>(d, "needs_grad");
             v.is_index = get<bool>(d, "is_index");
-            require(v.cols < (size_t(1) << 31), "a row is too long");
             p.values.push_back(v);
         }
         for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
@@ -362,20 +367,18 @@ template <class T> class Face {
         for (int v : o.inputs)
             require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
         made(o.output, "an operation has no output of its own");
-        if (!get<nb::object>(d, "weights").is_none()) {
-            const auto W = get<Weights<const T>>(d, "weights");
-            for (size_t i = 0; i < W.ndim(); ++i) o.shape.push_back(W.shape(i));
-            o.weights = own(W);
-            arrays_.append(d["weights"]);
-        }
-        if (!get<nb::object>(d, "bias").is_none()) {
-            const auto b = get<Weights<const T>>(d, "bias");
-            o.bias = own(b);
-            o.bias_size = b.size();
-            arrays_.append(d["bias"]);
+        for (auto [name, given] : get<nb::dict>(d, "parameters")) {
+            const auto array = as<Weights<const T>>(given, "parameters");
+            Parameter p;
+            p.name = as<std::string>(name, "parameters");
+            p.data = own(array);
+            for (size_t i = 0; i < array.ndim(); ++i) p.shape.push_back(array.shape(i));
+            p.size = array.size();
+            o.parameters.push_back(p);
+            arrays_.append(given);
         }
         // Otherwise somebody would look for gradients where there is no room for any.
-        bool needs_grad = o.weights || o.bias;
+        bool needs_grad = !o.parameters.empty();
         for (int v : o.inputs) needs_grad |= program_.values[size_t(v)].needs_grad;
         require(!needs_grad || program_.values[size_t(o.output)].needs_grad, "an operation that hands gradients back needs one for its output");
         for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
@@ -445,9 +448,22 @@ NB_MODULE(PYSMORCH_MODULE, m) {
         nb::gil_scoped_release release;
         permutation(seed, step, order.size(), order.data());
     }, nb::arg("seed"), nb::arg("step"), nb::arg("order").noconvert());
-    nb::list operations;
-    for (const auto& [name, maker] : makers<float>()) operations.append(name);
+    nb::dict operations;
+    for (const auto& [name, entry] : registry<float>()) {
+        const Signature& s = entry.signature;
+        nb::dict taken;
+        taken["inputs"] = nb::make_tuple(s.least_inputs, s.most_inputs);
+        taken["parameters"] = s.parameters;
+        taken["attributes"] = s.attributes;
+        taken["fuses"] = s.fuses;
+        taken["reads_indices"] = s.reads_indices;
+        operations[name.c_str()] = taken;
+    }
     m.attr("operations") = operations;
+    nb::list fusable;
+    for (int a = 1; a < NUM_ACTIVATIONS; ++a)
+        if (is_fusable(static_cast<Activation>(a))) fusable.append(name_of(static_cast<Activation>(a)));
+    m.attr("fusable_activations") = fusable;
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
     m.def("allow_matrix_unit", [](bool allowed) { amx::allowed.store(allowed); }, nb::arg("allowed"));

@@ -13,10 +13,10 @@ PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
     {"layers"},
     {"losses", "schedules", "optimizers", "models"},
-    {"engine", "gradcheck"},
+    {"engine", "gradcheck", "diagram"},
     {"training", "progress"},
     {"network"},
-    {"estimators", "files", "report", "plots", "teach"},
+    {"estimators", "files", "plots", "teach"},
     {"sources", "cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

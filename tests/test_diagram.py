@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 import pysmorch as ps
 from pysmorch import plots
-from pysmorch.layers.base import format_dims, graph
-from pysmorch.report import diagram
-from pysmorch.report.layout import lay_out
-from pysmorch.report.svg import escape
+from pysmorch.diagram import diagram
+from pysmorch.diagram.layout import lay_out
+from pysmorch.diagram.svg import escape
+from pysmorch.layers.base import format_dims
+from pysmorch.layers.graph import graph
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -367,7 +368,7 @@ def contrast(one, other):
 
 
 def test_text_and_lines_can_be_told_from_what_is_behind_them():
-    from pysmorch.report.diagram import ALARM, FAINT, FILL, INK, WIRE
+    from pysmorch.diagram.drawing import ALARM, FAINT, FILL, INK, WIRE
 
     for ground in FILL.values():
         assert contrast(INK, ground) > 7

@@ -102,7 +102,7 @@ def test_a_step_lowers_the_loss_of_a_model(name):
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(None, 784), (None, 28, 28), (None, 3, 8, 1), (None, 8, 8, 0)])
 def test_a_model_refuses_what_is_no_image_or_too_small(name, shape):
-    with pytest.raises(ShapeError, match=rf"{name} needs images of at least 4 x 4 pixels, .* hands on shape \(N"):
+    with pytest.raises(ShapeError, match=rf"{name} needs images of at least 4 x 4 pixels, .* returns shape \(N"):
         MODELS[name](Data(shape=shape), 10)
 
 

@@ -10,6 +10,7 @@ template <class T> class Concat final : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.most_inputs = ANY_NUMBER}; }
     explicit Concat(const Description& d, const Updater<T>&) : K_(d.channels) {}
 
     bool fits() const override {
@@ -68,8 +69,9 @@ template <class T> class Embedding final : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.parameters = {"weights"}, .reads_indices = true}; }
     Embedding(const Description& d, const Updater<T>& parameters)
-        : D_(d.shape.at(0)), K_(d.shape.at(1)), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {
+        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()), place_(parameters.place_of(w_)) {
         require(d.channels == K_, "embedding: the sizes do not fit");
     }
 

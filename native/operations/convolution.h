@@ -11,16 +11,13 @@ template <class T> class Filtering : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation"}}; }
     Filtering(const Description& d, const Updater<T>& parameters)
         : g_(Geometry::of_windows(d)), groups_(size_t(whole_number(d, "groups", 1))), C_(g_.channels / groups_), K_(g_.out_channels / groups_),
-          W_(static_cast<const T*>(d.weights)), b_(static_cast<const T*>(d.bias)), place_(parameters.place_of(W_)),
-          bias_place_(parameters.place_of(b_)), bias_size_(d.bias_size), activation_(activation_named(d.activation)) {
-        require(activation_ == Activation::none || activation_ == Activation::relu || activation_ == Activation::sigmoid ||
-                    activation_ == Activation::tanh, "this activation cannot be part of a convolution");
+          W_(d.parameter("weights").as<T>()), b_(d.parameter("bias").as<T>()), place_(parameters.place_of(W_)),
+          bias_place_(parameters.place_of(b_)), bias_size_(d.parameter("bias").size), activation_(activation_named(d.activation)) {
         require(g_.channels % groups_ == 0 && g_.out_channels % groups_ == 0, d.kind + ": the groups do not divide the channels");
-        size_t size = 1;
-        for (size_t n : d.shape) size *= n;
-        require(W_ && double(size) == double(taps()) * double(C_) * double(g_.out_channels), d.kind + ": the weights have another size than the filters");
+        require(W_ && double(d.parameter("weights").size) == double(taps()) * double(C_) * double(g_.out_channels), d.kind + ": the weights have another size than the filters");
         down_into_ = g_.down.all_into();
         across_into_ = g_.across.all_into();
         down_from_ = g_.down.all_from();

@@ -10,12 +10,11 @@ template <class T> class Dense : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation"}}; }
     Dense(const Description& d, const Updater<T>& parameters)
-        : D_(d.shape.at(0)), K_(d.shape.at(1)), W_(static_cast<const T*>(d.weights)), b_(static_cast<const T*>(d.bias)),
+        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), W_(d.parameter("weights").as<T>()), b_(d.parameter("bias").as<T>()),
           place_(parameters.place_of(W_)), bias_place_(parameters.place_of(b_)), activation_(activation_named(d.activation)) {
-        require(activation_ == Activation::none || activation_ == Activation::relu || activation_ == Activation::sigmoid ||
-                    activation_ == Activation::tanh, "this activation cannot be part of a dense block");
-        require(!b_ || d.bias_size == K_, "the bias has another length than the output");
+        require(!b_ || d.parameter("bias").size == K_, "the bias has another length than the output");
     }
 
     bool fits() const override { return in[0]->cols == D_ && out->cols == K_; }

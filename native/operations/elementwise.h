@@ -46,7 +46,8 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     using Operation<T>::out;
     using V = Vec<T>;
 
-    Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(static_cast<const T*>(d.weights)), place_(parameters.place_of(w_)) {}
+    static Signature signature() { return {.parameters = {"weights"}}; }
+    Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(d.row("weights").as<T>()), place_(parameters.place_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each_feature(r, [&](size_t i, size_t k) {
@@ -111,6 +112,7 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
     using Operation<T>::out;
     using V = Vec<T>;
 
+    static Signature signature() { return {.most_inputs = ANY_NUMBER}; }
     Combine(const Description&, const Updater<T>&) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
@@ -147,6 +149,7 @@ template <class T> class Rescale final : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.attributes = {"scale", "shift"}}; }
     Rescale(const Description& d, const Updater<T>&) : scale_(T(d.number("scale"))), shift_(T(d.number("shift"))) {}
 
     bool hands_back_in_place() const override { return true; }
@@ -175,6 +178,7 @@ template <class T> class DropOut final : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() { return {.attributes = {"rate", "channelwise"}}; }
     DropOut(const Description& d, const Updater<T>&)
         : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(d.threshold()),
           kept_(T(1) / T(1 - d.number("rate"))) {}

@@ -13,14 +13,14 @@ template <class T> class Normalize final : public Operation<T> {
     using Operation<T>::out;
     using V = Vec<T>;
 
+    static Signature signature() {
+        return {.most_inputs = 2, .attributes = {"momentum", "epsilon"}, .fuses = {"scale", "bias", "sum", "activation"}};
+    }
     Normalize(const Description& d, const Updater<T>& parameters)
-        : K_(d.channels), scale_(static_cast<const T*>(d.weights)), bias_(static_cast<const T*>(d.bias)), scale_place_(parameters.place_of(scale_)),
+        : K_(d.channels), scale_(d.parameter("scale").as<T>()), bias_(d.parameter("bias").as<T>()), scale_place_(parameters.place_of(scale_)),
           bias_place_(parameters.place_of(bias_)), activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
         require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_, "Normalize needs a running mean and a running variance");
-        require(d.inputs.size() <= 2, "Normalize takes in one other value at most");
-        size_t size = scale_ ? 1 : K_;
-        for (size_t n : d.shape) size *= n;
-        require(size == K_ && (!bias_ || d.bias_size == K_), "normalize needs a weight for each channel");
+        for (const Parameter& p : d.parameters) d.row(p.name.c_str());
         mean_ = d.states[0].first;
         variance_ = d.states[1].first;
     }
@@ -265,6 +265,7 @@ template <class T> class GroupNormalize final : public Operation<T> {
     using Operation<T>::out;
     using V = Vec<T>;
 
+    static Signature signature() { return {.attributes = {"num_groups", "epsilon"}}; }
     GroupNormalize(const Description& d, const Updater<T>&) : K_(d.channels), groups_(size_t(whole_number(d, "num_groups", 1))), epsilon_(d.number("epsilon")) {
         require(K_ % groups_ == 0, "group_normalize: the groups do not divide the channels");
     }
@@ -348,6 +349,7 @@ template <class T> class LayerNormalize final : public Operation<T> {
     using Operation<T>::out;
     using V = Vec<T>;
 
+    static Signature signature() { return {.attributes = {"epsilon"}}; }
     LayerNormalize(const Description& d, const Updater<T>&) : K_(d.channels), epsilon_(d.number("epsilon")) {}
 
     void reserve(size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }

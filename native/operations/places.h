@@ -75,6 +75,11 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
     using Operation<T>::in;
     using Operation<T>::out;
 
+    static Signature signature() {
+        Signature s;
+        if (CHANGE == Change::flip) s.attributes = {"rate"};
+        return s;
+    }
     ChangeImages(const Description& d, const Updater<T>&)
         : H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), place_(uint32_t(d.place)) {
         out_H_ = CHANGE == Change::crop ? whole_number(d, "out_height", 1) : H_;

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.activations import sigmoid, softplus
+from pysmorch.layers.arguments import rows_of_features
 from pysmorch.layers.base import Array, Layer, ShapeError
 
 
@@ -338,7 +339,7 @@ class CrossEntropy(Loss):
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__(in_layer, ones_hot)
-        num_classes = self.rows_of_features(in_layer)[1]
+        num_classes = rows_of_features(self, in_layer)[1]
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"CrossEntropy: label_smoothing must be from 0 to below 1, but is {label_smoothing!r}")
         self.label_smoothing = float(label_smoothing)

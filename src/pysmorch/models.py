@@ -23,9 +23,29 @@ SMALLEST = 4
 def lenet(in_layer: Any, num_outputs: int) -> Layer:
     """Return two blocks of convolution and pooling, and a hidden layer of 128: a good start for small grey images.
 
-    After LeCun et al., "Gradient-based learning applied to document recognition", 1998, with 3 x 3 kernels, ReLU and max
-    pooling.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
 
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    After LeCun et al., "Gradient-based learning applied to document recognition", 1998, with 3 x 3 kernels, ReLU and max pooling.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> lenet(Data(shape=(None, 28, 28, 1)), 10).out_dims
     (None, 10)
@@ -39,32 +59,138 @@ def lenet(in_layer: Any, num_outputs: int) -> Layer:
 def resnet20(in_layer: Any, num_outputs: int) -> Layer:
     """Return the residual network of 20 layers with parameters for images of about 32 x 32 pixels.
 
-    Source: He et al., "Deep residual learning for image recognition", 2015, section 4.2; where the shape changes, the shortcut
-    is a convolution of 1 x 1 (option B).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    Source: He et al., "Deep residual learning for image recognition", 2015, section 4.2; where the shape changes, the shortcut is a
+    convolution of 1 x 1 (option B).
     """
     return _resnet("resnet20", in_layer, num_outputs, blocks_per_stage=3)
 
 
 def resnet32(in_layer: Any, num_outputs: int) -> Layer:
-    """Return the residual network of 32 layers; see `resnet20`."""
+    """Return the residual network of 32 layers with parameters for images of about 32 x 32 pixels.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    Source: He et al., "Deep residual learning for image recognition", 2015, section 4.2; where the shape changes, the shortcut is a
+    convolution of 1 x 1 (option B).
+    """
     return _resnet("resnet32", in_layer, num_outputs, blocks_per_stage=5)
 
 
 def resnet44(in_layer: Any, num_outputs: int) -> Layer:
-    """Return the residual network of 44 layers; see `resnet20`."""
+    """Return the residual network of 44 layers with parameters for images of about 32 x 32 pixels.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    Source: He et al., "Deep residual learning for image recognition", 2015, section 4.2; where the shape changes, the shortcut is a
+    convolution of 1 x 1 (option B).
+    """
     return _resnet("resnet44", in_layer, num_outputs, blocks_per_stage=7)
 
 
 def resnet56(in_layer: Any, num_outputs: int) -> Layer:
-    """Return the residual network of 56 layers; see `resnet20`."""
+    """Return the residual network of 56 layers with parameters for images of about 32 x 32 pixels.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    Source: He et al., "Deep residual learning for image recognition", 2015, section 4.2; where the shape changes, the shortcut is a
+    convolution of 1 x 1 (option B).
+    """
     return _resnet("resnet56", in_layer, num_outputs, blocks_per_stage=9)
 
 
 def mobilenet_small(in_layer: Any, num_outputs: int) -> Layer:
     """Return a network of depthwise-separable convolutions: few parameters and few products, for small images.
 
-    After Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, with fewer and narrower blocks, and
-    with ReLU.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C) of at least 4 x 4 pixels.
+    num_outputs : int
+        Width of the output, which has no activation.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not such images.
+
+    Notes
+    -----
+    After Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018, with fewer and narrower blocks, and with ReLU.
     """
     _check_images("mobilenet_small", in_layer)
     layer = conv_norm(in_layer, 16)
@@ -75,9 +201,25 @@ def mobilenet_small(in_layer: Any, num_outputs: int) -> Layer:
 
 
 def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
-    """Return a residual block: two convolutions of 3 x 3, added to what came in.
+    """Return a residual block: two convolutions of 3 x 3, added to the input.
 
-    Where the shape changes, what came in goes through a convolution of 1 x 1 first.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels of the output.
+    stride : int, default 1
+        Steps of the first convolution.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Notes
+    -----
+    Where the shape changes, the input goes through a convolution of 1 x 1 first.
     """
     block = conv_norm(in_layer, num_filters, stride=stride)
     block = conv_norm(block, num_filters, activation=None)
@@ -90,7 +232,25 @@ def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
 def inverted_residual(in_layer: Any, num_filters: int, stride: int = 1, expansion: int = 4) -> Layer:
     """Return an inverted residual block: to `expansion` times the channels, each filtered alone by 3 x 3, and back.
 
-    What came in is added where the shape stays.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels of the output.
+    stride : int, default 1
+        Steps of the depthwise convolution.
+    expansion : int, default 4
+        Channels in the middle, in multiples of those of the input.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Notes
+    -----
+    The input is added where the shape stays.
     """
     wide = expansion * in_layer.out_dims[-1]
     block = conv_norm(in_layer, wide, kernel_size=1)
@@ -112,6 +272,6 @@ def _check_images(name: str, in_layer: Any) -> None:
     dims = tuple(in_layer.out_dims)
     if len(dims) != 4 or min(dims[1:3]) < SMALLEST or dims[3] < 1:
         raise ShapeError(
-            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but {in_layer!r} hands on "
+            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but {in_layer!r} returns "
             f"shape {format_dims(dims)}; Reshape(layer, (H, W, C)) makes images of rows, Pad2d makes images larger"
         )

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from pysmorch import training as training_module
 from pysmorch.engine import Predictor, step_memory
 from pysmorch.engine.dataset import check_inputs
-from pysmorch.layers.base import Array, feeders, format_dims, graph, name_layers
+from pysmorch.layers.base import Array, format_dims
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 from pysmorch.training import Callback, History, Metrics, Training
@@ -222,7 +223,7 @@ class Network:
 
     def _repr_html_(self) -> str:
         """Show the network as a diagram in a notebook."""
-        from pysmorch.report import diagram
+        from pysmorch.diagram import diagram
 
         return diagram(self)._repr_html_()
 

@@ -1,5 +1,7 @@
 """Operations on images that are described wrongly: the extension says so, and never reads or writes what is not its own."""
 
+from math import prod
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ import pysmorch as ps
 from pysmorch import Data
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering
-from pysmorch.layers.base import graph
+from pysmorch.layers.graph import graph
 from tests.engine.test_native import BATCH, LOSS, face
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
@@ -50,7 +52,7 @@ def lowered(layer):
     parameters = np.zeros(1, np.float32)
     if layer.has_parameters:
         parameters = layer.W.astype(np.float32).ravel()
-        operation["weights"] = parameters.reshape(layer.W.shape)
+        operation["parameters"]["weights"] = parameters.reshape(layer.W.shape)
     for value in described.values:
         value["needs_grad"] = True
     return described.values, operation, parameters
@@ -58,7 +60,7 @@ def lowered(layer):
 
 def run(values, operation, parameters, rows=3):
     """Take a step with an operation, and predict with it."""
-    columns = [value["cols"] for value in values]
+    columns = [prod(value["shape"]) for value in values]
     description = {"values": values, "operations": [operation], "inputs": [*range(len(values) - 1)]}
     description["loss"] = LOSS | {"value": len(values) - 1}
     data = [np.ones((rows, count), np.float32) for count in columns[:-1]]
@@ -128,11 +130,11 @@ def test_descriptions_of_any_sizes_are_refused_or_run_within_their_own_memory(na
     for which, prefix in ((0, ""), (-1, "out_")):
         if prefix + "height" in numbers and data.draw(st.booleans()):
             size = numbers[prefix + "height"] * numbers[prefix + "width"] * numbers.get(prefix + "channels", channels)
-            values[which]["cols"] = int(np.clip(size, 0, 2**12))
-    if operation["weights"] is not None and data.draw(st.booleans()):
+            values[which]["shape"] = [int(np.clip(size, 0, 2**12))]
+    if operation["parameters"] and data.draw(st.booleans()):
         size = numbers["kernel_height"] * numbers["kernel_width"] * numbers["channels"] * numbers["out_channels"]
         parameters = np.ones(int(np.clip(size / max(numbers["groups"], 1), 1, 2**16)), np.float32)
-        operation["weights"] = parameters
+        operation["parameters"]["weights"] = parameters
     if data.draw(st.booleans()):
         operation["channels"] = int(numbers.get("out_channels", channels))
     try:
@@ -148,7 +150,7 @@ def test_values_of_another_size_than_the_images_are_refused(name, which, change)
     if name == "GroupNormalize" and change in (-8, 8):
         return  # another number of places
     values, operation, parameters = lowered(LAYERS[name]())
-    values[which]["cols"] += change
+    values[which]["shape"] = [prod(values[which]["shape"]) + change]
     with pytest.raises(ValueError, match="fit"):
         run(values, operation, parameters)
 
@@ -173,10 +175,9 @@ def test_filters_with_other_arrays_than_theirs_are_refused(name, changes):
     parameters = np.zeros(4096, np.float32)
     start = 0
     for part in ("weights", "bias"):
-        array = changes.get(part, operation[part])
+        array = changes.get(part, operation["parameters"].pop(part, None))
         if array is not None:
-            array = parameters[start : (start := start + array.size)].reshape(array.shape)
-        operation[part] = array
+            operation["parameters"][part] = parameters[start : (start := start + array.size)].reshape(array.shape)
     operation |= {key: value for key, value in changes.items() if key not in ("weights", "bias")}
     with pytest.raises((ValueError, TypeError)):
         run(values, operation, parameters)
@@ -209,7 +210,7 @@ def test_sizes_that_do_not_belong_together_are_refused(name, numbers):
         run(values, operation, parameters)
 
 
-NOTHING = {"cols": 0, "needs_grad": True, "is_index": False}
+NOTHING = {"shape": [0], "needs_grad": True, "is_index": False}
 
 
 @pytest.mark.parametrize("name", ["GlobalAvgPool2d", "RandomFlip"])
@@ -218,7 +219,7 @@ def test_sizes_whose_product_is_too_large_for_a_number_are_refused(name):
     operation |= {"channels": 2**24}
     operation["numbers"] |= {"height": 2.0**20, "width": 2.0**20}
     with pytest.raises(ValueError, match="the sizes"):
-        run([NOTHING, NOTHING | {"cols": 2**24}], operation, parameters)
+        run([NOTHING, NOTHING | {"shape": [2**24]}], operation, parameters)
 
 
 def test_an_enlargement_that_comes_to_the_same_size_after_2_to_the_32_is_refused():
@@ -250,7 +251,7 @@ def test_an_image_that_a_margin_makes_larger_than_any_image_is_refused(layer):
         ({"states": [np.zeros(8, np.float32)] * 2}, {}),
         ({"channels": 4}, {}),
         ({"channels": 16}, {}),
-        ({"weights": 7}, {}),
+        ({"scale": 7}, {}),
         ({"bias": 9}, {}),
         ({"activation": "nothing"}, {}),
         ({}, {"epsilon": None}),
@@ -260,11 +261,11 @@ def test_an_image_that_a_margin_makes_larger_than_any_image_is_refused(layer):
 )
 def test_normalisations_with_other_arrays_and_values_than_theirs_are_refused(changes, numbers):
     values, operation, _ = lowered(ps.Normalize(IMAGES))
-    image, other = values[0], values[0] | {"cols": 80}
+    image, other = values[0], values[0] | {"shape": [80]}
     parameters = np.ones(32, np.float32)
-    for part, start in (("weights", 0), ("bias", 16)):
-        operation[part] = parameters[start : start + changes.get(part, 8)]
-    operation |= {"output": 4} | {key: value for key, value in changes.items() if key not in ("weights", "bias")}
+    for part, start in (("scale", 0), ("bias", 16)):
+        operation["parameters"][part] = parameters[start : start + changes.get(part, 8)]
+    operation |= {"output": 4} | {key: value for key, value in changes.items() if key not in ("scale", "bias")}
     operation["numbers"] = {key: value for key, value in (operation["numbers"] | numbers).items() if value is not None}
     with pytest.raises((ValueError, TypeError)):
         run([image, image, image, other, values[1]], operation, parameters)

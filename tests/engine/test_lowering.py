@@ -6,7 +6,7 @@ import pytest
 import pysmorch as ps
 from pysmorch import Data
 from pysmorch.engine.lowering import Lowering, why_not_layers
-from pysmorch.layers.base import graph
+from pysmorch.layers.graph import graph
 
 IMAGES = Data(shape=(None, 5, 4, 6))
 

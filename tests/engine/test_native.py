@@ -345,7 +345,7 @@ PARAMETERS = np.zeros(8, np.float32)
 
 
 def value(cols, needs_grad=True):
-    return {"cols": cols, "needs_grad": needs_grad, "is_index": False}
+    return {"shape": [cols], "needs_grad": needs_grad, "is_index": False}
 
 
 def misaligned(array):
@@ -359,8 +359,8 @@ def face(**changes):
     """The extension's own class, with a small network, so that wrong arguments can be handed to it."""
     arguments = {
         "values": [
-            {"cols": 3, "needs_grad": False, "is_index": False},
-            {"cols": 2, "needs_grad": True, "is_index": False},
+            {"shape": [3], "needs_grad": False, "is_index": False},
+            {"shape": [2], "needs_grad": True, "is_index": False},
         ],
         "operations": [operation()],
         "inputs": [0],
@@ -381,12 +381,13 @@ def face(**changes):
 
 
 def operation(**changes):
+    parameters = {"weights": PARAMETERS[:6].reshape(3, 2), "bias": PARAMETERS[6:]}
+    parameters |= {name: changes.pop(name) for name in ("weights", "bias") if name in changes}
     plain = {
         "kind": "linear",
         "inputs": [0],
         "output": 1,
-        "weights": PARAMETERS[:6].reshape(3, 2),
-        "bias": PARAMETERS[6:],
+        "parameters": {name: array for name, array in parameters.items() if array is not None},
         "activation": "none",
         "channels": 2,
         "numbers": {},
@@ -571,7 +572,7 @@ def predicting(operations=None):
 
 def test_the_arrays_of_a_program_stay_when_its_descriptions_go():
     described = operation(weights=np.ones((3, 2), np.float32), bias=np.ones(2, np.float32))
-    operations, arrays = [described], [weakref.ref(described[name]) for name in ("weights", "bias")]
+    operations, arrays = [described], [weakref.ref(array) for array in described["parameters"].values()]
     program = predicting(operations)
     out = np.zeros((1, 2), np.float32)
     program.memory(1, 1)

@@ -130,7 +130,7 @@ def test_dropout_of_channels_is_plain_dropout_for_rows():
     ("make", "error", "message"),
     [
         (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"Conv2d needs images, shape \(N, H, W, C\), but Data\(shape=\(N, 784\)\)"),
-        (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"hands on shape \(N, 784\); Reshape\(layer, \(H, W, C\)\) makes images"),
+        (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"returns shape \(N, 784\); Reshape\(layer, \(H, W, C\)\) makes images"),
         (lambda: ps.Conv2d(GRAY, 8, 3), ShapeError, r"Reshape\(layer, \(28, 28, 1\)\) makes images with one channel"),
         (lambda: ps.Conv2d(NOTHING, 8, 3), ShapeError, r"at least one pixel and one channel, .* shape \(N, 5, 0, 6\)"),
         (lambda: ps.Conv2d(IMAGES, 0, 3), ValueError, "num_filters must be a positive integer, but is 0"),

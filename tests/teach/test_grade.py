@@ -11,7 +11,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.teach import KNOWN, grade
-from pysmorch.teach.exercises import EXERCISES
+from pysmorch.teach.exercise_table import EXERCISES
 from tests.teach import assignment, correct
 
 WRONG = {

@@ -171,7 +171,7 @@ def write_everywhere():
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("import pysmorch.teach.diagnosis as d; d.agrees = lambda *a: True", "pysmorch.teach.diagnosis.agrees"),
+        ("import pysmorch.teach.comparison as d; d.agrees = lambda *a: True", "pysmorch.teach.comparison.agrees"),
         ("from pysmorch.teach.attempt import Attempt; Attempt.expected = lambda *a: None", "Attempt.expected"),
         ("np.abs = lambda x: 0", "numpy.abs"),
         ("import builtins; builtins.len = lambda x: 3; builtins.isinstance = lambda *a: True", "builtins."),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pysmorch.files.writing import check_writable, write_whole
 from pysmorch.teach import FileReport, GradeReport, GradingError, grade_file
+from pysmorch.teach.grade_report import junit
 from pysmorch.teach.grading import check_known
-from pysmorch.teach.report import junit
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 LEAST_MEMORY = 2**28

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from pysmorch import models
-from pysmorch.estimators.base import ACTIVATIONS
 from pysmorch.layers import Cutout, Flatten, Layer, RandomCrop, RandomFlip, RandomShift, mlp
+from pysmorch.layers.activations import ACTIVATIONS
 
 NETWORKS: dict[str, Callable[[Any, int], Layer]] = {
     "lenet": models.lenet,

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from pysmorch.engine.extension import extension
-from pysmorch.layers.base import Array, Layer, feeders
+from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders
 from pysmorch.losses import Loss
 from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-
-NUMBERS = ("slope", "rate", "epsilon", "momentum", "num_groups", "channelwise", "scale", "shift")
-"""What operations need to know besides shapes."""
-
-RENAMES = frozenset({"data", "reshape"})
-"""Layers that need no operation: they bring data in, or give them another shape."""
-
-ONLY_IN_TRAINING = ("dropout", "random_shift", "random_flip", "cutout")
-"""What does nothing in prediction."""
-
-BLOCKS = ("linear", "conv2d", "conv_transpose2d", "normalize")
-"""Operations that take in what follows them."""
-
-FUSED = ("relu", "sigmoid", "tanh")
-"""Activations whose derivative follows from their output, so that a dense block need not keep its input."""
 
 LOSSES = {
     "square_loss": 0,
@@ -56,7 +40,7 @@ def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | No
 def why_not_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
-        if not isinstance(layer, Layer) or not is_ours(layer) or not _is_known(type(layer).native):
+        if not isinstance(layer, Layer) or not is_ours(layer) or not _is_known(layer):
             return f"{type(layer).__name__} has no native operation"
         reads = [other for other in layers if layer in feeders(other)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
@@ -72,24 +56,39 @@ def is_ours(layer: Any) -> bool:
     return "native" in vars(type(layer))
 
 
-def _is_known(operation: str | None) -> bool:
+def _is_known(layer: Layer) -> bool:
     module = extension()
-    return operation in RENAMES or (module is not None and operation in module.operations)
+    return layer.is_view or (module is not None and layer.native in module.operations)
 
 
 def _numbers(layer: Any) -> dict[str, float]:
-    """Return the numbers and sizes of a layer by name; True and False become 1 and 0."""
-    numbers = {name: getattr(layer, name) for name in NUMBERS if isinstance(getattr(layer, name, None), Real)}
-    return {name: float(value) for name, value in (numbers | layer.geometry).items()}
+    """Return the native attributes and sizes of a layer by name; True and False become 1 and 0."""
+    attributes = {name: getattr(layer, name) for name in layer.native_attributes}
+    return {name: float(value) for name, value in (attributes | layer.geometry).items()}
 
 
 class Lowering:
-    """The values and operations of a network, and what belongs to them.
+    """The values and operations of a network, as the extension takes them.
 
-    Attributes:
-        values, operations: descriptions, as the extension takes them.
-        inputs: the values that the data enter in, in the order of the Data layers.
-        output: the value that the loss looks at.
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In topological order, without the loss.
+    output : Layer
+        The layer that the loss reads.
+    training : bool, default True
+        False leaves out layers that are the identity in prediction.
+
+    Attributes
+    ----------
+    values : list of dict
+        The shape of a row of each value, whether it gets a gradient, and whether it is indices.
+    operations : list of dict
+        What each operation reads and makes, its parameters by name, and its attributes.
+    inputs : list of int
+        The values that the data are, in the order of the Data layers.
+    output : int
+        The value that the loss reads.
     """
 
     def __init__(self, layers: Sequence[Any], output: Any, training: bool = True) -> None:
@@ -101,72 +100,55 @@ class Lowering:
         self._training = training
         self._value: dict[int, int] = {}
         done: set[int] = set()
-        for layer in layers:
+        for place, layer in enumerate(layers, start=1):
             if id(layer) not in done:
-                done |= {id(fused) for fused in self._add(layer, place=layers.index(layer) + 1)}
+                done |= {id(fused) for fused in self._add(layer, place)}
         self.output = self._value[id(output)]
 
     def _add(self, layer: Any, place: int) -> list[Any]:
-        """Add the operation of a layer, and return it with those that were fused into it."""
+        """Add the operation of a layer, and return it with the layers that are fused into it."""
         if isinstance(layer, Data):
             is_index = any(getattr(c, "reads_indices", False) for c in self._consumers[id(layer)])
             self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
             return [layer]
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
-        if layer.native == "reshape" or (layer.native in ONLY_IN_TRAINING and not self._training):
+        if layer.is_view or (layer.identity_in_prediction and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
         operation = {
             "kind": layer.native,
             "inputs": inputs,
-            "weights": layer.W if layer.has_parameters else None,
-            "bias": None,
+            "parameters": {"weights": layer.W} if layer.has_parameters else {},
             "activation": "none",
             "channels": int(layer.out_dims[-1]),
             "numbers": _numbers(layer),
             "states": list(layer.state.values()),
             "place": place,
         }
-        chain = self._fuse(layer, operation) if layer.native in BLOCKS else [layer]
-        has_parameters = any(part.has_parameters for part in chain)
-        needs_grad = has_parameters or any(self.values[v]["needs_grad"] for v in operation["inputs"])
+        chain = self._fuse(layer, operation)
+        needs_grad = bool(operation["parameters"]) or any(self.values[v]["needs_grad"] for v in operation["inputs"])
         operation["output"] = self._new_value(chain[-1], needs_grad)
         self.operations.append(operation)
         return chain
 
     def _fuse(self, layer: Any, operation: dict[str, Any]) -> list[Any]:
-        """Take what is behind a layer into its operation, where nothing else looks at what is between.
-
-        That is a bias and an activation; behind a Normalize also a scale, and the sum with a value that is there already.
-        """
+        """Include the layers after this one that its operation can include, where nothing else reads the values between."""
         chain = [layer]
-
-        def follower(native: str) -> Any:
+        for role in layer.fuses:
             consumer = self._only_consumer(chain[-1])
-            if consumer is None or consumer.native != native:
-                return None
+            if getattr(consumer, "fused_as", None) != role:
+                continue
+            if role == "sum":
+                others = [f for f in feeders(consumer) if f is not chain[-1]]
+                # The other summand has to be there before this operation runs.
+                if len(others) != 1 or len(feeders(consumer)) != 2 or id(others[0]) not in self._value:
+                    continue
+                operation["inputs"] = [self._value[id(others[0])], *operation["inputs"]]
+            elif role == "activation":
+                operation["activation"] = consumer.native
+            else:
+                operation["parameters"][role] = consumer.W
             chain.append(consumer)
-            return consumer
-
-        if layer.native == "normalize" and (scale := follower("scale")):
-            operation["weights"] = scale.W
-        if bias := follower("bias"):
-            operation["bias"] = bias.W
-        if layer.native == "normalize":
-            consumer = self._only_consumer(chain[-1])
-            other = [f for f in feeders(consumer) if f is not chain[-1]] if consumer is not None else []
-            if (
-                len(other) == 1
-                and consumer.native == "add"
-                and len(feeders(consumer)) == 2
-                and id(other[0]) in self._value
-            ):
-                operation["inputs"] = [self._value[id(other[0])], *operation["inputs"]]
-                chain.append(consumer)
-        for activation in FUSED:
-            if follower(activation):
-                operation["activation"] = activation
-                break
         return chain
 
     def _only_consumer(self, layer: Any) -> Any:
@@ -175,7 +157,8 @@ class Lowering:
 
     def _new_value(self, layer: Any, needs_grad: bool, is_index: bool = False) -> int:
         self._value[id(layer)] = len(self.values)
-        self.values.append({"cols": prod(layer.out_dims[1:]), "needs_grad": needs_grad, "is_index": is_index})
+        shape = [int(size) for size in layer.out_dims[1:]]
+        self.values.append({"shape": shape, "needs_grad": needs_grad, "is_index": is_index})
         return self._value[id(layer)]
 
 

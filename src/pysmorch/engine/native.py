@@ -40,9 +40,8 @@ def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | Non
         return None
     lowered = Lowering(layers, loss.in_layer)
     for operation in lowered.operations:
-        for name in ("weights", "bias"):
-            if operation[name] is not None:
-                operation[name] = np.ascontiguousarray(operation[name], np.float32)
+        parameters = operation["parameters"]
+        operation["parameters"] = {name: np.ascontiguousarray(W, np.float32) for name, W in parameters.items()}
     described = describe_loss(loss, lowered.output, np.empty(0))
     program = module.Program32(lowered.values, lowered.operations, lowered.inputs, described)
     return int(program.memory(batch_size, num_threads()))

@@ -11,12 +11,13 @@ import numpy as np
 from pysmorch.engine import reference
 from pysmorch.engine.dataset import Dataset, check_finite
 from pysmorch.engine.extension import extension
-from pysmorch.engine.lowering import NUMBERS, Lowering, why_not_layers
+from pysmorch.engine.lowering import Lowering, why_not_layers
 from pysmorch.engine.native import contiguous
 from pysmorch.engine.reference import Totals
 from pysmorch.engine.threads import num_threads
-from pysmorch.layers.base import Array, graph
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import graph
 
 ROWS_AT_A_TIME = 1024
 """On the reference path; larger batches only take more memory."""
@@ -102,7 +103,7 @@ class Predictor:
         watched = [
             (vars(layer), name, vars(layer)[name])
             for layer in layers
-            for name in ("_W", "in_layers", *NUMBERS, *layer.state_names)
+            for name in ("_W", "in_layers", *layer.native_attributes, *layer.state_names)
             if name in vars(layer)
         ]
         data = [layer for layer in layers if isinstance(layer, Data)]

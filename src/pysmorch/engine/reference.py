@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.layers.base import Array, Layer, graph, name_layers
+from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, aligned_zeros

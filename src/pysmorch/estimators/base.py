@@ -19,36 +19,18 @@ from pysmorch.estimators.images import is_images, learn_scaling
 from pysmorch.layers import (
     Data,
     Flatten,
-    Gelu,
     Layer,
-    LeakyRelu,
-    Mish,
-    Relu,
     Rescale,
-    Selu,
-    Sigmoid,
-    Silu,
-    Tanh,
     mlp,
     weights_from,
 )
+from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array, format_dims
 from pysmorch.losses import Loss
 from pysmorch.network import Network
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
 from pysmorch.schedules import Constant, OneCycle, Schedule
 from pysmorch.training import Callback, EarlyStopping, History
-
-ACTIVATIONS: dict[str, type[Layer]] = {
-    "relu": Relu,
-    "leaky_relu": LeakyRelu,
-    "sigmoid": Sigmoid,
-    "tanh": Tanh,
-    "gelu": Gelu,
-    "silu": Silu,
-    "mish": Mish,
-    "selu": Selu,
-}
 
 EARLY_STOPPING_FROM = 5000
 """Rows from which early_stopping="auto" holds out validation data; with fewer, each row is worth more in training."""

@@ -11,7 +11,8 @@ import numpy as np
 from pysmorch import layers as layer_module
 from pysmorch import losses as loss_module
 from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
-from pysmorch.layers.base import Array, Layer, feeders, name_layers
+from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.graph import feeders, name_layers
 from pysmorch.layers.randomness import drawing_from
 from pysmorch.losses import Loss
 from pysmorch.network import Network

@@ -1,8 +1,8 @@
 """Gradient checking: is a backward routine right, and if not, what is wrong with it?"""
 
+from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.checker import check
 from pysmorch.gradcheck.differences import check_gradient
 from pysmorch.gradcheck.library import check_file, check_library
-from pysmorch.gradcheck.report import CheckReport, CheckRow
 
 __all__ = ["CheckReport", "CheckRow", "check", "check_file", "check_gradient", "check_library"]

@@ -2,176 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
-from pysmorch.gradcheck.report import CheckReport, CheckRow
-from pysmorch.layers.base import Array, feeders, graph, name_layers, run_backward, run_forward, set_feeders
+from pysmorch.gradcheck.explanation import explain
+from pysmorch.gradcheck.probe import Probe, Variable, other_inputs
+from pysmorch.layers.base import LAST_PASS, Array
 from pysmorch.layers.dense import Data
+from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
 
 BATCH = 5
 """Rows that are drawn for a Data layer without an array; neither 1 nor 2, so that no factor is mistaken for it."""
 
 
-@dataclass
-class Variable:
-    """An array whose gradient is checked: the parameters of a layer, or the data of a Data layer."""
-
-    layer: Any
-    name: str
-    what: str
-
-    @property
-    def array(self) -> Array:
-        """The array itself, which is changed in place to take differences."""
-        return self.layer.data if self.what.startswith("input") else self.layer.W
-
-
-class Probe:
-    """A graph made ready for differences: a number at its end, and its gradients.
-
-    A loss is a number already. Any other output is multiplied with fixed random numbers and summed, which looks at
-    every entry of it; `rows` leaves only these rows in the sum.
-    """
-
-    def __init__(self, last: Any, seed: int) -> None:
-        self.last = last
-        self.nodes = graph(last)
-        self.names = name_layers(self.nodes)
-        self.seed = seed
-        self.rows: slice = slice(None)
-        out = self.forward()
-        self.weights = None if np.ndim(out) == 0 else np.random.default_rng(seed).uniform(0.5, 1.5, np.shape(out))
-        self.variables = [
-            Variable(node, name, "W") for node, name in zip(self.nodes, self.names, strict=True) if hasattr(node, "W")
-        ]
-        sources = [node for node in self.nodes if isinstance(node, Data) and node.data.dtype.kind == "f"]
-        alone = sum(bool(feeders(node)) for node in self.nodes) == 1
-        for i, node in enumerate(sources, start=1):
-            what = "input" if len(sources) == 1 else f"input {i}"
-            name = self.names[-1] if alone else self.names[self.nodes.index(node)]
-            self.variables.append(Variable(node, name, what))
-
-    def forward(self) -> Any:
-        """Run the graph with the same random numbers as every time."""
-        for node in self.nodes:
-            if hasattr(node, "step"):
-                node.step = 0
-        return run_forward(self.last)
-
-    def value(self) -> float:
-        """Return the number at the end."""
-        out = self.forward()
-        if self.weights is None:
-            return float(np.asarray(out).item())
-        return float(np.sum((self.weights * out)[self.rows]))
-
-    def size(self) -> float:
-        """Return how large the terms of the number are, for the noise of differences."""
-        out = self.forward()
-        return abs(float(np.asarray(out).item())) if self.weights is None else float(np.abs(self.weights * out).sum())
-
-    def gradients(self) -> list[Array]:
-        """Run forward and backward and return what the layers found, one array for each variable."""
-        self.forward()
-        dwnstrm = 1.0 if self.weights is None else self.weights.copy()
-        sources = run_backward(self.last, dwnstrm)
-        found = []
-        for variable in self.variables:
-            if variable.what == "W":
-                found.append(np.array(variable.layer.G, dtype=np.float64))
-            else:
-                gradient = sources.get(id(variable.layer), np.zeros_like(variable.array))
-                found.append(np.array(gradient, dtype=np.float64))
-        return found
-
-    def expected(self, variable: Variable, index: tuple[int, ...]) -> float:
-        """Return the derivative from differences that agree best with each other."""
-        estimates = [derivative(self.value, variable.array, index, step) for step in STEPS]
-        gaps = [abs(a - b) for a, b in pairwise(estimates)]
-        return estimates[int(np.argmin(gaps))]
-
-    def expected_gradient(self, variable: Variable) -> Array:
-        """Return the whole gradient from differences; NaN where a large array was not sampled."""
-        result = np.full(variable.array.shape, np.nan)
-        for index in sample(variable.array, self.seed):
-            result[index] = self.expected(variable, index)
-        return result
-
-
 def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     """Compare all gradients of a layer, a loss or a network with central differences, and name mistakes.
 
-    Args:
-        target: a layer (also one with a forward and backward of its own), a loss, or a Network. Data layers without an
-            array and losses without labels get random ones.
-        tol: the largest relative error that passes.
-        seed: of everything random here.
+    Parameters
+    ----------
+    target : Layer, Loss or Network
+        What is checked, also a layer with a forward and backward of its own. Data layers without an array and losses without labels
+        get random ones.
+    tol : float, default 1e-7
+        The largest relative error that passes.
+    seed : int, default 0
+        Of everything random here.
 
-    Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random
-    sample of 400 entries of a larger array). The layers are left as they were. When something is wrong, each layer is
-    looked at alone, and the report says which one it is, at which entry, what was expected and what was found, and the
-    likely mistake.
+    Returns
+    -------
+    CheckReport
+        True when everything passed; a table as text.
 
+    Raises
+    ------
+    TypeError
+        When target has no forward and backward.
+
+    Notes
+    -----
+    Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random sample of 400 entries
+    of a larger array). The layers are left as they were. When something is wrong, each layer is checked alone, and the report says
+    which one it is, at which entry, what was expected and what was found, and the likely mistake.
+
+    Examples
+    --------
     >>> from pysmorch import Data, Linear, Relu
     >>> check(Relu(Linear(Data(shape=(None, 3)), 2))).passed
     True
     """
-    from pysmorch.gradcheck.diagnosis import explain
-
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check needs a layer, a loss or a network, but got {type(target).__name__}")
     with _as_float64(last, seed):
-        rows = _check_graph(last, tol, seed, explain)
+        rows = _check_graph(last, tol, seed)
         nodes = graph(last)
         if all(row.passed for row in rows) or len([n for n in nodes if feeders(n)]) == 1:
             return CheckReport(rows)
-        return CheckReport(_blame(nodes, rows, tol, seed, explain))
+        return CheckReport(_blame(nodes, rows, tol, seed))
 
 
-Explain = Callable[[Probe, Variable, Array, Array, "tuple[int, ...]"], str]
-
-
-def _check_graph(last: Any, tol: float, seed: int, explain: Explain) -> list[CheckRow]:
+def _check_graph(last: Any, tol: float, seed: int) -> list[CheckRow]:
     name = name_layers(graph(last))[-1]
     data_before = [(node, node.data, node.data.copy()) for node in graph(last) if isinstance(node, Data)]
     try:
         probe = Probe(last, seed)
         with other_inputs(probe):
-            probe.gradients()  # what a layer wrongly keeps from this pass shows in the next one
+            probe.gradients()  # state that a layer wrongly carries over shows in the next pass
         found = probe.gradients()
     except Exception as error:  # whatever a layer under test raises is its mistake, not ours
         return [CheckRow(name, "-", 0, float("nan"), False, f"{name}: {type(error).__name__} was raised: {error}")]
-    rows = [_compare(probe, v, g, tol, explain) for v, g in zip(probe.variables, found, strict=True)]
+    rows = [_compare(probe, v, g, tol) for v, g in zip(probe.variables, found, strict=True)]
     if any(not np.array_equal(array, before) for _, array, before in data_before):
         message = f"{name}: the pass changed its input array in place; work on a copy"
         rows.append(CheckRow(name, "input unchanged", 0, float("nan"), False, message))
     return rows
 
 
-@contextmanager
-def other_inputs(probe: Probe) -> Iterator[None]:
-    """Let other arrays of the same shapes enter, with other values and signs."""
-    rng = np.random.default_rng(probe.seed + 1)
-    data = [(v.layer, v.array) for v in probe.variables if v.what != "W"]
-    for layer, array in data:
-        layer.data = -array + 0.1 * rng.standard_normal(array.shape)
-    try:
-        yield
-    finally:
-        for layer, array in data:
-            layer.data = array
-
-
-def _compare(probe: Probe, variable: Variable, found: Array, tol: float, explain: Explain) -> CheckRow:
+def _compare(probe: Probe, variable: Variable, found: Array, tol: float) -> CheckRow:
     array = variable.array
     if found.shape != array.shape:
         message = (
@@ -180,8 +94,8 @@ def _compare(probe: Probe, variable: Variable, found: Array, tol: float, explain
         )
         return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
     if not np.isfinite(found).all():
-        place = [int(i) for i in np.argwhere(~np.isfinite(found))[0]]
-        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[tuple(place)]} at {place}"
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[at]} at {list(at)}"
         return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
     scale = smallest_scale(found, probe.size())
     worst, worst_index, kinks = 0.0, None, 0
@@ -232,7 +146,7 @@ def _of(variable: Variable) -> str:
     return "W" if variable.what == "W" else f"its {variable.what}"
 
 
-def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int, explain: Explain) -> list[CheckRow]:
+def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int) -> list[CheckRow]:
     """Look at each layer alone, on the values that reach it, and let the guilty ones explain themselves."""
     run_forward(nodes[-1])
     inputs = {id(node): [_value_of(feeder) for feeder in feeders(node)] for node in nodes}
@@ -244,7 +158,7 @@ def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int, explai
         stand_ins = {id(f): Data(np.array(value)) for f, value in zip(real, inputs[id(node)], strict=True)}
         set_feeders(node, tuple(stand_ins[id(f)] for f in real))
         try:
-            alone = [row for row in _check_graph(node, tol, seed, explain) if not row.passed]
+            alone = [row for row in _check_graph(node, tol, seed) if not row.passed]
         finally:
             set_feeders(node, real)
         own_name = name_layers([node])[0]
@@ -273,12 +187,12 @@ def _value_of(layer: Any) -> Any:
 def _as_float64(last: Any, seed: int) -> Iterator[None]:
     """Give every layer float64 copies of its arrays, and missing data and labels; put everything back in the end."""
     nodes = graph(last)
-    kept = [(node, dict(vars(node))) for node in nodes]
+    before = [(node, dict(vars(node))) for node in nodes]
     rng = np.random.default_rng(seed)
     try:
         for node in nodes:
             state = vars(node)
-            for pass_only in ("_G", "_G_is_bound", "in_arrays", "out_array"):
+            for pass_only in LAST_PASS:
                 state.pop(pass_only, None)
             for name, value in list(state.items()):
                 if isinstance(value, np.ndarray) and value.dtype.kind == "f":
@@ -289,7 +203,7 @@ def _as_float64(last: Any, seed: int) -> Iterator[None]:
             last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
         yield
     finally:
-        for node, state in kept:
+        for node, state in before:
             vars(node).clear()
             vars(node).update(state)
 

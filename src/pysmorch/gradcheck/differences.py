@@ -71,15 +71,28 @@ def smallest_scale(gradient: Array, value: float) -> float:
 def check_gradient(f: Callable[[Any], Any], grad: Callable[[Any], Any], x: ArrayLike, error_tol: float = 1e-6) -> bool:
     """Return whether `grad` is the gradient of `f` at `x`: True or False.
 
-    Args:
-        f: takes an array like x and returns a number.
-        grad: takes an array like x and returns the array of derivatives, in the shape of x.
-        x: the point.
-        error_tol: how large the relative error of an entry may be.
+    Parameters
+    ----------
+    f : callable
+        Takes an array like x and returns a number.
+    grad : callable
+        Takes an array like x and returns the array of derivatives, in the shape of x.
+    x : array
+        The point.
+    error_tol : float, default 1e-6
+        How large the relative error of an entry may be.
 
-    Every entry (a random sample of 400 where there are more) is compared with central differences in float64, at
-    several step sizes, of which one has to agree: a kink close by is no mistake.
+    Returns
+    -------
+    bool
 
+    Notes
+    -----
+    Every entry (a random sample of 400 where there are more) is compared with central differences in float64, at several step sizes,
+    of which one has to agree: a kink close by is no mistake.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, np.ones((2, 3)))
     True

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES, NUM_DATA
+from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.checker import check
-from pysmorch.gradcheck.report import CheckReport, CheckRow
 from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import Data
 
@@ -21,7 +21,17 @@ NUM_OUTPUTS = 3
 
 
 def check_library(tol: float = 1e-7) -> CheckReport:
-    """Check every layer and every loss of the library on a small example."""
+    """Check every layer and every loss of the library on a small example.
+
+    Parameters
+    ----------
+    tol : float, default 1e-7
+        The largest relative error that passes.
+
+    Returns
+    -------
+    CheckReport
+    """
     rows = []
     for name, make in {**LAYER_CASES, **LOSS_CASES}.items():
         rows += [replace(row, layer=name) for row in check(make(), tol)]
@@ -31,11 +41,29 @@ def check_library(tol: float = 1e-7) -> CheckReport:
 def check_file(path: str | Path, tol: float = 1e-7) -> CheckReport:
     """Check every layer class that is defined in a Python file.
 
-    A class is made with a Data layer of random rows, random labels for parameters called labels or ones_hot, and small
-    numbers for other required parameters. A class that needs more has a method `example()` (a class method or static
-    method) that returns an instance. The file is run to get at its classes.
+    Parameters
+    ----------
+    path : str or Path
+        The file. It is run to get at its classes.
+    tol : float, default 1e-7
+        The largest relative error that passes.
 
-    Raises FileNotFoundError when there is no such file, ValueError when it cannot be run or has no layer classes.
+    Returns
+    -------
+    CheckReport
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        When it cannot be run, or has no layer classes.
+
+    Notes
+    -----
+    A class is made with a Data layer of random rows, random labels for parameters called labels or ones_hot, and small numbers for
+    other required parameters. A class that needs more has a method `example()` (a class method or static method) that returns an
+    instance.
     """
     path = Path(path)
     classes = _layer_classes(_load(path))

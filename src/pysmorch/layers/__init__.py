@@ -1,8 +1,9 @@
 """Layers: one operation each, with at most one parameter array. NumPy only, and written to be read."""
 
 from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
+from pysmorch.layers.arguments import ShapeError
 from pysmorch.layers.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
-from pysmorch.layers.base import Layer, ShapeError
+from pysmorch.layers.base import Layer
 from pysmorch.layers.compose import batch_norm, conv, conv_norm, dense, layer_norm, mlp
 from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from pysmorch.layers.dense import Bias, Data, Linear, Rescale, Scale

@@ -7,23 +7,49 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.arguments import Array
+from pysmorch.layers.base import Layer
 
 
-class Relu(Layer):
+class Activation(Layer):
+    """The base of all activations: a function of one number, applied to every entry; Y has the shape of X.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
+
+    initial_gain: float = 1.0
+    """Factor of the initial weights before it, over the root of their number of inputs, so that variances stay."""
+
+    def __init__(self, in_layer: Any) -> None:
+        super().__init__(in_layer)
+
+
+class Relu(Activation):
     """max(x, 0), entry by entry; the derivative at 0 is taken as 0.
 
-    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", 2010.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
 
+    Notes
+    -----
+    Y = max(X, 0), with derivative 1 where x > 0 and 0 elsewhere. Source: Nair and Hinton, "Rectified linear units improve
+    restricted Boltzmann machines", 2010.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Relu(Data([[-1.0, 2.0]])).forward()
     array([[0., 2.]])
     """
 
     native = "relu"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    initial_gain = sqrt(2)
+    fused_as = "activation"
 
     def compute(self, x: Array) -> Array:
         """max(x, 0)."""
@@ -34,13 +60,24 @@ class Relu(Layer):
         return np.where(self.in_array > 0, dwnstrm, 0)
 
 
-class LeakyRelu(Layer):
+class LeakyRelu(Activation):
     """x where x > 0, slope * x elsewhere; the derivative at 0 is the slope.
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    slope : float, default 0.01
+        The derivative for x <= 0.
+
+    Notes
+    -----
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
     native = "leaky_relu"
+    initial_gain = sqrt(2)
+    native_attributes = ("slope",)
 
     def __init__(self, in_layer: Any, slope: float = 0.01) -> None:
         super().__init__(in_layer)
@@ -55,13 +92,17 @@ class LeakyRelu(Layer):
         return np.where(self.in_array > 0, dwnstrm, self.slope * dwnstrm)
 
 
-class Sigmoid(Layer):
-    """s(x) = 1 / (1 + exp(-x)), with derivative s (1 - s)."""
+class Sigmoid(Activation):
+    """s(x) = 1 / (1 + exp(-x)), with derivative s (1 - s).
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
 
     native = "sigmoid"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    fused_as = "activation"
 
     def compute(self, x: Array) -> Array:
         """s(x)."""
@@ -73,13 +114,17 @@ class Sigmoid(Layer):
         return dwnstrm * s * (1 - s)
 
 
-class Tanh(Layer):
-    """tanh(x), with derivative 1 - tanh(x)^2."""
+class Tanh(Activation):
+    """tanh(x), with derivative 1 - tanh(x)^2.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
 
     native = "tanh"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    fused_as = "activation"
 
     def compute(self, x: Array) -> Array:
         """tanh(x)."""
@@ -90,17 +135,22 @@ class Tanh(Layer):
         return dwnstrm * (1 - self.out_array**2)
 
 
-class Gelu(Layer):
+class Gelu(Activation):
     """x P(x), with P the distribution function of the standard normal: P(x) = (1 + erf(x / sqrt 2)) / 2.
 
-    The derivative is P(x) + x p(x) with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi).
-    Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016 (the exact form, without tanh).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    The derivative is P(x) + x p(x) with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi). Source: Hendrycks and Gimpel, "Gaussian error
+    linear units", 2016 (the exact form, without tanh).
     """
 
     native = "gelu"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    initial_gain = sqrt(2)
 
     def compute(self, x: Array) -> Array:
         """x P(x)."""
@@ -114,16 +164,21 @@ class Gelu(Layer):
         return dwnstrm * (self.distribution + x * density)
 
 
-class Silu(Layer):
+class Silu(Activation):
     """x s(x) with the sigmoid s; the derivative is s (1 + x (1 - s)).
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
     Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2017.
     """
 
     native = "silu"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    initial_gain = sqrt(2)
 
     def compute(self, x: Array) -> Array:
         """x s(x)."""
@@ -135,17 +190,22 @@ class Silu(Layer):
         return dwnstrm * sigmoid(x) * (1 + x * sigmoid(-x))
 
 
-class Mish(Layer):
+class Mish(Activation):
     """x tanh(softplus(x)) with softplus(x) = log(1 + exp(x)).
 
-    The derivative is t + x s (1 - t^2) with t = tanh(softplus(x)) and the sigmoid s.
-    Source: Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    The derivative is t + x s (1 - t^2) with t = tanh(softplus(x)) and the sigmoid s. Source: Misra, "Mish: a self regularized
+    non-monotonic activation function", 2019.
     """
 
     native = "mish"
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
+    initial_gain = sqrt(2)
 
     def compute(self, x: Array) -> Array:
         """x tanh(softplus(x))."""
@@ -158,19 +218,23 @@ class Mish(Layer):
         return dwnstrm * (t + x * sigmoid(x) * (1 - t**2))
 
 
-class Selu(Layer):
+class Selu(Activation):
     """scale * x where x > 0, scale * alpha * (exp(x) - 1) elsewhere; at 0 the derivative from the left is taken.
 
-    scale = 1.0507… and alpha = 1.6732… keep mean 0 and variance 1 from layer to layer.
-    Source: Klambauer et al., "Self-normalizing neural networks", 2017.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+
+    Notes
+    -----
+    scale = 1.0507… and alpha = 1.6732… keep mean 0 and variance 1 from layer to layer. Source: Klambauer et al., "Self-normalizing
+    neural networks", 2017.
     """
 
     native = "selu"
     alpha = 1.6732632423543772
     scale = 1.0507009873554805
-
-    def __init__(self, in_layer: Any) -> None:
-        super().__init__(in_layer)
 
     def compute(self, x: Array) -> Array:
         """scale * x or scale * alpha * (exp(x) - 1)."""
@@ -197,3 +261,7 @@ def _normal_distribution(x: Array) -> Array:
     from scipy.special import ndtr  # NumPy has no error function; loaded when it is needed
 
     return ndtr(x)
+
+
+ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
+"""The activations by name."""

@@ -1,6 +1,7 @@
 """Augmentation: images that are a little different in every training pass, and left alone in prediction.
 
-Each pass has random numbers of its own, fixed by `seed`, `place` and the number of the pass, `step`; `fit` sets all three.
+Each pass has random numbers of its own, fixed by `seed`, the RNG stream `place` and the number of the pass, `step`; `fit` sets
+all three.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, Pair, ShapeError, image_dims, pair, positive
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import draw_seed, random_words
-from pysmorch.layers.windows import Pair, image_dims, pair
 
 
 class _Augmentation(Layer):
@@ -42,21 +42,36 @@ class _Augmentation(Layer):
 
 
 class RandomShift(_Augmentation):
-    """While training, move each image by up to `pixels` pixels in both directions, with zeros where nothing came from.
+    """In training, move each image by up to `pixels` pixels in both directions, with zeros where nothing came from.
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    pixels : int, default 2
+        The largest shift.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+    ValueError
+        When pixels is not a positive integer.
+
+    Notes
+    -----
     Y[n, i, j] = X[n, i + dy, j + dx], 0 outside the image, with dy and dx from -pixels to pixels, all equally likely.
-
-    Raises ShapeError when the input is not images, ValueError when pixels is not a positive integer.
     """
 
     native = "random_shift"
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, pixels: int = 2) -> None:
         super().__init__(in_layer)
         self.pixels = positive(self, "pixels", pixels)
 
     def compute(self, x: Array) -> Array:
-        """A part of the image with zeros around it, at a random place."""
+        """A part of the image with zeros around it, at a random position."""
         self.corners = np.full((len(x), 2), self.pixels)
         if self.training:
             self.corners = self._draw_below(len(x), 2 * self.pixels + 1, 2 * self.pixels + 1)
@@ -77,12 +92,26 @@ class RandomShift(_Augmentation):
 
 
 class RandomFlip(_Augmentation):
-    """While training, swap left and right in each image with probability `rate`.
+    """In training, swap left and right in each image with probability `rate`.
 
-    Raises ShapeError when the input is not images, ValueError when rate is not from 0 to 1.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    rate : float, default 0.5
+        The probability, from 0 to 1.
+
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+    ValueError
+        When rate is out of range.
     """
 
     native = "random_flip"
+    native_attributes = ("rate",)
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, rate: float = 0.5) -> None:
         super().__init__(in_layer)
@@ -106,13 +135,26 @@ class RandomFlip(_Augmentation):
 
 
 class RandomCrop(_Augmentation):
-    """Cut a part out of each image: at a random place while training, in the middle in prediction.
+    """Cut a part out of each image: at a random position in training, in the middle in prediction.
 
-    X is (N, H, W, C), Y is (N, h, w, C) with `size` = (h, w), or one number for both; all places are equally likely. A shifted
-    image of the same size is `RandomCrop(Pad2d(x, 4), (H, W))`.
-    Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    size : int or (int, int)
+        Rows h and columns w of the part, one number or (height, width): Y is (N, h, w, C).
 
-    Raises ShapeError when the input is not images or smaller than the part, ValueError for a size that is not positive.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, or smaller than the part.
+    ValueError
+        When size is not made of positive integers.
+
+    Notes
+    -----
+    All positions are equally likely. A shifted image of the same size is `RandomCrop(Pad2d(x, 4), (H, W))`. Source: Krizhevsky,
+    Sutskever and Hinton, "ImageNet classification with deep convolutional neural networks", 2012.
     """
 
     native = "random_crop"
@@ -149,15 +191,30 @@ class RandomCrop(_Augmentation):
 
 
 class Cutout(_Augmentation):
-    """While training, set a square of `size` x `size` pixels of each image to 0, cut off at the border.
+    """In training, set a square of `size` x `size` pixels of each image to 0, cut off at the border.
 
-    Its centre is any pixel, all equally likely; it covers `size` rows from size // 2 above the centre, and so with columns.
-    Source: DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    size : int
+        Rows and columns of the square.
 
-    Raises ShapeError when the input is not images, ValueError when size is not a positive integer.
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+    ValueError
+        When size is not a positive integer.
+
+    Notes
+    -----
+    Its centre is any pixel, all equally likely; it covers `size` rows from size // 2 above the centre, and so with columns. Source:
+    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017.
     """
 
     native = "cutout"
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, size: int) -> None:
         super().__init__(in_layer)

@@ -4,33 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from math import sqrt
 from typing import Any
 
-from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Silu
+from pysmorch.layers.activations import Relu
+from pysmorch.layers.arguments import Pair
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.randomness import weights_from
-from pysmorch.layers.windows import Pair
-
-HALVES_VARIANCE = (Relu, LeakyRelu, Gelu, Silu, Mish)
-"""Activations that lose about half of a row's mean square, so that weights start sqrt(2) larger."""
 
 
 def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Layer] | None = Relu) -> Layer:
-    """Return `activation(Bias(Linear(in_layer, num_out_features)))`, started in a way that suits training.
+    """Return `activation(Bias(Linear(in_layer, num_out_features)))`, initialised in a way that suits training.
 
-    The bias starts at 0 and is spared by weight decay. The weights are normal with variance 2 / D for ReLU and its
-    kin (He et al., "Delving deep into rectifiers", 2015) and 1 / D for all others.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    num_out_features : int
+        The number of outputs.
+    activation : callable or None, default Relu
+        A class of activations, or a function from a layer to a layer; None for none.
 
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Notes
+    -----
+    The bias is initialised as 0 and excluded from weight decay. The weights are normal with variance 2 / D for ReLU and activations
+    like it (He et al., "Delving deep into rectifiers", 2015) and 1 / D for all others (`initial_gain` of the activation).
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> dense(Data(shape=(None, 784)), 128).out_dims
     (None, 128)
     """
-    linear = _started_for(activation, Linear(in_layer, num_out_features))
+    linear = _initialised_for(activation, Linear(in_layer, num_out_features))
     return _activated(_bias_from_zero(linear), activation)
 
 
@@ -41,13 +55,33 @@ def conv(
     activation: Callable[[Any], Layer] | None = Relu,
     **geometry: Any,
 ) -> Layer:
-    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, started like `dense`.
+    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, initialised like `dense`.
 
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels of the output.
+    kernel_size : int or (int, int), default 3
+        Rows and columns of the kernel.
+    activation : callable or None, default Relu
+        A class of activations, or a function from a layer to a layer; None for none.
+    **geometry
+        stride, padding, dilation and groups, as for `Conv2d`.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> conv(Data(shape=(None, 28, 28, 1)), 32, stride=2).out_dims
     (None, 14, 14, 32)
     """
-    convolution = _started_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
+    convolution = _initialised_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
     return _activated(_bias_from_zero(convolution), activation)
 
 
@@ -61,8 +95,33 @@ def conv_norm(
 ) -> Layer:
     """Return `activation(batch_norm(Conv2d(...)))` with half a kernel of zeros on both sides.
 
-    Raises ValueError when kernel_size is not an odd number, as then the zeros could not be the same on both sides.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels of the output.
+    kernel_size : int, default 3
+        Rows and columns of the kernel, an odd number.
+    stride : int, default 1
+        Steps from one window to the next.
+    activation : callable or None, default Relu
+        A class of activations, or a function from a layer to a layer; None for none.
+    groups : int, default 1
+        As for `Conv2d`.
 
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Raises
+    ------
+    ValueError
+        When kernel_size is not an odd number, as then the zeros could not be the same on both sides.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> conv_norm(Data(shape=(None, 32, 32, 16)), 32, stride=2).out_dims
     (None, 16, 16, 32)
@@ -70,16 +129,44 @@ def conv_norm(
     if not isinstance(kernel_size, int) or kernel_size % 2 == 0:
         raise ValueError(f"conv_norm: kernel_size must be an odd number, but is {kernel_size!r}; use Conv2d for others")
     convolution = Conv2d(in_layer, num_filters, kernel_size, stride, padding=kernel_size // 2, groups=groups)
-    return _activated(batch_norm(_started_for(activation, convolution)), activation)
+    return _activated(batch_norm(_initialised_for(activation, convolution)), activation)
 
 
 def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
-    """Return `Bias(Scale(Normalize(in_layer)))`, the plain normalisation at first; spared by weight decay."""
+    """Return `Bias(Scale(Normalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    momentum : float, default 0.1
+        As for `Normalize`.
+    epsilon : float, default 1e-5
+        As for `Normalize`.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+    """
     return _scale_and_shift(Normalize(in_layer, momentum, epsilon))
 
 
 def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
-    """Return `Bias(Scale(LayerNormalize(in_layer)))`, the plain normalisation at first; spared by weight decay."""
+    """Return `Bias(Scale(LayerNormalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    epsilon : float, default 1e-5
+        As for `LayerNormalize`.
+
+    Returns
+    -------
+    Layer
+        The last layer.
+    """
     return _scale_and_shift(LayerNormalize(in_layer, epsilon))
 
 
@@ -93,13 +180,28 @@ def mlp(
 ) -> Layer:
     """Return a multi-layer perceptron: a `dense` block for every entry of `hidden`, then a linear layer with bias.
 
-    Args:
-        hidden: widths of the hidden blocks; may be empty.
-        num_outputs: width of the output, which has no activation.
-        activation: layer class between the blocks.
-        dropout: rate of a Dropout after each hidden block; 0 for none.
-        seed: makes the initial weights the same every time; None draws from NumPy's global state.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    hidden : sequence of int
+        Widths of the hidden blocks; may be empty.
+    num_outputs : int
+        Width of the output, which has no activation.
+    activation : callable, default Relu
+        A class of activations, or a function from a layer to a layer.
+    dropout : float, default 0.0
+        Rate of a Dropout after each hidden block; 0 for none.
+    seed : int or None, default None
+        Makes the initial weights the same every time; None draws from NumPy's global state.
 
+    Returns
+    -------
+    Layer
+        The last layer.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> mlp(Data(shape=(None, 784)), [256, 128], 10, seed=0).out_dims
     (None, 10)
@@ -113,9 +215,10 @@ def mlp(
         return dense(layer, num_outputs, activation=None)
 
 
-def _started_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
-    if activation in HALVES_VARIANCE:
-        layer.W *= sqrt(2)
+def _initialised_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
+    gain = getattr(activation, "initial_gain", 1.0)
+    if gain != 1:
+        layer.W *= gain
     return layer
 
 

@@ -1,4 +1,4 @@
-"""Convolutions: the same small matrix product at every place of an image or a sequence.
+"""Convolutions: the same small matrix product at every position of an image or a sequence.
 
 All of them come from three sums over the cells (i, j) of a kernel, one matrix product each: the convolution itself, its
 adjoint (which is its gradient for the image, and the transposed convolution), and its gradient for the kernel.
@@ -11,38 +11,73 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import (
+    Array,
+    Padding,
+    Pair,
+    ShapeError,
+    border,
+    check_groups,
+    format_dims,
+    image_dims,
+    padding_argument,
+    padding_of_sequences,
+    pair,
+    positive,
+)
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
-from pysmorch.layers.windows import Padding, Pair, Windows, border, covers, image_dims, padding_argument, pair, slide
+from pysmorch.layers.windows import Windows, covers, slide
 
 
 class Conv2d(Layer):
     """Multiply every window of an image by the same matrix of weights.
 
-    Y[n, y, x, k] = sum over i, j, c of X[n, y * stride + i * dilation - top, x * stride + j * dilation - left, c]
-    * W[i, j, c, k], with zeros outside the image. X is (N, H, W, C), W is (KH, KW, C, K), Y is (N, H', W', K).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels K of the output: Y is (N, H', W', K).
+    kernel_size : int or (int, int)
+        Rows KH and columns KW of the kernel, one number or (height, width).
+    stride : int or (int, int), default 1
+        Steps from one window to the next.
+    padding : "same", "valid", int or (int, int), default "same"
+        "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and to the right);
+        "valid" for none; a number or (height, width) of zeros on both sides.
+    dilation : int or (int, int), default 1
+        Steps from one cell of the kernel to the next.
+    groups : int, default 1
+        Parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone. With as many
+        groups as channels the convolution is depthwise.
 
-    Args:
-        num_filters: the channels K of the output.
-        kernel_size, stride, dilation: a number or (height, width).
-        padding: "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and
-            to the right); "valid" for none; a number or (height, width) of zeros on both sides.
-        groups: parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone,
-            and W is (KH, KW, C / groups, K). With as many groups as channels the convolution is depthwise.
+    Attributes
+    ----------
+    W : array of shape (KH, KW, C / groups, K)
+        The kernel, initialised as standard normal numbers over sqrt(KH * KW * C / groups). There is no bias: that is `Bias`.
 
-    W starts as standard normal numbers over sqrt(KH * KW * C / groups). There is no bias: that is `Bias`.
-    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, the kernel is larger than the padded image, or the groups do not divide the channels.
+    ValueError
+        When arguments are not sizes.
 
-    Raises ShapeError when the input is not images, the kernel is larger than the padded image, or the groups do not divide
-    the channels; ValueError for arguments that are not sizes.
+    Notes
+    -----
+    Y[n, y, x, k] = sum over i, j, c of X[n, y * stride + i * dilation - top, x * stride + j * dilation - left, c] * W[i, j, c, k],
+    with zeros outside the image. Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Conv2d(Data(shape=(None, 28, 28, 1)), num_filters=32, kernel_size=3, stride=2).out_dims
     (None, 14, 14, 32)
     """
 
     native = "conv2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -72,7 +107,7 @@ class Conv2d(Layer):
         return convolve(x, self.W, self.windows, self.groups)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; hand back the adjoint of dwnstrm."""
+        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array, dwnstrm, self.windows, self.groups)
         return convolve_adjoint(dwnstrm, self.W, self.windows, self.groups)
 
@@ -85,18 +120,48 @@ class Conv2d(Layer):
 class Conv1d(Layer):
     """Multiply every window of a sequence by the same matrix of weights.
 
-    Y[n, t, k] = sum over j, c of X[n, t * stride + j * dilation - left, c] * W[j, c, k], with zeros outside the sequence. X is
-    (N, L, C), W is (KW, C / groups, K), Y is (N, L', K). The arguments are those of `Conv2d`, with numbers instead of pairs.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, sequences of shape (N, L, C).
+    num_filters : int
+        The channels K of the output: Y is (N, L', K).
+    kernel_size : int
+        The length KW of the kernel.
+    stride : int, default 1
+        Steps from one window to the next.
+    padding : "same", "valid" or int, default "same"
+        "same" for outputs of length ceil(L / stride), "valid" for no zeros, or a number of zeros on both sides.
+    dilation : int, default 1
+        Steps from one cell of the kernel to the next.
+    groups : int, default 1
+        Parts that the channels and the filters are cut into, in order.
 
-    Raises ShapeError when the input is not sequences, the kernel is larger than the padded sequence, or the groups do not
-    divide the channels; ValueError for arguments that are not sizes.
+    Attributes
+    ----------
+    W : array of shape (KW, C / groups, K)
+        The kernel, initialised as standard normal numbers over sqrt(KW * C / groups).
 
+    Raises
+    ------
+    ShapeError
+        When the input is not sequences, the kernel is larger than the padded sequence, or the groups do not divide the channels.
+    ValueError
+        When arguments are not sizes.
+
+    Notes
+    -----
+    Y[n, t, k] = sum over j, c of X[n, t * stride + j * dilation - left, c] * W[j, c, k], with zeros outside the sequence.
+
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Conv1d(Data(shape=(None, 100, 3)), num_filters=8, kernel_size=5, padding="valid").out_dims
     (None, 96, 8)
     """
 
     native = "conv2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -112,14 +177,14 @@ class Conv1d(Layer):
         dims = tuple(in_layer.out_dims)
         if len(dims) != 3 or 0 in dims[1:]:
             raise ShapeError(
-                f"Conv1d needs sequences, shape (N, L, C), but {in_layer!r} hands on shape {format_dims(dims)}; "
+                f"Conv1d needs sequences, shape (N, L, C), but {in_layer!r} returns shape {format_dims(dims)}; "
                 "Reshape(layer, (L, C)) makes sequences of rows"
             )
         num_data, length, self.num_in_channels = dims
         self.num_filters = positive(self, "num_filters", num_filters)
         self.kernel_size = positive(self, "kernel_size", kernel_size)
         self.stride = positive(self, "stride", stride)
-        self.padding = _padding_of_sequences(self, padding)
+        self.padding = padding_of_sequences(self, padding)
         self.dilation = positive(self, "dilation", dilation)
         self.groups = check_groups(self, groups, self.num_in_channels, self.num_filters)
         beside = self.padding if isinstance(self.padding, str) else (0, self.padding)
@@ -134,7 +199,7 @@ class Conv1d(Layer):
         return convolve(x[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; hand back the adjoint of dwnstrm."""
+        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array[:, None], dwnstrm[:, None], self.windows, self.groups)[0]
         return convolve_adjoint(dwnstrm[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
@@ -147,28 +212,49 @@ class Conv1d(Layer):
 class ConvTranspose2d(Layer):
     """The adjoint of a convolution: every entry of the input adds a kernel, times its value, to the output.
 
-    Y[n, y * stride + i * dilation - top, x * stride + j * dilation - left, k] sums X[n, y, x, c] * W[i, j, k, c]; what falls
-    outside the output is lost. X is (N, H, W, C), W is (KH, KW, K, C), Y is (N, H', W', K). It is the adjoint of the `Conv2d`
-    with the same arguments and weights that makes C channels of K: <Conv2d(Y), X> = <Y, ConvTranspose2d(X)>.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    num_filters : int
+        The channels K of the output: Y is (N, H', W', K).
+    kernel_size : int or (int, int)
+        Rows KH and columns KW of the kernel, one number or (height, width).
+    stride : int or (int, int), default 1
+        Steps in the output from one entry of the input to the next.
+    padding : "same", "valid", int or (int, int), default "same"
+        "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) * dilation + 1; a number
+        or (height, width) for so much less on both sides.
+    dilation : int or (int, int), default 1
+        Steps from one cell of the kernel to the next.
 
-    Args:
-        num_filters: the channels K of the output.
-        kernel_size, stride, dilation: a number or (height, width).
-        padding: "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) *
-            dilation + 1; a number or (height, width) for so much less on both sides.
+    Attributes
+    ----------
+    W : array of shape (KH, KW, K, C)
+        The kernel, initialised as standard normal numbers over sqrt(KH * KW * C / (stride height * stride width)).
 
-    W starts as standard normal numbers over sqrt(KH * KW * C / (stride height * stride width)).
-    Source: Zeiler et al., "Deconvolutional networks", 2010.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, or nothing is left of the output.
+    ValueError
+        When arguments are not sizes.
 
-    Raises ShapeError when the input is not images, or nothing is left of the output; ValueError for arguments that are not
-    sizes.
+    Notes
+    -----
+    Y[n, y * stride + i * dilation - top, x * stride + j * dilation - left, k] sums X[n, y, x, c] * W[i, j, k, c]; what falls outside
+    the output is lost. It is the adjoint of the `Conv2d` with the same arguments and weights that makes C channels of K:
+    <Conv2d(Y), X> = <Y, ConvTranspose2d(X)>. Source: Zeiler et al., "Deconvolutional networks", 2010.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> ConvTranspose2d(Data(shape=(None, 14, 14, 32)), num_filters=16, kernel_size=2, stride=2).out_dims
     (None, 28, 28, 16)
     """
 
     native = "conv_transpose2d"
+    fuses = ("bias", "activation")
 
     def __init__(
         self,
@@ -193,7 +279,7 @@ class ConvTranspose2d(Layer):
         self.W = standard_normal(*self.kernel_size, self.num_filters, self.num_in_channels) / sqrt(num_summed)
 
     def compute(self, x: Array) -> Array:
-        """What a convolution hands back for its image."""
+        """The input gradient of a convolution."""
         return convolve_adjoint(x, self.W, self.windows)
 
     def pull_back(self, dwnstrm: Array) -> Array:
@@ -255,24 +341,3 @@ def together(parts: Array) -> Array:
     """Put the parts side by side again: (groups, rows, C / groups) to (rows, C)."""
     groups, rows, size = parts.shape
     return parts.swapaxes(0, 1).reshape(rows, groups * size)
-
-
-def _padding_of_sequences(layer: Layer, padding: Any) -> str | int:
-    if isinstance(padding, (tuple, list)):
-        raise ValueError(f"{type(layer).__name__}: padding must be one number for sequences, but is {padding!r}")
-    checked = padding_argument(layer, padding)
-    return checked if isinstance(checked, str) else checked[0]
-
-
-def check_groups(layer: Layer, groups: Any, channels: int, num_filters: int) -> int:
-    """Return the number of groups, or say what it does not divide."""
-    groups = positive(layer, "groups", groups)
-    if channels % groups:
-        raise ShapeError(
-            f"{type(layer).__name__}: groups = {groups} must divide the {channels} channels that {layer.in_layer!r} hands on"
-        )
-    if num_filters % groups:
-        raise ValueError(
-            f"{type(layer).__name__}: groups = {groups} must divide num_filters, but that is {num_filters}"
-        )
-    return groups

@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
-from numbers import Real
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.arguments import (
+    Array,
+    ShapeError,
+    data_array,
+    data_dims,
+    finite,
+    floating,
+    format_dims,
+    num_channels,
+    positive,
+    rows_of_features,
+)
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
 
 
 class Data(Layer):
-    """Hold the array that enters a network and hand it on.
+    """The array that enters a network.
 
-    Args:
-        data: array with the examples along its first axis.
-        shape: for a network that gets its data later: the shape of what will come, with None for the batch, as
-            in `Data(shape=(None, 784))`.
+    Parameters
+    ----------
+    data : array, optional
+        An array with the examples along its first axis.
+    shape : sequence of int or None, optional
+        Instead of `data`, for a network that gets its data later: the shape of what will come, with None for the batch, as in
+        `Data(shape=(None, 784))`.
 
-    Raises ShapeError when data of another shape than before is set (the batch may change), TypeError when the
-    entries are not numbers.
+    Attributes
+    ----------
+    data : array or None
+        The array; `set_data` replaces it.
 
+    Raises
+    ------
+    ShapeError
+        When data of another shape than before is set (the batch size may change).
+    TypeError
+        When the entries are not numbers, or neither or both of the arguments are given.
+
+    Examples
+    --------
     >>> Data([[1.0, 2.0]]).forward()
     array([[1., 2.]])
     """
 
     native = "data"
+    is_view = True
 
     def __init__(self, data: Any = None, *, shape: Sequence[int | None] | None = None) -> None:
         super().__init__()
@@ -36,14 +62,27 @@ class Data(Layer):
             raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
         self.data: Any = None
         if shape is not None:
-            self.out_dims = _check_dims(shape)
+            self.out_dims = data_dims(shape)
         else:
-            self.data = _check_array(data)
+            self.data = data_array(data)
             self.out_dims = self.data.shape
 
     def set_data(self, data: Any) -> None:
-        """Use this array from now on; only the size of the batch may differ from the array before."""
-        array = _check_array(data)
+        """Use another array from now on.
+
+        Parameters
+        ----------
+        data : array
+            In the shape of the array before; only the batch size may differ.
+
+        Raises
+        ------
+        ShapeError
+            When another size differs.
+        TypeError
+            When the entries are not numbers.
+        """
+        array = data_array(data)
         if array.shape[1:] != tuple(self.out_dims[1:]):
             raise ShapeError(
                 f"Data: expected an array of shape {format_dims((None, *self.out_dims[1:]))}, but got {array.shape}"
@@ -70,36 +109,37 @@ class Data(Layer):
         return f"Data(shape={format_dims((None, *self.out_dims[1:]))})"
 
 
-def _check_dims(shape: Sequence[int | None]) -> tuple[int | None, ...]:
-    dims = tuple(shape)
-    if not dims or any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 0 for d in dims[1:]):
-        raise ShapeError(f"Data: shape must be (None, size, ...) with sizes that are not negative, but is {shape!r}")
-    return (dims[0], *(int(d) for d in dims[1:] if d is not None))
-
-
-def _check_array(data: Any) -> Array:
-    array = np.asarray(data)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"Data: entries must be numbers, but the array has dtype {array.dtype}")
-    if array.ndim == 0:
-        raise ShapeError("Data: expected an array with the examples along its first axis, but got a single number")
-    return array
-
-
 class Rescale(Layer):
     """Multiply by a number and add another, both fixed: Y = scale * X + shift.
 
-    This is how the pixels of images become small numbers: `Rescale(Data(uint8 images), 1 / 255)`. Whole numbers become
-    floating-point ones (float32 for those of up to 16 bits). In `fit` and `predict` they come in the dtype of the network.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    scale : float
+        The factor.
+    shift : float, default 0.0
+        What is added.
 
-    Raises ValueError when scale or shift is not a finite number.
+    Raises
+    ------
+    ValueError
+        When scale or shift is not a finite number.
 
+    Notes
+    -----
+    This is how the pixels of images become small numbers: `Rescale(Data(uint8 images), 1 / 255)`. Integers become floating-point
+    numbers (float32 for those of up to 16 bits). In `fit` and `predict` they come in the dtype of the network.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> Rescale(Data(np.array([[0, 255]], dtype=np.uint8)), scale=1 / 255).forward()
     array([[0., 1.]], dtype=float32)
     """
 
     native = "rescale"
+    native_attributes = ("scale", "shift")
 
     def __init__(self, in_layer: Any, scale: float, shift: float = 0.0) -> None:
         super().__init__(in_layer)
@@ -118,11 +158,33 @@ class Rescale(Layer):
 class Linear(Layer):
     """Multiply every row by a matrix: Y = X W.
 
-    X is (N, D), W is (D, K), Y is (N, K). W starts as standard normal numbers over sqrt(D), so that a row keeps
-    its variance.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    num_out_features : int
+        The number K of outputs.
 
-    Raises ShapeError when the input is not one row of features per example.
+    Attributes
+    ----------
+    W : array of shape (D, K)
+        The weights. They are initialised as standard normal numbers over sqrt(D), so that a row keeps its variance.
+    G : array of shape (D, K)
+        X^T dwnstrm, the gradient with respect to `W`.
 
+    Raises
+    ------
+    ShapeError
+        When the input is not one row of features per example.
+    ValueError
+        When num_out_features is not a positive integer.
+
+    Notes
+    -----
+    X is (N, D), Y is (N, K); the gradient with respect to X is dwnstrm W^T.
+
+    Examples
+    --------
     >>> layer = Linear(Data([[1.0, 2.0]]), num_out_features=1)
     >>> layer.W = [[10.0], [1.0]]
     >>> layer.forward()
@@ -130,10 +192,11 @@ class Linear(Layer):
     """
 
     native = "linear"
+    fuses = ("bias", "activation")
 
     def __init__(self, in_layer: Any, num_out_features: int) -> None:
         super().__init__(in_layer)
-        num_data, num_in_features = self.rows_of_features(in_layer)
+        num_data, num_in_features = rows_of_features(self, in_layer)
         self.num_out_features = positive(self, "num_out_features", num_out_features)
         self.out_dims = (num_data, self.num_out_features)
         self.W = standard_normal(num_in_features, self.num_out_features) / sqrt(max(num_in_features, 1))
@@ -143,7 +206,7 @@ class Linear(Layer):
         return x @ self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G = X^T dwnstrm; hand back dwnstrm W^T."""
+        """G = X^T dwnstrm; the input gradient is dwnstrm W^T."""
         self.G = self.in_array.T @ dwnstrm
         return dwnstrm @ self.W.T
 
@@ -151,21 +214,37 @@ class Linear(Layer):
 class Bias(Layer):
     """Add a trainable row to every row: Y = X + W.
 
-    X and Y are (N, ..., D), W is (1, D) and starts as standard normal numbers.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+
+    Attributes
+    ----------
+    W : array of shape (1, D)
+        The row, initialised as standard normal numbers.
+    G : array of shape (1, D)
+        The sum of dwnstrm over all axes but the last.
+
+    Raises
+    ------
+    ShapeError
+        When the input has no axis of features.
     """
 
     native = "bias"
+    fused_as = "bias"
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
-        self.W = standard_normal(1, self.num_channels(in_layer))
+        self.W = standard_normal(1, num_channels(self, in_layer))
 
     def compute(self, x: Array) -> Array:
         """Y = X + W."""
         return x + self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is the sum of dwnstrm over all axes but the last; hand back dwnstrm."""
+        """G is the sum of dwnstrm over all axes but the last; the input gradient is dwnstrm."""
         self.G = sum_to_row(dwnstrm)
         return dwnstrm
 
@@ -173,21 +252,37 @@ class Bias(Layer):
 class Scale(Layer):
     """Multiply every feature by a trainable number: Y = X * W.
 
-    X and Y are (N, ..., D), W is (1, D) and starts as ones.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+
+    Attributes
+    ----------
+    W : array of shape (1, D)
+        The factors, initialised as ones.
+    G : array of shape (1, D)
+        The sum of X * dwnstrm over all axes but the last.
+
+    Raises
+    ------
+    ShapeError
+        When the input has no axis of features.
     """
 
     native = "scale"
+    fused_as = "scale"
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
-        self.W = np.ones((1, self.num_channels(in_layer)))
+        self.W = np.ones((1, num_channels(self, in_layer)))
 
     def compute(self, x: Array) -> Array:
         """Y = X * W."""
         return x * self.W
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is the sum of X * dwnstrm over all axes but the last; hand back dwnstrm * W."""
+        """G is the sum of X * dwnstrm over all axes but the last; the input gradient is dwnstrm * W."""
         self.G = sum_to_row(self.in_array * dwnstrm)
         return dwnstrm * self.W
 
@@ -195,22 +290,3 @@ class Scale(Layer):
 def sum_to_row(array: Array) -> Array:
     """Sum over all axes but the last; the result is (1, D)."""
     return array.sum(axis=tuple(range(array.ndim - 1))).reshape(1, -1)
-
-
-def positive(layer: Layer, argument: str, value: Any) -> int:
-    """Return a constructor's argument as an int, or say that it must be a positive one."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{type(layer).__name__}: {argument} must be a positive integer, but is {value!r}")
-    return int(value)
-
-
-def finite(layer: Layer, argument: str, value: Any) -> float:
-    """Return a constructor's argument as a float, or say that it must be a finite number."""
-    if not isinstance(value, Real) or not isfinite(value):
-        raise ValueError(f"{type(layer).__name__}: {argument} must be a finite number, but is {value!r}")
-    return float(value)
-
-
-def floating(array: Array) -> Array:
-    """Return whole numbers as floating-point ones, float32 where that holds them; others as they are."""
-    return array if array.dtype.kind == "f" else array.astype(np.result_type(array, np.float32))

@@ -7,28 +7,50 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.arguments import Array, num_channels
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import draw_seed, random_words
 
 
 class Dropout(Layer):
-    """While training, set each entry to 0 with probability `rate` and divide the others by 1 - rate; else do nothing.
+    """In training, set each entry to 0 with probability `rate` and divide the others by 1 - rate; else do nothing.
 
-    With `channelwise` whole channels of an example (the last axis) are dropped or kept, as suits images, where neighbouring
-    pixels know of each other. Every forward pass in training has a mask of its own, fixed by `seed`, `place` and the number of
-    the pass, `step`; `fit` sets all three. `rate` is at least 0 and below 1.
-    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; of channels: Tompson et
-    al., "Efficient object localization using convolutional networks", 2015.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    rate : float, default 0.5
+        The probability of a zero, at least 0 and below 1.
+    channelwise : bool, default False
+        Whether whole channels of an example (the last axis) are dropped or not, as suits images, where neighbouring pixels are
+        correlated.
 
-    Raises ValueError for another rate, ShapeError when there are no channels.
+    Attributes
+    ----------
+    seed, place, step : int
+        The key, the RNG stream and its counter: every forward pass in training has a mask of its own. `fit` sets all three.
+
+    Raises
+    ------
+    ValueError
+        When rate is out of range.
+    ShapeError
+        When `channelwise` is True and there are no channels.
+
+    Notes
+    -----
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; of channels: Tompson et al.,
+    "Efficient object localization using convolutional networks", 2015.
     """
 
     native = "dropout"
+    native_attributes = ("rate", "channelwise")
+    identity_in_prediction = True
 
     def __init__(self, in_layer: Any, rate: float = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
         if channelwise:
-            self.num_channels(in_layer)
+            num_channels(self, in_layer)
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {rate!r}")
         self.rate = float(rate)
@@ -50,5 +72,5 @@ class Dropout(Layer):
         shape = (len(x), *(1 for _ in x.shape[1:-1]), x.shape[-1]) if self.channelwise else x.shape
         words = random_words(self.seed, self.place, self.step, prod(shape)).reshape(shape)
         self.step += 1
-        kept = words >= round(self.rate * 2**32)
-        return kept.astype(x.dtype) / x.dtype.type(1 - self.rate)
+        survives = words >= round(self.rate * 2**32)
+        return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)

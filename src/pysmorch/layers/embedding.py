@@ -6,18 +6,34 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, positive
+from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
 
 
 class Embedding(Layer):
     """Look up a row of W for every entry: Y[i, ...] = W[X[i, ...]].
 
-    X is (N,) or (N, T) with whole numbers from 0 to num_entries - 1 (of an integer or a floating type), W is
-    (num_entries, K), Y is (N, K) or (N, T, K). W starts as standard normal numbers. The input gets no gradient.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N,) or (N, T), with indices from 0 to num_entries - 1 (of an integer or a floating type).
+    num_entries : int
+        The number of rows of `W`.
+    num_out_features : int
+        The length K of a row: Y is (N, K) or (N, T, K).
 
-    Raises ValueError, with the place, for an entry that is out of range or not a whole number.
+    Attributes
+    ----------
+    W : array of shape (num_entries, K)
+        The rows, initialised as standard normal numbers.
+    G : array of shape (num_entries, K)
+        Row k is the sum of dwnstrm over all entries that are k; the input gets no gradient.
+
+    Raises
+    ------
+    ValueError
+        When a size is not a positive integer; in a pass, with the position, for an entry that is out of range or not an integer.
     """
 
     native = "embedding"
@@ -45,9 +61,9 @@ class Embedding(Layer):
         # Compared as they are, before the conversion: a NaN or a huge number would convert to anything.
         wrong = ~((x >= 0) & (x < self.num_entries) & (x == np.floor(x)))
         if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            index = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
                 f"{self!r}: entries must be whole numbers from 0 to {self.num_entries - 1}, "
-                f"but entry {list(place)} of the batch is {x[place]}"
+                f"but entry {list(index)} of the batch is {x[index]}"
             )
         return x.astype(np.intp)

@@ -6,16 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
+from pysmorch.layers.arguments import Array, ShapeError, format_dims, num_channels, same_shapes, two_or_more
+from pysmorch.layers.base import Layer
 
 
 class Add(Layer):
     """The sum of two or more inputs of the same shape, as in a residual block: `Add(x, block(x))`.
 
-    Raises ShapeError when the shapes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers of the same shape; a layer may appear several times.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ.
+    TypeError
+        When there are fewer than two layers.
+
+    Notes
+    -----
+    The gradient with respect to every input is dwnstrm.
     """
 
     native = "add"
+    fused_as = "sum"
 
     def __init__(self, *in_layers: Any) -> None:
         super().__init__(*in_layers)
@@ -33,7 +49,21 @@ class Add(Layer):
 class Multiply(Layer):
     """The product of two or more inputs of the same shape, entry by entry, as in a gate.
 
-    Raises ShapeError when the shapes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers of the same shape; a layer may appear several times.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ.
+    TypeError
+        When there are fewer than two layers.
+
+    Notes
+    -----
+    The gradient with respect to an input is dwnstrm times the product of the others.
     """
 
     native = "multiply"
@@ -55,7 +85,17 @@ class Multiply(Layer):
 class Concat(Layer):
     """The inputs side by side along the last axis: shapes (N, ..., D1), (N, ..., D2) give (N, ..., D1 + D2).
 
-    Raises ShapeError when the other axes differ.
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers; their shapes may differ in the last axis only.
+
+    Raises
+    ------
+    ShapeError
+        When the other axes differ.
+    TypeError
+        When there are fewer than two layers.
     """
 
     native = "concat"
@@ -68,7 +108,7 @@ class Concat(Layer):
                 "Concat: inputs may differ in their last axis only, but have shapes "
                 + ", ".join(format_dims(d) for d in all_dims)
             )
-        self.sizes = [int(self.num_channels(layer)) for layer in in_layers]
+        self.sizes = [int(num_channels(self, layer)) for layer in in_layers]
         self.out_dims = (*all_dims[0][:-1], sum(self.sizes))
 
     def compute(self, *inputs: Array) -> Array:
@@ -78,23 +118,6 @@ class Concat(Layer):
     def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
         """Every input gets its part."""
         return tuple(np.split(dwnstrm, np.cumsum(self.sizes)[:-1], axis=-1))
-
-
-def two_or_more(layer: Layer) -> tuple[Any, ...]:
-    """Return the layers that feed this one, or say that two are needed."""
-    if len(layer.in_layers) < 2:
-        raise TypeError(f"{type(layer).__name__} needs at least two layers, but got {len(layer.in_layers)}")
-    return layer.in_layers
-
-
-def same_shapes(layer: Layer) -> None:
-    """Say which shapes differ, if any do; the batch is compared when the data are there."""
-    all_dims = [tuple(feeder.out_dims) for feeder in two_or_more(layer)]
-    if any(dims[1:] != all_dims[0][1:] for dims in all_dims):
-        raise ShapeError(
-            f"{type(layer).__name__}: inputs must have one shape, but have "
-            + ", ".join(format_dims(d) for d in all_dims)
-        )
 
 
 def _product(arrays: tuple[Array, ...]) -> Array:

@@ -7,28 +7,50 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError
-from pysmorch.layers.dense import positive
+from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
+from pysmorch.layers.base import Layer
 
 
 class Normalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every feature, over the batch.
 
-    X and Y are (N, ..., D); mean and variance (divided by the count) are over all axes but the last. While training
-    they are those of the batch, and running ones are kept: running = (1 - momentum) * running + momentum * batch, with
-    the unbiased variance; a batch of one row has no variance and leaves the running one alone. In prediction
-    the running ones are used. Batch normalisation is `Bias(Scale(Normalize(x)))`.
-    Source: Ioffe and Szegedy, "Batch normalization", 2015.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    momentum : float, default 0.1
+        The weight of a batch in the running statistics, from 0 to 1.
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ValueError when momentum is not in 0..1 or epsilon is not positive.
+    Attributes
+    ----------
+    running_mean, running_var : array of shape (D,)
+        The statistics for prediction, in float64.
+
+    Raises
+    ------
+    ValueError
+        When momentum is not from 0 to 1, or epsilon is not positive.
+    ShapeError
+        When the input has no axis of features.
+
+    Notes
+    -----
+    Mean and variance (divided by the count) are over all axes but the last. In training they are those of the batch, and the running
+    ones follow: running = (1 - momentum) * running + momentum * batch, with the unbiased variance; a batch of one row has no variance
+    and leaves the running one alone. In prediction the running ones are used. Batch normalisation is `Bias(Scale(Normalize(x)))`.
+    Source: Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
     native = "normalize"
+    native_attributes = ("momentum", "epsilon")
+    fuses = ("scale", "bias", "sum", "activation")
     state_names = ("running_mean", "running_var")
 
     def __init__(self, in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        num_features = self.num_channels(in_layer)
+        num_features = num_channels(self, in_layer)
         if not 0 <= momentum <= 1:
             raise ValueError(f"Normalize: momentum must be from 0 to 1, but is {momentum!r}")
         self.momentum = float(momentum)
@@ -68,17 +90,31 @@ class Normalize(Layer):
 class LayerNormalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every example, over its features (the last axis).
 
-    X and Y are (N, ..., D); the variance is divided by D. Training and prediction are the same.
-    Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ValueError when epsilon is not positive.
+    Raises
+    ------
+    ValueError
+        When epsilon is not positive.
+    ShapeError
+        When the input has no axis of features.
+
+    Notes
+    -----
+    The variance is divided by D. Training and prediction are the same. Source: Ba, Kiros and Hinton, "Layer normalization", 2016.
     """
 
     native = "layer_normalize"
+    native_attributes = ("epsilon",)
 
     def __init__(self, in_layer: Any, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        self.num_channels(in_layer)
+        num_channels(self, in_layer)
         self.epsilon = positive_epsilon(self, epsilon)
 
     def compute(self, x: Array) -> Array:
@@ -96,25 +132,41 @@ class LayerNormalize(Layer):
 
 
 class GroupNormalize(Layer):
-    """Y = (X - mean) / sqrt(variance + epsilon) for every example and group of channels, over all its places.
+    """Y = (X - mean) / sqrt(variance + epsilon) for every example and group of channels, over all its positions.
 
-    X and Y are (N, ..., C); the channels are cut into `num_groups` equal parts, in order, and the variance is divided by the
-    count. Training and prediction are the same, and the size of the batch plays no part.
-    Source: Wu and He, "Group normalization", 2018.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., C).
+    num_groups : int
+        The number of equal parts that the channels are cut into, in order.
+    epsilon : float, default 1e-5
+        Added to the variance, so that its square root is never 0.
 
-    Raises ShapeError when the groups do not divide the channels, ValueError when epsilon is not positive.
+    Raises
+    ------
+    ShapeError
+        When the groups do not divide the channels.
+    ValueError
+        When epsilon or num_groups is not positive.
+
+    Notes
+    -----
+    The variance is divided by the count. Training and prediction are the same, and the batch size plays no part. Source: Wu and He,
+    "Group normalization", 2018.
     """
 
     native = "group_normalize"
+    native_attributes = ("num_groups", "epsilon")
 
     def __init__(self, in_layer: Any, num_groups: int, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
-        num_channels = self.num_channels(in_layer)
+        channels = num_channels(self, in_layer)
         self.num_groups = positive(self, "num_groups", num_groups)
-        if num_channels % self.num_groups:
+        if channels % self.num_groups:
             raise ShapeError(
-                f"GroupNormalize: num_groups = {self.num_groups} must divide the {num_channels} channels that "
-                f"{in_layer!r} hands on"
+                f"GroupNormalize: num_groups = {self.num_groups} must divide the {channels} channels that "
+                f"{in_layer!r} returns"
             )
         self.epsilon = positive_epsilon(self, epsilon)
 
@@ -133,13 +185,6 @@ class GroupNormalize(Layer):
         return (self.inverse_std * (d - d.mean((1, 3), keepdims=True) - y * along_y)).reshape(dwnstrm.shape)
 
     def _by_group(self, array: Array) -> Array:
-        """(N, ..., C) as (N, places, groups, channels of a group)."""
-        num_data, *places, channels = array.shape
-        return array.reshape(num_data, prod(places), self.num_groups, channels // self.num_groups)
-
-
-def positive_epsilon(layer: Layer, epsilon: float) -> float:
-    """Return epsilon, or say that it must be positive."""
-    if not epsilon > 0:
-        raise ValueError(f"{type(layer).__name__}: epsilon must be positive, but is {epsilon!r}")
-    return float(epsilon)
+        """(N, ..., C) as (N, positions, groups, channels of a group)."""
+        num_data, *positions, channels = array.shape
+        return array.reshape(num_data, prod(positions), self.num_groups, channels // self.num_groups)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.dense import floating
-from pysmorch.layers.windows import Padding, Pair, image_dims, padding_argument, pair, slide
+from pysmorch.layers.arguments import Array, Padding, Pair, floating, image_dims, padding_argument, pair
+from pysmorch.layers.base import Layer
+from pysmorch.layers.windows import slide
 
 
 class _Pool2d(Layer):
@@ -39,19 +39,33 @@ class _Pool2d(Layer):
 class MaxPool2d(_Pool2d):
     """The largest entry of every window, channel by channel.
 
-    X is (N, H, W, C), Y is (N, H', W', C). The gradient goes to the cell of the maximum; where several cells are equal, the
-    first of them, row by row, gets all of it. Cells outside the image are never the maximum.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
+    size : int or (int, int), default 2
+        Rows and columns of a window, one number or (height, width).
+    stride : int, (int, int) or None, default None
+        Steps from one window to the next; None for the size, so that windows lie side by side.
+    padding : "same", "valid", int or (int, int), default "valid"
+        "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
+        (height, width), fewer than the window has.
 
-    Args:
-        size: rows and columns of a window, a number or (height, width).
-        stride: steps from window to window; None for the size, so that windows lie side by side.
-        padding: "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both
-            sides, a number or (height, width), fewer than the window has.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, or smaller than the window.
+    ValueError
+        When arguments are not sizes.
 
-    Source: Ranzato, Huang, Boureau and LeCun, "Unsupervised learning of invariant feature hierarchies", 2007.
+    Notes
+    -----
+    The gradient goes to the cell of the maximum; where several cells are equal, the first of them, row by row, gets all of it. Cells
+    outside the image are never the maximum. Source: Ranzato, Huang, Boureau and LeCun, "Unsupervised learning of invariant feature
+    hierarchies", 2007.
 
-    Raises ShapeError when the input is not images, or smaller than the window; ValueError for arguments that are not sizes.
-
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> MaxPool2d(Data(shape=(None, 28, 28, 32))).out_dims
     (None, 14, 14, 32)
@@ -79,18 +93,29 @@ class MaxPool2d(_Pool2d):
 class AvgPool2d(_Pool2d):
     """The mean of every window, channel by channel.
 
-    X is (N, H, W, C), Y is (N, H', W', C). Cells outside the image do not count: a window at the border is the mean of those
-    that lie on the image.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
+    size : int or (int, int), default 2
+        Rows and columns of a window, one number or (height, width).
+    stride : int, (int, int) or None, default None
+        Steps from one window to the next; None for the size, so that windows lie side by side.
+    padding : "same", "valid", int or (int, int), default "valid"
+        "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
+        (height, width), fewer than the window has.
 
-    Args:
-        size: rows and columns of a window, a number or (height, width).
-        stride: steps from window to window; None for the size, so that windows lie side by side.
-        padding: "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both
-            sides, a number or (height, width), fewer than the window has.
+    Raises
+    ------
+    ShapeError
+        When the input is not images, or smaller than the window.
+    ValueError
+        When arguments are not sizes.
 
-    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
-
-    Raises ShapeError when the input is not images, or smaller than the window; ValueError for arguments that are not sizes.
+    Notes
+    -----
+    Cells outside the image do not count: a window at the border is the mean of those that lie on the image. Source: LeCun et al.,
+    "Gradient-based learning applied to document recognition", 1998.
     """
 
     native = "avg_pool2d"
@@ -118,9 +143,19 @@ class AvgPool2d(_Pool2d):
 class GlobalAvgPool2d(Layer):
     """The mean of every channel over the whole image: (N, H, W, C) becomes (N, C).
 
-    Source: Lin, Chen and Yan, "Network in network", 2013.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
 
-    Raises ShapeError when the input is not images.
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+
+    Notes
+    -----
+    Source: Lin, Chen and Yan, "Network in network", 2013.
     """
 
     native = "global_avg_pool2d"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHUFFLE = 0
-"""The place of shuffling among the streams of one seed; layers have the places from 1."""
+"""The RNG stream of shuffling; layers have the streams from 1 on."""
 
 _source: ContextVar[Any] = ContextVar("source of initial weights", default=None)
 
@@ -32,6 +32,18 @@ def draw_seed() -> int:
 def weights_from(seed: int) -> Iterator[None]:
     """Inside this context the initial weights of new layers come from `seed`, and NumPy's global state is left alone.
 
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+
+    Raises
+    ------
+    ValueError
+        When seed is not such an integer.
+
+    Examples
+    --------
     >>> from pysmorch import Data, Linear
     >>> with weights_from(7):
     ...     a = Linear(Data(shape=(None, 3)), 2)
@@ -62,12 +74,31 @@ def check_seed(seed: Any) -> int:
 
 
 def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uint32]:
-    """Return `count` uniform 32-bit words that depend on nothing but their seed, place, step and position.
+    """Return `count` uniform 32-bit words that depend on their key (seed), stream (place), step and position alone.
 
-    The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Word i
-    is entry i % 4 of the block whose counter is (i // 4, place, step) and whose key is the seed, so that any part of
-    the numbers can be made without the rest.
+    Parameters
+    ----------
+    seed : int
+        The key, from 0 to 2**64 - 1.
+    place : int
+        The RNG stream: that of a layer is its number in the graph, from 1 on.
+    step : int
+        The number of the pass.
+    count : int
+        How many words.
 
+    Returns
+    -------
+    array of uint32
+
+    Notes
+    -----
+    The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Word i is entry i % 4 of
+    the block whose counter is (i // 4, place, step) and whose key is the seed, so that any part of the numbers can be made without the
+    rest.
+
+    Examples
+    --------
     >>> [hex(w) for w in random_words(0, 0, 0, 4)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
@@ -89,9 +120,24 @@ def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uin
 
 
 def permutation(seed: int, step: int, count: int) -> NDArray[np.int64]:
-    """Return the numbers 0 to count - 1 in an order that depends on seed and step alone.
+    """Return the indices 0 to count - 1 in an order that depends on seed and step alone.
 
-    Every number gets a random 32-bit key; they are sorted by their keys, and by themselves where those are the same.
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+    step : int
+        The number of the epoch.
+    count : int
+        How many indices.
+
+    Returns
+    -------
+    array of int64
+
+    Notes
+    -----
+    Every index gets a random 32-bit key; they are sorted by their keys, and by themselves where those are the same.
     """
     keys = random_words(seed, SHUFFLE, step, count).astype(np.uint64) << np.uint64(32)
     keys |= np.arange(count, dtype=np.uint64)

@@ -8,24 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
-from pysmorch.layers.windows import Pair, image_dims, pair
+from pysmorch.layers.arguments import Array, Pair, ShapeError, format_dims, image_dims, pair
+from pysmorch.layers.base import Layer
 
 
 class Reshape(Layer):
     """Give every example another shape with the same number of entries, in C order; the batch stays.
 
-    Args:
-        shape: the shape of one example, without the batch; one entry may be -1 and is then worked out.
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    shape : sequence of int
+        The shape of one example, without the batch; one entry may be -1 and is then worked out.
 
-    Raises ShapeError when the number of entries differs.
+    Raises
+    ------
+    ShapeError
+        When the number of entries differs.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Reshape(Data(shape=(None, 784)), (28, -1)).out_dims
     (None, 28, 28)
     """
 
     native = "reshape"
+    is_view = True
 
     def __init__(self, in_layer: Any, shape: Sequence[int]) -> None:
         super().__init__(in_layer)
@@ -43,9 +53,16 @@ class Reshape(Layer):
 
 
 class Flatten(Layer):
-    """Make one row of features of every example: (N, H, W, C) becomes (N, H * W * C), in C order."""
+    """Make one row of features of every example: (N, H, W, C) becomes (N, H * W * C), in C order.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape.
+    """
 
     native = "reshape"
+    is_view = True
 
     def __init__(self, in_layer: Any) -> None:
         super().__init__(in_layer)
@@ -65,10 +82,22 @@ class Flatten(Layer):
 class Upsample2d(Layer):
     """Repeat every pixel, the nearest-neighbour way of making an image larger: Y[y, x] = X[y // fh, x // fw].
 
-    X is (N, H, W, C), Y is (N, H * fh, W * fw, C). `factor` is a number or (height, width).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    factor : int or (int, int), default 2
+        How often rows and columns are repeated, one number or (height, width): Y is (N, H * fh, W * fw, C).
 
-    Raises ShapeError when the input is not images, ValueError for a factor that is not a positive integer.
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+    ValueError
+        When factor is not made of positive integers.
 
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Upsample2d(Data(shape=(None, 7, 7, 64))).out_dims
     (None, 14, 14, 64)
@@ -101,13 +130,23 @@ class Upsample2d(Layer):
 class Pad2d(Layer):
     """Put zeros around images.
 
-    X is (N, H, W, C), Y is (N, top + H + bottom, left + W + right, C).
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, images of shape (N, H, W, C).
+    padding : int, (int, int) or ((int, int), (int, int))
+        ((top, bottom), (left, right)); or (height, width), or one number, for the same on both sides. Y is
+        (N, top + H + bottom, left + W + right, C).
 
-    Args:
-        padding: ((top, bottom), (left, right)); or (height, width), or one number, for the same on both sides.
+    Raises
+    ------
+    ShapeError
+        When the input is not images.
+    ValueError
+        When padding is not of such a form.
 
-    Raises ShapeError when the input is not images, ValueError for a padding that is not of such a form.
-
+    Examples
+    --------
     >>> from pysmorch import Data
     >>> Pad2d(Data(shape=(None, 28, 28, 1)), ((0, 1), (2, 2))).out_dims
     (None, 29, 32, 1)
@@ -157,7 +196,7 @@ def _fill_in(num_entries: int, shape: tuple[int, ...], in_layer: Any) -> tuple[i
         shape = tuple(num_entries // known if s == -1 else s for s in shape)
     if any(s < 0 for s in shape) or prod(shape) != num_entries:
         raise ShapeError(
-            f"Reshape: cannot make examples of shape {shape} from {in_layer!r}, which hands on "
+            f"Reshape: cannot make examples of shape {shape} from {in_layer!r}, which returns "
             f"{format_dims(in_layer.out_dims)} with {num_entries} entries per example"
         )
     return tuple(np.int64(s).item() for s in shape)

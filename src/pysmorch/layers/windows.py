@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, ShapeError, format_dims
-
-Pair = tuple[int, int]
-"""A height and a width."""
+from pysmorch.layers.arguments import Array, Padding, Pair, ShapeError, as_pair, border
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All places of a window on an image, which is padded for them.
+    """All positions of a window on an image, which is padded for them.
 
-    Attributes:
-        image: height and width of the image.
-        size: rows and columns of the window.
-        stride: steps from one window to the next.
-        dilation: steps from one cell of a window to the next.
-        before, after: cells added above and to the left, below and to the right.
-        out: how many windows there are below and beside each other.
+    Parameters
+    ----------
+    image : (int, int)
+        Height and width of the image.
+    size : (int, int)
+        Rows and columns of the window.
+    stride : (int, int)
+        Steps from one window to the next.
+    dilation : (int, int)
+        Steps from one cell of a window to the next.
+    before, after : (int, int)
+        Cells added above and to the left, below and to the right.
+    out : (int, int)
+        How many windows there are below and beside each other.
     """
 
     image: Pair
@@ -83,19 +87,35 @@ class Windows:
         }
 
 
-Padding = str | int | Sequence[int]
+def slide(layer: Any, image: Pair, size: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Windows:
+    """Return the windows for an image.
 
+    Parameters
+    ----------
+    layer : Layer
+        For messages.
+    image, size, stride, dilation : (int, int)
+        As in `Windows`.
+    padding : "same", "valid", int or (int, int)
+        As in `Conv2d`.
 
-def slide(layer: Layer, image: Pair, size: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Windows:
-    """Return the windows for an image, or say that none fits."""
+    Returns
+    -------
+    Windows
+
+    Raises
+    ------
+    ShapeError
+        When no window fits on the image.
+    """
     covered = covers(size, dilation)
     if padding == "same":
-        out = _pair(-(-h // s) for h, s in zip(image, stride, strict=True))
+        out = as_pair(-(-h // s) for h, s in zip(image, stride, strict=True))
         total = [
             max((count - 1) * step + cells - length, 0)
             for count, step, cells, length in zip(out, stride, covered, image, strict=True)
         ]
-        before, after = _pair(t // 2 for t in total), _pair(t - t // 2 for t in total)
+        before, after = as_pair(t // 2 for t in total), as_pair(t - t // 2 for t in total)
     else:
         before = after = border(layer, padding)
         padded = [length + 2 * p for length, p in zip(image, before, strict=True)]
@@ -105,66 +125,10 @@ def slide(layer: Layer, image: Pair, size: Pair, stride: Pair, dilation: Pair, p
                 f"{layer.in_layer!r} have {padded[0]} x {padded[1]} with their padding; use smaller windows, "
                 "more padding, or larger images"
             )
-        out = _pair((length - c) // s + 1 for length, c, s in zip(padded, covered, stride, strict=True))
+        out = as_pair((length - c) // s + 1 for length, c, s in zip(padded, covered, stride, strict=True))
     return Windows(image, size, stride, dilation, before, after, out)
 
 
 def covers(size: Pair, dilation: Pair) -> Pair:
     """Return how many rows and columns lie under a window, those between its cells included."""
-    return _pair((n - 1) * d + 1 for n, d in zip(size, dilation, strict=True))
-
-
-def image_dims(layer: Layer) -> tuple[int | None, int, int, int]:
-    """Return (N, H, W, C) of what feeds a layer, which must be images."""
-    dims = tuple(layer.in_layer.out_dims)
-    if len(dims) != 4:
-        advice = "Reshape(layer, (H, W, C)) makes images of rows"
-        if len(dims) == 3:
-            advice = f"Reshape(layer, {(*dims[1:], 1)}) makes images with one channel"
-        raise ShapeError(
-            f"{type(layer).__name__} needs images, shape (N, H, W, C), but {layer.in_layer!r} hands on shape "
-            f"{format_dims(dims)}; {advice}"
-        )
-    if 0 in dims[1:]:
-        raise ShapeError(
-            f"{type(layer).__name__} needs images with at least one pixel and one channel, but {layer.in_layer!r} "
-            f"hands on shape {format_dims(dims)}"
-        )
-    return dims
-
-
-def pair(layer: Layer, argument: str, value: Any, least: int = 1) -> Pair:
-    """Return a constructor's argument, a number or (height, width), as two ints that are not below `least`."""
-    values = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or not all(_is_whole(v) and v >= least for v in values):
-        kind = "a positive integer" if least == 1 else f"an integer from {least}"
-        raise ValueError(
-            f"{type(layer).__name__}: {argument} must be {kind} or two of them, (height, width), but is {value!r}"
-        )
-    return int(values[0]), int(values[1])
-
-
-def padding_argument(layer: Layer, padding: Any) -> str | Pair:
-    """Return the argument `padding` as "same", "valid" or (height, width)."""
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ValueError(
-                f'{type(layer).__name__}: padding must be "same", "valid", a number of cells or (height, width), '
-                f"but is {padding!r}"
-            )
-        return padding
-    return pair(layer, "padding", padding, least=0)
-
-
-def border(layer: Layer, padding: Padding) -> Pair:
-    """Return the cells that are added on both sides, for a padding that is not "same"."""
-    return (0, 0) if padding == "valid" else pair(layer, "padding", padding, least=0)
-
-
-def _pair(values: Iterator[int]) -> Pair:
-    height, width = values
-    return height, width
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
+    return as_pair((n - 1) * d + 1 for n, d in zip(size, dilation, strict=True))

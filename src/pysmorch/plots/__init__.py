@@ -4,10 +4,10 @@ Every function draws into the Axes `ax` and returns them; without `ax` it makes 
 in a notebook. None of them opens a window or changes Matplotlib's settings.
 """
 
+from pysmorch.diagram import diagram
 from pysmorch.plots.classes import confusion, decision_boundary
 from pysmorch.plots.curves import loss_curves
 from pysmorch.plots.gradients import gradient_check
 from pysmorch.plots.parameters import weights
-from pysmorch.report import diagram
 
 __all__ = ["confusion", "decision_boundary", "diagram", "gradient_check", "loss_curves", "weights"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, feeders
+from pysmorch.layers.base import Array
+from pysmorch.layers.graph import feeders
 from pysmorch.network import Network
 from pysmorch.plots.canvas import canvases, hide_frame
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array, Layer
 from pysmorch.teach.exercises import Exercise, Problem
-from pysmorch.teach.report import clean
+from pysmorch.teach.grade_report import clean
 
 MAX_PRINTED = 4000
 """So many characters of what a test prints are kept."""
@@ -37,7 +37,7 @@ class Failure(Exception):
 
 
 class Printed(io.TextIOBase):
-    """Takes the place of standard output while a student's code runs, and keeps the beginning of what is printed."""
+    """Replaces standard output while a student's code runs, and keeps the beginning of what is printed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Printed(io.TextIOBase):
 
 
 class Source:
-    """Stands in front of the layer that is graded: hands an array on, and keeps what is handed back."""
+    """The input layer of the layer that is graded: returns an array, and records the gradients that it gets."""
 
     def __init__(self, data: Array) -> None:
         self.data = data
@@ -66,26 +66,26 @@ class Source:
         self.received: list[Any] = []
 
     def forward(self) -> Array:
-        """Hand the array on."""
+        """Return the array."""
         self.asked += 1
         return self.data
 
     def backward(self, dwnstrm: Any = None) -> None:
-        """Keep a copy of what is handed back."""
+        """Record a copy of the gradient."""
         self.received.append(np.array(dwnstrm) if isinstance(dwnstrm, np.ndarray) else dwnstrm)
 
 
 class Attempt:
-    """A layer or loss of a student's class in front of which a source stands.
+    """A layer or loss of a student's class, with a source as its input layer.
 
     Attributes:
         exercise, cls: what is tried.
         tolerance: the relative error that passes.
         problem: the numbers, with what the class has chosen by itself.
-        source: the layer in front.
+        source: the input layer.
         layer: the student's.
-        W: a copy of its parameters, to see whether they stay; None where there are none.
-        dwnstrm: the array that is handed down to it, which it should not change; None for a loss.
+        W: a copy of its parameters, to see whether they change; None where there are none.
+        dwnstrm: the gradient with respect to its output, which it should not change; None for a loss.
     """
 
     def __init__(self, exercise: Exercise, cls: Any, problem: Problem, **options: Any) -> None:
@@ -159,7 +159,7 @@ class Attempt:
         return np.array(out) if isinstance(out, np.ndarray) else out
 
     def backward(self) -> None:
-        """Run backward, and see that something is handed back."""
+        """Run backward, and see that the input layer gets a gradient."""
         count = len(self.source.received)
         arguments = [] if self.exercise.labels else [self.dwnstrm]
         returned = call(f"{self.name}.backward", self.layer.backward, *arguments)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
-from pysmorch.teach.diagnosis import W_HINT, agrees, compare
+from pysmorch.teach.comparison import W_HINT, compare
 from pysmorch.teach.exercises import Exercise, Problem
 
 PARTS = ("constructor", "forward", "backward", "care")
@@ -245,7 +246,7 @@ def _check_arrays(attempt: Attempt, method: str) -> None:
 
 
 def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """A pass asks the layer in front once, and hands back once."""
+    """A pass calls the input layer once in each direction."""
     attempt = Attempt(exercise, cls, p)
     attempt.forward()
     if attempt.source.asked != 1:

@@ -21,8 +21,8 @@ import numpy as np
 
 from pysmorch.teach.attempt import explain_error
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.grade_report import Result, clean, shorten
 from pysmorch.teach.grading import KNOWN, calm, run_trial
-from pysmorch.teach.report import Result, clean, shorten
 from pysmorch.teach.trials import trials_of
 
 MAX_FILE_SIZE = 64 * 2**20

@@ -12,9 +12,9 @@ import numpy as np
 
 from pysmorch.teach.attempt import Failure, Printed, explain_error
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.exercises import EXERCISES
+from pysmorch.teach.exercise_table import EXERCISES
+from pysmorch.teach.grade_report import GradeReport, Result, clean, shorten
 from pysmorch.teach.pieces import PIECES
-from pysmorch.teach.report import GradeReport, Result, clean, shorten
 from pysmorch.teach.trials import trials_of
 
 KNOWN = ("Data", *EXERCISES, "check_gradient", *PIECES)

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch.teach.child import PIPE_CLOSED
+from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
 from pysmorch.teach.grading import check_known
-from pysmorch.teach.report import FileReport, GradeReport, Result, clean, shorten
 from pysmorch.teach.trials import trials_of
 
 MEMORY = 2 * 2**30

@@ -6,7 +6,7 @@ import random
 from math import cos, pi, sin
 from typing import NamedTuple
 
-from pysmorch.report.svg import Svg, document, element, text
+from pysmorch.diagram.svg import Svg, document, element, text
 
 WIDTH, HEIGHT = 420, 390
 MIDDLE, CHEST = 210, 185

@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pysmorch.diagram.svg import escape
 from pysmorch.progress import in_notebook
-from pysmorch.report.svg import escape
 from pysmorch.teach.mascot import JOKES, smorch
 
 SECONDS = 4.0

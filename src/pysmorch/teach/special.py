@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
 from pysmorch.teach.checks import Check, Row, Trial, check_constructor, check_out_dims, compare_all
-from pysmorch.teach.diagnosis import agrees
 from pysmorch.teach.exercises import Exercise, Problem, numbers
 
 # Relu.

@@ -23,7 +23,8 @@ from pysmorch.teach.checks import (
     check_pass_back,
     failure_of,
 )
-from pysmorch.teach.exercises import EXERCISES, Exercise
+from pysmorch.teach.exercise_table import EXERCISES
+from pysmorch.teach.exercises import Exercise
 from pysmorch.teach.gradient_checker import GRADIENT_CHECKER_TRIALS
 from pysmorch.teach.pieces import PIECES
 from pysmorch.teach.special import DATA_TRIALS, DROPOUT_CHECKS, SPECIAL_CHECKS, check_padding

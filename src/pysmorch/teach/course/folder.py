@@ -9,8 +9,8 @@ from pathlib import Path
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.build import notebook, script
 from pysmorch.teach.course.source import FOLDER, Cell, Lesson, lessons
+from pysmorch.teach.grade_report import GradeReport
 from pysmorch.teach.isolation import grade_file
-from pysmorch.teach.report import GradeReport
 
 UTILITY = "utility.py"
 MARK = "pysmorch.teach.course"

@@ -12,14 +12,14 @@ from typing import Any, Never
 
 import numpy as np
 
+from pysmorch.diagram import Svg
 from pysmorch.layers.base import Array, Layer
 from pysmorch.progress import in_notebook
-from pysmorch.report import Svg
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
 from pysmorch.teach.course.source import lessons
+from pysmorch.teach.grade_report import GradeReport
 from pysmorch.teach.grading import KNOWN, grade
-from pysmorch.teach.report import GradeReport
 from pysmorch.teach.reward import good_job
 
 TEST_SHARE = 0.25

@@ -20,7 +20,7 @@
 
 # %%
 import numpy as np
-from pysmorch.report import diagram
+from pysmorch.diagram import diagram
 from utility import check, library, reward, show
 
 # %% [markdown]

@@ -9,9 +9,9 @@ from itertools import pairwise
 from math import ceil, isfinite, log10
 from typing import Any
 
-from pysmorch.report.layout import lay_out
-from pysmorch.report.reading import LayerFacts, read_layers
-from pysmorch.report.svg import Svg, document, element, escape, text
+from pysmorch.diagram.layout import lay_out
+from pysmorch.diagram.nodes import LayerFacts, read_layers
+from pysmorch.diagram.svg import Svg, document, element, escape, text
 
 LAYERS_IN_FULL = 40
 """A network of more layers has several of them on one line."""

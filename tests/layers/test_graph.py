@@ -3,7 +3,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, ShapeError, check
-from pysmorch.layers.base import graph, name_layers
+from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import random_words
 
 X = np.random.default_rng(0).standard_normal((5, 3))
@@ -166,7 +166,7 @@ def test_passes_in_the_wrong_order_are_named(call, error, message):
 def test_a_gradient_of_another_shape_is_refused():
     layer = ps.Relu(Data(X))
     layer.forward()
-    with pytest.raises(ShapeError, match=r"handed back has shape \(3, 5\), the output has \(5, 3\)"):
+    with pytest.raises(ShapeError, match=r"dwnstrm has shape \(3, 5\), but the output has \(5, 3\)"):
         layer.backward(X.T)
     with pytest.raises(ShapeError, match=r"shape \(\)"):
         layer.backward()
@@ -220,5 +220,5 @@ def test_random_words_do_not_depend_on_how_many_are_asked_for():
 
 def test_a_layer_that_nothing_feeds_has_no_in_layer():
     assert not hasattr(ps.Data(np.ones((2, 3))), "in_layer")
-    with pytest.raises(AttributeError, match="Data has no in_layer: nothing feeds it"):
+    with pytest.raises(AttributeError, match="Data has no in_layer: it has no input"):
         _ = ps.Data(np.ones((2, 3))).in_layer

@@ -1,6 +1,6 @@
 """Pictures of networks as SVG, drawn without any other library."""
 
-from pysmorch.report.diagram import diagram
-from pysmorch.report.svg import Svg
+from pysmorch.diagram.drawing import diagram
+from pysmorch.diagram.svg import Svg
 
 __all__ = ["Svg", "diagram"]

@@ -12,15 +12,23 @@ from pysmorch.layers.base import Array
 class CheckRow:
     """One array of derivatives that was compared.
 
-    Attributes:
-        layer: name of the layer.
-        what: what was differentiated: "W", or "input" (numbered where there are several).
-        entries: how many entries were compared.
-        error: the worst relative error; NaN where nothing could be compared.
-        passed: whether the error is within the tolerance.
-        message: what is wrong, where, and the likely mistake; empty when nothing is.
-        errors: the relative error of every entry, in the shape of the array; NaN for entries that were not compared, None
-            where nothing could be.
+    Attributes
+    ----------
+    layer : str
+        Name of the layer.
+    what : str
+        What was differentiated: "W", or "input" (numbered where there are several).
+    entries : int
+        How many entries were compared.
+    error : float
+        The worst relative error; NaN where nothing could be compared.
+    passed : bool
+        Whether the error is within the tolerance.
+    message : str, default ""
+        What is wrong, where, and the likely mistake; empty when nothing is.
+    errors : array or None, default None
+        The relative error of every entry, in the shape of the array; NaN for entries that were not compared, None where nothing could
+        be.
     """
 
     layer: str
@@ -34,7 +42,13 @@ class CheckRow:
 
 @dataclass
 class CheckReport:
-    """All rows of a check; true when all of them passed, and a table as text."""
+    """All rows of a check; true when all of them passed, and a table as text.
+
+    Attributes
+    ----------
+    rows : list of CheckRow
+        One row for each array.
+    """
 
     rows: list[CheckRow] = field(default_factory=list)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.base import Array, Layer, feeders, format_dims, graph, name_layers
+from pysmorch.layers.base import Array, Layer, format_dims
+from pysmorch.layers.graph import feeders, graph, name_layers
 
 
 @dataclass

@@ -1,0 +1,140 @@
+"""The graph of layers and its traversal: forward in topological order, backward in the reverse order.
+
+Each layer runs once per pass; the gradients of a layer with several consumers are accumulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from pysmorch.layers.arguments import Array
+from pysmorch.layers.own_passes import feeders, own_backward, own_forward, set_feeders
+
+__all__ = [
+    "backpropagate",
+    "feeders",
+    "graph",
+    "name_layers",
+    "outputs_of",
+    "run_backward",
+    "run_forward",
+    "set_feeders",
+]
+
+
+def graph(*lasts: Any) -> list[Any]:
+    """Return every layer that `lasts` depend on in topological order: each once, after its input layers.
+
+    Parameters
+    ----------
+    *lasts : Layer
+        The layers at the end; a single one is the last of the list.
+
+    Returns
+    -------
+    list of Layer
+
+    Raises
+    ------
+    ValueError
+        When the graph has a cycle.
+    """
+    order: list[Any] = []
+    entered: set[int] = set()
+    done: set[int] = set()
+    stack = list(reversed(lasts))
+    while stack:
+        layer = stack[-1]
+        if id(layer) in done:
+            stack.pop()
+            continue
+        waiting = [f for f in feeders(layer) if id(f) not in done] if id(layer) not in entered else []
+        entered.add(id(layer))
+        if any(id(f) in entered for f in waiting):
+            raise ValueError(f"the graph has a cycle through {layer!r}")
+        if waiting:
+            stack.extend(reversed(waiting))
+        else:
+            stack.pop()
+            done.add(id(layer))
+            order.append(layer)
+    return order
+
+
+def name_layers(layers: Sequence[Any]) -> list[str]:
+    """Return a name for each layer, its class and its number among those of its class: Linear1, Relu1, Linear2."""
+    counts: dict[str, int] = {}
+    names = []
+    for layer in layers:
+        kind = type(layer).__name__
+        counts[kind] = counts.get(kind, 0) + 1
+        names.append(f"{kind}{counts[kind]}")
+    return names
+
+
+def run_forward(last: Any) -> Any:
+    """Run all layers that `last` depends on, each once, and return the output of `last`."""
+    return outputs_of((last,))[0]
+
+
+def outputs_of(lasts: Sequence[Any]) -> list[Any]:
+    """Run all layers that `lasts` depend on, each once, and return the outputs of `lasts`."""
+    outputs: dict[int, Any] = {}
+    for layer in graph(*lasts):
+        inputs = tuple(outputs[id(f)] for f in feeders(layer))
+        outputs[id(layer)] = _output(layer, inputs)
+    return [outputs[id(last)] for last in lasts]
+
+
+def run_backward(last: Any, dwnstrm: ArrayLike) -> dict[int, Array]:
+    """Backpropagate `dwnstrm`, the gradient with respect to the output of `last`; see `backpropagate`."""
+    return backpropagate((last,), (dwnstrm,))
+
+
+def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, Array]:
+    """Backpropagate a gradient from each of several layers in one pass; gradients of several consumers are accumulated.
+
+    Parameters
+    ----------
+    lasts : sequence of Layer
+        Where the gradients enter; the same layer may appear several times.
+    gradients : sequence of array
+        The gradient with respect to the output of each; None for none.
+
+    Returns
+    -------
+    dict
+        The gradients with respect to the outputs of the layers without inputs, by `id` of the layer.
+    """
+    waiting: dict[int, Any] = {}
+    _accumulate(waiting, lasts, gradients)
+    sources: dict[int, Array] = {}
+    for layer in reversed(graph(*lasts)):
+        gradient = waiting.pop(id(layer), None)
+        if gradient is None:
+            continue
+        if not feeders(layer):
+            sources[id(layer)] = gradient
+        _accumulate(waiting, feeders(layer), _input_gradients(layer, gradient))
+    return sources
+
+
+def _accumulate(waiting: dict[int, Any], layers: Sequence[Any], gradients: Sequence[Any]) -> None:
+    for layer, gradient in zip(layers, gradients, strict=True):
+        if gradient is not None:
+            known = waiting.get(id(layer))
+            waiting[id(layer)] = gradient if known is None else known + gradient
+
+
+def _output(layer: Any, inputs: tuple[Any, ...]) -> Any:
+    """Run one layer: by the base class's protocol, or with a `forward` of its own."""
+    run = getattr(layer, "_forward_step", None)
+    return own_forward(layer, inputs) if run is None else run(inputs)
+
+
+def _input_gradients(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
+    run = getattr(layer, "_backward_step", None)
+    return own_backward(layer, dwnstrm) if run is None else run(dwnstrm)

@@ -1,0 +1,146 @@
+"""Formulas that are often written by mistake in convolutions and normalisations, with the sentence that each of them gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+from pysmorch.teach.exercise_table import CONVOLUTION
+from pysmorch.teach.exercises import Formulas, Problem
+
+
+def _spread(p: Problem) -> Array:
+    return np.sqrt(p.x.var(0) + p.setting)
+
+
+def _normalized(p: Problem) -> Array:
+    return (p.x - p.x.mean(0)) / _spread(p)
+
+
+def _normalize_back(p: Problem, mean: Any, stretch: Any, y: Array | None = None) -> Array:
+    """The gradient for the input of a normalisation with other factors for its second and third term."""
+    y = _normalized(p) if y is None else y
+    return p.dwnstrm - mean * p.dwnstrm.mean(0) - stretch * y * (p.dwnstrm * y).mean(0)
+
+
+def _with_turned_filters(p: Problem) -> Problem:
+    return replace(p, W=p.W[::-1, ::-1])
+
+
+def _with_rows_as_columns(p: Problem) -> Problem:
+    return replace(p, W=p.W.swapaxes(0, 1))
+
+
+def _last_weight_only(p: Problem) -> Array:
+    W = np.zeros_like(p.W)
+    W[-1, -1] = p.W[-1, -1]
+    return CONVOLUTION.expected(replace(p, W=W), "output")
+
+
+def _overwritten(p: Problem) -> Array:
+    """What "same" padding hands back when the places of the window write over each other instead of adding up."""
+    height, width = p.x.shape[1:3]
+    size = p.W.shape[0]
+    padded = np.zeros((len(p.x), height + size - 1, width + size - 1, p.x.shape[3]))
+    for a in range(size):
+        for b in range(size):
+            padded[:, a : a + height, b : b + width] = p.dwnstrm @ p.W[a, b].T
+    before = (size - 1) // 2
+    return padded[:, before : before + height, before : before + width]
+
+
+def _first_channel_only(p: Problem) -> Array:
+    x = p.x.copy()
+    x[..., 1:] = 0
+    return CONVOLUTION.expected(replace(p, x=x), "output")
+
+
+WRONG_IMAGES: Formulas = {
+    "Conv2d": {
+        "output": {
+            "The filter is turned round (a convolution in the strict sense); here it is laid on the image as it is.": lambda p: (
+                CONVOLUTION.expected(_with_turned_filters(p), "output")
+            ),
+            "Only the first channel of the image is used: add up over all channels.": _first_channel_only,
+            "Only the last place of the filter counts: add up (+=) what all places give.": _last_weight_only,
+            "Rows and columns of the filter have changed places.": lambda p: CONVOLUTION.expected(
+                _with_rows_as_columns(p), "output"
+            ),
+            "The window does not move: every place of the filter is laid on the same pixel.": lambda p: (
+                p.x @ p.W.sum((0, 1))
+            ),
+        },
+        "G": {
+            "The filter is turned round in G: entry (0, 0) stands where the last one should.": lambda p: (
+                CONVOLUTION.gradient(p, "W")[::-1, ::-1]
+            ),
+            "Rows and columns of G have changed places.": lambda p: CONVOLUTION.gradient(p, "W").swapaxes(0, 1),
+            "The window does not move: every place of the filter is told of the same pixel.": lambda p: (
+                np.tensordot(p.x, p.dwnstrm, ((0, 1, 2), (0, 1, 2))) + 0 * p.W
+            ),
+        },
+        "pass_back": {
+            "The filter is turned the wrong way on the way back: what went through weight (i, j) has to come back through it.": lambda p: (
+                CONVOLUTION.gradient(_with_turned_filters(p), "x")
+            ),
+            "Rows and columns of the filter have changed places on the way back.": lambda p: CONVOLUTION.gradient(
+                _with_rows_as_columns(p), "x"
+            ),
+            "What comes back through one place of the filter is written over by the next: add up (+=).": _overwritten,
+        },
+    },
+    "Normalize": {
+        "output": {
+            "The division by the standard deviation is missing.": lambda p: p.x - p.x.mean(0),
+            "The mean is not taken away.": lambda p: p.x / _spread(p),
+            "Divided by the variance instead of its square root.": lambda p: (p.x - p.x.mean(0)) / _spread(p) ** 2,
+            "The standard deviation stands where the variance belongs: its square root is taken twice.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(p.x.std(0) + p.setting)
+            ),
+            "One mean for all features: each feature has its own.": lambda p: (p.x - p.x.mean()) / _spread(p),
+            "The variance is divided by M - 1 instead of M.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(p.x.var(0, ddof=1) + p.setting)
+            ),
+            "Normalised over the wrong axis: over the features of a row (as LayerNormalize does) instead of the batch.": lambda p: (
+                (p.x - p.x.mean(1, keepdims=True)) / np.sqrt(p.x.var(1, keepdims=True) + p.setting)
+            ),
+            "One mean and one variance for all features: each feature has its own.": lambda p: (
+                (p.x - p.x.mean()) / np.sqrt(p.x.var() + p.setting)
+            ),
+        },
+        "pass_back": {
+            "Mean and variance are treated as constants; they depend on the input too.": lambda p: (
+                p.dwnstrm / _spread(p)
+            ),
+            "The variance is treated as a constant; it depends on the input too.": lambda p: (
+                (p.dwnstrm - p.dwnstrm.mean(0)) / _spread(p)
+            ),
+            "The mean is treated as a constant; it depends on the input too.": lambda p: (
+                (p.dwnstrm - _normalized(p) * (p.dwnstrm * _normalized(p)).mean(0)) / _spread(p)
+            ),
+            "The division by the standard deviation is missing.": lambda p: _normalize_back(p, 1, 1),
+            "Multiplied by the standard deviation instead of divided.": lambda p: _normalize_back(p, 1, 1) * _spread(p),
+            "A sum over the batch stands where the mean of dwnstrm belongs.": lambda p: (
+                _normalize_back(p, len(p.x), 1) / _spread(p)
+            ),
+            "A sum over the batch stands where the mean of dwnstrm times y belongs.": lambda p: (
+                _normalize_back(p, 1, len(p.x)) / _spread(p)
+            ),
+            "Sums over the batch stand where the means belong.": lambda p: (
+                _normalize_back(p, len(p.x), len(p.x)) / _spread(p)
+            ),
+            "The sign of the term with y is wrong.": lambda p: _normalize_back(p, 1, -1) / _spread(p),
+            "The sign of the mean of dwnstrm is wrong.": lambda p: _normalize_back(p, -1, 1) / _spread(p),
+            "The input stands where the normalised output y belongs.": lambda p: (
+                _normalize_back(p, 1, 1, p.x) / _spread(p)
+            ),
+            "dwnstrm is handed back as it came.": lambda p: p.dwnstrm,
+            "Multiplied by the standard deviation instead of divided, and mean and variance are treated as constants.": lambda p: (
+                p.dwnstrm * _spread(p)
+            ),
+        },
+    },
+}

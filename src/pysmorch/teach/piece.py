@@ -1,0 +1,38 @@
+"""What the tests of pieces have in common: a small example, and the mistake by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+from pysmorch.teach.attempt import Failure, call
+from pysmorch.teach.checks import Trial
+
+Test = Callable[[Any], tuple[str, str]]
+"""Looks at what the student wrote and returns the mistake and an example with expected beside found; empty if right."""
+
+RIGHT = ("", "")
+
+
+def trial(name: str, test: Test, part: str = "forward") -> Trial:
+    """Return a test of a piece as one point."""
+
+    def run(thing: Any) -> None:
+        cause, example = call(thing.__name__, test, thing)
+        if cause:
+            raise Failure(f"{cause}.", example=example)
+
+    return Trial(name, part, 1, run)
+
+
+def say(expected: Any, found: Any, where: str) -> str:
+    """Return the example as a line."""
+    return f"{where}: expected {expected}, found {found}"
+
+
+def first_fit(known: dict[str, Array], found: Array) -> str:
+    """Return the sentence of the first array that is what was found; empty where none is."""
+    return next((cause for cause, array in known.items() if np.allclose(found, array, rtol=1e-6, atol=1e-9)), "")
