@@ -12,7 +12,8 @@ import pysmorch
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
     {"layers"},
-    {"losses", "schedules", "optimizers", "models"},
+    {"version"},
+    {"losses", "schedules", "optimizers", "models", "entries"},
     {"engine", "gradcheck"},
     {"training", "progress"},
     {"network"},

@@ -106,7 +106,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
 ) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
-    from pysmorch.cli import commands, images
+    from pysmorch.cli import commands, networks
 
     options = {
         "hidden": commands.parse_hidden(hidden),
@@ -130,7 +130,7 @@ def train(
         seed,
         quiet,
         given,
-        images.parse(network, augment, resize, grey, colour, skip_bad),
+        networks.parse(network, augment, resize, grey, colour, skip_bad),
     )
 
 
