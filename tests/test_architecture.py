@@ -11,14 +11,15 @@ import pysmorch
 
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
-    {"layers"},
     {"version"},
+    {"layers"},
     {"losses", "schedules", "optimizers", "models", "entries"},
-    {"engine", "gradcheck"},
-    {"training", "progress"},
+    {"engine", "gradcheck", "files", "sources"},
+    {"encoders", "training", "progress"},
     {"network"},
-    {"estimators", "files", "report", "plots", "teach"},
-    {"sources", "cli"},
+    {"estimators", "report", "plots", "teach"},
+    {"loading"},
+    {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""
 

@@ -236,7 +236,10 @@ def spoil(path, content):
         (["train", "one_class.csv", "--target", "y"], "has one class only, 'a'"),
         (["train", "gap.csv", "--target", "y"], "column 'x' has no values"),
         (["train", "gap.csv", "--target", "z"], "the target 'z' has no values"),
-        (["train", "infinite.csv", "--target", "y"], "column 'x' has an infinite value in line 4; replace it, or leave out the row or the column, with --drop x"),
+        (
+            ["train", "infinite.csv", "--target", "y"],
+            "column 'x' has an infinite value in line 4; replace it, or leave out the row or the column, with --drop x",
+        ),
         (["train", "ragged.csv", "--target", "y"], "ragged.csv: line 3 has 3 columns, expected 2"),
         (["train", "empty.csv", "--target", "y"], "empty.csv: the file is empty"),
         (["train", "few.csv", "--target", "y"], "too few to hold some out"),

@@ -45,7 +45,7 @@ def name_entry(index: tuple[int, ...]) -> str:
     Returns
     -------
     str
-        "row 3", "row 3, column 1", or "row 3, place (1, 2, 0)".
+        "row 3", "row 3, column 1", or "row 3, position (1, 2, 0)".
 
     Examples
     --------
@@ -55,7 +55,7 @@ def name_entry(index: tuple[int, ...]) -> str:
     row, *within = index
     if not within:
         return name_row(row)
-    return f"{name_row(row)}, " + (f"column {within[0]}" if len(within) == 1 else f"place {tuple(within)}")
+    return f"{name_row(row)}, " + (f"column {within[0]}" if len(within) == 1 else f"position {tuple(within)}")
 
 
 def list_names(names: Sequence[str], most: int = 20) -> str:

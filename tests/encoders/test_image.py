@@ -46,7 +46,9 @@ def test_images_are_told_apart(network, channels, dtype):
     assert model.n_features_in_ == np.prod(model.encoder_.image_shape)
     assert model.score(X, NAMES) > 0.95
     assert model.predict(X[:2]).tolist() == NAMES[:2].tolist()
-    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X.reshape(90, *model.encoder_.image_shape)))
+    np.testing.assert_array_equal(
+        model.predict_proba(X), model.predict_proba(X.reshape(90, *model.encoder_.image_shape))
+    )
 
 
 def test_images_that_come_as_lists_are_arrays():

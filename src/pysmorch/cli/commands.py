@@ -12,7 +12,6 @@ from sklearn import config_context
 
 from pysmorch.cli import figures, networks
 from pysmorch.encoders import ColumnError, Encoder, kind_of
-from pysmorch.entries import list_names
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.files import ModelFileError, write_whole
@@ -197,8 +196,8 @@ def _read_target(
 ) -> tuple[Source, Array, str]:
     """Return the rows that have a label, without the columns that are to be dropped, their labels, and the target's name."""
     source, column, name = split_target(source, target, header)
-    source = _without(source, drop)
-    if source.column_names == []:
+    source = source.without(drop)
+    if source.features.shape[1] == 0:
         raise ValueError(f"there are no columns besides the target {name!r}")
     known, y = known_labels(column, name)
     try:
@@ -206,16 +205,6 @@ def _read_target(
     except ColumnError as error:
         raise ValueError(f"{error.in_file(source.line_of)}, with --drop {error.column}") from None
     return _with_labels(source, known, name, say), y, name
-
-
-def _without(source: Source, drop: list[str]) -> Source:
-    names = source.column_names
-    for name in drop:
-        if names is None:
-            raise ValueError(f"--drop takes names of columns, but {source.name} is an array")
-        if name not in names:
-            raise ValueError(f"--drop: {source.name} has no column {name!r}; the columns are {list_names(names)}")
-    return source.without(drop)
 
 
 def _with_labels(source: Source, known: Array | None, name: str, say: Callable[[str], None]) -> Source:

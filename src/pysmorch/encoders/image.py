@@ -166,9 +166,9 @@ class ImageEncoder(Encoder):
         """Whether there is a shape; files from before there were images have no such entry."""
         return header.get(cls.entry) is not None
 
-    def to_parts(self) -> tuple[tuple[int, ...], dict[str, Array]]:
+    def to_parts(self) -> tuple[list[int], dict[str, Array]]:
         """Return the shape."""
-        return self.image_shape, {}
+        return list(self.image_shape), {}
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> ImageEncoder:

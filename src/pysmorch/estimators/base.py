@@ -73,14 +73,27 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Sequence[Any] | None = None) -> Any:
         """Learn from rows X and their labels y.
 
-        Args:
-            X: array (N, D) of finite numbers, a data frame of any library with numbers, text and missing values, or images
-                (N, H, W) or (N, H, W, C).
-            y: labels (N,), or (N, K) for several targets of a Regressor.
-            sample_weight: one weight per row that is not negative.
-            eval_set: (X, y) or (X, y, sample_weight) for early stopping and curves, instead of held-out rows.
+        Parameters
+        ----------
+        X : array-like or data frame
+            Finite numbers (N, D); a data frame of any library with numbers, text and missing values; or images (N, H, W) or
+            (N, H, W, C).
+        y : array-like of shape (N,), or (N, K) for several targets of a Regressor
+            The labels.
+        sample_weight : array-like of shape (N,), default=None
+            Weights that are not negative; only their ratios count.
+        eval_set : (X, y) or (X, y, sample_weight), default=None
+            Validation data for early stopping and curves, instead of held-out rows.
 
-        Raises ValueError or TypeError for data that cannot be used; messages name the column or the row.
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Data that cannot be used; messages name the column or the row.
         """
         codes, encoded, weights = self._start(X, y, sample_weight)
         self._set_schedule(OneCycle)
@@ -205,13 +218,27 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self.encoder_.encode(self.encoder_.check(X, self, reset=False))
 
     def _outputs(self, X: Any) -> Array:
-        outputs = self.network_.predict(self._encode(X)).astype(np.float64)
+        encoded = self._encode(X)
+        outputs = self.network_.predict(encoded).astype(np.float64)
         return self.network_.loss.predictions(outputs)
 
     # Files.
 
     def save(self, path: str | Path) -> None:
-        """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it."""
+        """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        OSError
+            The file cannot be written.
+        """
         check_is_fitted(self, "network_")
         save(self, path)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 
 
@@ -69,20 +70,31 @@ class Source:
             line_of=None if line_of is None else lambda row: line_of(int(rows[row])),
         )
 
-    def without(self, names: list[str]) -> Source:
+    def without(self, names: Sequence[str]) -> Source:
         """Return the source without some of its columns.
 
         Parameters
         ----------
-        names : list of str
+        names : sequence of str
             Columns of a table.
 
         Returns
         -------
         Source
             With the other columns.
+
+        Raises
+        ------
+        ValueError
+            There is no such column.
         """
-        return replace(self, features=self.features.drop_columns(names)) if names else self
+        known = self.column_names
+        for name in names:
+            if known is None:
+                raise ValueError(f"--drop takes names of columns, but {self.name} is an array")
+            if name not in known:
+                raise ValueError(f"--drop: {self.name} has no column {name!r}; the columns are {list_names(known)}")
+        return replace(self, features=self.features.drop_columns(list(names))) if names else self
 
     @property
     def description(self) -> str:
