@@ -278,6 +278,16 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(run, arguments, message):
     assert sorted(os.listdir(".")) == before
 
 
+def test_a_cell_that_is_no_number_is_named_by_its_line_also_after_rows_that_are_left_out(run):
+    write_csv()
+    assert run("train", "houses.csv", "--target", "price", *QUICK)[0] == 0
+    spoil("text.csv", "size,town,age,price\n50,Ulm,3,\n\n60,Ulm,4,cheap\nbig,Ulm,3,dear\n")
+    assert "column 'size' held numbers in training, but line 5 has 'big'" in error_of(
+        run("evaluate", "model.safetensors", "text.csv")
+    )
+    assert "but line 5 has 'big'" in error_of(run("predict", "model.safetensors", "text.csv"))
+
+
 def test_a_failed_training_leaves_the_model_that_was_there(run):
     write_csv()
     spoil("model.safetensors", "old")

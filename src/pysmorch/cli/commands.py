@@ -67,11 +67,11 @@ def train(
     del source  # images may take much memory
     with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
         model.fit(X_training, y[training])
-        model.notes_ = notes
-        if len(held_out):
-            measured = figures.measure(model, X_held_out, y[held_out], y[training])
-            model.notes_["test"] = measured.values
-            print(f"on {len(held_out)} held-out rows:\n{measured.text}")
+    model.notes_ = notes
+    if len(held_out):
+        measured = figures.measure(model, X_held_out, y[held_out], y[training])
+        model.notes_["test"] = measured.values
+        print(f"on {len(held_out)} held-out rows:\n{measured.text}")
     model.save(out)
     print(f"model written to {out}")
 
@@ -147,8 +147,7 @@ def evaluate(
     source = _with_labels(source, known, name, print)
     X = _features_for(model, source)
     y = _as_in_training(model, y)
-    with config_context(assume_finite=True):
-        measured = _in_file(source, lambda: figures.measure(model, X, y, None))
+    measured = _in_file(source, lambda: figures.measure(model, X, y, None))
     print(f"on {len(y)} rows of {source.name}:\n{measured.text}")
 
 

@@ -1,4 +1,4 @@
-"""What a source hands on."""
+"""Data as they were read: a source."""
 
 from __future__ import annotations
 
