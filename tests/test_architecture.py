@@ -11,13 +11,15 @@ import pysmorch
 
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
+    {"version"},
     {"layers"},
-    {"losses", "schedules", "optimizers", "models"},
-    {"engine", "gradcheck", "diagram"},
-    {"training", "progress"},
+    {"losses", "schedules", "optimizers", "models", "entries"},
+    {"engine", "gradcheck", "diagram", "files", "sources"},
+    {"encoders", "training", "progress"},
     {"network"},
-    {"estimators", "files", "plots", "teach"},
-    {"sources", "cli"},
+    {"estimators", "plots", "teach"},
+    {"loading"},
+    {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""
 

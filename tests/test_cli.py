@@ -236,12 +236,15 @@ def spoil(path, content):
         (["train", "one_class.csv", "--target", "y"], "has one class only, 'a'"),
         (["train", "gap.csv", "--target", "y"], "column 'x' has no values"),
         (["train", "gap.csv", "--target", "z"], "the target 'z' has no values"),
-        (["train", "infinite.csv", "--target", "y"], "column 'x' has an infinite value in row 3"),
+        (
+            ["train", "infinite.csv", "--target", "y"],
+            "column 'x' has an infinite value in line 4; replace it, or leave out the row or the column, with --drop x",
+        ),
         (["train", "ragged.csv", "--target", "y"], "ragged.csv: line 3 has 3 columns, expected 2"),
         (["train", "empty.csv", "--target", "y"], "empty.csv: the file is empty"),
         (["train", "few.csv", "--target", "y"], "too few to hold some out"),
         (["predict", "model.safetensors", "few.csv"], "lacks size, town, age, which the model was trained on"),
-        (["predict", "model.safetensors", "text.csv"], "column 'size' held numbers in training, but row 0 has 'big'"),
+        (["predict", "model.safetensors", "text.csv"], "column 'size' held numbers in training, but line 2 has 'big'"),
         (["predict", "model.safetensors", "digits"], "the model was trained on a table with columns size, town, age"),
         (["predict", "nothing", "few.csv"], "nothing: no such file"),
         (["predict", "empty.csv", "few.csv"], "not a model file"),
@@ -273,6 +276,16 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(run, arguments, message):
     before = sorted(os.listdir("."))
     assert message in error_of(run(*arguments))
     assert sorted(os.listdir(".")) == before
+
+
+def test_a_cell_that_is_no_number_is_named_by_its_line_also_after_rows_that_are_left_out(run):
+    write_csv()
+    assert run("train", "houses.csv", "--target", "price", *QUICK)[0] == 0
+    spoil("text.csv", "size,town,age,price\n50,Ulm,3,\n\n60,Ulm,4,cheap\nbig,Ulm,3,dear\n")
+    assert "column 'size' held numbers in training, but line 5 has 'big'" in error_of(
+        run("evaluate", "model.safetensors", "text.csv")
+    )
+    assert "but line 5 has 'big'" in error_of(run("predict", "model.safetensors", "text.csv"))
 
 
 def test_a_failed_training_leaves_the_model_that_was_there(run):

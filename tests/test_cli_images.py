@@ -164,7 +164,7 @@ def test_mixed_colours_train_with_grey_or_colour(run):  # noqa: F811
     Image.new("RGB", (6, 6)).save("photos/low/x.png")
     for option, channels in (("--grey", 1), ("--colour", 3)):
         assert run("train", "photos", option, "--test", "0", *QUICK)[0] == 0
-        assert ps.load("model.safetensors").image_shape_ == (6, 6, channels)
+        assert ps.load("model.safetensors").encoder_.image_shape == (6, 6, channels)
 
 
 def test_bad_files_are_counted_when_they_are_skipped(run):  # noqa: F811
@@ -250,7 +250,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
             ["train", "first.npz", "--network", "lenet"],
             "if the channels come first, use numpy.transpose(X, (0, 2, 3, 1))",
         ),
-        (["train", "nan.npz"], "X has nan in row 3, place (1, 2, 3)"),
+        (["train", "nan.npz"], "X has nan in row 3, position (1, 2, 3)"),
         (["evaluate", "model.safetensors", "photos/low"], "low has no class folders"),
         (
             ["evaluate", "model.safetensors", "other"],

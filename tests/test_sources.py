@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from pysmorch.sources import BUNDLED, SourceError, read
+from pysmorch.sources import BUNDLED, Source, SourceError, known_labels, read, split_target
 
 
 @pytest.fixture
@@ -194,3 +194,30 @@ def test_a_name_that_is_nothing_gets_a_hint(tmp_path):
     (tmp_path / "t.csv").write_text("a\n1\n")
     with pytest.raises(SourceError, match=r"--resize, --grey, --colour and --skip-bad are for folders of images"):
         read(str(tmp_path / "t.csv"), resize=(2, 2))
+
+
+def test_the_line_of_a_row_is_found_past_empty_lines_and_cells_of_several_lines(csv):
+    text = 'a,b\n1,x\n\n2,"two\nlines"\n3,z\n'
+    source = read(csv(text))
+    assert [source.line_of(row) for row in range(3)] == [2, 5, 6]
+    assert source.take(np.array([0, 2])).line_of(1) == 6
+    bare = read(csv("1,x\n2,y\n"), header=False)
+    assert [bare.line_of(row) for row in range(2)] == [1, 2]
+
+
+def test_rows_are_taken_with_all_that_belongs_to_them():
+    source = Source("s", np.arange(8).reshape(4, 2), np.array([0, 1, 0, 1]), list("abcd"))
+    some = source.take(np.array([3, 1]))
+    assert some.features.tolist() == [[6, 7], [2, 3]]
+    assert some.labels.tolist() == [1, 1]
+    assert some.files == ["d", "b"]
+    assert some.line_of is None
+
+
+def test_a_target_is_split_off_by_name_or_number_and_rows_without_it_are_told(csv):
+    source = read(csv("a,b\n1,x\n2,?\n3,z\n"))
+    for target in ("b", "1", "-1"):
+        rest, column, name = split_target(source, target, header=True)
+        assert (rest.column_names, name) == (["a"], "b")
+        known, labels = known_labels(column, name)
+        assert (known.tolist(), labels.tolist()) == ([0, 2], ["x", "z"])

@@ -62,19 +62,19 @@ from pysmorch.losses import (
     QuantileLoss,
     SquareLoss,
 )
+from pysmorch.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pysmorch import models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
-    from pysmorch.files import ModelFileError, load
+    from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.loading import load
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
     from pysmorch.schedules import Constant, Cosine, OneCycle, Step, WarmUp
     from pysmorch.training import Callback, EarlyStopping, History, NonFiniteError
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "Adam": "optimizers",
@@ -96,7 +96,7 @@ _LAZY = {
     "WarmUp": "schedules",
     "check": "gradcheck",
     "check_gradient": "gradcheck",
-    "load": "files",
+    "load": "loading",
     "models": "models",
     "set_num_threads": "engine",
 }

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from pysmorch import training as training_module
 from pysmorch.engine import Predictor, step_memory
 from pysmorch.engine.dataset import check_inputs
-from pysmorch.layers.base import Array, format_dims
+from pysmorch.files import graph_from_parts, graph_to_parts, save, saved_as
+from pysmorch.layers.base import Array, Layer, format_dims
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.losses import Loss
@@ -20,6 +21,7 @@ from pysmorch.optimizers import Optimizer
 from pysmorch.training import Callback, History, Metrics, Training
 
 
+@saved_as("network")
 class Network:
     """All layers that a loss depends on.
 
@@ -184,9 +186,21 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it."""
-        from pysmorch.files import save
-
         save(self, path)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return the network as plain data, and arrays by name."""
+        return graph_to_parts(self.loss)
+
+    @classmethod
+    def from_parts(
+        cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()
+    ) -> Network:
+        """Return the network of `to_parts`; `layers` are classes of your own that it may have.
+
+        Raises ModelFileError when anything does not fit.
+        """
+        return cls(graph_from_parts(header, tensors, layers))
 
     def summary(self, batch_size: int = 128) -> Summary:
         """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.

@@ -160,16 +160,6 @@ def test_a_network_of_ones_own_is_trained():
     assert model.score(X, NAMES) > 0.9
 
 
-def test_pixels_share_one_scale():
-    images = np.random.default_rng(0).integers(0, 256, (40, 9), dtype=np.uint8)
-    images[:, 0] = 7
-    model = quick(epochs=2).fit(images, images[:, 1] > 128)
-    assert len(set(model.columns_.mean)) == 1
-    assert len(set(model.columns_.scale)) == 1
-    assert model.columns_.mean[0] == pytest.approx(images.mean())
-    assert model.columns_.scale[0] == pytest.approx(images.std())
-
-
 def test_regression_predicts_in_the_units_of_the_target():
     X, y = load_diabetes(return_X_y=True)
     model = Regressor(random_state=0).fit(X, 1e6 * y + 1e9)

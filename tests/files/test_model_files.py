@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
 import pysmorch as ps
-from pysmorch.files import ModelFileError, model, network_from_parts, network_to_parts, write_whole
+from pysmorch.files import ModelFileError, model, write_whole
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
 
 X = np.random.default_rng(0).standard_normal((30, 4))
@@ -239,8 +239,8 @@ def test_missing_files_and_folders_are_named(tmp_path):
 
 
 def test_parts_are_plain_data():
-    header, tensors = network_to_parts(small_network())
-    network_from_parts(json.loads(json.dumps(header)), tensors)
+    header, tensors = small_network().to_parts()
+    ps.Network.from_parts(json.loads(json.dumps(header)), tensors)
 
 
 # Writing.

@@ -22,6 +22,33 @@ SOURCE = (
     "or a bundled set: digits, iris, wine, breast-cancer, diabetes"
 )
 
+Labels = Annotated[str | None, typer.Option(help="idx file with the labels of the images")]
+Precision = Annotated[
+    str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
+]
+NetworkName = Annotated[
+    str | None,
+    typer.Option(
+        help="mlp, or for images also lenet, resnet20, resnet32, resnet44, resnet56, mobilenet_small; "
+        "without it lenet for images of 16x16 pixels and more"
+    ),
+]
+Augmentations = Annotated[
+    str | None,
+    typer.Option(
+        help="random changes of images while training, separated by commas: shift:PIXELS, flip (left-right), "
+        "crop:SIZE (the network then sees smaller images, in prediction the centre), cutout:SIZE (a square of zeros)"
+    ),
+]
+Resize = Annotated[
+    str | None, typer.Option(help="size that image files are brought to, height x width as in 32x48, or 32")
+]
+ResizeAgain = Annotated[
+    str | None, typer.Option(help="size that image files are brought to, if they were not in training")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")]
+NoHeader = Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")]
+
 INTERRUPTED = 130
 
 
@@ -65,7 +92,7 @@ def train(
     target: Annotated[
         str | None, typer.Option(help="column to predict: a name, or a number (negative from the end)")
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
+    labels: Labels = None,
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors",
     task: Annotated[str | None, typer.Option(help="classification or regression, instead of what is inferred")] = None,
     test: Annotated[float, typer.Option(help="share of the rows that is held out for the figures; 0 for none")] = 0.2,
@@ -75,29 +102,13 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
     batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
-    ] = None,
-    network: Annotated[
-        str | None,
-        typer.Option(
-            help="mlp, or for images also lenet, resnet20, resnet32, resnet44, resnet56, mobilenet_small; "
-            "without it lenet for images of 16x16 pixels and more"
-        ),
-    ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            help="random changes of images while training, separated by commas: shift:PIXELS, flip (left-right), "
-            "crop:SIZE (the network then sees smaller images, in prediction the centre), cutout:SIZE (a square of zeros)"
-        ),
-    ] = None,
-    resize: Annotated[
-        str | None, typer.Option(help="size that image files are brought to, height x width as in 32x48, or 32")
-    ] = None,
+    precision: Precision = None,
+    network: NetworkName = None,
+    augment: Augmentations = None,
+    resize: Resize = None,
     grey: Annotated[bool, typer.Option("--grey", help="make all image files grey")] = False,
     colour: Annotated[bool, typer.Option("--colour", help="take all image files as colour")] = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
+    skip_bad: SkipBad = False,
     drop: Annotated[str | None, typer.Option(help="columns to leave out, separated by commas")] = None,
     no_header: Annotated[
         bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
@@ -106,7 +117,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
 ) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
-    from pysmorch.cli import commands, images
+    from pysmorch.cli import commands, networks
 
     options = {
         "hidden": commands.parse_hidden(hidden),
@@ -130,7 +141,7 @@ def train(
         seed,
         quiet,
         given,
-        images.parse(network, augment, resize, grey, colour, skip_bad),
+        networks.parse(network, augment, resize, grey, colour, skip_bad),
     )
 
 
@@ -139,11 +150,9 @@ def predict(
     model: Annotated[str, typer.Argument(help="model file")],
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None,
-    no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
-    resize: Annotated[
-        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
+    no_header: NoHeader = None,
+    resize: ResizeAgain = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Predict the rows of a source: a column with the prediction, and one with each class's probability.
 
@@ -162,12 +171,10 @@ def evaluate(
     target: Annotated[
         str | None, typer.Option(help="column with the right answers, if it is not called as in training")
     ] = None,
-    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None,
-    no_header: Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")] = None,
-    resize: Annotated[
-        str | None, typer.Option(help="size that image files are brought to, if they were not in training")
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False,
+    labels: Labels = None,
+    no_header: NoHeader = None,
+    resize: ResizeAgain = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import commands

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score, root_mean_squared_error
 
 from pysmorch.estimators import Classifier
@@ -24,7 +25,7 @@ class Figures:
 
 
 def measure(model: Any, X: Any, y: Array, y_training: Array | None) -> Figures:
-    """Measure a model on rows X with the right answers y.
+    """Measure a model on rows X, which were searched for what is not finite, with the right answers y.
 
     What is always guessed for comparison comes from the training labels, or from y where they are not known.
 
@@ -36,7 +37,8 @@ def measure(model: Any, X: Any, y: Array, y_training: Array | None) -> Figures:
 
 def _of_classes(model: Classifier, X: Any, y: Array, known: Array) -> Figures:
     codes = model.encode_labels(y)
-    p = model.predict_proba(X)
+    with config_context(assume_finite=True):
+        p = model.predict_proba(X)
     guessed = p.argmax(1)
     shares = np.bincount(model.encode_labels(known), minlength=model.n_classes_) / len(known)
     labels = np.arange(model.n_classes_)
@@ -61,7 +63,8 @@ def _of_classes(model: Classifier, X: Any, y: Array, known: Array) -> Figures:
 def _of_numbers(model: Any, X: Any, y: Array, known: Array) -> Figures:
     if y.dtype.kind not in "fiub":
         raise ValueError(f"the model predicts numbers, but the target holds text such as {y[0]!r}")
-    predicted = model.predict(X)
+    with config_context(assume_finite=True):
+        predicted = model.predict(X)
     mean = np.full(len(y), known.mean())
     values = {
         "RMSE": float(root_mean_squared_error(y, predicted)),
@@ -80,7 +83,7 @@ def _confusion(codes: Array, guessed: Array, names: list[str]) -> str:
     table = confusion_matrix(codes, guessed, labels=np.arange(len(names)))
     if len(names) > MAX_CONFUSION:
         wrong = table - np.diag(np.diag(table))
-        pairs = [np.unravel_index(place, wrong.shape) for place in np.argsort(-wrong, axis=None)[:8]]
+        pairs = [np.unravel_index(index, wrong.shape) for index in np.argsort(-wrong, axis=None)[:8]]
         lines = [f"  {names[i]} taken for {names[j]}: {wrong[i, j]}" for i, j in pairs if wrong[i, j] > 0]
         return "\n".join(["commonest confusions:", *(lines or ["  none"])])
     short = [name if len(name) <= 12 else name[:11] + "…" for name in names]

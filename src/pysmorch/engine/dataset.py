@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.entries import check_finite
 from pysmorch.layers.base import Array, ShapeError, format_dims
 from pysmorch.losses import Loss
 
@@ -61,18 +62,6 @@ def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = T
     if any(len(array) != len(checked[0]) for array in checked):
         raise ShapeError(f"{what}: the arrays have different numbers of rows: {[len(array) for array in checked]}")
     return checked
-
-
-def check_finite(array: Array, what: str) -> None:
-    """Say where the first NaN or infinity is, if there is one."""
-    with np.errstate(all="ignore"):
-        if array.dtype.kind != "f" or np.isfinite(np.sum(array)):
-            return
-    wrong = np.argwhere(~np.isfinite(array))
-    if len(wrong):
-        place = tuple(int(i) for i in wrong[0])
-        within = "" if len(place) == 1 else f", column {place[1]}" if len(place) == 2 else f", place {place[1:]}"
-        raise ValueError(f"{what} has {array[place]} in row {place[0]}{within}; replace or remove such values first")
 
 
 def _check_weights(sample_weight: ArrayLike | None, num_data: int, what: str) -> Array | None:

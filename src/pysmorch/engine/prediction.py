@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine import reference
-from pysmorch.engine.dataset import Dataset, check_finite
+from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, why_not_layers
 from pysmorch.engine.native import contiguous
 from pysmorch.engine.reference import Totals
 from pysmorch.engine.threads import num_threads
+from pysmorch.entries import check_finite
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph

@@ -1,7 +1,7 @@
 """Estimators with scikit-learn's contract."""
 
+from pysmorch.encoders import ColumnError
 from pysmorch.estimators.classifier import Classifier
-from pysmorch.estimators.columns import ColumnError
 from pysmorch.estimators.regressor import Regressor
 
 __all__ = ["Classifier", "ColumnError", "Regressor"]

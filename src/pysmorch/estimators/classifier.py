@@ -12,12 +12,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length
 
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.files import ModelFileError, saved_as
+from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer
 
 
+@saved_as("classifier")
 class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """A neural network that tells classes apart, with scikit-learn's contract.
 
@@ -54,8 +57,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     Attributes:
         classes_: the classes, sorted.
         network_: the trained `pysmorch.Network`.
-        columns_: what was learned about the columns; None for images.
-        image_shape_: (H, W, C) of the images; None for rows of features.
+        encoder_: how rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says
+            what was learned about the columns, or of which shape images are.
         history_: the `History` of the last training.
         loss_curve_, validation_curve_: loss of each epoch, on the training and the held-out rows.
         n_iter_: epochs so far. n_features_in_, feature_names_in_: columns of the training, or the number of pixels
@@ -125,8 +128,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row."""
-        places = self._outputs(X).argmax(1)
-        return self.classes_[places]
+        likeliest = self._outputs(X).argmax(1)
+        return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class, shape (N, classes), in the order of `classes_`."""
@@ -146,7 +149,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return labels
 
     def encode_labels(self, y: Any) -> Array:
-        """Return the places of labels in `classes_`; ValueError names labels that are not among them."""
+        """Return the class indices of labels, their positions in `classes_`; ValueError names labels that are not among them."""
         return self._encode_labels(np.asarray(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
@@ -159,17 +162,17 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.n_classes_ = len(classes)
 
     def _encode_labels(self, y: Array) -> Array:
-        places = np.searchsorted(self.classes_, y) if y.dtype.kind == self.classes_.dtype.kind else None
-        if places is None:
+        indices = np.searchsorted(self.classes_, y) if y.dtype.kind == self.classes_.dtype.kind else None
+        if indices is None:
             known = {label: i for i, label in enumerate(self.classes_.tolist())}
-            places = np.array([known.get(label, -1) for label in y.tolist()])
-        places = np.clip(places, 0, len(self.classes_) - 1)
-        wrong = self.classes_[places] != y
+            indices = np.array([known.get(label, -1) for label in y.tolist()])
+        indices = np.clip(indices, 0, len(self.classes_) - 1)
+        wrong = self.classes_[indices] != y
         if np.any(wrong):
             unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
             known_ones = ", ".join(repr(label) for label in self.classes_.tolist()[:20])
             raise ValueError(f"unknown labels {unknown}; the classes of this model are {known_ones}")
-        return places.astype(np.int64)
+        return indices.astype(np.int64)
 
     def _num_outputs(self) -> int:
         return len(self.classes_)
@@ -195,8 +198,6 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}, {}
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        from pysmorch.files.header import ModelFileError, entries, entry
-
         values = entries(header, "classes", str, int, float, bool)
         dtype = entry(header, "dtype", str)
         try:

@@ -10,6 +10,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.files import ModelFileError, saved_as
+from pysmorch.files.header import entry
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
@@ -18,6 +20,7 @@ from pysmorch.optimizers import Optimizer
 LOSSES = ("square", "absolute", "huber", "quantile", "poisson")
 
 
+@saved_as("regressor")
 class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     """A neural network that predicts one or several numbers, with scikit-learn's contract.
 
@@ -32,7 +35,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             validation_fraction, patience, network, precision, random_state, verbose: as for `Classifier`.
 
     Attributes:
-        network_, columns_, image_shape_, history_, loss_curve_, validation_curve_, n_iter_, n_features_in_, feature_names_in_: as for
+        network_, encoder_, history_, loss_curve_, validation_curve_, n_iter_, n_features_in_, feature_names_in_: as for
             `Classifier`. n_outputs_: how many numbers are predicted.
 
     >>> from sklearn.datasets import load_diabetes
@@ -144,8 +147,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        from pysmorch.files.header import ModelFileError, entry
-
         self._flat = entry(header, "flat", bool)
         if not {"mean", "scale"} <= set(tensors) or tensors["mean"].ndim != 1:
             raise ModelFileError("the scale of its targets is missing")

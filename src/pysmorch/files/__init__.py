@@ -1,8 +1,18 @@
 """Files: models in one .safetensors each, written whole or not at all, and checked when they are read."""
 
-from pysmorch.files.graph import network_from_parts, network_to_parts
+from pysmorch.files.graph import graph_from_parts, graph_to_parts
 from pysmorch.files.header import ModelFileError
-from pysmorch.files.model import load, save
+from pysmorch.files.model import read_parts, save
+from pysmorch.files.registry import class_of, saved_as
 from pysmorch.files.writing import write_whole
 
-__all__ = ["ModelFileError", "load", "network_from_parts", "network_to_parts", "save", "write_whole"]
+__all__ = [
+    "ModelFileError",
+    "class_of",
+    "graph_from_parts",
+    "graph_to_parts",
+    "read_parts",
+    "save",
+    "saved_as",
+    "write_whole",
+]

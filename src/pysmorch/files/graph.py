@@ -1,4 +1,4 @@
-"""A network as plain data and tensors, and back."""
+"""The graph of a loss as plain data and tensors, and back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from pysmorch import layers as layer_module
 from pysmorch import losses as loss_module
 from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
 from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.graph import feeders, name_layers
+from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import drawing_from
 from pysmorch.losses import Loss
-from pysmorch.network import Network
 
 
 def _classes(module: Any, base: type) -> dict[str, Any]:
@@ -31,15 +30,31 @@ LOSSES = _classes(loss_module, Loss)
 """The only classes that a file can name, besides those that the caller of `load` passes."""
 
 
-def network_to_parts(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the graph as plain data and the arrays by name.
+def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return a loss and all layers before it as plain data, and their arrays by name.
 
-    Raises ValueError for a layer that is not a subclass of Layer, or has arguments that are not plain data.
+    Parameters
+    ----------
+    loss : Loss
+        The end of the graph.
+
+    Returns
+    -------
+    header : dict
+        Plain data.
+    tensors : dict of str to ndarray
+        Parameters and states.
+
+    Raises
+    ------
+    ValueError
+        A layer is not a subclass of Layer, or has arguments that are not plain data.
     """
-    number = {id(layer): i for i, layer in enumerate(network.layers)}
+    layers = graph(loss)[:-1]
+    number = {id(layer): i for i, layer in enumerate(layers)}
     described = []
     tensors: dict[str, Array] = {}
-    for layer, name in zip(network.layers, network.names, strict=True):
+    for layer, name in zip(layers, name_layers(layers), strict=True):
         if not isinstance(layer, Layer):
             raise ValueError(
                 f"{name} cannot be saved: its class {type(layer).__name__} is not a subclass of pysmorch.Layer, "
@@ -57,10 +72,9 @@ def network_to_parts(network: Network) -> tuple[dict[str, Any], dict[str, Array]
         if layer.has_parameters:
             tensors[f"{name}.W"] = layer.W
         tensors |= {f"{name}.{key}": array for key, array in layer.state.items()}
-    loss = network.loss
     header = {
         "layers": described,
-        "output": number[id(network.output)],
+        "output": number[id(loss.in_layer)],
         "loss": {
             "type": type(loss).__name__,
             "config": {key: _plain(value, f"the loss's {key}") for key, value in loss.config.items()},
@@ -69,12 +83,27 @@ def network_to_parts(network: Network) -> tuple[dict[str, Any], dict[str, Array]
     return header, tensors
 
 
-def network_from_parts(
-    header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()
-) -> Network:
-    """Return the network of `network_to_parts`; `layers` are classes of your own that the graph may name.
+def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Loss:
+    """Return the loss of `graph_to_parts`, at the end of its graph.
 
-    Raises ModelFileError when anything does not fit.
+    Parameters
+    ----------
+    header : dict
+        Not checked yet.
+    tensors : dict of str to ndarray
+        Parameters and states, with others perhaps.
+    layers : sequence of type of Layer, default=()
+        Classes of the user that the graph may name.
+
+    Returns
+    -------
+    Loss
+        With all its layers.
+
+    Raises
+    ------
+    ModelFileError
+        Something does not fit.
     """
     known = LAYERS | {cls.__name__: cls for cls in layers}
     made: list[Layer] = []
@@ -85,14 +114,13 @@ def network_from_parts(
     if not 0 <= output < len(made):
         raise ModelFileError(f"its output is layer {output}, but there are {len(made)} layers")
     loss = _make_loss(entry(header, "loss", dict), made[output])
-    network = Network(loss)
-    if [id(layer) for layer in network.layers] != [id(layer) for layer in made]:
+    if [id(layer) for layer in graph(loss)[:-1]] != [id(layer) for layer in made]:
         raise ModelFileError("its layers are not in the order of the graph, or not all of them lead to the loss")
     for layer, name in zip(made, name_layers(made), strict=True):
         if layer.has_parameters:
             layer.replace_parameters(_take(tensors, f"{name}.W", layer.W.shape))
         layer.state = {key: _take(tensors, f"{name}.{key}", array.shape) for key, array in layer.state.items()}
-    return network
+    return loss
 
 
 class _Nothing:

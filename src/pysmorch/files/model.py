@@ -1,20 +1,19 @@
-"""Model files: a network or an estimator in one .safetensors file."""
+"""Model files: whatever can be saved, in one .safetensors file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pysmorch.files.graph import network_from_parts, network_to_parts
 from pysmorch.files.header import ModelFileError, entry
+from pysmorch.files.registry import kind_of
 from pysmorch.files.writing import write_whole
-from pysmorch.layers.base import Array, Layer
-from pysmorch.network import Network
+from pysmorch.layers.base import Array
+from pysmorch.version import __version__
 
 FORMAT = 1
 """Raised when files can no longer be read by older versions."""
@@ -24,21 +23,32 @@ DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
 
 
 def save(model: Any, path: str | Path) -> None:
-    """Write a Network, Classifier or Regressor into one .safetensors file, whole or not at all.
+    """Write an object of a registered class into one .safetensors file, whole or not at all.
 
-    Raises ValueError for a model that cannot be described as plain data, OSError when the file cannot be written.
+    Parameters
+    ----------
+    model : Network, Classifier or Regressor
+        What is to be saved.
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    TypeError
+        Objects of its class cannot be saved.
+    ValueError
+        It cannot be described as plain data.
+    OSError
+        The file cannot be written.
     """
     from safetensors.numpy import save as to_bytes
 
-    if isinstance(model, Network):
-        kind = "network"
-        parts, tensors = network_to_parts(model)
-    else:
-        kind = type(model).__name__.lower()
-        parts, tensors = model.to_parts()
+    kind = kind_of(model)
+    parts, tensors = model.to_parts()
     # In C order, which is the only order that the writer takes down rightly.
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
-    header = {"format": FORMAT, "kind": kind, "versions": _versions(), "model": parts}
+    versions = {"pysmorch": __version__, "numpy": np.__version__}
+    header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts}
     header["checksum"] = _checksum(header, arrays)
     try:
         text = json.dumps(header, allow_nan=False)
@@ -48,25 +58,28 @@ def save(model: Any, path: str | Path) -> None:
     write_whole(path, lambda file: file.write(content))
 
 
-def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Any:
-    """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
-
-    Args:
-        path: the file.
-        layers: layer classes of your own that the model has; a file never names code by itself.
-
-    Raises FileNotFoundError when there is no such file, ModelFileError when it is not a model, is damaged or altered,
-    or comes from a newer version.
-    """
-    header, tensors = read_parts(path)
-    try:
-        return _reader(entry(header, "kind", str), layers)(entry(header, "model", dict), tensors)
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
-
-
 def read_parts(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the header and the arrays of a model file, after checking that they are what was written."""
+    """Return the header and the arrays of a model file, after checking that they are what was written.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    header : dict
+        With the entries "kind" and "model".
+    tensors : dict of str to ndarray
+        The arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ModelFileError
+        It is not a model, is damaged or altered, or comes from a newer version.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -113,23 +126,6 @@ def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _reader(kind: str, layers: Sequence[type[Layer]]) -> Callable[[dict[str, Any], dict[str, Array]], Any]:
-    if kind == "network":
-        return lambda parts, tensors: network_from_parts(parts, tensors, layers)
-    from pysmorch.estimators import Classifier, Regressor
-
-    estimators: dict[str, Any] = {"classifier": Classifier, "regressor": Regressor}
-    if kind not in estimators:
-        raise ModelFileError(f"it holds a {kind!r}, which this version does not know")
-    return lambda parts, tensors: estimators[kind].from_parts(parts, tensors, layers)
-
-
-def _versions() -> dict[str, str]:
-    import pysmorch
-
-    return {"pysmorch": pysmorch.__version__, "numpy": np.__version__}
 
 
 def _one_line(error: BaseException) -> str:

@@ -28,7 +28,7 @@ def check_writable(path: str | Path) -> Path:
 def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is there whole or not at all, also when the power fails; what was there stays until then.
 
-    `write` is called with a temporary file in the same folder, which then takes the place of `path`.
+    `write` is called with a temporary file in the same folder, which then replaces `path`.
 
     Raises OSError when the file cannot be written; nothing has changed then.
     """

@@ -2,5 +2,15 @@
 
 from pysmorch.sources.reading import BUNDLED, has_image_files, read
 from pysmorch.sources.source import Source, SourceError, describe_images
+from pysmorch.sources.target import known_labels, split_target
 
-__all__ = ["BUNDLED", "Source", "SourceError", "describe_images", "has_image_files", "read"]
+__all__ = [
+    "BUNDLED",
+    "Source",
+    "SourceError",
+    "describe_images",
+    "has_image_files",
+    "known_labels",
+    "read",
+    "split_target",
+]

@@ -6,6 +6,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,18 @@ def read_csv(path: Path, header: bool) -> Source:
         raise SourceError(f"{path}: {_csv_problem(error)}") from None
     if table.num_rows == 0:
         raise SourceError(f"{path}: there are no rows below the header")
-    return Source(path.name, pa.table({name: _typed(table[name]) for name in names}))
+    typed = pa.table({name: _typed(table[name]) for name in names})
+    return Source(path.name, typed, line_of=lambda row: _line_of(path, delimiter, row + int(header)))
+
+
+def _line_of(path: Path, delimiter: str, row: int) -> int:
+    """Return the line in which a row ends, counting the header as row 0 where there is one; empty lines are no rows."""
+    import csv
+
+    with _open_text(path) as file:
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        rows = (reader.line_num for cells in reader if cells)
+        return next(islice(rows, row, None))
 
 
 def _column_names(path: Path, header: bool, delimiter: str) -> list[str]:

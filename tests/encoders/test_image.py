@@ -12,8 +12,9 @@ from sklearn.model_selection import cross_val_score
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
-from pysmorch.estimators import images
-from pysmorch.estimators.images import learn_scaling
+from pysmorch.encoders import image
+from pysmorch.encoders.array import ArrayEncoder
+from pysmorch.encoders.image import ImageEncoder, learn_scaling
 from pysmorch.files import ModelFileError
 
 from ..files.test_model_files import rewritten
@@ -21,8 +22,8 @@ from ..files.test_model_files import rewritten
 RNG = np.random.default_rng(0)
 Y = np.arange(90) % 3
 BARS = RNG.integers(0, 60, (90, 6, 6), dtype=np.uint8)
-for image, place in zip(BARS, Y, strict=True):
-    image[2 * place : 2 * place + 2] += 120
+for bar, top in zip(BARS, 2 * Y, strict=True):
+    bar[top : top + 2] += 120
 NAMES = np.array(["top", "middle", "bottom"])[Y]
 
 
@@ -41,16 +42,18 @@ def quick(make=Classifier, **options):
 def test_images_are_told_apart(network, channels, dtype):
     X = np.broadcast_to(BARS.reshape(90, 6, 6, *[1] * len(channels)), (90, 6, 6, *channels)).astype(dtype)
     model = quick(network=network, hidden=(8,)).fit(X, NAMES)
-    assert model.image_shape_ == (6, 6, *(channels or (1,)))
-    assert model.n_features_in_ == np.prod(model.image_shape_)
+    assert model.encoder_.image_shape == (6, 6, *(channels or (1,)))
+    assert model.n_features_in_ == np.prod(model.encoder_.image_shape)
     assert model.score(X, NAMES) > 0.95
     assert model.predict(X[:2]).tolist() == NAMES[:2].tolist()
-    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X.reshape(90, *model.image_shape_)))
+    np.testing.assert_array_equal(
+        model.predict_proba(X), model.predict_proba(X.reshape(90, *model.encoder_.image_shape))
+    )
 
 
 def test_images_that_come_as_lists_are_arrays():
     model = quick(epochs=1).fit(BARS.tolist(), Y)
-    assert model.image_shape_ == (6, 6, 1)
+    assert model.encoder_.image_shape == (6, 6, 1)
     assert model.predict(BARS[:4].tolist()).shape == (4,)
 
 
@@ -86,7 +89,7 @@ def test_the_scale_of_bytes_is_that_of_floats_and_weights_are_repetitions(X, cou
 
 def test_the_scale_is_the_same_in_blocks_of_any_size(monkeypatch):
     expected = learn_scaling(BARS, None)
-    monkeypatch.setattr(images, "PIXELS_AT_A_TIME", 100)
+    monkeypatch.setattr(image, "PIXELS_AT_A_TIME", 100)
     for X in (BARS, BARS.astype(np.float32)):
         np.testing.assert_allclose(learn_scaling(X, None), expected, rtol=1e-12)
         np.testing.assert_allclose(learn_scaling(X, np.ones(90)), expected, rtol=1e-12)
@@ -129,7 +132,7 @@ def test_weighted_images_are_repeated_images_in_one_full_batch():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_training_makes_no_copy_of_bytes_in_floats(early_stopping, monkeypatch):
-    monkeypatch.setattr(images, "PIXELS_AT_A_TIME", 2**14)
+    monkeypatch.setattr(image, "PIXELS_AT_A_TIME", 2**14)
     X = RNG.integers(0, 256, (400, 64, 64), dtype=np.uint8)
 
     def least(layer, num_outputs):
@@ -159,8 +162,7 @@ def test_a_saved_model_of_images_predicts_the_same_bits_and_goes_on_training(tmp
     model = quick().fit(BARS, NAMES)
     model.save(tmp_path / "m.safetensors")
     again = ps.load(tmp_path / "m.safetensors")
-    assert again.image_shape_ == (6, 6, 1)
-    assert again.columns_ is None
+    assert again.encoder_.image_shape == (6, 6, 1)
     assert again.get_params() == model.get_params() | {"network": None}
     for other in (again, pickle.loads(pickle.dumps(model))):
         np.testing.assert_array_equal(other.predict_proba(BARS), model.predict_proba(BARS))
@@ -200,7 +202,7 @@ def test_a_file_from_before_there_were_images_is_read(tmp_path):
 
     rewritten(path, as_it_was)
     again = ps.load(path)
-    assert again.image_shape_ is None
+    assert isinstance(again.encoder_, ArrayEncoder)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
@@ -209,10 +211,9 @@ def test_rows_after_images_and_images_after_rows_begin_anew():
     model = quick(network=None, hidden=(8,), epochs=1).fit(frame, Y)
     model.fit(BARS, Y)
     assert not hasattr(model, "feature_names_in_")
-    assert model.columns_ is None
+    assert isinstance(model.encoder_, ImageEncoder)
     model.fit(BARS.reshape(90, 36), Y)
-    assert model.image_shape_ is None
-    assert model.columns_.width == 36
+    assert model.encoder_.shape == (36,)
 
 
 @pytest.mark.parametrize(

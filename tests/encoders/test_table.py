@@ -8,7 +8,9 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
-from pysmorch.estimators.columns import ColumnError, Columns, as_table
+from pysmorch.encoders import ColumnError
+from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders.table import TableEncoder
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -24,12 +26,18 @@ def quick(**options):
     return Classifier(**{"hidden": (16,), "epochs": 20, "random_state": 0} | options)
 
 
-def learn(data):
-    return Columns.learn_table(as_table(pa.table(data)), None)
+def cells(frame):
+    return Cells(as_table(frame))
 
 
-def encode(columns, data):
-    return columns.encode_table(as_table(pa.table(data)))
+def learn(data, weights=None):
+    encoder = TableEncoder()
+    encoder.learn(cells(pa.table(data)), weights)
+    return encoder
+
+
+def encode(encoder, data):
+    return encoder.encode(cells(pa.table(data)))
 
 
 def test_frames_of_all_libraries_give_the_same_model():
@@ -47,8 +55,8 @@ def test_missing_values_of_all_libraries_are_the_same_code(make):
     }
     expected = learn(gaps)
     model = quick(epochs=1).fit(make(gaps), Y)
-    assert [vars(c) for c in model.columns_.columns] == [vars(c) for c in expected.columns]
-    np.testing.assert_allclose(model.columns_.encode_table(as_table(make(gaps))), encode(expected, gaps), rtol=1e-6)
+    assert model.encoder_.columns == expected.columns
+    np.testing.assert_allclose(model.encoder_.encode(cells(make(gaps))), encode(expected, gaps), rtol=1e-6)
 
 
 def test_numbers_have_mean_zero_and_variance_one():
@@ -58,8 +66,8 @@ def test_numbers_have_mean_zero_and_variance_one():
 
 
 def test_a_constant_column_is_zero_and_a_missing_number_is_the_mean():
-    columns = learn({"a": [5.0] * 10, "b": [1.0, 3.0, None, 2.0, 2.0] * 2})
-    encoded = encode(columns, {"a": [5.0] * 10, "b": [1.0, 3.0, None, 2.0, 2.0] * 2})
+    encoder = learn({"a": [5.0] * 10, "b": [1.0, 3.0, None, 2.0, 2.0] * 2})
+    encoded = encode(encoder, {"a": [5.0] * 10, "b": [1.0, 3.0, None, 2.0, 2.0] * 2})
     np.testing.assert_array_equal(encoded[:, 0], 0)
     assert encoded[2, 1] == 0
     np.testing.assert_array_equal(encoded[:, -1], [0, 0, 1, 0, 0] * 2)
@@ -67,38 +75,38 @@ def test_a_constant_column_is_zero_and_a_missing_number_is_the_mean():
 
 def test_a_skewed_column_is_taken_as_a_logarithm_of_either_sign():
     skewed = np.exp(RNG.normal(3, 2, 500))
-    columns = learn({"a": skewed, "b": -skewed, "c": SIZE.tolist() + [50.0] * 260})
-    assert columns.logarithm.tolist() == [True, True, False]
-    encoded = encode(columns, {"a": skewed, "b": -skewed, "c": [50.0] * 500})
+    encoder = learn({"a": skewed, "b": -skewed, "c": SIZE.tolist() + [50.0] * 260})
+    assert encoder.numbers.logarithm.tolist() == [True, True, False]
+    encoded = encode(encoder, {"a": skewed, "b": -skewed, "c": [50.0] * 500})
     np.testing.assert_allclose(encoded[:, 0], -encoded[:, 1], atol=1e-5)
 
 
 def test_intervals_between_quantiles_rise_from_zero_to_one():
     values = np.arange(1000.0)
-    columns = learn({"a": values})
-    intervals = encode(columns, {"a": values})[:, 1:]
+    encoder = learn({"a": values})
+    intervals = encode(encoder, {"a": values})[:, 1:]
     assert intervals.shape[1] == 10
     np.testing.assert_array_equal(intervals[0], 0)
     np.testing.assert_array_equal(intervals[-1], 1)
     assert (np.diff(intervals, axis=0) >= 0).all()
-    np.testing.assert_allclose(encode(columns, {"a": [-1e9, 1e9]})[:, 1:], [[0] * 10, [1] * 10])
+    np.testing.assert_allclose(encode(encoder, {"a": [-1e9, 1e9]})[:, 1:], [[0] * 10, [1] * 10])
 
 
 def test_a_value_that_most_rows_share_does_not_use_up_the_intervals():
     values = np.where(np.arange(3200) % 10 == 0, np.arange(3200.0), 0.0)
-    columns = learn({"a": values})
-    assert len(columns.owner) > 20
+    encoder = learn({"a": values})
+    assert len(encoder.numbers.owner) > 20
 
 
 def test_categories_have_an_indicator_each_and_unseen_ones_none():
-    columns = learn({"a": ["x", "y", "x", "y", "x"]})
-    assert columns.columns[0].values == ["x", "y"]
-    np.testing.assert_array_equal(encode(columns, {"a": ["y", "x", "new"]}), [[0, 1], [1, 0], [0, 0]])
+    encoder = learn({"a": ["x", "y", "x", "y", "x"]})
+    assert encoder.columns[0].values == ["x", "y"]
+    np.testing.assert_array_equal(encode(encoder, {"a": ["y", "x", "new"]}), [[0, 1], [1, 0], [0, 0]])
 
 
 def test_rare_categories_share_an_indicator_with_unseen_ones():
-    columns = learn({"a": ["x", "x", "once", "y", "y", None]})
-    encoded = encode(columns, {"a": ["x", "once", "new", None]})
+    encoder = learn({"a": ["x", "x", "once", "y", "y", None]})
+    encoded = encode(encoder, {"a": ["x", "once", "new", None]})
     np.testing.assert_array_equal(encoded, [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
 
@@ -110,8 +118,8 @@ def test_an_unseen_category_and_a_missing_value_are_predicted():
 def test_text_becomes_words():
     texts = [f"flat number {i} with {'garden' if i % 2 else 'cellar'} near station" for i in range(60)]
     model = quick(learning_rate=0.05, epochs=40).fit(pl.DataFrame({"text": texts}), np.arange(60) % 2)
-    assert model.columns_.columns[0].kind == "text"
-    assert "garden" in model.columns_.columns[0].values
+    assert model.encoder_.columns[0].kind == "text"
+    assert "garden" in model.encoder_.columns[0].values
     assert model.predict(pl.DataFrame({"text": ["a garden", "the cellar", None]})).tolist()[:2] == [1, 0]
 
 
@@ -125,25 +133,25 @@ def test_times_booleans_and_categoricals_are_understood():
         "count": pd.array([None, *range(1, N)], dtype="Int64"),
     }
     model = quick(epochs=2).fit(pd.DataFrame(data), Y)
-    kinds = {c.name: c.kind for c in model.columns_.columns}
+    kinds = {c.name: c.kind for c in model.encoder_.columns}
     assert kinds["moment"] == kinds["garden"] == kinds["count"] == "number"
     assert kinds["town"] == "category"
     polars = quick(epochs=2).fit(pl.DataFrame({"day": days}), Y)
-    assert polars.columns_.columns[0].kind == "number"
+    assert polars.encoder_.columns[0].kind == "number"
 
 
 def test_a_category_of_digits_is_the_same_when_it_comes_as_numbers():
-    columns = learn({"a": ["1", "2", "1", "2"]})
+    encoder = learn({"a": ["1", "2", "1", "2"]})
     expected = [[1, 0], [0, 1]]
-    np.testing.assert_array_equal(encode(columns, {"a": [1, 2]}), expected)
-    np.testing.assert_array_equal(encode(columns, {"a": [1.0, 2.0]}), expected)
+    np.testing.assert_array_equal(encode(encoder, {"a": [1, 2]}), expected)
+    np.testing.assert_array_equal(encode(encoder, {"a": [1.0, 2.0]}), expected)
 
 
 def test_numbers_that_come_as_text_are_read_and_other_text_is_refused_with_its_row():
-    columns = learn({"a": [1.0, 2.0, 3.0]})
-    np.testing.assert_allclose(encode(columns, {"a": ["1", "3"]}), encode(columns, {"a": [1.0, 3.0]}))
+    encoder = learn({"a": [1.0, 2.0, 3.0]})
+    np.testing.assert_allclose(encode(encoder, {"a": ["1", "3"]}), encode(encoder, {"a": [1.0, 3.0]}))
     with pytest.raises(ColumnError, match="column 'a' held numbers in training, but row 1 has 'many'"):
-        encode(columns, {"a": ["1", "many"]})
+        encode(encoder, {"a": ["1", "many"]})
 
 
 @pytest.mark.parametrize("make", FRAMES.values(), ids=FRAMES)
@@ -192,7 +200,7 @@ def test_a_model_of_a_table_is_saved_with_its_columns(make, tmp_path):
         model.save(path)
         again = ps.load(path)
         assert type(again) is type(model)
-        assert again.columns_.columns == model.columns_.columns
+        assert again.encoder_.columns == model.encoder_.columns
         assert again.feature_names_in_.tolist() == list(gaps)
         assert again.get_params() == model.get_params()
         np.testing.assert_array_equal(again.predict(make(gaps)), model.predict(make(gaps)))
@@ -202,9 +210,9 @@ def test_a_model_of_a_table_is_saved_with_its_columns(make, tmp_path):
 def test_weighted_rows_teach_columns_like_repeated_rows():
     weights = RNG.integers(0, 3, N)
     data = {"size": np.exp(SIZE / 5), "town": TOWN}
-    weighted = Columns.learn_table(as_table(pa.table(data)), weights.astype(float))
+    weighted = learn(data, weights.astype(float))
     repeated = learn({name: np.repeat(values, weights) for name, values in data.items()})
-    np.testing.assert_allclose(weighted.mean, repeated.mean)
-    np.testing.assert_allclose(weighted.scale, repeated.scale)
-    np.testing.assert_allclose(weighted.low, repeated.low)
+    np.testing.assert_allclose(weighted.numbers.mean, repeated.numbers.mean)
+    np.testing.assert_allclose(weighted.numbers.scale, repeated.numbers.scale)
+    np.testing.assert_allclose(weighted.numbers.low, repeated.numbers.low)
     assert weighted.columns == repeated.columns

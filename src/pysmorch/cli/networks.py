@@ -1,25 +1,19 @@
-"""The options of the command line that are for images: how files are read, which network, and its augmentation."""
+"""The options of the command line that choose a network and its augmentation, and how image files are read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from pysmorch import models
-from pysmorch.layers import Cutout, Flatten, Layer, RandomCrop, RandomFlip, RandomShift, mlp
+from pysmorch.encoders import KINDS, Encoder
+from pysmorch.layers import Flatten, Layer, mlp
 from pysmorch.layers.activations import ACTIVATIONS
 
-NETWORKS: dict[str, Callable[[Any, int], Layer]] = {
-    "lenet": models.lenet,
-    "resnet20": models.resnet20,
-    "resnet32": models.resnet32,
-    "resnet44": models.resnet44,
-    "resnet56": models.resnet56,
-    "mobilenet_small": models.mobilenet_small,
-}
-"""Besides mlp, the dense network that the estimators make by themselves."""
+NETWORKS = {name: network for kind in KINDS for name, network in kind.networks.items()}
+AUGMENTATIONS = {name: augmentation for kind in KINDS for name, augmentation in kind.augmentations.items()}
+"""Of all kinds of input."""
 
 SETTINGS: dict[str, Any] = {"epochs": 30}
 """What these networks are trained with where the user does not say otherwise, besides the defaults of the estimators.
@@ -28,24 +22,13 @@ On 400 images of MNIST, lenet is better at the estimators' own learning rate tha
 images gets 99.2 % of 2000 others right.
 """
 
-LENET_FROM = 16
-"""Height and width from which the default is lenet; smaller images have little left after its poolings."""
-
 FOR_MLP = ("hidden", "activation", "dropout")
 """Options that shape the dense network."""
 
-AUGMENTATIONS: dict[str, Callable[[Any, Any], Layer]] = {
-    "shift": lambda layer, pixels: RandomShift(layer, pixels or 2),
-    "flip": lambda layer, share: RandomFlip(layer, share or 0.5),
-    "crop": lambda layer, size: RandomCrop(layer, size or tuple(max(1, 7 * d // 8) for d in layer.out_dims[1:3])),
-    "cutout": lambda layer, size: Cutout(layer, size or max(1, min(layer.out_dims[1:3]) // 4)),
-}
-"""By name: what makes the layer of a number, or of None where the user gives none."""
-
 
 @dataclass(frozen=True)
-class ImageOptions:
-    """What the user said about images.
+class NetworkOptions:
+    """What the user said about the network and the images.
 
     Attributes:
         network: a name, or None for the default.
@@ -66,14 +49,14 @@ class ImageOptions:
 
 def parse(
     network: str | None, augment: str | None, resize: str | None, grey: bool, colour: bool, skip_bad: bool
-) -> ImageOptions:
+) -> NetworkOptions:
     """Return the options, or say which is wrong."""
     if network is not None:
         _check_name("--network", network, ("mlp", *NETWORKS))
     if grey and colour:
         raise ValueError("--grey and --colour exclude each other")
     given = {"augment": augment, "resize": resize}
-    return ImageOptions(
+    return NetworkOptions(
         network,
         tuple(_parse_augmentation(item.strip()) for item in augment.split(",")) if augment else (),
         None if resize is None else parse_size(resize),
@@ -83,39 +66,75 @@ def parse(
     )
 
 
-def equip(model: Any, options: ImageOptions, shape: tuple[int, ...], given: Collection[str]) -> tuple[str, str]:
-    """Give an estimator a network for images (H, W, C), and settings that suit it; returns its name, and why it is so.
+def equip(
+    model: Any, options: NetworkOptions, kind: type[Encoder], shape: Sequence[int], given: Collection[str]
+) -> tuple[str, str]:
+    """Give an estimator the network that was chosen or suits its input, and settings that suit it.
 
-    `given` are the names of the settings that the user has chosen.
+    Parameters
+    ----------
+    model : NetworkEstimator
+        Not fitted yet; gets parameters.
+    options : NetworkOptions
+        What the user said.
+    kind : type of Encoder
+        The kind of input, which has networks to choose from.
+    shape : sequence of int
+        Shape of one row.
+    given : collection of str
+        Names of the settings that the user has chosen.
+
+    Returns
+    -------
+    name : str
+        Of the network.
+    reason : str
+        Why it is this one.
+
+    Raises
+    ------
+    ValueError
+        The options do not go together, or with the input.
     """
     shaped = [name for name in FOR_MLP if name in given]
-    large = min(shape[:2]) >= LENET_FROM
-    name = options.network or ("lenet" if large and not shaped else "mlp")
+    default, size = kind.default_network(shape)
+    name = options.network or ("mlp" if shaped else default)
     if name != "mlp":
         if shaped:
             raise ValueError(f"--{shaped[0]} is for --network mlp, not {name}")
-        if shape[2] > 4 and shape[0] <= 4:
-            raise ValueError(
-                f"--network {name} takes images (N, height, width, channels), but these have {shape[0]}x{shape[1]} pixels "
-                f"and {shape[2]} channels; if the channels come first, use numpy.transpose(X, (0, 2, 3, 1))"
-            )
+        kind.check_network(name, shape)
         model.set_params(**{key: value for key, value in SETTINGS.items() if key not in given})
     if name != "mlp" or options.augment:
         model.network = _network(model, name, options)
     if options.network is not None:
         return name, ""
-    if shaped:
-        return name, f", because of --{shaped[0]}"
-    kind = f"images of {LENET_FROM}x{LENET_FROM} pixels and more" if large else "small images"
-    return name, f", the default for {kind}"
+    return name, f", because of --{shaped[0]}" if shaped else f", the default for {size}"
 
 
-def refuse(options: ImageOptions, what: str) -> None:
-    """Say that options are for images, where the source has none."""
-    if options.network not in (None, "mlp"):
-        raise ValueError(f"--network {options.network} is for images, but {what}")
-    if options.augment:
-        raise ValueError(f"--augment is for images, but {what}")
+def check_allowed(options: NetworkOptions, kind: type[Encoder], source: str) -> None:
+    """Refuse options that are for another kind of input than a source has.
+
+    Parameters
+    ----------
+    options : NetworkOptions
+        What the user said.
+    kind : type of Encoder
+        The kind of input.
+    source : str
+        Name of the source.
+
+    Raises
+    ------
+    ValueError
+        Names the option, and for which input it is.
+    """
+    if options.network not in (None, "mlp", *kind.networks):
+        what = next(other.what for other in KINDS if options.network in other.networks)
+        raise ValueError(f"--network {options.network} is for {what}, but {source} has {kind.what}")
+    for name, _ in options.augment:
+        if name not in kind.augmentations:
+            what = next(other.what for other in KINDS if name in other.augmentations)
+            raise ValueError(f"--augment is for {what}, but {source} has {kind.what}")
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -126,10 +145,10 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def _network(model: Any, name: str, options: ImageOptions) -> Callable[[Layer, int], Layer]:
+def _network(model: Any, name: str, options: NetworkOptions) -> Callable[[Layer, int], Layer]:
     def network(layer: Layer, num_outputs: int) -> Layer:
         for augmentation, number in options.augment:
-            layer = AUGMENTATIONS[augmentation](layer, number)
+            layer = AUGMENTATIONS[augmentation].make(layer, number)
         if name != "mlp":
             return NETWORKS[name](layer, num_outputs)
         return mlp(Flatten(layer), model.hidden, num_outputs, ACTIVATIONS[model.activation], model.dropout)
@@ -150,12 +169,12 @@ def _parse_augmentation(text: str) -> tuple[str, float | None]:
     _check_name("--augment", name, AUGMENTATIONS)
     if not colon:
         return name, None
-    share = name == "flip"
+    share = AUGMENTATIONS[name].amount == "share"
     try:
         value = float(number) if share else int(number)
     except ValueError:
         value = 0
     if not (0 < value <= 1 if share else value > 0):
-        expected = "a share such as flip:0.5" if share else f"a number of pixels such as {name}:4"
+        expected = f"a share such as {name}:0.5" if share else f"a number of pixels such as {name}:4"
         raise ValueError(f"--augment {name} takes {expected}, but {text!r} was given")
     return name, value

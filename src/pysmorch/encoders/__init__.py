@@ -1,0 +1,79 @@
+"""One encoder for each kind of input of the estimators; nothing outside asks which kind an input is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pysmorch.encoders.array import ArrayEncoder
+from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.image import ImageEncoder
+from pysmorch.encoders.table import TableEncoder
+from pysmorch.layers.base import Array
+
+KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
+"""All kinds of input; the first that understands an input encodes it, and the last one takes whatever the others do not."""
+
+__all__ = ["KINDS", "ColumnError", "Encoder", "encoder_from_parts", "encoder_to_parts", "kind_of"]
+
+
+def kind_of(X: Any) -> type[Encoder]:
+    """Return the class that encodes an input.
+
+    Parameters
+    ----------
+    X : array-like or data frame
+        Whatever is given to `fit`.
+
+    Returns
+    -------
+    type of Encoder
+        The first of `KINDS` that understands it.
+    """
+    return next(kind for kind in KINDS if kind.understands(X))
+
+
+def encoder_to_parts(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return an encoder as entries of a model file's header, and its arrays by name.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        A fitted one.
+
+    Returns
+    -------
+    header : dict
+        The entry of each kind, None for all but that of the encoder.
+    tensors : dict of str to ndarray
+        Their names begin with that entry.
+    """
+    part, tensors = encoder.to_parts()
+    header = dict.fromkeys((kind.entry for kind in KINDS), None) | {encoder.entry: part}
+    return header, {f"{encoder.entry}.{name}": array for name, array in tensors.items()}
+
+
+def encoder_from_parts(header: dict[str, Any], tensors: dict[str, Array]) -> Encoder:
+    """Return the encoder of `encoder_to_parts`.
+
+    Parameters
+    ----------
+    header : dict
+        The header of an estimator, with other entries too.
+    tensors : dict of str to ndarray
+        All arrays of the estimator.
+
+    Returns
+    -------
+    Encoder
+        Fitted.
+
+    Raises
+    ------
+    ModelFileError
+        Where anything is missing or does not fit.
+    """
+    kind = next(kind for kind in KINDS if kind.is_in(header))
+    start = f"{kind.entry}."
+    return kind.from_parts(
+        header, {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+    )

@@ -1,0 +1,122 @@
+"""Arrays: rows of numbers, all columns of one kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from pysmorch.encoders.base import Encoder
+from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.numbers import Numbers
+from pysmorch.entries import check_finite
+from pysmorch.files.header import entry
+from pysmorch.layers import Data, Layer
+from pysmorch.layers.base import Array
+from pysmorch.sources.source import Source
+
+
+class ArrayEncoder(Encoder):
+    """Rows of numbers (N, D): each column scaled, with intervals; pixels (dtype uint8) share one scale.
+
+    Attributes
+    ----------
+    numbers : Numbers
+        What was learned about the columns.
+    """
+
+    what = "rows of columns"
+    entry = "columns"
+    misfit = "its columns do not fit its network"
+
+    numbers: Numbers
+
+    @classmethod
+    def understands(cls, X: Any) -> bool:
+        """Take everything that no other kind takes; what is no array is refused by `check`."""
+        return True
+
+    def check(self, X: Any, estimator: Any, reset: bool) -> Array:
+        """Return the array (N, D); a data frame of numbers is taken as one in prediction."""
+        if is_table(X):
+            validate_data(estimator, X, skip_check_array=True, reset=reset)
+            X = as_table(X).to_numpy()
+        rows: Array = validate_data(estimator, X, reset=reset, dtype=dtype_for(X), ensure_min_features=1)
+        return rows
+
+    def learn(self, rows: Array, weights: Array | None) -> None:
+        """Learn mean, scale and intervals of each column, or the one scale of pixels."""
+        if rows.dtype == np.uint8:
+            self.numbers = Numbers.learn_pixels(rows, weights)
+        else:
+            self.numbers = Numbers.learn(rows.astype(np.float64), weights)
+
+    def encode(self, rows: Array) -> Array:
+        """Return the rows as float32, shape (N, width)."""
+        encoded = np.zeros((len(rows), self.numbers.width), dtype=np.float32)
+        self.numbers.encode(rows.astype(np.float64, copy=False), encoded)
+        return encoded
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(width,)."""
+        return (self.numbers.width,)
+
+    @property
+    def num_features(self) -> int:
+        """D."""
+        return len(self.numbers.mean)
+
+    def input_layer(self) -> Layer:
+        """Return a Data layer."""
+        return Data(shape=(None, *self.shape))
+
+    @classmethod
+    def check_features(cls, features: Array) -> None:
+        """Refuse arrays with NaN or infinities, or of another dtype than numbers."""
+        check_numbers(features)
+
+    def select(self, source: Source, by_position: bool) -> Array:
+        """Return the array of a source; images become rows of pixels."""
+        X = source.features
+        if not isinstance(X, np.ndarray):
+            raise ValueError(f"the model was trained on an array, but {source.name} is a table")
+        X = X.reshape(len(X), -1)
+        if X.shape[1] != self.num_features:
+            raise ValueError(f"{source.name} has {X.shape[1]} columns, but the model takes {self.num_features}")
+        check_finite(X, "X")
+        return X
+
+    def describe(self) -> list[str]:
+        """Return how many columns there are."""
+        return [f"columns: {self.num_features} numbers"]
+
+    @classmethod
+    def is_in(cls, header: dict[str, Any]) -> bool:
+        """Take every header that no other kind takes; `from_parts` checks it."""
+        return True
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return the arrays, and None for names that there are not."""
+        return {"columns": None}, self.numbers.to_tensors()
+
+    @classmethod
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> ArrayEncoder:
+        """Return the encoder of `to_parts`."""
+        entry(entry(header, cls.entry, dict), "columns", type(None))
+        self = cls()
+        self.numbers = Numbers.from_tensors(tensors, None)
+        return self
+
+
+def dtype_for(X: Any) -> str | None:
+    """Return the dtype that scikit-learn should make of an array: bytes stay bytes."""
+    return None if isinstance(X, np.ndarray) and X.dtype == np.uint8 else "numeric"
+
+
+def check_numbers(features: Array) -> None:
+    """Refuse an array of a source with entries that are no finite numbers."""
+    if features.dtype.kind not in "fiub":
+        raise ValueError(f"X must hold numbers, but has dtype {features.dtype}")
+    check_finite(features, "X")

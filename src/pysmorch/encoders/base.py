@@ -1,0 +1,341 @@
+"""What every encoder says of its kind of input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from pysmorch.entries import name_row
+from pysmorch.files.header import ModelFileError
+from pysmorch.layers import Layer
+from pysmorch.layers.base import Array
+from pysmorch.sources.source import Source
+
+
+class ColumnError(ValueError):
+    """A column that cannot be used; the message names it and says what is wrong.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    found : str
+        What is wrong with it; "{row}" in it stands for the row.
+    row : int, default=None
+        Index of the row where that is so, if it is about one.
+    line_of : callable, default=None
+        Returns the line of a row in the file, where the rows come from one.
+    """
+
+    def __init__(
+        self, column: str, found: str, row: int | None = None, line_of: Callable[[int], int] | None = None
+    ) -> None:
+        self.column, self.found, self.row = column, found, row
+        where = "" if row is None else name_row(row, line_of)
+        super().__init__(f"column {column!r} {found.replace('{row}', where, 1)}")
+
+    def __reduce__(self) -> Any:
+        return ColumnError, (self.column, self.found, self.row)
+
+    def in_file(self, line_of: Callable[[int], int] | None) -> ColumnError:
+        """Return the same error for rows of a file.
+
+        Parameters
+        ----------
+        line_of : callable or None
+            Returns the line of a row.
+
+        Returns
+        -------
+        ColumnError
+            Its message names the line.
+        """
+        return ColumnError(self.column, self.found, self.row, line_of)
+
+
+class Augmentation(NamedTuple):
+    """Random changes of inputs while training.
+
+    Attributes
+    ----------
+    make : callable
+        A function of (layer, amount or None for the default) that returns a layer.
+    amount : "pixels" or "share"
+        What the amount is: a whole number from 1, or a number above 0 and up to 1.
+    """
+
+    make: Callable[[Any, Any], Layer]
+    amount: Literal["pixels", "share"]
+
+
+class Encoder:
+    """One kind of input: what it understands, what it has learned of the training rows, and how rows enter a network.
+
+    A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
+    `is_in`, `to_parts` and `from_parts`, and has its line in `KINDS`.
+
+    Attributes
+    ----------
+    what : str
+        What the input consists of, in messages.
+    entry : str
+        Name of its entry in the header of a model file, and the beginning of the names of its arrays.
+    misfit : str
+        What is said of a model file whose network takes something else.
+    networks : dict of str to callable
+        Functions of (input layer, number of outputs) that make networks for this input, by the names of the command line;
+        the dense network, "mlp", is for every input.
+    augmentations : dict of str to Augmentation
+        What the command line offers for this input, by name.
+    """
+
+    what: ClassVar[str]
+    entry: ClassVar[str]
+    misfit: ClassVar[str]
+    networks: ClassVar[Mapping[str, Callable[[Any, int], Layer]]] = {}
+    augmentations: ClassVar[Mapping[str, Augmentation]] = {}
+
+    # Rows.
+
+    @classmethod
+    def understands(cls, X: Any) -> bool:
+        """Whether an input is of this kind.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Whatever is given to `fit`.
+
+        Returns
+        -------
+        bool
+            Nothing is checked yet but the kind.
+        """
+        raise NotImplementedError
+
+    def check(self, X: Any, estimator: Any, reset: bool) -> Any:
+        """Return rows as `learn` and `encode` take them, after checks by scikit-learn's contract.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Whatever is given to `fit` or `predict`.
+        estimator : estimator
+            It gets `n_features_in_` and `feature_names_in_`, or has those that X must fit.
+        reset : bool
+            Whether a training begins, which sets these.
+
+        Returns
+        -------
+        object with a length
+            Rows without infinities, and in arrays without NaN.
+
+        Raises
+        ------
+        ValueError
+            X does not fit, has no rows, or holds what cannot be used.
+        TypeError
+            X is of another kind.
+        """
+        raise NotImplementedError
+
+    def learn(self, rows: Any, weights: Array | None) -> None:
+        """Learn how rows are encoded.
+
+        Parameters
+        ----------
+        rows : object
+            Rows from `check`.
+        weights : ndarray of shape (N,) or None
+            One weight per row; rows with weight 2 count like two rows.
+        """
+        raise NotImplementedError
+
+    def encode(self, rows: Any) -> Array:
+        """Return rows as the input layer takes them.
+
+        Parameters
+        ----------
+        rows : object
+            Rows from `check`.
+
+        Returns
+        -------
+        ndarray of shape (N, *shape)
+            Finite numbers.
+        """
+        raise NotImplementedError
+
+    # The network.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one encoded row."""
+        raise NotImplementedError
+
+    @property
+    def num_features(self) -> int:
+        """How many features one row has before it is encoded: `n_features_in_`."""
+        raise NotImplementedError
+
+    def input_layer(self) -> Layer:
+        """Return a new layer that takes encoded rows; what follows it sees features of about variance 1."""
+        raise NotImplementedError
+
+    @classmethod
+    def default_network(cls, shape: Sequence[int]) -> tuple[str, str]:
+        """Return the name of the network that suits inputs of a size, and the size in words.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Shape of one row.
+
+        Returns
+        -------
+        name : str
+            "mlp" or one of `networks`.
+        size : str
+            For which inputs that is the default.
+        """
+        return "mlp", cls.what
+
+    @classmethod
+    def check_network(cls, name: str, shape: Sequence[int]) -> None:
+        """Raise ValueError where a network cannot take inputs of a shape.
+
+        Parameters
+        ----------
+        name : str
+            One of `networks`.
+        shape : sequence of int
+            Shape of one row.
+        """
+
+    # Files and folders of data.
+
+    @classmethod
+    def check_features(cls, features: Any) -> None:
+        """Refuse features of a source that no training can use, before rows are split.
+
+        Parameters
+        ----------
+        features : ndarray or pyarrow.Table
+            All rows of a source.
+
+        Raises
+        ------
+        ValueError
+            Names the entry or the column.
+        """
+        raise NotImplementedError
+
+    def select(self, source: Source, by_position: bool) -> Any:
+        """Return the features of a source as `check` takes them.
+
+        Parameters
+        ----------
+        source : Source
+            It may have columns that the training did not have, such as the target.
+        by_position : bool
+            Whether columns had no names in training, so that their order counts.
+
+        Returns
+        -------
+        ndarray or pyarrow.Table
+            As many features as in training, in the same order.
+
+        Raises
+        ------
+        ValueError
+            The source does not fit; says what was found and what is expected.
+        """
+        raise NotImplementedError
+
+    def reading(self, resize: tuple[int, int] | None, resized: bool) -> tuple[tuple[int, int] | None, str | None]:
+        """Return the size and the colours that image files are brought to when they are read.
+
+        Parameters
+        ----------
+        resize : tuple of int or None
+            (height, width) that the user wants.
+        resized : bool
+            Whether those of the training were resized.
+
+        Returns
+        -------
+        resize : tuple of int or None
+            None leaves the size as it is.
+        colours : str or None
+            "grey" or "colour"; None leaves them as they are.
+        """
+        return resize, None
+
+    def describe(self) -> list[str]:
+        """Return lines that say what was learned about the input."""
+        raise NotImplementedError
+
+    # Model files.
+
+    @classmethod
+    def is_in(cls, header: dict[str, Any]) -> bool:
+        """Whether the header of an estimator's file has an encoder of this kind.
+
+        Parameters
+        ----------
+        header : dict
+            Not checked yet.
+
+        Returns
+        -------
+        bool
+            Asked in the order of `KINDS`.
+        """
+        raise NotImplementedError
+
+    def to_parts(self) -> tuple[Any, dict[str, Array]]:
+        """Return what was learned as plain data for `entry`, and arrays by name."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> Self:
+        """Return the encoder of `to_parts`.
+
+        Parameters
+        ----------
+        header : dict
+            The header with the entry of this kind, not checked yet.
+        tensors : dict of str to ndarray
+            The arrays of this entry.
+
+        Returns
+        -------
+        Encoder
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            Where anything is missing or does not fit.
+        """
+        raise NotImplementedError
+
+    def check_fits(self, inputs: Sequence[Any], num_features: int) -> None:
+        """Refuse an encoder from a file that does not fit the rest of it.
+
+        Parameters
+        ----------
+        inputs : sequence of Data
+            The Data layers of the network.
+        num_features : int
+            `n_features_in_` of the file.
+
+        Raises
+        ------
+        ModelFileError
+            Says what does not fit.
+        """
+        if [tuple(data.out_dims[1:]) for data in inputs] != [self.shape]:
+            raise ModelFileError(self.misfit)
+        if self.num_features != num_features:
+            raise ModelFileError("its columns are not as many as its features")

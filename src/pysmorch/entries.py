@@ -1,0 +1,106 @@
+"""Rows, columns and entries in messages: how they are named, and the first entry of an array that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+
+
+def name_row(row: int, line_of: Callable[[int], int] | None = None) -> str:
+    """Name a row in a message: by its index, or by its line where the rows come from the lines of a file.
+
+    Parameters
+    ----------
+    row : int
+        Index of the row, counted from 0.
+    line_of : callable, default=None
+        Returns the line of a row, counted from 1; None where the rows have no lines.
+
+    Returns
+    -------
+    str
+        "row 3", or "line 5".
+
+    Examples
+    --------
+    >>> name_row(3)
+    'row 3'
+    >>> name_row(3, lambda row: row + 2)
+    'line 5'
+    """
+    return f"row {row}" if line_of is None else f"line {line_of(row)}"
+
+
+def name_entry(index: tuple[int, ...]) -> str:
+    """Name an entry of an array in a message, by its row and its position in the row.
+
+    Parameters
+    ----------
+    index : tuple of int
+        Index of the entry; the first axis counts the rows.
+
+    Returns
+    -------
+    str
+        "row 3", "row 3, column 1", or "row 3, position (1, 2, 0)".
+
+    Examples
+    --------
+    >>> name_entry((3, 1))
+    'row 3, column 1'
+    """
+    row, *within = index
+    if not within:
+        return name_row(row)
+    return f"{name_row(row)}, " + (f"column {within[0]}" if len(within) == 1 else f"position {tuple(within)}")
+
+
+def list_names(names: Sequence[str], most: int = 20) -> str:
+    """List the names of columns in a message.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All of them.
+    most : int, default=20
+        How many are listed; of the others the number is said.
+
+    Returns
+    -------
+    str
+        Separated by commas.
+
+    Examples
+    --------
+    >>> list_names(["size", "town", "age"], most=2)
+    'size, town and 1 more'
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def check_finite(array: Array, what: str) -> None:
+    """Refuse an array with a NaN or an infinity.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any dtype; only floating-point ones are searched.
+    what : str
+        Name of the array in the message.
+
+    Raises
+    ------
+    ValueError
+        Names the first entry that is not finite.
+    """
+    with np.errstate(all="ignore"):
+        if array.dtype.kind != "f" or np.isfinite(np.sum(array)):
+            return
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        raise ValueError(f"{what} has {array[index]} in {name_entry(index)}; replace or remove such values first")

@@ -1,0 +1,86 @@
+"""The parameters of estimators: their checks, and what is made of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.optimizers import OPTIMIZERS, Optimizer
+
+
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters that cannot be used, before any data is looked at.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With the parameters that all estimators share.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter, its value and what is expected.
+    """
+    if estimator.network is not None and not callable(estimator.network):
+        raise ValueError("network must be a function of (input layer, number of outputs) that returns the last layer")
+    hidden = estimator.hidden
+    if not isinstance(hidden, (tuple, list)) or any(not isinstance(h, (int, np.integer)) or h < 1 for h in hidden):
+        raise ValueError(f"hidden must be a tuple of positive widths such as (256, 128), but is {hidden!r}")
+    if estimator.activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but is {estimator.activation!r}")
+    optimizer = estimator.optimizer
+    if not isinstance(optimizer, Optimizer) and optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object, but is {optimizer!r}")
+    if estimator.early_stopping not in (True, False, "auto"):
+        raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
+    if not 0 < estimator.validation_fraction < 1:
+        raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
+    if estimator.precision not in ("float32", "bf16", "auto"):
+        raise ValueError(f'precision must be "float32", "bf16" or "auto", but is {estimator.precision!r}')
+    size = estimator.batch_size
+    if size != "auto" and (not isinstance(size, (int, np.integer)) or size < 1):
+        raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')
+
+
+def batch_size_for(batch_size: int | str, num_rows: int) -> int:
+    """Return how many rows a step takes.
+
+    Parameters
+    ----------
+    batch_size : int or "auto"
+        The parameter of an estimator.
+    num_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    int
+        For "auto" a 64th of the rows, at least 32 and at most 256.
+    """
+    return int(min(256, max(32, num_rows // 64))) if batch_size == "auto" else int(batch_size)
+
+
+def make_optimizer(estimator: Any) -> Optimizer:
+    """Return a new optimizer as the parameters of an estimator say; an object of the user's is copied.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With checked parameters.
+
+    Returns
+    -------
+    Optimizer
+        At its first step.
+    """
+    if isinstance(estimator.optimizer, Optimizer):
+        optimizer = copy.deepcopy(estimator.optimizer)
+        optimizer.reset()
+        return optimizer
+    made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
+    options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
+    return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)

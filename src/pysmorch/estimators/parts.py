@@ -1,0 +1,115 @@
+"""Estimators as parts of a model file, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pysmorch.encoders import encoder_from_parts, encoder_to_parts
+from pysmorch.estimators.parameters import make_optimizer
+from pysmorch.files import ModelFileError
+from pysmorch.files.header import entries, entry
+from pysmorch.layers import Layer
+from pysmorch.layers.base import Array
+from pysmorch.network import Network
+
+
+def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return a fitted estimator as plain data, and arrays by name.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        Fitted. Parameters that are no plain data, such as functions, are left out.
+
+    Returns
+    -------
+    header : dict
+        Plain data.
+    tensors : dict of str to ndarray
+        Of the network, the encoder and the labels.
+    """
+    network, tensors = model.network_.to_parts()
+    encoder, encoder_tensors = encoder_to_parts(model.encoder_)
+    labels, label_tensors = model._label_parts()
+    header = {
+        "parameters": {name: value for name, value in model.get_params().items() if _is_plain(value)},
+        "network": network,
+        **encoder,
+        "labels": labels,
+        "num_features": model.n_features_in_,
+        "feature_names": list(model.feature_names_in_) if hasattr(model, "feature_names_in_") else None,
+        "loss_curve": model.loss_curve_,
+        "validation_curve": model.validation_curve_,
+        "num_epochs": model.n_iter_,
+        "seed": model._seed,
+        "notes": getattr(model, "notes_", {}),
+    }
+    return header, tensors | encoder_tensors | {f"labels.{name}": array for name, array in label_tensors.items()}
+
+
+def estimator_from_parts(
+    cls: Any, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]]
+) -> Any:
+    """Return the estimator of `estimator_to_parts`.
+
+    Parameters
+    ----------
+    cls : type of NetworkEstimator
+        Its class.
+    header : dict
+        Not checked yet.
+    tensors : dict of str to ndarray
+        All arrays of the file.
+    layers : sequence of type of Layer
+        Layer classes of the user.
+
+    Returns
+    -------
+    NetworkEstimator
+        Fitted.
+
+    Raises
+    ------
+    ModelFileError
+        Something is missing or does not fit.
+    """
+    parameters = entry(header, "parameters", dict)
+    unknown = set(parameters) - set(cls._get_param_names())
+    if unknown:
+        raise ModelFileError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
+    model = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()})
+    model.network_ = Network.from_parts(entry(header, "network", dict), tensors, layers)
+    model.encoder_ = encoder_from_parts(header, tensors)
+    of_labels = {name.removeprefix("labels."): array for name, array in tensors.items() if name.startswith("labels.")}
+    model._take_label_parts(entry(header, "labels", dict), of_labels)
+    model.n_features_in_ = entry(header, "num_features", int)
+    if entry(header, "feature_names", list, type(None)) is not None:
+        model.feature_names_in_ = np.array(entries(header, "feature_names", str), dtype=object)
+    model.loss_curve_ = [float(v) for v in entries(header, "loss_curve", float, int)]
+    model.validation_curve_ = [float(v) for v in entries(header, "validation_curve", float, int)]
+    model.n_iter_ = entry(header, "num_epochs", int)
+    model._seed = entry(header, "seed", int)
+    model.notes_ = entry(header, "notes", dict)
+    _check_read(model)
+    return model
+
+
+def _check_read(model: Any) -> None:
+    """Refuse an estimator from a file whose parts do not fit each other."""
+    model.encoder_.check_fits(model.network_.inputs, model.n_features_in_)
+    if tuple(model.network_.output.out_dims[1:]) != (model._num_outputs(),):
+        raise ModelFileError("its labels do not fit its network")
+    try:
+        model._check_parameters()
+        model.optimizer_ = make_optimizer(model)
+    except (TypeError, ValueError) as wrong:
+        raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))

@@ -1,0 +1,64 @@
+"""Splitting rows into those for training and those held out, and when to hold out any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from pysmorch.layers.base import Array
+
+EARLY_STOPPING_FROM = 5000
+"""Rows from which early_stopping="auto" holds out validation data; with fewer, each row is worth more in training."""
+
+
+def holds_out(early_stopping: bool | str, num_rows: int) -> bool:
+    """Whether rows are held out for validation.
+
+    Parameters
+    ----------
+    early_stopping : bool or "auto"
+        The parameter of an estimator.
+    num_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    bool
+        "auto" holds out rows where there are many.
+    """
+    return num_rows >= EARLY_STOPPING_FROM if early_stopping == "auto" else bool(early_stopping)
+
+
+def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:
+    """Return the rows for training, those held out, and whether both have all classes in the same shares.
+
+    That is impossible where a class has one row only, or a part has fewer rows than there are classes.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (num_rows,) or None
+        The class of each row; None where there are no classes.
+    num_rows : int
+        How many rows there are.
+    fraction : float
+        Share of the rows that is held out.
+    seed : int
+        The same seed gives the same rows.
+
+    Returns
+    -------
+    training, held_out : ndarray of int
+        Indices of rows, in order.
+    stratified : bool
+        Whether both parts have all classes in the same shares.
+    """
+    rows = np.arange(num_rows)
+    num_held_out = int(np.ceil(fraction * num_rows))
+    stratified = False
+    if classes is not None:
+        counts = np.unique(classes, return_counts=True)[1]
+        stratified = counts.min() > 1 and len(counts) <= min(num_held_out, num_rows - num_held_out)
+    split: Any = train_test_split(rows, test_size=fraction, random_state=seed, stratify=classes if stratified else None)
+    return np.sort(split[0]), np.sort(split[1]), bool(stratified)

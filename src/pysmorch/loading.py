@@ -1,0 +1,51 @@
+"""From a model file to the object that was saved, whichever part of the library it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pysmorch.files import ModelFileError, class_of, read_parts
+from pysmorch.files.header import entry
+from pysmorch.layers.base import Layer
+
+REGISTERED_BY = {
+    "network": "pysmorch.network",
+    "classifier": "pysmorch.estimators",
+    "regressor": "pysmorch.estimators",
+}
+"""The module that registers each kind; it is imported for files of that kind, so that a network loads without scikit-learn."""
+
+
+def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Any:
+    """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    layers : sequence of type of Layer, default=()
+        Layer classes of your own that the model has; a file never names code by itself.
+
+    Returns
+    -------
+    Network, Classifier or Regressor
+        What was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ModelFileError
+        It is not a model, is damaged or altered, or comes from a newer version.
+    """
+    header, tensors = read_parts(path)
+    try:
+        kind = entry(header, "kind", str)
+        if kind in REGISTERED_BY:
+            import_module(REGISTERED_BY[kind])
+        return class_of(kind).from_parts(entry(header, "model", dict), tensors, layers)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
