@@ -76,12 +76,15 @@ template <class T> class Face {
         }
         for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
         p.inputs = inputs;
-        p.loss.spec.kind = static_cast<LossKind>(choice(get<int>(loss, "kind"), 8));
+        p.loss.spec.kind = form_of(loss_forms(), loss).kind;
         p.loss.spec.value = get<int>(loss, "value");
-        p.loss.spec.delta = get<double>(loss, "delta");
+        for (auto [name, value] : get<nb::dict>(loss, "attributes")) {
+            const std::string attribute = as<std::string>(name, "attributes");
+            if (attribute == "delta") p.loss.spec.delta = as<double>(value, "delta");
+            else if (attribute == "label_smoothing") p.loss.spec.smoothing = as<double>(value, "label_smoothing");
+            else p.loss.spec.factors = as<std::vector<double>>(value, "attributes");   // quantiles, or class weights
+        }
         require(p.loss.spec.delta >= 0, "delta must not be negative");
-        p.loss.spec.smoothing = get<double>(loss, "smoothing");
-        p.loss.spec.factors = get<std::vector<double>>(loss, "factors");
     }
     Face(const Face&) = delete;
     Face& operator=(const Face&) = delete;
@@ -95,13 +98,16 @@ template <class T> class Face {
         aligned(parameters), aligned(gradients);
         require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
         for (const auto& s : states) require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
-        u.spec.kind = static_cast<OptimizerKind>(choice(get<int>(optimizer, "kind"), 4));
-        u.spec.momentum = get<double>(optimizer, "momentum");
-        u.spec.nesterov = get<bool>(optimizer, "nesterov");
-        u.spec.beta1 = get<double>(optimizer, "beta1");
-        u.spec.beta2 = get<double>(optimizer, "beta2");
-        u.spec.epsilon = get<double>(optimizer, "epsilon");
-        u.spec.decay = get<double>(optimizer, "decay");
+        u.spec.kind = form_of(optimizer_forms(), optimizer).kind;
+        for (auto [name, value] : get<nb::dict>(optimizer, "attributes")) {
+            const std::string attribute = as<std::string>(name, "attributes");
+            if (attribute == "momentum") u.spec.momentum = as<double>(value, "momentum");
+            else if (attribute == "nesterov") u.spec.nesterov = as<bool>(value, "nesterov");
+            else if (attribute == "beta1") u.spec.beta1 = as<double>(value, "beta1");
+            else if (attribute == "beta2") u.spec.beta2 = as<double>(value, "beta2");
+            else if (attribute == "epsilon") u.spec.epsilon = as<double>(value, "epsilon");
+            else if (attribute == "decay") u.spec.decay = as<double>(value, "decay");
+        }
         u.spec.weight_decay = get<double>(optimizer, "weight_decay");
         u.spec.clip_norm = get<double>(optimizer, "clip_norm");
         const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
@@ -282,9 +288,17 @@ template <class T> class Face {
         }
     };
 
-    static int choice(int value, int count) {
-        require(value >= 0 && value < count, "a kind is not known");
-        return value;
+    // The form of a loss or an optimizer by its name; the description has to have exactly the attributes that it reads.
+    template <class Form> static const Form& form_of(const std::vector<Form>& forms, const nb::dict& description) {
+        const std::string name = get<std::string>(description, "kind");
+        for (const Form& form : forms) {
+            if (name != form.name) continue;
+            const nb::dict attributes = get<nb::dict>(description, "attributes");
+            require(attributes.size() == form.attributes.size(), "a loss or an optimizer has other attributes than its native form");
+            for (const char* attribute : form.attributes) require(attributes.contains(attribute), "a loss or an optimizer has other attributes than its native form");
+            return form;
+        }
+        throw nb::value_error(("there is no native form of the name " + name).c_str());
     }
 
     void made(int v, const char* otherwise) {
@@ -409,6 +423,12 @@ template <class T> class Face {
     Program<T> program_;
 };
 
+nb::tuple names(const std::vector<const char*>& entries) {
+    nb::list made;
+    for (const char* entry : entries) made.append(entry);
+    return nb::tuple(made);
+}
+
 template <class T> void expose(nb::module_& m, const char* name) {
     nb::class_<Face<T>>(m, name)
         .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"), nb::arg("inputs"), nb::arg("loss"))
@@ -440,6 +460,11 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     nb::list operations;
     for (const auto& [name, maker] : makers<float>()) operations.append(name);
     m.attr("operations") = operations;
+    nb::dict losses, optimizers;   // by name: metric and attributes; attributes
+    for (const LossForm& form : loss_forms()) losses[form.name] = nb::make_tuple(form.metric, names(form.attributes));
+    for (const OptimizerForm& form : optimizer_forms()) optimizers[form.name] = names(form.attributes);
+    m.attr("losses") = losses;
+    m.attr("optimizers") = optimizers;
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
 #endif

@@ -1,5 +1,7 @@
 // Losses: for the rows of a panel the loss, its metric, and the gradient of the mean over the batch.
 #pragma once
+#include <vector>
+
 #include "activations.h"
 #include "data.h"
 #include "operation.h"
@@ -7,6 +9,28 @@
 namespace pysmorch {
 
 enum class LossKind : int { square, absolute, huber, quantile, poisson, binary, classes, rows };
+
+// What Python calls a loss, the metric that is measured with it, and the attributes of the Python object that it reads.
+struct LossForm {
+    const char* name;
+    LossKind kind;
+    const char* metric;
+    std::vector<const char*> attributes;
+};
+
+inline const std::vector<LossForm>& loss_forms() {
+    static const std::vector<LossForm> forms = {
+        {"square_loss", LossKind::square, "mae", {}},
+        {"absolute_loss", LossKind::absolute, "mae", {}},
+        {"huber_loss", LossKind::huber, "mae", {"delta"}},
+        {"quantile_loss", LossKind::quantile, "mae", {"quantiles"}},
+        {"poisson_loss", LossKind::poisson, "mae", {}},
+        {"binary_cross_entropy", LossKind::binary, "accuracy", {}},
+        {"cross_entropy", LossKind::classes, "accuracy", {"label_smoothing", "class_weights"}},
+        {"cross_entropy_of_rows", LossKind::rows, "accuracy", {"label_smoothing", "class_weights"}},   // labels are rows of probabilities
+    };
+    return forms;
+}
 
 struct LossSpec {
     LossKind kind = LossKind::square;

@@ -11,6 +11,23 @@ namespace pysmorch {
 
 enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
 
+// What Python calls an optimizer, and the attributes of the Python object that it reads, besides those that all have.
+struct OptimizerForm {
+    const char* name;
+    OptimizerKind kind;
+    std::vector<const char*> attributes;
+};
+
+inline const std::vector<OptimizerForm>& optimizer_forms() {
+    static const std::vector<OptimizerForm> forms = {
+        {"sgd", OptimizerKind::sgd, {"momentum", "nesterov"}},
+        {"adam", OptimizerKind::adam, {"beta1", "beta2", "epsilon"}},
+        {"adamw", OptimizerKind::adamw, {"beta1", "beta2", "epsilon"}},
+        {"rmsprop", OptimizerKind::rmsprop, {"decay", "epsilon", "momentum"}},
+    };
+    return forms;
+}
+
 struct OptimizerSpec {
     OptimizerKind kind = OptimizerKind::sgd;
     double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;

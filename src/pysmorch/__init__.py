@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
     from pysmorch.schedules import Constant, Cosine, OneCycle, Step, WarmUp
@@ -85,6 +86,7 @@ _LAZY = {
     "Cosine": "schedules",
     "EarlyStopping": "training",
     "History": "training",
+    "Metric": "metrics",
     "ModelFileError": "files",
     "Network": "network",
     "NonFiniteError": "training",
@@ -136,6 +138,7 @@ __all__ = [
     "Linear",
     "Loss",
     "MaxPool2d",
+    "Metric",
     "Mish",
     "ModelFileError",
     "Multiply",

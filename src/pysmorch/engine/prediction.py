@@ -13,7 +13,7 @@ from pysmorch.engine.dataset import Dataset, check_finite
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import NUMBERS, Lowering, why_not_layers
 from pysmorch.engine.native import contiguous
-from pysmorch.engine.reference import Totals
+from pysmorch.engine.program import Totals
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array, graph
 from pysmorch.layers.dense import Data
@@ -24,7 +24,7 @@ ROWS_AT_A_TIME = 1024
 VALUES_AT_A_TIME = 2**26
 """So many numbers all layers together may hand on at a time there: 256 MiB, where images have many channels."""
 
-NO_LOSS = {"kind": 0, "delta": 1.0, "smoothing": 0.0, "factors": []}
+NO_LOSS = {"kind": "square_loss", "attributes": {}}
 
 
 class Predictor:

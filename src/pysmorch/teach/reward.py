@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pysmorch.progress import in_notebook
 from pysmorch.report.svg import escape
 from pysmorch.teach.mascot import JOKES, smorch
+from pysmorch.training.progress import in_notebook
 
 SECONDS = 4.0
 """How long a picture may take to arrive."""

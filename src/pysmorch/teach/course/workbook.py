@@ -13,7 +13,6 @@ from typing import Any, Never
 import numpy as np
 
 from pysmorch.layers.base import Array, Layer
-from pysmorch.progress import in_notebook
 from pysmorch.report import Svg
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
@@ -21,6 +20,7 @@ from pysmorch.teach.course.source import lessons
 from pysmorch.teach.grading import KNOWN, grade
 from pysmorch.teach.report import GradeReport
 from pysmorch.teach.reward import good_job
+from pysmorch.training.progress import in_notebook
 
 TEST_SHARE = 0.25
 """The share of the digits that is put aside for the figures."""
