@@ -552,8 +552,10 @@ def test_channels_without_any_room_are_refused():
     nothing = {"data": [np.zeros((5, 0), np.float32)], "labels": np.zeros((5, 0), np.float32)}
     with pytest.raises(ValueError, match="the channels do not fit"):
         face(values=[value(0), value(0)], operations=[many]).train(**BATCH | nothing)
+    rows = {"label_smoothing": 0.0, "class_weights": []}
+    loss = {"kind": "cross_entropy_of_rows", "value": 0, "attributes": rows}
     with pytest.raises(ValueError, match="the loss has no outputs"):
-        face(values=[value(0)], operations=[], loss=LOSS | {"kind": "square_loss", "value": 0}).train(**BATCH | nothing)
+        face(values=[value(0)], operations=[], loss=loss).train(**BATCH | nothing)
 
 
 def test_more_room_than_a_number_can_say_is_refused():
