@@ -82,7 +82,7 @@ template <class T> class Face {
             const std::string attribute = as<std::string>(name, "attributes");
             if (attribute == "delta") p.loss.spec.delta = as<double>(value, "delta");
             else if (attribute == "label_smoothing") p.loss.spec.smoothing = as<double>(value, "label_smoothing");
-            else p.loss.spec.factors = as<std::vector<double>>(value, "attributes");   // quantiles, or class weights
+            else p.loss.spec.factors = as<std::vector<double>>(value, "factors");   // quantiles or class weights
         }
         require(p.loss.spec.delta >= 0, "delta must not be negative");
     }
@@ -294,8 +294,9 @@ template <class T> class Face {
         for (const Form& form : forms) {
             if (name != form.name) continue;
             const nb::dict attributes = get<nb::dict>(description, "attributes");
-            require(attributes.size() == form.attributes.size(), "a loss or an optimizer has other attributes than its native form");
-            for (const char* attribute : form.attributes) require(attributes.contains(attribute), "a loss or an optimizer has other attributes than its native form");
+            bool same = attributes.size() == form.attributes.size();
+            for (const char* attribute : form.attributes) same &= attributes.contains(attribute);
+            require(same, "a loss or an optimizer has other attributes than its native form");
             return form;
         }
         throw nb::value_error(("there is no native form of the name " + name).c_str());

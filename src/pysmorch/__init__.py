@@ -64,7 +64,7 @@ from pysmorch.losses import (
 )
 
 if TYPE_CHECKING:
-    from pysmorch import models
+    from pysmorch import metrics, models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError, load
@@ -99,6 +99,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "files",
+    "metrics": "metrics",
     "models": "models",
     "set_num_threads": "engine",
 }
@@ -175,6 +176,7 @@ __all__ = [
     "dense",
     "layer_norm",
     "load",
+    "metrics",
     "mlp",
     "models",
     "set_num_threads",

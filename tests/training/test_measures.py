@@ -4,6 +4,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 import pysmorch as ps
 from pysmorch.engine.extension import extension
+from pysmorch.metrics import METRICS
 from tests.training.test_loop import X, Y, classifier
 
 WEIGHTS = np.random.default_rng(3).random(200)
@@ -33,7 +34,7 @@ def test_the_default_metric_may_be_asked_for_and_is_measured_once():
 def test_the_default_metric_is_the_metric_of_its_name():
     regression = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 5)), [8], 2, seed=0)))
     for network, labels in ((classifier(), Y), (regression, X[:, :2])):
-        own = ps.metrics.METRICS[network.loss.metric]
+        own = METRICS[network.loss.metric]
         outputs = network.predict(X, dtype="float64")
         found = own.measure(*network.loss.metric_arguments(own.takes, outputs, labels), WEIGHTS)
         assert found == pytest.approx(network.evaluate(X, labels, WEIGHTS)[own.name], rel=1e-9)

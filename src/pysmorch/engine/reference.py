@@ -67,10 +67,10 @@ class ReferenceProgram:
         """
         totals = Totals()
         # Overflow shows as a loss that is not finite, which is reported with its layer.
-        with _mode(self.layers, training=True), _keeping_data(self.layers), np.errstate(all="ignore"):
+        with _mode(self.layers, training=True), _restoring_data(self.layers), np.errstate(all="ignore"):
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
-                _place_randomness(self.layers, self.seed, self.num_steps)
+                _set_streams(self.layers, self.seed, self.num_steps)
                 totals.add(_forward(self.loss, self.layers, data, rows, self.dtype))
                 if not np.isfinite(totals.loss):
                     _report_non_finite(self.layers, first_batch + i + 1)
@@ -93,8 +93,8 @@ class ReferenceProgram:
 def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int) -> NoReturn:
     """Repeat the forward pass of a batch whose loss was not finite, to raise NonFiniteError with the first such layer."""
     layers = graph(loss)
-    with _mode(layers, training=True), _keeping_data(layers), np.errstate(all="ignore"):
-        _place_randomness(layers, seed, step)
+    with _mode(layers, training=True), _restoring_data(layers), np.errstate(all="ignore"):
+        _set_streams(layers, seed, step)
         if np.isfinite(_forward(loss, layers, data, rows, dtype).loss):
             raise AssertionError("the reference path finds finite what the native program does not")
         _report_non_finite(layers, batch)
@@ -106,7 +106,7 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     num_data = len(inputs[0])
     parts = []
-    with _mode(layers, training=False), _keeping_data(layers), np.errstate(all="ignore"):
+    with _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
         for start in range(0, max(num_data, 1), batch_size):
             _feed(layers, [array[start : start + batch_size] for array in inputs], dtype)
             parts.append(output.forward())
@@ -138,8 +138,8 @@ def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
     return next((layer.W.dtype for layer in layers if hasattr(layer, "W")), np.result_type(inputs[0], np.float32))
 
 
-def _place_randomness(layers: Sequence[Any], seed: int, step: int) -> None:
-    """Tell layers with random numbers which ones are theirs in this step."""
+def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
+    """Set the RNG stream of this step in layers with random numbers."""
     for place, layer in enumerate(layers, start=1):
         if hasattr(layer, "place"):
             layer.seed, layer.place, layer.step = seed, place, step
@@ -176,13 +176,13 @@ def _mode(layers: Sequence[Any], training: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _keeping_data(layers: Sequence[Any]) -> Iterator[None]:
-    """Put back what Data layers and losses held, so that a batch is not kept alive."""
-    kept = [(layer, name, getattr(layer, name)) for layer in layers for name in _held(layer)]
+def _restoring_data(layers: Sequence[Any]) -> Iterator[None]:
+    """Restore the arrays of Data layers and losses at the end, so that a batch does not stay in memory."""
+    before = [(layer, name, getattr(layer, name)) for layer in layers for name in _held(layer)]
     try:
         yield
     finally:
-        for layer, name, value in kept:
+        for layer, name, value in before:
             setattr(layer, name, value)
 
 

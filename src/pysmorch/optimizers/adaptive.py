@@ -68,7 +68,15 @@ class Adam(Optimizer):
         self.move(W, g, r)
 
     def move(self, W: Array, g: Array, r: Factors) -> None:
-        """The step itself, without the decay."""
+        """Take the step without weight decay.
+
+        Parameters
+        ----------
+        W, g : ndarray of shape (P,)
+            Parameters, changed in place, and gradients.
+        r : float or ndarray of shape (P,)
+            Learning rate, with its factors.
+        """
         m, v = self.state["mean"], self.state["square"]
         m *= self.beta1
         m += (1 - self.beta1) * g

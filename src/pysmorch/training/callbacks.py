@@ -19,7 +19,7 @@ class Training:
     network : Network
         What is trained.
     num_epochs : int
-        How many epochs were asked for.
+        How many epochs there will be, unless training is stopped.
     num_batches : int
         Batches in an epoch.
     maximize : mapping of str to bool or None

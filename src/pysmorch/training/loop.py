@@ -27,7 +27,7 @@ PIECES = 20
 
 
 def fit(network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, options: FitOptions) -> History:
-    """Train a network; see `Network.fit`."""
+    """Train a network on labelled samples; `Network.fit` documents arguments, result and errors."""
     seed = draw_seed() if options.seed is None else check_seed(options.seed)
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
     validation = _check_validation(network, options.validation_data)
@@ -82,7 +82,7 @@ def fit(network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None,
 def evaluate(
     network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, metrics: Metrics | None
 ) -> dict[str, float]:
-    """Measure a network; see `Network.evaluate`."""
+    """Measure a network on labelled samples; `Network.evaluate` documents arguments, result and errors."""
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
     return measure_all(network, data, metrics_beside(network.loss, metrics), "")
 
