@@ -52,8 +52,6 @@ def test_every_parameter_is_documented_with_its_type_and_default(what):
             assert eval(said, {}) == parameter.default, f"{what.__qualname__}: the default of {parameter.name}"
 
 
-def test_the_optimizers_and_metrics_that_fit_names_are_those_there_are():
-    documented = set(re.findall(r'"(\w+)"', re.search(r"optimizer : (.|\n)*?epochs :", ps.Network.fit.__doc__)[0]))
-    assert documented == set(optimizers.OPTIMIZERS)
+def test_the_metrics_that_fit_names_are_known():
     named = re.findall(r'"(\w+)"', re.search(r"metrics : (.|\n)*?\(", ps.Network.fit.__doc__)[0])
     assert [metrics.as_metric(name).name for name in named] == ["auc", "f1", "top_5"]

@@ -115,8 +115,8 @@ class Network:
         y : array_like of shape (N, ...)
             Labels, as the loss takes them.
         optimizer : str or Optimizer, default="adam"
-            "sgd", "adam", "adamw", "rmsprop", or an object such as `SGD(0.1, momentum=0.9)`; the same object continues
-            with its state.
+            A name in `pysmorch.optimizers.OPTIMIZERS`, or an object such as `SGD(0.1, momentum=0.9)`; the same object
+            continues with its state.
         epochs : int, default=10
             How many times all samples are used.
         batch_size : int, default=128

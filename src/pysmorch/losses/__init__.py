@@ -5,18 +5,11 @@ given. A class says what l_i and its gradient are; the mean and the weights are 
 exponentiates a positive number.
 """
 
+from pysmorch.losses import classification, regression
 from pysmorch.losses.base import Loss
-from pysmorch.losses.classification import BinaryCrossEntropy, CrossEntropy, softmax
-from pysmorch.losses.regression import AbsoluteLoss, HuberLoss, PoissonLoss, QuantileLoss, SquareLoss
+from pysmorch.losses.classification import *  # noqa: F403
+from pysmorch.losses.regression import *  # noqa: F403
 
-__all__ = [
-    "AbsoluteLoss",
-    "BinaryCrossEntropy",
-    "CrossEntropy",
-    "HuberLoss",
-    "Loss",
-    "PoissonLoss",
-    "QuantileLoss",
-    "SquareLoss",
-    "softmax",
-]
+__all__ = ["Loss"]
+__all__ += classification.__all__
+__all__ += regression.__all__

@@ -12,6 +12,8 @@ from pysmorch.layers.activations import sigmoid, softplus
 from pysmorch.layers.base import Array, ShapeError
 from pysmorch.losses.base import Loss, MetricInput, first_row, row_size, sum_row
 
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "softmax"]
+
 
 class BinaryCrossEntropy(Loss):
     """Yes or no for every output, from logits: L = 1/M sum_i w_i sum_k (log(1 + exp(x_ik)) - y_ik x_ik).

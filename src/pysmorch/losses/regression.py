@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from pysmorch.layers.base import Array, ShapeError
 from pysmorch.losses.base import Loss, first_row, sum_row
 
+__all__ = ["AbsoluteLoss", "HuberLoss", "PoissonLoss", "QuantileLoss", "SquareLoss"]
+
 
 class SquareLoss(Loss):
     """Half the mean squared distance: L = 1/(2M) sum_i w_i ||x_i - y_i||^2, summed over the outputs of a sample.

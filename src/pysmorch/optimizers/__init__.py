@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pysmorch.optimizers.adaptive import Adam, AdamW, RMSprop
+from pysmorch.optimizers import adaptive, descent
+from pysmorch.optimizers.adaptive import *  # noqa: F403
 from pysmorch.optimizers.base import Factors, Optimizer, aligned_zeros
-from pysmorch.optimizers.descent import SGD
+from pysmorch.optimizers.descent import *  # noqa: F403
 
-__all__ = ["OPTIMIZERS", "SGD", "Adam", "AdamW", "Factors", "Optimizer", "RMSprop", "aligned_zeros", "as_optimizer"]
+__all__ = ["OPTIMIZERS", "Factors", "Optimizer", "aligned_zeros", "as_optimizer"]
+__all__ += adaptive.__all__
+__all__ += descent.__all__
 
-OPTIMIZERS: dict[str, type[Any]] = {made.__name__.lower(): made for made in (SGD, Adam, AdamW, RMSprop)}
+OPTIMIZERS: dict[str, type[Any]] = {
+    name.lower(): getattr(family, name) for family in (descent, adaptive) for name in family.__all__
+}
 """The optimizers by the names that `fit`, the estimators and the command line take."""
 
 

@@ -8,6 +8,8 @@ from pysmorch.layers.base import Array
 from pysmorch.optimizers.base import Factors, Optimizer, fraction, number
 from pysmorch.schedules import Schedule
 
+__all__ = ["Adam", "AdamW", "RMSprop"]
+
 
 class Adam(Optimizer):
     """Adam: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; W -= r (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon).

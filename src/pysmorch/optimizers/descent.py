@@ -6,6 +6,8 @@ from pysmorch.layers.base import Array
 from pysmorch.optimizers.base import Factors, Optimizer, fraction
 from pysmorch.schedules import Schedule
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent: g += d W; v = momentum v + g; W -= r v, or W -= r (g + momentum v) with Nesterov.
