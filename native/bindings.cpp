@@ -76,13 +76,13 @@ template <class T> class Face {
         }
         for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
         p.inputs = inputs;
-        p.loss.spec.kind = form_of(loss_forms(), loss).kind;
+        const LossForm& form = form_of(loss_forms(), loss);
+        const nb::dict attributes = get<nb::dict>(loss, "attributes");
+        p.loss.spec.kind = form.kind;
         p.loss.spec.value = get<int>(loss, "value");
-        for (auto [name, value] : get<nb::dict>(loss, "attributes")) {
-            const std::string attribute = as<std::string>(name, "attributes");
-            if (attribute == "delta") p.loss.spec.delta = as<double>(value, "delta");
-            else if (attribute == "label_smoothing") p.loss.spec.smoothing = as<double>(value, "label_smoothing");
-            else p.loss.spec.factors = as<std::vector<double>>(value, "factors");   // quantiles or class weights
+        for (auto [name, member] : form.attributes) {
+            if (member) p.loss.spec.*member = get<double>(attributes, name);
+            else p.loss.spec.factors = get<std::vector<double>>(attributes, name);
         }
         require(p.loss.spec.delta >= 0, "delta must not be negative");
     }
@@ -98,16 +98,9 @@ template <class T> class Face {
         aligned(parameters), aligned(gradients);
         require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
         for (const auto& s : states) require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
-        u.spec.kind = form_of(optimizer_forms(), optimizer).kind;
-        for (auto [name, value] : get<nb::dict>(optimizer, "attributes")) {
-            const std::string attribute = as<std::string>(name, "attributes");
-            if (attribute == "momentum") u.spec.momentum = as<double>(value, "momentum");
-            else if (attribute == "nesterov") u.spec.nesterov = as<bool>(value, "nesterov");
-            else if (attribute == "beta1") u.spec.beta1 = as<double>(value, "beta1");
-            else if (attribute == "beta2") u.spec.beta2 = as<double>(value, "beta2");
-            else if (attribute == "epsilon") u.spec.epsilon = as<double>(value, "epsilon");
-            else if (attribute == "decay") u.spec.decay = as<double>(value, "decay");
-        }
+        const OptimizerForm& form = form_of(optimizer_forms(), optimizer);
+        u.spec.kind = form.kind;
+        for (auto [name, member] : form.attributes) u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
         u.spec.weight_decay = get<double>(optimizer, "weight_decay");
         u.spec.clip_norm = get<double>(optimizer, "clip_norm");
         const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
@@ -295,7 +288,7 @@ template <class T> class Face {
             if (name != form.name) continue;
             const nb::dict attributes = get<nb::dict>(description, "attributes");
             bool same = attributes.size() == form.attributes.size();
-            for (const char* attribute : form.attributes) same &= attributes.contains(attribute);
+            for (auto [attribute, member] : form.attributes) same &= attributes.contains(attribute);
             require(same, "a loss or an optimizer has other attributes than its native form");
             return form;
         }
@@ -424,10 +417,10 @@ template <class T> class Face {
     Program<T> program_;
 };
 
-nb::tuple names(const std::vector<const char*>& entries) {
-    nb::list made;
-    for (const char* entry : entries) made.append(entry);
-    return nb::tuple(made);
+template <class Form> nb::tuple attributes_of(const Form& form) {
+    nb::list names;
+    for (auto [name, member] : form.attributes) names.append(name);
+    return nb::tuple(names);
 }
 
 template <class T> void expose(nb::module_& m, const char* name) {
@@ -462,8 +455,8 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     for (const auto& [name, maker] : makers<float>()) operations.append(name);
     m.attr("operations") = operations;
     nb::dict losses, optimizers;   // by name: metric and attributes; attributes
-    for (const LossForm& form : loss_forms()) losses[form.name] = nb::make_tuple(form.metric, names(form.attributes));
-    for (const OptimizerForm& form : optimizer_forms()) optimizers[form.name] = names(form.attributes);
+    for (const LossForm& form : loss_forms()) losses[form.name] = nb::make_tuple(form.metric, attributes_of(form));
+    for (const OptimizerForm& form : optimizer_forms()) optimizers[form.name] = attributes_of(form);
     m.attr("losses") = losses;
     m.attr("optimizers") = optimizers;
 #ifdef PYSMORCH_BF16

@@ -409,7 +409,7 @@ BATCH = {
 LOSS = {"kind": "square_loss", "value": 1, "attributes": {}}
 DESCENT = {
     "kind": "sgd",
-    "attributes": {"momentum": 0.0, "nesterov": False},
+    "attributes": {"momentum": 0.0, "nesterov": 0.0},
     "weight_decay": 0.0,
     "clip_norm": 0.0,
 }
@@ -474,8 +474,8 @@ DESCENT = {
         {"optimizer": DESCENT | {"kind": "no such thing"}},
         {"optimizer": DESCENT | {"kind": "adam"}},
         {"optimizer": DESCENT | {"attributes": {"momentum": 0.0}}},
-        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": False, "decay": 0.0}}},
-        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": 0.0}}},
+        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": 0.0, "decay": 0.0}}},
+        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": "no"}}},
         {"parameters": np.zeros(8, np.float64)},
         {"parameters": np.zeros(16, np.float32)[::2]},
         {"seed": -1},

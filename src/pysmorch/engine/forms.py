@@ -52,8 +52,6 @@ def _attributes(declared: Loss | Optimizer) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if value is None:
         return []
-    if isinstance(value, bool):
-        return value
     return [float(v) for v in value] if np.ndim(value) else float(value)
 
 
