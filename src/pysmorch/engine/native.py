@@ -103,7 +103,7 @@ class NativeProgram:
         )
         as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._data = [contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
-        classes = loss.native == "cross_entropy" and data.labels.ndim == 1
+        classes = loss.takes_class_indices and data.labels.ndim == 1
         self._labels = contiguous(data.labels, np.int64 if classes else None)
         self._threads = num_threads() if threads is None else threads
 

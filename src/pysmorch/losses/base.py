@@ -44,6 +44,8 @@ class Loss(Layer):
     """The default metric, by its name in `pysmorch.metrics`: the mean of `score_rows`, measured with the loss."""
     metric_inputs: tuple[MetricInput, ...] = ("predictions", "values")
     """What the predictions can be turned into for a metric."""
+    takes_class_indices: bool = False
+    """Whether labels of shape (M,) are class indices."""
     native_attributes: tuple[str, ...] = ()
     """The attributes that the native form of the loss reads: numbers, or one number per output."""
 

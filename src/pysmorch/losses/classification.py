@@ -119,6 +119,7 @@ class CrossEntropy(Loss):
 
     native = "cross_entropy"
     native_attributes = ("label_smoothing", "class_weights")
+    takes_class_indices = True
     objective = "1/M sum_i w_i sum_k c_k t_ik (log sum_j exp(x_ij) - x_ik)"
     metric = "accuracy"
     metric_inputs = ("predictions", "classes", "probabilities", "scores")
