@@ -81,12 +81,15 @@ template <class T> class Face {
         }
         for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
         p.inputs = inputs;
-        p.loss.spec.kind = static_cast<LossKind>(choice(get<int>(loss, "kind"), 8));
+        const LossForm& form = form_of(loss_forms(), loss);
+        const nb::dict attributes = get<nb::dict>(loss, "attributes");
+        p.loss.spec.kind = form.kind;
         p.loss.spec.value = get<int>(loss, "value");
-        p.loss.spec.delta = get<double>(loss, "delta");
+        for (auto [name, member] : form.attributes) {
+            if (member) p.loss.spec.*member = get<double>(attributes, name);
+            else p.loss.spec.factors = get<std::vector<double>>(attributes, name);
+        }
         require(p.loss.spec.delta >= 0, "delta must not be negative");
-        p.loss.spec.smoothing = get<double>(loss, "smoothing");
-        p.loss.spec.factors = get<std::vector<double>>(loss, "factors");
     }
     Face(const Face&) = delete;
     Face& operator=(const Face&) = delete;
@@ -100,13 +103,9 @@ template <class T> class Face {
         aligned(parameters), aligned(gradients);
         require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
         for (const auto& s : states) require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
-        u.spec.kind = static_cast<OptimizerKind>(choice(get<int>(optimizer, "kind"), 4));
-        u.spec.momentum = get<double>(optimizer, "momentum");
-        u.spec.nesterov = get<bool>(optimizer, "nesterov");
-        u.spec.beta1 = get<double>(optimizer, "beta1");
-        u.spec.beta2 = get<double>(optimizer, "beta2");
-        u.spec.epsilon = get<double>(optimizer, "epsilon");
-        u.spec.decay = get<double>(optimizer, "decay");
+        const OptimizerForm& form = form_of(optimizer_forms(), optimizer);
+        u.spec.kind = form.kind;
+        for (auto [name, member] : form.attributes) u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
         u.spec.weight_decay = get<double>(optimizer, "weight_decay");
         u.spec.clip_norm = get<double>(optimizer, "clip_norm");
         const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
@@ -294,9 +293,18 @@ template <class T> class Face {
         }
     };
 
-    static int choice(int value, int count) {
-        require(value >= 0 && value < count, "a kind is not known");
-        return value;
+    // The form of a loss or an optimizer by its name; the description has to have exactly the attributes that it reads.
+    template <class Form> static const Form& form_of(const std::vector<Form>& forms, const nb::dict& description) {
+        const std::string name = get<std::string>(description, "kind");
+        for (const Form& form : forms) {
+            if (name != form.name) continue;
+            const nb::dict attributes = get<nb::dict>(description, "attributes");
+            bool same = attributes.size() == form.attributes.size();
+            for (auto [attribute, member] : form.attributes) same &= attributes.contains(attribute);
+            require(same, "a loss or an optimizer has other attributes than its native form");
+            return form;
+        }
+        throw nb::value_error(("there is no native form of the name " + name).c_str());
     }
 
     void made(int v, const char* otherwise) {
@@ -419,6 +427,12 @@ template <class T> class Face {
     Program<T> program_;
 };
 
+template <class Form> nb::tuple attributes_of(const Form& form) {
+    nb::list names;
+    for (auto [name, member] : form.attributes) names.append(name);
+    return nb::tuple(names);
+}
+
 template <class T> void expose(nb::module_& m, const char* name) {
     nb::class_<Face<T>>(m, name)
         .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"), nb::arg("inputs"), nb::arg("loss"))
@@ -464,6 +478,11 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     for (int a = 1; a < NUM_ACTIVATIONS; ++a)
         if (is_fusable(static_cast<Activation>(a))) fusable.append(name_of(static_cast<Activation>(a)));
     m.attr("fusable_activations") = fusable;
+    nb::dict losses, optimizers;   // by name: metric and attributes; attributes
+    for (const LossForm& form : loss_forms()) losses[form.name] = nb::make_tuple(form.metric, attributes_of(form));
+    for (const OptimizerForm& form : optimizer_forms()) optimizers[form.name] = attributes_of(form);
+    m.attr("losses") = losses;
+    m.attr("optimizers") = optimizers;
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
     m.def("allow_matrix_unit", [](bool allowed) { amx::allowed.store(allowed); }, nb::arg("allowed"));

@@ -1,5 +1,8 @@
 // Losses: for the rows of a panel the loss, its metric, and the gradient of the mean over the batch.
 #pragma once
+#include <utility>
+#include <vector>
+
 #include "activations.h"
 #include "data.h"
 #include "operation.h"
@@ -15,6 +18,31 @@ struct LossSpec {
     double smoothing = 0.0;          // of labels
     std::vector<double> factors;     // quantiles, or class weights; one for each output
 };
+
+// What Python calls a loss, the metric that is measured with it, and the attributes of the Python object that it reads, with
+// their members; null for one number for each output, which are the factors.
+struct LossForm {
+    const char* name;
+    LossKind kind;
+    const char* metric;
+    std::vector<std::pair<const char*, double LossSpec::*>> attributes;
+};
+
+inline const std::vector<LossForm>& loss_forms() {
+    static const std::vector<LossForm> forms = {
+        {"square_loss", LossKind::square, "mae", {}},
+        {"absolute_loss", LossKind::absolute, "mae", {}},
+        {"huber_loss", LossKind::huber, "mae", {{"delta", &LossSpec::delta}}},
+        {"quantile_loss", LossKind::quantile, "mae", {{"quantiles", nullptr}}},
+        {"poisson_loss", LossKind::poisson, "mae", {}},
+        {"binary_cross_entropy", LossKind::binary, "accuracy", {}},
+        {"cross_entropy", LossKind::classes, "accuracy",
+         {{"label_smoothing", &LossSpec::smoothing}, {"class_weights", nullptr}}},
+        {"cross_entropy_of_rows", LossKind::rows, "accuracy",   // labels are rows of probabilities
+         {{"label_smoothing", &LossSpec::smoothing}, {"class_weights", nullptr}}},
+    };
+    return forms;
+}
 
 struct Labels {
     Rows rows;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "math.h"
@@ -14,8 +15,27 @@ enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
 struct OptimizerSpec {
     OptimizerKind kind = OptimizerKind::sgd;
     double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;
-    bool nesterov = false;
+    double nesterov = 0;   // 1 for yes
 };
+
+// What Python calls an optimizer, and the attributes of the Python object that it reads besides those that all have, with their
+// members.
+struct OptimizerForm {
+    const char* name;
+    OptimizerKind kind;
+    std::vector<std::pair<const char*, double OptimizerSpec::*>> attributes;
+};
+
+inline const std::vector<OptimizerForm>& optimizer_forms() {
+    using S = OptimizerSpec;
+    static const std::vector<OptimizerForm> forms = {
+        {"sgd", OptimizerKind::sgd, {{"momentum", &S::momentum}, {"nesterov", &S::nesterov}}},
+        {"adam", OptimizerKind::adam, {{"beta1", &S::beta1}, {"beta2", &S::beta2}, {"epsilon", &S::epsilon}}},
+        {"adamw", OptimizerKind::adamw, {{"beta1", &S::beta1}, {"beta2", &S::beta2}, {"epsilon", &S::epsilon}}},
+        {"rmsprop", OptimizerKind::rmsprop, {{"decay", &S::decay}, {"epsilon", &S::epsilon}, {"momentum", &S::momentum}}},
+    };
+    return forms;
+}
 
 inline Vec<float> square_root(Vec<float> x) {
 #if PYSMORCH_VECTOR_BYTES == 64
@@ -106,7 +126,7 @@ template <class T> class Updater {
         const T clip_by = T(clip), shrink = KIND == OptimizerKind::adamw ? T(rate * decay) : T(0);
         const T momentum = T(spec.momentum), epsilon = T(spec.epsilon), rho = T(spec.decay), adam_rate = T(double(rate) / rest1_);
         const T b1 = T(spec.beta1), b2 = T(spec.beta2), inverse_root = T(1 / root2_);
-        const bool nesterov = spec.nesterov;
+        const bool nesterov = spec.nesterov != 0;
         auto one = [&](Vec<T> W, Vec<T> gradient, Vec<T>& m, Vec<T>& v) __attribute__((always_inline)) {
             Vec<T> d = gradient * clip_by;
             if (KIND == OptimizerKind::adamw) W -= shrink * W;

@@ -65,12 +65,13 @@ from pysmorch.losses import (
 from pysmorch.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from pysmorch import models
+    from pysmorch import metrics, models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
     from pysmorch.loading import load
+    from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
     from pysmorch.schedules import Constant, Cosine, OneCycle, Step, WarmUp
@@ -85,6 +86,7 @@ _LAZY = {
     "Cosine": "schedules",
     "EarlyStopping": "training",
     "History": "training",
+    "Metric": "metrics",
     "ModelFileError": "files",
     "Network": "network",
     "NonFiniteError": "training",
@@ -97,6 +99,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "load": "loading",
+    "metrics": "metrics",
     "models": "models",
     "set_num_threads": "engine",
 }
@@ -136,6 +139,7 @@ __all__ = [
     "Linear",
     "Loss",
     "MaxPool2d",
+    "Metric",
     "Mish",
     "ModelFileError",
     "Multiply",
@@ -172,6 +176,7 @@ __all__ = [
     "dense",
     "layer_norm",
     "load",
+    "metrics",
     "mlp",
     "models",
     "set_num_threads",

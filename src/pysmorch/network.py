@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from pysmorch import training as training_module
+from pysmorch import training
 from pysmorch.engine import Predictor, step_memory
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.files import graph_from_parts, graph_to_parts, save, saved_as
@@ -18,21 +18,44 @@ from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
-from pysmorch.training import Callback, History, Metrics, Training
+from pysmorch.training import Callback, FitOptions, History, Metrics, Training
 
 
 @saved_as("network")
 class Network:
-    """All layers that a loss depends on.
+    """All layers that a loss depends on, with their training and prediction.
 
-    Attributes:
-        loss: the loss at the end.
-        layers: the layers before it, each after those that feed it.
-        names: the names of the layers: Data1, Linear1, Bias1, Relu1, Linear2, ...
-        predictor: computes outputs; made again whenever the layers have changed.
-        inputs: the Data layers, in the order in which arrays are handed to `fit` and `predict`.
-        output: the layer that the loss looks at.
+    Parameters
+    ----------
+    loss : Loss
+        The loss at the end of the graph.
 
+    Attributes
+    ----------
+    loss : Loss
+        The loss at the end.
+    layers : list of Layer
+        The layers before it in topological order: each after its input layers.
+    names : list of str
+        Names of the layers: Data1, Linear1, Bias1, Relu1, Linear2, ...
+    predictor : Predictor
+        Computes outputs; made again whenever the layers have changed.
+    inputs : list of Data
+        The Data layers, in the order in which `fit` and `predict` take arrays.
+    output : Layer
+        The input layer of the loss.
+    parameters : dict of str to ndarray
+        The parameter arrays by the names of their layers.
+
+    Raises
+    ------
+    TypeError
+        When `loss` is no loss.
+    ValueError
+        When the graph has no Data layer.
+
+    Examples
+    --------
     >>> from pysmorch import CrossEntropy, Data, mlp
     >>> network = Network(CrossEntropy(mlp(Data(shape=(None, 4)), [8], 3, seed=0)))
     >>> network.names
@@ -58,7 +81,7 @@ class Network:
 
     @property
     def output(self) -> Any:
-        """The layer that the loss looks at."""
+        """The input layer of the loss."""
         return self.loss.in_layer
 
     @property
@@ -86,64 +109,109 @@ class Network:
         threads: int | None = None,
         precision: str = "float32",
     ) -> History:
-        """Train on the rows of X and their labels y.
+        """Train on the samples X and their labels y.
 
-        Args:
-            X: array (N, ...) in the shape of the Data layer; a tuple of arrays where there are several.
-            y: labels (N, ...) as the loss takes them.
-            optimizer: "sgd", "adam", "adamw", "rmsprop", or an object such as `SGD(0.1, momentum=0.9)`; the same object
-                goes on where it was.
-            epochs: how many times all rows are used.
-            batch_size: rows for one step; the last batch of an epoch may be smaller.
-            shuffle: whether the rows come in a new order each epoch.
-            seed: fixes order and dropout; None draws one from NumPy's global state.
-            sample_weight: one weight per row that is not negative; only their ratios count.
-            validation_data: (X, y) or (X, y, sample_weight), measured after every epoch.
-            callbacks: objects such as `EarlyStopping()`, or functions called with the `Training` after every epoch.
-            metrics: further measures of the validation data by name, functions of (labels, predictions); they appear in
-                the history as "val_" + name.
-            progress: True or False; None shows it where somebody looks, in a terminal or a notebook.
-            dtype: "float32" or "float64", of parameters and arithmetic.
-            engine: "native" for the compiled program, "reference" for NumPy layer by layer; "auto" takes the native
-                one where it can run the network, and says once where it cannot.
-            threads: how many threads the native program may use; None goes by `pysmorch.set_num_threads`, the environment and
-                the cores of the process. The result does not depend on it.
-            precision: "bf16" makes the products of Linear layers and of convolutions from bfloat16 (8 bits of precision instead
-                of 24) and keeps images between convolutions in it, with sums and weights in float32. That is up to twice as fast
-                and takes half the memory for images, where the processor can do it; "auto" does so where it can.
+        Parameters
+        ----------
+        X : array_like of shape (N, ...)
+            In the shape of the Data layer; a tuple of arrays where there are several.
+        y : array_like of shape (N, ...)
+            Labels, as the loss takes them.
+        optimizer : str or Optimizer, default="adam"
+            A name in `pysmorch.optimizers.OPTIMIZERS`, or an object such as `SGD(0.1, momentum=0.9)`; the same object
+            continues with its state.
+        epochs : int, default=10
+            How many times all samples are used.
+        batch_size : int, default=128
+            Samples of one step; the last batch of an epoch may be smaller.
+        shuffle : bool, default=True
+            Whether the samples come in a new order each epoch.
+        seed : int, default=None
+            Fixes order and dropout; None draws one from NumPy's global state.
+        sample_weight : array_like of shape (N,), default=None
+            One weight per sample, not negative; only their ratios count.
+        validation_data : tuple, default=None
+            (X, y) or (X, y, sample_weight), measured after every epoch.
+        callbacks : sequence of Callback or callable, default=()
+            Objects such as `EarlyStopping()`, or functions called with the `Training` after every epoch.
+        metrics : list of str or Metric, or dict of functions, default=None
+            What else is measured, by names such as "auc", "f1" or "top_5" (`pysmorch.metrics.METRICS`), as `Metric`
+            objects, or as functions of (labels, predictions) by name. They are measured on the validation data, and
+            appear in the history as "val_" and the name. For the training data only the loss and its default metric
+            are measured, since only these are sums over batches.
+        progress : bool, default=None
+            Whether progress is shown; None shows it in a terminal and in a notebook.
+        dtype : {"float32", "float64"}, default="float32"
+            Of parameters and arithmetic.
+        engine : {"auto", "native", "reference"}, default="auto"
+            "native" for the compiled program, "reference" for NumPy layer by layer; "auto" takes the native one where it
+            can run the network, and logs once why it cannot.
+        threads : int, default=None
+            How many threads the native program may use; None goes by `pysmorch.set_num_threads`, the environment and the
+            cores of the process. The result does not depend on it.
+        precision : {"float32", "bf16", "auto"}, default="float32"
+            "bf16" makes the products of Linear layers and of convolutions from bfloat16 (8 bits of precision instead of
+            24) and stores images between convolutions in it, with sums and weights in float32. That is up to twice as
+            fast and takes half the memory for images, where the processor can do it; "auto" does so where it can.
 
-        Raises ShapeError, TypeError or ValueError for data that do not fit, NonFiniteError when the loss is no longer
-        finite; the weights from before that epoch are then kept.
+        Returns
+        -------
+        History
+            What was measured in each epoch.
+
+        Raises
+        ------
+        ShapeError, TypeError, ValueError
+            For data or options that do not fit.
+        NonFiniteError
+            When the loss is no longer finite; the weights from before that epoch are then restored.
+
+        See Also
+        --------
+        evaluate : Measure without training.
+        EarlyStopping : End training when a measure of the validation data no longer becomes better.
         """
-        return training_module.fit(
-            self,
-            X,
-            y,
+        options = FitOptions(
             optimizer=optimizer,
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
             seed=seed,
-            sample_weight=sample_weight,
             validation_data=validation_data,
             callbacks=callbacks,
             metrics=metrics,
             progress=progress,
             dtype=dtype,
-            engine_name=engine,
+            engine=engine,
             threads=threads,
             precision=precision,
         )
+        return training.fit(self, X, y, sample_weight, options)
 
     def predict(self, X: Any, dtype: str | None = None, engine: str = "auto") -> Array:
-        """Return the output of the last layer for every row of X, before the loss: logits in a classifier.
+        """Return the output of the last layer for every sample, before the loss: logits in a classifier.
 
-        `network.loss.predictions(output)` turns logits into probabilities. A row has the same output in any company.
+        `network.loss.predictions(output)` turns logits into probabilities. The output of a sample does not depend on the
+        other samples, to the last bit.
 
-        Args:
-            X: array (N, ...) in the shape of the Data layer; a tuple of arrays where there are several.
-            dtype: "float32" or "float64", of the arithmetic; None takes that of the parameters.
-            engine: "reference" computes with NumPy, layer by layer; "auto" natively where it can.
+        Parameters
+        ----------
+        X : array_like of shape (N, ...)
+            In the shape of the Data layer; a tuple of arrays where there are several.
+        dtype : {"float32", "float64"}, default=None
+            Of the arithmetic; None takes that of the parameters.
+        engine : {"auto", "reference"}, default="auto"
+            "reference" computes with NumPy, layer by layer; "auto" natively where it can.
+
+        Returns
+        -------
+        ndarray of shape (N, ...)
+            In the shape of the output layer.
+
+        Raises
+        ------
+        ShapeError, TypeError, ValueError
+            For data that do not fit.
         """
         if dtype is None and engine == "auto":
             outputs = self.predictor.quick(X)
@@ -156,11 +224,44 @@ class Network:
     def evaluate(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Metrics | None = None
     ) -> dict[str, float]:
-        """Return the loss, its metric and further metrics (functions of labels and predictions), over all rows."""
-        return training_module.evaluate(self, X, y, sample_weight, metrics)
+        """Return the loss, its default metric and other metrics, over all samples.
+
+        Parameters
+        ----------
+        X : array_like of shape (N, ...)
+            In the shape of the Data layer; a tuple of arrays where there are several.
+        y : array_like of shape (N, ...)
+            Labels, as the loss takes them.
+        sample_weight : array_like of shape (N,), default=None
+            One weight per sample, not negative; only their ratios count.
+        metrics : list of str or Metric, or dict of functions, default=None
+            What else is measured, as in `fit`.
+
+        Returns
+        -------
+        dict of str to float
+            "loss", the default metric ("accuracy" or "mae") and the others, by name.
+
+        Raises
+        ------
+        ShapeError, TypeError, ValueError
+            For data or metrics that do not fit.
+        """
+        return training.evaluate(self, X, y, sample_weight, metrics)
 
     def snapshot(self, into: list[Any] | None = None) -> list[Any]:
-        """Return copies of all parameters and states, for `restore`; an older snapshot `into` is written over."""
+        """Return copies of all parameters and states, for `restore`.
+
+        Parameters
+        ----------
+        into : list, default=None
+            An older snapshot, which is overwritten and returned; None for a new one.
+
+        Returns
+        -------
+        list
+            The snapshot.
+        """
         if into is not None:
             for layer, (W, state) in zip(self.layers, into, strict=True):
                 if W is not None:
@@ -177,7 +278,13 @@ class Network:
         ]
 
     def restore(self, snapshot: list[Any]) -> None:
-        """Take back parameters and states of `snapshot`."""
+        """Set all parameters and states to those of a snapshot.
+
+        Parameters
+        ----------
+        snapshot : list
+            What `snapshot` returned.
+        """
         for layer, (W, state) in zip(self.layers, snapshot, strict=True):
             if W is not None:
                 layer.W[...] = W
@@ -185,7 +292,13 @@ class Network:
                 layer.state = state
 
     def save(self, path: str | Path) -> None:
-        """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it."""
+        """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; an older one is replaced.
+        """
         save(self, path)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -205,8 +318,18 @@ class Network:
     def summary(self, batch_size: int = 128) -> Summary:
         """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.
 
-        That is what the compiled program takes in float32 for batches of `batch_size` rows, besides the data and the parameters
-        with their gradients and the optimizer's numbers; a network that it cannot run has no such line.
+        The memory is that of the native program in float32, besides the data, the parameters with their gradients, and the
+        state of the optimizer; a network that it cannot run has no such line.
+
+        Parameters
+        ----------
+        batch_size : int, default=128
+            Samples of the step.
+
+        Returns
+        -------
+        Summary
+            A str that shows itself in full in a console and a notebook.
         """
         rows = [("layer", "output", "parameters", "fed by")]
         number = {id(layer): name for layer, name in zip(self.layers, self.names, strict=True)}

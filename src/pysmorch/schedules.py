@@ -13,18 +13,36 @@ import numpy as np
 class Schedule(Protocol):
     """Anything with `rate(epoch, num_epochs)`.
 
-    `epoch` counts from 0 and has a fraction: batch 25 of 100 in the second epoch is at 1.25. `num_epochs` is what `fit`
-    was asked for.
+    It gives the learning rate of every step; any object with this method is one.
     """
 
     def rate(self, epoch: float, num_epochs: float) -> float:
-        """Return the learning rate at this moment."""
+        """Return the learning rate of a step.
+
+        Parameters
+        ----------
+        epoch : float
+            Epochs so far, from 0, with a fraction: batch 25 of 100 in the second epoch is at 1.25.
+        num_epochs : float
+            Epochs of the whole training.
+
+        Returns
+        -------
+        float
+            The learning rate.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The same rate all the time."""
+    """The same rate all the time.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate.
+    """
 
     learning_rate: float
 
@@ -37,6 +55,22 @@ class Constant:
 class Step:
     """The rate times `factor` after every `every` epochs.
 
+    Parameters
+    ----------
+    learning_rate : float
+        The rate of the first epochs.
+    every : float, default=10
+        Epochs between two changes; positive.
+    factor : float, default=0.1
+        What the rate is multiplied by.
+
+    Raises
+    ------
+    ValueError
+        When `every` is not positive.
+
+    Examples
+    --------
     >>> [round(Step(0.1, every=2, factor=0.5).rate(epoch, 6), 4) for epoch in range(6)]
     [0.1, 0.1, 0.05, 0.05, 0.025, 0.025]
     """
@@ -58,8 +92,19 @@ class Step:
 class Cosine:
     """Half a cosine from the rate down to `final`, over the whole training.
 
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at the beginning.
+    final : float, default=0.0
+        The rate at the end.
+
+    Notes
+    -----
     Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017.
 
+    Examples
+    --------
     >>> [round(Cosine(0.1).rate(epoch, 4), 4) for epoch in range(5)]
     [0.1, 0.0854, 0.05, 0.0146, 0.0]
     """
@@ -77,6 +122,21 @@ class OneCycle:
     """Up to `peak` within the first `rise` of the training, then down to almost nothing, both as half a cosine.
 
     It starts at peak / 25 and ends at peak / 250000.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate.
+    rise : float, default=0.3
+        The share of the training in which the rate rises, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        When `rise` is not between 0 and 1.
+
+    Notes
+    -----
     Source: Smith and Topin, "Super-convergence", 2018.
     """
 
@@ -100,8 +160,24 @@ class OneCycle:
 class WarmUp:
     """A straight rise to the first rate of another schedule within `epochs`, then that schedule for what is left.
 
-    It begins at `start` times the first rate.
+    Parameters
+    ----------
+    then : Schedule
+        What follows; its time begins after the rise.
+    epochs : float, default=1
+        Epochs of the rise; positive.
+    start : float, default=0.1
+        The rise begins at `start` times the first rate.
 
+    Raises
+    ------
+    TypeError
+        When `then` is no schedule.
+    ValueError
+        When `epochs` is not positive.
+
+    Examples
+    --------
     >>> schedule = WarmUp(Cosine(0.1), epochs=2)
     >>> [round(schedule.rate(epoch, 6), 4) for epoch in range(6)]
     [0.01, 0.055, 0.1, 0.0854, 0.05, 0.0146]
@@ -118,7 +194,7 @@ class WarmUp:
             raise ValueError(f"WarmUp: epochs must be positive, but is {self.epochs!r}")
 
     def rate(self, epoch: float, num_epochs: float) -> float:
-        """Return the rate on the rise, or that of the schedule behind it."""
+        """Return the rate on the rise, or that of the schedule after it."""
         left = max(num_epochs - self.epochs, 1e-9)
         if epoch < self.epochs:
             return self.then.rate(0, left) * (self.start + (1 - self.start) * epoch / self.epochs)
@@ -126,7 +202,23 @@ class WarmUp:
 
 
 def as_schedule(learning_rate: Any) -> Schedule:
-    """Return the schedule, or a number as a constant one."""
+    """Return the schedule, or a number as a constant one.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        A number that is not negative, or a schedule.
+
+    Returns
+    -------
+    Schedule
+        The schedule.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
     if isinstance(learning_rate, Schedule):
         return learning_rate
     if (

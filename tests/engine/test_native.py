@@ -364,9 +364,8 @@ def face(**changes):
         ],
         "operations": [operation()],
         "inputs": [0],
-        "loss": {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []},
-        "optimizer": dict.fromkeys(("momentum", "beta1", "beta2", "epsilon", "decay", "weight_decay", "clip_norm"), 0.0)
-        | {"kind": 0, "nesterov": False},
+        "loss": LOSS,
+        "optimizer": DESCENT,
         "parameters": PARAMETERS,
         "gradients": np.zeros(8, np.float32),
         "states": [],
@@ -408,7 +407,13 @@ BATCH = {
     "optimizer_steps": 0,
     "threads": 1,
 }
-LOSS = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
+LOSS = {"kind": "square_loss", "value": 1, "attributes": {}}
+DESCENT = {
+    "kind": "sgd",
+    "attributes": {"momentum": 0.0, "nesterov": 0.0},
+    "weight_decay": 0.0,
+    "clip_norm": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -456,12 +461,22 @@ LOSS = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
         {"rate_factors": np.zeros(8)},
         {"decay_factors": np.zeros(16, np.float32)[::2]},
         {"gradients": misaligned(PARAMETERS)},
-        {"loss": LOSS | {"kind": 2, "delta": -1.0}},
-        {"loss": LOSS | {"kind": 2, "delta": np.nan}},
+        {"loss": LOSS | {"kind": "huber_loss", "attributes": {"delta": -1.0}}},
+        {"loss": LOSS | {"kind": "huber_loss", "attributes": {"delta": np.nan}}},
+        {"loss": LOSS | {"kind": "huber_loss", "attributes": {"delta": "1"}}},
+        {"loss": LOSS | {"kind": "huber_loss"}},
+        {"loss": LOSS | {"kind": "huber_loss", "attributes": {"width": 1.0}}},
         {"loss": LOSS | {"value": 9}},
-        {"loss": LOSS | {"kind": 3}},
-        {"loss": LOSS | {"kind": 8}},
-        {"loss": LOSS | {"factors": [1.0]}},
+        {"loss": LOSS | {"kind": "quantile_loss", "attributes": {"quantiles": []}}},
+        {"loss": LOSS | {"kind": "quantile_loss", "attributes": {"quantiles": [0.5]}}},
+        {"loss": LOSS | {"kind": "no such thing"}},
+        {"loss": LOSS | {"kind": 0}},
+        {"loss": LOSS | {"attributes": {"delta": 1.0}}},
+        {"optimizer": DESCENT | {"kind": "no such thing"}},
+        {"optimizer": DESCENT | {"kind": "adam"}},
+        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0}}},
+        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": 0.0, "decay": 0.0}}},
+        {"optimizer": DESCENT | {"attributes": {"momentum": 0.0, "nesterov": "no"}}},
         {"parameters": np.zeros(8, np.float64)},
         {"parameters": np.zeros(16, np.float32)[::2]},
         {"seed": -1},
@@ -538,8 +553,10 @@ def test_channels_without_any_room_are_refused():
     nothing = {"data": [np.zeros((5, 0), np.float32)], "labels": np.zeros((5, 0), np.float32)}
     with pytest.raises(ValueError, match="the channels do not fit"):
         face(values=[value(0), value(0)], operations=[many]).train(**BATCH | nothing)
+    rows = {"label_smoothing": 0.0, "class_weights": []}
+    loss = {"kind": "cross_entropy_of_rows", "value": 0, "attributes": rows}
     with pytest.raises(ValueError, match="the loss has no outputs"):
-        face(values=[value(0)], operations=[], loss=LOSS | {"kind": 7, "value": 0}).train(**BATCH | nothing)
+        face(values=[value(0)], operations=[], loss=loss).train(**BATCH | nothing)
 
 
 def test_more_room_than_a_number_can_say_is_refused():
@@ -588,8 +605,7 @@ def test_arguments_of_training_that_are_refused_change_nothing():
     parameters = np.ones(8, np.float32)
     described = operation(weights=parameters[:6].reshape(3, 2), bias=parameters[6:])
     program = face(parameters=parameters, operations=[described])
-    shrinking = dict.fromkeys(("momentum", "beta1", "beta2", "epsilon", "decay", "clip_norm"), 0.0)
-    shrinking |= {"kind": 0, "nesterov": False, "weight_decay": 1.0}
+    shrinking = DESCENT | {"weight_decay": 1.0}
     with pytest.raises(ValueError, match="one factor for each parameter"):
         program.train_with(shrinking, parameters, parameters.copy(), [], 1.0, np.ones(7, np.float32), 0, False)
     program.train(**BATCH | {"labels": np.ones((5, 2), np.float32)})  # no error, and so no gradient

@@ -2,9 +2,11 @@
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import has_bf16
-from pysmorch.engine.native import NativeProgram, reason_against, step_memory
+from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
-from pysmorch.engine.reference import NonFiniteError, ReferenceProgram, Totals
+from pysmorch.engine.program import NonFiniteError, Program, Totals
+from pysmorch.engine.reference import ReferenceProgram
+from pysmorch.engine.select import check_choice, make_program, unsupported_reason
 from pysmorch.engine.threads import check_threads, num_threads, set_num_threads
 
 __all__ = [
@@ -12,13 +14,16 @@ __all__ = [
     "NativeProgram",
     "NonFiniteError",
     "Predictor",
+    "Program",
     "ReferenceProgram",
     "Totals",
+    "check_choice",
     "check_threads",
     "evaluate",
     "has_bf16",
+    "make_program",
     "num_threads",
-    "reason_against",
     "set_num_threads",
     "step_memory",
+    "unsupported_reason",
 ]

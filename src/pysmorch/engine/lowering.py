@@ -5,36 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from pysmorch.engine.extension import extension
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders
-from pysmorch.losses import Loss
-from pysmorch.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
-
-LOSSES = {
-    "square_loss": 0,
-    "absolute_loss": 1,
-    "huber_loss": 2,
-    "quantile_loss": 3,
-    "poisson_loss": 4,
-    "binary_cross_entropy": 5,
-    "cross_entropy": 6,
-}
-CROSS_ENTROPY_OF_ROWS = 7
-OPTIMIZERS: dict[type[Optimizer], int] = {SGD: 0, Adam: 1, AdamW: 2, RMSprop: 3}
-
-
-def why_not(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
-    """Return why the native engine cannot train a network, or None if it can."""
-    reason = why_not_layers(layers)
-    if reason is None and not is_ours(loss):
-        reason = f"{type(loss).__name__} has no native operation"
-    if reason is None and type(optimizer) not in OPTIMIZERS:
-        reason = f"{type(optimizer).__name__} has no native form"
-    return reason
 
 
 def why_not_layers(layers: Sequence[Any]) -> str | None:
@@ -160,28 +134,3 @@ class Lowering:
         shape = [int(size) for size in layer.out_dims[1:]]
         self.values.append({"shape": shape, "needs_grad": needs_grad, "is_index": is_index})
         return self._value[id(layer)]
-
-
-def describe_loss(loss: Loss, value: int, labels: Array) -> dict[str, Any]:
-    """Return the loss as the extension takes it."""
-    kind = LOSSES[str(loss.native)]
-    factors: Any = getattr(loss, "class_weights", None) or ()
-    if loss.native == "quantile_loss":
-        factors = np.broadcast_to(loss.quantile, loss.in_layer.out_dims[1:]).ravel().tolist()  # type: ignore[attr-defined]
-    return {
-        "kind": CROSS_ENTROPY_OF_ROWS if loss.native == "cross_entropy" and labels.ndim == 2 else kind,
-        "value": value,
-        "delta": float(getattr(loss, "delta", 1.0)),
-        "smoothing": float(getattr(loss, "label_smoothing", 0.0)),
-        "factors": [float(f) for f in factors],
-    }
-
-
-def describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
-    """Return the optimizer as the extension takes it."""
-    numbers = ("momentum", "beta1", "beta2", "epsilon", "decay", "weight_decay")
-    described: dict[str, Any] = {name: float(getattr(optimizer, name, 0.0)) for name in numbers}
-    described["kind"] = OPTIMIZERS[type(optimizer)]
-    described["nesterov"] = bool(getattr(optimizer, "nesterov", False))
-    described["clip_norm"] = float(optimizer.clip_norm or 0.0)
-    return described

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
-from pysmorch.engine.lowering import (
-    Lowering,
-    describe_loss,
-    describe_optimizer,
-    is_ours,
-    why_not,
-    why_not_layers,
-)
-from pysmorch.engine.reference import ReferenceProgram, Totals
+from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
+from pysmorch.engine.lowering import Lowering, why_not_layers
+from pysmorch.engine.parameters import FlatParameters
+from pysmorch.engine.program import Totals
+from pysmorch.engine.reference import report_non_finite
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
+from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
 DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 
 
-def reason_against(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
-    """Return why a network cannot run natively here, or None if it can."""
-    if extension() is None:
-        return "the native extension is not built for this platform"
-    return why_not(layers, loss, optimizer)
-
-
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
     """Return the bytes that a float32 program takes for batches of this size besides parameters, or None where there is none."""
     module = extension()
-    if module is None or why_not_layers(layers) or not is_ours(loss):
+    if module is None or why_not_layers(layers) or unsupported_form(loss):
         return None
     lowered = Lowering(layers, loss.in_layer)
     for operation in lowered.operations:
@@ -47,8 +38,33 @@ def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | Non
     return int(program.memory(batch_size, num_threads()))
 
 
-class NativeProgram(ReferenceProgram):
-    """A network made ready for the extension; parameters, gradients and states are the same arrays as ever."""
+class NativeProgram:
+    """A network made ready for the extension; parameters, gradients and states are the arrays of the layers.
+
+    Parameters
+    ----------
+    loss : Loss
+        The end of the network.
+    optimizer : Optimizer
+        Changes the parameters.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    seed : int
+        Of dropout and shuffling.
+    data : Dataset
+        What `train` will be given.
+    threads : int, default=None
+        How many threads it may use; None goes by `num_threads`.
+    bf16 : bool, default=False
+        Whether products are made from bfloat16.
+
+    Attributes
+    ----------
+    parameters, gradients : ndarray of shape (P,)
+        All parameters and their gradients; the layers' `W` and `G` are views into them.
+    num_steps : int
+        Completed training steps.
+    """
 
     def __init__(
         self,
@@ -60,8 +76,16 @@ class NativeProgram(ReferenceProgram):
         threads: int | None = None,
         bf16: bool = False,
     ) -> None:
-        super().__init__(loss, optimizer, dtype, seed)
-        lowered = Lowering(self.layers[:-1], loss.in_layer)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.dtype = np.dtype(dtype)
+        self.seed = seed
+        self.num_steps = 0
+        layers = graph(loss)
+        flat = FlatParameters(layers, self.dtype, with_decay=bool(optimizer.weight_decay))
+        self.parameters, self.gradients = flat.values, flat.gradients
+        optimizer.prepare(self.parameters)
+        lowered = Lowering(layers[:-1], loss.in_layer)
         module = extension()
         make = module.Program32 if self.dtype == np.float32 else module.Program64
         self._program = make(
@@ -72,25 +96,28 @@ class NativeProgram(ReferenceProgram):
             self.parameters,
             self.gradients,
             [optimizer.state[name] for name in optimizer.state_names],
-            self.rate_factors,
-            self.decay_factors,
+            flat.rate_factors,
+            flat.decay_factors,
             seed,
             bf16,
         )
         as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._data = [contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
-        classes = loss.native == "cross_entropy" and data.labels.ndim == 1
+        classes = loss.takes_class_indices and data.labels.ndim == 1
         self._labels = contiguous(data.labels, np.int64 if classes else None)
         self._threads = num_threads() if threads is None else threads
 
     def permutation(self, epoch: int, count: int) -> Array:
-        """Return `count` rows in the order of an epoch, the same as on the reference path."""
+        """Return `count` row indices in the order of an epoch, the same as on the reference path."""
         order = np.empty(count, np.int64)
         extension().permutation(self.seed, epoch, order)
         return order
 
     def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates."""
+        """Take one step for each batch of `order`, with these learning rates.
+
+        Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
+        """
         result = self._program.train(
             self._data,
             self._labels,
@@ -107,9 +134,13 @@ class NativeProgram(ReferenceProgram):
         if result["failed_batch"] >= 0:
             # The weights are those from before the failed batch; the reference path finds the layer.
             b = result["failed_batch"]
-            super().train(data, order[b * batch_size : (b + 1) * batch_size], batch_size, [0.0], first_batch + b)
-            raise AssertionError("the reference path finds finite what the native program does not")
+            rows = order[b * batch_size : (b + 1) * batch_size]
+            report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, first_batch + b + 1)
         return Totals(result["loss"], result["metric"], result["weight"], result["rows"])
+
+    def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
+        """Return a context that does nothing: no product is NumPy's."""
+        return nullcontext()
 
 
 def contiguous(array: Array, dtype: Any) -> Array:

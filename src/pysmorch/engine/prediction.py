@@ -13,7 +13,7 @@ from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, why_not_layers
 from pysmorch.engine.native import contiguous
-from pysmorch.engine.reference import Totals
+from pysmorch.engine.program import Totals
 from pysmorch.engine.threads import num_threads
 from pysmorch.entries import check_finite
 from pysmorch.layers.base import Array
@@ -21,19 +21,24 @@ from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph
 
 ROWS_AT_A_TIME = 1024
-"""On the reference path; larger batches only take more memory."""
+"""Batch size of the reference path; larger batches only take more memory."""
 
 VALUES_AT_A_TIME = 2**26
-"""So many numbers all layers together may hand on at a time there: 256 MiB, where images have many channels."""
+"""Limit of the entries of all layers' outputs in such a batch: 256 MiB in float32, where images have many channels."""
 
-NO_LOSS = {"kind": 0, "delta": 1.0, "smoothing": 0.0, "factors": []}
+NO_LOSS = {"kind": "square_loss", "attributes": {}}
 
 
 class Predictor:
     """Computes the output of a layer for rows of data.
 
-    Natively, parameters are read where the layers have them, so that whatever changes in the layers' arrays counts. The program
-    is made anew when a layer has got another array, another number or another layer in front of it.
+    Natively, parameters are read from the layers' own arrays, so that whatever changes in them counts. The program is made
+    again when a layer has another array, another number or another input layer.
+
+    Parameters
+    ----------
+    output : Layer
+        The layer.
     """
 
     def __init__(self, output: Any, bf16: bool = False) -> None:
@@ -125,7 +130,7 @@ def _rows_at_a_time(output: Any) -> int:
 def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
     """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters."""
     totals = Totals()
-    kept = loss.labels, loss.sample_weight
+    before = loss.labels, loss.sample_weight
     rows_at_a_time = 16 * ROWS_AT_A_TIME
     try:
         with np.errstate(all="ignore"):
@@ -136,5 +141,5 @@ def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
                     reference.measure(loss, predictor([a[rows] for a in data.inputs]), data.labels[rows], weights)
                 )
     finally:
-        loss.labels, loss.sample_weight = kept
+        loss.labels, loss.sample_weight = before
     return totals

@@ -3,74 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NoReturn
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.parameters import FlatParameters
+from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
 from pysmorch.losses import Loss
-from pysmorch.optimizers import Optimizer, aligned_zeros
+from pysmorch.optimizers import Optimizer
 
-
-class NonFiniteError(ArithmeticError):
-    """Training came to a loss that is not a finite number.
-
-    Attributes:
-        epoch, batch: where, counted from 1.
-        layer: name of the first layer with a value that is not finite.
-    """
-
-    def __init__(self, message: str, epoch: int, batch: int, layer: str) -> None:
-        super().__init__(message)
-        self.epoch, self.batch, self.layer = epoch, batch, layer
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.epoch, self.batch, self.layer)
-
-
-@dataclass
-class Totals:
-    """Sums over rows, from which means are made."""
-
-    loss: float = 0.0
-    metric: float = 0.0
-    weight: float = 0.0
-    rows: int = 0
-
-    def add(self, other: Totals) -> None:
-        """Add the sums of other rows."""
-        self.loss += other.loss
-        self.metric += other.metric
-        self.weight += other.weight
-        self.rows += other.rows
-
-    @property
-    def mean_loss(self) -> float:
-        """The loss, as a mean over the rows."""
-        return self.loss / max(self.rows, 1)
-
-    @property
-    def mean_metric(self) -> float:
-        """The metric, as a weighted mean over the rows."""
-        return self.metric / self.weight if self.weight else 0.0
+SHARED_FROM = 20_000_000
+"""Floating-point operations of one matrix product from which several threads gain, about 0.1 ms of one core's work."""
 
 
 class ReferenceProgram:
-    """A network made ready for training: all parameters in one flat array, and so all gradients.
+    """A network made ready for training in NumPy, layer by layer: the specification of every other program.
 
-    The layers' `W` and `G` are views into those arrays from then on, so that the layers stay live.
+    Parameters
+    ----------
+    loss : Loss
+        The end of the network.
+    optimizer : Optimizer
+        Changes the parameters.
+    dtype : {"float32", "float64"}
+        Of parameters and arithmetic.
+    seed : int
+        Of dropout and shuffling.
 
-    Args:
-        loss: the end of the network.
-        optimizer: changes the parameters.
-        dtype: of parameters and arithmetic.
-        seed: of dropout and shuffling.
+    Attributes
+    ----------
+    parameters, gradients : ndarray of shape (P,)
+        All parameters and their gradients; the layers' `W` and `G` are views into them.
+    num_steps : int
+        Completed training steps.
     """
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
@@ -78,13 +49,10 @@ class ReferenceProgram:
         self.optimizer = optimizer
         self.layers = graph(loss)
         self.dtype = np.dtype(dtype)
-        with_parameters = [layer for layer in self.layers if hasattr(layer, "W")]
-        self.parameters = aligned_zeros(sum(layer.W.size for layer in with_parameters), self.dtype)
-        self.gradients = aligned_zeros(self.parameters.size, self.dtype)
-        self.rate_factors = _factors(with_parameters, "lr_factor", self.dtype)
-        # Without decay they change nothing, and a number for each parameter would be kept for that.
-        self.decay_factors = _factors(with_parameters, "decay_factor", self.dtype) if optimizer.weight_decay else 1.0
-        self._collect = _bind(with_parameters, self.parameters, self.gradients)
+        flat = FlatParameters(self.layers, self.dtype, with_decay=bool(optimizer.weight_decay))
+        self.parameters, self.gradients = flat.values, flat.gradients
+        self.rate_factors, self.decay_factors = flat.rate_factors, flat.decay_factors
+        self._collect = flat.collect
         self.seed = seed
         self.num_steps = 0
         optimizer.prepare(self.parameters)
@@ -99,11 +67,11 @@ class ReferenceProgram:
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
         totals = Totals()
-        # Overflow shows as a loss that is not finite, which is reported with its place.
-        with _mode(self.layers, training=True), _keeping_data(self.layers), np.errstate(all="ignore"):
+        # Overflow shows as a loss that is not finite, which is reported with its layer.
+        with _mode(self.layers, training=True), _restoring_data(self.layers), np.errstate(all="ignore"):
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
-                _place_randomness(self.layers, self.seed, self.num_steps)
+                _set_streams(self.layers, self.seed, self.num_steps)
                 totals.add(_forward(self.loss, self.layers, data, rows, self.dtype))
                 if not np.isfinite(totals.loss):
                     _report_non_finite(self.layers, first_batch + i + 1)
@@ -113,6 +81,25 @@ class ReferenceProgram:
                 self.num_steps += 1
         return totals
 
+    def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
+        """Return a context in which products that are too small to share wake no threads, which cost more than they bring."""
+        largest = max((layer.W.size for layer in self.layers if hasattr(layer, "W")), default=0)
+        if 2 * batch_size * largest >= SHARED_FROM:
+            return nullcontext()
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(1, user_api="blas")
+
+
+def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int) -> NoReturn:
+    """Repeat the forward pass of a batch whose loss was not finite, to raise NonFiniteError with the first such layer."""
+    layers = graph(loss)
+    with _mode(layers, training=True), _restoring_data(layers), np.errstate(all="ignore"):
+        _set_streams(layers, seed, step)
+        if np.isfinite(_forward(loss, layers, data, rows, dtype).loss):
+            raise AssertionError("the reference path finds finite what the native program does not")
+        _report_non_finite(layers, batch)
+
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
     """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters."""
@@ -120,7 +107,7 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     num_data = len(inputs[0])
     parts = []
-    with _mode(layers, training=False), _keeping_data(layers), np.errstate(all="ignore"):
+    with _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
         for start in range(0, max(num_data, 1), batch_size):
             _feed(layers, [array[start : start + batch_size] for array in inputs], dtype)
             parts.append(output.forward())
@@ -152,8 +139,8 @@ def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
     return next((layer.W.dtype for layer in layers if hasattr(layer, "W")), np.result_type(inputs[0], np.float32))
 
 
-def _place_randomness(layers: Sequence[Any], seed: int, step: int) -> None:
-    """Tell layers with random numbers which ones are theirs in this step."""
+def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
+    """Set the RNG stream of this step in layers with random numbers."""
     for place, layer in enumerate(layers, start=1):
         if hasattr(layer, "place"):
             layer.seed, layer.place, layer.step = seed, place, step
@@ -167,7 +154,7 @@ def _feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:
         data_layer.set_data(batch if as_indices else batch.astype(dtype, copy=False))
 
 
-def _report_non_finite(layers: Sequence[Any], batch: int) -> None:
+def _report_non_finite(layers: Sequence[Any], batch: int) -> NoReturn:
     for layer, name in zip(layers, name_layers(layers), strict=True):
         if hasattr(layer, "W") and not np.isfinite(layer.W).all():
             raise NonFiniteError(f"the parameters of {name}", 0, batch, name)
@@ -190,13 +177,13 @@ def _mode(layers: Sequence[Any], training: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _keeping_data(layers: Sequence[Any]) -> Iterator[None]:
-    """Put back what Data layers and losses held, so that a batch is not kept alive."""
-    kept = [(layer, name, getattr(layer, name)) for layer in layers for name in _held(layer)]
+def _restoring_data(layers: Sequence[Any]) -> Iterator[None]:
+    """Restore the arrays of Data layers and losses at the end, so that a batch does not stay in memory."""
+    before = [(layer, name, getattr(layer, name)) for layer in layers for name in _held(layer)]
     try:
         yield
     finally:
-        for layer, name, value in kept:
+        for layer, name, value in before:
             setattr(layer, name, value)
 
 
@@ -204,37 +191,3 @@ def _held(layer: Any) -> tuple[str, ...]:
     if isinstance(layer, Data):
         return ("data",)
     return ("labels", "sample_weight") if isinstance(layer, Loss) else ()
-
-
-def _factors(layers: Sequence[Any], name: str, dtype: Any) -> Array | float:
-    """The factors as one number where they are all alike, else one for each parameter."""
-    values = [float(getattr(layer, name, 1.0)) for layer in layers]
-    if len(set(values)) <= 1:
-        return values[0] if values else 1.0
-    return np.repeat(np.asarray(values, dtype), [layer.W.size for layer in layers])
-
-
-def _bind(layers: Sequence[Any], parameters: Array, gradients: Array) -> Any:
-    """Make the layers' W and G views into flat arrays; returns a function that fetches the gradients of others.
-
-    A layer that is not ours has a G of its own in every pass, which is copied.
-    """
-    foreign = []
-    start = 0
-    for layer in layers:
-        end = start + layer.W.size
-        W = parameters[start:end].reshape(layer.W.shape)
-        G = gradients[start:end].reshape(layer.W.shape)
-        if isinstance(layer, Layer):
-            layer.bind(W, G)
-        else:
-            W[...] = layer.W
-            layer.W = W
-            foreign.append((layer, G))
-        start = end
-
-    def collect() -> None:
-        for layer, G in foreign:
-            G[...] = layer.G
-
-    return collect

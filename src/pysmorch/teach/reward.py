@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch.diagram.svg import escape
-from pysmorch.progress import in_notebook
 from pysmorch.teach.mascot import JOKES, smorch
+from pysmorch.training.progress import in_notebook
 
 SECONDS = 4.0
 """How long a picture may take to arrive."""

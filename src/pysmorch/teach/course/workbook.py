@@ -14,13 +14,13 @@ import numpy as np
 
 from pysmorch.diagram import Svg
 from pysmorch.layers.base import Array, Layer
-from pysmorch.progress import in_notebook
 from pysmorch.teach.course import mine
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
 from pysmorch.teach.course.source import lessons
 from pysmorch.teach.grade_report import GradeReport
 from pysmorch.teach.grading import KNOWN, grade
 from pysmorch.teach.reward import good_job
+from pysmorch.training.progress import in_notebook
 
 TEST_SHARE = 0.25
 """The share of the digits that is put aside for the figures."""

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -270,86 +268,6 @@ def test_a_later_epoch_that_diverges_keeps_the_weights_of_the_epoch_before():
     assert len(kept) == 2
 
 
-def test_early_stopping_takes_back_the_weights_of_the_best_epoch():
-    network, best = classifier(), ps.EarlyStopping("val_loss", patience=3)
-    wrong_labels = np.random.default_rng(1).integers(0, 3, 200)
-    kept = {}
-    history = network.fit(
-        X,
-        Y,
-        epochs=50,
-        seed=0,
-        optimizer=ps.Adam(0.05),
-        validation_data=(X, wrong_labels),
-        callbacks=[best, lambda t: kept.update({t.epoch: weights_of(t.network)})],
-    )
-    assert history.num_epochs < 50
-    assert best.best_epoch == 1 + int(np.argmin(history["val_loss"]))
-    assert best.best_value == min(history["val_loss"])
-    assert history.num_epochs == best.best_epoch + 3
-    assert f"best in epoch {best.best_epoch}" in history.stopped_by
-    np.testing.assert_array_equal(weights_of(network), kept[best.best_epoch])
-
-
-def test_early_stopping_follows_any_metric():
-    best = ps.EarlyStopping("val_zeros", patience=2, mode="max")
-    metrics = {"zeros": lambda labels, predictions: float((predictions.argmax(1) == 0).mean())}
-    history = classifier().fit(X, Y, epochs=20, seed=0, validation_data=(X, Y), metrics=metrics, callbacks=[best])
-    assert best.best_value == max(history["val_zeros"])
-
-
-@pytest.mark.parametrize(("monitor", "sign"), [("val_loss", "min"), ("val_accuracy", "max"), ("rmse", "min")])
-def test_early_stopping_knows_from_the_name_which_values_are_better(monitor, sign):
-    assert ps.EarlyStopping(monitor)._sign == (1 if sign == "max" else -1)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: ps.EarlyStopping("val_zeros"), 'pass mode="min" or "max"'),
-        (lambda: ps.EarlyStopping(patience=0), "patience must be"),
-        (lambda: ps.EarlyStopping(mode="up"), "mode must be"),
-        (lambda: classifier().fit(X, Y, callbacks=[ps.EarlyStopping()], seed=0), "pass validation_data"),
-    ],
-)
-def test_early_stopping_says_what_it_needs(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-def test_a_callback_hears_of_everything_and_can_stop():
-    events = []
-
-    class Listener(ps.Callback):
-        def on_fit_start(self, training):
-            events.append("start")
-
-        def on_epoch_end(self, training):
-            events.append(training.epoch)
-            if training.epoch == 2:
-                training.stop("enough")
-
-        def on_fit_end(self, training):
-            events.append("end")
-
-    history = classifier().fit(X, Y, epochs=9, seed=0, callbacks=[Listener()])
-    assert events == ["start", 1, 2, "end"]
-    assert history.stopped_by == "enough"
-
-
-def test_an_interrupted_training_leaves_finite_weights_and_tells_the_callbacks():
-    network, best = classifier(), ps.EarlyStopping("loss")
-
-    def interrupt(training):
-        if training.epoch == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        network.fit(X, Y, epochs=9, seed=0, callbacks=[best, interrupt])
-    assert np.isfinite(weights_of(network)).all()
-    assert best.best_epoch == 2
-
-
 def test_integers_and_other_layouts_train_like_floats():
     numbers = np.round(X * 10).astype(np.int16)
     runs = []
@@ -365,48 +283,6 @@ def test_one_row_and_one_feature_train():
     network = ps.Network(ps.SquareLoss(ps.Linear(ps.Data(shape=(None, 1)), 1)))
     history = network.fit([[2.0]], [3.0], epochs=200, optimizer=ps.SGD(0.1), seed=0)
     assert history["loss"][-1] < 1e-6
-
-
-def test_progress_in_a_log_file_is_one_line_for_the_first_and_the_last_epoch(capsys):
-    classifier().fit(X, Y, epochs=3, seed=0, progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.split()[1] for line in lines] == ["1/3", "3/3"]
-    assert "loss" in lines[0]
-    assert "accuracy" in lines[0]
-
-
-def test_nothing_is_printed_where_nobody_looks(capsys):
-    classifier().fit(X, Y, epochs=2, seed=0)
-    captured = capsys.readouterr()
-    assert captured.out == captured.err == ""
-
-
-def test_progress_in_a_terminal_is_a_bar(monkeypatch):
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    classifier().fit(X, Y, epochs=3, seed=0)
-    assert "epoch 3/3" in terminal.getvalue()
-
-
-def test_progress_in_a_notebook_is_one_line_that_changes(monkeypatch, capsys):
-    import types
-
-    shown = []
-    handle = types.SimpleNamespace(update=lambda data, raw: shown.append(data["text/plain"]))
-    shell = types.SimpleNamespace(kernel=object())
-    display = types.SimpleNamespace(display=lambda data, raw, display_id: handle)
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setitem(sys.modules, "IPython.display", display)
-    classifier().fit(X, Y, epochs=3, seed=0)
-    assert shown[-1].startswith("epoch 3/3  loss ")
-    assert capsys.readouterr().err == ""
 
 
 def test_losses_with_one_output_take_labels_of_one_axis():

@@ -7,7 +7,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-from pysmorch.training import Callback, Training
+from pysmorch.training.callbacks import Callback, Training
 
 SECONDS_BETWEEN_LOG_LINES = 5.0
 SECONDS_BETWEEN_UPDATES = 0.1

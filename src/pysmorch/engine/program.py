@@ -1,0 +1,95 @@
+"""What a program is to those who train with it, and the sums that it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pysmorch.engine.dataset import Dataset
+from pysmorch.layers.base import Array
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss was not a finite number in training.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to try.
+    epoch, batch : int
+        Where, counted from 1.
+    layer : str
+        Name of the first layer with a value that is not finite.
+
+    Attributes
+    ----------
+    epoch, batch, layer
+        As in the parameters.
+    """
+
+    def __init__(self, message: str, epoch: int, batch: int, layer: str) -> None:
+        super().__init__(message)
+        self.epoch, self.batch, self.layer = epoch, batch, layer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.epoch, self.batch, self.layer)
+
+
+@dataclass
+class Totals:
+    """Sums over samples, from which means are made."""
+
+    loss: float = 0.0
+    metric: float = 0.0
+    weight: float = 0.0
+    rows: int = 0
+
+    def add(self, other: Totals) -> None:
+        """Add the sums of other samples."""
+        self.loss += other.loss
+        self.metric += other.metric
+        self.weight += other.weight
+        self.rows += other.rows
+
+    @property
+    def mean_loss(self) -> float:
+        """The loss, as a mean over the samples."""
+        return self.loss / max(self.rows, 1)
+
+    @property
+    def mean_metric(self) -> float:
+        """The default metric of the loss, as a weighted mean over the samples."""
+        return self.metric / self.weight if self.weight else 0.0
+
+
+class Program(Protocol):
+    """A network made ready for training.
+
+    Attributes
+    ----------
+    parameters, gradients : ndarray of shape (P,)
+        All parameters and their gradients; the layers' `W` and `G` are views into them.
+    num_steps : int
+        Completed training steps.
+    """
+
+    parameters: Array
+    gradients: Array
+    num_steps: int
+
+    def permutation(self, epoch: int, count: int) -> Array:
+        """Return `count` row indices in the order of an epoch, which depends on the seed and the epoch alone."""
+        ...
+
+    def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
+        """Take one step for each batch of `order`, with these learning rates.
+
+        Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
+        """
+        ...
+
+    def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
+        """Return a context in which NumPy's products take no more threads than batches of this size gain from."""
+        ...

@@ -1,0 +1,80 @@
+"""Which program trains a network: the choice of engine and precision, and the reasons against."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.extension import extension, has_bf16
+from pysmorch.engine.forms import unsupported_form
+from pysmorch.engine.lowering import why_not_layers
+from pysmorch.engine.native import NativeProgram
+from pysmorch.engine.program import Program
+from pysmorch.engine.reference import ReferenceProgram
+from pysmorch.layers.graph import graph
+from pysmorch.losses import Loss
+from pysmorch.optimizers import Optimizer
+
+CHOICES = {
+    "engine": ("auto", "native", "reference"),
+    "dtype": ("float32", "float64"),
+    "precision": ("float32", "bf16", "auto"),
+}
+
+_reported: set[str] = set()
+"""Reasons that were logged already; once is enough."""
+
+
+def check_choice(argument: str, value: Any) -> None:
+    """Raise ValueError where an argument ("engine", "dtype", "precision") is none of its choices."""
+    choices = CHOICES[argument]
+    if value not in choices:
+        names = [f'"{choice}"' for choice in choices]
+        raise ValueError(f"{argument} must be {', '.join(names[:-1])} or {names[-1]}, but is {value!r}")
+
+
+def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
+    """Return why a network cannot be trained natively here, or None if it can."""
+    if extension() is None:
+        return "the native extension is not built for this platform"
+    return why_not_layers(layers) or unsupported_form(loss, optimizer)
+
+
+def make_program(
+    loss: Loss,
+    optimizer: Optimizer,
+    data: Dataset,
+    seed: int,
+    *,
+    engine: str,
+    dtype: str,
+    precision: str,
+    threads: int | None,
+) -> Program:
+    """Return the program for a network: the native one where that is wanted and possible, else the reference program.
+
+    Raises ValueError where the choice is not possible, with the reason.
+    """
+    reference = engine == "reference"
+    reason = None if reference else unsupported_reason(graph(loss)[:-1], loss, optimizer)
+    against_bf16 = 'it needs the native engine, not engine="reference"' if reference else reason
+    against_bf16 = against_bf16 or _unsupported_bf16(dtype)
+    if precision == "bf16" and against_bf16:
+        raise ValueError(f'precision="bf16" is not possible: {against_bf16}')
+    if not reference and reason is None:
+        bf16 = precision != "float32" and against_bf16 is None
+        return NativeProgram(loss, optimizer, dtype, seed, data, threads, bf16)
+    if engine == "native":
+        raise ValueError(f'engine="native" is not possible: {reason}')
+    if reason is not None and reason not in _reported:
+        _reported.add(reason)
+        logging.getLogger("pysmorch").warning("training on the reference path, which is slower: %s", reason)
+    return ReferenceProgram(loss, optimizer, dtype, seed)
+
+
+def _unsupported_bf16(dtype: str) -> str | None:
+    if dtype != "float32":
+        return f'the weights must be float32, not dtype="{dtype}"'
+    return None if has_bf16() else "this processor has no instructions for it (avx512_bf16); take float32"

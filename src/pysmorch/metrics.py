@@ -1,0 +1,231 @@
+"""Metrics: what is measured beside the loss, each declared once: name, direction, what it takes, and the function.
+
+Most functions are scikit-learn's, which is imported when the first one is called.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Literal
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+
+Takes = Literal["predictions", "values", "classes", "probabilities", "scores"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of predictions, with its name and its direction.
+
+    Parameters
+    ----------
+    name : str
+        Its name in a `History`, after "val_" for validation data.
+    function : callable
+        Called as `function(labels, predictions)`, or `function(labels, predictions, sample_weight=w)` if `weighted`;
+        returns a number.
+    maximize : bool or None
+        Whether larger values are better; None where that is not known.
+    takes : {"predictions", "values", "classes", "probabilities", "scores"}, default="predictions"
+        What the function is given:
+
+        - "predictions": the labels as passed to `fit`, and `loss.predictions(output)`;
+        - "values": numbers of shape (M, K) for both, from a loss of numbers;
+        - "classes": class indices of shape (M,) for both;
+        - "probabilities": class indices, and probabilities of shape (M, K);
+        - "scores": class indices, and scores of shape (M, K), of which the largest is the class predicted.
+
+        With several outputs of a `BinaryCrossEntropy` the last three are (M, K) for both.
+    weighted : bool, default=False
+        Whether the function takes `sample_weight`.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import cohen_kappa_score
+    >>> kappa = Metric("kappa", cohen_kappa_score, maximize=True, takes="classes", weighted=True)
+    >>> round(kappa.measure([0, 1, 1, 0], [0, 1, 1, 1]), 3)
+    0.5
+    """
+
+    name: str
+    function: Callable[..., Any]
+    maximize: bool | None
+    takes: Takes = "predictions"
+    weighted: bool = False
+
+    def measure(self, labels: Any, predictions: Any, sample_weight: Array | None = None) -> float:
+        """Return the metric of some samples.
+
+        Parameters
+        ----------
+        labels, predictions : array_like
+            In the form that the metric takes.
+        sample_weight : ndarray of shape (M,), default=None
+            One factor per sample; not used where the metric is not `weighted`.
+
+        Returns
+        -------
+        float
+            The value; NaN where it is not defined for these labels, such as "auc" for labels of one class.
+        """
+        if not self.weighted:
+            return float(self.function(labels, predictions))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # classes that do not occur in a small validation set
+            return float(self.function(labels, predictions, sample_weight=sample_weight))
+
+
+Metrics = Mapping[str, Callable[[Any, Any], Any]] | Sequence[str | Metric]
+"""What `fit` and `evaluate` take: names and `Metric` objects, or functions of (labels, predictions) by name."""
+
+
+def as_metric(metric: str | Metric) -> Metric:
+    """Return a metric, or the one of that name.
+
+    Parameters
+    ----------
+    metric : str or Metric
+        A name in `METRICS`, or "top_" and a number.
+
+    Returns
+    -------
+    Metric
+        The metric.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known.
+    """
+    if isinstance(metric, Metric):
+        return metric
+    if isinstance(metric, str):
+        if metric in METRICS:
+            return METRICS[metric]
+        if top := re.fullmatch(r"top_([1-9]\d*)", metric):
+            return Metric(metric, partial(_top, count=int(top[1])), True, "scores", weighted=True)
+    raise ValueError(
+        f"metrics: there is no metric {metric!r}; take {', '.join(METRICS)}, top_ and a number such as top_5, "
+        "a Metric, or a dict of functions by name"
+    )
+
+
+def as_metrics(metrics: Metrics | None) -> list[Metric]:
+    """Return the metrics of an argument `metrics`; functions become metrics of which the direction is not known.
+
+    Parameters
+    ----------
+    metrics : list of str or Metric, dict of functions by name, or None
+        What was passed to `fit` or `evaluate`.
+
+    Returns
+    -------
+    list of Metric
+        The metrics.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known, and for anything else.
+    """
+    if metrics is None:
+        return []
+    if isinstance(metrics, Mapping):
+        wrong = [name for name, function in metrics.items() if not callable(function)]
+        if wrong:
+            raise ValueError(f"metrics must map names to functions of (labels, predictions), but {wrong[0]!r} has none")
+        return [Metric(name, function, None) for name, function in metrics.items()]
+    if isinstance(metrics, (str, Metric)) or not isinstance(metrics, Sequence):
+        raise ValueError(f'metrics must be a list such as ["auc", "f1"] or a dict of functions, but is {metrics!r}')
+    return [as_metric(metric) for metric in metrics]
+
+
+# Classes. Labels are (M,), or (M, K) zeros and ones where several classes of a sample may be right.
+
+
+def _accuracy(labels: Array, predictions: Array, sample_weight: Array | None = None) -> float:
+    right = np.asarray(labels) == predictions
+    return float(np.average(right if right.ndim == 1 else right.mean(1), weights=sample_weight))
+
+
+def _of_classes(labels: Array, p: Array, sample_weight: Array | None = None, *, function: str) -> float:
+    """F1, precision or recall: of class 1 where there are two, else the mean over the classes ("macro")."""
+    predicted = p.argmax(1) if np.ndim(labels) == 1 else np.asarray(p) > 0.5
+    average = "binary" if np.ndim(labels) == 1 and p.shape[1] == 2 else "macro"
+    return _sklearn(function)(labels, predicted, sample_weight=sample_weight, average=average, zero_division=0)
+
+
+def _auc(labels: Array, p: Array, sample_weight: Array | None = None) -> float:
+    """Return the area for class 1 of two, else the mean over the classes against the rest, where both occur."""
+    score = _sklearn("roc_auc_score")
+    right = np.asarray(labels)
+    if right.ndim == 1:
+        right = right[:, None] == (np.arange(p.shape[1]) if p.shape[1] != 2 else np.array([1]))
+        p = p[:, -right.shape[1] :]
+    areas = [
+        score(right[:, k], p[:, k], sample_weight=sample_weight)
+        for k in range(right.shape[1])
+        if 0 < right[:, k].sum() < len(right)
+    ]
+    return float(np.mean(areas)) if areas else float("nan")
+
+
+def _log_loss(labels: Array, p: Array, sample_weight: Array | None = None) -> float:
+    score = _sklearn("log_loss")
+    if np.ndim(labels) == 1:
+        return score(labels, p, sample_weight=sample_weight, labels=np.arange(p.shape[1]))
+    return float(
+        np.mean([score(labels[:, k], p[:, k], sample_weight=sample_weight, labels=[0, 1]) for k in range(p.shape[1])])
+    )
+
+
+def _top(labels: Array, scores: Array, sample_weight: Array | None = None, *, count: int) -> float:
+    """Return the share of samples of which fewer than `count` scores are above that of the right class."""
+    if np.ndim(labels) != 1:
+        raise ValueError(f"metrics: top_{count} needs one class for each sample")
+    own = np.take_along_axis(scores, np.asarray(labels, np.intp)[:, None], 1)
+    return float(np.average((scores > own).sum(1) < count, weights=sample_weight))
+
+
+def _sklearn(name: str) -> Callable[..., float]:
+    return getattr(import_module("sklearn.metrics"), name)
+
+
+def _call(labels: Array, predictions: Array, sample_weight: Array | None = None, *, function: str) -> float:
+    return _sklearn(function)(labels, predictions, sample_weight=sample_weight)
+
+
+def _plain(name: str, function: str, maximize: bool, takes: Takes) -> Metric:
+    return Metric(name, partial(_call, function=function), maximize, takes, weighted=True)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", _accuracy, True, "classes", weighted=True),
+        _plain("balanced_accuracy", "balanced_accuracy_score", True, "classes"),
+        Metric("f1", partial(_of_classes, function="f1_score"), True, "probabilities", weighted=True),
+        Metric("precision", partial(_of_classes, function="precision_score"), True, "probabilities", weighted=True),
+        Metric("recall", partial(_of_classes, function="recall_score"), True, "probabilities", weighted=True),
+        Metric("auc", _auc, True, "probabilities", weighted=True),
+        Metric("log_loss", _log_loss, False, "probabilities", weighted=True),
+        _plain("mae", "mean_absolute_error", False, "values"),
+        _plain("mse", "mean_squared_error", False, "values"),
+        _plain("rmse", "root_mean_squared_error", False, "values"),
+        _plain("mape", "mean_absolute_percentage_error", False, "values"),
+        _plain("median_absolute_error", "median_absolute_error", False, "values"),
+        _plain("r2", "r2_score", True, "values"),
+    )
+}
+"""The metrics by name, besides "top_K". With several outputs a metric of values is the mean over them.
+
+"f1", "precision" and "recall" are those of class 1 where there are two classes, else the mean over the classes ("macro").
+"auc" is the area under the ROC curve of class 1 where there are two, else the mean over the classes, each against the rest.
+"""

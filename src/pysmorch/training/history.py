@@ -1,0 +1,73 @@
+"""The history of a training: what was measured in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+
+class History(Mapping[str, list[float]]):
+    """What was measured in each epoch, by name: `history["val_loss"][-1]`.
+
+    Names are "loss" and the loss's default metric ("accuracy" or "mae"), as means over the batches while training; the
+    same with "val_", and "val_" with the name of each other metric, for the validation data after the epoch;
+    "learning_rate" of the last step; and "seconds".
+
+    Attributes
+    ----------
+    stopped_by : str or None
+        Why training ended before the last epoch.
+    num_epochs : int
+        Number of completed epochs.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append({"loss": 0.5, "accuracy": 0.75})
+    >>> history["accuracy"]
+    [0.75]
+    """
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list[float]] = {}
+        self.stopped_by: str | None = None
+
+    def append(self, record: Mapping[str, float]) -> None:
+        """Add what was measured in an epoch.
+
+        Parameters
+        ----------
+        record : mapping of str to float
+            One value for each name.
+        """
+        for name, value in record.items():
+            self._columns.setdefault(name, []).append(float(value))
+
+    @property
+    def num_epochs(self) -> int:
+        """Number of completed epochs."""
+        return len(self._columns.get("loss", ()))
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """Return the columns as a dictionary of lists, which any data frame takes.
+
+        Returns
+        -------
+        dict of str to list of float
+            One value per epoch for each name.
+        """
+        return {name: list(values) for name, values in self._columns.items()}
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self._columns:
+            raise KeyError(f"{name!r} was not measured; there are {', '.join(self._columns) or 'no epochs'}")
+        return self._columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self._columns.items())
+        return f"History({self.num_epochs} epochs{'; last: ' + last if last else ''})"
