@@ -71,7 +71,7 @@ def test_a_description_that_is_not_as_the_signature_is_refused(change, message):
     (operation,) = described.operations
     if change.get("parameters"):
         change = {"parameters": operation["parameters"] | {"scale": linear.W[:1]}}
-    loss = {"kind": 0, "value": 1, "delta": 1.0, "smoothing": 0.0, "factors": []}
+    loss = {"kind": "square_loss", "value": 1, "attributes": {}}
     with pytest.raises(ValueError, match=message):
         extension().Program32(described.values, [operation | change], described.inputs, loss).memory(1, 1)
 
@@ -81,7 +81,7 @@ def test_operations_may_share_parameters_in_prediction():
     value = {"shape": [3], "needs_grad": True, "is_index": False}
     linear = Lowering(graph(shared := ps.Linear(ps.Data(shape=(None, 3)), 3)), shared).operations[0]
     operations = [linear | {"parameters": {"weights": W}, "inputs": [i], "output": i + 1} for i in range(2)]
-    loss = {"kind": 0, "value": 2, "delta": 1.0, "smoothing": 0.0, "factors": []}
+    loss = {"kind": "square_loss", "value": 2, "attributes": {}}
     program = extension().Program32([value] * 3, operations, [0], loss)
     x, out = np.eye(3, dtype=np.float32), np.zeros((3, 3), np.float32)
     assert program.predict([x], out, 1)
