@@ -74,6 +74,16 @@ def make_program(
     return ReferenceProgram(loss, optimizer, dtype, seed)
 
 
+def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine: str) -> str | None:
+    """Return why layers cannot predict with products of bfloat16 here, or None if they can."""
+    if engine == "reference":
+        return 'it needs the native engine, not engine="reference"'
+    if extension() is None:
+        return "the native extension is not built for this platform"
+    dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
+    return why_not_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
+
+
 def _unsupported_bf16(dtype: str) -> str | None:
     if dtype != "float32":
         return f'the weights must be float32, not dtype="{dtype}"'
