@@ -10,6 +10,8 @@ import numpy as np
 from pysmorch.layers.arguments import Array
 from pysmorch.layers.base import Layer
 
+__all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh"]
+
 
 class Activation(Layer):
     """The base of all activations: a function of one number, applied to every entry; Y has the shape of X.
