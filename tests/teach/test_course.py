@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -552,19 +553,8 @@ def test_the_cells_of_the_first_document_run_beside_utility_with_what_the_course
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    from pysmorch.cli import main
-
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["pysmorch", "course", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capfd.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+def command(run):
+    return partial(run, "course")
 
 
 def test_from_start_to_the_first_failing_check_are_two_commands(command):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import pi, sqrt
 from typing import Any
 
@@ -265,5 +266,7 @@ def _normal_distribution(x: Array) -> Array:
     return ndtr(x)
 
 
-ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
-"""The activations by name."""
+ACTIVATIONS: dict[str, type[Activation]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): globals()[name] for name in __all__
+}
+"""The activations by name: that of the class, with an underscore between its words."""
