@@ -563,7 +563,7 @@ def test_from_start_to_the_first_failing_check_are_two_commands(command):
     (advice,) = re.findall(r"with Python alone:  (\S+ lessons/\S+\.py)", out)
     (status,) = re.findall(r"how far you are:    (\S+ -m pysmorch course status lessons)", out)
     table = subprocess.run(status.split(), capture_output=True, text=True, check=False)
-    assert table.stdout.endswith("0 of 15 are right; next: Data, in 01_loss\n")
+    assert table.stdout.endswith(f"0 of {len(PIECES)} are right; next: Data, in 01_loss\n")
     result = subprocess.run(advice.split(), capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == ""
