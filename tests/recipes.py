@@ -106,7 +106,7 @@ def test_letters_that_were_not_learned_do_not_count():
 LESSON = '''# %% [markdown]
 # # Lesson 11: tanh
 #
-# A lamp that can also be dimmed: $y = \\\\tanh x$, with derivative $1 - y^2$.
+# A lamp that can also be dimmed: $y = \\tanh x$, with derivative $1 - y^2$.
 
 # %%
 import numpy as np

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.encoders.test_kinds import Letters
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+TABLE = "tests/test_documentation.py::test_the_table_in_the_readme_has_every_layer_and_loss"
 pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="nothing here is compiled for a sanitizer")
 
 
@@ -88,16 +90,14 @@ def assert_counted(copy, kind, most, like=None):
 def test_an_activation(copy):
     file = "src/pysmorch/layers/activations.py"
     example = re.search(r"^ *```python\n(.*?)^ *```", CONTRIBUTING, re.M | re.S)[1]
-    copy.replace(file, "\n\ndef sigmoid(", f"\n\n{inspect.cleandoc(example)}\n\n\ndef sigmoid(")
+    copy.replace(file, "\n\ndef sigmoid(", f"\n\n{textwrap.dedent(example)}\n\n\ndef sigmoid(")
     copy.add_to_all(file, "Softplus")
     oracle = '    "Softplus": each(lambda v: math.log1p(math.exp(v))),\n'
     copy.insert_after("tests/layers/test_contract.py", "ORACLES = {\n", oracle)
     copy.replace("README.md", "`Mish`, `Selu` |", "`Mish`, `Selu`, `Softplus` |")
     copy.append("CHANGELOG.md", "- `Softplus`.\n")
     copy.passes("tests/layers/test_contract.py", "-k", "Softplus or every_layer")
-    copy.passes(
-        "tests/layers/test_native_forms.py", "tests/test_documentation.py", "-k", "not readme_run and not examples"
-    )
+    copy.passes("tests/layers/test_native_forms.py", TABLE)
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
@@ -125,9 +125,7 @@ def test_a_layer(copy):
     copy.replace("README.md", "`Flatten`, `Reshape`,", "`Flatten`, `Reshape`, `Reverse`,")
     copy.append("CHANGELOG.md", "- `Reverse`.\n")
     copy.passes("tests/layers/test_contract.py", "tests/files", "-k", "Reverse or every_layer_and")
-    copy.passes(
-        "tests/layers/test_native_forms.py", "tests/test_documentation.py", "-k", "not readme_run and not examples"
-    )
+    copy.passes("tests/layers/test_native_forms.py", TABLE)
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
@@ -152,7 +150,7 @@ def test_a_loss(copy):
     copy.replace("README.md", "`PoissonLoss`,", "`PoissonLoss`, `LogCoshLoss`,")
     copy.append("CHANGELOG.md", "- `LogCoshLoss`.\n")
     copy.passes("tests/layers/test_contract.py", "tests/losses", "tests/files", "-k", "LogCosh or every_layer_and")
-    copy.passes("tests/engine/test_forms.py", "tests/test_metrics.py", "tests/test_docstrings.py")
+    copy.passes("tests/engine/test_forms.py", "tests/test_metrics.py", "tests/test_docstrings.py", TABLE)
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
@@ -247,7 +245,6 @@ def test_a_lesson(copy):
     copy.replace("README.md", "In ten lessons", "In eleven lessons")
     copy.append("CHANGELOG.md", "- A lesson about tanh.\n")
     copy.passes("tests/teach/test_course.py", "-k", "Tanh or 11_tanh or two_mistakes or solved_lessons")
-    assert "11_tanh" in copy.python("-m", "pysmorch", "course", "start", "lessons") + copy.python(
-        "-m", "pysmorch", "course", "status", "lessons"
-    )
+    copy.python("-m", "pysmorch", "course", "start", "lessons")
+    assert "Lesson 11: tanh" in copy.python("-m", "pysmorch", "course", "status", "lessons")
     assert_counted(copy, "a lesson", 4)

@@ -156,7 +156,7 @@ def test_an_optimizer_refuses_a_second_network_until_it_is_reset():
         (lambda: AdamW(weight_decay=-1), "weight_decay must be a number that is not negative"),
         (lambda: RMSprop(clip_norm=0), "clip_norm must be positive"),
         (lambda: Adam(epsilon=float("nan")), "epsilon must be a number"),
-        (lambda: as_optimizer("lion"), "optimizer must be one of sgd, adam, adamw, rmsprop"),
+        (lambda: as_optimizer("lion"), f"optimizer must be one of {', '.join(OPTIMIZERS)}, or"),
         (lambda: as_optimizer(0.1), "optimizer must be one of"),
     ],
 )
