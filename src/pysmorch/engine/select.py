@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.extension import extension, has_bf16
+from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
 from pysmorch.engine.lowering import why_not_layers
 from pysmorch.engine.native import NativeProgram
@@ -38,7 +38,7 @@ def check_choice(argument: str, value: Any) -> None:
 def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
-        return "the native extension is not built for this platform"
+        return NOT_BUILT
     return why_not_layers(layers) or unsupported_form(loss, optimizer)
 
 
@@ -79,7 +79,7 @@ def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine
     if engine == "reference":
         return 'it needs the native engine, not engine="reference"'
     if extension() is None:
-        return "the native extension is not built for this platform"
+        return NOT_BUILT
     dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
     return why_not_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 

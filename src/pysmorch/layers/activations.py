@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import pi, sqrt
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 
 from pysmorch.layers.arguments import Array
 from pysmorch.layers.base import Layer
+
+__all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh"]
 
 
 class Activation(Layer):
@@ -263,5 +266,7 @@ def _normal_distribution(x: Array) -> Array:
     return ndtr(x)
 
 
-ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
-"""The activations by name."""
+ACTIVATIONS: dict[str, type[Activation]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): globals()[name] for name in __all__
+}
+"""The activations by name: that of the class, with an underscore between its words."""

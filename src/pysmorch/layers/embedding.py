@@ -10,6 +10,8 @@ from pysmorch.layers.arguments import Array, positive
 from pysmorch.layers.base import Layer
 from pysmorch.layers.randomness import standard_normal
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Layer):
     """Look up a row of W for every entry: Y[i, ...] = W[X[i, ...]].

@@ -9,6 +9,8 @@ import numpy as np
 from pysmorch.layers.arguments import Array, ShapeError, format_dims, num_channels, same_shapes, two_or_more
 from pysmorch.layers.base import Layer
 
+__all__ = ["Add", "Concat", "Multiply"]
+
 
 class Add(Layer):
     """The sum of two or more inputs of the same shape, as in a residual block: `Add(x, block(x))`.

@@ -10,6 +10,8 @@ import numpy as np
 from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
 from pysmorch.layers.base import Layer
 
+__all__ = ["GroupNormalize", "LayerNormalize", "Normalize"]
+
 
 class Normalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every feature, over the batch.

@@ -10,6 +10,8 @@ from pysmorch.layers.arguments import Array, Padding, Pair, floating, image_dims
 from pysmorch.layers.base import Layer
 from pysmorch.layers.windows import slide
 
+__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
+
 
 class _Pool2d(Layer):
     """What both poolings share: where their windows lie."""

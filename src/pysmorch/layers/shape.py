@@ -11,6 +11,8 @@ import numpy as np
 from pysmorch.layers.arguments import Array, Pair, ShapeError, format_dims, image_dims, pair
 from pysmorch.layers.base import Layer
 
+__all__ = ["Flatten", "Pad2d", "Reshape", "Upsample2d"]
+
 
 class Reshape(Layer):
     """Give every example another shape with the same number of entries, in C order; the batch stays.

@@ -13,7 +13,7 @@ from pysmorch.layers.arguments import rows_of_features
 from pysmorch.layers.base import Array, ShapeError
 from pysmorch.losses.base import Loss, MetricInput, first_row, row_size, sum_row
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "softmax"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
 
 class BinaryCrossEntropy(Loss):
