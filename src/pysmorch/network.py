@@ -230,6 +230,10 @@ class Network:
 
     def _predict_bf16(self, X: Any, dtype: str | None, engine: str, precision: str) -> Array:
         check_choice("precision", precision)
+        if dtype is None and engine == "auto":
+            outputs = self._bf16_predictor.quick(X)
+            if outputs is not None:
+                return outputs
         reason = unsupported_bf16_prediction(self.layers, dtype, engine)
         if reason is not None:
             if precision == "bf16":
