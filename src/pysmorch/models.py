@@ -209,7 +209,7 @@ def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    stride : int, default 1
+    stride : int, default=1
         Steps of the first convolution.
 
     Returns
@@ -238,9 +238,9 @@ def inverted_residual(in_layer: Any, num_filters: int, stride: int = 1, expansio
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    stride : int, default 1
+    stride : int, default=1
         Steps of the depthwise convolution.
-    expansion : int, default 4
+    expansion : int, default=4
         Channels in the middle, in multiples of those of the input.
 
     Returns

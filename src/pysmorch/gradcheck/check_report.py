@@ -24,9 +24,9 @@ class CheckRow:
         The worst relative error; NaN where nothing could be compared.
     passed : bool
         Whether the error is within the tolerance.
-    message : str, default ""
+    message : str, default=""
         What is wrong, where, and the likely mistake; empty when nothing is.
-    errors : array or None, default None
+    errors : array or None, default=None
         The relative error of every entry, in the shape of the array; NaN for entries that were not compared, None where nothing could
         be.
     """

@@ -30,9 +30,9 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     target : Layer, Loss or Network
         What is checked, also a layer with a forward and backward of its own. Data layers without an array and losses without labels
         get random ones.
-    tol : float, default 1e-7
+    tol : float, default=1e-7
         The largest relative error that passes.
-    seed : int, default 0
+    seed : int, default=0
         Of everything random here.
 
     Returns

@@ -67,7 +67,7 @@ class LeakyRelu(Activation):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    slope : float, default 0.01
+    slope : float, default=0.01
         The derivative for x <= 0.
 
     Notes

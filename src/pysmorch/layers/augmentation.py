@@ -48,7 +48,7 @@ class RandomShift(_Augmentation):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    pixels : int, default 2
+    pixels : int, default=2
         The largest shift.
 
     Raises
@@ -98,7 +98,7 @@ class RandomFlip(_Augmentation):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    rate : float, default 0.5
+    rate : float, default=0.5
         The probability, from 0 to 1.
 
     Raises

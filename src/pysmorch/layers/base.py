@@ -48,9 +48,9 @@ class Layer(Inputs, Trainable, NativeForm):
         The gradient with respect to the input(s), from the last backward pass.
     out_dims : tuple of int or None
         Shape of the output; the first entry is the batch size when the layer was made, and may change.
-    training : bool, default True
+    training : bool, default=True
         True in training, False in prediction; only some layers (Dropout, Normalize) differ between the two.
-    lr_factor, decay_factor : float, default 1.0
+    lr_factor, decay_factor : float, default=1.0
         Factors of the optimizer's learning rate and weight decay for `W`.
 
     Raises
@@ -97,7 +97,7 @@ class Layer(Inputs, Trainable, NativeForm):
 
         Parameters
         ----------
-        dwnstrm : array, default 1.0
+        dwnstrm : array, default=1.0
             The gradient with respect to this layer's output, in its shape; a loss needs none.
         """
         if type(self).backward is Layer.backward:

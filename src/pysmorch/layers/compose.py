@@ -25,7 +25,7 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
         The input layer, of shape (N, D).
     num_out_features : int
         The number of outputs.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
 
     Returns
@@ -63,9 +63,9 @@ def conv(
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    kernel_size : int or (int, int), default 3
+    kernel_size : int or (int, int), default=3
         Rows and columns of the kernel.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
     **geometry
         stride, padding, dilation and groups, as for `Conv2d`.
@@ -101,13 +101,13 @@ def conv_norm(
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    kernel_size : int, default 3
+    kernel_size : int, default=3
         Rows and columns of the kernel, an odd number.
-    stride : int, default 1
+    stride : int, default=1
         Steps from one window to the next.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
-    groups : int, default 1
+    groups : int, default=1
         As for `Conv2d`.
 
     Returns
@@ -139,9 +139,9 @@ def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> L
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    momentum : float, default 0.1
+    momentum : float, default=0.1
         As for `Normalize`.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         As for `Normalize`.
 
     Returns
@@ -159,7 +159,7 @@ def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         As for `LayerNormalize`.
 
     Returns
@@ -188,11 +188,11 @@ def mlp(
         Widths of the hidden blocks; may be empty.
     num_outputs : int
         Width of the output, which has no activation.
-    activation : callable, default Relu
+    activation : callable, default=Relu
         A class of activations, or a function from a layer to a layer.
-    dropout : float, default 0.0
+    dropout : float, default=0.0
         Rate of a Dropout after each hidden block; 0 for none.
-    seed : int or None, default None
+    seed : int or None, default=None
         Makes the initial weights the same every time; None draws from NumPy's global state.
 
     Returns

@@ -41,14 +41,14 @@ class Conv2d(Layer):
         The channels K of the output: Y is (N, H', W', K).
     kernel_size : int or (int, int)
         Rows KH and columns KW of the kernel, one number or (height, width).
-    stride : int or (int, int), default 1
+    stride : int or (int, int), default=1
         Steps from one window to the next.
-    padding : "same", "valid", int or (int, int), default "same"
+    padding : "same", "valid", int or (int, int), default="same"
         "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and to the right);
         "valid" for none; a number or (height, width) of zeros on both sides.
-    dilation : int or (int, int), default 1
+    dilation : int or (int, int), default=1
         Steps from one cell of the kernel to the next.
-    groups : int, default 1
+    groups : int, default=1
         Parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone. With as many
         groups as channels the convolution is depthwise.
 
@@ -128,13 +128,13 @@ class Conv1d(Layer):
         The channels K of the output: Y is (N, L', K).
     kernel_size : int
         The length KW of the kernel.
-    stride : int, default 1
+    stride : int, default=1
         Steps from one window to the next.
-    padding : "same", "valid" or int, default "same"
+    padding : "same", "valid" or int, default="same"
         "same" for outputs of length ceil(L / stride), "valid" for no zeros, or a number of zeros on both sides.
-    dilation : int, default 1
+    dilation : int, default=1
         Steps from one cell of the kernel to the next.
-    groups : int, default 1
+    groups : int, default=1
         Parts that the channels and the filters are cut into, in order.
 
     Attributes
@@ -220,12 +220,12 @@ class ConvTranspose2d(Layer):
         The channels K of the output: Y is (N, H', W', K).
     kernel_size : int or (int, int)
         Rows KH and columns KW of the kernel, one number or (height, width).
-    stride : int or (int, int), default 1
+    stride : int or (int, int), default=1
         Steps in the output from one entry of the input to the next.
-    padding : "same", "valid", int or (int, int), default "same"
+    padding : "same", "valid", int or (int, int), default="same"
         "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) * dilation + 1; a number
         or (height, width) for so much less on both sides.
-    dilation : int or (int, int), default 1
+    dilation : int or (int, int), default=1
         Steps from one cell of the kernel to the next.
 
     Attributes

@@ -29,9 +29,9 @@ class Data(Layer):
 
     Parameters
     ----------
-    data : array, optional
+    data : array, default=None
         An array with the examples along its first axis.
-    shape : sequence of int or None, optional
+    shape : sequence of int or None, default=None
         Instead of `data`, for a network that gets its data later: the shape of what will come, with None for the batch, as in
         `Data(shape=(None, 784))`.
 
@@ -118,7 +118,7 @@ class Rescale(Layer):
         The input layer, of any shape.
     scale : float
         The factor.
-    shift : float, default 0.0
+    shift : float, default=0.0
         What is added.
 
     Raises

@@ -19,9 +19,9 @@ class Dropout(Layer):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    rate : float, default 0.5
+    rate : float, default=0.5
         The probability of a zero, at least 0 and below 1.
-    channelwise : bool, default False
+    channelwise : bool, default=False
         Whether whole channels of an example (the last axis) are dropped or not, as suits images, where neighbouring pixels are
         correlated.
 

@@ -18,9 +18,9 @@ class Normalize(Layer):
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    momentum : float, default 0.1
+    momentum : float, default=0.1
         The weight of a batch in the running statistics, from 0 to 1.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Attributes
@@ -94,7 +94,7 @@ class LayerNormalize(Layer):
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Raises
@@ -140,7 +140,7 @@ class GroupNormalize(Layer):
         The input layer, of shape (N, ..., C).
     num_groups : int
         The number of equal parts that the channels are cut into, in order.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Raises

@@ -43,11 +43,11 @@ class MaxPool2d(_Pool2d):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
-    size : int or (int, int), default 2
+    size : int or (int, int), default=2
         Rows and columns of a window, one number or (height, width).
-    stride : int, (int, int) or None, default None
+    stride : int, (int, int) or None, default=None
         Steps from one window to the next; None for the size, so that windows lie side by side.
-    padding : "same", "valid", int or (int, int), default "valid"
+    padding : "same", "valid", int or (int, int), default="valid"
         "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
         (height, width), fewer than the window has.
 
@@ -97,11 +97,11 @@ class AvgPool2d(_Pool2d):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
-    size : int or (int, int), default 2
+    size : int or (int, int), default=2
         Rows and columns of a window, one number or (height, width).
-    stride : int, (int, int) or None, default None
+    stride : int, (int, int) or None, default=None
         Steps from one window to the next; None for the size, so that windows lie side by side.
-    padding : "same", "valid", int or (int, int), default "valid"
+    padding : "same", "valid", int or (int, int), default="valid"
         "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
         (height, width), fewer than the window has.
 

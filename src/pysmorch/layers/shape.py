@@ -86,7 +86,7 @@ class Upsample2d(Layer):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    factor : int or (int, int), default 2
+    factor : int or (int, int), default=2
         How often rows and columns are repeated, one number or (height, width): Y is (N, H * fh, W * fw, C).
 
     Raises
