@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
 from pysmorch import training
-from pysmorch.engine import Predictor, step_memory
+from pysmorch.engine import Dtype, Engine, Precision, Predictor, step_memory
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.files import graph_from_parts, graph_to_parts, save, saved_as
 from pysmorch.layers.base import Array, Layer, format_dims
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.losses import Loss
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.training import Callback, FitOptions, History, Metrics, Training
 
 
@@ -94,7 +94,7 @@ class Network:
         X: Any,
         y: ArrayLike,
         *,
-        optimizer: str | Optimizer = "adam",
+        optimizer: OptimizerName | Optimizer = "adam",
         epochs: int = 10,
         batch_size: int = 128,
         shuffle: bool = True,
@@ -104,10 +104,10 @@ class Network:
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
         metrics: Metrics | None = None,
         progress: bool | None = None,
-        dtype: str = "float32",
-        engine: str = "auto",
+        dtype: Dtype = "float32",
+        engine: Engine = "auto",
         threads: int | None = None,
-        precision: str = "float32",
+        precision: Precision = "float32",
     ) -> History:
         """Train on the samples X and their labels y.
 
@@ -188,7 +188,7 @@ class Network:
         )
         return training.fit(self, X, y, sample_weight, options)
 
-    def predict(self, X: Any, dtype: str | None = None, engine: str = "auto") -> Array:
+    def predict(self, X: Any, dtype: Dtype | None = None, engine: Literal["auto", "reference"] = "auto") -> Array:
         """Return the output of the last layer for every sample, before the loss: logits in a classifier.
 
         `network.loss.predictions(output)` turns logits into probabilities. The output of a sample does not depend on the
@@ -211,7 +211,7 @@ class Network:
         Raises
         ------
         ShapeError, TypeError, ValueError
-            For data that do not fit.
+            For data that do not fit, and for an engine or a dtype that is none of the choices.
         """
         if dtype is None and engine == "auto":
             outputs = self.predictor.quick(X)
@@ -298,20 +298,50 @@ class Network:
         ----------
         path : str or Path
             The file; an older one is replaced.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written; an older one is then as it was.
+        ModelFileError
+            The network has a layer that cannot be written.
         """
         save(self, path)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the network as plain data, and arrays by name."""
+        """Return the network as plain data and arrays, which `save` writes.
+
+        Returns
+        -------
+        header : dict
+            The graph and the loss as plain data.
+        tensors : dict of str to ndarray
+            Parameters and states by name.
+        """
         return graph_to_parts(self.loss)
 
     @classmethod
-    def from_parts(
-        cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()
-    ) -> Network:
-        """Return the network of `to_parts`; `layers` are classes of your own that it may have.
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
+        """Return the network of `to_parts`, after checking everything.
 
-        Raises ModelFileError when anything does not fit.
+        Parameters
+        ----------
+        header : dict
+            The first result of `to_parts`.
+        tensors : dict of str to ndarray
+            The second one.
+        layers : sequence of type of Layer, default=()
+            Layer classes of your own that the network has.
+
+        Returns
+        -------
+        Network
+            In the state in which it was.
+
+        Raises
+        ------
+        ModelFileError
+            Where anything is missing or does not fit.
         """
         return cls(graph_from_parts(header, tensors, layers))
 

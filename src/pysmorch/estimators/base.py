@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -71,7 +72,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # Training.
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, eval_set: Sequence[Any] | None = None) -> Any:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, eval_set: Sequence[Any] | None = None
+    ) -> Self:
         """Learn from rows X and their labels y.
 
         Parameters
@@ -80,21 +83,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             Finite numbers (N, D); a data frame of any library with numbers, text and missing values; or images (N, H, W) or
             (N, H, W, C).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
-            The labels.
+            The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
             Weights that are not negative; only their ratios count.
-        eval_set : (X, y) or (X, y, sample_weight), default=None
-            Validation data for early stopping and curves, instead of held-out rows.
+        eval_set : tuple, default=None
+            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
 
         Returns
         -------
         Classifier or Regressor
-            Fitted.
+            Itself, fitted.
 
         Raises
         ------
         ValueError, TypeError
-            Data that cannot be used; messages name the column or the row.
+            For parameters out of range, and for data that cannot be used; messages name the column or the row.
         """
         codes, encoded, weights = self._start(X, y, sample_weight)
         self._set_schedule(OneCycle)
@@ -244,13 +247,42 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         save(self, path)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the model as plain data and arrays."""
+        """Return the model as plain data and arrays, which `save` writes.
+
+        Returns
+        -------
+        header : dict
+            Parameters, network, encoder and labels as plain data.
+        tensors : dict of str to ndarray
+            The arrays by name.
+        """
         return estimator_to_parts(self)
 
     @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Any:
-        """Return the model of `to_parts`, after checking everything; ModelFileError says what is wrong."""
-        return estimator_from_parts(cls, header, tensors, layers)
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
+        """Return the model of `to_parts`, after checking everything.
+
+        Parameters
+        ----------
+        header : dict
+            The first result of `to_parts`.
+        tensors : dict of str to ndarray
+            The second one.
+        layers : sequence of type of Layer, default=()
+            Layer classes of your own that the model has.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            Where anything is missing or does not fit.
+        """
+        model: Self = estimator_from_parts(cls, header, tensors, layers)
+        return model
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

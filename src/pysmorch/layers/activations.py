@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import pi, sqrt
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from pysmorch.layers.arguments import Array
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 
 
 class Activation(Layer):
@@ -23,7 +24,7 @@ class Activation(Layer):
     initial_gain: float = 1.0
     """Factor of the initial weights before it, over the root of their number of inputs, so that variances stay."""
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
 
 
@@ -79,7 +80,7 @@ class LeakyRelu(Activation):
     initial_gain = sqrt(2)
     native_attributes = ("slope",)
 
-    def __init__(self, in_layer: Any, slope: float = 0.01) -> None:
+    def __init__(self, in_layer: LayerLike, slope: float = 0.01) -> None:
         super().__init__(in_layer)
         self.slope = float(slope)
 
@@ -262,6 +263,9 @@ def _normal_distribution(x: Array) -> Array:
 
     return ndtr(x)
 
+
+ActivationName = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"]
+"""The names in `ACTIVATIONS`, for type checkers."""
 
 ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
 """The activations by name."""

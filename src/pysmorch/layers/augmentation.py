@@ -6,19 +6,18 @@ all three.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pysmorch.layers.arguments import Array, Pair, ShapeError, image_dims, pair, positive
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
 
 
 class _Augmentation(Layer):
     """What the layers of this file share: images come in, and random numbers."""
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         _, self.height, self.width, self.channels = image_dims(self)
         self.seed = draw_seed()
@@ -66,7 +65,7 @@ class RandomShift(_Augmentation):
     native = "random_shift"
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, pixels: int = 2) -> None:
+    def __init__(self, in_layer: LayerLike, pixels: int = 2) -> None:
         super().__init__(in_layer)
         self.pixels = positive(self, "pixels", pixels)
 
@@ -113,7 +112,7 @@ class RandomFlip(_Augmentation):
     native_attributes = ("rate",)
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, rate: float = 0.5) -> None:
+    def __init__(self, in_layer: LayerLike, rate: float = 0.5) -> None:
         super().__init__(in_layer)
         if not 0 <= rate <= 1:
             raise ValueError(f"RandomFlip: rate must be from 0 to 1, but is {rate!r}")
@@ -159,7 +158,7 @@ class RandomCrop(_Augmentation):
 
     native = "random_crop"
 
-    def __init__(self, in_layer: Any, size: int | Pair) -> None:
+    def __init__(self, in_layer: LayerLike, size: int | Pair) -> None:
         super().__init__(in_layer)
         self.size = pair(self, "size", size)
         if self.size[0] > self.height or self.size[1] > self.width:
@@ -216,7 +215,7 @@ class Cutout(_Augmentation):
     native = "cutout"
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, size: int) -> None:
+    def __init__(self, in_layer: LayerLike, size: int) -> None:
         super().__init__(in_layer)
         self.size = positive(self, "size", size)
 

@@ -14,6 +14,7 @@ from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_f
 from pysmorch.layers.inputs import Inputs
 from pysmorch.layers.native_form import NativeForm
 from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.trainable import Trainable
 
 __all__ = ["LAST_PASS", "Array", "Layer", "ShapeError", "format_dims"]
@@ -67,7 +68,7 @@ class Layer(Inputs, Trainable, NativeForm):
     decay_factor: float = 1.0
     _computed_for: tuple[Array, ...] | None = None
 
-    def __init__(self, *in_layers: Any) -> None:
+    def __init__(self, *in_layers: LayerLike) -> None:
         for layer in in_layers:
             if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
                 raise TypeError(

@@ -13,10 +13,11 @@ from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.normalization import LayerNormalize, Normalize
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import weights_from
 
 
-def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Layer] | None = Relu) -> Layer:
+def dense(in_layer: LayerLike, num_out_features: int, activation: Callable[[LayerLike], Layer] | None = Relu) -> Layer:
     """Return `activation(Bias(Linear(in_layer, num_out_features)))`, initialised in a way that suits training.
 
     Parameters
@@ -49,10 +50,10 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
 
 
 def conv(
-    in_layer: Any,
+    in_layer: LayerLike,
     num_filters: int,
     kernel_size: int | Pair = 3,
-    activation: Callable[[Any], Layer] | None = Relu,
+    activation: Callable[[LayerLike], Layer] | None = Relu,
     **geometry: Any,
 ) -> Layer:
     """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, initialised like `dense`.
@@ -86,11 +87,11 @@ def conv(
 
 
 def conv_norm(
-    in_layer: Any,
+    in_layer: LayerLike,
     num_filters: int,
     kernel_size: int = 3,
     stride: int = 1,
-    activation: Callable[[Any], Layer] | None = Relu,
+    activation: Callable[[LayerLike], Layer] | None = Relu,
     groups: int = 1,
 ) -> Layer:
     """Return `activation(batch_norm(Conv2d(...)))` with half a kernel of zeros on both sides.
@@ -132,7 +133,7 @@ def conv_norm(
     return _activated(batch_norm(_initialised_for(activation, convolution)), activation)
 
 
-def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
+def batch_norm(in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
     """Return `Bias(Scale(Normalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
 
     Parameters
@@ -152,7 +153,7 @@ def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> L
     return _scale_and_shift(Normalize(in_layer, momentum, epsilon))
 
 
-def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
+def layer_norm(in_layer: LayerLike, epsilon: float = 1e-5) -> Layer:
     """Return `Bias(Scale(LayerNormalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
 
     Parameters
@@ -171,10 +172,10 @@ def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
 
 
 def mlp(
-    in_layer: Any,
+    in_layer: LayerLike,
     hidden: Sequence[int],
     num_outputs: int,
-    activation: Callable[[Any], Layer] = Relu,
+    activation: Callable[[LayerLike], Layer] = Relu,
     dropout: float = 0.0,
     seed: int | None = None,
 ) -> Layer:
@@ -215,14 +216,14 @@ def mlp(
         return dense(layer, num_outputs, activation=None)
 
 
-def _initialised_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
+def _initialised_for(activation: Callable[[LayerLike], Layer] | None, layer: Layer) -> Layer:
     gain = getattr(activation, "initial_gain", 1.0)
     if gain != 1:
         layer.W *= gain
     return layer
 
 
-def _activated(layer: Layer, activation: Callable[[Any], Layer] | None) -> Layer:
+def _activated(layer: Layer, activation: Callable[[LayerLike], Layer] | None) -> Layer:
     return layer if activation is None else activation(layer)
 
 

@@ -7,7 +7,6 @@ adjoint (which is its gradient for the image, and the transposed convolution), a
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from pysmorch.layers.arguments import (
     positive,
 )
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 from pysmorch.layers.windows import Windows, covers, slide
 
@@ -81,7 +81,7 @@ class Conv2d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
@@ -165,7 +165,7 @@ class Conv1d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int,
         stride: int = 1,
@@ -174,7 +174,7 @@ class Conv1d(Layer):
         groups: int = 1,
     ) -> None:
         super().__init__(in_layer)
-        dims = tuple(in_layer.out_dims)
+        dims = tuple(self.in_layer.out_dims)
         if len(dims) != 3 or 0 in dims[1:]:
             raise ShapeError(
                 f"Conv1d needs sequences, shape (N, L, C), but {in_layer!r} returns shape {format_dims(dims)}; "
@@ -258,7 +258,7 @@ class ConvTranspose2d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,

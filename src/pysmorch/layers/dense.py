@@ -21,6 +21,7 @@ from pysmorch.layers.arguments import (
     rows_of_features,
 )
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 
 
@@ -141,7 +142,7 @@ class Rescale(Layer):
     native = "rescale"
     native_attributes = ("scale", "shift")
 
-    def __init__(self, in_layer: Any, scale: float, shift: float = 0.0) -> None:
+    def __init__(self, in_layer: LayerLike, scale: float, shift: float = 0.0) -> None:
         super().__init__(in_layer)
         self.scale = finite(self, "scale", scale)
         self.shift = finite(self, "shift", shift)
@@ -194,7 +195,7 @@ class Linear(Layer):
     native = "linear"
     fuses = ("bias", "activation")
 
-    def __init__(self, in_layer: Any, num_out_features: int) -> None:
+    def __init__(self, in_layer: LayerLike, num_out_features: int) -> None:
         super().__init__(in_layer)
         num_data, num_in_features = rows_of_features(self, in_layer)
         self.num_out_features = positive(self, "num_out_features", num_out_features)
@@ -235,7 +236,7 @@ class Bias(Layer):
     native = "bias"
     fused_as = "bias"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         self.W = standard_normal(1, num_channels(self, in_layer))
 
@@ -273,7 +274,7 @@ class Scale(Layer):
     native = "scale"
     fused_as = "scale"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         self.W = np.ones((1, num_channels(self, in_layer)))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from pysmorch.layers.arguments import Array, num_channels
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
 
 
@@ -47,7 +47,7 @@ class Dropout(Layer):
     native_attributes = ("rate", "channelwise")
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, rate: float = 0.5, channelwise: bool = False) -> None:
+    def __init__(self, in_layer: LayerLike, rate: float = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
         if channelwise:
             num_channels(self, in_layer)

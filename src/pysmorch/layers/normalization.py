@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 
 
 class Normalize(Layer):
@@ -48,7 +48,7 @@ class Normalize(Layer):
     fuses = ("scale", "bias", "sum", "activation")
     state_names = ("running_mean", "running_var")
 
-    def __init__(self, in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         num_features = num_channels(self, in_layer)
         if not 0 <= momentum <= 1:
@@ -112,7 +112,7 @@ class LayerNormalize(Layer):
     native = "layer_normalize"
     native_attributes = ("epsilon",)
 
-    def __init__(self, in_layer: Any, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         num_channels(self, in_layer)
         self.epsilon = positive_epsilon(self, epsilon)
@@ -159,7 +159,7 @@ class GroupNormalize(Layer):
     native = "group_normalize"
     native_attributes = ("num_groups", "epsilon")
 
-    def __init__(self, in_layer: Any, num_groups: int, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, num_groups: int, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         channels = num_channels(self, in_layer)
         self.num_groups = positive(self, "num_groups", num_groups)

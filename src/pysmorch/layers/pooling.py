@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pysmorch.layers.arguments import Array, Padding, Pair, floating, image_dims, padding_argument, pair
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.windows import slide
 
 
@@ -15,7 +14,7 @@ class _Pool2d(Layer):
     """What both poolings share: where their windows lie."""
 
     def __init__(
-        self, in_layer: Any, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"
+        self, in_layer: LayerLike, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"
     ) -> None:
         super().__init__(in_layer)
         num_data, height, width, self.channels = image_dims(self)
@@ -160,7 +159,7 @@ class GlobalAvgPool2d(Layer):
 
     native = "global_avg_pool2d"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         num_data, self.height, self.width, self.channels = image_dims(self)
         self.out_dims = (num_data, self.channels)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from pysmorch.layers.activations import sigmoid, softplus
 from pysmorch.layers.arguments import rows_of_features
 from pysmorch.layers.base import Array, ShapeError
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.losses.base import Loss, MetricInput, first_row, row_size, sum_row
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "softmax"]
@@ -127,7 +128,7 @@ class CrossEntropy(Loss):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         ones_hot: ArrayLike | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import check_choice, check_threads
+from pysmorch.engine import Dtype, Engine, Precision, check_choice, check_threads
 from pysmorch.layers.randomness import check_seed
 from pysmorch.metrics import Metrics
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.training.callbacks import Callback, Training
 
 
@@ -25,7 +25,7 @@ class FitOptions:
         For an option out of range.
     """
 
-    optimizer: str | Optimizer
+    optimizer: OptimizerName | Optimizer
     epochs: int
     batch_size: int
     shuffle: bool
@@ -34,10 +34,10 @@ class FitOptions:
     callbacks: Sequence[Callback | Callable[[Training], Any]]
     metrics: Metrics | None
     progress: bool | None
-    dtype: str
-    engine: str
+    dtype: Dtype
+    engine: Engine
     threads: int | None
-    precision: str
+    precision: Precision
 
     def __post_init__(self) -> None:
         for count in ("epochs", "batch_size"):
