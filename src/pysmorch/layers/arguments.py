@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 """A height and a width."""
 
-Padding = str | int | Sequence[int]
+SameOrValid = Literal["same", "valid"]
+Padding = SameOrValid | int | Sequence[int]
 
 
 class ShapeError(ValueError):
@@ -76,7 +77,7 @@ def _is_whole(value: Any) -> bool:
 # Padding and groups of convolutions and pooling.
 
 
-def padding_argument(layer: Any, padding: Any) -> str | Pair:
+def padding_argument(layer: Any, padding: Any) -> SameOrValid | Pair:
     """Return the argument `padding` as "same", "valid" or (height, width)."""
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
@@ -84,11 +85,11 @@ def padding_argument(layer: Any, padding: Any) -> str | Pair:
                 f'{type(layer).__name__}: padding must be "same", "valid", a number of cells or (height, width), '
                 f"but is {padding!r}"
             )
-        return padding
+        return "same" if padding == "same" else "valid"
     return pair(layer, "padding", padding, least=0)
 
 
-def padding_of_sequences(layer: Any, padding: Any) -> str | int:
+def padding_of_sequences(layer: Any, padding: Any) -> SameOrValid | int:
     """Return the argument `padding` of a layer for sequences as "same", "valid" or one number."""
     if isinstance(padding, (tuple, list)):
         raise ValueError(f"{type(layer).__name__}: padding must be one number for sequences, but is {padding!r}")

@@ -14,6 +14,7 @@ from pysmorch.layers.arguments import (
     Array,
     Padding,
     Pair,
+    SameOrValid,
     ShapeError,
     border,
     check_groups,
@@ -169,7 +170,7 @@ class Conv1d(Layer):
         num_filters: int,
         kernel_size: int,
         stride: int = 1,
-        padding: str | int = "same",
+        padding: SameOrValid | int = "same",
         dilation: int = 1,
         groups: int = 1,
     ) -> None:
