@@ -80,15 +80,45 @@ class Layer(Inputs, Trainable, NativeForm):
             self.out_dims = tuple(in_layers[0].out_dims)
 
     def compute(self, *inputs: Any, **no_options: Any) -> Any:
-        """Return the output for these inputs, one argument each."""
+        """Return the output; a concrete layer defines it.
+
+        Parameters
+        ----------
+        *inputs : array
+            The output of each input layer, one argument each.
+        **no_options : object
+            None are passed; they only let a concrete layer have arguments with defaults.
+
+        Returns
+        -------
+        array
+            In the shape `out_dims`, for the batch size of the inputs.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define compute(x)")
 
     def pull_back(self, dwnstrm: Array) -> Any:
-        """Store the gradient with respect to `W` in `G` and return the gradient with respect to the input."""
+        """Store the gradient with respect to `W` in `G` and return that with respect to the input; a concrete layer defines it.
+
+        Parameters
+        ----------
+        dwnstrm : array
+            The gradient of the loss with respect to the output, in its shape.
+
+        Returns
+        -------
+        array, None, or tuple of both
+            The gradient with respect to the input, in its shape, None for an input without one; a tuple for several inputs.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define pull_back(dwnstrm)")
 
     def forward(self) -> Any:
-        """Run every layer that this one depends on, once, and return this layer's output."""
+        """Run every layer that this one depends on, once, and return this layer's output.
+
+        Returns
+        -------
+        array
+            In the shape `out_dims`, for the batch size of the data.
+        """
         if type(self).forward is Layer.forward:
             return run_forward(self)
         return self._compute(tuple(outputs_of(self.in_layers)))  # super().forward() in a subclass
@@ -100,6 +130,13 @@ class Layer(Inputs, Trainable, NativeForm):
         ----------
         dwnstrm : array, default=1.0
             The gradient with respect to this layer's output, in its shape; a loss needs none.
+
+        Raises
+        ------
+        RuntimeError
+            Before a forward pass.
+        ShapeError
+            When dwnstrm has not the shape of the output.
         """
         if type(self).backward is Layer.backward:
             run_backward(self, dwnstrm)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from pysmorch.layers.activations import Relu
-from pysmorch.layers.arguments import Pair
+from pysmorch.layers.arguments import Padding, Pair
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
@@ -54,9 +53,13 @@ def conv(
     num_filters: int,
     kernel_size: int | Pair = 3,
     activation: Callable[[LayerLike], Layer] | None = Relu,
-    **geometry: Any,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = "same",
+    dilation: int | Pair = 1,
+    groups: int = 1,
 ) -> Layer:
-    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, initialised like `dense`.
+    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, ...)))`, initialised like `dense`.
 
     Parameters
     ----------
@@ -68,8 +71,14 @@ def conv(
         Rows and columns of the kernel.
     activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
-    **geometry
-        stride, padding, dilation and groups, as for `Conv2d`.
+    stride : int or (int, int), default=1
+        Steps from one window to the next.
+    padding : "same", "valid", int or (int, int), default="same"
+        Cells of zeros around the image, as for `Conv2d`.
+    dilation : int or (int, int), default=1
+        Distance of the cells of the kernel.
+    groups : int, default=1
+        Groups of channels, as for `Conv2d`.
 
     Returns
     -------
@@ -82,7 +91,9 @@ def conv(
     >>> conv(Data(shape=(None, 28, 28, 1)), 32, stride=2).out_dims
     (None, 14, 14, 32)
     """
-    convolution = _initialised_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
+    convolution = _initialised_for(
+        activation, Conv2d(in_layer, num_filters, kernel_size, stride, padding, dilation, groups)
+    )
     return _activated(_bias_from_zero(convolution), activation)
 
 

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import (
     Array,
@@ -57,7 +58,7 @@ class Data(Layer):
     native = "data"
     is_view = True
 
-    def __init__(self, data: Any = None, *, shape: Sequence[int | None] | None = None) -> None:
+    def __init__(self, data: ArrayLike | None = None, *, shape: Sequence[int | None] | None = None) -> None:
         super().__init__()
         if (data is None) == (shape is None):
             raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
@@ -68,7 +69,7 @@ class Data(Layer):
             self.data = data_array(data)
             self.out_dims = self.data.shape
 
-    def set_data(self, data: Any) -> None:
+    def set_data(self, data: ArrayLike) -> None:
         """Use another array from now on.
 
         Parameters

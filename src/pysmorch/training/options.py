@@ -47,7 +47,7 @@ class FitOptions:
         if self.seed is not None:
             check_seed(self.seed)
         if self.threads is not None:
-            check_threads(self.threads)
+            check_threads("threads", self.threads)
         validation = self.validation_data
         if validation is not None and (not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3)):
             raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
