@@ -274,6 +274,6 @@ def _check_images(name: str, in_layer: Any) -> None:
     dims = tuple(in_layer.out_dims)
     if len(dims) != 4 or min(dims[1:3]) < SMALLEST or dims[3] < 1:
         raise ShapeError(
-            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but {in_layer!r} returns "
+            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but in_layer {in_layer!r} returns "
             f"shape {format_dims(dims)}; Reshape(layer, (H, W, C)) makes images of rows, Pad2d makes images larger"
         )

@@ -65,13 +65,15 @@ class Network:
     def __init__(self, loss: Loss) -> None:
         if not isinstance(loss, Loss):
             raise TypeError(
-                f"Network needs a loss, for example Network(CrossEntropy(layer)), but got {type(loss).__name__}"
+                f"Network: loss must be a loss, for example CrossEntropy(layer), but is a {type(loss).__name__}"
             )
         self.layers: list[Any] = graph(loss)[:-1]
         self.names = name_layers(self.layers)
         self.loss = loss
         if not self.inputs:
-            raise ValueError("Network: there is no Data layer at the beginning of the graph")
+            raise ValueError(
+                "Network: loss depends on no Data layer; begin the graph with one, for example Data(shape=(None, 784))"
+            )
         self.predictor = Predictor(loss.in_layer)
 
     @property

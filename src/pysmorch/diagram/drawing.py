@@ -66,7 +66,7 @@ def diagram(target: Any) -> Svg:
     """
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward"):
-        raise TypeError(f"diagram needs a layer or a network, but got {type(target).__name__}")
+        raise TypeError(f"diagram: target must be a layer or a network, but is a {type(target).__name__}")
     layers = read_layers(last)
     boxes, edges = _group(layers)
     title = f"{len(layers)} layers, {sum(layer.num_parameters for layer in layers):,} parameters"

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from pysmorch.encoders import Encoder, kind_of
-from pysmorch.estimators.parameters import batch_size_for, check_parameters, make_optimizer
+from pysmorch.entries import check_labelled
+from pysmorch.estimators.parameters import batch_size_for, check_parameters, check_weights, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.estimators.splitting import holds_out, split_rows
-from pysmorch.estimators.stopping import Converged
+from pysmorch.estimators.stopping import stopping_for
 from pysmorch.files import save
 from pysmorch.layers import Flatten, Layer, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
@@ -25,7 +26,7 @@ from pysmorch.losses import Loss
 from pysmorch.network import Network
 from pysmorch.optimizers import Optimizer
 from pysmorch.schedules import Constant, OneCycle, Schedule
-from pysmorch.training import Callback, EarlyStopping, History
+from pysmorch.training import History
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -115,7 +116,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             epochs=self.epochs,
             seed=seed,
             validation_data=held_out,
-            callbacks=self._stopping(held_out is not None),
+            callbacks=stopping_for(self, held_out is not None),
         )
         return self
 
@@ -139,7 +140,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         encoder = kind_of(X)()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
-        weights = self._check_weights(sample_weight, len(rows))
+        weights = check_weights(sample_weight, len(rows))
         if learn is None:
             self._learn_labels(labels, weights)
         else:
@@ -186,33 +187,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.validation_curve_ += self.history_.get("val_loss", [])
         self.n_iter_ += self.history_.num_epochs
 
-    def _stopping(self, has_validation: bool) -> list[Callback]:
-        if has_validation:
-            return [EarlyStopping("val_loss", self.patience)] if self.early_stopping else []
-        return [Converged(self.patience)]
-
     def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array, Array, Array | None] | None:
         if eval_set is None:
             return None
-        if not isinstance(eval_set, (tuple, list)) or len(eval_set) not in (2, 3):
-            raise ValueError("eval_set must be (X, y) or (X, y, sample_weight)")
+        check_labelled("eval_set", eval_set)
         return self._encode_labelled(*eval_set)
 
     def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Array, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        weights = self._check_weights(sample_weight, len(encoded))
+        weights = check_weights(sample_weight, len(encoded))
         return encoded, codes, self._row_weights(codes, weights)
-
-    def _check_weights(self, sample_weight: Any, num_data: int) -> Array | None:
-        if sample_weight is None:
-            return None
-        stand_in = np.zeros((num_data, 1))
-        weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            raise ValueError("sample_weight must not be 0 for all rows")
-        return weights
 
     # Prediction.
 

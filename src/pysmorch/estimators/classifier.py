@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length
 
 from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
@@ -267,7 +267,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
         labels: Array = column_or_1d(y, warn=True)
-        check_consistent_length(np.empty(num_data), labels)
+        check_num_labels(labels, num_data)
         if labels.dtype.kind == "O" and any(label is None or label != label for label in labels):
             raise ValueError("y has missing labels; leave those rows out")
         check_classification_targets(labels)
@@ -312,7 +312,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         if np.any(wrong):
             unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
             known_ones = ", ".join(repr(label) for label in self.classes_.tolist()[:20])
-            raise ValueError(f"unknown labels {unknown}; the classes of this model are {known_ones}")
+            raise ValueError(f"y has unknown labels {unknown}; the classes of this model are {known_ones}")
         return indices.astype(np.int64)
 
     def _num_outputs(self) -> int:

@@ -8,10 +8,11 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_array
 
 from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -209,8 +210,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return values[:, 0] if self._flat else values
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        check_consistent_length(np.empty(num_data), labels)
+        labels: Array = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
+        check_num_labels(labels, num_data)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
         if self.loss == "poisson" and (labels < 0).any():

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array
+from pysmorch.layers.arguments import Array, finite
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
@@ -82,7 +82,7 @@ class LeakyRelu(Activation):
 
     def __init__(self, in_layer: LayerLike, slope: float = 0.01) -> None:
         super().__init__(in_layer)
-        self.slope = float(slope)
+        self.slope = finite(self, "slope", slope)
 
     def compute(self, x: Array) -> Array:
         """x or slope * x."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, Pair, ShapeError, image_dims, pair, positive
+from pysmorch.layers.arguments import Array, Pair, ShapeError, finite, image_dims, pair, positive
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
@@ -114,7 +114,7 @@ class RandomFlip(_Augmentation):
 
     def __init__(self, in_layer: LayerLike, rate: float = 0.5) -> None:
         super().__init__(in_layer)
-        if not 0 <= rate <= 1:
+        if not 0 <= finite(self, "rate", rate) <= 1:
             raise ValueError(f"RandomFlip: rate must be from 0 to 1, but is {rate!r}")
         self.rate = float(rate)
 

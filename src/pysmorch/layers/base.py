@@ -72,7 +72,7 @@ class Layer(Inputs, Trainable, NativeForm):
         for layer in in_layers:
             if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
                 raise TypeError(
-                    f"{type(self).__name__} needs layers as inputs, but got {type(layer).__name__}; "
+                    f"{type(self).__name__}: an in_layer must be a layer, but is a {type(layer).__name__}; "
                     "wrap an array as Data(array)"
                 )
         self.in_layers = in_layers

@@ -178,7 +178,7 @@ class Conv1d(Layer):
         dims = tuple(self.in_layer.out_dims)
         if len(dims) != 3 or 0 in dims[1:]:
             raise ShapeError(
-                f"Conv1d needs sequences, shape (N, L, C), but {in_layer!r} returns shape {format_dims(dims)}; "
+                f"Conv1d needs sequences, shape (N, L, C), but in_layer {in_layer!r} returns shape {format_dims(dims)}; "
                 "Reshape(layer, (L, C)) makes sequences of rows"
             )
         num_data, length, self.num_in_channels = dims

@@ -87,7 +87,7 @@ class Data(Layer):
         array = data_array(data)
         if array.shape[1:] != tuple(self.out_dims[1:]):
             raise ShapeError(
-                f"Data: expected an array of shape {format_dims((None, *self.out_dims[1:]))}, but got {array.shape}"
+                f"Data: data must have the shape {format_dims((None, *self.out_dims[1:]))}, but has {array.shape}"
             )
         self.data = array
 

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, num_channels
+from pysmorch.layers.arguments import Array, finite, num_channels
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
@@ -51,7 +51,7 @@ class Dropout(Layer):
         super().__init__(in_layer)
         if channelwise:
             num_channels(self, in_layer)
-        if not 0 <= rate < 1:
+        if not 0 <= finite(self, "rate", rate) < 1:
             raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {rate!r}")
         self.rate = float(rate)
         self.channelwise = bool(channelwise)

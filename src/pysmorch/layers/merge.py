@@ -104,7 +104,7 @@ class Concat(Layer):
         all_dims = [tuple(layer.out_dims) for layer in two_or_more(self)]
         if any(dims[1:-1] != all_dims[0][1:-1] or len(dims) != len(all_dims[0]) or len(dims) < 2 for dims in all_dims):
             raise ShapeError(
-                "Concat: inputs may differ in their last axis only, but have shapes "
+                "Concat: in_layers may differ in their last axis only, but have shapes "
                 + ", ".join(format_dims(d) for d in all_dims)
             )
         self.sizes = [int(num_channels(self, layer)) for layer in in_layers]

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
+from pysmorch.layers.arguments import Array, ShapeError, finite, num_channels, positive, positive_epsilon
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
@@ -51,7 +51,7 @@ class Normalize(Layer):
     def __init__(self, in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         num_features = num_channels(self, in_layer)
-        if not 0 <= momentum <= 1:
+        if not 0 <= finite(self, "momentum", momentum) <= 1:
             raise ValueError(f"Normalize: momentum must be from 0 to 1, but is {momentum!r}")
         self.momentum = float(momentum)
         self.epsilon = positive_epsilon(self, epsilon)

@@ -151,7 +151,8 @@ class QuantileLoss(Loss):
             raise ValueError(f"QuantileLoss: quantile must be between 0 and 1, but is {quantile!r}")
         if np.ndim(quantile) == 1 and len(np.ravel(quantile)) != in_layer.out_dims[-1]:
             raise ShapeError(
-                f"QuantileLoss: got {len(np.ravel(quantile))} quantiles for {in_layer.out_dims[-1]} outputs"
+                f"QuantileLoss: quantile has {len(np.ravel(quantile))} entries, but in_layer has {in_layer.out_dims[-1]} "
+                "outputs; give one for each output, or a number"
             )
         self.quantile = (
             tuple(np.asarray(quantile, float).tolist()) if np.ndim(quantile) else float(np.asarray(quantile))

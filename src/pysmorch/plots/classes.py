@@ -170,8 +170,8 @@ def _classes(model: Any) -> Array:
         if isinstance(model.loss, BinaryCrossEntropy) and num_outputs == 1:
             return np.arange(2)
     raise TypeError(
-        "this plot needs a fitted classifier, or a Network with CrossEntropy or with BinaryCrossEntropy and one output, "
-        f"but got {model!r}"
+        "model must be a fitted classifier, or a Network with CrossEntropy or with BinaryCrossEntropy and one output, "
+        f"but is {model!r}"
     )
 
 

@@ -45,7 +45,7 @@ def loss_curves(history: Any, ax: Axes | None = None) -> Axes | Figure:
     """
     curves = {name: np.asarray(values, float) for name, values in _curves(history).items() if len(values)}
     if not curves:
-        raise ValueError("loss_curves: there is no epoch to draw")
+        raise ValueError("loss_curves: history has no epoch to draw; train first")
     result, ax = canvas(ax, 6.4, 4)
     for i, (name, values) in enumerate(curves.items()):
         marker = "o" if len(values) == 1 else None
@@ -72,4 +72,4 @@ def _curves(history: Any) -> dict[str, Any]:
         return {"training": history.loss_curve_, "validation": history.validation_curve_}
     if isinstance(history, Mapping):
         return {"training": history.get("loss", ()), "validation": history.get("val_loss", ())}
-    raise TypeError(f"loss_curves needs a History or a fitted estimator, but got {type(history).__name__}")
+    raise TypeError(f"loss_curves: history must be a History or a fitted estimator, but is a {type(history).__name__}")

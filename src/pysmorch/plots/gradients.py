@@ -52,7 +52,9 @@ def gradient_check(target: CheckReport | LayerLike | Network, ax: Axes | None = 
     report = target if isinstance(target, CheckReport) else check(target)
     rows = [row for row in report if row.errors is not None]
     if not rows:
-        raise ValueError(f"gradient_check: no entries were compared; the check found: {' '.join(report.messages)}")
+        raise ValueError(
+            f"gradient_check: no entries of target were compared; the check found: {' '.join(report.messages)}"
+        )
     result, axes = canvases(ax, [f"{row.layer} {row.what}" for row in rows], "gradient_check", 4.4, 3.6)
     for one, row in zip(axes, rows, strict=True):
         errors = _as_matrix(np.asarray(row.errors))

@@ -69,10 +69,12 @@ def _layers_with_weights(target: Any) -> dict[str, Any]:
         layers = dict(zip(target.names, target.layers, strict=True))
         matrices = {name: layer for name, layer in layers.items() if hasattr(layer, "W") and _is_matrix(layer.W)}
         if not matrices:
-            raise ValueError("weights: no layer of the network has a matrix of weights")
+            raise ValueError("weights: target has no layer with a matrix of weights")
         return matrices
     if not hasattr(target, "W"):
-        raise TypeError(f"weights needs a layer with parameters W, or a network, but got {type(target).__name__}")
+        raise TypeError(
+            f"weights: target must be a layer with parameters W, or a network, but is a {type(target).__name__}"
+        )
     return {type(target).__name__: target}
 
 

@@ -67,7 +67,7 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
     name = name or str(getattr(cls, "__name__", ""))
     check_known(name)
     if not callable(cls):
-        raise TypeError(f"grade needs a class, but got {type(cls).__name__}")
+        raise TypeError(f"grade: cls must be a class, but is a {type(cls).__name__}")
     report = GradeReport(name)
     for trial in trials_of(name, cls, parts):
         result, printed = run_trial(trial, cls)

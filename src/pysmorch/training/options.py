@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine import Dtype, Engine, Precision, check_choice, check_threads
+from pysmorch.entries import check_labelled
 from pysmorch.layers.randomness import check_seed
 from pysmorch.metrics import Metrics
 from pysmorch.optimizers import Optimizer, OptimizerName
@@ -48,9 +49,7 @@ class FitOptions:
             check_seed(self.seed)
         if self.threads is not None:
             check_threads("threads", self.threads)
-        validation = self.validation_data
-        if validation is not None and (not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3)):
-            raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
+        check_labelled("validation_data", self.validation_data)
 
 
 def _check_count(argument: str, value: Any) -> None:
