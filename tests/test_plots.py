@@ -335,7 +335,7 @@ def test_data_that_do_not_fit_are_refused(X, y, message):
 @pytest.mark.parametrize("plot", [plots.decision_boundary, plots.confusion])
 def test_what_is_no_classifier_is_refused(plot):
     network = ps.Network(ps.SquareLoss(ps.Linear(ps.Data(shape=(None, 2)), 1)))
-    with pytest.raises(TypeError, match="needs a fitted classifier, or a Network with CrossEntropy"):
+    with pytest.raises(TypeError, match="must be a fitted classifier, or a Network with CrossEntropy"):
         plot(network, POINTS, SIDES)
 
 

@@ -131,7 +131,7 @@ def test_data_makes_arrays_of_lists_and_takes_any_batch():
         (lambda: Data(), TypeError, "needs either an array or shape="),
         (lambda: Data(X, shape=(None, 4)), TypeError, "needs either an array or shape="),
         (lambda: Data(np.array(["a"])), TypeError, "data must hold numbers"),
-        (lambda: Data(3.0), ShapeError, "got a single number"),
+        (lambda: Data(3.0), ShapeError, "but is a single number"),
         (lambda: Data(shape=(None, -1)), ShapeError, "sizes that are not negative"),
         (lambda: Data(shape=(None, None)), ShapeError, "shape must be"),
         (lambda: Data(X).set_data(X[:, :2]), ShapeError, r"data must have the shape \(N, 4\), but has \(6, 2\)"),
