@@ -19,6 +19,7 @@ from pysmorch.files import ModelFileError
 
 from ..files.test_model_files import rewritten
 
+INPUT = np.random.default_rng(0).integers(0, 256, (40, 4, 5), dtype=np.uint8)
 RNG = np.random.default_rng(0)
 Y = np.arange(90) % 3
 BARS = RNG.integers(0, 60, (90, 6, 6), dtype=np.uint8)

@@ -11,7 +11,7 @@ import pysmorch as ps
 from pysmorch.cli.doctor import findings
 from pysmorch.engine import threads
 from pysmorch.engine.extension import extension
-from tests.engine.test_native import without_sanitizers
+from tests.helpers import without_sanitizers
 
 READ_QUOTA = threads.cpu_quota  # the tests put something else in its place
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pysmorch.layers.activations import ACTIVATIONS
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -97,7 +99,7 @@ def train(
     task: Annotated[str | None, typer.Option(help="classification or regression, instead of what is inferred")] = None,
     test: Annotated[float, typer.Option(help="share of the rows that is held out for the figures; 0 for none")] = 0.2,
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None,
-    activation: Annotated[str | None, typer.Option(help="relu, tanh, gelu, silu, mish, selu, ...")] = None,
+    activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None,
     dropout: Annotated[float | None, typer.Option(help="share of hidden units dropped while training")] = None,
     epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
     batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
@@ -235,7 +237,9 @@ def doctor() -> None:
 
 
 course = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Learn backpropagation by completing the library, in ten lessons."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Learn backpropagation by completing the library, lesson by lesson.",
 )
 app.add_typer(course, name="course")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.extension import extension, has_bf16
+from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
 from pysmorch.engine.lowering import why_not_layers
 from pysmorch.engine.native import NativeProgram
@@ -38,7 +38,7 @@ def check_choice(argument: str, value: Any) -> None:
 def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
-        return "the native extension is not built for this platform"
+        return NOT_BUILT
     return why_not_layers(layers) or unsupported_form(loss, optimizer)
 
 
@@ -74,7 +74,17 @@ def make_program(
     return ReferenceProgram(loss, optimizer, dtype, seed)
 
 
-def _unsupported_bf16(dtype: Dtype) -> str | None:
+def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine: str) -> str | None:
+    """Return why layers cannot predict with products of bfloat16 here, or None if they can."""
+    if engine == "reference":
+        return 'it needs the native engine, not engine="reference"'
+    if extension() is None:
+        return NOT_BUILT
+    dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
+    return why_not_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
+
+
+def _unsupported_bf16(dtype: str) -> str | None:
     if dtype != "float32":
         return f'the weights must be float32, not dtype="{dtype}"'
     return None if has_bf16() else "this processor has no instructions for it (avx512_bf16); take float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import pi, sqrt
 from typing import Literal
 
@@ -10,6 +11,8 @@ import numpy as np
 from pysmorch.layers.arguments import Array, finite
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
+
+__all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh"]
 
 
 class Activation(Layer):
@@ -267,5 +270,7 @@ def _normal_distribution(x: Array) -> Array:
 ActivationName = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"]
 """The names in `ACTIVATIONS`, for type checkers."""
 
-ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
-"""The activations by name."""
+ACTIVATIONS: dict[str, type[Activation]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): globals()[name] for name in __all__
+}
+"""The activations by name: that of the class, with an underscore between its words."""

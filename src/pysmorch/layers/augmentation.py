@@ -13,6 +13,8 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
 
+__all__ = ["Cutout", "RandomCrop", "RandomFlip", "RandomShift"]
+
 
 class _Augmentation(Layer):
     """What the layers of this file share: images come in, and random numbers."""

@@ -15,6 +15,8 @@ from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import weights_from
 
+__all__ = ["batch_norm", "conv", "conv_norm", "dense", "layer_norm", "mlp"]
+
 
 def dense(in_layer: LayerLike, num_out_features: int, activation: Callable[[LayerLike], Layer] | None = Relu) -> Layer:
     """Return `activation(Bias(Linear(in_layer, num_out_features)))`, initialised in a way that suits training.

@@ -30,6 +30,8 @@ from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 from pysmorch.layers.windows import Windows, covers, slide
 
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose2d"]
+
 
 class Conv2d(Layer):
     """Multiply every window of an image by the same matrix of weights.

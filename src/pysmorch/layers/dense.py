@@ -25,6 +25,8 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 
+__all__ = ["Bias", "Data", "Linear", "Rescale", "Scale"]
+
 
 class Data(Layer):
     """The array that enters a network.

@@ -11,6 +11,8 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Layer):
     """In training, set each entry to 0 with probability `rate` and divide the others by 1 - rate; else do nothing.

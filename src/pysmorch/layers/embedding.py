@@ -9,6 +9,8 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Layer):
     """Look up a row of W for every entry: Y[i, ...] = W[X[i, ...]].

@@ -8,6 +8,8 @@ from pysmorch.layers.arguments import Array, ShapeError, format_dims, num_channe
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
+__all__ = ["Add", "Concat", "Multiply"]
+
 
 class Add(Layer):
     """The sum of two or more inputs of the same shape, as in a residual block: `Add(x, block(x))`.

@@ -10,6 +10,8 @@ from pysmorch.layers.arguments import Array, ShapeError, finite, num_channels, p
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
+__all__ = ["GroupNormalize", "LayerNormalize", "Normalize"]
+
 
 class Normalize(Layer):
     """Y = (X - mean) / sqrt(variance + epsilon) for every feature, over the batch.

@@ -9,6 +9,8 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.windows import slide
 
+__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
+
 
 class _Pool2d(Layer):
     """What both poolings share: where their windows lie."""

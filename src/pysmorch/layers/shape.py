@@ -11,6 +11,8 @@ from pysmorch.layers.arguments import Array, Pair, ShapeError, format_dims, imag
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
+__all__ = ["Flatten", "Pad2d", "Reshape", "Upsample2d"]
+
 
 class Reshape(Layer):
     """Give every example another shape with the same number of entries, in C order; the batch stays.

@@ -14,7 +14,7 @@ from pysmorch.layers.base import Array, ShapeError
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.losses.base import Loss, MetricInput, first_row, row_size, sum_row
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "softmax"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
 
 class BinaryCrossEntropy(Loss):
