@@ -15,7 +15,7 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "gradcheck", "diagram", "files", "sources"},
-    {"encoders", "training"},
+    {"encoders", "training", "summary"},
     {"network"},
     {"estimators", "plots", "teach"},
     {"loading"},

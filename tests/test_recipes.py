@@ -92,12 +92,13 @@ def test_an_activation(copy):
     example = re.search(r"^ *```python\n(.*?)^ *```", CONTRIBUTING, re.M | re.S)[1]
     copy.replace(file, "\n\ndef sigmoid(", f"\n\n{textwrap.dedent(example)}\n\n\ndef sigmoid(")
     copy.add_to_all(file, "Softplus")
+    copy.insert_after(file, "ActivationName = Literal[", '"softplus", ')
     oracle = '    "Softplus": each(lambda v: math.log1p(math.exp(v))),\n'
     copy.insert_after("tests/layers/test_contract.py", "ORACLES = {\n", oracle)
     copy.replace("README.md", "`Mish`, `Selu` |", "`Mish`, `Selu`, `Softplus` |")
     copy.append("CHANGELOG.md", "- `Softplus`.\n")
     copy.passes("tests/layers/test_contract.py", "-k", "Softplus or every_layer")
-    copy.passes("tests/layers/test_native_forms.py", TABLE)
+    copy.passes("tests/layers/test_native_forms.py", "tests/typing", "-k", "not mypy", TABLE)
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
@@ -165,6 +166,7 @@ def test_an_optimizer(copy):
     file = "src/pysmorch/optimizers/adaptive.py"
     copy.append(file, recipes.OPTIMIZER)
     copy.add_to_all(file, "Adagrad")
+    copy.insert_after(file, "AdaptiveName = Literal[", '"adagrad", ')
     public = "src/pysmorch/__init__.py"
     copy.replace(public, "import SGD, Adam, AdamW, RMSprop\n", "import SGD, Adagrad, Adam, AdamW, RMSprop\n")
     copy.insert_after(public, "_LAZY = {\n", '    "Adagrad": "optimizers",\n')
@@ -173,7 +175,7 @@ def test_an_optimizer(copy):
     copy.replace(tests, "CASES = {\n", recipes.OPTIMIZER_ORACLE)
     copy.replace(tests, "import SGD, Adam,", "import SGD, Adagrad, Adam,")
     copy.append("CHANGELOG.md", "- `Adagrad`.\n")
-    copy.passes(tests, "tests/engine/test_forms.py", "tests/test_docstrings.py")
+    copy.passes(tests, "tests/engine/test_forms.py", "tests/test_docstrings.py", "tests/typing", "-k", "not mypy")
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))

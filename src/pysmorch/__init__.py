@@ -12,12 +12,26 @@ from pysmorch.losses import *  # noqa: F403
 from pysmorch.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    # mypy reads no sums of __all__, only the lists in the files of the families.
     from pysmorch import metrics, models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.layers.activations import *  # noqa: F403
+    from pysmorch.layers.augmentation import *  # noqa: F403
+    from pysmorch.layers.compose import *  # noqa: F403
+    from pysmorch.layers.convolution import *  # noqa: F403
+    from pysmorch.layers.dense import *  # noqa: F403
+    from pysmorch.layers.dropout import *  # noqa: F403
+    from pysmorch.layers.embedding import *  # noqa: F403
+    from pysmorch.layers.merge import *  # noqa: F403
+    from pysmorch.layers.normalization import *  # noqa: F403
+    from pysmorch.layers.pooling import *  # noqa: F403
+    from pysmorch.layers.shape import *  # noqa: F403
     from pysmorch.loading import load
+    from pysmorch.losses.classification import *  # noqa: F403
+    from pysmorch.losses.regression import *  # noqa: F403
     from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
@@ -17,11 +17,11 @@ from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
-CHOICES = {
-    "engine": ("auto", "native", "reference"),
-    "dtype": ("float32", "float64"),
-    "precision": ("float32", "bf16", "auto"),
-}
+Engine = Literal["auto", "native", "reference"]
+Dtype = Literal["float32", "float64"]
+Precision = Literal["float32", "bf16", "auto"]
+
+CHOICES = {"engine": get_args(Engine), "dtype": get_args(Dtype), "precision": get_args(Precision)}
 
 _reported: set[str] = set()
 """Reasons that were logged already; once is enough."""
@@ -48,9 +48,9 @@ def make_program(
     data: Dataset,
     seed: int,
     *,
-    engine: str,
-    dtype: str,
-    precision: str,
+    engine: Engine,
+    dtype: Dtype,
+    precision: Precision,
     threads: int | None,
 ) -> Program:
     """Return the program for a network: the native one where that is wanted and possible, else the reference program.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from math import pi, sqrt
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array
+from pysmorch.layers.arguments import Array, finite
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 
 __all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh"]
 
@@ -26,7 +27,7 @@ class Activation(Layer):
     initial_gain: float = 1.0
     """Factor of the initial weights before it, over the root of their number of inputs, so that variances stay."""
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
 
 
@@ -70,7 +71,7 @@ class LeakyRelu(Activation):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    slope : float, default 0.01
+    slope : float, default=0.01
         The derivative for x <= 0.
 
     Notes
@@ -82,9 +83,9 @@ class LeakyRelu(Activation):
     initial_gain = sqrt(2)
     native_attributes = ("slope",)
 
-    def __init__(self, in_layer: Any, slope: float = 0.01) -> None:
+    def __init__(self, in_layer: LayerLike, slope: float = 0.01) -> None:
         super().__init__(in_layer)
-        self.slope = float(slope)
+        self.slope = finite(self, "slope", slope)
 
     def compute(self, x: Array) -> Array:
         """x or slope * x."""
@@ -265,6 +266,9 @@ def _normal_distribution(x: Array) -> Array:
 
     return ndtr(x)
 
+
+ActivationName = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"]
+"""The names in `ACTIVATIONS`, for type checkers."""
 
 ACTIVATIONS: dict[str, type[Activation]] = {
     re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in Activation.__subclasses__()
