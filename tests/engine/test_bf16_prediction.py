@@ -72,7 +72,7 @@ CONVOLUTIONS = [
     ((12, 12, 3), {"num_filters": 7, "kernel_size": (2, 3), "dilation": 2}),
     ((20, 37, 17), {"num_filters": 40, "kernel_size": 5, "padding": "valid", "dilation": (1, 2)}),
     ((8, 8, 3), {"num_filters": 64, "kernel_size": 1, "stride": 2, "padding": "valid"}),
-    ((1, 1, 1), {"num_filters": 1, "kernel_size": 1}),
+    ((1, 1, 2), {"num_filters": 1, "kernel_size": 1}),
 ]
 
 
