@@ -250,7 +250,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
             ["train", "first.npz", "--network", "lenet"],
             "if the channels come first, use numpy.transpose(X, (0, 2, 3, 1))",
         ),
-        (["train", "nan.npz"], "X has nan in row 3, position (1, 2, 3)"),
+        (["train", "nan.npz"], "X has NaN in row 3, position (1, 2, 3)"),
         (["evaluate", "model.safetensors", "photos/low"], "low has no class folders"),
         (
             ["evaluate", "model.safetensors", "other"],

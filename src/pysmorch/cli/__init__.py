@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pysmorch.metrics import METRIC_NAMES
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -25,6 +27,10 @@ SOURCE = (
 Labels = Annotated[str | None, typer.Option(help="idx file with the labels of the images")]
 Precision = Annotated[
     str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
+]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}"),
 ]
 NetworkName = Annotated[
     str | None,
@@ -114,6 +120,7 @@ def train(
         bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
     ] = False,
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0,
+    metric: MetricNames = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
 ) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
@@ -141,6 +148,7 @@ def train(
         seed,
         quiet,
         given,
+        metric or [],
         networks.parse(network, augment, resize, grey, colour, skip_bad),
     )
 
@@ -172,6 +180,7 @@ def evaluate(
         str | None, typer.Option(help="column with the right answers, if it is not called as in training")
     ] = None,
     labels: Labels = None,
+    metric: MetricNames = None,
     no_header: NoHeader = None,
     resize: ResizeAgain = None,
     skip_bad: SkipBad = False,
@@ -179,7 +188,7 @@ def evaluate(
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import commands
 
-    commands.evaluate(model, source, target, labels, no_header, resize, skip_bad)
+    commands.evaluate(model, source, target, labels, metric or [], no_header, resize, skip_bad)
 
 
 @app.command()

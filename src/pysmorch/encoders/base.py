@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
+
 from pysmorch.entries import name_row
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
@@ -138,6 +140,27 @@ class Encoder:
             X is of another kind.
         """
         raise NotImplementedError
+
+    @classmethod
+    def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+        """Return an input as an array, for plots.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            An input of this kind, all of whose features are numbers.
+
+        Returns
+        -------
+        values : ndarray of float64
+            The features.
+        names : list of str
+            Their names.
+        like : callable
+            Makes an input like X of an array of other values.
+        """
+        values = np.asarray(X, np.float64)
+        return values, [f"feature {i + 1}" for i in range(values.shape[-1] if values.ndim else 0)], lambda array: array
 
     def learn(self, rows: Any, weights: Array | None) -> None:
         """Learn how rows are encoded.

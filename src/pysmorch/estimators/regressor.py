@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
+from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 
 LOSSES = ("square", "absolute", "huber", "quantile", "poisson")
@@ -96,7 +99,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return values[:, 0] if self._flat else values
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        labels: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite=False)
+        check_finite(labels, "y")
         check_consistent_length(np.empty(num_data), labels)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
@@ -142,6 +146,17 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             return QuantileLoss(output, quantile=self.quantile)
         classes = {"square": SquareLoss, "absolute": AbsoluteLoss, "huber": HuberLoss, "poisson": PoissonLoss}
         return classes[self.loss](output)
+
+    def _of_labels(self, metric: Metric) -> Metric:
+        """Return a metric of scaled targets and predictions that measures them in the units of y."""
+        mean, scale = self._target_mean, self._target_scale
+        flat = self._flat and metric.takes == "predictions"
+
+        def measure(labels: Array, predictions: Array, **weights: Any) -> Any:
+            targets, values = (array.reshape(len(array), -1) * scale + mean for array in (labels, predictions))
+            return metric.function(*((targets[:, 0], values[:, 0]) if flat else (targets, values)), **weights)
+
+        return replace(metric, function=measure)
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}

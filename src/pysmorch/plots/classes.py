@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.encoders import kind_of
 from pysmorch.layers.base import Array
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
 from pysmorch.network import Network
@@ -34,7 +36,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     Raises ValueError when there are not two features or y has a class that the model does not know, TypeError when
     the model is no classifier, ImportError without Matplotlib.
     """
-    frame, points, names = _two_features(X)
+    points, names, like = _two_features(X)
     classes = _classes(model)
     codes = _codes(classes, y, len(points))
     if len(classes) < 2:
@@ -46,7 +48,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     low, high = low - margin, high + margin
     across, up = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
     grid = np.stack([a.ravel() for a in np.meshgrid(across, up)], axis=1)
-    probabilities = _probabilities(model, grid if frame is None else frame(grid)).reshape(GRID, GRID, -1)
+    probabilities = _probabilities(model, like(grid)).reshape(GRID, GRID, -1)
 
     palette = need("matplotlib").colormaps["tab10" if len(classes) <= 10 else "tab20"]
     colours = np.array([palette(k % palette.N)[:3] for k in range(len(classes))])
@@ -154,27 +156,12 @@ def _codes(classes: Array, labels: ArrayLike, num_rows: int | None = None) -> Ar
     return np.array([place[label] for label in labels.tolist()], dtype=int)
 
 
-def _two_features(X: Any) -> tuple[Any, Array, list[str]]:
-    """Return how to make a data frame like X of an array (None for an array), the values, and the features' names."""
-    import narwhals as nw
-
-    table = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(table, nw.DataFrame):
-        names = list(table.columns)
-        points = np.asarray(table.to_numpy(), float)
-    else:
-        names = ["feature 1", "feature 2"]
-        points = np.asarray(X, float)
+def _two_features(X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+    """Return the values of X, the names of its features, and a function that makes an input like X of an array."""
+    points, names, like = kind_of(X).numbers_of(X)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
         raise ValueError(
             f"decision_boundary draws two features, so X must have the shape (N, 2), but it has {points.shape}; "
             "train on the two columns that you want to see"
         )
-    if not isinstance(table, nw.DataFrame):
-        return None, points, names
-
-    def frame(grid: Array) -> Any:
-        columns = {name: grid[:, i] for i, name in enumerate(names)}
-        return nw.from_dict(columns, backend=table.implementation).to_native()
-
-    return frame, points, names
+    return points, names, like
