@@ -189,7 +189,7 @@ def _log_loss(labels: Array, p: Array, sample_weight: Array | None = None) -> fl
 
 
 def _top(labels: Array, scores: Array, sample_weight: Array | None = None, *, count: int) -> float:
-    """Return the share of samples of which fewer than `count` scores are above that of the right class."""
+    """Return the fraction of samples of which fewer than `count` scores are above that of the right class."""
     if np.ndim(labels) != 1:
         raise ValueError(f"metrics: top_{count} needs one class for each sample")
     own = np.take_along_axis(scores, np.asarray(labels, np.intp)[:, None], 1)

@@ -299,7 +299,7 @@ def test_a_library_that_python_cannot_read_is_left_alone_and_its_line_is_said(tm
     assert stopped
     assert out == (
         f"{mine.FILE}, line 2: invalid syntax; mend it, or delete the file. "
-        "Then check again: what passes is kept in there.\n"
+        "Then check again: what passes is saved in there.\n"
     )
     assert (tmp_path / mine.FILE).read_text() == "import numpy as np\ndef f(:\n"
     out, _ = notebook.run("Relu = library('Relu')")

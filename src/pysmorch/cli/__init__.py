@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 
 app = typer.Typer(
@@ -65,7 +66,7 @@ def main() -> None:
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns an interrupt into a code of its own accord
             _say("interrupted; no file was written", code)
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the process that reads the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:
@@ -100,11 +101,13 @@ def train(
     ] = None,
     labels: Labels = None,
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors",
-    task: Annotated[str | None, typer.Option(help="classification or regression, instead of what is inferred")] = None,
-    test: Annotated[float, typer.Option(help="share of the rows that is held out for the figures; 0 for none")] = 0.2,
+    task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None,
+    test: Annotated[
+        float, typer.Option(help="fraction of the rows that is held out for the figures; 0 for none")
+    ] = 0.2,
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None,
-    activation: Annotated[str | None, typer.Option(help="relu, tanh, gelu, silu, mish, selu, ...")] = None,
-    dropout: Annotated[float | None, typer.Option(help="share of hidden units dropped while training")] = None,
+    activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None,
+    dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None,
     epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
     batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
@@ -273,8 +276,8 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     teaching.solutions(folder)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         import pysmorch
 
         print(f"pysmorch {pysmorch.__version__}")

@@ -150,8 +150,8 @@ def evaluate(
     source = _read_for(model, source_name, header, labels, resize, skip_bad)
     for remark in source.remarks:
         print(remark)
-    remembered = model.notes_.get("target") if source.labels is None else None
-    _, column, name = split_target(source, target or remembered, header)
+    trained_target = model.notes_.get("target") if source.labels is None else None
+    _, column, name = split_target(source, target or trained_target, header)
     known, y = known_labels(column, name)
     source = _with_labels(source, known, name, print)
     X = _features_for(model, source)
@@ -243,7 +243,7 @@ def _as_in_training(model: Any, y: Array) -> Array:
 def _check_classes(y: Array, target: str, source: Source, source_name: str) -> None:
     if len(np.unique(y)) < 2:
         raise ValueError(
-            f"the target {target!r} has one class only, {y.tolist()[0]!r}; there is nothing to tell apart"
+            f"the target {target!r} has one class only, {y.tolist()[0]!r}; a classifier needs at least two"
             + ("" if source.files is None else f"; put the images of others into folders of their own in {source_name}")
         )
 

@@ -66,7 +66,7 @@ def _of_classes(model: Any, X: Any, y: Array, known: Array, metrics: Sequence[Me
     with config_context(assume_finite=True):
         p = model.predict_proba(X)
     guessed = p.argmax(1)
-    shares = np.bincount(model.encode_labels(known), minlength=model.n_classes_) / len(known)
+    frequencies = np.bincount(model.encode_labels(known), minlength=model.n_classes_) / len(known)
     labels = np.arange(model.n_classes_)
     values = {
         "accuracy": float((guessed == codes).mean()),
@@ -74,14 +74,14 @@ def _of_classes(model: Any, X: Any, y: Array, known: Array, metrics: Sequence[Me
             log_loss(codes, np.clip(p, 1e-15, None) / np.clip(p, 1e-15, None).sum(1, keepdims=True), labels=labels)
         ),
     }
-    commonest = int(shares.argmax())
+    commonest = int(frequencies.argmax())
     always = float((codes == commonest).mean())
-    constant = np.clip(np.tile(shares, (len(codes), 1)), 1e-15, None)
+    constant = np.clip(np.tile(frequencies, (len(codes), 1)), 1e-15, None)
     always_loss = float(log_loss(codes, constant / constant.sum(1, keepdims=True), labels=labels))
     more, lines = _measured(metrics, {"classes": (codes, guessed), "probabilities": (codes, p), "scores": (codes, p)})
     text = [
         f"accuracy  {values['accuracy']:.4f}   (always {model.classes_[commonest]}: {always:.4f})",
-        f"log loss  {values['log loss']:.4f}   (always the shares of the classes: {always_loss:.4f})",
+        f"log loss  {values['log loss']:.4f}   (always the class frequencies: {always_loss:.4f})",
         *lines,
         _confusion(codes, guessed, [str(label) for label in model.classes_.tolist()]),
     ]

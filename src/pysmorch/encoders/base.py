@@ -62,12 +62,12 @@ class Augmentation(NamedTuple):
     ----------
     make : callable
         A function of (layer, amount or None for the default) that returns a layer.
-    amount : "pixels" or "share"
+    amount : "pixels" or "probability"
         What the amount is: a whole number from 1, or a number above 0 and up to 1.
     """
 
     make: Callable[[Any, Any], Layer]
-    amount: Literal["pixels", "share"]
+    amount: Literal["pixels", "probability"]
 
 
 class Encoder:
@@ -202,7 +202,7 @@ class Encoder:
         raise NotImplementedError
 
     def input_layer(self) -> Layer:
-        """Return a new layer that takes encoded rows; what follows it sees features of about variance 1."""
+        """Return a new layer that takes encoded rows; its output has features of about variance 1."""
         raise NotImplementedError
 
     @classmethod
@@ -281,7 +281,7 @@ class Encoder:
         Parameters
         ----------
         resize : tuple of int or None
-            (height, width) that the user wants.
+            (height, width) from `--resize`.
         resized : bool
             Whether those of the training were resized.
 
@@ -312,7 +312,7 @@ class Encoder:
         Returns
         -------
         bool
-            Asked in the order of `KINDS`.
+            The first of `KINDS` for which it is True reads the encoder.
         """
         raise NotImplementedError
 

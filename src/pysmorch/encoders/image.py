@@ -37,7 +37,7 @@ LENET_FROM = 16
 
 AUGMENTATIONS = {
     "shift": Augmentation(lambda layer, pixels: RandomShift(layer, pixels or 2), "pixels"),
-    "flip": Augmentation(lambda layer, share: RandomFlip(layer, share or 0.5), "share"),
+    "flip": Augmentation(lambda layer, probability: RandomFlip(layer, probability or 0.5), "probability"),
     "crop": Augmentation(
         lambda layer, size: RandomCrop(layer, size or tuple(max(1, 7 * d // 8) for d in layer.out_dims[1:3])), "pixels"
     ),

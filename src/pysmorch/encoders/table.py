@@ -1,6 +1,6 @@
 """Data frames: what is learned about each column, and how it becomes features.
 
-- Numbers are scaled and told by their quantiles (`numbers.py`). A boolean is a number, and so is a point in time (seconds).
+- Numbers are scaled and located among their quantiles (`numbers.py`). A boolean is a number, and so is a point in time (seconds).
 - A column of text with a limited number of different values is a category: one indicator for each value that is seen
   more than once, one for all rare ones together. A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too.

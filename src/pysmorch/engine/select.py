@@ -9,7 +9,7 @@ from typing import Any
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
-from pysmorch.engine.lowering import why_not_layers
+from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
@@ -39,7 +39,7 @@ def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) 
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
         return "the native extension is not built for this platform"
-    return why_not_layers(layers) or unsupported_form(loss, optimizer)
+    return unsupported_layers(layers) or unsupported_form(loss, optimizer)
 
 
 def make_program(

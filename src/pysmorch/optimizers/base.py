@@ -17,9 +17,9 @@ CACHE_LINE = 64
 def aligned_zeros(size: int, dtype: Any) -> Array:
     """Return zeros that begin at a cache line: then no vector of that size lies in two lines."""
     dtype = np.dtype(dtype)
-    room = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
-    start = -room.__array_interface__["data"][0] % CACHE_LINE
-    return room[start : start + size * dtype.itemsize].view(dtype)
+    buffer = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -buffer.__array_interface__["data"][0] % CACHE_LINE
+    return buffer[start : start + size * dtype.itemsize].view(dtype)
 
 
 class Optimizer:

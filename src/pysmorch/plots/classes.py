@@ -1,4 +1,4 @@
-"""What a classifier tells apart, and what it mixes up."""
+"""Decision boundaries and confusion matrices of classifiers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pysmorch.network import Network
 from pysmorch.plots.canvas import INK, canvas, hide_frame, need, plain
 
 GRID = 200
-"""Places along each axis at which the classifier is asked."""
-CLASSES_WITH_SHARES = 12
+"""Points along each axis for which the classes are predicted."""
+CLASSES_WITH_PERCENTAGES = 12
 CLASSES_WITH_COUNTS = 25
 
 
@@ -59,9 +59,9 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
         shading, extent=(low[0], high[0], low[1], high[1]), origin="lower", aspect="auto", interpolation="bilinear"
     )
     for k in range(len(classes)):
-        ahead = probabilities[..., k] - np.delete(probabilities, k, axis=2).max(2)
-        if ahead.min() < 0 < ahead.max():
-            ax.contour(across, up, ahead, levels=[0], colors=[INK], linewidths=1)
+        margins = probabilities[..., k] - np.delete(probabilities, k, axis=2).max(2)
+        if margins.min() < 0 < margins.max():
+            ax.contour(across, up, margins, levels=[0], colors=[INK], linewidths=1)
     for k, name in enumerate(classes):
         if (codes == k).any():
             x1, x2 = points[codes == k].T
@@ -78,7 +78,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
 
 
 def confusion(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
-    """Draw a table of how often each class was taken for which, as counts and as shares of the true class.
+    """Draw a table of how often each class was taken for which, as counts and as fractions of the true class.
 
     Args:
         model: a fitted classifier with `predict` and `classes_`, or a Network as for `decision_boundary`.
@@ -95,22 +95,22 @@ def confusion(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (codes, predicted), 1)
     totals = counts.sum(1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
+    fractions = counts / np.maximum(totals, 1)
 
     side = min(2.2 + 0.45 * len(classes), 9)
     result, ax = canvas(ax, side + 0.6, side)
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if len(classes) > CLASSES_WITH_SHARES:
+    image = ax.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    if len(classes) > CLASSES_WITH_PERCENTAGES:
         percent = need("matplotlib.ticker").PercentFormatter(1)
-        ax.figure.colorbar(image, ax=ax, label="share of the true class", format=percent, shrink=0.8)
+        ax.figure.colorbar(image, ax=ax, label="fraction of the true class", format=percent, shrink=0.8)
     for (i, j), count in np.ndenumerate(counts):
         if count and len(classes) <= CLASSES_WITH_COUNTS:
-            words = f"{count}\n{shares[i, j]:.0%}" if len(classes) <= CLASSES_WITH_SHARES else f"{count}"
-            ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else INK)
-    places, names = range(len(classes)), [plain(name) for name in classes]
+            words = f"{count}\n{fractions[i, j]:.0%}" if len(classes) <= CLASSES_WITH_PERCENTAGES else f"{count}"
+            ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if fractions[i, j] > 0.5 else INK)
+    ticks, names = range(len(classes)), [plain(name) for name in classes]
     size = min(9, 400 / len(classes))
-    ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
-    ax.set_yticks(places, names, fontsize=size)
+    ax.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+    ax.set_yticks(ticks, names, fontsize=size)
     ax.tick_params(length=0)
     right = np.trace(counts) / max(counts.sum(), 1)
     ax.set(title=f"{right:.1%} of {counts.sum():,} rows are right", xlabel="predicted class", ylabel="true class")
@@ -142,18 +142,18 @@ def _probabilities(model: Any, X: Any) -> Array:
 
 
 def _codes(classes: Array, labels: ArrayLike, num_rows: int | None = None) -> Array:
-    """Return the place of each label among the classes; rows with a single one count as the place of that one."""
+    """Return the class index of each label; one-hot rows count as the index of their one."""
     labels = np.asarray(labels)
     if labels.ndim == 2:
         labels = labels[:, 0] if labels.shape[1] == 1 else classes[labels.argmax(1)]
     if num_rows is not None and len(labels) != num_rows:
         raise ValueError(f"y has {len(labels)} labels, but X has {num_rows} rows")
-    place = {name: k for k, name in enumerate(classes.tolist())}
-    unknown = sorted({str(label) for label in labels.tolist() if label not in place})
+    index = {name: k for k, name in enumerate(classes.tolist())}
+    unknown = sorted({str(label) for label in labels.tolist() if label not in index})
     if unknown:
         known = ", ".join(map(str, classes[:10]))
         raise ValueError(f"y has a class that the model does not know: {unknown[0]}; it knows {known}")
-    return np.array([place[label] for label in labels.tolist()], dtype=int)
+    return np.array([index[label] for label in labels.tolist()], dtype=int)
 
 
 def _two_features(X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:

@@ -146,7 +146,7 @@ class FileReport:
     Attributes:
         path: the file.
         reports: one report for each class.
-        problem: one sentence on what kept the file from being read to its end; empty when nothing did.
+        problem: one sentence on why the file was not read to its end; empty when nothing did.
         printed: the first lines of what the file printed outside the tests.
         notes: what could not be limited on this system.
     """

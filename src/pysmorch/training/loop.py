@@ -134,7 +134,7 @@ def _check_validation(network: Network, validation_data: Sequence[Any] | None, f
 def _explain(error: NonFiniteError, epoch: int) -> NonFiniteError:
     message = (
         f"the loss is not finite in epoch {epoch}, batch {error.batch}: the first layer with such a value is "
-        f"{error.layer} ({error.args[0]}). The weights from before this epoch are kept. "
+        f"{error.layer} ({error.args[0]}). The weights from before this epoch are restored. "
         "Try a smaller learning rate, clip_norm=1.0 in the optimizer, or inputs and labels scaled to about 1"
     )
     return NonFiniteError(message, epoch, error.batch, error.layer)
