@@ -89,7 +89,7 @@ class WrongOutDims(assignment.Conv2d):
 
 
 class OverwritesTheSum(assignment.Conv2d):
-    says = "Only the last place of the filter counts: add up (+=)"
+    says = "Only the last position in the filter counts: add up (+=)"
 
     def forward(self):
         size = self.W.shape[0]
