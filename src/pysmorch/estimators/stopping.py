@@ -9,7 +9,7 @@ import numpy as np
 from pysmorch.training import Callback, EarlyStopping
 
 CONVERGED_WITHIN = 1e-4
-"""Without validation data, training ends when its loss has not fallen by this share of its first value for `patience`."""
+"""Without validation data, training ends when its loss has not fallen by this fraction of its first value for `patience`."""
 
 
 class Converged(Callback):
