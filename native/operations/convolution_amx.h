@@ -6,8 +6,8 @@
 // reduction runs over the batch: a position's channels as they are stored are a tile of A, 16 pairs of rows of the batch for each.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "../amx.h"
-#include "convolution.h"
+#include "kernels/amx.h"
+#include "operations/convolution.h"
 
 namespace pysmorch {
 

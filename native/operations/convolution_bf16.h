@@ -2,7 +2,7 @@
 // where the weights change.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "convolution.h"
+#include "operations/convolution.h"
 
 namespace pysmorch {
 

@@ -1,8 +1,8 @@
 // A convolution with filters of 3 x 3 in steps of one place, with fewer products (winograd.h). With S = Pair transformed numbers are
 // multiplied as bfloat16, in pairs of channels or of rows of the batch, with sums in float.
 #pragma once
-#include "../winograd.h"
-#include "convolution.h"
+#include "kernels/winograd.h"
+#include "operations/convolution.h"
 
 namespace pysmorch {
 

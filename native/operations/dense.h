@@ -1,7 +1,7 @@
 // A dense block: activation(X W + b), for Linear and what may follow it.
 #pragma once
-#include "../activations.h"
-#include "../operation.h"
+#include "kernels/activations.h"
+#include "core/operation.h"
 
 namespace pysmorch {
 

@@ -2,7 +2,7 @@
 // copy would be written and read again through the last cache, which takes longer than to convert them twice.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "dense_bf16.h"
+#include "operations/dense_bf16.h"
 
 namespace pysmorch {
 

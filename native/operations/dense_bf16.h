@@ -1,8 +1,8 @@
 // Dense blocks whose products are made of bfloat16, with sums in float. The weights proper stay float.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "../amx.h"
-#include "dense.h"
+#include "kernels/amx.h"
+#include "operations/dense.h"
 
 namespace pysmorch {
 

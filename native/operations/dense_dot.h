@@ -2,7 +2,7 @@
 // renewed where the weights change.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "dense_bf16.h"
+#include "operations/dense_bf16.h"
 
 namespace pysmorch {
 

@@ -1,7 +1,7 @@
 // Pooling: the largest or the mean of each window of a channel.
 #pragma once
-#include "../activations.h"
-#include "../geometry.h"
+#include "kernels/activations.h"
+#include "operations/geometry.h"
 
 namespace pysmorch {
 

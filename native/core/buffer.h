@@ -1,0 +1,60 @@
+// Memory of a program: buffers that grow, and what a thread needs while it computes.
+#pragma once
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace pysmorch {
+
+// While there is one, buffers are not made: their bytes are counted.
+class Counting {
+  public:
+    Counting() : before_(current()) { current() = this; }
+    ~Counting() { current() = before_; }
+    Counting(const Counting&) = delete;
+    Counting& operator=(const Counting&) = delete;
+    static Counting*& current() {
+        static thread_local Counting* counting = nullptr;
+        return counting;
+    }
+    size_t bytes = 0;
+
+  private:
+    Counting* before_;
+};
+
+template <class T> class Buffer {
+  public:
+    // Room for n entries, zero when new.
+    T* get(size_t n) {
+        if (Counting* counting = Counting::current()) {
+            counting->bytes += n * sizeof(T);
+            return nullptr;
+        }
+        if (n > size_) {
+            if (n > (size_t(1) << 46) / sizeof(T)) throw std::bad_alloc();
+            data_.reset();
+            size_ = 0;
+            data_.reset(static_cast<T*>(::operator new(n * sizeof(T) + 256, std::align_val_t(64))));
+            std::memset(static_cast<void*>(data_.get()), 0, n * sizeof(T) + 256);
+            size_ = n;
+        }
+        return data_.get();
+    }
+    T* get() const { return data_.get(); }
+
+  private:
+    struct Free { void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); } };
+    std::unique_ptr<T, Free> data_;
+    size_t size_ = 0;
+};
+
+// What one thread needs for a moment. It stays in the second cache, but for what is larger.
+template <class T> struct Workspace {
+    static constexpr size_t SIZE = 40960;
+    alignas(64) T c[SIZE];
+    Buffer<T> more;
+};
+
+}  // namespace pysmorch
