@@ -1,8 +1,6 @@
 // An operation as Python describes it, and what a class of operations takes.
 #pragma once
-#include <cmath>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -10,8 +8,13 @@
 
 namespace pysmorch {
 
+// Throws std::invalid_argument.
+[[noreturn]] void fail(const std::string& what);
+inline void require(bool condition, const char* what) {
+    if (!condition) fail(what);
+}
 inline void require(bool condition, const std::string& what) {
-    if (!condition) throw std::invalid_argument(what);
+    if (!condition) fail(what);
 }
 
 // An array of parameters. Several operations may have the same one in prediction.
@@ -46,36 +49,15 @@ struct Description {
     std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images
     std::vector<std::pair<double*, size_t>> states;   // running statistics and their sizes
 
-    double number(const char* name) const {
-        const auto found = numbers.find(name);
-        if (found == numbers.end()) throw std::invalid_argument(kind + " needs " + name);
-        return found->second;
-    }
+    double number(const char* name) const;
     // A parameter by name; without data where there is none.
-    const Parameter& parameter(const char* name) const {
-        static const Parameter none;
-        for (const Parameter& p : parameters)
-            if (p.name == name) return p;
-        return none;
-    }
+    const Parameter& parameter(const char* name) const;
     // The same, where it must be a matrix.
-    const Parameter& matrix(const char* name) const {
-        const Parameter& p = parameter(name);
-        if (p.shape.size() != 2) throw std::invalid_argument(kind + " needs a matrix of " + name);
-        return p;
-    }
-    // The same, where it must have one number for each channel.
-    const Parameter& row(const char* name) const {
-        const Parameter& p = parameter(name);
-        if (p.size != channels) throw std::invalid_argument(kind + " needs a number of " + name + " for each channel");
-        return p;
-    }
+    const Parameter& matrix(const char* name) const;
+    // The same, where it must have one element for each channel.
+    const Parameter& row(const char* name) const;
     // How many of the 2^32 random words are below a rate.
-    uint64_t threshold() const {
-        const double rate = number("rate");
-        if (!(rate >= 0 && rate <= 1)) throw std::invalid_argument(kind + ": the rate is out of range");
-        return uint64_t(std::nearbyint(rate * 4294967296.0));
-    }
+    uint64_t threshold() const;
 };
 
 }  // namespace pysmorch

@@ -15,48 +15,15 @@
 
 #include "kernels/part.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace pysmorch {
 
-inline void relax() {
-#if defined(__x86_64__)
-    _mm_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
-// Who waits spins for a few microseconds, then offers the core to others again and again, and at last sleeps: phases of a step are
-// short, but there may be more threads than cores.
-constexpr int SPINS = 1000, OFFERS = 300;
-
+// Waits until all threads have arrived: spins for a few microseconds, then yields, then blocks. Phases of a step are short, but there may be
+// more threads than cores.
 class Barrier {
   public:
     explicit Barrier(int count) : count_(count) {}
 
-    void wait() {
-        if (count_ == 1) return;
-        const uint32_t phase = phase_.load(std::memory_order_acquire);
-        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-            arrived_.store(0, std::memory_order_relaxed);
-            {
-                std::lock_guard<std::mutex> lock(mutex_);
-                phase_.store(phase + 1, std::memory_order_release);
-            }
-            wake_.notify_all();
-            return;
-        }
-        for (int i = 0; i < SPINS + OFFERS; ++i) {
-            if (phase_.load(std::memory_order_acquire) != phase) return;
-            if (i < SPINS) relax();
-            else std::this_thread::yield();
-        }
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
-    }
+    void wait();
 
   private:
     const int count_;
@@ -128,34 +95,6 @@ class FirstError {
 // threads are there, so that a thread that cannot be made is an exception and not a wait without end.
 // Threads live for one call only (a call is many steps), so that there is nothing to mend after a fork.
 // What a body throws is thrown here, when all have ended: a body that others wait for must not throw.
-template <class Body> void on_threads(int count, Body&& body) {
-    if (count == 1) {
-        body(0);
-        return;
-    }
-    std::atomic<int> gate{0};
-    std::vector<std::thread> threads;
-    FirstError error;
-    auto open = [&](int value) {
-        gate.store(value, std::memory_order_release);
-        gate.notify_all();
-    };
-    try {
-        threads.reserve(count - 1);
-        for (int t = 1; t < count; ++t)
-            threads.emplace_back([&, t] {
-                gate.wait(0);
-                if (gate.load(std::memory_order_acquire) > 0) error.none([&] { body(t); });
-            });
-    } catch (...) {
-        open(-1);
-        for (std::thread& thread : threads) thread.join();
-        throw;
-    }
-    open(1);
-    error.none([&] { body(0); });
-    for (std::thread& thread : threads) thread.join();
-    error.rethrow();
-}
+void on_threads(int count, const std::function<void(int)>& body);
 
 }  // namespace pysmorch

@@ -1,4 +1,3 @@
-#ifdef PYSMORCH_BF16
 #include "kernels/micro_kernel.h"
 
 namespace pysmorch {
@@ -8,4 +7,3 @@ template Tile<float, Pair> tile_of<float, Form::rows, Pair>(int, bool);
 template Tile<float, Pair> tile_of<float, Form::panels, Pair>(int, bool);
 
 }  // namespace pysmorch
-#endif

@@ -1,4 +1,3 @@
-#ifdef PYSMORCH_BF16
 #include "operations/convolution_amx.h"
 #include "operations/families.h"
 
@@ -9,4 +8,3 @@ MaybeOperation<float> make_amx_convolution(const Description& d, const Updater<f
 }
 
 }  // namespace pysmorch
-#endif

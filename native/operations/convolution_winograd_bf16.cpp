@@ -1,4 +1,3 @@
-#ifdef PYSMORCH_BF16
 #include "operations/convolution_winograd.h"
 #include "operations/families.h"
 
@@ -11,4 +10,3 @@ MaybeOperation<float> make_winograd_bf16_convolution(const Description& d, const
 }
 
 }  // namespace pysmorch
-#endif

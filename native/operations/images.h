@@ -6,14 +6,14 @@
 namespace pysmorch {
 
 // Every place of the output is a place of the input, or zero; which one is told by a function of the row and one of the column.
-template <class T, bool PAD> class MovePlaces final : public Operation<T> {
+template <class T> class MovePlaces final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
-    MovePlaces(const Description& d, const Updater<T>&) : g_(d), row_(g_.channels * WIDE<T>) {
+    MovePlaces(const Description& d, const Updater<T>&) : pads_(d.kind == "pad2d"), g_(d), row_(g_.channels * WIDE<T>) {
         require(g_.channels == g_.out_channels, d.kind + ": the channels do not fit");
-        if (PAD) {
+        if (pads_) {
             g_.down.pad = whole_number(d, "pad_top", 0);
             g_.across.pad = whole_number(d, "pad_left", 0);
             require(g_.down.pad + g_.down.size <= g_.down.out_size && g_.across.pad + g_.across.size <= g_.across.out_size, d.kind + ": the sizes do not fit");
@@ -45,8 +45,8 @@ template <class T, bool PAD> class MovePlaces final : public Operation<T> {
     }
 
   private:
-    static ptrdiff_t source(const Axis& a, int o) {
-        if (!PAD) return o / a.stride;
+    ptrdiff_t source(const Axis& a, int o) const {
+        if (!pads_) return o / a.stride;
         return o < a.pad || o >= a.pad + a.size ? -1 : o - a.pad;
     }
     template <class F> void each(F f) const {
@@ -63,32 +63,26 @@ template <class T, bool PAD> class MovePlaces final : public Operation<T> {
         });
     }
 
+    bool pads_;
     Geometry g_;
     size_t row_;
 };
 
-enum class Change : int { shift, flip, crop, cutout };
-
 // A random change of each image in training: numbers that depend on seed, place and step tell what a row of the batch gets.
-template <class T, Change CHANGE> class ChangeImages final : public Operation<T> {
+template <class T> class ChangeImages final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
-    static Signature signature() {
-        Signature s;
-        if (CHANGE == Change::flip) s.attributes = {"rate"};
-        return s;
-    }
     ChangeImages(const Description& d, const Updater<T>&)
-        : H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), place_(uint32_t(d.place)) {
-        out_H_ = CHANGE == Change::crop ? whole_number(d, "out_height", 1) : H_;
-        out_W_ = CHANGE == Change::crop ? whole_number(d, "out_width", 1) : W_;
+        : change_(change_named(d.kind)), H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), place_(uint32_t(d.place)) {
+        out_H_ = change_ == Change::crop ? whole_number(d, "out_height", 1) : H_;
+        out_W_ = change_ == Change::crop ? whole_number(d, "out_width", 1) : W_;
         numbers_of_image(d, H_, W_, C_);
         require(out_H_ <= H_ && out_W_ <= W_, d.kind + ": the sizes do not fit");
-        if (CHANGE == Change::shift) amount_ = whole_number(d, "pixels", 0);
-        if (CHANGE == Change::cutout) amount_ = whole_number(d, "size", 1);
-        if (CHANGE == Change::flip) threshold_ = d.threshold();
+        if (change_ == Change::shift) amount_ = whole_number(d, "pixels", 0);
+        if (change_ == Change::cutout) amount_ = whole_number(d, "size", 1);
+        if (change_ == Change::flip) threshold_ = d.threshold();
     }
     bool fits() const override { return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_; }
 
@@ -124,6 +118,13 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
     }
 
   private:
+    enum class Change { shift, flip, crop, cutout };
+    static Change change_named(const std::string& kind) {
+        if (kind == "random_shift") return Change::shift;
+        if (kind == "random_flip") return Change::flip;
+        return kind == "random_crop" ? Change::crop : Change::cutout;
+    }
+
     // Place (i, j) of the output is place (i + down, j + across) of the input, unless it is cut out.
     struct Move {
         int down = 0, across = 0;
@@ -132,12 +133,12 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
     };
 
     Move drawn(const Step& s, size_t row) const {
-        constexpr int WORDS = CHANGE == Change::flip ? 1 : 2;
+        const size_t count = change_ == Change::flip ? 1 : 2;
         uint32_t words[2]{};
-        philox_words(s.seed, place_, uint64_t(s.number), row * WORDS, WORDS, words);
-        auto below = [&](int i, int count) { return int((uint64_t(words[i]) * uint64_t(count)) >> 32); };
+        philox_words(s.seed, place_, uint64_t(s.number), row * count, count, words);
+        auto below = [&](int i, int limit) { return int((uint64_t(words[i]) * uint64_t(limit)) >> 32); };
         Move m;
-        switch (CHANGE) {
+        switch (change_) {
             case Change::shift:
                 m.down = below(0, 2 * amount_ + 1) - amount_;
                 m.across = below(1, 2 * amount_ + 1) - amount_;
@@ -168,6 +169,7 @@ template <class T, Change CHANGE> class ChangeImages final : public Operation<T>
         }
     }
 
+    Change change_;
     int H_, W_, out_H_, out_W_;
     size_t C_;
     uint32_t place_;
