@@ -130,9 +130,12 @@ inline VF verf(VF x) {
 }
 
 inline VF vsqrt(VF x) {
-    VF y;
-    for (int i = 0; i < LANES<float>; ++i) y[i] = std::sqrt(x[i]);
-    return y;
+#if PYSMORCH_VECTOR_BYTES == 64
+    return _mm512_maskz_sqrt_ps(__mmask16(-1), x);
+#else
+    for (int i = 0; i < LANES<float>; ++i) x[i] = std::sqrt(x[i]);
+    return x;
+#endif
 }
 
 // The same names for vectors of double, number by number.
@@ -150,6 +153,7 @@ inline VD verf(VD x) { return each(x, [](double v) { return std::erf(v); }); }
 inline VD vsigmoid(VD x) {
     return each(x, [](double v) { const double e = std::exp(-std::fabs(v)); return (v >= 0 ? 1.0 : e) / (1.0 + e); });
 }
+inline VD vsqrt(VD x) { return each(x, [](double v) { return std::sqrt(v); }); }
 inline VD absolute(VD x) { return each(x, [](double v) { return std::fabs(v); }); }
 
 }  // namespace pysmorch

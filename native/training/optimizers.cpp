@@ -18,19 +18,6 @@ const std::vector<OptimizerForm>& optimizer_forms() {
     return forms;
 }
 
-inline Vec<float> square_root(Vec<float> x) {
-#if PYSMORCH_VECTOR_BYTES == 64
-    return _mm512_maskz_sqrt_ps(__mmask16(-1), x);
-#else
-    for (int i = 0; i < LANES<float>; ++i) x[i] = std::sqrt(x[i]);
-    return x;
-#endif
-}
-inline Vec<double> square_root(Vec<double> x) {
-    for (int i = 0; i < LANES<double>; ++i) x[i] = std::sqrt(x[i]);
-    return x;
-}
-
 template <class T>
 void Updater<T>::begin(double rate, int64_t step, bool keep) {
     rate_ = rate;
@@ -106,12 +93,12 @@ void Updater<T>::change_as(size_t offset, size_t stride, size_t rows, size_t col
         }
         if (KIND == OptimizerKind::rmsprop) {
             m = rho * m + (1 - rho) * d * d;
-            v = momentum * v + d / (square_root(m) + epsilon);
+            v = momentum * v + d / (vsqrt(m) + epsilon);
             return W - rate * v;
         }
         m = b1 * m + (1 - b1) * d;
         v = b2 * v + (1 - b2) * d * d;
-        return W - adam_rate * m / (square_root(v) * inverse_root + epsilon);
+        return W - adam_rate * m / (vsqrt(v) * inverse_root + epsilon);
     };
     constexpr bool SECOND = KIND != OptimizerKind::sgd;
     for (size_t r = 0; r < rows; ++r) {
