@@ -8,28 +8,28 @@
 namespace pysmorch {
 
 // While there is one, buffers are not made: their bytes are counted.
-class Counting {
+class DryRun {
   public:
-    Counting() : before_(current()) { current() = this; }
-    ~Counting() { current() = before_; }
-    Counting(const Counting&) = delete;
-    Counting& operator=(const Counting&) = delete;
-    static Counting*& current() {
-        static thread_local Counting* counting = nullptr;
-        return counting;
+    DryRun() : before_(current()) { current() = this; }
+    ~DryRun() { current() = before_; }
+    DryRun(const DryRun&) = delete;
+    DryRun& operator=(const DryRun&) = delete;
+    static DryRun*& current() {
+        static thread_local DryRun* dry_run = nullptr;
+        return dry_run;
     }
     size_t bytes = 0;
 
   private:
-    Counting* before_;
+    DryRun* before_;
 };
 
 template <class T> class Buffer {
   public:
     // Room for n entries, zero when new.
     T* get(size_t n) {
-        if (Counting* counting = Counting::current()) {
-            counting->bytes += n * sizeof(T);
+        if (DryRun* dry_run = DryRun::current()) {
+            dry_run->bytes += n * sizeof(T);
             return nullptr;
         }
         if (n > size_) {
@@ -50,7 +50,7 @@ template <class T> class Buffer {
     size_t size_ = 0;
 };
 
-// What one thread needs for a moment. It stays in the second cache, but for what is larger.
+// What one thread needs for a moment. It stays in the L2 cache, but for what is larger.
 template <class T> struct Workspace {
     static constexpr size_t SIZE = 40960;
     alignas(64) T c[SIZE];

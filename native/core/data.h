@@ -60,15 +60,15 @@ inline bool is_finite(const Rows& rows, size_t first, size_t n) {
     return true;
 }
 
-// Asks for features of rows that are read next, line by line and one row after the other: a processor goes on with that by itself.
+// Prefetches features of rows that are read next, line by line and one row after the other: a processor goes on with that by itself.
 // Behind the last row come the features behind these, of the same rows.
-class RowsAhead {
+class RowPrefetcher {
   public:
-    RowsAhead(const Rows& rows, const int64_t* order, size_t count, size_t first, size_t last)
+    RowPrefetcher(const Rows& rows, const int64_t* order, size_t count, size_t first, size_t last)
         : rows_(rows), begin_(order), order_(order), end_(order + count), first_(first), last_(last) {}
 
     size_t lines() const { return (last_ - first_) * rows_.size() / LINE + 1; }   // of a row
-    void ask(size_t lines) {
+    void issue(size_t lines) {
         for (; lines > 0; --lines, at_ += LINE) {
             if (at_ >= row_end_) {
                 if (order_ == end_) {
@@ -91,17 +91,17 @@ class RowsAhead {
     const char *at_ = nullptr, *row_end_ = nullptr;
 };
 
-// Features first .. last of up to WIDE rows, named by `order`, side by side for each feature; lanes without a row are zero. As
+// Features first .. last of up to NR rows, named by `order`, side by side for each feature; lanes without a row are zero. As
 // many features of `more` rows, which follow in `order`, will be gathered next.
 template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t more, size_t first, size_t last, T* panel) {
     constexpr int L = LANES<T>;
-    RowsAhead ahead(rows, order, size_t(count) + more, first, last);
-    ahead.ask(ahead.lines() * L);
+    RowPrefetcher prefetcher(rows, order, size_t(count) + more, first, last);
+    prefetcher.issue(prefetcher.lines() * L);
     for (int half = 0; half < 2 * L; half += L)
         for (size_t k = first; k < last; k += L) {
             const int columns = int(rows.cols - k < size_t(L) ? rows.cols - k : L);
             Vec<T> square[L];
-            ahead.ask(L * L * rows.size() / LINE + 1);
+            prefetcher.issue(L * L * rows.size() / LINE + 1);
             for (int i = 0; i < L; ++i)
                 square[i] = half + i < count ? read_vector<T>(rows, size_t(order[half + i]), k, columns) : Vec<T>{};
             if (half < count) transpose<T>(square);

@@ -43,7 +43,7 @@ struct Description {
     bool bf16 = false;                                // whether products are made of bfloat16
     std::vector<int> inputs;
     int output = 0;
-    int place = 0;                                    // stream of random numbers
+    int stream = 0;                                    // RNG stream
     std::vector<Parameter> parameters;
     size_t channels = 0;                              // size of the last axis of the output
     std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images

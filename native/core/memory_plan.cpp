@@ -9,7 +9,7 @@ void LiveBuffer::use(int first, int last) {
     end = std::max(end, last);
 }
 
-size_t place_in_order(std::vector<LiveBuffer>& buffers) {
+size_t assign_in_order(std::vector<LiveBuffer>& buffers) {
     size_t offset = 0;
     for (LiveBuffer& b : buffers) {
         b.offset = offset;
@@ -34,7 +34,7 @@ std::vector<int> resolve_aliases(std::vector<LiveBuffer>& buffers) {
 
 }  // namespace
 
-size_t place_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier) {
+size_t assign_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier) {
     const std::vector<int> root = resolve_aliases(buffers);
     std::vector<int> order;
     for (size_t i = 0; i < buffers.size(); ++i)

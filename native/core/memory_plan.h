@@ -17,10 +17,10 @@ struct LiveBuffer {
 };
 
 // One buffer after the other. Returns the size of all.
-size_t place_in_order(std::vector<LiveBuffer>& buffers);
+size_t assign_in_order(std::vector<LiveBuffer>& buffers);
 
 // First fit: each buffer gets the first gap that is free during its live range. `needs_barrier[stage]` is set where a buffer reuses memory
 // of one that ended before, so that all threads have to be done with that one. Returns the size of all.
-size_t place_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier);
+size_t assign_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier);
 
 }  // namespace pysmorch

@@ -1,6 +1,6 @@
-// What an operation is: it reads values, makes one, hands gradients back, and may have parameters.
+// What an operation is: it reads values, makes one, computes gradients of its inputs, and may have parameters.
 //
-// While a network is trained, values are kept in panels (see product.h), one after the other. Work on a step is cut in one of
+// While a network is trained, values are stored in panels (see product.h), one after the other. Work on a step is cut in one of
 // two ways: by panels, where a thread has some rows with all their features, or by features, where it has some features with
 // all their rows. Whichever way, each number is computed from the same numbers in the same order, so that the number of
 // threads changes who does what, and nothing else. For prediction values are plain rows.
@@ -17,25 +17,25 @@
 
 namespace pysmorch {
 
-// What flows between operations: `cols` features a row. Indices are kept row by row.
+// What flows between operations: `cols` features a row. Indices are stored row by row.
 template <class T> struct Value {
     std::vector<size_t> shape;   // of one row of the batch
     size_t cols = 0;             // its size
     bool needs_grad = false;
     bool is_index = false;
-    bool bf16 = false;       // whether numbers are kept as bfloat16: `kept` says where
+    bool bf16 = false;       // whether numbers are stored as bfloat16: `with_storage` says where
     bool gathered = false;   // whether its operation takes rows of the data instead (see Operation::gathers)
     T* data = nullptr;
     T* grad = nullptr;
     int64_t* index = nullptr;
 
-    T* panel(size_t p) const { return data + p * cols * WIDE<T>; }
-    T* grad_panel(size_t p) const { return grad + p * cols * WIDE<T>; }
+    T* panel(size_t p) const { return data + p * cols * NR<T>; }
+    T* grad_panel(size_t p) const { return grad + p * cols * NR<T>; }
 };
 
-// Calls f with the numbers and the gradient of a value as what they are kept as: an operation that says so (see Operation::takes_bf16)
+// Calls f with the numbers and the gradient of a value as what they are stored as: an operation that says so (see Operation::takes_bf16)
 // has them as T or as bfloat16.
-template <class T, class F> inline void kept(const Value<T>& v, F f) {
+template <class T, class F> inline void with_storage(const Value<T>& v, F f) {
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
         if (v.bf16) {
@@ -91,7 +91,7 @@ template <class T> class Operation {
     using V = Vec<T>;
     std::vector<Value<T>*> in;
     Value<T>* out = nullptr;
-    std::vector<char> first;     // by input: whether its gradient is set (true) or added to
+    std::vector<char> overwrite;     // by input: whether its gradient is set (true) or added to
 
     virtual ~Operation() = default;
 
@@ -117,7 +117,7 @@ template <class T> class Operation {
     // Whether work by feature may be done in small pieces, by whoever has time.
     virtual bool in_pieces() const { return false; }
 
-    // Both ways may have phases, between which all threads meet where they are cut differently.
+    // Both ways may have phases, between which there is a barrier where they are cut differently.
     virtual int forward_phases() const { return 1; }
     virtual bool forward_by_feature(const Step&, int) const { return false; }
     virtual void forward(const Step&, const Range&, int phase, Workspace<T>&) = 0;
@@ -132,9 +132,9 @@ template <class T> class Operation {
     // Whether `gradient` reads the values of this operation, or their gradients, so that they are needed to the end of a step.
     virtual bool gradient_reads_values() const { return true; }
     // Whether the gradient for the last input may be written over that for the output.
-    virtual bool hands_back_in_place() const { return false; }
+    virtual bool gradient_in_position() const { return false; }
 
-    // Whether its values may be kept as bfloat16: each for itself, or all of them or none.
+    // Whether its values may be stored as bfloat16: each for itself, or all of them or none.
     enum class Bf16Values { never, each, together };
     virtual Bf16Values takes_bf16() const { return Bf16Values::never; }
 
@@ -151,22 +151,22 @@ template <class T> class Operation {
 
   protected:
     // Sets or adds f(i) for i = from, from + LANES, ... < to, in the gradient of an input.
-    template <class F> void hand_back(size_t k, size_t from, size_t to, F f) const { hand_back(k, in[k]->grad, from, to, f); }
-    template <class E, class F> void hand_back(size_t k, E* g, size_t from, size_t to, F f) const {
+    template <class F> void write_gradient(size_t k, size_t from, size_t to, F f) const { write_gradient(k, in[k]->grad, from, to, f); }
+    template <class E, class F> void write_gradient(size_t k, E* g, size_t from, size_t to, F f) const {
         if (!in[k]->needs_grad) return;
-        if (first[k])
+        if (overwrite[k])
             for (size_t i = from; i < to; i += LANES<T>) store(g + i, f(i));
         else
             for (size_t i = from; i < to; i += LANES<T>) store(g + i, load(g + i) + f(i));
     }
     // Where panels first .. last of the output begin and end.
     std::pair<size_t, size_t> span(const Range& r) const {
-        const size_t panel = out->cols * WIDE<T>;
+        const size_t panel = out->cols * NR<T>;
         return {r.first * panel, r.last * panel};
     }
 };
 
 // Rows of the batch in panel p.
-template <class T> inline int rows_in(const Step& s, size_t p) { return int(std::min<size_t>(WIDE<T>, s.n - p * WIDE<T>)); }
+template <class T> inline int rows_in(const Step& s, size_t p) { return int(std::min<size_t>(NR<T>, s.n - p * NR<T>)); }
 
 }  // namespace pysmorch

@@ -39,7 +39,7 @@ template <class T> void Program<T>::choose_overwriting() {
     for (size_t i = operations.size(); i-- > 0;) {
         Operation<T>& op = *operations[i];
         for (const Value<T>* v : op.in) {
-            op.first.push_back(std::find(written.begin(), written.end(), v) == written.end());
+            op.overwrite.push_back(std::find(written.begin(), written.end(), v) == written.end());
             written.push_back(v);
         }
     }
@@ -80,10 +80,10 @@ template <class T> Operation<T>* Program<T>::gathering_operation(const Value<T>&
 }
 
 template <class T> size_t Program<T>::memory(size_t n, int max_threads) {
-    Counting counting;
+    DryRun dry_run;
     const int threads = threads_for(n, max_threads);
     reserve(n, threads);
-    return counting.bytes + size_t(threads) * sizeof(Workspace<T>);
+    return dry_run.bytes + size_t(threads) * sizeof(Workspace<T>);
 }
 
 template <class T> int Program<T>::threads_for(size_t n, int max_threads) const {
@@ -101,7 +101,7 @@ template <class T> void Program<T>::reserve(size_t n, int threads) {
         else value.data = arena + live_buffers_[v].offset;
         if (value.needs_grad) value.grad = arena + live_buffers_[values.size() + v].offset;
     }
-    std::fill_n(sums_.get(panels), Counting::current() ? 0 : panels, Sums{});
+    std::fill_n(sums_.get(panels), DryRun::current() ? 0 : panels, Sums{});
     loss.reserve(output().cols, panels);
     for (auto& op : operations) op->reserve(panels);
     while (workspaces_.size() < size_t(threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
@@ -126,7 +126,7 @@ template <class T> size_t Program<T>::plan(size_t panels) {
     const bool reuse = size_buffers(panels) * sizeof(T) > REUSE_FROM;
     find_live_ranges(panels, reuse);
     needs_barrier_.assign(stages_.size(), false);
-    return reuse ? place_with_reuse(live_buffers_, needs_barrier_) : place_in_order(live_buffers_);
+    return reuse ? assign_with_reuse(live_buffers_, needs_barrier_) : assign_in_order(live_buffers_);
 }
 
 template <class T> size_t Program<T>::size_buffers(size_t panels) {
@@ -134,7 +134,7 @@ template <class T> size_t Program<T>::size_buffers(size_t panels) {
     live_buffers_.assign(2 * count, {});
     size_t all = 0;
     for (size_t v = 0; v < count; ++v) {
-        const size_t numbers = panels * values[v].cols * WIDE<T>, stored = values[v].bf16 ? numbers / 2 : numbers;
+        const size_t numbers = panels * values[v].cols * NR<T>, stored = values[v].bf16 ? numbers / 2 : numbers;
         const size_t size = round_up(stored, 64 / sizeof(T)) + PADDING / sizeof(T);
         if (!values[v].is_index && !values[v].gathered) live_buffers_[v].size = size;
         if (values[v].needs_grad) live_buffers_[count + v].size = size;
@@ -152,7 +152,7 @@ template <class T> void Program<T>::find_live_ranges(size_t panels, bool reuse) 
     for (int v : inputs) value(&values[size_t(v)]).use(0, 0);
     value(&output()).use(at_loss, at_loss);
     grad(&output()).use(at_loss, at_loss);
-    const Step s{panels * WIDE<T>, panels, seed, 0, 1};
+    const Step s{panels * NR<T>, panels, seed, 0, 1};
     for (size_t i = operations.size(); i-- > 0;) {
         Operation<T>& op = *operations[i];
         const auto [first, last] = stages_of(int(i), false);
@@ -169,8 +169,8 @@ template <class T> void Program<T>::find_live_ranges(size_t panels, bool reuse) 
             if (!v->needs_grad) continue;
             grad(v).use(first_backward, last_backward);
             const bool alike = v->cols == op.out->cols && v->bf16 == op.out->bf16;
-            const bool in_place = op.hands_back_in_place() && k + 1 == op.in.size() && op.first[k] && !to_the_end && alike;
-            if (in_place && reuse) grad(v).alias = int(values.size() + index(op.out));
+            const bool in_position = op.gradient_in_position() && k + 1 == op.in.size() && op.overwrite[k] && !to_the_end && alike;
+            if (in_position && reuse) grad(v).alias = int(values.size() + index(op.out));
         }
     }
 }

@@ -70,7 +70,7 @@ template <class T> class Program {
     };
 
     const Value<T>& output() const { return values[size_t(loss.spec.value)]; }
-    static size_t panels_of(size_t n) { return (n + WIDE<T> - 1) / WIDE<T>; }
+    static size_t panels_of(size_t n) { return (n + NR<T> - 1) / NR<T>; }
 
     // program.cpp: what is decided before a step.
     void choose_overwriting();
@@ -99,7 +99,7 @@ template <class T> class Program {
     void clip(Barrier& barrier, int thread, int count);
 
     // prediction.cpp
-    size_t row_stride(size_t v) const { return round_up(values[v].cols, WIDE<T>); }
+    size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
     void check_indices(const Rows& data, size_t count, const Value<T>& value) const;
     void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
     void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& buffers, T* out) const;

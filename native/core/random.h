@@ -1,4 +1,4 @@
-// Random numbers that anyone can make who knows seed, place and step.
+// Random numbers that anyone can make who knows seed, stream and step.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -7,16 +7,16 @@
 
 namespace pysmorch {
 
-// Words first .. first + count of the stream (seed, place, step) of Philox4x32-10.
+// Words first .. first + count of the stream (seed, stream, step) of Philox4x32-10.
 // Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
-inline void philox_words(uint64_t seed, uint32_t place, uint64_t step, uint64_t first, size_t count, uint32_t* words) {
+inline void philox_words(uint64_t seed, uint32_t stream, uint64_t step, uint64_t first, size_t count, uint32_t* words) {
     constexpr int BLOCKS = 16;  // four words each, made side by side
     uint32_t c[4][BLOCKS];
     const uint64_t end = first + count;
     for (uint64_t block = first / 4; block * 4 < end; block += BLOCKS) {
         for (int l = 0; l < BLOCKS; ++l) {
             c[0][l] = uint32_t(block) + uint32_t(l);
-            c[1][l] = place;
+            c[1][l] = stream;
             c[2][l] = uint32_t(step);
             c[3][l] = uint32_t(step >> 32);
         }
@@ -41,7 +41,7 @@ inline void philox_words(uint64_t seed, uint32_t place, uint64_t step, uint64_t 
     }
 }
 
-// The numbers 0 .. count - 1 sorted by random words, place 0 of the streams, and by themselves where those are the same.
+// The numbers 0 .. count - 1 sorted by random words, stream 0 of the streams, and by themselves where those are the same.
 inline void permutation(uint64_t seed, uint64_t step, size_t count, int64_t* order) {
     std::vector<uint32_t> words(count);
     philox_words(seed, 0, step, 0, count, words.data());

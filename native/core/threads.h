@@ -35,12 +35,12 @@ class Barrier {
 
 // Work in small units that threads take: each its own share, in ever smaller pieces, then what is left of the others'. A core
 // that is slower, or has something else to do, so keeps nobody waiting.
-class Shares {
+class WorkQueue {
   public:
-    explicit Shares(int threads, size_t largest_piece = SIZE_MAX) : shares_(static_cast<size_t>(threads)), largest_piece_(largest_piece) {}
+    explicit WorkQueue(int threads, size_t largest_piece = SIZE_MAX) : shares_(static_cast<size_t>(threads)), largest_piece_(largest_piece) {}
 
-    // Units first .. last are the thread's own. It says so before all threads meet, and nobody has to do with the shares until then.
-    void refill(int thread, size_t first, size_t last) {
+    // Units first .. last are the thread's own. It says so before there is a barrier, and nobody has to do with the shares until then.
+    void assign(int thread, size_t first, size_t last) {
         Share& share = shares_[size_t(thread)];
         share.next.store(first, std::memory_order_relaxed);
         share.last = last;

@@ -16,7 +16,7 @@ constexpr size_t UNITS = 32;   // into which a thread's share of work by feature
 
 template <class T> struct Program<T>::Training {
     Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count)
-        : epoch(epoch), interrupted(interrupted), count(count), barrier(count), units{Shares(count), Shares(count)}, tasks(count, 1) {}
+        : epoch(epoch), interrupted(interrupted), count(count), barrier(count), units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
 
     const Epoch& epoch;
     const std::function<bool()>& interrupted;
@@ -26,8 +26,8 @@ template <class T> struct Program<T>::Training {
     // An exception (there was no memory) ends the step for all threads; until the next barrier, they go on.
     FirstError error;
     std::atomic<bool> broken{false}, stop{false};
-    Shares units[2];   // alternating: threads may still take work from one when the other is filled
-    Shares tasks;
+    WorkQueue units[2];   // alternating: threads may still take work from one when the other is filled
+    WorkQueue tasks;
 };
 
 template <class T> Result Program<T>::train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted) {
@@ -50,7 +50,7 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
         const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
         if (thread == 0) updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
         const auto [first_task, last_task] = tasks_for(thread, t.count);
-        t.tasks.refill(thread, first_task, last_task);
+        t.tasks.assign(thread, first_task, last_task);
         if (!run_stages(t, s, labels, thread)) return;
         const Sums total = total_of(s);
         const bool failed = total.bad || !std::isfinite(total.loss);
@@ -71,12 +71,12 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
 template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const Labels& labels, int thread) {
     Workspace<T>& work = *workspaces_[size_t(thread)];
     bool by_feature = false;
-    int turn = 0;
+    int queue = 0;
     for (size_t i = 0; i < stages_.size(); ++i) {
         const Stage& stage = stages_[i];
         const bool now = is_by_feature(stage, s), steals = now && steals_work(stage);
-        Shares& units = t.units[turn ^= steals];
-        if (steals) units.refill(thread, size_t(thread) * UNITS, size_t(thread + 1) * UNITS);
+        WorkQueue& units = t.units[queue ^= steals];
+        if (steals) units.assign(thread, size_t(thread) * UNITS, size_t(thread + 1) * UNITS);
         if (now || by_feature || needs_barrier_[i]) t.barrier.wait();
         by_feature = now;
         auto go = [&](const Range& range) {
@@ -162,7 +162,7 @@ void Program<T>::gather(const Step& s, const Rows& data, size_t input, const int
     const size_t units = value.is_index ? 1 : (value.cols + FEATURES_AT_A_TIME - 1) / FEATURES_AT_A_TIME;
     each_part(range, units, [&](size_t p, size_t from, size_t to) {
         const int lanes = rows_in<T>(s, p);
-        const int64_t* rows = order + p * WIDE<T>;
+        const int64_t* rows = order + p * NR<T>;
         if (value.is_index) {
             gather_index(data, rows, lanes, value, p);
             return;
@@ -170,7 +170,7 @@ void Program<T>::gather(const Step& s, const Rows& data, size_t input, const int
         const size_t end = std::min(value.cols, to * FEATURES_AT_A_TIME);
         for (size_t first = from * FEATURES_AT_A_TIME, last; first < end; first = last) {
             last = std::min(end, first + FEATURES_PREFETCHED);
-            const size_t more = last - first == value.cols ? s.n - p * WIDE<T> - size_t(lanes) : 0;
+            const size_t more = last - first == value.cols ? s.n - p * NR<T> - size_t(lanes) : 0;
             if (value.gathered) gathering_[input]->gather(data, rows, lanes, more, p, first, last);
             else gather_panel<T>(data, rows, lanes, more, first, last, value.panel(p));
         }
@@ -180,7 +180,7 @@ void Program<T>::gather(const Step& s, const Rows& data, size_t input, const int
 template <class T>
 void Program<T>::gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p) {
     for (int l = 0; l < lanes; ++l) {
-        int64_t* to = value.index + (p * WIDE<T> + size_t(l)) * value.cols;
+        int64_t* to = value.index + (p * NR<T> + size_t(l)) * value.cols;
         std::memcpy(to, static_cast<const int64_t*>(data.data) + size_t(rows[l]) * value.cols, value.cols * sizeof(int64_t));
         for (const auto& op : operations)
             for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)

@@ -46,8 +46,8 @@ template <class T> void activate_back(Activation kind, T slope, const T* x, cons
         case Activation::tanh: each_lane(g, y, d, n, [&](V v, V e) { return e * (one - v * v); }); break;
         case Activation::gelu:
             each_lane(g, x, d, n, [&](V v, V e) {
-                const V kept = vmin<T>(vmax<T>(v, zero - T(40)), zero + T(40));
-                return e * (normal_distribution<T>(v) + v * vexp(kept * kept * T(-0.5)) * T(INVERSE_SQRT_2PI));
+                const V clamped = vmin<T>(vmax<T>(v, zero - T(40)), zero + T(40));
+                return e * (normal_distribution<T>(v) + v * vexp(clamped * clamped * T(-0.5)) * T(INVERSE_SQRT_2PI));
             });
             break;
         case Activation::silu:

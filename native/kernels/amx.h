@@ -122,8 +122,8 @@ struct AmxTiles {
     // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not used. Where A
     // is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
     static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c, size_t c_stride, int rows,
-                         bool two, bool add, const Wanted* wanted = nullptr) {
-        constexpr size_t P = WIDE<float>;
+                         bool two, bool add, const Prefetch* prefetch = nullptr) {
+        constexpr size_t P = NR<float>;
         alignas(64) float edge[32 * P];
         float* const sums = rows == 32 ? c : edge;
         const size_t row = sums == c ? c_stride : P;
@@ -140,9 +140,9 @@ struct AmxTiles {
             amx::zero<2>();
             amx::zero<3>();
         }
-        const size_t at_a_time = wanted && depth > 0 ? (wanted->rows * 16 + depth - 1) / depth : 0;
+        const size_t at_a_time = prefetch && depth > 0 ? (prefetch->rows * 16 + depth - 1) / depth : 0;
         for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
-            if (wanted) wanted->ask(k / 16, at_a_time);
+            if (prefetch) prefetch->issue(k / 16, at_a_time);
             amx::load<4>(a, stride * 4);
             amx::load<6>(b, P * 4);
             amx::multiply<0, 4, 6>();

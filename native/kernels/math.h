@@ -1,5 +1,5 @@
 // exp, log1p, expm1, sigmoid, tanh and erf on vectors of float. The polynomials are Chebyshev fits of our own to the
-// functions named beside them. Largest errors over a dense sample of all floats, in units of the last place: exp 1.0,
+// functions named beside them. Largest errors over a dense sample of all floats, in units of the last position: exp 1.0,
 // log1p 1.1, log 0.9, sigmoid 2.4, tanh 2.5, erf 2.5.
 // Doubles go through the C library one by one: the float64 program is there to be exact, not to be fast.
 #pragma once
@@ -40,9 +40,9 @@ inline VF expm1_near_zero(VF r) {
 }
 
 inline VF vexp(VF x) {
-    const VF kept = vmin<float>(vmax<float>(x, broadcast(-104.0f)), broadcast(88.8f));
-    const VF n = (kept * LOG2_E + ROUNDER) - ROUNDER;
-    const VF r = (kept - n * LN2_HIGH) - n * LN2_LOW;
+    const VF clamped = vmin<float>(vmax<float>(x, broadcast(-104.0f)), broadcast(88.8f));
+    const VF n = (clamped * LOG2_E + ROUNDER) - ROUNDER;
+    const VF r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     // In two factors, so that results below the normal range are reached.
     const VF half = (n * 0.5f + ROUNDER) - ROUNDER;
     VF y = (expm1_near_zero(r) + 1.0f) * power_of_two(half) * power_of_two(n - half);
@@ -51,9 +51,9 @@ inline VF vexp(VF x) {
 }
 
 inline VF vexpm1(VF x) {
-    const VF kept = vmin<float>(vmax<float>(x, broadcast(-30.0f)), broadcast(88.8f));
-    const VF n = (kept * LOG2_E + ROUNDER) - ROUNDER;
-    const VF r = (kept - n * LN2_HIGH) - n * LN2_LOW;
+    const VF clamped = vmin<float>(vmax<float>(x, broadcast(-30.0f)), broadcast(88.8f));
+    const VF n = (clamped * LOG2_E + ROUNDER) - ROUNDER;
+    const VF r = (clamped - n * LN2_HIGH) - n * LN2_LOW;
     const VF half = (n * 0.5f + ROUNDER) - ROUNDER;
     const VF a = power_of_two(half), b = power_of_two(n - half);
     const VF near = expm1_near_zero(r);
@@ -138,7 +138,7 @@ inline VF vsqrt(VF x) {
 #endif
 }
 
-// The same names for vectors of double, number by number.
+// The same names for vectors of double, element by element.
 using VD = Vec<double>;
 template <class F> inline VD each(VD x, F f) {
     VD y;

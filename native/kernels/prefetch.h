@@ -1,4 +1,4 @@
-// What is asked for before it is needed. It comes from far, and a processor has only so many lines of memory on their way: asked for
+// What is prefetched before it is needed. It comes from far, and a processor has only so many cache lines on their way: prefetched
 // little by little while a product is made, they keep nobody waiting.
 #pragma once
 #include <algorithm>
@@ -19,12 +19,12 @@ inline void prefetch_to_write(const char* line) {
 }
 
 // What is changed when a product is made: some rows of up to three arrays.
-struct Wanted {
+struct Prefetch {
     const char* arrays[3] = {};
     size_t stride = 0, rows = 0, bytes = 0;   // bytes from a row to the next, and of a row
 
-    // Asks for what is due when `done` parts of the product are made, with so many rows for a part.
-    void ask(size_t done, size_t at_a_time) const {
+    // Prefetches what is due when `done` parts of the product are made, with so many rows for a part.
+    void issue(size_t done, size_t at_a_time) const {
         const size_t end = std::min(rows, (done + 1) * at_a_time);
         for (const char* array : arrays)
             for (size_t r = done * at_a_time; array && r < end; ++r)

@@ -1,7 +1,7 @@
 // Matrix products.
 //
-// Batches are kept in panels: WIDE rows (two vectors) side by side for each feature, so that a vector holds one feature of
-// many rows. A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, number by number from where they are, and
+// Batches are stored in panels: NR rows (two vectors) side by side for each feature, so that a vector holds one feature of
+// many rows. A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, element by element from where they are, and
 // panels as B and C. No copy of the weights in another order is needed, and the number of features may be anything.
 #pragma once
 #include <algorithm>
@@ -14,49 +14,49 @@
 
 namespace pysmorch {
 
-template <class T> constexpr int WIDE = 2 * LANES<T>;
+template <class T> constexpr int NR = 2 * LANES<T>;
 // 32 vector registers hold 12 x 2 sums, two columns of B and an entry of A; 16 hold 6 x 2.
 #if PYSMORCH_VECTOR_BYTES == 64 || defined(__aarch64__)
-constexpr int TALL = 12;
+constexpr int MR = 12;
 #else
-constexpr int TALL = 6;
+constexpr int MR = 6;
 #endif
-// Entries of a sum that are taken at a time, so that their part of B stays in the second cache.
-constexpr size_t DEEP = 320;
+// Entries of a sum that are taken at a time, so that their part of B stays in the L2 cache.
+constexpr size_t KC = 320;
 // Panels that go through a tile of A one after the other.
-constexpr size_t PANELS = 8;
+constexpr size_t NC_PANELS = 8;
 
 // Where the entries of A are: neighbours in a column, neighbours in a row, or in panels, which are `jump` apart.
 enum class Form { columns, rows, panels };
 
 // Entries of a sum that one number of the batch has in a panel: pairs of bfloat16 hold two.
-template <class T, class S> constexpr int DEPTH = std::is_same_v<T, S> ? WIDE<T> : WIDE<T> / 2;
+template <class T, class S> constexpr int K_PER_PANEL = std::is_same_v<T, S> ? NR<T> : NR<T> / 2;
 
 // The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
 // these steps from one stretch to the next.
 // There may be several products of the same kind, whose A, B and C are some steps apart.
-struct Walk {
+struct ReductionLoops {
     size_t outer = 1, inner = 1, depth = 0, last = 0;
     ptrdiff_t a_outer = 0, a_inner = 0, b_outer = 0, b_inner = 0;
     size_t products = 1;
     ptrdiff_t a_product = 0, b_product = 0, c_product = 0;
-    const Wanted* wanted = nullptr;
+    const Prefetch* prefetch = nullptr;
 };
-inline Walk stretch(size_t depth) { return {1, 1, depth, depth}; }
+inline ReductionLoops single_loop(size_t depth) { return {1, 1, depth, depth}; }
 
 // The micro-kernel for tiles of so many rows and one or two vectors: c = or += sum over k of a(i, k) b(k, j).
-template <class T, class S> using Tile = void (*)(const S*, size_t, const S*, size_t, const Walk&, T*, size_t, bool);
+template <class T, class S> using Tile = void (*)(const S*, size_t, const S*, size_t, const ReductionLoops&, T*, size_t, bool);
 template <class T, Form FORM, class S = T> Tile<T, S> tile_of(int rows, bool two);
 
 // Tiles are of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8. The same goes for blocks of a sum.
-inline size_t num_tiles(size_t F) { return (F + TALL - 1) / TALL; }
+inline size_t num_tiles(size_t F) { return (F + MR - 1) / MR; }
 inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
-inline size_t num_blocks(size_t K) { return (K + DEEP - 1) / DEEP; }
+inline size_t num_blocks(size_t K) { return (K + KC - 1) / KC; }
 inline size_t block_start(size_t K, size_t i) { return i == num_blocks(K) ? K : K * i / num_blocks(K) / 16 * 16; }
 
-// Asks for a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
+// Prefetches a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
 // and a column of them from many pages, which no processor foresees.
-template <Form FORM, class S> inline void expect_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
+template <Form FORM, class S> inline void prefetch_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
     const auto [first, last] = part.of(FORM == Form::columns ? depth : rows);
     const size_t length = FORM == Form::columns ? rows : depth;
     for (size_t i = first; i < last; ++i)
@@ -64,8 +64,8 @@ template <Form FORM, class S> inline void expect_block(const S* from, size_t str
             __builtin_prefetch(from + i * stride + std::min(j, length - 1), 0, 2);
 }
 
-// Rows this far apart, or a multiple of it, are in each other's way in the caches.
-constexpr size_t SAME_PLACE = 4096;
+// Rows this far apart, or a multiple of it, conflict in the sets of the caches.
+constexpr size_t SET_CONFLICT_STRIDE = 4096;
 
 // Copies a block of A, so that its rows are not.
 template <Form FORM, class S> inline void copy_block(const S* from, size_t stride, size_t rows, size_t depth, S* to, size_t to_stride) {
@@ -86,17 +86,17 @@ template <class T, Form FORM, class S = T> struct Tiles {
     static size_t count(size_t F) { return num_tiles(F); }
     static size_t start(size_t F, size_t t) { return std::min(F, (F + TOGETHER - 1) / TOGETHER * t / count(F) * TOGETHER); }
     static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add,
-                         const Wanted* wanted = nullptr) {
-        Walk walk = stretch(depth);
-        walk.wanted = wanted;
+                         const Prefetch* prefetch = nullptr) {
+        ReductionLoops loops = single_loop(depth);
+        loops.prefetch = prefetch;
         if (FORM == Form::panels && depth > 0) {
-            walk.outer = (depth + DEPTH<T, S> - 1) / DEPTH<T, S>;
-            walk.depth = DEPTH<T, S>;
-            walk.last = depth - (walk.outer - 1) * DEPTH<T, S>;
-            walk.a_outer = ptrdiff_t(jump);
-            walk.b_outer = DEPTH<T, S> * WIDE<T>;
+            loops.outer = (depth + K_PER_PANEL<T, S> - 1) / K_PER_PANEL<T, S>;
+            loops.depth = K_PER_PANEL<T, S>;
+            loops.last = depth - (loops.outer - 1) * K_PER_PANEL<T, S>;
+            loops.a_outer = ptrdiff_t(jump);
+            loops.b_outer = K_PER_PANEL<T, S> * NR<T>;
         }
-        tile_of<T, FORM, S>(rows, two)(a, stride, b, WIDE<T>, walk, c, c_stride, add);
+        tile_of<T, FORM, S>(rows, two)(a, stride, b, NR<T>, loops, c, c_stride, add);
     }
 };
 
@@ -106,13 +106,13 @@ template <class Kernel, class T, class S, class Done>
 static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel, size_t last_panel,
                           size_t num_rows, bool add, Part part, Done&& done) {
     constexpr bool COLUMNS = Kernel::form == Form::columns;
-    constexpr size_t ROW = COLUMNS ? TALL : DEEP + 32;   // of the rows of a copy
-    alignas(64) S copy[std::is_same_v<S, T> ? TALL * (DEEP + 32) : 1];
+    constexpr size_t ROW = COLUMNS ? MR : KC + 32;   // of the rows of a copy
+    alignas(64) S copy[std::is_same_v<S, T> ? MR * (KC + 32) : 1];
     const size_t tiles = Kernel::count(F), blocks = num_blocks(K);
-    for (size_t group = first_panel; group < last_panel; group += PANELS) {
-        const size_t panels = std::min(PANELS, last_panel - group);
+    for (size_t group = first_panel; group < last_panel; group += NC_PANELS) {
+        const size_t panels = std::min(NC_PANELS, last_panel - group);
         const auto [first, last] = part.of(tiles * panels);
-        const bool copied = std::is_same_v<S, T> && panels > 1 && stride * sizeof(S) % SAME_PLACE == 0;
+        const bool copied = std::is_same_v<S, T> && panels > 1 && stride * sizeof(S) % SET_CONFLICT_STRIDE == 0;
         for (size_t block = 0; block < blocks; ++block) {
             const size_t k = block_start(K, block), depth = block_start(K, block + 1) - k;
             for (size_t unit = first; unit < last; ++unit) {
@@ -123,11 +123,11 @@ static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S
                     if (copied && (unit == first || p == group)) copy_block<Kernel::form>(from, stride, rows, depth, copy, ROW);
                 if (t + 1 < tiles) {
                     const size_t next = Kernel::start(F, t + 1), end = Kernel::start(F, t + 2);
-                    expect_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride, end - next, depth,
+                    prefetch_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride, end - next, depth,
                                                {int(unit % panels), int(panels)});
                 }
-                Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * K + k) * WIDE<T>, depth,
-                                 c + (p * F + f) * WIDE<T>, WIDE<T>, int(rows), num_rows - p * WIDE<T> > size_t(LANES<T>), add || k > 0);
+                Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * K + k) * NR<T>, depth,
+                                 c + (p * F + f) * NR<T>, NR<T>, int(rows), num_rows - p * NR<T> > size_t(LANES<T>), add || k > 0);
                 if (k + depth == K) done(f, rows, p);
             }
         }

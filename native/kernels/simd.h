@@ -36,8 +36,8 @@ template <class T> constexpr int LANES = PYSMORCH_VECTOR_BYTES / sizeof(T);
 // Numbers lie anywhere in memory; only variables of type Vec are aligned like vectors.
 template <class T> inline Vec<T> load(const T* p) { return *reinterpret_cast<const typename VectorOf<T>::stored*>(p); }
 template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<typename VectorOf<T>::stored*>(p) = v; }
-// What is loaded after a vector is stored at such a place.
-template <class T> inline Vec<T> as_kept(const T*, Vec<T> v) { return v; }
+// What is loaded after a vector is stored at such a position.
+template <class T> inline Vec<T> as_stored(const T*, Vec<T> v) { return v; }
 template <class T> inline Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
 // The first n lanes, the others zero; nothing behind them is touched.

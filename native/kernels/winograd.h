@@ -1,10 +1,10 @@
-// Filters of 3 x 3 with fewer products: 36 for 16 places of the output instead of 144, or 24 for eight instead of 72.
+// Filters of 3 x 3 with fewer products: 36 for 16 positions of the output instead of 144, or 24 for eight instead of 72.
 //
-// With d a patch of the input and g a filter, the places of the output are A' [(G g G') * (B' d B)] A, where * takes entries one by one,
+// With d a patch of the input and g a filter, the positions of the output are A' [(G g G') * (B' d B)] A, where * takes entries one by one,
 // so that the sum over channels is a product of matrices for each of the 36 or 24. The matrices on the left and on the right are for
-// lines of four or of two places. They come from products of polynomials, taken at some points, and multiply what rounding does. The
-// points for four places are those that do the least harm: in float32 tiles of 4 x 4 places are off by 5e-7 of the typical size of a
-// result, twice as much as the plain sum; with the usual points, 1 and 2, it is six times as much. In bfloat16 tiles of 4 x 4 places are
+// lines of four or of two positions. They come from products of polynomials, taken at some points, and multiply what rounding does. The
+// points for four positions are those that do the least harm: in float32 tiles of 4 x 4 positions are off by 5e-7 of the typical size of a
+// result, twice as much as the plain sum; with the usual points, 1 and 2, it is six times as much. In bfloat16 tiles of 4 x 4 positions are
 // off by 1.1 per cent, 4 x 2 by 0.7, 2 x 2 by 0.4, and the plain sum by 0.25 (root mean squares, normal numbers, 16 channels).
 // Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015; Barabasz, Anderson, Soodhalter and Gregg, "Error
 // analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020, for the points.
@@ -17,7 +17,7 @@ namespace pysmorch::winograd {
 
 template <class V> using Number = std::remove_cvref_t<decltype(std::declval<V>()[0])>;
 
-// Lines of four places. The polynomials are taken at 0, at +A, -A, +B and -B, and at infinity.
+// Lines of four positions. The polynomials are taken at 0, at +A, -A, +B and -B, and at infinity.
 struct Four {
     static constexpr size_t TILE = 4, PATCH = 6;
     static constexpr double A = 0.625, B = 1.5, A2 = A * A, B2 = B * B;
@@ -37,7 +37,7 @@ struct Four {
         out[5 * step] = N(A2 * B2) * d1 + (d5 - N(A2 + B2) * d3);
     }
     // A' m
-    template <class V> static inline __attribute__((always_inline)) void places_line(const V* m, V* out, size_t step) {
+    template <class V> static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
         using N = Number<V>;
         const V sum = m[1] + m[2], difference = m[1] - m[2];
         const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
@@ -80,7 +80,7 @@ struct Four {
     }
 };
 
-// Lines of two places; at 0, 1, -1 and infinity.
+// Lines of two positions; at 0, 1, -1 and infinity.
 struct Two {
     static constexpr size_t TILE = 2, PATCH = 4;
 
@@ -91,7 +91,7 @@ struct Two {
         out[2 * step] = d2 - d1;
         out[3 * step] = d1 - d3;
     }
-    template <class V> static inline __attribute__((always_inline)) void places_line(const V* m, V* out, size_t step) {
+    template <class V> static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
         out[0] = m[0] + m[1] + m[2];
         out[step] = m[1] - m[2] - m[3];
     }
@@ -125,18 +125,18 @@ template <class DOWN, class ACROSS> struct Tiling {
     static constexpr size_t ROWS = DOWN::PATCH, COLUMNS = ACROSS::PATCH, POINTS = ROWS * COLUMNS;   // of a patch
 };
 
-enum class Transform { patch, places, points, filter, gradient };
+enum class Transform { patch, positions, points, filter, gradient };
 
 // Entries of a line before and behind a transform.
 template <class LINE> constexpr size_t entries_before(Transform t) {
     return t == Transform::points ? LINE::TILE : t == Transform::filter ? 3 : LINE::PATCH;
 }
 template <class LINE> constexpr size_t entries_behind(Transform t) {
-    return t == Transform::places ? LINE::TILE : t == Transform::gradient ? 3 : LINE::PATCH;
+    return t == Transform::positions ? LINE::TILE : t == Transform::gradient ? 3 : LINE::PATCH;
 }
 template <class LINE, Transform T, class V> inline __attribute__((always_inline)) void along(const V* in, V* out, size_t step) {
     if constexpr (T == Transform::patch) LINE::patch_line(in, out, step);
-    else if constexpr (T == Transform::places) LINE::places_line(in, out, step);
+    else if constexpr (T == Transform::positions) LINE::positions_line(in, out, step);
     else if constexpr (T == Transform::points) LINE::points_line(in, out, step);
     else if constexpr (T == Transform::filter) LINE::filter_line(in, out, step);
     else LINE::gradient_line(in, out, step);

@@ -13,7 +13,7 @@ template <class T> class Activate final : public Operation<T> {
     Activate(const Description& d, const Updater<T>&)
         : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
 
-    bool hands_back_in_place() const override { return true; }
+    bool gradient_in_position() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
@@ -24,9 +24,9 @@ template <class T> class Activate final : public Operation<T> {
         constexpr size_t PIECE = 1024;
         for (size_t i = from; i < to; i += PIECE) {
             const size_t end = std::min(to, i + PIECE);
-            T* g = this->first[0] ? in[0]->grad + i : work.c;
+            T* g = this->overwrite[0] ? in[0]->grad + i : work.c;
             activate_back<T>(activation_, slope_, in[0]->data + i, out->data + i, out->grad + i, g, end - i);
-            if (!this->first[0]) this->hand_back(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
+            if (!this->overwrite[0]) this->write_gradient(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
         }
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {

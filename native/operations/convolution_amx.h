@@ -1,5 +1,5 @@
 // A convolution whose products are made of bfloat16 on the matrix unit, with sums in float. The weights proper stay float; copies in
-// bfloat16, in tiles, are renewed where the weights change.
+// bfloat16, in tiles, are repacked where the weights change.
 //
 // Both ways are implicit GEMMs: an entry of A is a weight, B has 32 rows of the batch side by side for each pair of channels, and the
 // taps of a row of the kernel, which meet neighbouring positions, are one stretch of pairs in both. For the gradient of the weights the
@@ -33,14 +33,14 @@ class ConvolutionAmx final : public Convolution<float> {
     }
     void begin(Part part) override {
         const auto [first, last] = part.of(taps());
-        renew(first * C_, last * C_);
+        repack(first * C_, last * C_);
     }
 
     Bf16Values takes_bf16() const override { return is_simple() ? Bf16Values::each : Bf16Values::never; }
 
     void forward(const Step& s, const Range& range, int, Workspace<float>& work) override {
-        kept(*in[0], [&](const auto* from, auto*) {
-            kept(*out, [&](auto* to, auto*) {
+        with_storage(*in[0], [&](const auto* from, auto*) {
+            with_storage(*out, [&](auto* to, auto*) {
                 each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
                     auto* y = to + p * out->cols * P;
                     multiply(forward_, from + p * in[0]->cols * P, size_t(g_.across.size), size_t(g_.across.out_size), size_t(g_.across.stride), down_into_,
@@ -52,8 +52,8 @@ class ConvolutionAmx final : public Convolution<float> {
     }
 
     void backward(const Step& s, const Range& range, int phase, Workspace<float>& work) override {
-        kept(*in[0], [&](const auto* x, auto* to) {
-            kept(*out, [&](const auto* y, auto* g) {
+        with_storage(*in[0], [&](const auto* x, auto* to) {
+            with_storage(*out, [&](const auto* y, auto* g) {
                 if (phase == 0) gradient_panels(s, range, x, y, g, work);
                 else backward_panels(s, range, to, g, work);
             });
@@ -62,11 +62,11 @@ class ConvolutionAmx final : public Convolution<float> {
 
     void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
         Convolution<float>::gradient(s, task, updater, work);
-        if (task.which >= 0 && updater.spec.clip_norm <= 0) renew(task.first, task.last);
+        if (task.which >= 0 && updater.spec.clip_norm <= 0) repack(task.first, task.last);
     }
 
   private:
-    static constexpr size_t L = LANES<float>, P = WIDE<float>, TILE = 16;
+    static constexpr size_t L = LANES<float>, P = NR<float>, TILE = 16;
     static constexpr size_t ROWS_AT_A_TIME = 256 << 10;     // bytes of rows of pairs, an eighth of an L2 cache
     static constexpr size_t GRADIENT_AT_A_TIME = 128 << 10; // bytes of the output's gradient in tiles of B
     static constexpr int SOURCES = 6;                       // tiles of A that meet one of B: as many sums as hide the unit's latency
@@ -113,7 +113,7 @@ class ConvolutionAmx final : public Convolution<float> {
     void finish_any(Bf16*) const {}
 
     // The copies of some rows of the weights (taps, then channels of the input).
-    void renew(size_t first, size_t last) {
+    void repack(size_t first, size_t last) {
         const size_t height = size_t(g_.down.kernel), width = size_t(g_.across.kernel);
         alignas(64) uint16_t numbers[P];
         for (size_t row = first; row < last; ++row) {
@@ -161,7 +161,7 @@ class ConvolutionAmx final : public Convolution<float> {
     // Rows that a row has to do with.
     static std::pair<size_t, size_t> seen(const Taps& t) {
         if (t.count == 0) return {SIZE_MAX, 0};
-        const ptrdiff_t first = t.place, last = t.place + (t.count - 1) * t.move;
+        const ptrdiff_t first = t.position, last = t.position + (t.count - 1) * t.move;
         return {size_t(std::min(first, last)), size_t(std::max(first, last)) + 1};
     }
 
@@ -187,7 +187,7 @@ class ConvolutionAmx final : public Convolution<float> {
             for (size_t r = from; r < to; ++r) pair_row(way, x + r * width * way.from * P, ptrdiff_t(width), positions, two, rows + (r - from) * row);
             for (size_t r = start; r < end; ++r) {
                 Taps taps = down[r];
-                taps.place -= ptrdiff_t(from);
+                taps.position -= ptrdiff_t(from);
                 for (size_t k = 0; k < way.to; k += 2 * TILE) {
                     const size_t channels = std::min(2 * TILE, way.to - k);
                     for (size_t i = 0; i < out_width; ++i) {
@@ -218,10 +218,10 @@ class ConvolutionAmx final : public Convolution<float> {
         const size_t count = way.joined ? 1 : size_t(across.count);
         for (int o = 0; o < down.count; ++o) {
             const Pair* a_row = way.tiles.get() + (k / TILE * height + size_t(down.tap + o * down.tap_step)) * way.row_of_taps();
-            const Pair* b_row = rows + (down.place + o * down.move) * ptrdiff_t(row);
+            const Pair* b_row = rows + (down.position + o * down.move) * ptrdiff_t(row);
             for (size_t n = 0; n < count; ++n) {
                 const Pair* a = way.joined ? a_row : a_row + (size_t(across.tap) + n * size_t(across.tap_step)) * of_stretch;
-                const Pair* b = b_row + (way.joined ? position : size_t(across.place + ptrdiff_t(n) * across.move)) * way.pairs * P;
+                const Pair* b = b_row + (way.joined ? position : size_t(across.position + ptrdiff_t(n) * across.move)) * way.pairs * P;
                 for (size_t step = 0; step < way.steps; ++step, a += TILE * way.depth, b += way.depth * P) {
                     amx::load<6>(b, P * 4);
                     amx::load<4>(a, way.depth * 4);
@@ -251,7 +251,7 @@ class ConvolutionAmx final : public Convolution<float> {
                 multiply(backward_, g + p * out->cols * P, size_t(g_.across.out_size), width, 1, down_from_, across_from_, first, last, two(s, p), work,
                          to + p * in[0]->cols * P, finished);
             };
-            if (this->first[0]) rows([](E*, Vec<float> v, size_t) { return v; });
+            if (this->overwrite[0]) rows([](E*, Vec<float> v, size_t) { return v; });
             else rows([](E* at, Vec<float> v, size_t) { return load(at) + v; });
         });
     }

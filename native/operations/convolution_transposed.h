@@ -4,7 +4,7 @@
 
 namespace pysmorch {
 
-// The adjoint: what a Convolution hands back is what this computes, and the other way round.
+// The adjoint: what a Convolution computes as a gradient is what this computes, and the other way round.
 template <class T> class TransposedConvolution final : public Filtering<T> {
   public:
     using Filtering<T>::in;
@@ -21,7 +21,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         const size_t width = size_t(g_.across.size), C = g_.channels;
         each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
             this->adjoint_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
-                               [&](size_t r) { this->finish(out->panel(p) + r * width * C * WIDE<T>, width, C); });
+                               [&](size_t r) { this->finish(out->panel(p) + r * width * C * NR<T>, width, C); });
         });
     }
 
@@ -29,7 +29,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
         if (phase == 2) {
             each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->first[0], [](size_t) {});
+                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->overwrite[0], [](size_t) {});
             });
             return;
         }
@@ -37,9 +37,9 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size), C = g_.channels;
         this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
             if (phase == 0) {
-                std::memset(this->bias_sums(shard), 0, this->bias_size_ * WIDE<T> * sizeof(T));
+                std::memset(this->bias_sums(shard), 0, this->bias_size_ * NR<T> * sizeof(T));
                 for (size_t r = first; r < last; ++r) {
-                    const size_t at = r * width * C * WIDE<T>;
+                    const size_t at = r * width * C * NR<T>;
                     this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, C, this->bias_sums(shard));
                 }
             } else {
@@ -54,7 +54,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         const size_t K = g_.out_channels, C = g_.channels;
         this->pack(K, C, K, part, [&](size_t, size_t tap, size_t k) { return this->W_ + tap * C * K + k; });
     }
-    // Places of a row that are a stride apart meet the same taps, at neighbouring places of the input.
+    // ImageLayout of a row that are a stride apart meet the same taps, at neighbouring positions of the input.
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
         const size_t C = g_.channels, K = g_.out_channels, depth = this->taps() * K;
@@ -67,35 +67,35 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
                 const Taps v = unbounded(down, i);
                 for (int j = 0; j < std::min(across.stride, across.size); ++j) {
                     const Taps h = unbounded(across, j);
-                    Walk walk;
-                    walk.outer = h.count == 0 ? 0 : size_t(v.count);
-                    walk.inner = size_t(h.count);
-                    walk.depth = walk.last = K;
-                    walk.a_outer = v.move * ptrdiff_t(row * K);
-                    walk.a_inner = h.move * ptrdiff_t(K);
-                    walk.b_outer = ptrdiff_t(size_t(v.tap_step * across.kernel) * K * WIDE<T>);
-                    walk.b_inner = ptrdiff_t(size_t(h.tap_step) * K * WIDE<T>);
-                    const T* from = x + ((v.place + top) * ptrdiff_t(row) + h.place + left) * ptrdiff_t(K);
+                    ReductionLoops loops;
+                    loops.outer = h.count == 0 ? 0 : size_t(v.count);
+                    loops.inner = size_t(h.count);
+                    loops.depth = loops.last = K;
+                    loops.a_outer = v.move * ptrdiff_t(row * K);
+                    loops.a_inner = h.move * ptrdiff_t(K);
+                    loops.b_outer = ptrdiff_t(size_t(v.tap_step * across.kernel) * K * NR<T>);
+                    loops.b_inner = ptrdiff_t(size_t(h.tap_step) * K * NR<T>);
+                    const T* from = x + ((v.position + top) * ptrdiff_t(row) + h.position + left) * ptrdiff_t(K);
                     const size_t count = size_t((across.size - 1 - j) / across.stride + 1);
-                    this->predict_places(count, from, K, walk, depth, C, to + size_t(i * across.size + j) * C, size_t(across.stride) * C, 0,
-                                         this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * WIDE<T>);
+                    this->predict_positions(count, from, K, loops, depth, C, to + size_t(i * across.size + j) * C, size_t(across.stride) * C, 0,
+                                         this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * NR<T>);
                 }
             }
-            this->finish_row(to, g_.places(), C);
+            this->finish_row(to, g_.positions(), C);
         }
     }
 
   private:
-    // Places in front of the input that taps meet, and those with the input and what is behind it.
+    // ImageLayout in front of the input that taps meet, and those with the input and what is behind it.
     static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
     static size_t with_margins(const Axis& a) { return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size)); }
-    // All taps that meet a place of the input or of its margin.
+    // All taps that meet a position of the input or of its margin.
     static Taps unbounded(Axis axis, int i) {
         const int far = margin(axis);
         axis.pad += far * axis.stride;
         axis.out_size = (i + axis.pad) / axis.stride + 1;
         Taps t = axis.from(i);
-        t.place -= far;
+        t.position -= far;
         return t;
     }
 };

@@ -1,5 +1,5 @@
 // A dense block in bfloat16 on the matrix unit of a processor. The weights become bfloat16, in tiles, on their way into the products: a
-// copy would be written and read again through the last cache, which takes longer than to convert them twice.
+// copy would be written and read again through the last-level cache, which takes longer than to convert them twice.
 #pragma once
 #ifdef PYSMORCH_BF16
 #include "operations/dense_bf16.h"
@@ -28,7 +28,7 @@ class DenseAmx final : public DenseBf16 {
   private:
     static constexpr size_t TILE = 16, BOTH = 2 * TILE, SIZE = TILE * BOTH;   // pairs of a tile's column; rows and entries of two tiles
     // Pairs of a sum that are taken at a time, so that their weights stay in the L1 cache while all panels go past them.
-    static constexpr size_t DEPTH_AT_A_TIME = 256;
+    static constexpr size_t KC_PAIRS = 256;
     // Bytes of weights from which threads divide them: each would convert all of them otherwise.
     static constexpr size_t SHARED_FROM = 128 << 10;
 
@@ -55,7 +55,7 @@ class DenseAmx final : public DenseBf16 {
 
     // Y (rows, outputs) = X W: tiles of B are pairs of rows of W.
     void multiply_forward(const Step& s, const Range& r, Workspace<float>& work) override {
-        const size_t panels = r.last - r.first, tiles = AmxTiles::count(K_), steps = D2_ / TILE, blocks = (steps * TILE + DEPTH_AT_A_TIME - 1) / DEPTH_AT_A_TIME;
+        const size_t panels = r.last - r.first, tiles = AmxTiles::count(K_), steps = D2_ / TILE, blocks = (steps * TILE + KC_PAIRS - 1) / KC_PAIRS;
         const auto [first, last] = r.part.of(tiles);
         if (first == last) return;
         [[maybe_unused]] const amx::Session session;
@@ -104,7 +104,7 @@ class DenseAmx final : public DenseBf16 {
 
     // The gradient (inputs, rows) = W G: tiles of A are rows of W.
     void multiply_backward(const Step& s, const Range& r, Workspace<float>& work) override {
-        const size_t tiles = AmxTiles::count(D_), steps = K2_ / TILE, blocks = (steps * TILE + DEPTH_AT_A_TIME - 1) / DEPTH_AT_A_TIME;
+        const size_t tiles = AmxTiles::count(D_), steps = K2_ / TILE, blocks = (steps * TILE + KC_PAIRS - 1) / KC_PAIRS;
         const auto [first, last] = r.part.of(tiles);
         if (first == last) return;
         [[maybe_unused]] const amx::Session session;
@@ -117,7 +117,7 @@ class DenseAmx final : public DenseBf16 {
                 for (size_t i = from; i < to; ++i) row_tiles(d, rows, i * BOTH, weights + (i - from) * SIZE);
                 for (size_t p = r.first; p < r.last; ++p) {
                     float* g = in[0]->grad_panel(p) + d * P;
-                    const bool add = block > 0 || !this->first[0];
+                    const bool add = block > 0 || !this->overwrite[0];
                     float* sums = rows == BOTH ? g : edge;
                     if (add && sums == edge) std::memcpy(edge, g, rows * P * sizeof(float));
                     multiply_tiles(weights, g_pairs_.get() + (p * K2_ + from * TILE) * P, to - from, add, rows > TILE, rows_in<float>(s, p) > L, sums, P);

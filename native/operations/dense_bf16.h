@@ -22,12 +22,12 @@ class DenseBf16 : public Dense<float> {
     bool gathers() const override { return true; }
     void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first, size_t last) override {
         Pair* rows = x_rows_.get() + p * D_ * P / 2;
-        RowsAhead ahead(data, order, size_t(count) + more, first, last);
-        ahead.ask(ahead.lines() * L);
+        RowPrefetcher prefetcher(data, order, size_t(count) + more, first, last);
+        prefetcher.issue(prefetcher.lines() * L);
         for (int half = 0; half < P; half += L)
             for (size_t k = first; k < last; k += P) {
                 __m512i lines[L];   // 32 features of each row
-                ahead.ask(L * P * data.size() / LINE + 1);
+                prefetcher.issue(L * P * data.size() / LINE + 1);
                 for (int i = 0; i < L; ++i) {
                     Vec<float> left{}, right{};
                     if (half + i < count) {
@@ -116,7 +116,7 @@ class DenseBf16 : public Dense<float> {
     }
 
   protected:
-    static constexpr int L = LANES<float>, P = WIDE<float>;
+    static constexpr int L = LANES<float>, P = NR<float>;
     static constexpr size_t TILE_PAIRS = 16;
 
     // y = x W for n rows of x in pairs of features.
@@ -131,8 +131,8 @@ class DenseBf16 : public Dense<float> {
     // The gradient of some rows of the weights, and what is to be done when they have changed.
     template <class Kernel, class Changed> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work, Changed changed) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
-            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
+        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Prefetch& prefetch) {
+            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &prefetch);
         }, changed);
     }
 
@@ -175,7 +175,7 @@ class DenseBf16 : public Dense<float> {
                         sum.add(load_up_to(out->grad_panel(p) + (k + j) * P + half, size_t(rows_in<float>(s, p) - half)));
                 work.c[j] = float(sum.over(L));
             }
-            updater.take(bias_place_ + k, K_, 1, columns, work.c, P);
+            updater.take(bias_offset_ + k, K_, 1, columns, work.c, P);
         }
     }
 

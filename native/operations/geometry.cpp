@@ -11,7 +11,7 @@ Taps Axis::into(int o) const {
     const int end = size > origin ? std::min(kernel, (size - 1 - origin) / dilation + 1) : 0;
     t.count = std::max(0, end - first);
     t.tap = first;
-    t.place = origin + ptrdiff_t(first) * dilation;
+    t.position = origin + ptrdiff_t(first) * dilation;
     t.move = dilation;
     return t;
 }
@@ -21,13 +21,13 @@ Taps Axis::from(int i) const {
     for (int k = 0; k < kernel; ++k) {
         const int distance = i + pad - k * dilation;
         if (distance < 0 || distance % stride != 0 || distance / stride >= out_size) continue;
-        const int place = distance / stride;
+        const int position = distance / stride;
         if (t.count == 0) {
             t.tap = k;
-            t.place = place;
+            t.position = position;
         } else if (t.count == 1) {
             t.tap_step = k - t.tap;
-            t.move = place - t.place;
+            t.move = position - t.position;
         }
         ++t.count;
     }

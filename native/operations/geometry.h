@@ -1,22 +1,22 @@
-// Where the windows of convolutions and pooling lie on images. An image is kept as its places in rows, each with all channels.
+// Where the windows of convolutions and pooling lie on images. An image is stored as its positions in rows, each with all channels.
 #pragma once
 #include "core/operation.h"
 
 namespace pysmorch {
 
-// The places of one image that one place of the other image has to do with, along one axis: tap, tap + tap_step, ... of the kernel
-// meet place, place + move, ...
+// The positions of one image that one position of the other image has to do with, along one axis: tap, tap + tap_step, ... of the kernel
+// meet position, position + move, ...
 struct Taps {
     int count = 0, tap = 0, tap_step = 1;
-    ptrdiff_t place = 0, move = 0;
+    ptrdiff_t position = 0, move = 0;
 };
 
 struct Axis {
     int size = 1, out_size = 1, kernel = 1, stride = 1, dilation = 1, pad = 0;
 
-    // Seen from the output: which places of the input.
+    // Seen from the output: which positions of the input.
     Taps into(int o) const;
-    // Seen from the input: which places of the output.
+    // Seen from the input: which positions of the output.
     Taps from(int i) const;
     std::vector<Taps> all_into() const;
     std::vector<Taps> all_from() const;
@@ -38,10 +38,10 @@ struct Geometry {
     // With the window, of convolutions and pooling.
     static Geometry of_windows(const Description& d);
 
-    size_t places() const { return size_t(down.size) * size_t(across.size); }
-    size_t out_places() const { return size_t(down.out_size) * size_t(across.out_size); }
-    size_t cols() const { return places() * channels; }
-    size_t out_cols() const { return out_places() * out_channels; }
+    size_t positions() const { return size_t(down.size) * size_t(across.size); }
+    size_t out_positions() const { return size_t(down.out_size) * size_t(across.out_size); }
+    size_t cols() const { return positions() * channels; }
+    size_t out_cols() const { return out_positions() * out_channels; }
 };
 
 }  // namespace pysmorch

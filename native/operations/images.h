@@ -1,17 +1,17 @@
-// Operations that move the places of an image: Upsample2d, Pad2d, and random changes of the images in training.
+// Operations that move the positions of an image: Upsample2d, Pad2d, and random changes of the images in training.
 #pragma once
 #include "operations/geometry.h"
 #include "core/random.h"
 
 namespace pysmorch {
 
-// Every place of the output is a place of the input, or zero; which one is told by a function of the row and one of the column.
-template <class T> class MovePlaces final : public Operation<T> {
+// Every position of the output is a position of the input, or zero; which one is told by a function of the row and one of the column.
+template <class T> class MovePositions final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
-    MovePlaces(const Description& d, const Updater<T>&) : pads_(d.kind == "pad2d"), g_(d), row_(g_.channels * WIDE<T>) {
+    MovePositions(const Description& d, const Updater<T>&) : pads_(d.kind == "pad2d"), g_(d), row_(g_.channels * NR<T>) {
         require(g_.channels == g_.out_channels, d.kind + ": the channels do not fit");
         if (pads_) {
             g_.down.pad = whole_number(d, "pad_top", 0);
@@ -31,7 +31,7 @@ template <class T> class MovePlaces final : public Operation<T> {
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
         for (size_t p = r.first; p < r.last; ++p) {
-            if (this->first[0]) std::memset(in[0]->grad_panel(p), 0, g_.places() * row_ * sizeof(T));
+            if (this->overwrite[0]) std::memset(in[0]->grad_panel(p), 0, g_.positions() * row_ * sizeof(T));
             each([&](ptrdiff_t from, size_t to) {
                 if (from < 0) return;
                 T* g = in[0]->grad_panel(p) + size_t(from) * row_;
@@ -68,14 +68,14 @@ template <class T> class MovePlaces final : public Operation<T> {
     size_t row_;
 };
 
-// A random change of each image in training: numbers that depend on seed, place and step tell what a row of the batch gets.
+// A random change of each image in training: numbers that depend on seed, position and step tell what a row of the batch gets.
 template <class T> class ChangeImages final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
     ChangeImages(const Description& d, const Updater<T>&)
-        : change_(change_named(d.kind)), H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), place_(uint32_t(d.place)) {
+        : change_(change_named(d.kind)), H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), stream_(uint32_t(d.stream)) {
         out_H_ = change_ == Change::crop ? whole_number(d, "out_height", 1) : H_;
         out_W_ = change_ == Change::crop ? whole_number(d, "out_width", 1) : W_;
         numbers_of_image(d, H_, W_, C_);
@@ -86,25 +86,25 @@ template <class T> class ChangeImages final : public Operation<T> {
     }
     bool fits() const override { return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_; }
 
-    void reserve(size_t panels) override { moves_.get(panels * WIDE<T>); }
+    void reserve(size_t panels) override { moves_.get(panels * NR<T>); }
 
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         for (size_t p = r.first; p < r.last; ++p) {
-            std::memset(out->panel(p), 0, out->cols * WIDE<T> * sizeof(T));
+            std::memset(out->panel(p), 0, out->cols * NR<T> * sizeof(T));
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                Move& m = moves_.get()[p * WIDE<T> + size_t(lane)];
-                m = drawn(s, p * WIDE<T> + size_t(lane));
-                each(m, [&](size_t from, size_t to) { out->panel(p)[to * WIDE<T> + size_t(lane)] = in[0]->panel(p)[from * WIDE<T> + size_t(lane)]; });
+                Move& m = moves_.get()[p * NR<T> + size_t(lane)];
+                m = drawn(s, p * NR<T> + size_t(lane));
+                each(m, [&](size_t from, size_t to) { out->panel(p)[to * NR<T> + size_t(lane)] = in[0]->panel(p)[from * NR<T> + size_t(lane)]; });
             }
         }
     }
     void backward(const Step& s, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
         for (size_t p = r.first; p < r.last; ++p) {
-            if (this->first[0]) std::memset(in[0]->grad_panel(p), 0, in[0]->cols * WIDE<T> * sizeof(T));
+            if (this->overwrite[0]) std::memset(in[0]->grad_panel(p), 0, in[0]->cols * NR<T> * sizeof(T));
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane)
-                each(moves_.get()[p * WIDE<T> + size_t(lane)], [&](size_t from, size_t to) {
-                    in[0]->grad_panel(p)[from * WIDE<T> + size_t(lane)] += out->grad_panel(p)[to * WIDE<T> + size_t(lane)];
+                each(moves_.get()[p * NR<T> + size_t(lane)], [&](size_t from, size_t to) {
+                    in[0]->grad_panel(p)[from * NR<T> + size_t(lane)] += out->grad_panel(p)[to * NR<T> + size_t(lane)];
                 });
         }
     }
@@ -125,7 +125,7 @@ template <class T> class ChangeImages final : public Operation<T> {
         return kind == "random_crop" ? Change::crop : Change::cutout;
     }
 
-    // Place (i, j) of the output is place (i + down, j + across) of the input, unless it is cut out.
+    // Place (i, j) of the output is position (i + down, j + across) of the input, unless it is cut out.
     struct Move {
         int down = 0, across = 0;
         bool flipped = false;
@@ -135,7 +135,7 @@ template <class T> class ChangeImages final : public Operation<T> {
     Move drawn(const Step& s, size_t row) const {
         const size_t count = change_ == Change::flip ? 1 : 2;
         uint32_t words[2]{};
-        philox_words(s.seed, place_, uint64_t(s.number), row * count, count, words);
+        philox_words(s.seed, stream_, uint64_t(s.number), row * count, count, words);
         auto below = [&](int i, int limit) { return int((uint64_t(words[i]) * uint64_t(limit)) >> 32); };
         Move m;
         switch (change_) {
@@ -172,7 +172,7 @@ template <class T> class ChangeImages final : public Operation<T> {
     Change change_;
     int H_, W_, out_H_, out_W_;
     size_t C_;
-    uint32_t place_;
+    uint32_t stream_;
     int amount_ = 0;
     uint64_t threshold_ = 0;
     Buffer<Move> moves_;

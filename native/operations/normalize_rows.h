@@ -4,7 +4,7 @@
 
 namespace pysmorch {
 
-// Groups of channels of a row of the batch, over all places (GroupNormalize).
+// Groups of channels of a row of the batch, over all positions (GroupNormalize).
 template <class T> class GroupNormalize final : public Operation<T> {
   public:
     using Operation<T>::in;
@@ -16,7 +16,7 @@ template <class T> class GroupNormalize final : public Operation<T> {
         require(K_ % groups_ == 0, "group_normalize: the groups do not divide the channels");
     }
 
-    void reserve(size_t panels) override { inverse_.get(panels * groups_ * WIDE<T>); }
+    void reserve(size_t panels) override { inverse_.get(panels * groups_ * NR<T>); }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each_group(r, [&](size_t at, T* inverse) {
@@ -44,7 +44,7 @@ template <class T> class GroupNormalize final : public Operation<T> {
             });
             const V mean = sum.mean(count()), slope = along.mean(count()), scale = load(inverse);
             each(at, [&](size_t i) {
-                this->hand_back(0, i, i + 1, [&](size_t j) { return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope)); });
+                this->write_gradient(0, i, i + 1, [&](size_t j) { return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope)); });
             });
         });
     }
@@ -75,13 +75,13 @@ template <class T> class GroupNormalize final : public Operation<T> {
     template <class F> void each_group(const Range& r, F f) const {
         for (size_t p = r.first; p < r.last; ++p)
             for (size_t g = 0; g < groups_; ++g)
-                for (int half = 0; half < WIDE<T>; half += LANES<T>)
-                    f((p * out->cols + g * (K_ / groups_)) * WIDE<T> + half, inverse_.get() + (p * groups_ + g) * WIDE<T> + half);
+                for (int half = 0; half < NR<T>; half += LANES<T>)
+                    f((p * out->cols + g * (K_ / groups_)) * NR<T> + half, inverse_.get() + (p * groups_ + g) * NR<T> + half);
     }
     // All vectors of a group, from its first one.
     template <class F> void each(size_t at, F f) const {
         for (size_t i = 0; i < out->cols; i += K_)
-            for (size_t k = 0; k < K_ / groups_; ++k) f(at + (i + k) * WIDE<T>);
+            for (size_t k = 0; k < K_ / groups_; ++k) f(at + (i + k) * NR<T>);
     }
 
     size_t K_, groups_;
@@ -98,22 +98,22 @@ template <class T> class LayerNormalize final : public Operation<T> {
     static Signature signature() { return {.attributes = {"epsilon"}}; }
     LayerNormalize(const Description& d, const Updater<T>&) : K_(d.channels), epsilon_(d.number("epsilon")) {}
 
-    void reserve(size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }
+    void reserve(size_t panels) override { inverse_.get(panels * out->cols / K_ * NR<T>); }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t at, T* inverse) {
             DoubleSum<T> sum, squares;
-            for (size_t k = 0; k < K_; ++k) sum.add(load(in[0]->data + at + k * WIDE<T>));
+            for (size_t k = 0; k < K_; ++k) sum.add(load(in[0]->data + at + k * NR<T>));
             const V mean = sum.mean(double(K_));
             for (size_t k = 0; k < K_; ++k) {
-                const V centred = load(in[0]->data + at + k * WIDE<T>) - mean;
-                store(out->data + at + k * WIDE<T>, centred);
+                const V centred = load(in[0]->data + at + k * NR<T>) - mean;
+                store(out->data + at + k * NR<T>, centred);
                 squares.add_product(centred, centred);
             }
             V scale;
             for (int l = 0; l < LANES<T>; ++l) scale[l] = T(1 / std::sqrt(squares.lane(l) / double(K_) + epsilon_));
             store(inverse, scale);
-            for (size_t k = 0; k < K_; ++k) store(out->data + at + k * WIDE<T>, load(out->data + at + k * WIDE<T>) * scale);
+            for (size_t k = 0; k < K_; ++k) store(out->data + at + k * NR<T>, load(out->data + at + k * NR<T>) * scale);
         });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
@@ -121,13 +121,13 @@ template <class T> class LayerNormalize final : public Operation<T> {
         each(r, [&](size_t at, T* inverse) {
             DoubleSum<T> sum, along;
             for (size_t k = 0; k < K_; ++k) {
-                const V g = load(out->grad + at + k * WIDE<T>);
+                const V g = load(out->grad + at + k * NR<T>);
                 sum.add(g);
-                along.add_product(g, load(out->data + at + k * WIDE<T>));
+                along.add_product(g, load(out->data + at + k * NR<T>));
             }
             const V mean = sum.mean(double(K_)), slope = along.mean(double(K_)), scale = load(inverse);
             for (size_t k = 0; k < K_; ++k)
-                this->hand_back(0, at + k * WIDE<T>, at + k * WIDE<T> + 1,
+                this->write_gradient(0, at + k * NR<T>, at + k * NR<T> + 1,
                                 [&](size_t i) { return scale * (load(out->grad + i) - mean - load(out->data + i) * slope); });
         });
     }
@@ -149,13 +149,13 @@ template <class T> class LayerNormalize final : public Operation<T> {
     }
 
   private:
-    // Each group of channels of LANES rows, and where the inverses of its deviations are kept.
+    // Each group of channels of LANES rows, and where the inverses of its deviations are stored.
     template <class F> void each(const Range& r, F f) const {
         const size_t groups = out->cols / K_;
         for (size_t p = r.first; p < r.last; ++p)
             for (size_t g = 0; g < groups; ++g)
-                for (int half = 0; half < WIDE<T>; half += LANES<T>)
-                    f((p * groups + g) * K_ * WIDE<T> + half, inverse_.get() + (p * groups + g) * WIDE<T> + half);
+                for (int half = 0; half < NR<T>; half += LANES<T>)
+                    f((p * groups + g) * K_ * NR<T> + half, inverse_.get() + (p * groups + g) * NR<T> + half);
     }
 
     size_t K_;

@@ -30,7 +30,7 @@ template <class T> class Concat final : public Operation<T> {
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t k, size_t input_at, size_t output_at, size_t count) {
-            this->hand_back(k, input_at, input_at + count, [&](size_t i) { return load(out->grad + (i - input_at + output_at)); });
+            this->write_gradient(k, input_at, input_at + count, [&](size_t i) { return load(out->grad + (i - input_at + output_at)); });
         });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
@@ -54,7 +54,7 @@ template <class T> class Concat final : public Operation<T> {
                 size_t at = (p * groups + g) * K_;
                 for (size_t k = 0; k < in.size(); ++k) {
                     const size_t width = in[k]->cols / groups;
-                    f(k, (p * groups + g) * width * WIDE<T>, at * WIDE<T>, width * WIDE<T>);
+                    f(k, (p * groups + g) * width * NR<T>, at * NR<T>, width * NR<T>);
                     at += width;
                 }
             }
@@ -71,7 +71,7 @@ template <class T> class Embedding final : public Operation<T> {
 
     static Signature signature() { return {.parameters = {"weights"}, .reads_indices = true}; }
     Embedding(const Description& d, const Updater<T>& parameters)
-        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()), place_(parameters.place_of(w_)) {
+        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()), offset_(parameters.offset_of(w_)) {
         require(d.channels == K_, "embedding: the sizes do not fit");
     }
 
@@ -83,9 +83,9 @@ template <class T> class Embedding final : public Operation<T> {
         for (size_t p = r.first; p < r.last; ++p)
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane)
                 for (size_t j = 0; j < count; ++j) {
-                    const T* w = W(in[0]->index[(p * WIDE<T> + lane) * count + j]);
-                    T* to = out->panel(p) + j * K_ * WIDE<T> + lane;
-                    for (size_t k = 0; k < K_; ++k) to[k * WIDE<T>] = w[k];
+                    const T* w = W(in[0]->index[(p * NR<T> + lane) * count + j]);
+                    T* to = out->panel(p) + j * K_ * NR<T> + lane;
+                    for (size_t k = 0; k < K_; ++k) to[k * NR<T>] = w[k];
                 }
     }
     void backward(const Step&, const Range&, int, Workspace<T>&) override {}
@@ -93,16 +93,16 @@ template <class T> class Embedding final : public Operation<T> {
         tasks.push_back({0, 0, 0, D_, double(D_) * double(K_) / LANES<T> + double(s.n) * double(out->cols)});
     }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>&) override {
-        T* g = updater.gradients + place_;
+        T* g = updater.gradients + offset_;
         std::fill(g, g + D_ * K_, T(0));
         const size_t count = in[0]->cols;
         for (size_t r = 0; r < s.n; ++r)
             for (size_t j = 0; j < count; ++j) {
                 T* to = g + size_t(in[0]->index[r * count + j]) * K_;
-                const T* from = out->grad_panel(r / WIDE<T>) + j * K_ * WIDE<T> + r % WIDE<T>;
-                for (size_t k = 0; k < K_; ++k) to[k] += from[k * WIDE<T>];
+                const T* from = out->grad_panel(r / NR<T>) + j * K_ * NR<T> + r % NR<T>;
+                for (size_t k = 0; k < K_; ++k) to[k] += from[k * NR<T>];
             }
-        updater.take(place_, K_, D_, K_, g, K_);
+        updater.take(offset_, K_, D_, K_, g, K_);
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const size_t count = in[0]->cols;
@@ -116,7 +116,7 @@ template <class T> class Embedding final : public Operation<T> {
 
     size_t D_, K_;
     const T* w_;
-    size_t place_;   // among the parameters
+    size_t offset_;   // among the parameters
 };
 
 }  // namespace pysmorch

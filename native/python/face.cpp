@@ -87,7 +87,7 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
     program_.updater = u;
     program_.seed = seed;
     bf16_ = bf16;
-    kept_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
+    referenced_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
 }
 
 template <class T>
@@ -141,7 +141,7 @@ Description Face<T>::describe(const nb::dict& d) {
     o.activation = get<std::string>(d, "activation");
     o.inputs = get<std::vector<int>>(d, "inputs");
     o.output = get<int>(d, "output");
-    o.place = get<int>(d, "place");
+    o.stream = get<int>(d, "stream");
     o.channels = get<size_t>(d, "channels");
     o.bf16 = bf16_;
     for (int v : o.inputs)
@@ -160,7 +160,7 @@ Description Face<T>::describe(const nb::dict& d) {
     // Otherwise somebody would look for gradients where there is no room for any.
     bool needs_grad = !o.parameters.empty();
     for (int v : o.inputs) needs_grad |= program_.values[size_t(v)].needs_grad;
-    require(!needs_grad || program_.values[size_t(o.output)].needs_grad, "an operation that hands gradients back needs one for its output");
+    require(!needs_grad || program_.values[size_t(o.output)].needs_grad, "an operation that computes gradients of its inputs needs one for its output");
     for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
     describe_states(d, o);
     return o;
@@ -185,8 +185,8 @@ const T* Face<T>::own(const Weights<const T>& array) {
     const T *begin = aligned(array).data(), *end = begin + array.size();
     if (u.parameters) {
         require(begin >= u.parameters && end <= u.parameters + u.num_parameters, "weights lie outside the parameters");
-        for (const auto& [first, last] : taken_) require(end <= first || begin >= last, "two operations have the same weights");
-        taken_.push_back({begin, end});
+        for (const auto& [first, last] : weight_ranges_) require(end <= first || begin >= last, "two operations have the same weights");
+        weight_ranges_.push_back({begin, end});
     }
     return begin;
 }

@@ -60,8 +60,8 @@ template <class T> class Face {
 
     nb::list operations_;   // their descriptions
     nb::list arrays_;       // those of them that the program points into, whatever becomes of the descriptions
-    nb::object kept_;       // the other such arrays
-    std::vector<std::pair<const T*, const T*>> taken_;   // parameters that are weights of an operation
+    nb::object referenced_;       // the other such arrays
+    std::vector<std::pair<const T*, const T*>> weight_ranges_;   // parameters that are weights of an operation
     nb::list watched_;
     nb::object empty_, dtype_;
     std::vector<std::vector<Py_ssize_t>> shapes_;

@@ -16,17 +16,17 @@ struct Micro {
 };
 
 template <class Kernel, class T, class S> void multiply(Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m, size_t depth) {
-    constexpr size_t D = DEPTH<T, S>;
+    constexpr size_t D = K_PER_PANEL<T, S>;
     const size_t rows = size_t(m.rows), panels = (depth + D - 1) / D;
     const size_t end = Kernel::form == Form::columns ? (depth - 1) * m.stride + rows
                        : m.jump == 0                 ? (rows - 1) * m.stride + depth
                                                      : (panels - 1) * m.jump + rows * D;
-    require(rows >= 1 && depth >= 1 && a.size() >= end && b.size() >= depth * WIDE<T> && c.size() >= rows * WIDE<T>, "an array is too short");
-    Kernel::multiply(a.data(), m.stride, m.jump, b.data(), m.depth, c.data(), WIDE<T>, m.rows, m.two, m.add);
+    require(rows >= 1 && depth >= 1 && a.size() >= end && b.size() >= depth * NR<T> && c.size() >= rows * NR<T>, "an array is too short");
+    Kernel::multiply(a.data(), m.stride, m.jump, b.data(), m.depth, c.data(), NR<T>, m.rows, m.two, m.add);
 }
 
 template <class T, class S> void multiply_form(const std::string& form, Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m) {
-    require(m.rows <= TALL, "a micro-tile has fewer rows");
+    require(m.rows <= MR, "a micro-tile has fewer rows");
     if (form == "columns") multiply<Tiles<T, Form::columns, S>, T, S>(a, b, c, m, m.depth);
     else if (form == "rows") multiply<Tiles<T, Form::rows, S>, T, S>(a, b, c, m, m.depth);
     else multiply<Tiles<T, Form::panels, S>, T, S>(a, b, c, m, m.depth);
@@ -55,9 +55,9 @@ Function function_named(const std::string& name) {
 
 void expose_kernels(nb::module_& module) {
     nb::module_ m = module.def_submodule("_kernels", "Kernels, for tests.");
-    m.attr("max_rows") = TALL;
-    m.attr("panel_width_32") = WIDE<float>;
-    m.attr("panel_width_64") = WIDE<double>;
+    m.attr("max_rows") = MR;
+    m.attr("panel_width_32") = NR<float>;
+    m.attr("panel_width_64") = NR<double>;
     expose_product<float, float>(m, "product_float32");
     expose_product<double, double>(m, "product_float64");
 #ifdef PYSMORCH_BF16
@@ -68,7 +68,7 @@ void expose_kernels(nb::module_& module) {
         const amx::Session session;
         // Whole tiles are read: 32 rows, and pairs up to a multiple of 16.
         const Micro tile{stride, jump, depth, rows, two, add};
-        require(c.size() >= 32 * size_t(WIDE<float>), "an array is too short");
+        require(c.size() >= 32 * size_t(NR<float>), "an array is too short");
         multiply<AmxTiles, float, Pair>(a, b, c, tile, round_up(depth, 16));
     });
 #endif

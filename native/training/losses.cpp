@@ -26,12 +26,12 @@ template <class T>
 Sums Loss<T>::panel(const Step& s, const Labels& labels, const Value<T>& out, size_t p) const {
     Sums sums;
     const int lanes = rows_in<T>(s, p);
-    double loss[WIDE<T>]{}, score[WIDE<T>]{}, weight[WIDE<T>]{};
-    for (int l = 0; l < lanes; ++l) weight[l] = labels.weights ? labels.weights[labels.order[p * WIDE<T> + l]] : 1.0;
-    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+    double loss[NR<T>]{}, score[NR<T>]{}, weight[NR<T>]{};
+    for (int l = 0; l < lanes; ++l) weight[l] = labels.weights ? labels.weights[labels.order[p * NR<T> + l]] : 1.0;
+    for (int half = 0; half < NR<T>; half += LANES<T>) {
         const int here = std::min(LANES<T>, lanes - half);
         if (here <= 0) break;
-        const size_t row = p * WIDE<T> + half;
+        const size_t row = p * NR<T> + half;
         Vec<T> factor{};
         for (int l = 0; l < here; ++l) factor[l] = T(weight[half + l] / double(s.n));
         if (spec.kind == LossKind::classes || spec.kind == LossKind::rows)
@@ -52,7 +52,7 @@ template <class T>
 bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half, double* loss, double* score) const {
     const size_t K = out.cols;
     const T* x = out.panel(p) + half;
-    T* t = labels_.get() + p * K * WIDE<T> + half;
+    T* t = labels_.get() + p * K * NR<T> + half;
     V right{};
     for (int l = 0; l < here; ++l) {
         if (spec.kind == LossKind::classes) {
@@ -60,16 +60,16 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
             if (k < 0 || size_t(k) >= K) return false;
             right[l] = T(k);
         } else {
-            for (size_t k = 0; k < K; ++k) t[k * WIDE<T> + l] = read_number<T>(labels.rows, size_t(labels.order[row + l]), k);
+            for (size_t k = 0; k < K; ++k) t[k * NR<T> + l] = read_number<T>(labels.rows, size_t(labels.order[row + l]), k);
         }
     }
     V largest = load(x), guess{}, label_peak = load(t);
     for (size_t k = 1; k < K; ++k) {
-        const V v = load(x + k * WIDE<T>);
+        const V v = load(x + k * NR<T>);
         guess = v > largest ? broadcast(T(k)) : guess;
         largest = vmax<T>(v, largest);
         if (spec.kind == LossKind::rows) {
-            const V u = load(t + k * WIDE<T>);
+            const V u = load(t + k * NR<T>);
             right = u > label_peak ? broadcast(T(k)) : right;
             label_peak = vmax<T>(u, label_peak);
         }
@@ -81,18 +81,18 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
     auto target = [&](size_t k) {
         V one;
         if (spec.kind == LossKind::classes) one = right == broadcast(T(k)) ? broadcast(T(1)) : V{};
-        else one = load(t + k * WIDE<T>);
+        else one = load(t + k * NR<T>);
         V v = one * plain + even;
         return spec.factors.empty() ? v : v * T(spec.factors[k]);
     };
     V dot{}, total{};
     for (size_t k = 0; k < K; ++k) {
-        const V z = load(x + k * WIDE<T>) - largest, y = target(k);
+        const V z = load(x + k * NR<T>) - largest, y = target(k);
         dot += y == V{} ? V{} : y * z;
         total += y;
         const V power = vexp(z);
         wide.add(power);
-        if (g) store(g + k * WIDE<T>, power);   // exponentials stay where the gradient will be
+        if (g) store(g + k * NR<T>, power);   // exponentials stay where the gradient will be
     }
     for (int l = 0; l < LANES<T>; ++l) sum[l] = T(wide.lane(l));
     for (int l = 0; l < here; ++l) {
@@ -102,8 +102,8 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
     if (!g) return true;
     const V scale = total / sum;
     for (size_t k = 0; k < K; ++k) {
-        const V d = factor * (load(g + k * WIDE<T>) * scale - target(k));
-        store(g + k * WIDE<T>, factor == V{} ? V{} : d);
+        const V d = factor * (load(g + k * NR<T>) * scale - target(k));
+        store(g + k * NR<T>, factor == V{} ? V{} : d);
     }
     return true;
 }
@@ -115,10 +115,10 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
     for (size_t k = 0; k < K; ++k)
         for (int l = 0; l < LANES<T>; ++l) {
             if (l >= here) {
-                if (g) g[k * WIDE<T> + l] = T(0);
+                if (g) g[k * NR<T> + l] = T(0);
                 continue;
             }
-            const double v = double(out.panel(p)[k * WIDE<T> + half + l]);
+            const double v = double(out.panel(p)[k * NR<T> + half + l]);
             const double t = read_number<double>(labels.rows, size_t(labels.order[row + l]), labels.rows.cols == K ? k : 0);
             double d = v - t;
             double& sum = loss[l];
@@ -151,7 +151,7 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
                     d = (v >= 0 ? 1.0 : small) / (1.0 + small) - t;
                 }
             }
-            if (g) g[k * WIDE<T> + l] = factor[l] * T(d);
+            if (g) g[k * NR<T> + l] = factor[l] * T(d);
         }
     for (int l = 0; l < here; ++l) score[l] /= double(std::max<size_t>(K, 1));
 }

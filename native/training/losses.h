@@ -38,14 +38,14 @@ struct Labels {
 struct Sums {
     double loss = 0, metric = 0, weight = 0;
     bool bad = false;                // an index or a class number was out of range
-    char apart[39] = {};             // threads do not share a cache line
+    char padding[39] = {};             // threads do not share a cache line
 };
 
 template <class T> class Loss {
   public:
     LossSpec spec;
 
-    void reserve(size_t K, size_t panels) { labels_.get(K * panels * WIDE<T>); }
+    void reserve(size_t K, size_t panels) { labels_.get(K * panels * NR<T>); }
 
     Sums panel(const Step& s, const Labels& labels, const Value<T>& out, size_t p) const;
 

@@ -37,7 +37,7 @@ template <class T> class Updater {
     double rate_factor = 1, decay_factor = 1;
 
     // Where among the parameters an array begins; in a program that only predicts, it may be anywhere.
-    size_t place_of(const T* array) const { return array && parameters ? size_t(array - parameters) : 0; }
+    size_t offset_of(const T* array) const { return array && parameters ? size_t(array - parameters) : 0; }
 
     // Sets what is to be done in this step; gradients are stored where `keep` says so, or clipping needs them.
     void begin(double rate, int64_t step, bool keep);
@@ -45,8 +45,8 @@ template <class T> class Updater {
     // Takes the gradient of `rows` rows of `cols` parameters: changes them, or only stores it where clipping comes first.
     void take(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride) const;
 
-    // What `take` will change: it comes from further away than the second cache.
-    Wanted wanted(size_t offset, size_t stride, size_t rows, size_t cols) const {
+    // What `take` will change: it comes from further away than the L2 cache.
+    Prefetch prefetch_of(size_t offset, size_t stride, size_t rows, size_t cols) const {
         auto at = [&](const T* array) { return array ? reinterpret_cast<const char*>(array + offset) : nullptr; };
         return {{at(parameters), at(state1), at(state2)}, stride * sizeof(T), rows, cols * sizeof(T)};
     }
