@@ -45,7 +45,9 @@ template <class T> class Buffer {
     T* get() const { return data_.get(); }
 
   private:
-    struct Free { void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); } };
+    struct Free {
+        void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
+    };
     std::unique_ptr<T, Free> data_;
     size_t size_ = 0;
 };

@@ -45,7 +45,7 @@ template <class T> inline T read_number(const Rows& rows, size_t row, size_t k) 
 }
 
 template <class S> inline bool all_finite(const S* numbers, size_t n) {
-    Vec<S> sum{};   // of zeros, unless a number is not finite
+    Vec<S> sum{};  // of zeros, unless a number is not finite
     size_t i = 0;
     for (; i + LANES<S> <= n; i += LANES<S>) sum += load(numbers + i) * S(0);
     if (i < n) sum += load_part(numbers + i, int(n - i)) * S(0);
@@ -55,19 +55,21 @@ template <class S> inline bool all_finite(const S* numbers, size_t n) {
 }
 // Whether rows first .. first + n have finite numbers only.
 inline bool is_finite(const Rows& rows, size_t first, size_t n) {
-    if (rows.dtype == Dtype::f32) return all_finite(static_cast<const float*>(rows.data) + first * rows.cols, n * rows.cols);
-    if (rows.dtype == Dtype::f64) return all_finite(static_cast<const double*>(rows.data) + first * rows.cols, n * rows.cols);
+    if (rows.dtype == Dtype::f32)
+        return all_finite(static_cast<const float*>(rows.data) + first * rows.cols, n * rows.cols);
+    if (rows.dtype == Dtype::f64)
+        return all_finite(static_cast<const double*>(rows.data) + first * rows.cols, n * rows.cols);
     return true;
 }
 
-// Prefetches features of rows that are read next, line by line and one row after the other: a processor goes on with that by itself.
-// Behind the last row come the features behind these, of the same rows.
+// Prefetches features of rows that are read next, line by line and one row after the other: a processor goes on with
+// that by itself. Behind the last row come the features behind these, of the same rows.
 class RowPrefetcher {
   public:
     RowPrefetcher(const Rows& rows, const int64_t* order, size_t count, size_t first, size_t last)
         : rows_(rows), begin_(order), order_(order), end_(order + count), first_(first), last_(last) {}
 
-    size_t lines() const { return (last_ - first_) * rows_.size() / LINE + 1; }   // of a row
+    size_t lines() const { return (last_ - first_) * rows_.size() / LINE + 1; }  // of a row
     void issue(size_t lines) {
         for (; lines > 0; --lines, at_ += LINE) {
             if (at_ >= row_end_) {
@@ -91,9 +93,11 @@ class RowPrefetcher {
     const char *at_ = nullptr, *row_end_ = nullptr;
 };
 
-// Features first .. last of up to NR rows, named by `order`, side by side for each feature; lanes without a row are zero. As
-// many features of `more` rows, which follow in `order`, will be gathered next.
-template <class T> inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t more, size_t first, size_t last, T* panel) {
+// Features first .. last of up to NR rows, named by `order`, side by side for each feature; lanes without a row are
+// zero. As many features of `more` rows, which follow in `order`, will be gathered next.
+template <class T>
+inline void gather_panel(const Rows& rows, const int64_t* order, int count, size_t more, size_t first, size_t last,
+                         T* panel) {
     constexpr int L = LANES<T>;
     RowPrefetcher prefetcher(rows, order, size_t(count) + more, first, last);
     prefetcher.issue(prefetcher.lines() * L);

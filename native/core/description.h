@@ -20,19 +20,21 @@ inline void require(bool condition, const std::string& what) {
 // An array of parameters. Several operations may have the same one in prediction.
 struct Parameter {
     std::string name;
-    const void* data = nullptr;   // of the program's number type
+    const void* data = nullptr;  // of the program's number type
     std::vector<size_t> shape;
     size_t size = 0;
 
     template <class T> const T* as() const { return static_cast<const T*>(data); }
 };
 
-// What a class of operations takes. Python reads it from the registry (operations.h), and a description is checked against it.
+// What a class of operations takes. Python reads it from the registry (operations.h), and a description is checked
+// against it.
 struct Signature {
     size_t least_inputs = 1, most_inputs = 1;
-    std::vector<std::string> parameters = {};   // that it cannot do without
-    std::vector<std::string> attributes = {};   // numbers, besides the sizes of images
-    std::vector<std::string> fuses = {};        // what it may include: "scale" and "bias" are parameters, "sum" an input before the others, "activation"
+    std::vector<std::string> parameters = {};  // that it cannot do without
+    std::vector<std::string> attributes = {};  // numbers, besides the sizes of images
+    std::vector<std::string> fuses =
+        {};  // what it may include: "scale" and "bias" are parameters, "sum" an input before the others, "activation"
     bool reads_indices = false;
 };
 constexpr size_t ANY_NUMBER = size_t(1) << 31;
@@ -40,10 +42,10 @@ constexpr size_t ANY_NUMBER = size_t(1) << 31;
 // An operation as Python describes it.
 struct Description {
     std::string kind, activation;
-    bool bf16 = false;                                // whether products are made of bfloat16
+    bool bf16 = false;  // whether products are made of bfloat16
     std::vector<int> inputs;
     int output = 0;
-    int stream = 0;                                    // RNG stream
+    int stream = 0;  // RNG stream
     std::vector<Parameter> parameters;
     size_t channels = 0;                              // size of the last axis of the output
     std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images

@@ -43,7 +43,7 @@ size_t assign_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& ne
         const LiveBuffer &p = buffers[size_t(a)], &q = buffers[size_t(b)];
         return p.begin != q.begin ? p.begin < q.begin : p.size != q.size ? p.size > q.size : a < b;
     });
-    std::vector<const LiveBuffer*> placed;   // by offset
+    std::vector<const LiveBuffer*> placed;  // by offset
     size_t total = 0;
     for (int i : order) {
         LiveBuffer& b = buffers[size_t(i)];

@@ -1,9 +1,9 @@
 // What an operation is: it reads values, makes one, computes gradients of its inputs, and may have parameters.
 //
-// While a network is trained, values are stored in panels (see product.h), one after the other. Work on a step is cut in one of
-// two ways: by panels, where a thread has some rows with all their features, or by features, where it has some features with
-// all their rows. Whichever way, each number is computed from the same numbers in the same order, so that the number of
-// threads changes who does what, and nothing else. For prediction values are plain rows.
+// While a network is trained, values are stored in panels (see product.h), one after the other. Work on a step is cut
+// in one of two ways: by panels, where a thread has some rows with all their features, or by features, where it has
+// some features with all their rows. Whichever way, each number is computed from the same numbers in the same order, so
+// that the number of threads changes who does what, and nothing else. For prediction values are plain rows.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -12,19 +12,19 @@
 #include "core/buffer.h"
 #include "core/data.h"
 #include "core/description.h"
-#include "training/optimizers.h"
 #include "kernels/product.h"
+#include "training/optimizers.h"
 
 namespace pysmorch {
 
 // What flows between operations: `cols` features a row. Indices are stored row by row.
 template <class T> struct Value {
-    std::vector<size_t> shape;   // of one row of the batch
-    size_t cols = 0;             // its size
+    std::vector<size_t> shape;  // of one row of the batch
+    size_t cols = 0;            // its size
     bool needs_grad = false;
     bool is_index = false;
-    bool bf16 = false;       // whether numbers are stored as bfloat16: `with_storage` says where
-    bool gathered = false;   // whether its operation takes rows of the data instead (see Operation::gathers)
+    bool bf16 = false;      // whether numbers are stored as bfloat16: `with_storage` says where
+    bool gathered = false;  // whether its operation takes rows of the data instead (see Operation::gathers)
     T* data = nullptr;
     T* grad = nullptr;
     int64_t* index = nullptr;
@@ -33,8 +33,8 @@ template <class T> struct Value {
     T* grad_panel(size_t p) const { return grad + p * cols * NR<T>; }
 };
 
-// Calls f with the numbers and the gradient of a value as what they are stored as: an operation that says so (see Operation::takes_bf16)
-// has them as T or as bfloat16.
+// Calls f with the numbers and the gradient of a value as what they are stored as: an operation that says so (see
+// Operation::takes_bf16) has them as T or as bfloat16.
 template <class T, class F> inline void with_storage(const Value<T>& v, F f) {
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
@@ -48,10 +48,10 @@ template <class T, class F> inline void with_storage(const Value<T>& v, F f) {
 
 // One step, as operations see it.
 struct Step {
-    size_t n = 0;          // rows of the batch
+    size_t n = 0;  // rows of the batch
     size_t panels = 0;
     uint64_t seed = 0;
-    int64_t number = 0;    // of the step, which random numbers depend on
+    int64_t number = 0;  // of the step, which random numbers depend on
     int threads = 1;
 };
 
@@ -82,7 +82,7 @@ template <class T> struct RowsOf {
 struct Task {
     int op = 0;
     int which = 0;
-    size_t first = 0, last = 0;   // what they are is up to the operation
+    size_t first = 0, last = 0;  // what they are is up to the operation
     double work = 0;
 };
 
@@ -91,11 +91,11 @@ template <class T> class Operation {
     using V = Vec<T>;
     std::vector<Value<T>*> in;
     Value<T>* out = nullptr;
-    std::vector<char> overwrite;     // by input: whether its gradient is set (true) or added to
+    std::vector<char> overwrite;  // by input: whether its gradient is set (true) or added to
 
     virtual ~Operation() = default;
 
-    static Signature signature() { return {}; }   // most classes have one of their own
+    static Signature signature() { return {}; }  // most classes have one of their own
 
     // Whether inputs and output are of the sizes that the operation makes of each other.
     virtual bool fits() const {
@@ -107,12 +107,16 @@ template <class T> class Operation {
     // Room for batches of up to so many panels.
     virtual void reserve(size_t panels) { (void)panels; }
 
-    // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread a part.
+    // When parameters have changed outside of `gradient`: before the first step of a call, and by clipping; each thread
+    // a part.
     virtual void begin(Part) {}
 
-    // Whether it can take rows of the data as they are, where nobody else reads this input: as `gather_panel`, for panel p.
+    // Whether it can take rows of the data as they are, where nobody else reads this input: as `gather_panel`, for
+    // panel p.
     virtual bool gathers() const { return false; }
-    virtual void gather(const Rows&, const int64_t*, int count, size_t more, size_t p, size_t first, size_t last) { (void)count, (void)more, (void)p, (void)first, (void)last; }
+    virtual void gather(const Rows&, const int64_t*, int count, size_t more, size_t p, size_t first, size_t last) {
+        (void)count, (void)more, (void)p, (void)first, (void)last;
+    }
 
     // Whether work by feature may be done in small pieces, by whoever has time.
     virtual bool in_pieces() const { return false; }
@@ -129,7 +133,8 @@ template <class T> class Operation {
     virtual void add_tasks(const Step&, std::vector<Task>&) const {}
     virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
 
-    // Whether `gradient` reads the values of this operation, or their gradients, so that they are needed to the end of a step.
+    // Whether `gradient` reads the values of this operation, or their gradients, so that they are needed to the end of
+    // a step.
     virtual bool gradient_reads_values() const { return true; }
     // Whether the gradient for the last input may be written over that for the output.
     virtual bool gradient_in_position() const { return false; }
@@ -151,7 +156,9 @@ template <class T> class Operation {
 
   protected:
     // Sets or adds f(i) for i = from, from + LANES, ... < to, in the gradient of an input.
-    template <class F> void write_gradient(size_t k, size_t from, size_t to, F f) const { write_gradient(k, in[k]->grad, from, to, f); }
+    template <class F> void write_gradient(size_t k, size_t from, size_t to, F f) const {
+        write_gradient(k, in[k]->grad, from, to, f);
+    }
     template <class E, class F> void write_gradient(size_t k, E* g, size_t from, size_t to, F f) const {
         if (!in[k]->needs_grad) return;
         if (overwrite[k])

@@ -25,11 +25,12 @@ template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_
     for (auto& op : operations) op->reserve_rows(count);
     size_t largest = 1;
     for (const Value<T>& v : values) largest = std::max(largest, v.cols);
-    const size_t most = std::max<size_t>(1, std::min(ROWS_AT_A_TIME, ELEMENTS_AT_A_TIME / largest));   // rows of a piece
+    const size_t most = std::max<size_t>(1, std::min(ROWS_AT_A_TIME, ELEMENTS_AT_A_TIME / largest));  // rows of a piece
     const size_t useful = std::min(count, size_t(predict_work(count) / WORK_OF_A_THREAD));
     const int threads = int(std::clamp<size_t>(useful, 1, size_t(std::max(1, max_threads))));
     // As many for each thread, so that none waits for the last one.
-    const size_t pieces = std::min(count, round_up(std::max<size_t>((count + most - 1) / most, size_t(threads)), size_t(threads)));
+    const size_t pieces =
+        std::min(count, round_up(std::max<size_t>((count + most - 1) / most, size_t(threads)), size_t(threads)));
     const size_t height = (count + pieces - 1) / pieces;
     while (row_buffers_.size() < size_t(threads)) row_buffers_.emplace_back(values.size());
     for (int t = 0; t < threads; ++t)
@@ -57,7 +58,8 @@ template <class T>
 void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& own, T* out) const {
     auto& [buffers, rows, in, work] = own;
     for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), row_stride(v), nullptr};
-    for (size_t i = 0; i < inputs.size(); ++i) load_rows(data[i], first, n, values[size_t(inputs[i])], rows[size_t(inputs[i])]);
+    for (size_t i = 0; i < inputs.size(); ++i)
+        load_rows(data[i], first, n, values[size_t(inputs[i])], rows[size_t(inputs[i])]);
     for (size_t i = 0; i < operations.size(); ++i) {
         in.clear();
         for (const Value<T>* v : operations[i]->in) in.push_back(rows[size_t(v - values.data())]);

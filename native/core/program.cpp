@@ -10,7 +10,8 @@ namespace {
 constexpr double WORK_TO_SHARE = 1.5e6;
 // Values and gradients of more bytes than this reuse memory; below, they fit the L2 caches of the cores.
 constexpr size_t REUSE_FROM = 4 << 20;
-// Bytes of padding between two buffers, which stagger their addresses: equal indices of several are in different cache sets.
+// Bytes of padding between two buffers, which stagger their addresses: equal indices of several are in different cache
+// sets.
 constexpr size_t PADDING = 320;
 
 }  // namespace
@@ -120,8 +121,8 @@ template <class T> void Program<T>::reserve_tasks(const Step& s) {
     for (const Task& task : tasks_) cumulative_work_.push_back(cumulative_work_.back() + task.work);
 }
 
-// Offsets of values and gradients in one array. Buffers whose live ranges do not overlap share memory, unless all together are small:
-// then threads would only wait for each other.
+// Offsets of values and gradients in one array. Buffers whose live ranges do not overlap share memory, unless all
+// together are small: then threads would only wait for each other.
 template <class T> size_t Program<T>::plan(size_t panels) {
     const bool reuse = size_buffers(panels) * sizeof(T) > REUSE_FROM;
     find_live_ranges(panels, reuse);
@@ -139,7 +140,7 @@ template <class T> size_t Program<T>::size_buffers(size_t panels) {
         if (!values[v].is_index && !values[v].gathered) live_buffers_[v].size = size;
         if (values[v].needs_grad) live_buffers_[count + v].size = size;
         all += live_buffers_[v].size + live_buffers_[count + v].size;
-        if (all > (size_t(1) << 60)) throw std::bad_alloc();   // before it overflows
+        if (all > (size_t(1) << 60)) throw std::bad_alloc();  // before it overflows
     }
     return all;
 }
@@ -169,7 +170,8 @@ template <class T> void Program<T>::find_live_ranges(size_t panels, bool reuse) 
             if (!v->needs_grad) continue;
             grad(v).use(first_backward, last_backward);
             const bool alike = v->cols == op.out->cols && v->bf16 == op.out->bf16;
-            const bool in_position = op.gradient_in_position() && k + 1 == op.in.size() && op.overwrite[k] && !to_the_end && alike;
+            const bool in_position =
+                op.gradient_in_position() && k + 1 == op.in.size() && op.overwrite[k] && !to_the_end && alike;
             if (in_position && reuse) grad(v).alias = int(values.size() + index(op.out));
         }
     }

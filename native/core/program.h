@@ -1,8 +1,9 @@
 // A program: a list of operations with their buffers, run for whole epochs without Python.
 //
-// A training step goes through a list of stages (gather a batch, forward of each operation, the loss, backward of each operation). A
-// stage is divided among the threads by panels or by features (see operation.h); there is a barrier only where the division changes. Then
-// each thread takes its share of the gradients of parameters, sums each over the whole batch, and updates the parameters at once.
+// A training step goes through a list of stages (gather a batch, forward of each operation, the loss, backward of each
+// operation). A stage is divided among the threads by panels or by features (see operation.h); there is a barrier only
+// where the division changes. Then each thread takes its share of the gradients of parameters, sums each over the whole
+// batch, and updates the parameters at once.
 #pragma once
 #include <functional>
 #include <memory>
@@ -28,7 +29,7 @@ struct Epoch {
     const double* weights = nullptr;
     const int64_t* order = nullptr;
     size_t num_rows = 0, batch_size = 1;
-    std::vector<double> rates;       // of each step
+    std::vector<double> rates;  // of each step
     int64_t first_step = 0, optimizer_steps = 0;
 };
 
@@ -56,8 +57,13 @@ template <class T> class Program {
     double predict_work(size_t n) const;
 
   private:
-    // Work between two possible barriers: one phase of an operation's forward or backward pass, or one of GATHER and LOSS.
-    struct Stage { int op; int phase; bool backward; };
+    // Work between two possible barriers: one phase of an operation's forward or backward pass, or one of GATHER and
+    // LOSS.
+    struct Stage {
+        int op;
+        int phase;
+        bool backward;
+    };
     static constexpr int GATHER = -1, LOSS = -2;
     // What the threads of a call of `train` share.
     struct Training;
@@ -92,7 +98,8 @@ template <class T> class Program {
     Range panels_for(const Step& s, int thread) const;
     bool is_by_feature(const Stage& stage, const Step& s) const;
     bool steals_work(const Stage& stage) const;
-    void run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels, Workspace<T>& work);
+    void run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels,
+             Workspace<T>& work);
     void gather(const Step& s, const Rows& data, size_t input, const int64_t* order, const Range& range);
     void gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p);
     Sums total_of(const Step& s) const;
@@ -104,16 +111,16 @@ template <class T> class Program {
     void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
     void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& buffers, T* out) const;
 
-    static constexpr size_t SQUARES_AT_A_TIME = 4096;   // parameters whose squares are summed in one go
+    static constexpr size_t SQUARES_AT_A_TIME = 4096;  // parameters whose squares are summed in one go
 
     std::vector<Stage> stages_;
-    std::vector<char> needs_barrier_;              // by stage: all threads have to be done with what comes before
-    std::vector<Operation<T>*> gathering_;         // by input: the operation that gathers it itself, or null
+    std::vector<char> needs_barrier_;       // by stage: all threads have to be done with what comes before
+    std::vector<Operation<T>*> gathering_;  // by input: the operation that gathers it itself, or null
     std::vector<Task> tasks_;
     std::vector<double> cumulative_work_, norms_;  // of the tasks; squared norms of parts of the gradients
     Buffer<Sums> sums_;                            // by panel
     std::vector<std::unique_ptr<Workspace<T>>> workspaces_;
-    std::vector<LiveBuffer> live_buffers_;         // values, then gradients
+    std::vector<LiveBuffer> live_buffers_;  // values, then gradients
     Buffer<T> arena_;
     std::vector<Buffer<int64_t>> index_;
     std::vector<RowBuffers> row_buffers_;

@@ -41,14 +41,15 @@ inline void philox_words(uint64_t seed, uint32_t stream, uint64_t step, uint64_t
     }
 }
 
-// The numbers 0 .. count - 1 sorted by random words, stream 0 of the streams, and by themselves where those are the same.
+// The numbers 0 .. count - 1 sorted by random words, stream 0 of the streams, and by themselves where those are the
+// same.
 inline void permutation(uint64_t seed, uint64_t step, size_t count, int64_t* order) {
     std::vector<uint32_t> words(count);
     philox_words(seed, 0, step, 0, count, words.data());
-    std::vector<uint64_t> from(count), to(count);   // words above, numbers below
+    std::vector<uint64_t> from(count), to(count);  // words above, numbers below
     for (size_t i = 0; i < count; ++i) from[i] = uint64_t(words[i]) << 32 | i;
     constexpr int BITS = 11;
-    for (int shift = 32; shift < 64; shift += BITS) {   // the lowest bits first; what is the same stays in order
+    for (int shift = 32; shift < 64; shift += BITS) {  // the lowest bits first; what is the same stays in order
         std::array<size_t, (1 << BITS) + 1> starts{};
         auto digit = [&](uint64_t key) { return size_t(key >> shift) & ((1 << BITS) - 1); };
         for (const uint64_t key : from) ++starts[digit(key) + 1];

@@ -17,8 +17,8 @@
 
 namespace pysmorch {
 
-// Waits until all threads have arrived: spins for a few microseconds, then yields, then blocks. Phases of a step are short, but there may be
-// more threads than cores.
+// Waits until all threads have arrived: spins for a few microseconds, then yields, then blocks. Phases of a step are
+// short, but there may be more threads than cores.
 class Barrier {
   public:
     explicit Barrier(int count) : count_(count) {}
@@ -33,13 +33,15 @@ class Barrier {
     std::condition_variable wake_;
 };
 
-// Work in small units that threads take: each its own share, in ever smaller pieces, then what is left of the others'. A core
-// that is slower, or has something else to do, so keeps nobody waiting.
+// Work in small units that threads take: each its own share, in ever smaller pieces, then what is left of the others'.
+// A core that is slower, or has something else to do, so keeps nobody waiting.
 class WorkQueue {
   public:
-    explicit WorkQueue(int threads, size_t largest_piece = SIZE_MAX) : shares_(static_cast<size_t>(threads)), largest_piece_(largest_piece) {}
+    explicit WorkQueue(int threads, size_t largest_piece = SIZE_MAX)
+        : shares_(static_cast<size_t>(threads)), largest_piece_(largest_piece) {}
 
-    // Units first .. last are the thread's own. It says so before there is a barrier, and nobody has to do with the shares until then.
+    // Units first .. last are the thread's own. It says so before there is a barrier, and nobody has to do with the
+    // shares until then.
     void assign(int thread, size_t first, size_t last) {
         Share& share = shares_[size_t(thread)];
         share.next.store(first, std::memory_order_relaxed);
@@ -91,10 +93,10 @@ class FirstError {
     std::exception_ptr error_;
 };
 
-// Runs body(0) here and body(1) ... body(count - 1) on threads of their own, and waits for all. Nobody begins before all
-// threads are there, so that a thread that cannot be made is an exception and not a wait without end.
-// Threads live for one call only (a call is many steps), so that there is nothing to mend after a fork.
-// What a body throws is thrown here, when all have ended: a body that others wait for must not throw.
+// Runs body(0) here and body(1) ... body(count - 1) on threads of their own, and waits for all. Nobody begins before
+// all threads are there, so that a thread that cannot be made is an exception and not a wait without end. Threads live
+// for one call only (a call is many steps), so that there is nothing to mend after a fork. What a body throws is thrown
+// here, when all have ended: a body that others wait for must not throw.
 void on_threads(int count, const std::function<void(int)>& body);
 
 }  // namespace pysmorch

@@ -8,29 +8,31 @@ namespace pysmorch {
 
 namespace {
 
-constexpr size_t FEATURES_AT_A_TIME = 64;   // of a row that is gathered: a unit of work
-constexpr size_t FEATURES_PREFETCHED = 1024;   // so many features of the rows of a panel fit the L2 cache
-constexpr size_t UNITS = 32;   // into which a thread's share of work by feature is cut, for others to steal
+constexpr size_t FEATURES_AT_A_TIME = 64;     // of a row that is gathered: a unit of work
+constexpr size_t FEATURES_PREFETCHED = 1024;  // so many features of the rows of a panel fit the L2 cache
+constexpr size_t UNITS = 32;  // into which a thread's share of work by feature is cut, for others to steal
 
 }  // namespace
 
 template <class T> struct Program<T>::Training {
     Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count)
-        : epoch(epoch), interrupted(interrupted), count(count), barrier(count), units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
+        : epoch(epoch), interrupted(interrupted), count(count), barrier(count),
+          units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
 
     const Epoch& epoch;
     const std::function<bool()>& interrupted;
-    const int count;   // of threads
+    const int count;  // of threads
     Result result;
     Barrier barrier;
     // An exception (there was no memory) ends the step for all threads; until the next barrier, they go on.
     FirstError error;
     std::atomic<bool> broken{false}, stop{false};
-    WorkQueue units[2];   // alternating: threads may still take work from one when the other is filled
+    WorkQueue units[2];  // alternating: threads may still take work from one when the other is filled
     WorkQueue tasks;
 };
 
-template <class T> Result Program<T>::train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted) {
+template <class T>
+Result Program<T>::train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted) {
     const size_t largest = std::min(epoch.batch_size, epoch.num_rows);
     const int count = threads_for(largest, max_threads);
     reserve(largest, count);
@@ -48,7 +50,8 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
         const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
         const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count};
         const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
-        if (thread == 0) updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
+        if (thread == 0)
+            updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
         const auto [first_task, last_task] = tasks_for(thread, t.count);
         t.tasks.assign(thread, first_task, last_task);
         if (!run_stages(t, s, labels, thread)) return;
@@ -80,14 +83,14 @@ template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const
         if (now || by_feature || needs_barrier_[i]) t.barrier.wait();
         by_feature = now;
         auto go = [&](const Range& range) {
-            if (!t.error.none([&] { run(stage, s, range, t.epoch, labels, work); })) t.broken.store(true, std::memory_order_relaxed);
+            if (!t.error.none([&] { run(stage, s, range, t.epoch, labels, work); }))
+                t.broken.store(true, std::memory_order_relaxed);
         };
         if (steals)
             units.work(thread, [&](size_t first, size_t last) {
                 go({0, s.panels, {int(first), t.count * int(UNITS), int(last - first)}});
             });
-        else
-            go(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread));
+        else go(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread));
     }
     t.barrier.wait();
     return !t.broken.load(std::memory_order_relaxed);
@@ -111,7 +114,8 @@ template <class T> bool Program<T>::update_parameters(Training& t, const Step& s
     return !t.stop.load(std::memory_order_relaxed);
 }
 
-// Tasks are dealt out by their work, neighbours to the same thread: in the next step it finds their weights in its cache.
+// Tasks are dealt out by their work, neighbours to the same thread: in the next step it finds their weights in its
+// cache.
 template <class T> std::pair<size_t, size_t> Program<T>::tasks_for(int thread, int count) const {
     const std::vector<double>& work = cumulative_work_;
     auto cut = [&](int t) {
@@ -128,7 +132,7 @@ template <class T> Range Program<T>::panels_for(const Step& s, int thread) const
 
 template <class T> bool Program<T>::is_by_feature(const Stage& stage, const Step& s) const {
     if (s.threads == 1 || stage.op == LOSS) return false;
-    if (stage.op == GATHER) return is_by_feature(stages_[1], s);   // there is a barrier behind it in any case
+    if (stage.op == GATHER) return is_by_feature(stages_[1], s);  // there is a barrier behind it in any case
     const Operation<T>& op = *operations[size_t(stage.op)];
     return stage.backward ? op.backward_by_feature(s, stage.phase) : op.forward_by_feature(s, stage.phase);
 }
@@ -138,7 +142,8 @@ template <class T> bool Program<T>::steals_work(const Stage& stage) const {
 }
 
 template <class T>
-void Program<T>::run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels, Workspace<T>& work) {
+void Program<T>::run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels,
+                     Workspace<T>& work) {
     if (stage.op == GATHER) {
         for (size_t i = 0; i < inputs.size(); ++i) gather(s, epoch.data[i], i, labels.order, range);
     } else if (stage.op == LOSS) {
@@ -181,11 +186,13 @@ template <class T>
 void Program<T>::gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p) {
     for (int l = 0; l < lanes; ++l) {
         int64_t* to = value.index + (p * NR<T> + size_t(l)) * value.cols;
-        std::memcpy(to, static_cast<const int64_t*>(data.data) + size_t(rows[l]) * value.cols, value.cols * sizeof(int64_t));
+        std::memcpy(to, static_cast<const int64_t*>(data.data) + size_t(rows[l]) * value.cols,
+                    value.cols * sizeof(int64_t));
         for (const auto& op : operations)
             for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
                 if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
-                    __atomic_store_n(&sums_.get()[p].bad, true, __ATOMIC_RELAXED);   // of several inputs, in several threads
+                    __atomic_store_n(&sums_.get()[p].bad, true,
+                                     __ATOMIC_RELAXED);  // of several inputs, in several threads
                     to[k] = 0;
                 }
     }

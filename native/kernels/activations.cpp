@@ -5,20 +5,18 @@ namespace pysmorch {
 constexpr double SELU_ALPHA = 1.6732632423543772, SELU_SCALE = 1.0507009873554805;
 constexpr double SQRT_HALF = 0.70710678118654752440, INVERSE_SQRT_2PI = 0.39894228040143267794;
 
-template <class T> inline Vec<T> softplus(Vec<T> x) {
-    return vmax<T>(x, Vec<T>{}) + vlog1p_unit(vexp(-absolute(x)));
-}
+template <class T> inline Vec<T> softplus(Vec<T> x) { return vmax<T>(x, Vec<T>{}) + vlog1p_unit(vexp(-absolute(x))); }
 // Mish: tanh(softplus(x)).
 template <class T> inline Vec<T> tanh_softplus(Vec<T> x) { return vtanh(softplus<T>(x)); }
-template <class T> inline Vec<T> normal_distribution(Vec<T> x) {
-    return (verf(x * T(SQRT_HALF)) + T(1)) * T(0.5);
-}
+template <class T> inline Vec<T> normal_distribution(Vec<T> x) { return (verf(x * T(SQRT_HALF)) + T(1)) * T(0.5); }
 
 template <class T> void activate(Activation kind, T slope, const T* x, T* y, size_t n) {
     using V = Vec<T>;
     const V zero{};
     switch (kind) {
-        case Activation::none: if (x != y) std::memcpy(y, x, n * sizeof(T)); break;
+        case Activation::none:
+            if (x != y) std::memcpy(y, x, n * sizeof(T));
+            break;
         case Activation::relu: each_lane(y, x, n, [&](V v) { return vmax<T>(zero, v); }); break;
         case Activation::leaky_relu: each_lane(y, x, n, [&](V v) { return V(v > zero ? v : v * slope); }); break;
         case Activation::sigmoid: each_lane(y, x, n, [&](V v) { return vsigmoid(v); }); break;
@@ -27,9 +25,8 @@ template <class T> void activate(Activation kind, T slope, const T* x, T* y, siz
         case Activation::silu: each_lane(y, x, n, [&](V v) { return v * vsigmoid(v); }); break;
         case Activation::mish: each_lane(y, x, n, [&](V v) { return v * tanh_softplus<T>(v); }); break;
         case Activation::selu:
-            each_lane(y, x, n, [&](V v) {
-                return V(v > zero ? v : vexpm1(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE);
-            });
+            each_lane(y, x, n,
+                      [&](V v) { return V(v > zero ? v : vexpm1(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE); });
             break;
     }
 }
@@ -39,9 +36,13 @@ template <class T> void activate_back(Activation kind, T slope, const T* x, cons
     const V zero{};
     const V one = zero + T(1);
     switch (kind) {
-        case Activation::none: if (d != g) std::memcpy(g, d, n * sizeof(T)); break;
+        case Activation::none:
+            if (d != g) std::memcpy(g, d, n * sizeof(T));
+            break;
         case Activation::relu: each_lane(g, y, d, n, [&](V v, V e) { return V(v > zero ? e : zero); }); break;
-        case Activation::leaky_relu: each_lane(g, x, d, n, [&](V v, V e) { return V(v > zero ? e : e * slope); }); break;
+        case Activation::leaky_relu:
+            each_lane(g, x, d, n, [&](V v, V e) { return V(v > zero ? e : e * slope); });
+            break;
         case Activation::sigmoid: each_lane(g, y, d, n, [&](V v, V e) { return e * v * (one - v); }); break;
         case Activation::tanh: each_lane(g, y, d, n, [&](V v, V e) { return e * (one - v * v); }); break;
         case Activation::gelu:

@@ -12,7 +12,8 @@ enum class Activation : int { none, relu, leaky_relu, sigmoid, tanh, gelu, silu,
 constexpr int NUM_ACTIVATIONS = 9;
 
 inline const char* name_of(Activation a) {
-    static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"};
+    static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh",
+                                        "gelu", "silu", "mish",       "selu"};
     return names[int(a)];
 }
 
@@ -22,8 +23,11 @@ inline Activation activation_named(const std::string& name) {
     throw std::invalid_argument("there is no activation " + name);
 }
 
-// Whether the derivative follows from the output, so that an operation may include the activation and need not store its input.
-inline bool is_fusable(Activation a) { return a == Activation::none || a == Activation::relu || a == Activation::sigmoid || a == Activation::tanh; }
+// Whether the derivative follows from the output, so that an operation may include the activation and need not store
+// its input.
+inline bool is_fusable(Activation a) {
+    return a == Activation::none || a == Activation::relu || a == Activation::sigmoid || a == Activation::tanh;
+}
 
 // Whether it is no more work than to write a number.
 inline bool is_simple(Activation a) { return a == Activation::none || a == Activation::relu; }

@@ -1,4 +1,5 @@
-// Products of bfloat16 on the matrix unit of a processor (AMX): 16 rows of A, with 16 pairs each, times 16 pairs of 16 columns.
+// Products of bfloat16 on the matrix unit of a processor (AMX): 16 rows of A, with 16 pairs each, times 16 pairs of 16
+// columns.
 //
 // Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18. A build with
 // PYSMORCH_EMULATE_AMX does the same without the unit, for tests.
@@ -19,7 +20,9 @@ namespace pysmorch {
 
 namespace amx {
 // Rows of a tile, and its columns of four bytes.
-struct Shape { uint8_t rows = 16, columns = 16; };
+struct Shape {
+    uint8_t rows = 16, columns = 16;
+};
 using Shapes = std::array<Shape, 8>;
 constexpr Shapes WHOLE{};
 // Whether new operations may use the unit, where there is one.
@@ -33,10 +36,12 @@ inline thread_local Shape shapes[8];
 template <int TILE> void zero() { std::memset(tiles[TILE], 0, sizeof tiles[TILE]); }
 template <int TILE> void load(const void* from, size_t stride) {
     zero<TILE>();
-    for (size_t i = 0; i < shapes[TILE].rows; ++i) std::memcpy(tiles[TILE][i], static_cast<const char*>(from) + i * stride, shapes[TILE].columns * 4);
+    for (size_t i = 0; i < shapes[TILE].rows; ++i)
+        std::memcpy(tiles[TILE][i], static_cast<const char*>(from) + i * stride, shapes[TILE].columns * 4);
 }
 template <int TILE> void store(void* to, size_t stride) {
-    for (size_t i = 0; i < shapes[TILE].rows; ++i) std::memcpy(static_cast<char*>(to) + i * stride, tiles[TILE][i], shapes[TILE].columns * 4);
+    for (size_t i = 0; i < shapes[TILE].rows; ++i)
+        std::memcpy(static_cast<char*>(to) + i * stride, tiles[TILE][i], shapes[TILE].columns * 4);
 }
 inline float half_of(uint32_t pair, int which) {
     const uint32_t bits = which ? pair & 0xffff0000u : pair << 16;
@@ -76,7 +81,11 @@ template <int C, int A, int B> inline __attribute__((always_inline)) void multip
 // Eight tiles of these shapes, from here to the end of the block.
 struct Session {
     explicit Session(const Shapes& shapes = WHOLE) {
-        alignas(64) struct { uint8_t palette = 1, start_row = 0, reserved[14] = {}; uint16_t bytes[16] = {}; uint8_t rows[16] = {}; } config;
+        alignas(64) struct {
+            uint8_t palette = 1, start_row = 0, reserved[14] = {};
+            uint16_t bytes[16] = {};
+            uint8_t rows[16] = {};
+        } config;
         for (size_t i = 0; i < shapes.size(); ++i) {
             config.bytes[i] = uint16_t(shapes[i].columns * 4);
             config.rows[i] = shapes[i].rows;
@@ -119,15 +128,16 @@ struct AmxTiles {
     static size_t count(size_t F) { return (F + 31) / 32; }
     static size_t start(size_t F, size_t t) { return std::min(F, t * 32); }
 
-    // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not used. Where A
-    // is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
-    static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c, size_t c_stride, int rows,
-                         bool two, bool add, const Prefetch* prefetch = nullptr) {
+    // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not
+    // used. Where A is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
+    static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c,
+                         size_t c_stride, int rows, bool two, bool add, const Prefetch* prefetch = nullptr) {
         constexpr size_t P = NR<float>;
         alignas(64) float edge[32 * P];
         float* const sums = rows == 32 ? c : edge;
         const size_t row = sums == c ? c_stride : P;
-        for (int i = 0; add && sums == edge && i < rows; ++i) std::memcpy(edge + i * P, c + i * c_stride, P * sizeof(float));
+        for (int i = 0; add && sums == edge && i < rows; ++i)
+            std::memcpy(edge + i * P, c + i * c_stride, P * sizeof(float));
         const bool lower = rows > 16;
         if (add) {
             amx::load<0>(sums, row * 4);
@@ -160,7 +170,8 @@ struct AmxTiles {
         if (two) amx::store<1>(sums + 16, row * 4);
         if (lower) amx::store<2>(sums + 16 * row, row * 4);
         if (lower && two) amx::store<3>(sums + 16 * row + 16, row * 4);
-        for (int i = 0; sums == edge && i < rows; ++i) std::memcpy(c + i * c_stride, edge + i * P, (two ? P : 16) * sizeof(float));
+        for (int i = 0; sums == edge && i < rows; ++i)
+            std::memcpy(c + i * c_stride, edge + i * P, (two ? P : 16) * sizeof(float));
     }
 };
 

@@ -1,4 +1,5 @@
-// bfloat16: the upper half of a float. Values may be stored in it, in the same order as floats; products take two of them, a Pair.
+// bfloat16: the upper half of a float. Values may be stored in it, in the same order as floats; products take two of
+// them, a Pair.
 #pragma once
 #ifdef PYSMORCH_BF16
 #include "kernels/simd.h"
@@ -14,7 +15,9 @@ inline Vec<float> load(const Bf16* p) {
     const __m512i numbers = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return Vec<float>(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, _mm512_load_si512(order), numbers));
 }
-inline void store(Bf16* p, Vec<float> v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), __m256i(_mm512_cvtneps_pbh(v))); }
+inline void store(Bf16* p, Vec<float> v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), __m256i(_mm512_cvtneps_pbh(v)));
+}
 
 inline Vec<float> as_stored(const Bf16*, Vec<float> v) {
     return Vec<float>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(__m256i(_mm512_cvtneps_pbh(v))), 16));
@@ -33,12 +36,15 @@ inline __m512i row_of(Vec<float> a, Vec<float> b) { return __m512i(_mm512_cvtne2
 inline __m512i pairs_between(__m512i a, __m512i b, bool last) {
     alignas(64) static constexpr uint16_t order[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
                                                        8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-    return _mm512_permutex2var_epi16(a, _mm512_add_epi16(_mm512_load_si512(order), _mm512_set1_epi16(last ? 16 : 0)), b);
+    return _mm512_permutex2var_epi16(a, _mm512_add_epi16(_mm512_load_si512(order), _mm512_set1_epi16(last ? 16 : 0)),
+                                     b);
 }
 
-// Copies at most 16 rows of at most 32 columns of weights, both as they are and with rows and columns changed. Copies have
-// `forward_stride` and `backward_stride` numbers from a row to the next; `backward`, if any, gets 32 columns whatever their count.
-inline void copy_both_ways(const float* w, size_t stride, size_t rows, int columns, Bf16* forward, size_t forward_stride, Bf16* backward, size_t backward_stride) {
+// Copies at most 16 rows of at most 32 columns of weights, both as they are and with rows and columns changed. Copies
+// have `forward_stride` and `backward_stride` numbers from a row to the next; `backward`, if any, gets 32 columns
+// whatever their count.
+inline void copy_both_ways(const float* w, size_t stride, size_t rows, int columns, Bf16* forward,
+                           size_t forward_stride, Bf16* backward, size_t backward_stride) {
     constexpr int L = LANES<float>;
     const int first = columns < L ? columns : L, second = columns - first;
     Vec<float> left[L], right[L];
@@ -50,18 +56,23 @@ inline void copy_both_ways(const float* w, size_t stride, size_t rows, int colum
     transpose<float>(left);
     transpose<float>(right);
     const __mmask16 mask = __mmask16((1u << rows) - 1);
-    for (int j = 0; j < first; ++j) _mm256_mask_storeu_epi16(forward + size_t(j) * forward_stride, mask, __m256i(_mm512_cvtneps_pbh(left[j])));
-    for (int j = 0; j < second; ++j) _mm256_mask_storeu_epi16(forward + size_t(L + j) * forward_stride, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
+    for (int j = 0; j < first; ++j)
+        _mm256_mask_storeu_epi16(forward + size_t(j) * forward_stride, mask, __m256i(_mm512_cvtneps_pbh(left[j])));
+    for (int j = 0; j < second; ++j)
+        _mm256_mask_storeu_epi16(forward + size_t(L + j) * forward_stride, mask, __m256i(_mm512_cvtneps_pbh(right[j])));
 }
 
-// Copies rows of at most 32 columns of weights, as they are and in pairs of rows: forward gets a pair for each column, from the first row
-// and the second, and so on. Both get 16 columns at a time whatever their count; there may be no `backward`.
-inline void copy_rows_and_pairs(const float* w, size_t stride, size_t rows, int columns, Pair* forward, size_t forward_stride, Bf16* backward, size_t backward_stride) {
+// Copies rows of at most 32 columns of weights, as they are and in pairs of rows: forward gets a pair for each column,
+// from the first row and the second, and so on. Both get 16 columns at a time whatever their count; there may be no
+// `backward`.
+inline void copy_rows_and_pairs(const float* w, size_t stride, size_t rows, int columns, Pair* forward,
+                                size_t forward_stride, Bf16* backward, size_t backward_stride) {
     constexpr int L = LANES<float>;
     for (int j = 0; j < columns; j += L)
         for (size_t i = 0; i < rows; i += 2) {
             const float* from = w + i * stride + j;
-            const Vec<float> upper = load_up_to(from, size_t(columns - j)), lower = i + 1 < rows ? load_up_to(from + stride, size_t(columns - j)) : Vec<float>{};
+            const Vec<float> upper = load_up_to(from, size_t(columns - j)),
+                             lower = i + 1 < rows ? load_up_to(from + stride, size_t(columns - j)) : Vec<float>{};
             _mm512_storeu_si512(forward + i / 2 * forward_stride + j, pairs_of(upper, lower));
             if (!backward) continue;
             store(backward + i * backward_stride + j, upper);

@@ -1,7 +1,7 @@
 // exp, log1p, expm1, sigmoid, tanh and erf on vectors of float. The polynomials are Chebyshev fits of our own to the
-// functions named beside them. Largest errors over a dense sample of all floats, in units of the last position: exp 1.0,
-// log1p 1.1, log 0.9, sigmoid 2.4, tanh 2.5, erf 2.5.
-// Doubles go through the C library one by one: the float64 program is there to be exact, not to be fast.
+// functions named beside them. Largest errors over a dense sample of all floats, in units of the last position:
+// exp 1.0, log1p 1.1, log 0.9, sigmoid 2.4, tanh 2.5, erf 2.5. Doubles go through the C library one by one: the float64
+// program is there to be exact, not to be fast.
 #pragma once
 #include <cmath>
 #include <limits>
@@ -13,8 +13,16 @@ namespace pysmorch {
 using VF = Vec<float>;
 using VI = Mask<float>;
 
-inline VF as_float(VI v) { VF f; std::memcpy(&f, &v, sizeof f); return f; }
-inline VI as_int(VF v) { VI i; std::memcpy(&i, &v, sizeof i); return i; }
+inline VF as_float(VI v) {
+    VF f;
+    std::memcpy(&f, &v, sizeof f);
+    return f;
+}
+inline VI as_int(VF v) {
+    VI i;
+    std::memcpy(&i, &v, sizeof i);
+    return i;
+}
 inline VF choose(VI mask, VF a, VF b) { return mask ? a : b; }
 inline VF absolute(VF x) { return as_float(as_int(x) & 0x7fffffff); }
 inline VF with_sign_of(VF magnitude, VF x) { return as_float(as_int(magnitude) | (as_int(x) & int32_t(0x80000000))); }
@@ -145,15 +153,32 @@ template <class F> inline VD each(VD x, F f) {
     for (int i = 0; i < LANES<double>; ++i) y[i] = f(x[i]);
     return y;
 }
-inline VD vexp(VD x) { return each(x, [](double v) { return std::exp(v); }); }
-inline VD vexpm1(VD x) { return each(x, [](double v) { return std::expm1(v); }); }
-inline VD vlog1p_unit(VD x) { return each(x, [](double v) { return std::log1p(v); }); }
-inline VD vtanh(VD x) { return each(x, [](double v) { return std::tanh(v); }); }
-inline VD verf(VD x) { return each(x, [](double v) { return std::erf(v); }); }
-inline VD vsigmoid(VD x) {
-    return each(x, [](double v) { const double e = std::exp(-std::fabs(v)); return (v >= 0 ? 1.0 : e) / (1.0 + e); });
+inline VD vexp(VD x) {
+    return each(x, [](double v) { return std::exp(v); });
 }
-inline VD vsqrt(VD x) { return each(x, [](double v) { return std::sqrt(v); }); }
-inline VD absolute(VD x) { return each(x, [](double v) { return std::fabs(v); }); }
+inline VD vexpm1(VD x) {
+    return each(x, [](double v) { return std::expm1(v); });
+}
+inline VD vlog1p_unit(VD x) {
+    return each(x, [](double v) { return std::log1p(v); });
+}
+inline VD vtanh(VD x) {
+    return each(x, [](double v) { return std::tanh(v); });
+}
+inline VD verf(VD x) {
+    return each(x, [](double v) { return std::erf(v); });
+}
+inline VD vsigmoid(VD x) {
+    return each(x, [](double v) {
+        const double e = std::exp(-std::fabs(v));
+        return (v >= 0 ? 1.0 : e) / (1.0 + e);
+    });
+}
+inline VD vsqrt(VD x) {
+    return each(x, [](double v) { return std::sqrt(v); });
+}
+inline VD absolute(VD x) {
+    return each(x, [](double v) { return std::fabs(v); });
+}
 
 }  // namespace pysmorch

@@ -19,13 +19,16 @@ template <> struct Entries<double> : Numbers<double> {};
 template <> struct Entries<Pair> {
     static __m512i load(const Pair* p) { return _mm512_loadu_si512(p); }
     static __m512i broadcast(Pair x) { return _mm512_set1_epi32(int(x)); }
-    static Vec<float> fma(Vec<float> sum, __m512i x, __m512i y) { return _mm512_dpbf16_ps(sum, __m512bh(x), __m512bh(y)); }
+    static Vec<float> fma(Vec<float> sum, __m512i x, __m512i y) {
+        return _mm512_dpbf16_ps(sum, __m512bh(x), __m512bh(y));
+    }
 };
 #endif
 
 // c (ROWS, NV vectors) = or += sum over k of a(i, k) b(k, j).
 template <class T, class S, int ROWS, int NV, Form FORM>
-static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const ReductionLoops& loops, T* c, size_t c_stride, bool add) {
+static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const ReductionLoops& loops, T* c,
+                 size_t c_stride, bool add) {
     using E = Entries<S>;
     const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : K_PER_PANEL<T, S>;
     const size_t step = FORM == Form::columns ? stride : 1;
@@ -57,7 +60,8 @@ static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const R
     }
 }
 
-template <class T, class S, int NV, Form FORM, int... ROWS> static Tile<T, S> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
+template <class T, class S, int NV, Form FORM, int... ROWS>
+static Tile<T, S> tile_of(int rows, std::integer_sequence<int, ROWS...>) {
     static constexpr Tile<T, S> tiles[] = {tile<T, S, ROWS + 1, NV, FORM>...};
     return tiles[rows - 1];
 }

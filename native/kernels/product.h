@@ -1,16 +1,28 @@
-// Matrix products.
+// Matrix products over panels.
 //
-// Batches are stored in panels: NR rows (two vectors) side by side for each feature, so that a vector holds one feature of
-// many rows. A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, element by element from where they are, and
-// panels as B and C. No copy of the weights in another order is needed, and the number of features may be anything.
+// A panel has NR rows of the batch (two vector registers of them), feature-major: the NR values of one feature are
+// neighbours, so that a vector holds one feature of many rows (BLIS calls this a micro-panel). Of a batch with K
+// features:
+//
+//     panel 0: rows 0 .. NR-1                          panel 1: rows NR .. 2 NR-1
+//     [feature 0: r0 r1 .. rNR-1][feature 1: ..] ..    [feature 0: rNR .. r2NR-1] ..
+//     <------- NR elements ----->
+//     <----------------- K * NR elements -------->
+//
+// Lanes of the last panel behind the end of the batch have any value.
+//
+// A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, element by element from where they are, and
+// panels as B and C. The weights need no packing, and the number of features may be anything. A micro-kernel computes a
+// micro-tile of up to MR x NR elements of C in registers; a block of KC entries of the reduction stays in the L2 cache.
+// Source: Van Zee and van de Geijn, "BLIS: A framework for rapidly instantiating BLAS functionality", 2015.
 #pragma once
 #include <algorithm>
 #include <type_traits>
 
-#include "kernels/prefetch.h"
 #include "kernels/bf16.h"
-#include "kernels/simd.h"
 #include "kernels/part.h"
+#include "kernels/prefetch.h"
+#include "kernels/simd.h"
 
 namespace pysmorch {
 
@@ -32,9 +44,9 @@ enum class Form { columns, rows, panels };
 // Entries of a sum that one number of the batch has in a panel: pairs of bfloat16 hold two.
 template <class T, class S> constexpr int K_PER_PANEL = std::is_same_v<T, S> ? NR<T> : NR<T> / 2;
 
-// The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and B move on by
-// these steps from one stretch to the next.
-// There may be several products of the same kind, whose A, B and C are some steps apart.
+// The entries of a sum, in `outer` times `inner` stretches of `depth` neighbours each (the last one has `last`). A and
+// B move on by these steps from one stretch to the next. There may be several products of the same kind, whose A, B and
+// C are some steps apart.
 struct ReductionLoops {
     size_t outer = 1, inner = 1, depth = 0, last = 0;
     ptrdiff_t a_outer = 0, a_inner = 0, b_outer = 0, b_inner = 0;
@@ -45,7 +57,8 @@ struct ReductionLoops {
 inline ReductionLoops single_loop(size_t depth) { return {1, 1, depth, depth}; }
 
 // The micro-kernel for tiles of so many rows and one or two vectors: c = or += sum over k of a(i, k) b(k, j).
-template <class T, class S> using Tile = void (*)(const S*, size_t, const S*, size_t, const ReductionLoops&, T*, size_t, bool);
+template <class T, class S>
+using Tile = void (*)(const S*, size_t, const S*, size_t, const ReductionLoops&, T*, size_t, bool);
 template <class T, Form FORM, class S = T> Tile<T, S> tile_of(int rows, bool two);
 
 // Tiles are of nearly the same height: 32 rows are 11 + 11 + 10, not 12 + 12 + 8. The same goes for blocks of a sum.
@@ -54,9 +67,10 @@ inline size_t tile_start(size_t F, size_t t) { return F * t / num_tiles(F); }
 inline size_t num_blocks(size_t K) { return (K + KC - 1) / KC; }
 inline size_t block_start(size_t K, size_t i) { return i == num_blocks(K) ? K : K * i / num_blocks(K) / 16 * 16; }
 
-// Prefetches a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer come from far,
-// and a column of them from many pages, which no processor foresees.
-template <Form FORM, class S> inline void prefetch_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
+// Prefetches a part of the rows of a block of A, as it lies in memory, before it is used: the weights of a large layer
+// come from far, and a column of them from many pages, which no processor foresees.
+template <Form FORM, class S>
+inline void prefetch_block(const S* from, size_t stride, size_t rows, size_t depth, Part part) {
     const auto [first, last] = part.of(FORM == Form::columns ? depth : rows);
     const size_t length = FORM == Form::columns ? rows : depth;
     for (size_t i = first; i < last; ++i)
@@ -68,7 +82,8 @@ template <Form FORM, class S> inline void prefetch_block(const S* from, size_t s
 constexpr size_t SET_CONFLICT_STRIDE = 4096;
 
 // Copies a block of A, so that its rows are not.
-template <Form FORM, class S> inline void copy_block(const S* from, size_t stride, size_t rows, size_t depth, S* to, size_t to_stride) {
+template <Form FORM, class S>
+inline void copy_block(const S* from, size_t stride, size_t rows, size_t depth, S* to, size_t to_stride) {
     const size_t count = FORM == Form::columns ? depth : rows, length = FORM == Form::columns ? rows : depth;
     constexpr size_t L = LANES<S>;
     for (size_t i = 0; i < count; ++i, from += stride, to += to_stride) {
@@ -81,12 +96,14 @@ template <Form FORM, class S> inline void copy_block(const S* from, size_t strid
 // How a product is cut into tiles, and what multiplies one: here the vectors of all processors.
 template <class T, Form FORM, class S = T> struct Tiles {
     static constexpr Form form = FORM;
-    struct Session {};   // what has to be set up for some products
-    static constexpr size_t TOGETHER = std::is_same_v<T, S> ? 1 : 2;   // rows that are in the same tile
+    struct Session {};                                                // what has to be set up for some products
+    static constexpr size_t TOGETHER = std::is_same_v<T, S> ? 1 : 2;  // rows that are in the same tile
     static size_t count(size_t F) { return num_tiles(F); }
-    static size_t start(size_t F, size_t t) { return std::min(F, (F + TOGETHER - 1) / TOGETHER * t / count(F) * TOGETHER); }
-    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride, int rows, bool two, bool add,
-                         const Prefetch* prefetch = nullptr) {
+    static size_t start(size_t F, size_t t) {
+        return std::min(F, (F + TOGETHER - 1) / TOGETHER * t / count(F) * TOGETHER);
+    }
+    static void multiply(const S* a, size_t stride, size_t jump, const S* b, size_t depth, T* c, size_t c_stride,
+                         int rows, bool two, bool add, const Prefetch* prefetch = nullptr) {
         ReductionLoops loops = single_loop(depth);
         loops.prefetch = prefetch;
         if (FORM == Form::panels && depth > 0) {
@@ -100,13 +117,13 @@ template <class T, Form FORM, class S = T> struct Tiles {
     }
 };
 
-// C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride + k] for
-// Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
+// C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride
+// + k] for Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
 template <class Kernel, class T, class S, class Done>
-static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel, size_t last_panel,
-                          size_t num_rows, bool add, Part part, Done&& done) {
+static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel,
+                          size_t last_panel, size_t num_rows, bool add, Part part, Done&& done) {
     constexpr bool COLUMNS = Kernel::form == Form::columns;
-    constexpr size_t ROW = COLUMNS ? MR : KC + 32;   // of the rows of a copy
+    constexpr size_t ROW = COLUMNS ? MR : KC + 32;  // of the rows of a copy
     alignas(64) S copy[std::is_same_v<S, T> ? MR * (KC + 32) : 1];
     const size_t tiles = Kernel::count(F), blocks = num_blocks(K);
     for (size_t group = first_panel; group < last_panel; group += NC_PANELS) {
@@ -120,14 +137,16 @@ static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S
                 const size_t f = Kernel::start(F, t), rows = Kernel::start(F, t + 1) - f;
                 const S* from = COLUMNS ? a + f + k * stride : a + f * stride + k;
                 if constexpr (std::is_same_v<S, T>)
-                    if (copied && (unit == first || p == group)) copy_block<Kernel::form>(from, stride, rows, depth, copy, ROW);
+                    if (copied && (unit == first || p == group))
+                        copy_block<Kernel::form>(from, stride, rows, depth, copy, ROW);
                 if (t + 1 < tiles) {
                     const size_t next = Kernel::start(F, t + 1), end = Kernel::start(F, t + 2);
-                    prefetch_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride, end - next, depth,
-                                               {int(unit % panels), int(panels)});
+                    prefetch_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride,
+                                                 end - next, depth, {int(unit % panels), int(panels)});
                 }
                 Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * K + k) * NR<T>, depth,
-                                 c + (p * F + f) * NR<T>, NR<T>, int(rows), num_rows - p * NR<T> > size_t(LANES<T>), add || k > 0);
+                                 c + (p * F + f) * NR<T>, NR<T>, int(rows), num_rows - p * NR<T> > size_t(LANES<T>),
+                                 add || k > 0);
                 if (k + depth == K) done(f, rows, p);
             }
         }

@@ -52,17 +52,27 @@ template <class T> inline void store_part(T* p, Vec<T> v, int n) {
         if (i < n) p[i] = v[i];
 }
 #if PYSMORCH_VECTOR_BYTES == 64
-template <> inline Vec<float> load_part<float>(const float* p, int n) { return _mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p); }
-template <> inline Vec<double> load_part<double>(const double* p, int n) { return _mm512_maskz_loadu_pd(__mmask8((1u << n) - 1), p); }
-template <> inline void store_part<float>(float* p, Vec<float> v, int n) { _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v); }
-template <> inline void store_part<double>(double* p, Vec<double> v, int n) { _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), v); }
+template <> inline Vec<float> load_part<float>(const float* p, int n) {
+    return _mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p);
+}
+template <> inline Vec<double> load_part<double>(const double* p, int n) {
+    return _mm512_maskz_loadu_pd(__mmask8((1u << n) - 1), p);
+}
+template <> inline void store_part<float>(float* p, Vec<float> v, int n) {
+    _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), v);
+}
+template <> inline void store_part<double>(double* p, Vec<double> v, int n) {
+    _mm512_mask_storeu_pd(p, __mmask8((1u << n) - 1), v);
+}
 #endif
 
 // Where a lane of either is not a number, that of b is taken.
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> vmin(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
-template <class T> inline Vec<T> load_up_to(const T* p, size_t n) { return n < size_t(LANES<T>) ? load_part(p, int(n)) : load(p); }
+template <class T> inline Vec<T> load_up_to(const T* p, size_t n) {
+    return n < size_t(LANES<T>) ? load_part(p, int(n)) : load(p);
+}
 
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 

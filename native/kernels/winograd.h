@@ -1,13 +1,16 @@
-// Filters of 3 x 3 with fewer products: 36 for 16 positions of the output instead of 144, or 24 for eight instead of 72.
+// Filters of 3 x 3 with fewer products: 36 for 16 positions of the output instead of 144, or 24 for eight instead
+// of 72.
 //
-// With d a patch of the input and g a filter, the positions of the output are A' [(G g G') * (B' d B)] A, where * takes entries one by one,
-// so that the sum over channels is a product of matrices for each of the 36 or 24. The matrices on the left and on the right are for
-// lines of four or of two positions. They come from products of polynomials, taken at some points, and multiply what rounding does. The
-// points for four positions are those that do the least harm: in float32 tiles of 4 x 4 positions are off by 5e-7 of the typical size of a
-// result, twice as much as the plain sum; with the usual points, 1 and 2, it is six times as much. In bfloat16 tiles of 4 x 4 positions are
-// off by 1.1 per cent, 4 x 2 by 0.7, 2 x 2 by 0.4, and the plain sum by 0.25 (root mean squares, normal numbers, 16 channels).
-// Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015; Barabasz, Anderson, Soodhalter and Gregg, "Error
-// analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020, for the points.
+// With d a patch of the input and g a filter, the positions of the output are A' [(G g G') * (B' d B)] A, where * takes
+// entries one by one, so that the sum over channels is a product of matrices for each of the 36 or 24. The matrices on
+// the left and on the right are for lines of four or of two positions. They come from products of polynomials, taken at
+// some points, and multiply what rounding does. The points for four positions are those that do the least harm: in
+// float32 tiles of 4 x 4 positions are off by 5e-7 of the typical size of a result, twice as much as the plain sum;
+// with the usual points, 1 and 2, it is six times as much. In bfloat16 tiles of 4 x 4 positions are off by 1.1 per
+// cent, 4 x 2 by 0.7, 2 x 2 by 0.4, and the plain sum by 0.25 (root mean squares, normal numbers, 16 channels).
+// Sources: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015; Barabasz, Anderson, Soodhalter
+// and Gregg, "Error analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020, for
+// the points.
 #pragma once
 #include <cstddef>
 #include <type_traits>
@@ -23,8 +26,8 @@ struct Four {
     static constexpr double A = 0.625, B = 1.5, A2 = A * A, B2 = B * B;
     static constexpr double AT_0 = 1 / (A2 * B2), AT_A = 1 / (2 * A2 * (A2 - B2)), AT_B = 1 / (2 * B2 * (B2 - A2));
 
-    // Every transform is one along the columns and then one along the rows. These are the ones along a line, which is written with gaps.
-    // B' d
+    // Every transform is one along the columns and then one along the rows. These are the ones along a line, which is
+    // written with gaps. B' d
     template <class V> static inline __attribute__((always_inline)) void patch_line(const V* d, V* out, size_t step) {
         using N = Number<V>;
         const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
@@ -37,7 +40,8 @@ struct Four {
         out[5 * step] = N(A2 * B2) * d1 + (d5 - N(A2 + B2) * d3);
     }
     // A' m
-    template <class V> static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
+    template <class V>
+    static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
         using N = Number<V>;
         const V sum = m[1] + m[2], difference = m[1] - m[2];
         const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
@@ -71,7 +75,8 @@ struct Four {
         out[5 * step] = g[2];
     }
     // G' u
-    template <class V> static inline __attribute__((always_inline)) void gradient_line(const V* u, V* out, size_t step) {
+    template <class V>
+    static inline __attribute__((always_inline)) void gradient_line(const V* u, V* out, size_t step) {
         using N = Number<V>;
         const V sum = u[1] + u[2], sum2 = u[3] + u[4];
         out[0] = u[0] * N(AT_0) + sum * N(AT_A) + sum2 * N(AT_B);
@@ -91,7 +96,8 @@ struct Two {
         out[2 * step] = d2 - d1;
         out[3 * step] = d1 - d3;
     }
-    template <class V> static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
+    template <class V>
+    static inline __attribute__((always_inline)) void positions_line(const V* m, V* out, size_t step) {
         out[0] = m[0] + m[1] + m[2];
         out[step] = m[1] - m[2] - m[3];
     }
@@ -109,7 +115,8 @@ struct Two {
         out[2 * step] = even - odd;
         out[3 * step] = g[2];
     }
-    template <class V> static inline __attribute__((always_inline)) void gradient_line(const V* u, V* out, size_t step) {
+    template <class V>
+    static inline __attribute__((always_inline)) void gradient_line(const V* u, V* out, size_t step) {
         using N = Number<V>;
         const V sum = (u[1] + u[2]) * N(0.5);
         out[0] = u[0] + sum;
@@ -122,7 +129,7 @@ struct Two {
 template <class DOWN, class ACROSS> struct Tiling {
     using Down = DOWN;
     using Across = ACROSS;
-    static constexpr size_t ROWS = DOWN::PATCH, COLUMNS = ACROSS::PATCH, POINTS = ROWS * COLUMNS;   // of a patch
+    static constexpr size_t ROWS = DOWN::PATCH, COLUMNS = ACROSS::PATCH, POINTS = ROWS * COLUMNS;  // of a patch
 };
 
 enum class Transform { patch, positions, points, filter, gradient };
@@ -134,7 +141,8 @@ template <class LINE> constexpr size_t entries_before(Transform t) {
 template <class LINE> constexpr size_t entries_behind(Transform t) {
     return t == Transform::positions ? LINE::TILE : t == Transform::gradient ? 3 : LINE::PATCH;
 }
-template <class LINE, Transform T, class V> inline __attribute__((always_inline)) void along(const V* in, V* out, size_t step) {
+template <class LINE, Transform T, class V>
+inline __attribute__((always_inline)) void along(const V* in, V* out, size_t step) {
     if constexpr (T == Transform::patch) LINE::patch_line(in, out, step);
     else if constexpr (T == Transform::positions) LINE::positions_line(in, out, step);
     else if constexpr (T == Transform::points) LINE::points_line(in, out, step);
@@ -142,7 +150,8 @@ template <class LINE, Transform T, class V> inline __attribute__((always_inline)
     else LINE::gradient_line(in, out, step);
 }
 // Along the columns, which come from `get(column, entries)`.
-template <class F, Transform T, class V, class Get> inline __attribute__((always_inline)) void along_columns(Get get, V* half) {
+template <class F, Transform T, class V, class Get>
+inline __attribute__((always_inline)) void along_columns(Get get, V* half) {
     constexpr size_t COLUMNS = entries_before<typename F::Across>(T);
     for (size_t j = 0; j < COLUMNS; ++j) {
         V column[entries_before<typename F::Down>(T)];
@@ -151,8 +160,10 @@ template <class F, Transform T, class V, class Get> inline __attribute__((always
     }
 }
 // A transform: entries go one after the other to `put(row, column, entry)`.
-template <class F, Transform T, class V, class Get, class Put> inline __attribute__((always_inline)) void transform(Get get, Put put) {
-    constexpr size_t COLUMNS = entries_before<typename F::Across>(T), TO_ROWS = entries_behind<typename F::Down>(T), TO_COLUMNS = entries_behind<typename F::Across>(T);
+template <class F, Transform T, class V, class Get, class Put>
+inline __attribute__((always_inline)) void transform(Get get, Put put) {
+    constexpr size_t COLUMNS = entries_before<typename F::Across>(T), TO_ROWS = entries_behind<typename F::Down>(T),
+                     TO_COLUMNS = entries_behind<typename F::Across>(T);
     V half[TO_ROWS * COLUMNS];
     along_columns<F, T>(get, half);
     for (size_t i = 0; i < TO_ROWS; ++i) {
@@ -162,8 +173,10 @@ template <class F, Transform T, class V, class Get, class Put> inline __attribut
     }
 }
 // Two at once: `put(row, column, entry, other)`.
-template <class F, Transform T, class V, class Get, class Other, class Put> inline __attribute__((always_inline)) void transform_two(Get get, Other get_other, Put put) {
-    constexpr size_t COLUMNS = entries_before<typename F::Across>(T), TO_ROWS = entries_behind<typename F::Down>(T), TO_COLUMNS = entries_behind<typename F::Across>(T);
+template <class F, Transform T, class V, class Get, class Other, class Put>
+inline __attribute__((always_inline)) void transform_two(Get get, Other get_other, Put put) {
+    constexpr size_t COLUMNS = entries_before<typename F::Across>(T), TO_ROWS = entries_behind<typename F::Down>(T),
+                     TO_COLUMNS = entries_behind<typename F::Across>(T);
     V half[TO_ROWS * COLUMNS], half_of_other[TO_ROWS * COLUMNS];
     along_columns<F, T>(get, half);
     along_columns<F, T>(get_other, half_of_other);
@@ -174,7 +187,8 @@ template <class F, Transform T, class V, class Get, class Other, class Put> inli
         for (size_t j = 0; j < TO_COLUMNS; ++j) put(i, j, row[j], other[j]);
     }
 }
-template <class V> constexpr auto zeros = [](size_t, auto& entries) {
+template <class V>
+constexpr auto zeros = [](size_t, auto& entries) {
     for (V& v : entries) v = V{};
 };
 

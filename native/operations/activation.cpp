@@ -4,7 +4,8 @@
 namespace pysmorch {
 
 template <class T> void add_activations(Registry<T>& all) {
-    for (const char* name : {"relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"}) all[name] = entry<T, Activate>();
+    for (const char* name : {"relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"})
+        all[name] = entry<T, Activate>();
     all["leaky_relu"] = {{.attributes = {"slope"}}, make<T, Activate>};
 }
 template void add_activations(Registry<float>&);

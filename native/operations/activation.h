@@ -11,7 +11,8 @@ template <class T> class Activate final : public Operation<T> {
     using Operation<T>::out;
 
     Activate(const Description& d, const Updater<T>&)
-        : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
+        : activation_(activation_named(d.kind)),
+          slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
 
     bool gradient_in_position() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
@@ -30,7 +31,8 @@ template <class T> class Activate final : public Operation<T> {
         }
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        for (size_t r = 0; r < n; ++r) activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
+        for (size_t r = 0; r < n; ++r)
+            activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
     }
 
   private:

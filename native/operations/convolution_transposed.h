@@ -13,7 +13,8 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     using Filtering<T>::Filtering;
 
     bool fits() const override {
-        return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() && (!this->b_ || this->bias_size_ == g_.channels) &&
+        return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() &&
+               (!this->b_ || this->bias_size_ == g_.channels) &&
                this->has_room(with_margins(g_.down), with_margins(g_.across), g_.out_channels);
     }
 
@@ -29,12 +30,15 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
         if (phase == 2) {
             each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->overwrite[0], [](size_t) {});
+                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p),
+                                    !this->overwrite[0], [](size_t) {});
             });
             return;
         }
-        // A row of the input meets several rows of the output, so that the gradients of all of them have to be there first.
-        const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size), C = g_.channels;
+        // A row of the input meets several rows of the output, so that the gradients of all of them have to be there
+        // first.
+        const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size),
+                     C = g_.channels;
         this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
             if (phase == 0) {
                 std::memset(this->bias_sums(shard), 0, this->bias_size_ * NR<T> * sizeof(T));
@@ -44,7 +48,8 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
                 }
             } else {
                 std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
-                this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)),
+                                      this->weight_sums(shard), work);
             }
         });
     }
@@ -55,14 +60,16 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         this->pack(K, C, K, part, [&](size_t, size_t tap, size_t k) { return this->W_ + tap * C * K + k; });
     }
     // ImageLayout of a row that are a stride apart meet the same taps, at neighbouring positions of the input.
-    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n,
+                 Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
         const size_t C = g_.channels, K = g_.out_channels, depth = this->taps() * K;
         const int top = margin(down), left = margin(across);
         const size_t row = with_margins(across), rows = with_margins(down);
         for (size_t r = 0; r < n; ++r) {
             T* to = y.data + r * y.stride;
-            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.out_size), size_t(across.out_size), K, size_t(top), size_t(left), rows, row, work.more);
+            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.out_size),
+                                           size_t(across.out_size), K, size_t(top), size_t(left), rows, row, work.more);
             for (int i = 0; i < down.size; ++i) {
                 const Taps v = unbounded(down, i);
                 for (int j = 0; j < std::min(across.stride, across.size); ++j) {
@@ -77,8 +84,9 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
                     loops.b_inner = ptrdiff_t(size_t(h.tap_step) * K * NR<T>);
                     const T* from = x + ((v.position + top) * ptrdiff_t(row) + h.position + left) * ptrdiff_t(K);
                     const size_t count = size_t((across.size - 1 - j) / across.stride + 1);
-                    this->predict_positions(count, from, K, loops, depth, C, to + size_t(i * across.size + j) * C, size_t(across.stride) * C, 0,
-                                         this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * NR<T>);
+                    this->predict_positions(count, from, K, loops, depth, C, to + size_t(i * across.size + j) * C,
+                                            size_t(across.stride) * C, 0,
+                                            this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * NR<T>);
                 }
             }
             this->finish_row(to, g_.positions(), C);
@@ -88,7 +96,9 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
   private:
     // ImageLayout in front of the input that taps meet, and those with the input and what is behind it.
     static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
-    static size_t with_margins(const Axis& a) { return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size)); }
+    static size_t with_margins(const Axis& a) {
+        return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size));
+    }
     // All taps that meet a position of the input or of its margin.
     static Taps unbounded(Axis axis, int i) {
         const int far = margin(axis);

@@ -17,9 +17,7 @@ template <class T> std::unique_ptr<Operation<T>> make_dense(const Description& d
     return std::make_unique<Dense<T>>(d, u);
 }
 
-template <class T> void add_dense(Registry<T>& all) {
-    all["linear"] = {Dense<T>::signature(), make_dense<T>};
-}
+template <class T> void add_dense(Registry<T>& all) { all["linear"] = {Dense<T>::signature(), make_dense<T>}; }
 template void add_dense(Registry<float>&);
 template void add_dense(Registry<double>&);
 

@@ -1,8 +1,8 @@
 // Operations that look at one number of each input: Bias, Scale, Rescale, Add, Multiply, Dropout.
 #pragma once
-#include "kernels/activations.h"
 #include "core/operation.h"
 #include "core/random.h"
+#include "kernels/activations.h"
 
 namespace pysmorch {
 
@@ -14,7 +14,8 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     using V = Vec<T>;
 
     static Signature signature() { return {.parameters = {"weights"}}; }
-    Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
+    Channelwise(const Description& d, const Updater<T>& parameters)
+        : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each_feature(r, [&](size_t i, size_t k) {
@@ -29,7 +30,9 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
             store(in[0]->grad + i, this->overwrite[0] ? part : load(in[0]->grad + i) + part);
         });
     }
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override { tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>}); }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
+    }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
         for (size_t k = 0; k < K_; k += NR<T>) {
             const size_t count = std::min<size_t>(NR<T>, K_ - k);
@@ -69,7 +72,7 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
 
     size_t K_;
     const T* w_;
-    size_t offset_;   // among the parameters
+    size_t offset_;  // among the parameters
 };
 
 // The sum or the product of two or more values.
@@ -105,7 +108,8 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
             T* to = y.data + r * y.stride;
             std::memcpy(to, x[0].data + r * x[0].stride, out->cols * sizeof(T));
             for (size_t k = 1; k < x.size(); ++k)
-                each_lane(to, to, x[k].data + r * x[k].stride, out->cols, [](auto a, auto b) { return PRODUCT ? a * b : a + b; });
+                each_lane(to, to, x[k].data + r * x[k].stride, out->cols,
+                          [](auto a, auto b) { return PRODUCT ? a * b : a + b; });
         }
     }
 };
@@ -174,7 +178,8 @@ template <class T> class DropOut final : public Operation<T> {
     }
     // In prediction nothing is dropped.
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        for (size_t r = 0; r < n; ++r) std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
+        for (size_t r = 0; r < n; ++r)
+            std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
     }
 
   private:
@@ -184,7 +189,7 @@ template <class T> class DropOut final : public Operation<T> {
         return mask_.get() + (i / panel * entries() * NR<T> + i % panel % (entries() * NR<T>));
     }
 
-    size_t K_;   // channels, where each has one number for all positions
+    size_t K_;  // channels, where each has one number for all positions
     uint32_t stream_;
     uint64_t threshold_;
     T keep_scale_;

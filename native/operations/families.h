@@ -14,7 +14,8 @@ template <class T> void add_pooling(Registry<T>& all);
 template <class T> void add_shapes(Registry<T>& all);
 
 // An entry for a class whose constructor takes a description and the parameters.
-template <class T, template <class> class O> std::unique_ptr<Operation<T>> make(const Description& d, const Updater<T>& u) {
+template <class T, template <class> class O>
+std::unique_ptr<Operation<T>> make(const Description& d, const Updater<T>& u) {
     return std::make_unique<O<T>>(d, u);
 }
 template <class T, template <class> class O> Entry<T> entry() { return {O<T>::signature(), make<T, O>}; }

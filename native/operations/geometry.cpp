@@ -55,7 +55,8 @@ std::pair<size_t, size_t> Axis::outputs_of(int tap) const {
 
 int whole_number(const Description& d, const char* name, int least) {
     const double value = d.number(name);
-    require(value == std::floor(value) && value >= least && value < double(1 << 24), d.kind + ": " + name + " is out of range");
+    require(value == std::floor(value) && value >= least && value < double(1 << 24),
+            d.kind + ": " + name + " is out of range");
     return int(value);
 }
 
@@ -86,7 +87,8 @@ Geometry Geometry::of_windows(const Description& d) {
         const double reach = double(a.out_size) * a.stride + double(a.kernel) * a.dilation + a.pad;
         require(reach < double(1 << 30), d.kind + ": the sizes are out of range");
         // The zeros behind the image are as many as those before it, or one more.
-        const int64_t padded = int64_t(a.size) + 2 * int64_t(a.pad), covered = int64_t(a.out_size - 1) * a.stride + int64_t(a.kernel - 1) * a.dilation + 1;
+        const int64_t padded = int64_t(a.size) + 2 * int64_t(a.pad),
+                      covered = int64_t(a.out_size - 1) * a.stride + int64_t(a.kernel - 1) * a.dilation + 1;
         require(covered <= padded + 1 && covered + a.stride > padded, d.kind + ": the windows do not fit the image");
     }
     return g;

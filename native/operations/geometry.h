@@ -1,11 +1,12 @@
-// Where the windows of convolutions and pooling lie on images. An image is stored as its positions in rows, each with all channels.
+// Where the windows of convolutions and pooling lie on images. An image is stored as its positions in rows, each with
+// all channels.
 #pragma once
 #include "core/operation.h"
 
 namespace pysmorch {
 
-// The positions of one image that one position of the other image has to do with, along one axis: tap, tap + tap_step, ... of the kernel
-// meet position, position + move, ...
+// The positions of one image that one position of the other image has to do with, along one axis: tap, tap + tap_step,
+// ... of the kernel meet position, position + move, ...
 struct Taps {
     int count = 0, tap = 0, tap_step = 1;
     ptrdiff_t position = 0, move = 0;

@@ -1,26 +1,31 @@
 // Operations that move the positions of an image: Upsample2d, Pad2d, and random changes of the images in training.
 #pragma once
-#include "operations/geometry.h"
 #include "core/random.h"
+#include "operations/geometry.h"
 
 namespace pysmorch {
 
-// Every position of the output is a position of the input, or zero; which one is told by a function of the row and one of the column.
+// Every position of the output is a position of the input, or zero; which one is told by a function of the row and one
+// of the column.
 template <class T> class MovePositions final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
-    MovePositions(const Description& d, const Updater<T>&) : pads_(d.kind == "pad2d"), g_(d), row_(g_.channels * NR<T>) {
+    MovePositions(const Description& d, const Updater<T>&)
+        : pads_(d.kind == "pad2d"), g_(d), row_(g_.channels * NR<T>) {
         require(g_.channels == g_.out_channels, d.kind + ": the channels do not fit");
         if (pads_) {
             g_.down.pad = whole_number(d, "pad_top", 0);
             g_.across.pad = whole_number(d, "pad_left", 0);
-            require(g_.down.pad + g_.down.size <= g_.down.out_size && g_.across.pad + g_.across.size <= g_.across.out_size, d.kind + ": the sizes do not fit");
+            require(
+                g_.down.pad + g_.down.size <= g_.down.out_size && g_.across.pad + g_.across.size <= g_.across.out_size,
+                d.kind + ": the sizes do not fit");
         } else {
             g_.down.stride = whole_number(d, "stride_height", 1);
             g_.across.stride = whole_number(d, "stride_width", 1);
-            for (const Axis& a : {g_.down, g_.across}) require(a.out_size == int64_t(a.size) * a.stride, d.kind + ": the sizes do not fit");
+            for (const Axis& a : {g_.down, g_.across})
+                require(a.out_size == int64_t(a.size) * a.stride, d.kind + ": the sizes do not fit");
         }
     }
     bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
@@ -68,14 +73,16 @@ template <class T> class MovePositions final : public Operation<T> {
     size_t row_;
 };
 
-// A random change of each image in training: numbers that depend on seed, position and step tell what a row of the batch gets.
+// A random change of each image in training: numbers that depend on seed, position and step tell what a row of the
+// batch gets.
 template <class T> class ChangeImages final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
 
     ChangeImages(const Description& d, const Updater<T>&)
-        : change_(change_named(d.kind)), H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)), C_(d.channels), stream_(uint32_t(d.stream)) {
+        : change_(change_named(d.kind)), H_(whole_number(d, "height", 1)), W_(whole_number(d, "width", 1)),
+          C_(d.channels), stream_(uint32_t(d.stream)) {
         out_H_ = change_ == Change::crop ? whole_number(d, "out_height", 1) : H_;
         out_W_ = change_ == Change::crop ? whole_number(d, "out_width", 1) : W_;
         numbers_of_image(d, H_, W_, C_);
@@ -84,7 +91,9 @@ template <class T> class ChangeImages final : public Operation<T> {
         if (change_ == Change::cutout) amount_ = whole_number(d, "size", 1);
         if (change_ == Change::flip) threshold_ = d.threshold();
     }
-    bool fits() const override { return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_; }
+    bool fits() const override {
+        return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_;
+    }
 
     void reserve(size_t panels) override { moves_.get(panels * NR<T>); }
 
@@ -94,7 +103,9 @@ template <class T> class ChangeImages final : public Operation<T> {
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
                 Move& m = moves_.get()[p * NR<T> + size_t(lane)];
                 m = drawn(s, p * NR<T> + size_t(lane));
-                each(m, [&](size_t from, size_t to) { out->panel(p)[to * NR<T> + size_t(lane)] = in[0]->panel(p)[from * NR<T> + size_t(lane)]; });
+                each(m, [&](size_t from, size_t to) {
+                    out->panel(p)[to * NR<T> + size_t(lane)] = in[0]->panel(p)[from * NR<T> + size_t(lane)];
+                });
             }
         }
     }
@@ -129,7 +140,7 @@ template <class T> class ChangeImages final : public Operation<T> {
     struct Move {
         int down = 0, across = 0;
         bool flipped = false;
-        int top = 0, bottom = 0, left = 0, right = 0;   // what is cut out
+        int top = 0, bottom = 0, left = 0, right = 0;  // what is cut out
     };
 
     Move drawn(const Step& s, size_t row) const {

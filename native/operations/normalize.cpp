@@ -1,6 +1,6 @@
 #include "operations/normalize.h"
-#include "operations/normalize_rows.h"
 #include "operations/families.h"
+#include "operations/normalize_rows.h"
 
 namespace pysmorch {
 

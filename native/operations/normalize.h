@@ -1,12 +1,13 @@
-// Normalize (each channel over the batch and all positions), LayerNormalize (each position over its channels) and GroupNormalize.
+// Normalize (each channel over the batch and all positions), LayerNormalize (each position over its channels) and
+// GroupNormalize.
 #pragma once
 #include "kernels/activations.h"
 #include "operations/geometry.h"
 
 namespace pysmorch {
 
-// activation(scale (x - mean) / sqrt(variance + epsilon) + bias + other), where all but the middle may be missing: Scale, Bias, Add and
-// the activation that follow are taken in, so that an image is read and written once each way.
+// activation(scale (x - mean) / sqrt(variance + epsilon) + bias + other), where all but the middle may be missing:
+// Scale, Bias, Add and the activation that follow are taken in, so that an image is read and written once each way.
 template <class T> class Normalize final : public Operation<T> {
   public:
     using Operation<T>::in;
@@ -14,12 +15,16 @@ template <class T> class Normalize final : public Operation<T> {
     using V = Vec<T>;
 
     static Signature signature() {
-        return {.most_inputs = 2, .attributes = {"momentum", "epsilon"}, .fuses = {"scale", "bias", "sum", "activation"}};
+        return {
+            .most_inputs = 2, .attributes = {"momentum", "epsilon"}, .fuses = {"scale", "bias", "sum", "activation"}};
     }
     Normalize(const Description& d, const Updater<T>& parameters)
-        : K_(d.channels), scale_(d.parameter("scale").as<T>()), bias_(d.parameter("bias").as<T>()), scale_offset_(parameters.offset_of(scale_)),
-          bias_offset_(parameters.offset_of(bias_)), activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
-        require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_, "Normalize needs a running mean and a running variance");
+        : K_(d.channels), scale_(d.parameter("scale").as<T>()), bias_(d.parameter("bias").as<T>()),
+          scale_offset_(parameters.offset_of(scale_)), bias_offset_(parameters.offset_of(bias_)),
+          activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")),
+          momentum_(d.number("momentum")) {
+        require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_,
+                "Normalize needs a running mean and a running variance");
         for (const Parameter& p : d.parameters) d.row(p.name.c_str());
         mean_ = d.states[0].first;
         variance_ = d.states[1].first;
@@ -38,10 +43,14 @@ template <class T> class Normalize final : public Operation<T> {
 
     // First sums over shards of the batch, then, when all are there, what is made of them.
     int forward_phases() const override { return 2; }
-    bool forward_by_feature(const Step& s, int phase) const override { return phase == 1 || s.panels % size_t(s.threads) != 0; }
+    bool forward_by_feature(const Step& s, int phase) const override {
+        return phase == 1 || s.panels % size_t(s.threads) != 0;
+    }
     void forward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
         if (phase == 0) {
-            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up(s, p, first, last, sums(shard), work); });
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) {
+                sum_up(s, p, first, last, sums(shard), work);
+            });
             return;
         }
         T* shift = work.more.get(3 * K_);
@@ -71,7 +80,9 @@ template <class T> class Normalize final : public Operation<T> {
     bool backward_by_feature(const Step& s, int phase) const override { return forward_by_feature(s, phase); }
     void backward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
         if (phase == 0) {
-            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up_back(s, p, first, last, sums(shard), work); });
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) {
+                sum_up_back(s, p, first, last, sums(shard), work);
+            });
             return;
         }
         T* of = work.more.get(2 * K_);
@@ -127,14 +138,16 @@ template <class T> class Normalize final : public Operation<T> {
                 each_lane(to, to, shift + K_, K_, [](auto a, auto b) { return a * b; });
                 each_lane(to, to, shift + 2 * K_, K_, [](auto a, auto b) { return a + b; });
             }
-            if (inputs.size() > 1) each_lane(row, row, other.data + r * other.stride, out->cols, [](auto a, auto b) { return a + b; });
+            if (inputs.size() > 1)
+                each_lane(row, row, other.data + r * other.stride, out->cols, [](auto a, auto b) { return a + b; });
             if (activation_ != Activation::none) activate<T>(activation_, T(0), row, row, out->cols);
         }
     }
 
   private:
-    static constexpr size_t SHARDS = 4;            // at least, for the batch
-    static constexpr size_t POSITIONS_AT_A_TIME = 64; // are summed in T, these sums in double; they stay in the L2 cache
+    static constexpr size_t SHARDS = 4;  // at least, for the batch
+    static constexpr size_t POSITIONS_AT_A_TIME =
+        64;  // are summed in T, these sums in double; they stay in the L2 cache
 
     // What is normalized; another value, which is added, comes before it.
     const Value<T>& x() const { return *in.back(); }
@@ -143,12 +156,15 @@ template <class T> class Normalize final : public Operation<T> {
     double* sums(size_t shard) const { return sums_.get() + shard * 3 * K_; }
     T inverse_std(size_t k) const { return shift_.get()[2 * K_ + k]; }
 
-    struct Two { V first, second; };
+    struct Two {
+        V first, second;
+    };
 
     template <class F> void each_shard(const Step& s, const Range& r, F f) const {
         const size_t count = shards_of_panel(s);
         each_part(r, count, [&](size_t p, size_t from, size_t to) {
-            for (size_t i = from; i < to; ++i) f(p, p * count + i, positions() * i / count, positions() * (i + 1) / count);
+            for (size_t i = from; i < to; ++i)
+                f(p, p * count + i, positions() * i / count, positions() * (i + 1) / count);
         });
     }
     // The numbers or the gradients of another value, which are stored as those that are given.
@@ -156,7 +172,8 @@ template <class T> class Normalize final : public Operation<T> {
     template <class E> static E* grad_of(const Value<T>& v, E*) { return reinterpret_cast<E*>(v.grad); }
 
     // Sums both parts of f(vector, channel) over positions and the rows of the batch.
-    template <class F> void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, F f) const {
+    template <class F>
+    void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, F f) const {
         T* lanes = work.more.get(2 * K_ * NR<T>);
         const int rows = rows_in<T>(s, p);
         std::fill(sums, sums + 2 * K_, 0.0);
@@ -190,7 +207,8 @@ template <class T> class Normalize final : public Operation<T> {
             });
         });
     }
-    // Of the gradient in front of the activation, which replaces that behind it, and of its product with x less the mean.
+    // Of the gradient in front of the activation, which replaces that behind it, and of its product with x less the
+    // mean.
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         const T* shift = shift_.get();
         const bool other = in.size() > 1;
@@ -215,10 +233,12 @@ template <class T> class Normalize final : public Operation<T> {
     }
     double total(const Step& s, int which, size_t k) const {
         double sum = 0;
-        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard) sum += sums(shard)[size_t(which) * K_ + k];
+        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard)
+            sum += sums(shard)[size_t(which) * K_ + k];
         return sum;
     }
-    // Mean, factor and bias of each channel from the sums of the shards; one thread keeps them, with 1 / deviation, and the running ones.
+    // Mean, factor and bias of each channel from the sums of the shards; one thread keeps them, with 1 / deviation, and
+    // the running ones.
     void combine(const Step& s, T* shift, bool keep) {
         const size_t shards = shards_of_panel(s);
         const double count = double(s.n) * double(positions());
@@ -228,7 +248,8 @@ template <class T> class Normalize final : public Operation<T> {
                 for (size_t p = 0; p < s.panels; ++p)
                     for (size_t i = 0; i < shards; ++i) {
                         const double *of = sums(p * shards + i), rows = double(rows_in<T>(s, p));
-                        const double n = rows * double(positions() * (i + 1) / shards - positions() * i / shards), here = of[2 * K_ + k] + of[k] / n;
+                        const double n = rows * double(positions() * (i + 1) / shards - positions() * i / shards),
+                                     here = of[2 * K_ + k] + of[k] / n;
                         if (pass == 0) mean += here * (n / count);
                         else squares += of[K_ + k] - of[k] * of[k] / n + n * (here - mean) * (here - mean);
                     }
@@ -249,13 +270,13 @@ template <class T> class Normalize final : public Operation<T> {
 
     size_t K_;
     const T *scale_, *bias_;
-    size_t scale_offset_, bias_offset_;   // among the parameters
+    size_t scale_offset_, bias_offset_;  // among the parameters
     Activation activation_;
     bool bf16_;
     double epsilon_, momentum_;
     double *mean_ = nullptr, *variance_ = nullptr;
-    Buffer<T> shift_;        // mean, factor, and in training 1 / deviation, in prediction bias
-    Buffer<double> sums_;    // of each shard
+    Buffer<T> shift_;      // mean, factor, and in training 1 / deviation, in prediction bias
+    Buffer<double> sums_;  // of each shard
 };
 
 }  // namespace pysmorch

@@ -12,7 +12,8 @@ template <class T> class GroupNormalize final : public Operation<T> {
     using V = Vec<T>;
 
     static Signature signature() { return {.attributes = {"num_groups", "epsilon"}}; }
-    GroupNormalize(const Description& d, const Updater<T>&) : K_(d.channels), groups_(size_t(whole_number(d, "num_groups", 1))), epsilon_(d.number("epsilon")) {
+    GroupNormalize(const Description& d, const Updater<T>&)
+        : K_(d.channels), groups_(size_t(whole_number(d, "num_groups", 1))), epsilon_(d.number("epsilon")) {
         require(K_ % groups_ == 0, "group_normalize: the groups do not divide the channels");
     }
 
@@ -44,7 +45,9 @@ template <class T> class GroupNormalize final : public Operation<T> {
             });
             const V mean = sum.mean(count()), slope = along.mean(count()), scale = load(inverse);
             each(at, [&](size_t i) {
-                this->write_gradient(0, i, i + 1, [&](size_t j) { return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope)); });
+                this->write_gradient(0, i, i + 1, [&](size_t j) {
+                    return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope));
+                });
             });
         });
     }
@@ -76,7 +79,8 @@ template <class T> class GroupNormalize final : public Operation<T> {
         for (size_t p = r.first; p < r.last; ++p)
             for (size_t g = 0; g < groups_; ++g)
                 for (int half = 0; half < NR<T>; half += LANES<T>)
-                    f((p * out->cols + g * (K_ / groups_)) * NR<T> + half, inverse_.get() + (p * groups_ + g) * NR<T> + half);
+                    f((p * out->cols + g * (K_ / groups_)) * NR<T> + half,
+                      inverse_.get() + (p * groups_ + g) * NR<T> + half);
     }
     // All vectors of a group, from its first one.
     template <class F> void each(size_t at, F f) const {
@@ -127,8 +131,9 @@ template <class T> class LayerNormalize final : public Operation<T> {
             }
             const V mean = sum.mean(double(K_)), slope = along.mean(double(K_)), scale = load(inverse);
             for (size_t k = 0; k < K_; ++k)
-                this->write_gradient(0, at + k * NR<T>, at + k * NR<T> + 1,
-                                [&](size_t i) { return scale * (load(out->grad + i) - mean - load(out->data + i) * slope); });
+                this->write_gradient(0, at + k * NR<T>, at + k * NR<T> + 1, [&](size_t i) {
+                    return scale * (load(out->grad + i) - mean - load(out->data + i) * slope);
+                });
         });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {

@@ -12,24 +12,32 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
     using V = Vec<T>;
 
     Pool(const Description& d, const Updater<T>&)
-        : bf16_(d.bf16), g_(Geometry::of_windows(d)), C_(g_.channels), width_(size_t(g_.across.size)), down_(g_.down.all_into()), across_(g_.across.all_into()) {
+        : bf16_(d.bf16), g_(Geometry::of_windows(d)), C_(g_.channels), width_(size_t(g_.across.size)),
+          down_(g_.down.all_into()), across_(g_.across.all_into()) {
         require(g_.out_channels == C_, d.kind + ": the channels do not fit");
         for (const auto* taps : {&down_, &across_})
             for (const Taps& t : *taps) require(t.count > 0, d.kind + ": a window lies outside the image");
         // Where windows neither overlap nor leave gaps, each position of the image belongs to one window.
         tiled_ = true;
-        for (const Axis& a : {g_.down, g_.across}) tiled_ &= a.stride == a.kernel && a.dilation == 1 && a.pad == 0 && a.size == a.out_size * a.stride;
+        for (const Axis& a : {g_.down, g_.across})
+            tiled_ &= a.stride == a.kernel && a.dilation == 1 && a.pad == 0 && a.size == a.out_size * a.stride;
     }
     bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
 
-    typename Operation<T>::Bf16Values takes_bf16() const override { return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never; }
+    typename Operation<T>::Bf16Values takes_bf16() const override {
+        return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never;
+    }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        with_storage(*in[0], [&](const auto* from, auto*) { with_storage(*out, [&](auto* to, auto*) { forward_panels(r, from, to); }); });
+        with_storage(*in[0], [&](const auto* from, auto*) {
+            with_storage(*out, [&](auto* to, auto*) { forward_panels(r, from, to); });
+        });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
-        with_storage(*in[0], [&](const auto* x, auto* to) { with_storage(*out, [&](const auto* y, const auto* g) { backward_panels(r, x, to, y, g); }); });
+        with_storage(*in[0], [&](const auto* x, auto* to) {
+            with_storage(*out, [&](const auto* y, const auto* g) { backward_panels(r, x, to, y, g); });
+        });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) {
@@ -63,10 +71,12 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
             }
         });
     }
-    template <class E, class F> void backward_panels(const Range& r, const E* x, E* to, const F* y, const F* gradient) const {
+    template <class E, class F>
+    void backward_panels(const Range& r, const E* x, E* to, const F* y, const F* gradient) const {
         const size_t image = g_.cols() * NR<T>;
         const bool set = this->overwrite[0] && tiled_;
-        if (this->overwrite[0] && !tiled_) std::memset(static_cast<void*>(to + r.first * image), 0, (r.last - r.first) * image * sizeof(E));
+        if (this->overwrite[0] && !tiled_)
+            std::memset(static_cast<void*>(to + r.first * image), 0, (r.last - r.first) * image * sizeof(E));
         each_window(r.first, r.last, [&](size_t p, size_t position, const Taps& v, const Taps& h) {
             for (size_t i = 0; i < C_ * NR<T>; i += LANES<T>) {
                 const size_t here = (p * g_.out_cols() + position * C_) * NR<T> + i;
@@ -76,7 +86,7 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
                 each_tap(v, h, [&](size_t tap, bool) {
                     const size_t k = p * image + tap * NR<T> + i;
                     V part = g;
-                    if (LARGEST) {   // the first of the largest has all, and nothing is left
+                    if (LARGEST) {  // the first of the largest has all, and nothing is left
                         const auto is = as_stored(y, load(x + k)) == largest;
                         part = is ? g : V{};
                         g = is ? V{} : g;
@@ -86,7 +96,9 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
             }
         });
     }
-    size_t at(const Taps& v, const Taps& h, int a, int b) const { return (size_t(v.position + a * v.move) * width_ + size_t(h.position + b * h.move)) * C_; }
+    size_t at(const Taps& v, const Taps& h, int a, int b) const {
+        return (size_t(v.position + a * v.move) * width_ + size_t(h.position + b * h.move)) * C_;
+    }
     template <class F> void each_window(size_t first, size_t last, F f) const {
         for (size_t p = first; p < last; ++p)
             for (size_t i = 0; i < down_.size(); ++i)
@@ -113,10 +125,13 @@ template <class T> class GlobalAverage final : public Operation<T> {
     using V = Vec<T>;
 
     GlobalAverage(const Description& d, const Updater<T>&)
-        : bf16_(d.bf16), C_(d.channels), positions_(numbers_of_image(d, whole_number(d, "height", 1), whole_number(d, "width", 1), C_) / C_) {}
+        : bf16_(d.bf16), C_(d.channels),
+          positions_(numbers_of_image(d, whole_number(d, "height", 1), whole_number(d, "width", 1), C_) / C_) {}
     bool fits() const override { return in[0]->cols == positions_ * C_ && out->cols == C_; }
 
-    typename Operation<T>::Bf16Values takes_bf16() const override { return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never; }
+    typename Operation<T>::Bf16Values takes_bf16() const override {
+        return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never;
+    }
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         with_storage(*in[0], [&](const auto* x, auto*) {
@@ -124,7 +139,8 @@ template <class T> class GlobalAverage final : public Operation<T> {
                 for (size_t p = r.first; p < r.last; ++p)
                     for (size_t i = 0; i < C_ * NR<T>; i += LANES<T>) {
                         DoubleSum<T> sum;
-                        for (size_t k = 0; k < positions_; ++k) sum.add(load(x + (p * positions_ + k) * C_ * NR<T> + i));
+                        for (size_t k = 0; k < positions_; ++k)
+                            sum.add(load(x + (p * positions_ + k) * C_ * NR<T> + i));
                         store(y + p * C_ * NR<T> + i, sum.mean(double(positions_)));
                     }
             });
@@ -135,7 +151,9 @@ template <class T> class GlobalAverage final : public Operation<T> {
         with_storage(*in[0], [&](const auto*, auto* to) {
             with_storage(*out, [&](const auto*, const auto* g) {
                 for (size_t p = r.first; p < r.last; ++p)
-                    this->write_gradient(0, to, p * image, (p + 1) * image, [&](size_t i) { return V(load(g + p * row + (i - p * image) % row) / T(positions_)); });
+                    this->write_gradient(0, to, p * image, (p + 1) * image, [&](size_t i) {
+                        return V(load(g + p * row + (i - p * image) % row) / T(positions_));
+                    });
             });
         });
     }

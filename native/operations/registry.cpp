@@ -27,24 +27,32 @@ template const Registry<double>& registry<double>();
 
 namespace {
 
-bool has(const std::vector<std::string>& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool has(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 // Says what of a description is not as the signature of the operation says.
 void check_signature(const Description& d, const Signature& s) {
-    require(d.inputs.size() >= s.least_inputs && d.inputs.size() <= s.most_inputs, d.kind + " has another number of inputs");
-    for (const std::string& name : s.parameters) require(d.parameter(name.c_str()).data != nullptr, d.kind + " needs " + name);
+    require(d.inputs.size() >= s.least_inputs && d.inputs.size() <= s.most_inputs,
+            d.kind + " has another number of inputs");
+    for (const std::string& name : s.parameters)
+        require(d.parameter(name.c_str()).data != nullptr, d.kind + " needs " + name);
     for (const Parameter& p : d.parameters) {
         require(has(s.parameters, p.name) || has(s.fuses, p.name), d.kind + " takes no " + p.name);
-        for (size_t n : p.shape) require(n > 0 && n < (size_t(1) << 31), d.kind + ": " + p.name + " has a size that is out of range");
+        for (size_t n : p.shape)
+            require(n > 0 && n < (size_t(1) << 31), d.kind + ": " + p.name + " has a size that is out of range");
     }
     for (const std::string& name : s.attributes) d.number(name.c_str());
     const Activation activation = activation_named(d.activation);
-    require(activation == Activation::none || (has(s.fuses, "activation") && is_fusable(activation)), d.kind + " cannot include the activation " + d.activation);
+    require(activation == Activation::none || (has(s.fuses, "activation") && is_fusable(activation)),
+            d.kind + " cannot include the activation " + d.activation);
 }
 
 }  // namespace
 
-template <class T> std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values, const Updater<T>& updater) {
+template <class T>
+std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values,
+                                             const Updater<T>& updater) {
     const auto found = registry<T>().find(d.kind);
     require(found != registry<T>().end(), "there is no operation " + d.kind);
     const Entry<T>& entry = found->second;
@@ -52,7 +60,8 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     const Value<T>& y = values[size_t(d.output)];
     require(d.channels > 0 && d.channels <= y.cols && y.cols % d.channels == 0, d.kind + ": the channels do not fit");
     for (int v : d.inputs)
-        require(values[size_t(v)].is_index == entry.signature.reads_indices, "indices go into an operation that reads indices, and nothing else does");
+        require(values[size_t(v)].is_index == entry.signature.reads_indices,
+                "indices go into an operation that reads indices, and nothing else does");
     require(!y.is_index, "an operation does not make indices");
     // No image is larger than the values are, whatever its sizes are said to be.
     size_t largest = y.cols;
@@ -68,7 +77,9 @@ template <class T> std::unique_ptr<Operation<T>> make_operation(const Descriptio
     return operation;
 }
 
-template std::unique_ptr<Operation<float>> make_operation(const Description&, std::vector<Value<float>>&, const Updater<float>&);
-template std::unique_ptr<Operation<double>> make_operation(const Description&, std::vector<Value<double>>&, const Updater<double>&);
+template std::unique_ptr<Operation<float>> make_operation(const Description&, std::vector<Value<float>>&,
+                                                          const Updater<float>&);
+template std::unique_ptr<Operation<double>> make_operation(const Description&, std::vector<Value<double>>&,
+                                                           const Updater<double>&);
 
 }  // namespace pysmorch

@@ -30,7 +30,8 @@ template <class T> class Concat final : public Operation<T> {
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         each(r, [&](size_t k, size_t input_at, size_t output_at, size_t count) {
-            this->write_gradient(k, input_at, input_at + count, [&](size_t i) { return load(out->grad + (i - input_at + output_at)); });
+            this->write_gradient(k, input_at, input_at + count,
+                                 [&](size_t i) { return load(out->grad + (i - input_at + output_at)); });
         });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
@@ -40,7 +41,8 @@ template <class T> class Concat final : public Operation<T> {
             for (size_t k = 0; k < in.size(); ++k) {
                 const size_t width = in[k]->cols / groups;
                 for (size_t g = 0; g < groups; ++g)
-                    std::memcpy(y.data + r * y.stride + g * K_ + at, x[k].data + r * x[k].stride + g * width, width * sizeof(T));
+                    std::memcpy(y.data + r * y.stride + g * K_ + at, x[k].data + r * x[k].stride + g * width,
+                                width * sizeof(T));
                 at += width;
             }
         }
@@ -71,7 +73,8 @@ template <class T> class Embedding final : public Operation<T> {
 
     static Signature signature() { return {.parameters = {"weights"}, .reads_indices = true}; }
     Embedding(const Description& d, const Updater<T>& parameters)
-        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()), offset_(parameters.offset_of(w_)) {
+        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()),
+          offset_(parameters.offset_of(w_)) {
         require(d.channels == K_, "embedding: the sizes do not fit");
     }
 
@@ -116,7 +119,7 @@ template <class T> class Embedding final : public Operation<T> {
 
     size_t D_, K_;
     const T* w_;
-    size_t offset_;   // among the parameters
+    size_t offset_;  // among the parameters
 };
 
 }  // namespace pysmorch

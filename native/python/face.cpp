@@ -12,10 +12,13 @@ namespace {
 struct View {
     Py_buffer buffer;
     bool held;
-    View(PyObject* object, int flags) : held(PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &buffer, flags | PyBUF_C_CONTIGUOUS) == 0) {
+    View(PyObject* object, int flags)
+        : held(PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &buffer, flags | PyBUF_C_CONTIGUOUS) == 0) {
         if (!held) PyErr_Clear();
     }
-    ~View() { if (held) PyBuffer_Release(&buffer); }
+    ~View() {
+        if (held) PyBuffer_Release(&buffer);
+    }
     View(const View&) = delete;
     View& operator=(const View&) = delete;
     template <class N> bool is() const {
@@ -40,7 +43,7 @@ template <class T> void Face<T>::add_value(const nb::dict& d) {
     v.cols = 1;
     for (size_t n : v.shape) {
         require(n < (size_t(1) << 31), "a row is too long");
-        v.cols *= n;   // fewer than 2^31 elements so far: no overflow
+        v.cols *= n;  // fewer than 2^31 elements so far: no overflow
         require(v.cols < (size_t(1) << 31), "a row is too long");
     }
     v.needs_grad = get<bool>(d, "needs_grad");
@@ -62,17 +65,19 @@ template <class T> void Face<T>::set_loss(const nb::dict& loss) {
 }
 
 template <class T>
-void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors,
-                nb::object decay_factors, uint64_t seed, bool bf16) {
+void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states,
+                         nb::object rate_factors, nb::object decay_factors, uint64_t seed, bool bf16) {
     require(!prepared_, "the program is already in use");
-    Updater<T> u;   // becomes the program's when nothing is wrong with it
+    Updater<T> u;  // becomes the program's when nothing is wrong with it
     u.num_parameters = parameters.shape(0);
     aligned(parameters), aligned(gradients);
     require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
-    for (const auto& s : states) require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
+    for (const auto& s : states)
+        require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
     const OptimizerForm& form = form_of(optimizer_forms(), optimizer);
     u.spec.kind = form.kind;
-    for (auto [name, member] : form.attributes) u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
+    for (auto [name, member] : form.attributes)
+        u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
     u.spec.weight_decay = get<double>(optimizer, "weight_decay");
     u.spec.clip_norm = get<double>(optimizer, "clip_norm");
     const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
@@ -90,22 +95,19 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
     referenced_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
 }
 
-template <class T>
-void Face<T>::use_bf16() {
+template <class T> void Face<T>::use_bf16() {
     require(!prepared_ && !program_.updater.parameters, "the program is already in use");
     require(HAS_BF16 && sizeof(T) == 4, "there are no products of bfloat16 here");
     bf16_ = true;
 }
 
-template <class T>
-void Face<T>::made(int v, const char* otherwise) {
+template <class T> void Face<T>::made(int v, const char* otherwise) {
     made_.resize(program_.values.size());
     require(v >= 0 && size_t(v) < made_.size() && !made_[size_t(v)], otherwise);
     made_[size_t(v)] = 1;
 }
 
-template <class T>
-void Face<T>::factors(const nb::object& given, size_t num_parameters, double& one, const T*& each) {
+template <class T> void Face<T>::factors(const nb::object& given, size_t num_parameters, double& one, const T*& each) {
     if (nb::isinstance<nb::float_>(given)) {
         one = nb::cast<double>(given);
         return;
@@ -115,8 +117,7 @@ void Face<T>::factors(const nb::object& given, size_t num_parameters, double& on
     each = array.data();
 }
 
-template <class T>
-void Face<T>::prepare() {
+template <class T> void Face<T>::prepare() {
     if (prepared_) return;
     Program<T>& p = program_;
     for (nb::handle h : operations_) {
@@ -125,17 +126,18 @@ void Face<T>::prepare() {
         p.outputs.push_back(d.output);
     }
     const LossSpec& loss = p.loss.spec;
-    require(loss.value >= 0 && size_t(loss.value) < made_.size() && made_[size_t(loss.value)] && !p.values[size_t(loss.value)].is_index,
+    require(loss.value >= 0 && size_t(loss.value) < made_.size() && made_[size_t(loss.value)] &&
+                !p.values[size_t(loss.value)].is_index,
             "the loss has no input");
     require(p.values[size_t(loss.value)].cols > 0, "the loss has no outputs");
-    require(loss.factors.empty() || loss.factors.size() == p.values[size_t(loss.value)].cols, "the loss needs one factor for each output");
+    require(loss.factors.empty() || loss.factors.size() == p.values[size_t(loss.value)].cols,
+            "the loss needs one factor for each output");
     require(loss.kind != LossKind::quantile || !loss.factors.empty(), "the quantile loss needs quantiles");
     p.prepare();
     prepared_ = true;
 }
 
-template <class T>
-Description Face<T>::describe(const nb::dict& d) {
+template <class T> Description Face<T>::describe(const nb::dict& d) {
     Description o;
     o.kind = get<std::string>(d, "kind");
     o.activation = get<std::string>(d, "activation");
@@ -160,8 +162,10 @@ Description Face<T>::describe(const nb::dict& d) {
     // Otherwise somebody would look for gradients where there is no room for any.
     bool needs_grad = !o.parameters.empty();
     for (int v : o.inputs) needs_grad |= program_.values[size_t(v)].needs_grad;
-    require(!needs_grad || program_.values[size_t(o.output)].needs_grad, "an operation that computes gradients of its inputs needs one for its output");
-    for (auto [name, value] : get<nb::dict>(d, "numbers")) o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
+    require(!needs_grad || program_.values[size_t(o.output)].needs_grad,
+            "an operation that computes gradients of its inputs needs one for its output");
+    for (auto [name, value] : get<nb::dict>(d, "numbers"))
+        o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
     describe_states(d, o);
     return o;
 }
@@ -171,7 +175,7 @@ template <class T> void Face<T>::describe_states(const nb::dict& d, Description&
         if (program_.updater.parameters) {
             const auto state = aligned(as<Flat<double>>(h, "states"));
             o.states.push_back({state.data(), state.size()});
-        } else {   // prediction only reads them
+        } else {  // prediction only reads them
             const auto state = aligned(as<Flat<const double>>(h, "states"));
             o.states.push_back({const_cast<double*>(state.data()), state.size()});
         }
@@ -179,21 +183,22 @@ template <class T> void Face<T>::describe_states(const nb::dict& d, Description&
     }
 }
 
-template <class T>
-const T* Face<T>::own(const Weights<const T>& array) {
+template <class T> const T* Face<T>::own(const Weights<const T>& array) {
     const Updater<T>& u = program_.updater;
     const T *begin = aligned(array).data(), *end = begin + array.size();
     if (u.parameters) {
         require(begin >= u.parameters && end <= u.parameters + u.num_parameters, "weights lie outside the parameters");
-        for (const auto& [first, last] : weight_ranges_) require(end <= first || begin >= last, "two operations have the same weights");
+        for (const auto& [first, last] : weight_ranges_)
+            require(end <= first || begin >= last, "two operations have the same weights");
         weight_ranges_.push_back({begin, end});
     }
     return begin;
 }
 
 template <class T>
-nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t batch_size,
-               std::vector<double> rates, int64_t step, int64_t optimizer_steps, int threads) {
+nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
+                        size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps,
+                        int threads) {
     require(program_.updater.parameters, "this program can only predict");
     prepare();
     const Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
@@ -226,8 +231,9 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
 }
 
 template <class T>
-Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const nb::object& weights, const Flat<const int64_t>& order,
-                        size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps) const {
+Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const nb::object& weights,
+                        const Flat<const int64_t>& order, size_t batch_size, std::vector<double> rates, int64_t step,
+                        int64_t optimizer_steps) const {
     Epoch epoch;
     epoch.data = rows_for(data);
     epoch.labels = rows_of(labels);
@@ -235,7 +241,8 @@ Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const n
     for (const Rows& rows : epoch.data) require(rows.count == count, "data and labels must have as many rows");
     check_labels(epoch.labels);
     if (!weights.is_none()) {
-        const auto array = as<Flat<const double>>(weights, "weights");   // itself, and no copy that would not outlive this block
+        const auto array =
+            as<Flat<const double>>(weights, "weights");  // itself, and no copy that would not outlive this block
         require(aligned(array).shape(0) == count, "there must be one weight for each row");
         epoch.weights = array.data();
     }
@@ -243,9 +250,11 @@ Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const n
     epoch.num_rows = order.shape(0);
     require(batch_size > 0 && batch_size < (size_t(1) << 31), "the size of the batch is out of range");
     epoch.batch_size = batch_size;
-    require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size, "there must be one learning rate for each batch");
+    require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size,
+            "there must be one learning rate for each batch");
     epoch.rates = std::move(rates);
-    require(step >= 0 && optimizer_steps >= 0 && step < MOST_STEPS && optimizer_steps < MOST_STEPS, "the number of steps is out of range");
+    require(step >= 0 && optimizer_steps >= 0 && step < MOST_STEPS && optimizer_steps < MOST_STEPS,
+            "the number of steps is out of range");
     epoch.first_step = step;
     epoch.optimizer_steps = optimizer_steps;
     for (size_t i = 0; i < epoch.num_rows; ++i)
@@ -258,11 +267,11 @@ template <class T> void Face<T>::check_labels(const Rows& labels) const {
     if (kind == LossKind::classes)
         require(labels.cols == 1 && labels.dtype == Dtype::i64, "classes must be int64 numbers");
     else
-        require(labels.cols == output().cols || (kind == LossKind::quantile && labels.cols == 1), "labels have another length than outputs");
+        require(labels.cols == output().cols || (kind == LossKind::quantile && labels.cols == 1),
+                "labels have another length than outputs");
 }
 
-template <class T>
-std::vector<Rows> Face<T>::rows_for(const std::vector<Any>& data) const {
+template <class T> std::vector<Rows> Face<T>::rows_for(const std::vector<Any>& data) const {
     require(data.size() == program_.inputs.size(), "there must be one array for each input");
     std::vector<Rows> rows;
     for (size_t i = 0; i < data.size(); ++i) {
@@ -274,8 +283,7 @@ std::vector<Rows> Face<T>::rows_for(const std::vector<Any>& data) const {
     return rows;
 }
 
-template <class T>
-bool Face<T>::predict(std::vector<Any> data, Matrix<T> out, int threads) {
+template <class T> bool Face<T>::predict(std::vector<Any> data, Matrix<T> out, int threads) {
     prepare();
     const std::vector<Rows> rows = rows_for(data);
     const size_t count = out.shape(0);
@@ -287,18 +295,18 @@ bool Face<T>::predict(std::vector<Any> data, Matrix<T> out, int threads) {
     return count == 0 || program_.predict(rows, count, out.data(), threads);
 }
 
-template <class T>
-size_t Face<T>::memory(size_t batch_size, int threads) {
-    require(batch_size > 0 && batch_size < (size_t(1) << 31) && threads >= 1 && threads <= 1024, "the size of the batch or the number of threads is out of range");
+template <class T> size_t Face<T>::memory(size_t batch_size, int threads) {
+    require(batch_size > 0 && batch_size < (size_t(1) << 31) && threads >= 1 && threads <= 1024,
+            "the size of the batch or the number of threads is out of range");
     prepare();
-    nb::gil_scoped_release release;   // whoever holds the lock may want the interpreter
+    nb::gil_scoped_release release;  // whoever holds the lock may want the interpreter
     std::lock_guard<std::mutex> lock(mutex_);
     return program_.memory(batch_size, threads);
 }
 
 template <class T>
 void Face<T>::watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype) {
-    nb::list entries;   // a list of our own, which nobody changes
+    nb::list entries;  // a list of our own, which nobody changes
     for (nb::handle h : watched) {
         const nb::tuple entry = as<nb::tuple>(h, "watched");
         require(entry.size() == 3 && PyDict_Check(entry[0].ptr()), "what is watched must be (dictionary, name, value)");
@@ -320,8 +328,7 @@ void Face<T>::watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object 
     shapes_ = sizes;
 }
 
-template <class T>
-bool Face<T>::is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const {
+template <class T> bool Face<T>::is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const {
     size_t size = 1;
     for (Py_ssize_t n : shape) {
         if (n <= 0 || n >= Py_ssize_t(1) << 31) return false;
@@ -331,11 +338,11 @@ bool Face<T>::is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const
     return size == program_.values[size_t(value)].cols;
 }
 
-template <class T>
-bool Face<T>::unchanged() const {
+template <class T> bool Face<T>::unchanged() const {
     for (Py_ssize_t i = 0, n = PyList_GET_SIZE(watched_.ptr()); i < n; ++i) {
         PyObject* entry = PyList_GET_ITEM(watched_.ptr(), i);
-        if (PyDict_GetItemWithError(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1)) != PyTuple_GET_ITEM(entry, 2)) {
+        if (PyDict_GetItemWithError(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1)) !=
+            PyTuple_GET_ITEM(entry, 2)) {
             PyErr_Clear();
             return false;
         }
@@ -343,12 +350,13 @@ bool Face<T>::unchanged() const {
     return true;
 }
 
-template <class T>
-nb::object Face<T>::quick(nb::handle X) {
+template <class T> nb::object Face<T>::quick(nb::handle X) {
     if (shapes_.size() != 2 || !unchanged()) return nb::none();
     const View in(X.ptr(), PyBUF_ND | PyBUF_FORMAT);
     const std::vector<Py_ssize_t>& row = shapes_[0];
-    if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.is<T>() || !std::equal(row.begin(), row.end(), in.buffer.shape + 1)) return nb::none();
+    if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.is<T>() ||
+        !std::equal(row.begin(), row.end(), in.buffer.shape + 1))
+        return nb::none();
     const size_t count = size_t(in.buffer.shape[0]);
     if (count == 0 || program_.predict_work(count) > QUICK) return nb::none();
     const T* numbers = static_cast<const T*>(in.buffer.buf);
@@ -359,7 +367,8 @@ nb::object Face<T>::quick(nb::handle X) {
     // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
     std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) return nb::none();
-    const Rows rows{numbers, sizeof(T) == 4 ? Dtype::f32 : Dtype::f64, count, program_.values[size_t(program_.inputs[0])].cols};
+    const Rows rows{numbers, sizeof(T) == 4 ? Dtype::f32 : Dtype::f64, count,
+                    program_.values[size_t(program_.inputs[0])].cols};
     one_[0] = rows;
     return program_.predict(one_, count, static_cast<T*>(to.buffer.buf), 1) ? out : nb::none();
 }
@@ -369,7 +378,8 @@ template <class T> nb::object Face<T>::new_output(size_t count) const {
     PyObject* shape = PyTuple_New(Py_ssize_t(result.size()) + 1);
     if (!shape) throw nb::python_error();
     PyTuple_SET_ITEM(shape, 0, PyLong_FromSize_t(count));
-    for (size_t i = 0; i < result.size(); ++i) PyTuple_SET_ITEM(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
+    for (size_t i = 0; i < result.size(); ++i)
+        PyTuple_SET_ITEM(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
     PyObject* arguments[] = {shape, dtype_.ptr()};
     nb::object out = nb::steal(PyObject_Vectorcall(empty_.ptr(), arguments, 2, nullptr));
     Py_DECREF(shape);

@@ -16,8 +16,8 @@ template <class T> class Face {
     Face& operator=(const Face&) = delete;
 
     // Makes the program one that can be trained. Without it, it can only predict.
-    void train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states, nb::object rate_factors,
-                    nb::object decay_factors, uint64_t seed, bool bf16);
+    void train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states,
+                    nb::object rate_factors, nb::object decay_factors, uint64_t seed, bool bf16);
 
     // Makes products of bfloat16, in a program that only predicts.
     void use_bf16();
@@ -29,17 +29,18 @@ template <class T> class Face {
 
     size_t memory(size_t batch_size, int threads);
 
-    // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the output
-    // (none for other networks) and NumPy's function for new arrays, `quick` can do without Python.
+    // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the
+    // output (none for other networks) and NumPy's function for new arrays, `quick` can do without Python.
     void watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype);
 
     bool unchanged() const;
 
-    // The outputs for a few rows in one array of the program's dtype; None where there is more to do, or anything is wrong.
+    // The outputs for a few rows in one array of the program's dtype; None where there is more to do, or anything is
+    // wrong.
     nb::object quick(nb::handle X);
 
   private:
-    static constexpr double QUICK = 2e5;   // operations: some microseconds
+    static constexpr double QUICK = 2e5;  // operations: some microseconds
     static constexpr int64_t MOST_STEPS = int64_t(1) << 62;
 
     const Value<T>& output() const { return program_.values[size_t(program_.loss.spec.value)]; }
@@ -49,8 +50,9 @@ template <class T> class Face {
     static void factors(const nb::object& given, size_t num_parameters, double& one, const T*& each);
     bool is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const;
     std::vector<Rows> rows_for(const std::vector<Any>& data) const;
-    Epoch epoch_of(const std::vector<Any>& data, const Any& labels, const nb::object& weights, const Flat<const int64_t>& order,
-                   size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps) const;
+    Epoch epoch_of(const std::vector<Any>& data, const Any& labels, const nb::object& weights,
+                   const Flat<const int64_t>& order, size_t batch_size, std::vector<double> rates, int64_t step,
+                   int64_t optimizer_steps) const;
     void check_labels(const Rows& labels) const;
     nb::object new_output(size_t count) const;
     void prepare();
@@ -58,10 +60,10 @@ template <class T> class Face {
     void describe_states(const nb::dict& d, Description& o);
     const T* own(const Weights<const T>& array);
 
-    nb::list operations_;   // their descriptions
-    nb::list arrays_;       // those of them that the program points into, whatever becomes of the descriptions
-    nb::object referenced_;       // the other such arrays
-    std::vector<std::pair<const T*, const T*>> weight_ranges_;   // parameters that are weights of an operation
+    nb::list operations_;    // their descriptions
+    nb::list arrays_;        // those of them that the program points into, whatever becomes of the descriptions
+    nb::object referenced_;  // the other such arrays
+    std::vector<std::pair<const T*, const T*>> weight_ranges_;  // parameters that are weights of an operation
     nb::list watched_;
     nb::object empty_, dtype_;
     std::vector<std::vector<Py_ssize_t>> shapes_;

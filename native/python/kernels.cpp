@@ -15,17 +15,20 @@ struct Micro {
     bool two, add;
 };
 
-template <class Kernel, class T, class S> void multiply(Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m, size_t depth) {
+template <class Kernel, class T, class S>
+void multiply(Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m, size_t depth) {
     constexpr size_t D = K_PER_PANEL<T, S>;
     const size_t rows = size_t(m.rows), panels = (depth + D - 1) / D;
     const size_t end = Kernel::form == Form::columns ? (depth - 1) * m.stride + rows
                        : m.jump == 0                 ? (rows - 1) * m.stride + depth
                                                      : (panels - 1) * m.jump + rows * D;
-    require(rows >= 1 && depth >= 1 && a.size() >= end && b.size() >= depth * NR<T> && c.size() >= rows * NR<T>, "an array is too short");
+    require(rows >= 1 && depth >= 1 && a.size() >= end && b.size() >= depth * NR<T> && c.size() >= rows * NR<T>,
+            "an array is too short");
     Kernel::multiply(a.data(), m.stride, m.jump, b.data(), m.depth, c.data(), NR<T>, m.rows, m.two, m.add);
 }
 
-template <class T, class S> void multiply_form(const std::string& form, Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m) {
+template <class T, class S>
+void multiply_form(const std::string& form, Flat<const S> a, Flat<const S> b, Flat<T> c, const Micro& m) {
     require(m.rows <= MR, "a micro-tile has fewer rows");
     if (form == "columns") multiply<Tiles<T, Form::columns, S>, T, S>(a, b, c, m, m.depth);
     else if (form == "rows") multiply<Tiles<T, Form::rows, S>, T, S>(a, b, c, m, m.depth);
@@ -33,8 +36,9 @@ template <class T, class S> void multiply_form(const std::string& form, Flat<con
 }
 
 template <class T, class S> void expose_product(nb::module_& m, const char* name) {
-    m.def(name, [](const std::string& form, Flat<const S> a, size_t stride, size_t jump, Flat<const S> b, size_t depth, Flat<T> c, int rows,
-                   bool two, bool add) { multiply_form<T, S>(form, a, b, c, {stride, jump, depth, rows, two, add}); });
+    m.def(name, [](const std::string& form, Flat<const S> a, size_t stride, size_t jump, Flat<const S> b, size_t depth,
+                   Flat<T> c, int rows, bool two,
+                   bool add) { multiply_form<T, S>(form, a, b, c, {stride, jump, depth, rows, two, add}); });
 }
 
 using Function = VF (*)(VF);
@@ -62,8 +66,8 @@ void expose_kernels(nb::module_& module) {
     expose_product<double, double>(m, "product_float64");
 #ifdef PYSMORCH_BF16
     expose_product<float, Pair>(m, "product_bf16");
-    m.def("product_amx", [](Flat<const Pair> a, size_t stride, size_t jump, Flat<const Pair> b, size_t depth, Flat<float> c, int rows, bool two,
-                            bool add) {
+    m.def("product_amx", [](Flat<const Pair> a, size_t stride, size_t jump, Flat<const Pair> b, size_t depth,
+                            Flat<float> c, int rows, bool two, bool add) {
         require(amx::usable() && rows <= 32, "there is no matrix unit, or it has fewer rows");
         const amx::Session session;
         // Whole tiles are read: 32 rows, and pairs up to a multiple of 16.

@@ -14,16 +14,19 @@ const std::vector<LossForm>& loss_forms() {
         {"quantile_loss", LossKind::quantile, "mae", {{"quantiles", nullptr}}},
         {"poisson_loss", LossKind::poisson, "mae", {}},
         {"binary_cross_entropy", LossKind::binary, "accuracy", {}},
-        {"cross_entropy", LossKind::classes, "accuracy",
+        {"cross_entropy",
+         LossKind::classes,
+         "accuracy",
          {{"label_smoothing", &LossSpec::smoothing}, {"class_weights", nullptr}}},
-        {"cross_entropy_of_rows", LossKind::rows, "accuracy",   // labels are rows of probabilities
+        {"cross_entropy_of_rows",
+         LossKind::rows,
+         "accuracy",  // labels are rows of probabilities
          {{"label_smoothing", &LossSpec::smoothing}, {"class_weights", nullptr}}},
     };
     return forms;
 }
 
-template <class T>
-Sums Loss<T>::panel(const Step& s, const Labels& labels, const Value<T>& out, size_t p) const {
+template <class T> Sums Loss<T>::panel(const Step& s, const Labels& labels, const Value<T>& out, size_t p) const {
     Sums sums;
     const int lanes = rows_in<T>(s, p);
     double loss[NR<T>]{}, score[NR<T>]{}, weight[NR<T>]{};
@@ -36,8 +39,7 @@ Sums Loss<T>::panel(const Step& s, const Labels& labels, const Value<T>& out, si
         for (int l = 0; l < here; ++l) factor[l] = T(weight[half + l] / double(s.n));
         if (spec.kind == LossKind::classes || spec.kind == LossKind::rows)
             sums.bad |= !classify(labels, row, here, factor, out, p, half, loss + half, score + half);
-        else
-            regress(labels, row, here, factor, out, p, half, loss + half, score + half);
+        else regress(labels, row, here, factor, out, p, half, loss + half, score + half);
     }
     for (int l = 0; l < lanes; ++l) {
         sums.loss += weight[l] * loss[l];
@@ -47,9 +49,11 @@ Sums Loss<T>::panel(const Step& s, const Labels& labels, const Value<T>& out, si
     return sums;
 }
 
-// Cross-entropy of softmax. With targets t, l = sum of t_k (log sum_j exp(z_j) - z_k), where z is x less its largest entry.
+// Cross-entropy of softmax. With targets t, l = sum of t_k (log sum_j exp(z_j) - z_k), where z is x less its largest
+// entry.
 template <class T>
-bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half, double* loss, double* score) const {
+bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half,
+                       double* loss, double* score) const {
     const size_t K = out.cols;
     const T* x = out.panel(p) + half;
     T* t = labels_.get() + p * K * NR<T> + half;
@@ -60,7 +64,8 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
             if (k < 0 || size_t(k) >= K) return false;
             right[l] = T(k);
         } else {
-            for (size_t k = 0; k < K; ++k) t[k * NR<T> + l] = read_number<T>(labels.rows, size_t(labels.order[row + l]), k);
+            for (size_t k = 0; k < K; ++k)
+                t[k * NR<T> + l] = read_number<T>(labels.rows, size_t(labels.order[row + l]), k);
         }
     }
     V largest = load(x), guess{}, label_peak = load(t);
@@ -92,7 +97,7 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
         total += y;
         const V power = vexp(z);
         wide.add(power);
-        if (g) store(g + k * NR<T>, power);   // exponentials stay where the gradient will be
+        if (g) store(g + k * NR<T>, power);  // exponentials stay where the gradient will be
     }
     for (int l = 0; l < LANES<T>; ++l) sum[l] = T(wide.lane(l));
     for (int l = 0; l < here; ++l) {
@@ -109,7 +114,8 @@ bool Loss<T>::classify(const Labels& labels, size_t row, int here, V factor, con
 }
 
 template <class T>
-void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half, double* loss, double* score) const {
+void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half,
+                      double* loss, double* score) const {
     const size_t K = out.cols;
     T* g = out.grad ? out.grad_panel(p) + half : nullptr;
     for (size_t k = 0; k < K; ++k)
@@ -119,14 +125,18 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
                 continue;
             }
             const double v = double(out.panel(p)[k * NR<T> + half + l]);
-            const double t = read_number<double>(labels.rows, size_t(labels.order[row + l]), labels.rows.cols == K ? k : 0);
+            const double t =
+                read_number<double>(labels.rows, size_t(labels.order[row + l]), labels.rows.cols == K ? k : 0);
             double d = v - t;
             double& sum = loss[l];
             if (spec.kind == LossKind::binary) score[l] += (v > 0) == (t > 0.5);
             else score[l] += std::fabs((spec.kind == LossKind::poisson ? std::exp(v) : v) - t);
             switch (spec.kind) {
                 case LossKind::square: sum += 0.5 * d * d; break;
-                case LossKind::absolute: sum += std::fabs(d); d = (d > 0) - (d < 0); break;
+                case LossKind::absolute:
+                    sum += std::fabs(d);
+                    d = (d > 0) - (d < 0);
+                    break;
                 case LossKind::huber: {
                     const double near = std::min(std::fabs(d), spec.delta);
                     sum += near * (std::fabs(d) - 0.5 * near);
@@ -145,7 +155,7 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
                     d = rate - t;
                     break;
                 }
-                default: {   // binary cross-entropy
+                default: {  // binary cross-entropy
                     const double small = std::exp(-std::fabs(v));
                     sum += std::max(v, 0.0) + std::log1p(small) - t * v;
                     d = (v >= 0 ? 1.0 : small) / (1.0 + small) - t;

@@ -13,13 +13,13 @@ enum class LossKind : int { square, absolute, huber, quantile, poisson, binary, 
 struct LossSpec {
     LossKind kind = LossKind::square;
     int value = 0;
-    double delta = 1.0;              // of Huber
-    double smoothing = 0.0;          // of labels
-    std::vector<double> factors;     // quantiles, or class weights; one for each output
+    double delta = 1.0;           // of Huber
+    double smoothing = 0.0;       // of labels
+    std::vector<double> factors;  // quantiles, or class weights; one for each output
 };
 
-// What Python calls a loss, the metric that is measured with it, and the attributes of the Python object that it reads, with
-// their members; null for one number for each output, which are the factors.
+// What Python calls a loss, the metric that is measured with it, and the attributes of the Python object that it reads,
+// with their members; null for one number for each output, which are the factors.
 struct LossForm {
     const char* name;
     LossKind kind;
@@ -37,8 +37,8 @@ struct Labels {
 
 struct Sums {
     double loss = 0, metric = 0, weight = 0;
-    bool bad = false;                // an index or a class number was out of range
-    char padding[39] = {};             // threads do not share a cache line
+    bool bad = false;       // an index or a class number was out of range
+    char padding[39] = {};  // threads do not share a cache line
 };
 
 template <class T> class Loss {
@@ -52,8 +52,10 @@ template <class T> class Loss {
   private:
     using V = Vec<T>;
 
-    bool classify(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half, double* loss, double* score) const;
-    void regress(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half, double* loss, double* score) const;
+    bool classify(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half,
+                  double* loss, double* score) const;
+    void regress(const Labels& labels, size_t row, int here, V factor, const Value<T>& out, size_t p, int half,
+                 double* loss, double* score) const;
 
     mutable Buffer<T> labels_;
 };

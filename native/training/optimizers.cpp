@@ -13,13 +13,14 @@ const std::vector<OptimizerForm>& optimizer_forms() {
         {"sgd", OptimizerKind::sgd, {{"momentum", &S::momentum}, {"nesterov", &S::nesterov}}},
         {"adam", OptimizerKind::adam, {{"beta1", &S::beta1}, {"beta2", &S::beta2}, {"epsilon", &S::epsilon}}},
         {"adamw", OptimizerKind::adamw, {{"beta1", &S::beta1}, {"beta2", &S::beta2}, {"epsilon", &S::epsilon}}},
-        {"rmsprop", OptimizerKind::rmsprop, {{"decay", &S::decay}, {"epsilon", &S::epsilon}, {"momentum", &S::momentum}}},
+        {"rmsprop",
+         OptimizerKind::rmsprop,
+         {{"decay", &S::decay}, {"epsilon", &S::epsilon}, {"momentum", &S::momentum}}},
     };
     return forms;
 }
 
-template <class T>
-void Updater<T>::begin(double rate, int64_t step, bool keep) {
+template <class T> void Updater<T>::begin(double rate, int64_t step, bool keep) {
     rate_ = rate;
     keep_ = keep;
     const bool adam = spec.kind == OptimizerKind::adam || spec.kind == OptimizerKind::adamw;
@@ -37,29 +38,30 @@ void Updater<T>::take(size_t offset, size_t stride, size_t rows, size_t cols, co
     if (spec.clip_norm <= 0) change(offset, stride, rows, cols, g, g_stride, 1.0);
 }
 
-template <class T>
-double Updater<T>::squared_norm(size_t from, size_t to) const {
+template <class T> double Updater<T>::squared_norm(size_t from, size_t to) const {
     double sum = 0;
     for (size_t p = from; p < to; ++p) sum += double(gradients[p]) * double(gradients[p]);
     return sum;
 }
 
-template <class T>
-void Updater<T>::change_all(size_t from, size_t to, double clip) const {
+template <class T> void Updater<T>::change_all(size_t from, size_t to, double clip) const {
     for (size_t end; from < to; from = end) {
         for (end = from + 1; end < to && alike(from, end);) ++end;
         change(from, 0, 1, end - from, gradients + from, 0, clip);
     }
 }
 
-template <class T>
-bool Updater<T>::alike(size_t p, size_t q) const {
-    return (!rate_factors || rate_factors[p] == rate_factors[q]) && (!decay_factors || decay_factors[p] == decay_factors[q]);
+template <class T> bool Updater<T>::alike(size_t p, size_t q) const {
+    return (!rate_factors || rate_factors[p] == rate_factors[q]) &&
+           (!decay_factors || decay_factors[p] == decay_factors[q]);
 }
 
 template <class T>
-void Updater<T>::change(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride, double clip) const {
-    auto as = [&]<OptimizerKind KIND, bool STATE>() { change_as<KIND, STATE>(offset, stride, rows, cols, g, g_stride, clip); };
+void Updater<T>::change(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
+                        double clip) const {
+    auto as = [&]<OptimizerKind KIND, bool STATE>() {
+        change_as<KIND, STATE>(offset, stride, rows, cols, g, g_stride, clip);
+    };
     switch (spec.kind) {
         case OptimizerKind::sgd:
             if (state1) as.template operator()<OptimizerKind::sgd, true>();
@@ -73,11 +75,13 @@ void Updater<T>::change(size_t offset, size_t stride, size_t rows, size_t cols, 
 
 template <class T>
 template <OptimizerKind KIND, bool STATE>
-void Updater<T>::change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride, double clip) const {
+void Updater<T>::change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
+                           double clip) const {
     const T rate = T(rate_ * (rate_factors ? double(rate_factors[offset]) : rate_factor));
     const T decay = T(spec.weight_decay * (decay_factors ? double(decay_factors[offset]) : decay_factor));
     const T clip_by = T(clip), shrink = KIND == OptimizerKind::adamw ? T(rate * decay) : T(0);
-    const T momentum = T(spec.momentum), epsilon = T(spec.epsilon), rho = T(spec.decay), adam_rate = T(double(rate) / rest1_);
+    const T momentum = T(spec.momentum), epsilon = T(spec.epsilon), rho = T(spec.decay),
+            adam_rate = T(double(rate) / rest1_);
     const T b1 = T(spec.beta1), b2 = T(spec.beta2), inverse_root = T(1 / root2_);
     const bool nesterov = spec.nesterov != 0;
     auto one = [&](Vec<T> W, Vec<T> gradient, Vec<T>& m, Vec<T>& v) __attribute__((always_inline)) {

@@ -14,11 +14,11 @@ enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
 struct OptimizerSpec {
     OptimizerKind kind = OptimizerKind::sgd;
     double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;
-    double nesterov = 0;   // 1 for yes
+    double nesterov = 0;  // 1 for yes
 };
 
-// What Python calls an optimizer, and the attributes of the Python object that it reads besides those that all have, with their
-// members.
+// What Python calls an optimizer, and the attributes of the Python object that it reads besides those that all have,
+// with their members.
 struct OptimizerForm {
     const char* name;
     OptimizerKind kind;
@@ -33,7 +33,7 @@ template <class T> class Updater {
     OptimizerSpec spec;
     T *parameters = nullptr, *gradients = nullptr, *state1 = nullptr, *state2 = nullptr;
     size_t num_parameters = 0;
-    const T *rate_factors = nullptr, *decay_factors = nullptr;   // alike within an array, or null for one number
+    const T *rate_factors = nullptr, *decay_factors = nullptr;  // alike within an array, or null for one number
     double rate_factor = 1, decay_factor = 1;
 
     // Where among the parameters an array begins; in a program that only predicts, it may be anywhere.
@@ -42,7 +42,8 @@ template <class T> class Updater {
     // Sets what is to be done in this step; gradients are stored where `keep` says so, or clipping needs them.
     void begin(double rate, int64_t step, bool keep);
 
-    // Takes the gradient of `rows` rows of `cols` parameters: changes them, or only stores it where clipping comes first.
+    // Takes the gradient of `rows` rows of `cols` parameters: changes them, or only stores it where clipping comes
+    // first.
     void take(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride) const;
 
     // What `take` will change: it comes from further away than the L2 cache.
@@ -60,7 +61,8 @@ template <class T> class Updater {
     bool alike(size_t p, size_t q) const;
     void change(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride, double clip) const;
     template <OptimizerKind KIND, bool STATE>
-    void change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride, double clip) const;
+    void change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
+                   double clip) const;
 
     double rate_ = 0, rest1_ = 1, root2_ = 1;
     bool keep_ = false;
