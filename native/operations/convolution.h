@@ -1,7 +1,7 @@
 // Convolution and its adjoint, with the bias and the activation that follow.
 #pragma once
-#include "../activations.h"
-#include "../filters.h"
+#include "kernels/activations.h"
+#include "operations/filters.h"
 
 namespace pysmorch {
 
@@ -13,11 +13,14 @@ template <class T> class Filtering : public Operation<T> {
 
     static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation"}}; }
     Filtering(const Description& d, const Updater<T>& parameters)
-        : g_(Geometry::of_windows(d)), groups_(size_t(whole_number(d, "groups", 1))), C_(g_.channels / groups_), K_(g_.out_channels / groups_),
-          W_(d.parameter("weights").as<T>()), b_(d.parameter("bias").as<T>()), place_(parameters.place_of(W_)),
-          bias_place_(parameters.place_of(b_)), bias_size_(d.parameter("bias").size), activation_(activation_named(d.activation)) {
-        require(g_.channels % groups_ == 0 && g_.out_channels % groups_ == 0, d.kind + ": the groups do not divide the channels");
-        require(W_ && double(d.parameter("weights").size) == double(taps()) * double(C_) * double(g_.out_channels), d.kind + ": the weights have another size than the filters");
+        : g_(Geometry::of_windows(d)), groups_(size_t(whole_number(d, "groups", 1))), C_(g_.channels / groups_),
+          K_(g_.out_channels / groups_), W_(d.parameter("weights").as<T>()), b_(d.parameter("bias").as<T>()),
+          offset_(parameters.offset_of(W_)), bias_offset_(parameters.offset_of(b_)),
+          bias_size_(d.parameter("bias").size), activation_(activation_named(d.activation)) {
+        require(g_.channels % groups_ == 0 && g_.out_channels % groups_ == 0,
+                d.kind + ": the groups do not divide the channels");
+        require(W_ && double(d.parameter("weights").size) == double(taps()) * double(C_) * double(g_.out_channels),
+                d.kind + ": the weights have another size than the filters");
         down_into_ = g_.down.all_into();
         across_into_ = g_.across.all_into();
         down_from_ = g_.down.all_from();
@@ -25,10 +28,14 @@ template <class T> class Filtering : public Operation<T> {
     }
 
     bool gradient_reads_values() const override { return false; }
-    double work() const override { return double(g_.out_places()) * double(taps()) * double(C_) * double(g_.out_channels); }
+    double work() const override {
+        return double(g_.out_positions()) * double(taps()) * double(C_) * double(g_.out_channels);
+    }
 
     // A shard is some rows of the images of one panel. Their number depends on the batch, and not on the threads.
-    size_t shards_of_panel(size_t panels) const { return std::min(size_t(rows_to_cut()), (SHARDS + panels - 1) / panels); }
+    size_t shards_of_panel(size_t panels) const {
+        return std::min(size_t(rows_to_cut()), (SHARDS + panels - 1) / panels);
+    }
     bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
     bool backward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0; }
 
@@ -37,7 +44,8 @@ template <class T> class Filtering : public Operation<T> {
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
         const size_t rows = taps() * C_, at_a_time = std::max<size_t>(1, Workspace<T>::SIZE / 8 / stride());
         for (size_t r = 0; r < rows; r += at_a_time)
-            tasks.push_back({0, 0, r, std::min(rows, r + at_a_time), double(at_a_time * stride() * s.panels * shards_of_panel(s.panels))});
+            tasks.push_back({0, 0, r, std::min(rows, r + at_a_time),
+                             double(at_a_time * stride() * s.panels * shards_of_panel(s.panels))});
         add_bias_task(s, tasks);
     }
     // The sums of the shards, in their order.
@@ -55,16 +63,17 @@ template <class T> class Filtering : public Operation<T> {
             for (size_t shard = 1; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
             store(g + i, total);
         }
-        updater.take(place_ + task.first * g_.out_channels, g_.out_channels, task.last - task.first, g_.out_channels, g, stride());
+        updater.take(offset_ + task.first * g_.out_channels, g_.out_channels, task.last - task.first, g_.out_channels,
+                     g, stride());
     }
 
   protected:
-    static constexpr size_t SHARDS = 4;   // at least, for the batch
+    static constexpr size_t SHARDS = 4;  // at least, for the batch
 
     size_t taps() const { return size_t(g_.down.kernel) * size_t(g_.across.kernel); }
     size_t stride() const { return round_up(g_.out_channels, LANES<T>); }
     virtual size_t weight_sums_size() const { return taps() * C_ * stride(); }
-    size_t shard_size() const { return weight_sums_size() + bias_size_ * WIDE<T>; }
+    size_t shard_size() const { return weight_sums_size() + bias_size_ * NR<T>; }
     T* weight_sums(size_t shard) const { return sums_.get() + shard * shard_size(); }
     T* bias_sums(size_t shard) const { return weight_sums(shard) + weight_sums_size(); }
     virtual int rows_to_cut() const { return g_.down.out_size; }
@@ -73,7 +82,8 @@ template <class T> class Filtering : public Operation<T> {
         for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
         sums_.get(most * shard_size());
     }
-    // Calls f(panel, shard, first, last) for the shards of a range, where the images have so many rows, or rows of tiles.
+    // Calls f(panel, shard, first, last) for the shards of a range, where the images have so many rows, or rows of
+    // tiles.
     template <class F> void each_shard(const Step& s, const Range& range, size_t rows, F f) const {
         const size_t count = shards_of_panel(s.panels);
         each_part(range, count, [&](size_t p, size_t from, size_t to) {
@@ -89,13 +99,15 @@ template <class T> class Filtering : public Operation<T> {
         for (size_t k = 0; k < bias_size_; ++k) {
             double total = 0;
             for (size_t shard = 0; shard < s.panels * count; ++shard)
-                for (int l = 0; l < rows_in<T>(s, shard / count); ++l) total += double(bias_sums(shard)[k * WIDE<T> + size_t(l)]);
-            work.c[k % WIDE<T>] = T(total);
-            const size_t done = k % WIDE<T> + 1;
-            if (done == WIDE<T> || k + 1 == bias_size_) updater.take(bias_place_ + k + 1 - done, bias_size_, 1, done, work.c, WIDE<T>);
+                for (int l = 0; l < rows_in<T>(s, shard / count); ++l)
+                    total += double(bias_sums(shard)[k * NR<T> + size_t(l)]);
+            work.c[k % NR<T>] = T(total);
+            const size_t done = k % NR<T> + 1;
+            if (done == NR<T> || k + 1 == bias_size_)
+                updater.take(bias_offset_ + k + 1 - done, bias_size_, 1, done, work.c, NR<T>);
         }
     }
-    static bool two(const Step& s, size_t p) { return s.n - p * WIDE<T> > size_t(LANES<T>); }
+    static bool two(const Step& s, size_t p) { return s.n - p * NR<T> > size_t(LANES<T>); }
 
     bool is_simple() const { return pysmorch::is_simple(activation_); }
     // A number of channel k with its bias, and behind an activation that is simple.
@@ -108,20 +120,20 @@ template <class T> class Filtering : public Operation<T> {
         if (b_ || activation_ == Activation::relu)
             for (size_t i = 0; i < width; ++i)
                 for (size_t k = 0; k < channels; ++k)
-                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
-                        T* to = y + (i * channels + k) * WIDE<T> + half;
+                    for (int half = 0; half < NR<T>; half += LANES<T>) {
+                        T* to = y + (i * channels + k) * NR<T> + half;
                         store(to, finished(load(to), k));
                     }
-        if (!is_simple()) activate<T>(activation_, T(0), y, y, width * channels * WIDE<T>);
+        if (!is_simple()) activate<T>(activation_, T(0), y, y, width * channels * NR<T>);
     }
-    // The gradient behind the activation takes the place of that in front of it; its sums are those of the bias.
+    // The gradient behind the activation replaces that in front of it; its sums are those of the bias.
     template <class E> void finish_back(E* g, const E* y, size_t width, size_t channels, T* bias_sums) const {
         if constexpr (std::is_same_v<E, T>)
-            if (!is_simple()) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * WIDE<T>);
+            if (!is_simple()) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * NR<T>);
         const bool relu = activation_ == Activation::relu;
         if (!b_ && !relu) return;
-        for (size_t i = 0; i < width * channels * WIDE<T>; i += channels * WIDE<T>)
-            for (size_t j = 0; j < channels * WIDE<T>; j += LANES<T>) {
+        for (size_t i = 0; i < width * channels * NR<T>; i += channels * NR<T>)
+            for (size_t j = 0; j < channels * NR<T>; j += LANES<T>) {
                 Vec<T> v = load(g + i + j);
                 if (relu) {
                     v = load(y + i + j) > Vec<T>{} ? v : Vec<T>{};
@@ -132,107 +144,120 @@ template <class T> class Filtering : public Operation<T> {
     }
 
     // y = the convolution of x, or x = its adjoint of y; rows first .. last of panel p.
-    template <class Done> void convolve_rows(const T* x, T* y, size_t first, size_t last, bool two, bool add, Done&& done) const {
+    template <class Done>
+    void convolve_rows(const T* x, T* y, size_t first, size_t last, bool two, bool add, Done&& done) const {
         const size_t K = g_.out_channels;
-        convolve<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x, {size_t(g_.across.size), g_.channels, C_}, y,
-                                      {size_t(g_.across.out_size), K, K_}, down_into_, across_into_, first, last, two, add, done);
+        convolve<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x,
+                                      {size_t(g_.across.size), g_.channels, C_}, y, {size_t(g_.across.out_size), K, K_},
+                                      down_into_, across_into_, first, last, two, add, done);
     }
-    template <class Done> void adjoint_rows(const T* y, T* x, size_t first, size_t last, bool two, bool add, Done&& done) const {
+    template <class Done>
+    void adjoint_rows(const T* y, T* x, size_t first, size_t last, bool two, bool add, Done&& done) const {
         const size_t K = g_.out_channels;
-        convolve<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y, {size_t(g_.across.out_size), K, K_}, x,
-                                   {size_t(g_.across.size), g_.channels, C_}, down_from_, across_from_, first, last, two, add, done);
+        convolve<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y,
+                                   {size_t(g_.across.out_size), K, K_}, x, {size_t(g_.across.size), g_.channels, C_},
+                                   down_from_, across_from_, first, last, two, add, done);
     }
 
     // Adds the gradient of the weights from rows first .. last of the smaller image y (or its gradient).
-    void add_weight_sums(const T* x, const T* y, size_t first, size_t last, size_t lanes, T* sums, Workspace<T>& work) const {
+    void add_weight_sums(const T* x, const T* y, size_t first, size_t last, size_t lanes, T* sums,
+                         Workspace<T>& work) const {
         const size_t K = g_.out_channels, width = size_t(g_.across.out_size);
-        const size_t at_a_time = std::max<size_t>(1, std::min(width, Workspace<T>::SIZE / (round_up(K, LANES<T>) * WIDE<T>)));
-        T* rows = work.more.get(at_a_time * round_up(K, LANES<T>) * WIDE<T> + WIDE<T>);
+        const size_t at_a_time =
+            std::max<size_t>(1, std::min(width, Workspace<T>::SIZE / (round_up(K, LANES<T>) * NR<T>)));
+        T* rows = work.more.get(at_a_time * round_up(K, LANES<T>) * NR<T> + NR<T>);
         for (size_t r = first; r < last; ++r)
             for (size_t i = 0; i < width; i += at_a_time) {
                 const size_t end = std::min(width, i + at_a_time);
-                turn(y + (r * width + i) * K * WIDE<T>, end - i, lanes, rows);
+                transpose_positions(y + (r * width + i) * K * NR<T>, end - i, lanes, rows);
                 add_products<T, T>(g_, groups_, x, rows, r, i, end, lanes, sums, stride());
             }
     }
 
-    // From channels of places, side by side for the batch, to rows of the batch, side by side for channels.
-    template <class E> void turn(const E* y, size_t places, size_t lanes, T* rows) const {
-        constexpr size_t L = LANES<T>, P = WIDE<T>;
+    // From channels of positions, side by side for the batch, to rows of the batch, side by side for channels.
+    template <class E> void transpose_positions(const E* y, size_t positions, size_t lanes, T* rows) const {
+        constexpr size_t L = LANES<T>, P = NR<T>;
         const size_t K = g_.out_channels;
         for (size_t block = 0; block < K; block += P) {
             const size_t width = block_width(K, block, L);
-            for (size_t i = 0; i < places; ++i)
+            for (size_t i = 0; i < positions; ++i)
                 for (size_t k = block; k < block + width; k += L)
                     for (size_t half = 0; half < P && half < lanes; half += L) {
                         Vec<T> square[L];
-                        for (size_t j = 0; j < L; ++j) square[j] = k + j < K ? load(y + (i * K + k + j) * P + half) : Vec<T>{};
+                        for (size_t j = 0; j < L; ++j)
+                            square[j] = k + j < K ? load(y + (i * K + k + j) * P + half) : Vec<T>{};
                         transpose<T>(square);
-                        T* to = rows + block * places * P + (i * P + half) * width + (k - block);
+                        T* to = rows + block * positions * P + (i * P + half) * width + (k - block);
                         for (size_t j = 0; j < L; ++j) store(to + j * width, square[j]);
                     }
         }
     }
 
-    // Prediction: the weights in blocks of channels, with zeros behind the last one. Entry (tap, from, to) of the weights of a group
-    // is read at `at(tap, from) + to * step`.
+    // Prediction: the weights in blocks of channels, with zeros behind the last one. Entry (tap, from, to) of the
+    // weights of a group is read at `at(tap, from) + to * step`.
     template <class At> void pack(size_t from, size_t to, size_t step, Part part, At at) {
-        const size_t width = round_up(to, WIDE<T>), depth = taps() * from;
+        const size_t width = round_up(to, NR<T>), depth = taps() * from;
         pack_.get(groups_ * depth * width);
         const auto [first, last] = part.of(groups_ * depth);
         for (size_t i = first; i < last; ++i) {
             const size_t g = i / depth, d = i % depth;
             const T* w = at(g, d / from, d % from);
             for (size_t k = 0; k < width; ++k)
-                pack_.get()[g * depth * width + k / WIDE<T> * depth * WIDE<T> + d * WIDE<T> + k % WIDE<T>] = k < to ? w[k * step] : T(0);
+                pack_.get()[g * depth * width + k / NR<T> * depth * NR<T> + d * NR<T> + k % NR<T>] =
+                    k < to ? w[k * step] : T(0);
         }
     }
-    size_t pack_size(size_t from, size_t to) const { return groups_ * taps() * from * round_up(to, WIDE<T>); }
+    size_t pack_size(size_t from, size_t to) const { return groups_ * taps() * from * round_up(to, NR<T>); }
 
-    // Some places of a row of an image, one `a_stride` from the other, from packed weights.
-    void predict_places(size_t count, const T* x, size_t a_stride, const Walk& walk, size_t depth, size_t to, T* y, size_t y_stride,
-                        size_t group, const T* weights) const {
-        alignas(64) T edge[size_t(TALL) * WIDE<T>];
+    // Some positions of a row of an image, one `a_stride` from the other, from packed weights.
+    void predict_positions(size_t count, const T* x, size_t a_stride, const ReductionLoops& loops, size_t depth,
+                           size_t to, T* y, size_t y_stride, size_t group, const T* weights) const {
+        alignas(64) T edge[size_t(MR) * NR<T>];
         const size_t tiles = num_tiles(count);
         for (size_t t = 0; t < tiles; ++t) {
             const size_t i = tile_start(count, t), rows = tile_start(count, t + 1) - i;
-            for (size_t k = 0; k < to; k += WIDE<T>) {
-                const size_t columns = std::min<size_t>(WIDE<T>, to - k);
-                const bool two = columns > size_t(LANES<T>), whole = columns == size_t(two ? WIDE<T> : LANES<T>);
+            for (size_t k = 0; k < to; k += NR<T>) {
+                const size_t columns = std::min<size_t>(NR<T>, to - k);
+                const bool two = columns > size_t(LANES<T>), whole = columns == size_t(two ? NR<T> : LANES<T>);
                 T* target = y + i * y_stride + group * to + k;
-                tile_of<T, Form::rows>(int(rows), two)(x + i * a_stride, a_stride, weights + k * depth, WIDE<T>, walk, whole ? target : edge,
-                                                       whole ? y_stride : size_t(WIDE<T>), false);
-                for (size_t r = 0; !whole && r < rows; ++r) std::memcpy(target + r * y_stride, edge + r * WIDE<T>, columns * sizeof(T));
+                tile_of<T, Form::rows>(int(rows), two)(x + i * a_stride, a_stride, weights + k * depth, NR<T>, loops,
+                                                       whole ? target : edge, whole ? y_stride : size_t(NR<T>), false);
+                for (size_t r = 0; !whole && r < rows; ++r)
+                    std::memcpy(target + r * y_stride, edge + r * NR<T>, columns * sizeof(T));
             }
         }
     }
 
     // Whether an image with its margin has no more numbers than any other image.
-    static bool has_room(size_t rows, size_t row, size_t channels) { return double(rows) * double(row) * double(channels) < 2147483648.0; }
-    // An image with a margin of zeros: place (i, j) of it is place (i - top, j - left) of x.
-    static const T* with_margin(const T* x, size_t height, size_t width, size_t channels, size_t top, size_t left, size_t new_height, size_t new_width,
-                                Buffer<T>& room) {
+    static bool has_room(size_t rows, size_t row, size_t channels) {
+        return double(rows) * double(row) * double(channels) < 2147483648.0;
+    }
+    // An image with a margin of zeros: position (i, j) of it is position (i - top, j - left) of x.
+    static const T* with_margin(const T* x, size_t height, size_t width, size_t channels, size_t top, size_t left,
+                                size_t new_height, size_t new_width, Buffer<T>& room) {
         if (top == 0 && left == 0 && new_height <= height && new_width == width) return x;
         T* padded = room.get(new_height * new_width * channels);
         std::memset(padded, 0, new_height * new_width * channels * sizeof(T));
         for (size_t i = 0; i < height && top + i < new_height; ++i)
-            std::memcpy(padded + ((top + i) * new_width + left) * channels, x + i * width * channels, std::min(width, new_width - left) * channels * sizeof(T));
+            std::memcpy(padded + ((top + i) * new_width + left) * channels, x + i * width * channels,
+                        std::min(width, new_width - left) * channels * sizeof(T));
         return padded;
     }
 
-    void finish_row(T* y, size_t places, size_t channels) const {
-        for (size_t i = 0; b_ && i < places; ++i) each_lane(y + i * channels, y + i * channels, b_, channels, [](auto a, auto b) { return a + b; });
-        if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, places * channels);
+    void finish_row(T* y, size_t positions, size_t channels) const {
+        for (size_t i = 0; b_ && i < positions; ++i)
+            each_lane(y + i * channels, y + i * channels, b_, channels, [](auto a, auto b) { return a + b; });
+        if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, positions * channels);
     }
 
     Geometry g_;
-    size_t groups_, C_, K_;   // channels of a group
+    size_t groups_, C_, K_;  // channels of a group
     const T *W_, *b_;
-    size_t place_, bias_place_;   // among the parameters
+    size_t offset_, bias_offset_;  // among the parameters
     size_t bias_size_;
     Activation activation_;
     std::vector<Taps> down_into_, across_into_, down_from_, across_from_;
-    Buffer<T> sums_;              // of each shard: the weights', the bias'
+    Buffer<T> sums_;  // of each shard: the weights', the bias'
     Buffer<T> pack_;
 };
 
@@ -244,7 +269,8 @@ template <class T> class Convolution : public Filtering<T> {
     using Filtering<T>::Filtering;
 
     bool fits() const override {
-        return in[0]->cols == g_.cols() && out->cols == g_.out_cols() && (!this->b_ || this->bias_size_ == g_.out_channels) &&
+        return in[0]->cols == g_.cols() && out->cols == g_.out_cols() &&
+               (!this->b_ || this->bias_size_ == g_.out_channels) &&
                this->has_room(seen(g_.down), across_with_margin(), g_.channels);
     }
 
@@ -252,7 +278,7 @@ template <class T> class Convolution : public Filtering<T> {
         const size_t width = size_t(g_.across.out_size), K = g_.out_channels;
         each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
             this->convolve_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
-                                [&](size_t r) { this->finish(out->panel(p) + r * width * K * WIDE<T>, width, K); });
+                                [&](size_t r) { this->finish(out->panel(p) + r * width * K * NR<T>, width, K); });
         });
     }
 
@@ -260,7 +286,8 @@ template <class T> class Convolution : public Filtering<T> {
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
         if (phase == 1) {
             each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
-                this->adjoint_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->first[0], [](size_t) {});
+                this->adjoint_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p),
+                                   !this->overwrite[0], [](size_t) {});
             });
             return;
         }
@@ -268,148 +295,64 @@ template <class T> class Convolution : public Filtering<T> {
         this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
             this->clear(shard);
             for (size_t r = first; r < last; ++r) {
-                const size_t at = r * width * K * WIDE<T>;
+                const size_t at = r * width * K * NR<T>;
                 this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, K, this->bias_sums(shard));
-                this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)),
+                                      this->weight_sums(shard), work);
             }
         });
     }
 
-    void reserve_rows(size_t) override {
-        this->pack_.get(this->pack_size(this->C_, this->K_));
-    }
+    void reserve_rows(size_t) override { this->pack_.get(this->pack_size(this->C_, this->K_)); }
     void prepare(Part part) override {
         const size_t K = g_.out_channels, C = this->C_;
-        this->pack(C, this->K_, 1, part, [&](size_t g, size_t tap, size_t c) { return this->W_ + (tap * C + c) * K + g * this->K_; });
+        this->pack(C, this->K_, 1, part,
+                   [&](size_t g, size_t tap, size_t c) { return this->W_ + (tap * C + c) * K + g * this->K_; });
     }
-    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
+    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n,
+                 Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
-        const size_t C = g_.channels, K = g_.out_channels, group = this->C_, height = size_t(down.out_size), width = size_t(across.out_size);
+        const size_t C = g_.channels, K = g_.out_channels, group = this->C_, height = size_t(down.out_size),
+                     width = size_t(across.out_size);
         const size_t needed = seen(down), row = across_with_margin();
-        const size_t depth = this->taps() * group, blocks = round_up(this->K_, WIDE<T>);
-        Walk walk;
-        walk.outer = size_t(down.kernel);
-        walk.a_outer = ptrdiff_t(size_t(down.dilation) * row * C);
-        walk.b_outer = ptrdiff_t(size_t(across.kernel) * group * WIDE<T>);
+        const size_t depth = this->taps() * group, blocks = round_up(this->K_, NR<T>);
+        ReductionLoops loops;
+        loops.outer = size_t(down.kernel);
+        loops.a_outer = ptrdiff_t(size_t(down.dilation) * row * C);
+        loops.b_outer = ptrdiff_t(size_t(across.kernel) * group * NR<T>);
         if (this->groups_ == 1 && across.dilation == 1) {
-            walk.depth = walk.last = size_t(across.kernel) * C;
+            loops.depth = loops.last = size_t(across.kernel) * C;
         } else {
-            walk.inner = size_t(across.kernel);
-            walk.depth = walk.last = group;
-            walk.a_inner = ptrdiff_t(size_t(across.dilation) * C);
-            walk.b_inner = ptrdiff_t(group * WIDE<T>);
+            loops.inner = size_t(across.kernel);
+            loops.depth = loops.last = group;
+            loops.a_inner = ptrdiff_t(size_t(across.dilation) * C);
+            loops.b_inner = ptrdiff_t(group * NR<T>);
         }
         for (size_t r = 0; r < n; ++r) {
             T* to = y.data + r * y.stride;
-            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.size), size_t(across.size), C, size_t(down.pad), size_t(across.pad), needed, row, work.more);
+            const T* x =
+                this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.size), size_t(across.size), C,
+                                  size_t(down.pad), size_t(across.pad), needed, row, work.more);
             for (size_t i = 0; i < height; ++i)
                 for (size_t g = 0; g < this->groups_; ++g)
-                    this->predict_places(width, x + i * size_t(down.stride) * row * C + g * group, size_t(across.stride) * C, walk, depth, this->K_,
-                                         to + i * width * K, K, g, this->pack_.get() + g * depth * blocks);
+                    this->predict_positions(width, x + i * size_t(down.stride) * row * C + g * group,
+                                            size_t(across.stride) * C, loops, depth, this->K_, to + i * width * K, K, g,
+                                            this->pack_.get() + g * depth * blocks);
             this->finish_row(to, height * width, K);
         }
     }
 
   private:
-    // Places of an image and its margin that the windows see.
-    static size_t seen(const Axis& a) { return size_t(a.out_size - 1) * size_t(a.stride) + size_t((a.kernel - 1) * a.dilation) + 1; }
+    // ImageLayout of an image and its margin that the windows see.
+    static size_t seen(const Axis& a) {
+        return size_t(a.out_size - 1) * size_t(a.stride) + size_t((a.kernel - 1) * a.dilation) + 1;
+    }
     size_t across_with_margin() const { return std::max(seen(g_.across), size_t(g_.across.pad + g_.across.size)); }
 };
 
-// The adjoint: what a Convolution hands back is what this computes, and the other way round.
-template <class T> class TransposedConvolution final : public Filtering<T> {
-  public:
-    using Filtering<T>::in;
-    using Filtering<T>::out;
-    using Filtering<T>::g_;
-    using Filtering<T>::Filtering;
-
-    bool fits() const override {
-        return this->groups_ == 1 && in[0]->cols == g_.out_cols() && out->cols == g_.cols() && (!this->b_ || this->bias_size_ == g_.channels) &&
-               this->has_room(with_margins(g_.down), with_margins(g_.across), g_.out_channels);
-    }
-
-    void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
-        const size_t width = size_t(g_.across.size), C = g_.channels;
-        each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
-            this->adjoint_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
-                               [&](size_t r) { this->finish(out->panel(p) + r * width * C * WIDE<T>, width, C); });
-        });
-    }
-
-    int backward_phases() const override { return in[0]->needs_grad ? 3 : 2; }
-    void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
-        if (phase == 2) {
-            each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p), !this->first[0], [](size_t) {});
-            });
-            return;
-        }
-        // A row of the input meets several rows of the output, so that the gradients of all of them have to be there first.
-        const size_t height = size_t(phase == 0 ? g_.down.size : g_.down.out_size), width = size_t(g_.across.size), C = g_.channels;
-        this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
-            if (phase == 0) {
-                std::memset(this->bias_sums(shard), 0, this->bias_size_ * WIDE<T> * sizeof(T));
-                for (size_t r = first; r < last; ++r) {
-                    const size_t at = r * width * C * WIDE<T>;
-                    this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, C, this->bias_sums(shard));
-                }
-            } else {
-                std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
-                this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
-            }
-        });
-    }
-
-    void reserve_rows(size_t) override { this->pack_.get(this->pack_size(g_.out_channels, g_.channels)); }
-    void prepare(Part part) override {
-        const size_t K = g_.out_channels, C = g_.channels;
-        this->pack(K, C, K, part, [&](size_t, size_t tap, size_t k) { return this->W_ + tap * C * K + k; });
-    }
-    // Places of a row that are a stride apart meet the same taps, at neighbouring places of the input.
-    void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>& work) const override {
-        const Axis &down = g_.down, &across = g_.across;
-        const size_t C = g_.channels, K = g_.out_channels, depth = this->taps() * K;
-        const int top = margin(down), left = margin(across);
-        const size_t row = with_margins(across), rows = with_margins(down);
-        for (size_t r = 0; r < n; ++r) {
-            T* to = y.data + r * y.stride;
-            const T* x = this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.out_size), size_t(across.out_size), K, size_t(top), size_t(left), rows, row, work.more);
-            for (int i = 0; i < down.size; ++i) {
-                const Taps v = unbounded(down, i);
-                for (int j = 0; j < std::min(across.stride, across.size); ++j) {
-                    const Taps h = unbounded(across, j);
-                    Walk walk;
-                    walk.outer = h.count == 0 ? 0 : size_t(v.count);
-                    walk.inner = size_t(h.count);
-                    walk.depth = walk.last = K;
-                    walk.a_outer = v.move * ptrdiff_t(row * K);
-                    walk.a_inner = h.move * ptrdiff_t(K);
-                    walk.b_outer = ptrdiff_t(size_t(v.tap_step * across.kernel) * K * WIDE<T>);
-                    walk.b_inner = ptrdiff_t(size_t(h.tap_step) * K * WIDE<T>);
-                    const T* from = x + ((v.place + top) * ptrdiff_t(row) + h.place + left) * ptrdiff_t(K);
-                    const size_t count = size_t((across.size - 1 - j) / across.stride + 1);
-                    this->predict_places(count, from, K, walk, depth, C, to + size_t(i * across.size + j) * C, size_t(across.stride) * C, 0,
-                                         this->pack_.get() + size_t(v.tap * across.kernel + h.tap) * K * WIDE<T>);
-                }
-            }
-            this->finish_row(to, g_.places(), C);
-        }
-    }
-
-  private:
-    // Places in front of the input that taps meet, and those with the input and what is behind it.
-    static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
-    static size_t with_margins(const Axis& a) { return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size)); }
-    // All taps that meet a place of the input or of its margin.
-    static Taps unbounded(Axis axis, int i) {
-        const int far = margin(axis);
-        axis.pad += far * axis.stride;
-        axis.out_size = (i + axis.pad) / axis.stride + 1;
-        Taps t = axis.from(i);
-        t.place -= far;
-        return t;
-    }
-};
+extern template class Filtering<float>;
+extern template class Filtering<double>;
+extern template class Convolution<float>;
+extern template class Convolution<double>;
 
 }  // namespace pysmorch

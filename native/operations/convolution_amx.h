@@ -1,13 +1,15 @@
-// A convolution whose products are made of bfloat16 on the matrix unit, with sums in float. The weights proper stay float; copies in
-// bfloat16, in tiles, are renewed where the weights change.
+// A convolution whose products are made of bfloat16 on the matrix unit, with sums in float. The weights proper stay
+// float; copies in bfloat16, in tiles, are repacked where the weights change.
 //
-// Both ways are implicit GEMMs: an entry of A is a weight, B has 32 rows of the batch side by side for each pair of channels, and the
-// taps of a row of the kernel, which meet neighbouring positions, are one stretch of pairs in both. For the gradient of the weights the
-// reduction runs over the batch: a position's channels as they are stored are a tile of A, 16 pairs of rows of the batch for each.
+// Both ways are implicit GEMMs: an entry of A is a weight, B has 32 rows of the batch side by side for each pair of
+// channels, and the taps of a row of the kernel, which meet neighbouring positions, are one stretch of pairs in both.
+// For the gradient of the weights the reduction runs over the batch: a position's channels as they are stored are a
+// tile of A, 16 pairs of rows of the batch for each.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "../amx.h"
-#include "convolution.h"
+#include "kernels/amx.h"
+#include "operations/convolution.h"
+#include "operations/packed_filters.h"
 
 namespace pysmorch {
 
@@ -23,7 +25,8 @@ class ConvolutionAmx final : public Convolution<float> {
     ConvolutionAmx(const Description& d, const Updater<float>& parameters)
         : Convolution<float>(d, parameters), height_(tile_height(C_)),
           forward_(C_, K_, g_.across.kernel, g_.across.dilation == 1, -g_.across.pad),
-          backward_(K_, C_, g_.across.kernel, g_.across.dilation == 1 && g_.across.stride == 1, g_.across.pad - g_.across.kernel + 1) {}
+          backward_(K_, C_, g_.across.kernel, g_.across.dilation == 1 && g_.across.stride == 1,
+                    g_.across.pad - g_.across.kernel + 1) {}
 
     void reserve(size_t panels) override {
         reserve_shards(panels);
@@ -33,27 +36,29 @@ class ConvolutionAmx final : public Convolution<float> {
     }
     void begin(Part part) override {
         const auto [first, last] = part.of(taps());
-        renew(first * C_, last * C_);
+        repack(first * C_, last * C_);
     }
 
     Bf16Values takes_bf16() const override { return is_simple() ? Bf16Values::each : Bf16Values::never; }
 
     void forward(const Step& s, const Range& range, int, Workspace<float>& work) override {
-        kept(*in[0], [&](const auto* from, auto*) {
-            kept(*out, [&](auto* to, auto*) {
+        with_storage(*in[0], [&](const auto* from, auto*) {
+            with_storage(*out, [&](auto* to, auto*) {
                 each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
                     auto* y = to + p * out->cols * P;
-                    multiply(forward_, from + p * in[0]->cols * P, size_t(g_.across.size), size_t(g_.across.out_size), size_t(g_.across.stride), down_into_,
-                             across_into_, first, last, two(s, p), work, y, [&](auto*, Vec<float> v, size_t k) { return is_simple() ? finished(v, k) : v; });
-                    for (size_t row = first; !is_simple() && row < last; ++row) finish_any(y + row * size_t(g_.across.out_size) * K_ * P);
+                    multiply(forward_, from + p * in[0]->cols * P, size_t(g_.across.size), size_t(g_.across.out_size),
+                             size_t(g_.across.stride), down_into_, across_into_, first, last, two(s, p), work, y,
+                             [&](auto*, Vec<float> v, size_t k) { return is_simple() ? finished(v, k) : v; });
+                    for (size_t row = first; !is_simple() && row < last; ++row)
+                        finish_any(y + row * size_t(g_.across.out_size) * K_ * P);
                 });
             });
         });
     }
 
     void backward(const Step& s, const Range& range, int phase, Workspace<float>& work) override {
-        kept(*in[0], [&](const auto* x, auto* to) {
-            kept(*out, [&](const auto* y, auto* g) {
+        with_storage(*in[0], [&](const auto* x, auto* to) {
+            with_storage(*out, [&](const auto* y, auto* g) {
                 if (phase == 0) gradient_panels(s, range, x, y, g, work);
                 else backward_panels(s, range, to, g, work);
             });
@@ -62,14 +67,14 @@ class ConvolutionAmx final : public Convolution<float> {
 
     void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
         Convolution<float>::gradient(s, task, updater, work);
-        if (task.which >= 0 && updater.spec.clip_norm <= 0) renew(task.first, task.last);
+        if (task.which >= 0 && updater.spec.clip_norm <= 0) repack(task.first, task.last);
     }
 
   private:
-    static constexpr size_t L = LANES<float>, P = WIDE<float>, TILE = 16;
-    static constexpr size_t ROWS_AT_A_TIME = 256 << 10;     // bytes of rows of pairs, an eighth of an L2 cache
-    static constexpr size_t GRADIENT_AT_A_TIME = 128 << 10; // bytes of the output's gradient in tiles of B
-    static constexpr int SOURCES = 6;                       // tiles of A that meet one of B: as many sums as hide the unit's latency
+    static constexpr size_t L = LANES<float>, P = NR<float>, TILE = 16;
+    static constexpr size_t ROWS_AT_A_TIME = 256 << 10;      // bytes of rows of pairs, an eighth of an L2 cache
+    static constexpr size_t GRADIENT_AT_A_TIME = 128 << 10;  // bytes of the output's gradient in tiles of B
+    static constexpr int SOURCES = 6;  // tiles of A that meet one of B: as many sums as hide the unit's latency
 
     // The largest number of rows of a tile, into which the channels can be cut.
     static size_t tile_height(size_t channels) {
@@ -78,42 +83,11 @@ class ConvolutionAmx final : public Convolution<float> {
         return height;
     }
 
-    // One of both ways: from which channels to which, and how its filters lie in tiles.
-    struct Way {
-        size_t from, to, pairs, stretches, steps, depth;   // pairs of a position; stretches of a row of taps; tiles of a stretch, and pairs of each
-        bool joined;                                       // whether a row of taps is one stretch
-        ptrdiff_t origin;                                  // position at which a row of pairs begins
-        Buffer<Pair> tiles;                                // [tile of output channels][row of taps][stretch][step][output channel][pair]
-
-        Way(size_t from, size_t to, int kernel, bool joined, int origin)
-            : from(from), to(to), pairs((from + 1) / 2), stretches(joined ? 1 : size_t(kernel)), joined(joined), origin(joined ? origin : 0) {
-            // Zeros behind the last channel, until the pairs make tiles of equal depth.
-            for (;; ++pairs) {
-                const size_t length = joined ? size_t(kernel) * pairs : pairs;
-                steps = (length + TILE - 1) / TILE;
-                depth = length / steps;
-                if (length % steps == 0) break;
-            }
-        }
-        size_t row_of_taps() const { return stretches * steps * TILE * depth; }
-        size_t size(int kernel_height, int) const { return (to + TILE - 1) / TILE * size_t(kernel_height) * row_of_taps(); }
-        // Where pair `at` of a row of taps is for an output channel.
-        Pair* entry(size_t channel, size_t kernel_height, size_t row, size_t tap, size_t pair) const {
-            const size_t at = joined ? tap * pairs + pair : pair, stretch = joined ? 0 : tap;
-            return tiles.get() + (channel / TILE * kernel_height + row) * row_of_taps() + ((stretch * steps + at / depth) * TILE + channel % TILE) * depth + at % depth;
-        }
-        amx::Shapes shapes() const {
-            amx::Shapes all = amx::WHOLE;
-            all[4].columns = all[5].columns = all[6].rows = all[7].rows = uint8_t(depth);
-            return all;
-        }
-    };
-
     void finish_any(float* y) const { finish(y, size_t(g_.across.out_size), K_); }
     void finish_any(Bf16*) const {}
 
     // The copies of some rows of the weights (taps, then channels of the input).
-    void renew(size_t first, size_t last) {
+    void repack(size_t first, size_t last) {
         const size_t height = size_t(g_.down.kernel), width = size_t(g_.across.kernel);
         alignas(64) uint16_t numbers[P];
         for (size_t row = first; row < last; ++row) {
@@ -121,30 +95,36 @@ class ConvolutionAmx final : public Convolution<float> {
             for (size_t k = 0; k < K_; k += P) {
                 const size_t count = std::min(P, K_ - k);
                 const float* w = W_ + row * K_ + k;
-                _mm512_store_si512(numbers, row_of(load_up_to(w, count), count > L ? load_up_to(w + L, count - L) : Vec<float>{}));
+                _mm512_store_si512(
+                    numbers, row_of(load_up_to(w, count), count > L ? load_up_to(w + L, count - L) : Vec<float>{}));
                 // Of one tile, a channel of the output is a row.
                 for (size_t j = 0; j < count; j += TILE) {
                     uint16_t* to = reinterpret_cast<uint16_t*>(forward_.entry(k + j, height, dy, dx, c / 2)) + c % 2;
-                    for (size_t i = 0; i < std::min(TILE, count - j); ++i, to += 2 * forward_.depth) *to = numbers[j + i];
+                    for (size_t i = 0; i < std::min(TILE, count - j); ++i, to += 2 * forward_.depth)
+                        *to = numbers[j + i];
                 }
                 if (!in[0]->needs_grad) continue;
                 const size_t across = backward_.joined ? width - 1 - dx : dx;
-                for (size_t j = 0; j < count; j += 2) std::memcpy(backward_.entry(c, height, dy, across, (k + j) / 2), numbers + j, sizeof(Pair));
+                for (size_t j = 0; j < count; j += 2)
+                    std::memcpy(backward_.entry(c, height, dy, across, (k + j) / 2), numbers + j, sizeof(Pair));
             }
         }
     }
 
     // A row of positions in pairs of channels, from position `origin` on; there are zeros where the image ends.
-    template <class E> static void pair_row(const Way& way, const E* from, ptrdiff_t width, size_t positions, bool two, Pair* to) {
-        for (ptrdiff_t i = way.origin; i < way.origin + ptrdiff_t(positions); ++i, to += way.pairs * P) {
+    template <class E>
+    static void pair_row(const PackedFilters& filters, const E* from, ptrdiff_t width, size_t positions, bool two,
+                         Pair* to) {
+        for (ptrdiff_t i = filters.origin; i < filters.origin + ptrdiff_t(positions); ++i, to += filters.pairs * P) {
             if (i < 0 || i >= width) {
-                std::memset(to, 0, way.pairs * P * sizeof(Pair));
+                std::memset(to, 0, filters.pairs * P * sizeof(Pair));
                 continue;
             }
-            const E* x = from + size_t(i) * way.from * P;
-            for (size_t pair = 0; pair < way.pairs; ++pair) {
+            const E* x = from + size_t(i) * filters.from * P;
+            for (size_t pair = 0; pair < filters.pairs; ++pair) {
                 const size_t c = 2 * pair;
-                pair_channels(c < way.from ? x + c * P : nullptr, c + 1 < way.from ? x + (c + 1) * P : nullptr, two, to + pair * P);
+                pair_channels(c < filters.from ? x + c * P : nullptr, c + 1 < filters.from ? x + (c + 1) * P : nullptr,
+                              two, to + pair * P);
             }
         }
     }
@@ -155,22 +135,26 @@ class ConvolutionAmx final : public Convolution<float> {
     }
     static void pair_channels(const float* a, const float* b, bool two, Pair* to) {
         for (size_t half = 0; half < (two ? P : L); half += L)
-            _mm512_storeu_si512(to + half, pairs_of(a ? load(a + half) : Vec<float>{}, b ? load(b + half) : Vec<float>{}));
+            _mm512_storeu_si512(to + half,
+                                pairs_of(a ? load(a + half) : Vec<float>{}, b ? load(b + half) : Vec<float>{}));
     }
 
     // Rows that a row has to do with.
     static std::pair<size_t, size_t> seen(const Taps& t) {
         if (t.count == 0) return {SIZE_MAX, 0};
-        const ptrdiff_t first = t.place, last = t.place + (t.count - 1) * t.move;
+        const ptrdiff_t first = t.position, last = t.position + (t.count - 1) * t.move;
         return {size_t(std::min(first, last)), size_t(std::max(first, last)) + 1};
     }
 
-    // Rows first .. last of what a way makes of x, whose rows have `width` positions: `finished(where, sum, channel)` is stored at y.
+    // Rows first .. last of what a filters makes of x, whose rows have `width` positions: `finished(where, sum,
+    // channel)` is stored at y.
     template <class E, class O, class Finished>
-    void multiply(const Way& way, const E* x, size_t width, size_t out_width, size_t stride, const std::vector<Taps>& down, const std::vector<Taps>& across, size_t first,
-                  size_t last, bool two, Workspace<float>& work, O* y, Finished finished) const {
-        [[maybe_unused]] const amx::Session session(way.shapes());
-        const size_t positions = way.joined ? (out_width - 1) * stride + size_t(g_.across.kernel) : width, row = positions * way.pairs * P;
+    void multiply(const PackedFilters& filters, const E* x, size_t width, size_t out_width, size_t stride,
+                  const std::vector<Taps>& down, const std::vector<Taps>& across, size_t first, size_t last, bool two,
+                  Workspace<float>& work, O* y, Finished finished) const {
+        [[maybe_unused]] const amx::Session session(filters.shapes());
+        const size_t positions = filters.joined ? (out_width - 1) * stride + size_t(g_.across.kernel) : width,
+                     row = positions * filters.pairs * P;
         const size_t at_a_time = std::max<size_t>(1, ROWS_AT_A_TIME / (row * sizeof(Pair)));
         for (size_t start = first; start < last;) {
             // As many rows as see no more of x than there is room for, and at least one.
@@ -184,15 +168,18 @@ class ConvolutionAmx final : public Convolution<float> {
             }
             if (to < from) from = to = 0;
             Pair* rows = reinterpret_cast<Pair*>(work.more.get((to - from) * row));
-            for (size_t r = from; r < to; ++r) pair_row(way, x + r * width * way.from * P, ptrdiff_t(width), positions, two, rows + (r - from) * row);
+            for (size_t r = from; r < to; ++r)
+                pair_row(filters, x + r * width * filters.from * P, ptrdiff_t(width), positions, two,
+                         rows + (r - from) * row);
             for (size_t r = start; r < end; ++r) {
                 Taps taps = down[r];
-                taps.place -= ptrdiff_t(from);
-                for (size_t k = 0; k < way.to; k += 2 * TILE) {
-                    const size_t channels = std::min(2 * TILE, way.to - k);
+                taps.position -= ptrdiff_t(from);
+                for (size_t k = 0; k < filters.to; k += 2 * TILE) {
+                    const size_t channels = std::min(2 * TILE, filters.to - k);
                     for (size_t i = 0; i < out_width; ++i) {
-                        multiply_position(way, rows, row, taps, across[i], i * stride, k, channels > TILE, two, work.c);
-                        O* at = y + (r * out_width + i) * way.to * P + k * P;
+                        multiply_position(filters, rows, row, taps, across[i], i * stride, k, channels > TILE, two,
+                                          work.c);
+                        O* at = y + (r * out_width + i) * filters.to * P + k * P;
                         for (size_t c = 0; c < channels; ++c) store_row(at + c * P, work.c + c * P, k + c, finished);
                     }
                 }
@@ -209,29 +196,35 @@ class ConvolutionAmx final : public Convolution<float> {
     }
 
     // Up to 32 channels of one position for the rows of a panel: c (channels, P).
-    void multiply_position(const Way& way, const Pair* rows, size_t row, const Taps& down, const Taps& across, size_t position, size_t k, bool lower, bool two, float* c) const {
+    void multiply_position(const PackedFilters& filters, const Pair* rows, size_t row, const Taps& down,
+                           const Taps& across, size_t position, size_t k, bool lower, bool two, float* c) const {
         amx::zero<0>();
         amx::zero<1>();
         amx::zero<2>();
         amx::zero<3>();
-        const size_t height = size_t(g_.down.kernel), of_tile = height * way.row_of_taps(), of_stretch = way.steps * TILE * way.depth;
-        const size_t count = way.joined ? 1 : size_t(across.count);
+        const size_t height = size_t(g_.down.kernel), of_tile = height * filters.row_of_taps(),
+                     of_stretch = filters.steps * TILE * filters.depth;
+        const size_t count = filters.joined ? 1 : size_t(across.count);
         for (int o = 0; o < down.count; ++o) {
-            const Pair* a_row = way.tiles.get() + (k / TILE * height + size_t(down.tap + o * down.tap_step)) * way.row_of_taps();
-            const Pair* b_row = rows + (down.place + o * down.move) * ptrdiff_t(row);
+            const Pair* a_row = filters.tiles.get() +
+                                (k / TILE * height + size_t(down.tap + o * down.tap_step)) * filters.row_of_taps();
+            const Pair* b_row = rows + (down.position + o * down.move) * ptrdiff_t(row);
             for (size_t n = 0; n < count; ++n) {
-                const Pair* a = way.joined ? a_row : a_row + (size_t(across.tap) + n * size_t(across.tap_step)) * of_stretch;
-                const Pair* b = b_row + (way.joined ? position : size_t(across.place + ptrdiff_t(n) * across.move)) * way.pairs * P;
-                for (size_t step = 0; step < way.steps; ++step, a += TILE * way.depth, b += way.depth * P) {
+                const Pair* a =
+                    filters.joined ? a_row : a_row + (size_t(across.tap) + n * size_t(across.tap_step)) * of_stretch;
+                const Pair* b =
+                    b_row + (filters.joined ? position : size_t(across.position + ptrdiff_t(n) * across.move)) *
+                                filters.pairs * P;
+                for (size_t step = 0; step < filters.steps; ++step, a += TILE * filters.depth, b += filters.depth * P) {
                     amx::load<6>(b, P * 4);
-                    amx::load<4>(a, way.depth * 4);
+                    amx::load<4>(a, filters.depth * 4);
                     amx::multiply<0, 4, 6>();
                     if (two) {
                         amx::load<7>(b + L, P * 4);
                         amx::multiply<1, 4, 7>();
                     }
                     if (lower) {
-                        amx::load<5>(a + of_tile, way.depth * 4);
+                        amx::load<5>(a + of_tile, filters.depth * 4);
                         amx::multiply<2, 5, 6>();
                         if (two) amx::multiply<3, 5, 7>();
                     }
@@ -244,26 +237,31 @@ class ConvolutionAmx final : public Convolution<float> {
         if (lower && two) amx::store<3>(c + TILE * P + L, P * 4);
     }
 
-    template <class E, class F> void backward_panels(const Step& s, const Range& range, E* to, const F* g, Workspace<float>& work) const {
+    template <class E, class F>
+    void backward_panels(const Step& s, const Range& range, E* to, const F* g, Workspace<float>& work) const {
         const size_t width = size_t(g_.across.size);
         each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
             auto rows = [&](auto finished) {
-                multiply(backward_, g + p * out->cols * P, size_t(g_.across.out_size), width, 1, down_from_, across_from_, first, last, two(s, p), work,
-                         to + p * in[0]->cols * P, finished);
+                multiply(backward_, g + p * out->cols * P, size_t(g_.across.out_size), width, 1, down_from_,
+                         across_from_, first, last, two(s, p), work, to + p * in[0]->cols * P, finished);
             };
-            if (this->first[0]) rows([](E*, Vec<float> v, size_t) { return v; });
+            if (this->overwrite[0]) rows([](E*, Vec<float> v, size_t) { return v; });
             else rows([](E* at, Vec<float> v, size_t) { return load(at) + v; });
         });
     }
 
-    // A position of x for the gradient of the weights: a tile of A is some channels, each with 16 pairs of rows of the batch.
+    // A position of x for the gradient of the weights: a tile of A is some channels, each with 16 pairs of rows of the
+    // batch.
     struct Source {
-        const Bf16* row;      // of the image, or null outside of it
-        ptrdiff_t offset;     // of the position that the first output sees
+        const Bf16* row;   // of the image, or null outside of it
+        ptrdiff_t offset;  // of the position that the first output sees
     };
 
-    template <class E, class F> void gradient_panels(const Step& s, const Range& range, const E* from, const F* y, F* g, Workspace<float>& work) const {
-        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), row = size_t(g_.across.size) * C_ * P;
+    template <class E, class F>
+    void gradient_panels(const Step& s, const Range& range, const E* from, const F* y, F* g,
+                         Workspace<float>& work) const {
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size),
+                     row = size_t(g_.across.size) * C_ * P;
         const size_t blocks = stride() / TILE, position = blocks * TILE * TILE;
         const size_t at_a_time = std::max<size_t>(1, GRADIENT_AT_A_TIME / (width * position * sizeof(Pair)));
         amx::Shapes shapes = amx::WHOLE;
@@ -288,12 +286,15 @@ class ConvolutionAmx final : public Convolution<float> {
                 for (size_t r = first; r < last; ++r) {
                     const size_t at = (p * height + r) * width * K_ * P;
                     finish_back(g + at, y + at, width, K_, bias_sums(shard));
-                    for (size_t i = 0; i < width; ++i) transpose_position(g + at + i * K_ * P, lanes, transposed + ((r - first) * width + i) * position);
+                    for (size_t i = 0; i < width; ++i)
+                        transpose_position(g + at + i * K_ * P, lanes,
+                                           transposed + ((r - first) * width + i) * position);
                 }
                 const Bf16* image;
                 if (copied) {
                     Bf16* copy = reinterpret_cast<Bf16*>(room + tiles);
-                    for (size_t i = 0; i < (high - low) * row; i += P) _mm512_storeu_si512(copy + i, lanes_of(x + low * row + i, lanes));
+                    for (size_t i = 0; i < (high - low) * row; i += P)
+                        _mm512_storeu_si512(copy + i, lanes_of(x + low * row + i, lanes));
                     image = copy - low * row;
                 } else {
                     image = reinterpret_cast<const Bf16*>(x);
@@ -304,7 +305,9 @@ class ConvolutionAmx final : public Convolution<float> {
         });
     }
     // A channel of a position as bfloat16, with zeros behind the last row of the batch.
-    static __m512i lanes_of(const Bf16* x, size_t lanes) { return _mm512_maskz_loadu_epi16(__mmask32((uint64_t(1) << lanes) - 1), x); }
+    static __m512i lanes_of(const Bf16* x, size_t lanes) {
+        return _mm512_maskz_loadu_epi16(__mmask32((uint64_t(1) << lanes) - 1), x);
+    }
     static __m512i lanes_of(const float* x, size_t lanes) {
         return _mm512_maskz_mov_epi16(__mmask32((uint64_t(1) << lanes) - 1), row_of(load(x), load(x + L)));
     }
@@ -312,13 +315,15 @@ class ConvolutionAmx final : public Convolution<float> {
     template <class F> void transpose_position(const F* g, size_t lanes, Pair* to) const {
         for (size_t k = 0; k < K_; k += TILE, to += TILE * TILE) {
             Vec<float> square[TILE];
-            for (size_t i = 0; i < TILE; ++i) square[i] = k + i < K_ ? Vec<float>(lanes_of(g + (k + i) * P, lanes)) : Vec<float>{};
+            for (size_t i = 0; i < TILE; ++i)
+                square[i] = k + i < K_ ? Vec<float>(lanes_of(g + (k + i) * P, lanes)) : Vec<float>{};
             transpose<float>(square);
             for (size_t i = 0; i < TILE; ++i) _mm512_storeu_si512(to + i * TILE, __m512i(square[i]));
         }
     }
 
-    // Adds what rows first .. last of the output's gradient have to do with x to the sums (taps x channels, rows of `stride`).
+    // Adds what rows first .. last of the output's gradient have to do with x to the sums (taps x channels, rows of
+    // `stride`).
     void add_products(const Bf16* x, size_t row, const Pair* g, size_t first, size_t last, float* sums) const {
         const size_t tiles = C_ / height_, all = taps() * tiles, groups = (all + SOURCES - 1) / SOURCES;
         for (size_t group = 0; group < groups; ++group) {
@@ -334,19 +339,24 @@ class ConvolutionAmx final : public Convolution<float> {
         }
     }
     // Sources are ordered by row of taps, tile of channels and tap, so that neighbouring ones read the same positions.
-    template <int N> void add_group(const Bf16* x, size_t row, const Pair* g, size_t first, size_t last, size_t from, float* sums) const {
-        const size_t width = size_t(g_.across.out_size), tiles = C_ / height_, across = size_t(g_.across.kernel), blocks = stride() / TILE;
+    template <int N>
+    void add_group(const Bf16* x, size_t row, const Pair* g, size_t first, size_t last, size_t from,
+                   float* sums) const {
+        const size_t width = size_t(g_.across.out_size), tiles = C_ / height_, across = size_t(g_.across.kernel),
+                     blocks = stride() / TILE;
         for (size_t block = 0; block < blocks; ++block) {
             float* to[N];
             each_index<N>([&](auto i) {
-                const size_t source = from + i, dy = source / (tiles * across), tile = source / across % tiles, dx = source % across;
+                const size_t source = from + i, dy = source / (tiles * across), tile = source / across % tiles,
+                             dx = source % across;
                 to[i] = sums + ((dy * across + dx) * C_ + tile * height_) * stride() + block * TILE;
                 amx::load<i>(to[i], stride() * 4);
             });
             for (size_t r = first; r < last; ++r) {
                 Source sources[N];
                 for (size_t i = 0; i < N; ++i) {
-                    const size_t source = from + i, dy = source / (tiles * across), tile = source / across % tiles, dx = source % across;
+                    const size_t source = from + i, dy = source / (tiles * across), tile = source / across % tiles,
+                                 dx = source % across;
                     const ptrdiff_t y = ptrdiff_t(r) * g_.down.stride - g_.down.pad + ptrdiff_t(dy) * g_.down.dilation;
                     sources[i].row = y < 0 || y >= g_.down.size ? nullptr : x + size_t(y) * row + tile * height_ * P;
                     sources[i].offset = ptrdiff_t(dx) * g_.across.dilation - g_.across.pad;
@@ -357,7 +367,9 @@ class ConvolutionAmx final : public Convolution<float> {
                     each_index<N>([&](auto i) {
                         const ptrdiff_t position = ptrdiff_t(j) * g_.across.stride + sources[i].offset;
                         const bool inside = sources[i].row && position >= 0 && position < g_.across.size;
-                        amx::load<6>(inside ? static_cast<const void*>(sources[i].row + size_t(position) * C_ * P) : zeros_.get(), P * 2);
+                        amx::load<6>(inside ? static_cast<const void*>(sources[i].row + size_t(position) * C_ * P)
+                                            : zeros_.get(),
+                                     P * 2);
                         amx::multiply<i, 6, 7>();
                     });
                 }
@@ -366,11 +378,13 @@ class ConvolutionAmx final : public Convolution<float> {
         }
     }
     template <int N, class F> static inline __attribute__((always_inline)) void each_index(F f) {
-        [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }(std::make_integer_sequence<int, N>{});
+        [&]<int... I>(std::integer_sequence<int, I...>) {
+            (f(std::integral_constant<int, I>{}), ...);
+        }(std::make_integer_sequence<int, N>{});
     }
 
-    size_t height_;   // of a tile of A for the gradient of the weights, in channels of the input
-    Way forward_, backward_;
+    size_t height_;  // of a tile of A for the gradient of the weights, in channels of the input
+    PackedFilters forward_, backward_;
     Buffer<Pair> zeros_;
 };
 

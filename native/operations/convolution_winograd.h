@@ -1,8 +1,9 @@
-// A convolution with filters of 3 x 3 in steps of one place, with fewer products (winograd.h). With S = Pair transformed numbers are
-// multiplied as bfloat16, in pairs of channels or of rows of the batch, with sums in float.
+// A convolution with filters of 3 x 3 in steps of one position, with fewer products (winograd.h). With S = Pair
+// transformed numbers are multiplied as bfloat16, in pairs of channels or of rows of the batch, with sums in float.
 #pragma once
-#include "../winograd.h"
-#include "convolution.h"
+#include "kernels/winograd.h"
+#include "operations/convolution.h"
+#include "operations/winograd_patch.h"
 
 namespace pysmorch {
 
@@ -12,31 +13,35 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     using Operation<T>::out;
     using Convolution<T>::g_;
 
-    // With fewer channels the transforms cost more than the products they save; with more, a patch does not fit the second cache.
+    // With fewer channels the transforms cost more than the products they save; with more, a patch does not fit the L2
+    // cache.
     static constexpr int FEWEST = 8, MOST = 256;
-    // Products for a place, of which the plain sum needs nine: tiles reach over the border of an image that they do not divide.
+    // Products for a position, of which the plain sum needs nine: tiles reach over the border of an image that they do
+    // not divide.
     static constexpr double MOST_PRODUCTS = 6;
 
     static bool pays(const Description& d) {
         const Geometry g = Geometry::of_windows(d);
         for (const Axis& a : {g.down, g.across})
             if (a.kernel != 3 || a.stride != 1 || a.dilation != 1 || a.pad > 2) return false;
-        const double products = double(POINTS) * double(tiles_down(g.down.out_size) * tiles_across(g.across.out_size)) / double(g.out_places());
+        const double products = double(POINTS) * double(tiles_down(g.down.out_size) * tiles_across(g.across.out_size)) /
+                                double(g.out_positions());
         for (size_t channels : {g.channels, g.out_channels})
             if (channels < size_t(FEWEST) || channels > size_t(MOST)) return false;
         return products <= MOST_PRODUCTS && d.number("groups") == 1;
     }
 
-    WinogradConvolution(const Description& d, const Updater<T>& parameters) : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {}
+    WinogradConvolution(const Description& d, const Updater<T>& parameters)
+        : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {}
 
     void reserve(size_t panels) override {
         this->reserve_shards(panels);
         filters_.get(POINTS * (PAIRS ? K_ * entries(C_) : C_ * KP_));
-        turned_.get(POINTS * C_ * turned_row());
+        rotated_.get(POINTS * C_ * rotated_row());
         zeros_.get(std::max(C_, K_) * P);
     }
     void begin(Part part) override {
-        const auto [first, last] = part.of((C_ + 1) / 2);   // pairs stay together
+        const auto [first, last] = part.of((C_ + 1) / 2);  // pairs stay together
         transform_filters(2 * first, std::min(C_, 2 * last));
     }
 
@@ -45,12 +50,14 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 
     void forward(const Step& s, const Range& range, int, Workspace<T>& work) override {
-        kept(*in[0], [&](const auto* x, auto*) { kept(*out, [&](auto* y, auto*) { forward_panels(s, range, x, y, work); }); });
+        with_storage(*in[0], [&](const auto* x, auto*) {
+            with_storage(*out, [&](auto* y, auto*) { forward_panels(s, range, x, y, work); });
+        });
     }
 
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
-        kept(*in[0], [&](const auto* x, auto* to) {
-            kept(*out, [&](const auto* y, auto* g) {
+        with_storage(*in[0], [&](const auto* x, auto* to) {
+            with_storage(*out, [&](const auto* y, auto* g) {
                 if (phase == 0) gradient_panels(s, range, x, y, g, work);
                 else backward_panels(s, range, to, g, work);
             });
@@ -62,7 +69,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         // An even number, so that pairs stay together.
         const size_t at_a_time = std::min(Workspace<T>::SIZE / (9 * KP_) / 2 * 2, round_up((C_ + 7) / 8, 2));
         for (size_t c = 0; c < C_; c += at_a_time)
-            tasks.push_back({0, 0, c, std::min(C_, c + at_a_time), double(at_a_time * POINTS * KP_ * s.panels * this->shards_of_panel(s.panels))});
+            tasks.push_back({0, 0, c, std::min(C_, c + at_a_time),
+                             double(at_a_time * POINTS * KP_ * s.panels * this->shards_of_panel(s.panels))});
         this->add_bias_task(s, tasks);
     }
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
@@ -73,17 +81,22 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const size_t channels = task.last - task.first, shards = s.panels * this->shards_of_panel(s.panels);
         for (size_t c = 0; c < channels; ++c)
             for (size_t k = 0; k < K_; k += L) {
-                auto sum = [&](size_t column, Vec<T> (&total)[ROWS]) {
+                auto sum = [&](size_t column, Vec<T>(&total)[ROWS]) {
                     for (size_t row = 0; row < ROWS; ++row) {
-                        const T* sums = this->weight_sums(0) + ((row * COLUMNS + column) * C_ + task.first + c) * KP_ + k;
+                        const T* sums =
+                            this->weight_sums(0) + ((row * COLUMNS + column) * C_ + task.first + c) * KP_ + k;
                         total[row] = load(sums);
-                        for (size_t shard = 1; shard < shards; ++shard) total[row] += load(sums + shard * this->shard_size());
+                        for (size_t shard = 1; shard < shards; ++shard)
+                            total[row] += load(sums + shard * this->shard_size());
                     }
                 };
-                transform<Transform::gradient>(sum, [&](size_t a, size_t b, Vec<T> v) { store(work.c + ((3 * a + b) * channels + c) * KP_ + k, v); });
+                transform<Transform::gradient>(sum, [&](size_t a, size_t b, Vec<T> v) {
+                    store(work.c + ((3 * a + b) * channels + c) * KP_ + k, v);
+                });
             }
         for (size_t tap = 0; tap < 9; ++tap)
-            updater.take(this->place_ + (tap * C_ + task.first) * K_, K_, channels, K_, work.c + tap * channels * KP_, KP_);
+            updater.take(this->offset_ + (tap * C_ + task.first) * K_, K_, channels, K_, work.c + tap * channels * KP_,
+                         KP_);
         if (updater.spec.clip_norm <= 0) transform_filters(task.first, task.last);
     }
 
@@ -93,31 +106,35 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
 
   private:
     static constexpr bool PAIRS = !std::is_same_v<T, S>;
-    static constexpr size_t L = LANES<T>, P = WIDE<T>, D = DEPTH<T, S>;
+    static constexpr size_t L = LANES<T>, P = NR<T>, D = K_PER_PANEL<T, S>;
     using Transform = winograd::Transform;
     using F = winograd::Tiling<winograd::Four, std::conditional_t<PAIRS, winograd::Two, winograd::Four>>;
-    // Places of a tile and of a patch.
-    static constexpr size_t DOWN = F::Down::TILE, ACROSS = F::Across::TILE, ROWS = F::ROWS, COLUMNS = F::COLUMNS, POINTS = F::POINTS;
-    static constexpr size_t PATCHES_FIT = (512 << 10) / sizeof(S);   // entries of patches that are kept for the gradient: half a second cache
+    // ImageLayout of a tile and of a patch.
+    static constexpr size_t DOWN = F::Down::TILE, ACROSS = F::Across::TILE, ROWS = F::ROWS, COLUMNS = F::COLUMNS,
+                            POINTS = F::POINTS;
+    static constexpr size_t PATCHES_FIT =
+        (512 << 10) / sizeof(S);  // entries of patches that are stored for the gradient: half a L2 cache
 
-    template <class E> struct Image {
-        E* data;
-        int height, width;
-        size_t channels;
-
-        E* at(ptrdiff_t row, ptrdiff_t column) const { return data + (row * width + column) * ptrdiff_t(channels * P); }
-    };
-    template <class E> Image<E> input(E* numbers, size_t p) const { return {numbers + p * g_.cols() * P, g_.down.size, g_.across.size, C_}; }
-    template <class E> Image<E> output(E* numbers, size_t p) const { return {numbers + p * g_.out_cols() * P, g_.down.out_size, g_.across.out_size, K_}; }
+    template <class E> using Image = ImageView<T, E>;
+    template <class E> using Patch = WinogradPatch<T, E, ROWS, COLUMNS>;
+    template <class E> Image<E> input(E* numbers, size_t p) const {
+        return {numbers + p * g_.cols() * P, g_.down.size, g_.across.size, C_};
+    }
+    template <class E> Image<E> output(E* numbers, size_t p) const {
+        return {numbers + p * g_.out_cols() * P, g_.down.out_size, g_.across.out_size, K_};
+    }
 
     static size_t tiles_down(int size) { return (size_t(size) + DOWN - 1) / DOWN; }
     static size_t tiles_across(int size) { return (size_t(size) + ACROSS - 1) / ACROSS; }
     static size_t entries(size_t channels) { return PAIRS ? (channels + 1) / 2 : channels; }
-    // From a point of a patch to the next: a vector more than its entries, since multiples of a page would share few lines of a cache.
+    // From a point of a patch to the next: a vector more than its entries, since multiples of a page would share few
+    // lines of a cache.
     static size_t point_of(size_t entries) { return entries * P + L; }
-    size_t turned_row() const { return PAIRS ? round_up(K_, P) / 2 : KP_; }
+    size_t rotated_row() const { return PAIRS ? round_up(K_, P) / 2 : KP_; }
 
-    template <Transform X, class Get, class Put> static void transform(Get get, Put put) { winograd::transform<F, X, Vec<T>>(get, put); }
+    template <Transform X, class Get, class Put> static void transform(Get get, Put put) {
+        winograd::transform<F, X, Vec<T>>(get, put);
+    }
     template <Transform X, class Get, class Other, class Put> static void transform_two(Get get, Other other, Put put) {
         winograd::transform_two<F, X, Vec<T>>(get, other, put);
     }
@@ -129,13 +146,15 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         return [=](size_t a, size_t b, Vec<T> v, Vec<T> w) { store_pairs(to + (a * COLUMNS + b) * step, v, w); };
     }
 
-    template <class E, class O> void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) const {
+    template <class E, class O>
+    void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) const {
         const bool changes = this->is_simple() && (this->b_ || this->activation_ != Activation::none);
         each_part(range, tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
             const auto y = output(to, p);
             auto rows_of_tiles = [&](auto finished) {
-                multiply<PAIRS ? Form::rows : Form::columns, E>(filters_.get(), PAIRS ? entries(C_) : KP_, PAIRS ? K_ * entries(C_) : C_ * KP_, input(from, p), -g_.down.pad,
-                                                                -g_.across.pad, y, first, last, this->two(s, p), work, finished);
+                multiply<PAIRS ? Form::rows : Form::columns, E>(
+                    filters_.get(), PAIRS ? entries(C_) : KP_, PAIRS ? K_ * entries(C_) : C_ * KP_, input(from, p),
+                    -g_.down.pad, -g_.across.pad, y, first, last, this->two(s, p), work, finished);
             };
             if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
             else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
@@ -145,71 +164,64 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             }
         });
     }
-    template <class E, class O> void backward_panels(const Step& s, const Range& range, E* to, const O* g, Workspace<T>& work) const {
+    template <class E, class O>
+    void backward_panels(const Step& s, const Range& range, E* to, const O* g, Workspace<T>& work) const {
         each_part(range, tiles_down(g_.down.size), [&](size_t p, size_t first, size_t last) {
             auto rows_of_tiles = [&](auto finished) {
-                multiply<Form::rows, O>(turned_.get(), turned_row(), C_ * turned_row(), output(g, p), g_.down.pad - 2, g_.across.pad - 2, input(to, p), first, last,
-                                        this->two(s, p), work, finished);
+                multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), output(g, p),
+                                        g_.down.pad - 2, g_.across.pad - 2, input(to, p), first, last, this->two(s, p),
+                                        work, finished);
             };
-            if (this->first[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
+            if (this->overwrite[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
             else rows_of_tiles([](const E* at, Vec<T> v, size_t) { return load(at) + v; });
         });
     }
-    template <class E, class O> void gradient_panels(const Step& s, const Range& range, const E* from, const O* y, O* g, Workspace<T>& work) const {
-        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size), rows = tiles_down(g_.down.out_size);
+    template <class E, class O>
+    void gradient_panels(const Step& s, const Range& range, const E* from, const O* y, O* g, Workspace<T>& work) const {
+        const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size),
+                     rows = tiles_down(g_.down.out_size);
         this->each_shard(s, range, rows, [&](size_t p, size_t shard, size_t first, size_t last) {
             this->clear(shard);
             for (size_t r = first; r < last; ++r) {
                 for (size_t row = DOWN * r; row < std::min(height, DOWN * r + DOWN); ++row)
-                    this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_, this->bias_sums(shard));
-                add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                    this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_,
+                                      this->bias_sums(shard));
+                add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard),
+                                    work);
             }
         });
     }
 
-    // Filters first .. last of the input's channels, and the same turned by 180 degrees, for the way back.
+    // Filters first .. last of the input's channels, and the same transposed by 180 degrees, for the backward pass.
     void transform_filters(size_t first, size_t last) {
         for (size_t c = first; c < last; c += PAIRS ? 2 : 1)
             for (size_t k = 0; k < K_; k += L) {
                 if constexpr (PAIRS) {
-                    auto scatter = [&](size_t a, size_t b, Vec<T> u, Vec<T> v) { store_filters(a * COLUMNS + b, c, k, u, v); };
-                    if (c + 1 < C_) transform_two<Transform::filter>(filter(c, k, false), filter(c + 1, k, false), scatter);
+                    auto scatter = [&](size_t a, size_t b, Vec<T> u, Vec<T> v) {
+                        store_filters(a * COLUMNS + b, c, k, u, v);
+                    };
+                    if (c + 1 < C_)
+                        transform_two<Transform::filter>(filter(c, k, false), filter(c + 1, k, false), scatter);
                     else transform_two<Transform::filter>(filter(c, k, false), winograd::zeros<Vec<T>>, scatter);
                     for (size_t i = c; i < std::min(C_, c + 2); ++i)
-                        transform<Transform::filter>(filter(i, k, true), [&](size_t a, size_t b, Vec<T> u) { store_turned(a * COLUMNS + b, i, k, u); });
+                        transform<Transform::filter>(filter(i, k, true), [&](size_t a, size_t b, Vec<T> u) {
+                            store_rotated(a * COLUMNS + b, i, k, u);
+                        });
                 } else {
                     transform<Transform::filter>(filter(c, k, false), store_at(filters_.get() + c * KP_ + k, C_ * KP_));
-                    transform<Transform::filter>(filter(c, k, true), store_at(turned_.get() + c * KP_ + k, C_ * KP_));
+                    transform<Transform::filter>(filter(c, k, true), store_at(rotated_.get() + c * KP_ + k, C_ * KP_));
                 }
             }
     }
-    auto filter(size_t c, size_t k, bool turned) const {
-        return [=, this](size_t column, Vec<T> (&taps)[3]) {
+    auto filter(size_t c, size_t k, bool rotated) const {
+        return [=, this](size_t column, Vec<T>(&taps)[3]) {
             for (size_t row = 0; row < 3; ++row) {
                 const size_t t = 3 * row + column;
-                taps[row] = load_part(this->W_ + ((turned ? 8 - t : t) * C_ + c) * K_ + k, int(std::min(L, K_ - k)));
+                taps[row] = load_part(this->W_ + ((rotated ? 8 - t : t) * C_ + c) * K_ + k, int(std::min(L, K_ - k)));
             }
         };
     }
 
-    // The places of a patch whose upper left one is (top, left), some of which may be outside of the image, where all is zero.
-    template <class E> struct Patch {
-        const E* columns[COLUMNS][ROWS];
-
-        Patch(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, const T* zeros) {
-            for (ptrdiff_t r = 0; r < ptrdiff_t(ROWS); ++r)
-                for (ptrdiff_t c = 0; c < ptrdiff_t(COLUMNS); ++c) {
-                    const bool inside = top + r >= 0 && top + r < x.height && left + c >= 0 && left + c < x.width;
-                    columns[c][r] = inside ? x.at(top + r, left + c) : reinterpret_cast<const E*>(zeros);
-                }
-        }
-        // Vector `at` of each place.
-        auto vectors_at(size_t at) const {
-            return [this, at](size_t column, Vec<T> (&v)[ROWS]) {
-                for (size_t r = 0; r < ROWS; ++r) v[r] = load(columns[column][r] + at);
-            };
-        }
-    };
     // For a product over channels.
     template <class E> void transform_patch(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, S* to) const {
         const Patch<E> patch(x, top, left, zeros_.get());
@@ -218,22 +230,29 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             for (size_t c = 0; c < x.channels; c += 2)
                 for (size_t half = 0; half < P; half += L) {
                     const auto put = store_pairs_at(to + c / 2 * P + half, point);
-                    if (c + 1 < x.channels) transform_two<Transform::patch>(patch.vectors_at(c * P + half), patch.vectors_at((c + 1) * P + half), put);
+                    if (c + 1 < x.channels)
+                        transform_two<Transform::patch>(patch.vectors_at(c * P + half),
+                                                        patch.vectors_at((c + 1) * P + half), put);
                     else transform_two<Transform::patch>(patch.vectors_at(c * P + half), winograd::zeros<Vec<T>>, put);
                 }
         } else {
-            for (size_t i = 0; i < x.channels * P; i += L) transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
+            for (size_t i = 0; i < x.channels * P; i += L)
+                transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
         }
     }
     // For a product over rows of the batch.
-    template <class E> void transform_patch_of_rows(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, S* to, size_t point) const {
+    template <class E>
+    void transform_patch_of_rows(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, S* to, size_t point) const {
         const Patch<E> patch(x, top, left, zeros_.get());
         if constexpr (PAIRS) {
             for (size_t c = 0; c < x.channels; ++c)
                 transform_two<Transform::patch>(patch.vectors_at(c * P), patch.vectors_at(c * P + L),
-                                                [=](size_t a, size_t b, Vec<T> v, Vec<T> w) { store_row(to + (a * COLUMNS + b) * point + c * D, v, w); });
+                                                [=](size_t a, size_t b, Vec<T> v, Vec<T> w) {
+                                                    store_row(to + (a * COLUMNS + b) * point + c * D, v, w);
+                                                });
         } else {
-            for (size_t i = 0; i < x.channels * P; i += L) transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
+            for (size_t i = 0; i < x.channels * P; i += L)
+                transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
         }
     }
 #ifdef PYSMORCH_BF16
@@ -243,48 +262,54 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     void store_filters(size_t t, size_t c, size_t k, Vec<float> u, Vec<float> v) {
         const size_t pairs = entries(C_);
         const __mmask16 mask = __mmask16((1u << std::min(L, K_ - k)) - 1);
-        const __m512i rows = _mm512_mullo_epi32(_mm512_set1_epi32(int(pairs)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+        const __m512i rows = _mm512_mullo_epi32(
+            _mm512_set1_epi32(int(pairs)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
         _mm512_mask_i32scatter_epi32(filters_.get() + (t * K_ + k) * pairs + c / 2, mask, rows, pairs_of(u, v), 4);
     }
     // Pairs of outputs for an input.
-    void store_turned(size_t t, size_t c, size_t k, Vec<float> u) { store(reinterpret_cast<Bf16*>(turned_.get() + (t * C_ + c) * turned_row()) + k, u); }
+    void store_rotated(size_t t, size_t c, size_t k, Vec<float> u) {
+        store(reinterpret_cast<Bf16*>(rotated_.get() + (t * C_ + c) * rotated_row()) + k, u);
+    }
 #endif
 
-    // The rows of tiles first .. last of y from x, whose place (top, left) is the first that the filter sees. Filters of a point have
-    // rows of `stride` entries, and are `filter` entries from those of the next. `finished(place, v, channel)` is what is written.
+    // The rows of tiles first .. last of y from x, whose position (top, left) is the first that the filter sees.
+    // Filters of a point have rows of `stride` entries, and are `filter` entries from those of the next.
+    // `finished(position, v, channel)` is what is written.
     template <Form FORM, class E, class O, class Finished>
-    void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left, const Image<O>& y, size_t first, size_t last, bool two,
-                  Workspace<T>& work, Finished finished) const {
+    void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left,
+                  const Image<O>& y, size_t first, size_t last, bool two, Workspace<T>& work, Finished finished) const {
         const size_t depth = entries(x.channels), point = point_of(y.channels);
         T* products = work.more.get(POINTS * (point_of(x.channels) + point));
         S* patch = reinterpret_cast<S*>(products + POINTS * point);
-        Walk walk = stretch(depth);
-        walk.products = POINTS;
-        walk.a_product = ptrdiff_t(filter);
-        walk.b_product = ptrdiff_t(point_of(depth));
-        walk.c_product = ptrdiff_t(point);
+        ReductionLoops loops = single_loop(depth);
+        loops.products = POINTS;
+        loops.a_product = ptrdiff_t(filter);
+        loops.b_product = ptrdiff_t(point_of(depth));
+        loops.c_product = ptrdiff_t(point);
         for (size_t r = first; r < last; ++r)
             for (size_t j = 0; j < size_t(y.width); j += ACROSS) {
                 transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, patch);
                 for (size_t t = 0; t < num_tiles(y.channels); ++t) {
                     const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
-                    tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride, patch, P, walk, products + f * P, P, false);
+                    tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
+                                                          patch, P, loops, products + f * P, P, false);
                 }
-                const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r), columns = std::min(ACROSS, size_t(y.width) - j);
-                O* const places = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
-                const size_t row = size_t(y.width) * y.channels * P, place = y.channels * P;
+                const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r),
+                             columns = std::min(ACROSS, size_t(y.width) - j);
+                O* const positions = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
+                const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
                 for (size_t i = 0; i < y.channels * P; i += L) {
-                    auto get = [=](size_t column, Vec<T> (&v)[ROWS]) {
+                    auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
                         for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
                     };
                     auto put = [=](size_t a, size_t b, Vec<T> v) {
-                        O* to = places + i + a * row + b * place;
+                        O* to = positions + i + a * row + b * position;
                         store(to, finished(to, v, i / P));
                     };
                     if (rows == DOWN && columns == ACROSS) {
-                        transform<Transform::places>(get, put);
+                        transform<Transform::positions>(get, put);
                     } else {
-                        transform<Transform::places>(get, [=](size_t a, size_t b, Vec<T> v) {
+                        transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
                             if (a < rows && b < columns) put(a, b, v);
                         });
                     }
@@ -292,67 +317,82 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             }
     }
 
-    // Adds what a row of tiles of the output's gradient has to do with the input to the gradients of the transformed filters.
+    // Adds what a row of tiles of the output's gradient has to do with the input to the gradients of the transformed
+    // filters.
     template <class E, class O>
-    void add_gradients(const Image<const E>& image, const Image<O>& y, size_t r, size_t lanes, T* sums, Workspace<T>& work) const {
-        const size_t width = size_t(g_.across.out_size), count = tiles_across(g_.across.out_size), height = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r);
-        const size_t of_x = C_ * D + L, of_y = KP_ * D + L, one = POINTS * (of_x + of_y), at_a_time = std::max<size_t>(1, std::min(count, PATCHES_FIT / one));
-        const size_t turned = at_a_time * DOWN * ACROSS * KP_ * P + P;
-        T* rows = work.more.get(turned + at_a_time * one);
-        S *patches = reinterpret_cast<S*>(rows + turned), *tiles_points = patches + at_a_time * POINTS * of_x;
+    void add_gradients(const Image<const E>& image, const Image<O>& y, size_t r, size_t lanes, T* sums,
+                       Workspace<T>& work) const {
+        const size_t width = size_t(g_.across.out_size), count = tiles_across(g_.across.out_size),
+                     height = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r);
+        const size_t of_x = C_ * D + L, of_y = KP_ * D + L, one = POINTS * (of_x + of_y),
+                     at_a_time = std::max<size_t>(1, std::min(count, PATCHES_FIT / one));
+        const size_t transposed = at_a_time * DOWN * ACROSS * KP_ * P + P;
+        T* rows = work.more.get(transposed + at_a_time * one);
+        S *patches = reinterpret_cast<S*>(rows + transposed), *tiles_points = patches + at_a_time * POINTS * of_x;
         for (size_t start = 0; start < count; start += at_a_time) {
-            const size_t here = std::min(at_a_time, count - start), places = std::min(ACROSS * here, width - ACROSS * start), row = places * KP_ * P;
+            const size_t here = std::min(at_a_time, count - start),
+                         positions = std::min(ACROSS * here, width - ACROSS * start), row = positions * KP_ * P;
             for (size_t i = 0; i < here; ++i)
-                transform_patch_of_rows<E>(image, ptrdiff_t(DOWN * r) - g_.down.pad, ptrdiff_t(ACROSS * (start + i)) - g_.across.pad, patches + i * POINTS * of_x, of_x);
-            for (size_t a = 0; a < height; ++a) this->turn(y.at(ptrdiff_t(DOWN * r + a), ptrdiff_t(ACROSS * start)), places, lanes, rows + a * row);
+                transform_patch_of_rows<E>(image, ptrdiff_t(DOWN * r) - g_.down.pad,
+                                           ptrdiff_t(ACROSS * (start + i)) - g_.across.pad, patches + i * POINTS * of_x,
+                                           of_x);
+            for (size_t a = 0; a < height; ++a)
+                this->transpose_positions(y.at(ptrdiff_t(DOWN * r + a), ptrdiff_t(ACROSS * start)), positions, lanes,
+                                          rows + a * row);
             for (size_t i = 0; i < here; ++i)
-                transform_places(rows, row, places, height, i, lanes, tiles_points + i * POINTS * of_y, of_y);
-            Walk walk;
-            walk.outer = here;
-            walk.depth = walk.last = PAIRS ? (lanes + 1) / 2 : lanes;
-            walk.a_outer = ptrdiff_t(POINTS * of_x);
-            walk.b_outer = ptrdiff_t(POINTS * of_y);
-            walk.products = POINTS;
-            walk.a_product = ptrdiff_t(of_x);
-            walk.b_product = ptrdiff_t(of_y);
-            walk.c_product = ptrdiff_t(C_ * KP_);
+                transform_positions(rows, row, positions, height, i, lanes, tiles_points + i * POINTS * of_y, of_y);
+            ReductionLoops loops;
+            loops.outer = here;
+            loops.depth = loops.last = PAIRS ? (lanes + 1) / 2 : lanes;
+            loops.a_outer = ptrdiff_t(POINTS * of_x);
+            loops.b_outer = ptrdiff_t(POINTS * of_y);
+            loops.products = POINTS;
+            loops.a_product = ptrdiff_t(of_x);
+            loops.b_product = ptrdiff_t(of_y);
+            loops.c_product = ptrdiff_t(C_ * KP_);
             for (size_t k = 0; k < K_; k += P)
                 for (size_t t = 0; t < num_tiles(C_); ++t) {
                     const size_t c = tile_start(C_, t), channels = tile_start(C_, t + 1) - c;
-                    tile_of<T, Form::panels, S>(int(channels), K_ - k > L)(patches + c * D, 0, tiles_points + k, KP_, walk, sums + c * KP_ + k, KP_, true);
+                    tile_of<T, Form::panels, S>(int(channels), K_ - k > L)(patches + c * D, 0, tiles_points + k, KP_,
+                                                                           loops, sums + c * KP_ + k, KP_, true);
                 }
         }
     }
 
-    // Tile i of some rows of places, in rows of the batch (see `turn`), becomes points: [point][row or pair of rows][channel].
-    void transform_places(const T* rows, size_t row, size_t places, size_t height, size_t i, size_t lanes, S* to, size_t point) const {
-        const size_t width = std::min(ACROSS, places - ACROSS * i);
+    // Tile i of some rows of positions, in rows of the batch (see `transpose_positions`), becomes points: [point][row
+    // or pair of rows][channel].
+    void transform_positions(const T* rows, size_t row, size_t positions, size_t height, size_t i, size_t lanes, S* to,
+                             size_t point) const {
+        const size_t width = std::min(ACROSS, positions - ACROSS * i);
         for (size_t block = 0; block < K_; block += P) {
             const size_t wide = block_width(K_, block, L);
-            auto places_at = [&](size_t lane, size_t k) {
-                const T* from = rows + block * places * P + (ACROSS * i * P + lane) * wide + k;
-                return [=](size_t b, Vec<T> (&column)[DOWN]) {
-                    for (size_t a = 0; a < DOWN; ++a) column[a] = a < height && b < width ? load(from + a * row + b * P * wide) : Vec<T>{};
+            auto positions_at = [&](size_t lane, size_t k) {
+                const T* from = rows + block * positions * P + (ACROSS * i * P + lane) * wide + k;
+                return [=](size_t b, Vec<T>(&column)[DOWN]) {
+                    for (size_t a = 0; a < DOWN; ++a)
+                        column[a] = a < height && b < width ? load(from + a * row + b * P * wide) : Vec<T>{};
                 };
             };
             for (size_t lane = 0; lane < lanes; lane += PAIRS ? 2 : 1)
                 for (size_t k = 0; k < wide; k += L) {
                     if constexpr (PAIRS) {
                         const auto put = store_pairs_at(to + lane / 2 * KP_ + block + k, point);
-                        if (lane + 1 < lanes) transform_two<Transform::points>(places_at(lane, k), places_at(lane + 1, k), put);
-                        else transform_two<Transform::points>(places_at(lane, k), winograd::zeros<Vec<T>>, put);
+                        if (lane + 1 < lanes)
+                            transform_two<Transform::points>(positions_at(lane, k), positions_at(lane + 1, k), put);
+                        else transform_two<Transform::points>(positions_at(lane, k), winograd::zeros<Vec<T>>, put);
                     } else {
-                        transform<Transform::points>(places_at(lane, k), store_at(to + lane * KP_ + block + k, point));
+                        transform<Transform::points>(positions_at(lane, k),
+                                                     store_at(to + lane * KP_ + block + k, point));
                     }
                 }
         }
     }
 
     size_t C_, K_, KP_;
-    Buffer<T> zeros_;              // a place outside of an image
-    // Transformed filters, as they are and turned: [point][channel of the input][channel of the output], or, as they are and in pairs,
-    // [point][channel of the output][pair of channels of the input].
-    Buffer<S> filters_, turned_;
+    Buffer<T> zeros_;  // a position outside of an image
+    // Transformed filters, as they are and transposed: [point][channel of the input][channel of the output], or, as
+    // they are and in pairs, [point][channel of the output][pair of channels of the input].
+    Buffer<S> filters_, rotated_;
 };
 
 }  // namespace pysmorch

@@ -1,7 +1,7 @@
 // A dense block: activation(X W + b), for Linear and what may follow it.
 #pragma once
-#include "../activations.h"
-#include "../operation.h"
+#include "core/operation.h"
+#include "kernels/activations.h"
 
 namespace pysmorch {
 
@@ -12,19 +12,22 @@ template <class T> class Dense : public Operation<T> {
 
     static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation"}}; }
     Dense(const Description& d, const Updater<T>& parameters)
-        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), W_(d.parameter("weights").as<T>()), b_(d.parameter("bias").as<T>()),
-          place_(parameters.place_of(W_)), bias_place_(parameters.place_of(b_)), activation_(activation_named(d.activation)) {
+        : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), W_(d.parameter("weights").as<T>()),
+          b_(d.parameter("bias").as<T>()), offset_(parameters.offset_of(W_)), bias_offset_(parameters.offset_of(b_)),
+          activation_(activation_named(d.activation)) {
         require(!b_ || d.parameter("bias").size == K_, "the bias has another length than the output");
     }
 
     bool fits() const override { return in[0]->cols == D_ && out->cols == K_; }
 
-    // The gradient for the output is kept a second time, row by row, in blocks of WIDE features.
-    void reserve(size_t panels) override { rows_.get(round_up(K_, WIDE<T>) * panels * WIDE<T>); }
+    // The gradient for the output is stored once more, row by row, in blocks of NR features.
+    void reserve(size_t panels) override { rows_.get(round_up(K_, NR<T>) * panels * NR<T>); }
     double work() const override { return double(D_) * double(K_); }
 
     // Large weights are shared out, so that each thread reads its part of them only; small ones go with the rows.
-    bool forward_by_feature(const Step& s, int) const override { return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE; }
+    bool forward_by_feature(const Step& s, int) const override {
+        return s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(T) > LARGE;
+    }
     bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, 0); }
 
     bool in_pieces() const override { return true; }
@@ -34,8 +37,9 @@ template <class T> class Dense : public Operation<T> {
             forward_few(s, r.part, work);
             return;
         }
-        panel_product<Tiles<T, Form::columns>>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false, r.part,
-                                        [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
+        panel_product<Tiles<T, Form::columns>>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false,
+                                               r.part,
+                                               [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
     }
 
     int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
@@ -46,26 +50,29 @@ template <class T> class Dense : public Operation<T> {
             return;
         }
         if (phase == 1) {
-            panel_product<Tiles<T, Form::rows>>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->first[0], r.part,
-                                         [](size_t, size_t, size_t) {});
+            panel_product<Tiles<T, Form::rows>>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n,
+                                                !this->overwrite[0], r.part, [](size_t, size_t, size_t) {});
             return;
         }
         constexpr int L = LANES<T>;
         for (size_t p = r.first; p < r.last; ++p) {
             T* g = out->grad_panel(p);
-            if (activation_ != Activation::none) activate_back<T>(activation_, T(0), out->panel(p), out->panel(p), g, g, K_ * WIDE<T>);
+            if (activation_ != Activation::none)
+                activate_back<T>(activation_, T(0), out->panel(p), out->panel(p), g, g, K_ * NR<T>);
             for (size_t k = 0; k < K_; k += L)
-                for (int half = 0; half < WIDE<T> && half < rows_in<T>(s, p); half += L) {
+                for (int half = 0; half < NR<T> && half < rows_in<T>(s, p); half += L) {
                     Vec<T> square[L];
-                    for (int i = 0; i < L; ++i) square[i] = k + i < K_ ? load(g + (k + i) * WIDE<T> + half) : Vec<T>{};
+                    for (int i = 0; i < L; ++i) square[i] = k + i < K_ ? load(g + (k + i) * NR<T> + half) : Vec<T>{};
                     transpose<T>(square);
-                    T* to = block(s, k / WIDE<T>) + (p * WIDE<T> + half) * WIDE<T> + k % WIDE<T>;
-                    for (int i = 0; i < L; ++i) store(to + i * WIDE<T>, square[i]);
+                    T* to = block(s, k / NR<T>) + (p * NR<T> + half) * NR<T> + k % NR<T>;
+                    for (int i = 0; i < L; ++i) store(to + i * NR<T>, square[i]);
                 }
         }
     }
 
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override { this->template add_tasks_of<Tiles<T, Form::panels>>(s, tasks); }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        this->template add_tasks_of<Tiles<T, Form::panels>>(s, tasks);
+    }
 
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
         if (task.which < 0) {
@@ -73,24 +80,29 @@ template <class T> class Dense : public Operation<T> {
             return;
         }
         using Kernel = Tiles<T, Form::panels>;
-        this->template strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Wanted& wanted) {
-            Kernel::multiply(in[0]->data + d * WIDE<T>, 0, D_ * WIDE<T>, block(s, k / WIDE<T>), s.n, c, stride, rows, two, false, &wanted);
-        }, [](size_t, size_t) {});
+        this->template strip<Kernel>(
+            task, updater, work,
+            [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Prefetch& prefetch) {
+                Kernel::multiply(in[0]->data + d * NR<T>, 0, D_ * NR<T>, block(s, k / NR<T>), s.n, c, stride, rows, two,
+                                 false, &prefetch);
+            },
+            [](size_t, size_t) {});
     }
 
     void reserve_rows(size_t n) override {
         packed_ = n >= ROWS_TO_PACK;
-        if (packed_) pack_.get(round_up(K_, WIDE<T>) * D_);
+        if (packed_) pack_.get(round_up(K_, NR<T>) * D_);
     }
     void prepare(Part part) override {
         if (!packed_) return;
         const auto [first, last] = part.of(D_);
-        for (size_t k = 0; k < K_; k += WIDE<T>)
+        for (size_t k = 0; k < K_; k += NR<T>)
             for (size_t d = first; d < last; ++d) {
                 const T* from = W_ + d * K_ + k;
-                for (int j = 0; j < WIDE<T>; j += LANES<T>) {
+                for (int j = 0; j < NR<T>; j += LANES<T>) {
                     const int columns = int(std::min<size_t>(LANES<T>, K_ - std::min(K_, k + j)));
-                    store(pack_.get() + k * D_ + d * WIDE<T> + j, columns == LANES<T> ? load(from + j) : load_part(from + j, columns));
+                    store(pack_.get() + k * D_ + d * NR<T> + j,
+                          columns == LANES<T> ? load(from + j) : load_part(from + j, columns));
                 }
             }
     }
@@ -102,15 +114,15 @@ template <class T> class Dense : public Operation<T> {
             for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
             return;
         }
-        const size_t tiles = num_tiles(n), blocks = (D_ + DEEP_ROWS - 1) / DEEP_ROWS;
+        const size_t tiles = num_tiles(n), blocks = (D_ + KC_PREDICT - 1) / KC_PREDICT;
         for (size_t part = 0; part < blocks; ++part) {
             const size_t d = D_ * part / blocks, depth = D_ * (part + 1) / blocks - d;
-            for (size_t k = 0; k < K_; k += WIDE<T>)
+            for (size_t k = 0; k < K_; k += NR<T>)
                 for (size_t t = 0; t < tiles; ++t) {
                     const size_t r = tile_start(n, t);
                     tile_of<T, Form::rows>(int(tile_start(n, t + 1) - r), K_ - k > size_t(LANES<T>))(
-                        x.data + r * x.stride + d, x.stride, pack_.get() + k * D_ + d * WIDE<T>, WIDE<T>, stretch(depth),
-                        y.data + r * y.stride + k, y.stride, d > 0);
+                        x.data + r * x.stride + d, x.stride, pack_.get() + k * D_ + d * NR<T>, NR<T>,
+                        single_loop(depth), y.data + r * y.stride + k, y.stride, d > 0);
                 }
         }
         for (size_t r = 0; r < n; ++r) finish(y.data + r * y.stride);
@@ -119,76 +131,83 @@ template <class T> class Dense : public Operation<T> {
   protected:
     // Bias and activation for features f .. f + count of a panel.
     void finish_panel(size_t f, size_t count, size_t p) const {
-        T* y = out->panel(p) + f * WIDE<T>;
+        T* y = out->panel(p) + f * NR<T>;
         const Vec<T> zero{};
         for (size_t i = 0; b_ && i < count; ++i)
-            for (int j = 0; j < WIDE<T>; j += LANES<T>) {
-                T* to = y + i * WIDE<T> + j;
+            for (int j = 0; j < NR<T>; j += LANES<T>) {
+                T* to = y + i * NR<T> + j;
                 const Vec<T> v = load(to) + b_[f + i];
                 store(to, activation_ == Activation::relu ? vmax<T>(zero, v) : v);
             }
-        if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu)) activate<T>(activation_, T(0), y, y, count * WIDE<T>);
+        if (activation_ != Activation::none && (!b_ || activation_ != Activation::relu))
+            activate<T>(activation_, T(0), y, y, count * NR<T>);
     }
 
-    // A task is a strip: some tiles of rows of the weights, with all columns (a thread that has half of them would ask for lines that
-    // another one is just changing), but few enough that the gradients stay in the second cache until the optimizer takes them.
+    // A task is a strip: some tiles of rows of the weights, with all columns (a thread that has half of them would ask
+    // for lines that another one is just changing), but few enough that the gradients stay in the L2 cache until the
+    // optimizer takes them.
     size_t columns_of_task() const {
         const size_t strips = (K_ + 1023) / 1024;
-        return round_up((K_ + strips - 1) / strips, WIDE<T>);
+        return round_up((K_ + strips - 1) / strips, NR<T>);
     }
 
     template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
         const size_t tiles = Kernel::count(D_), columns = columns_of_task();
-        const size_t width = round_up(std::min(columns, K_), WIDE<T>), height = Kernel::start(D_, 1);
-        const size_t at_a_time = std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 127) / 128));
+        const size_t width = round_up(std::min(columns, K_), NR<T>), height = Kernel::start(D_, 1);
+        const size_t at_a_time =
+            std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 127) / 128));
         for (size_t k = 0; k < K_; k += columns)
             for (size_t t = 0; t < tiles; t += at_a_time) {
                 const size_t end = std::min(tiles, t + at_a_time);
                 const double vectors = double((std::min(columns, K_ - k) + LANES<T> - 1) / LANES<T>);
-                tasks.push_back({0, int(k / columns), t, end, vectors * double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 30)});
+                tasks.push_back({0, int(k / columns), t, end,
+                                 vectors * double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 30)});
             }
         if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
     }
 
-    // product(k, d, rows, c, stride, two, wanted): the gradient of rows d .. d + rows and columns k .. k + WIDE goes to c.
-    // changed(d, end): rows d .. end of the weights in these columns.
+    // product(k, d, rows, c, stride, two, prefetch): the gradient of rows d .. d + rows and columns k .. k + NR goes to
+    // c. changed(d, end): rows d .. end of the weights in these columns.
     template <class Kernel, class Product, class Changed>
-    void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product, Changed changed) const {
+    void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product,
+               Changed changed) const {
         const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
-        const size_t width = round_up(columns, WIDE<T>), top = Kernel::start(D_, task.first);
-        for (size_t k = from; k < from + columns; k += WIDE<T>)
+        const size_t width = round_up(columns, NR<T>), top = Kernel::start(D_, task.first);
+        for (size_t k = from; k < from + columns; k += NR<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
-                Wanted wanted = updater.wanted(place_ + d * K_ + k, K_, rows, std::min<size_t>(WIDE<T>, K_ - k));
-                product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>), wanted);
+                Prefetch prefetch =
+                    updater.prefetch_of(offset_ + d * K_ + k, K_, rows, std::min<size_t>(NR<T>, K_ - k));
+                product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>),
+                        prefetch);
             }
         for (size_t t = task.first; t < task.last; ++t) {
             const size_t d = Kernel::start(D_, t), end = Kernel::start(D_, t + 1);
-            updater.take(place_ + d * K_ + from, K_, end - d, columns, work.c + (d - top) * width, width);
+            updater.take(offset_ + d * K_ + from, K_, end - d, columns, work.c + (d - top) * width, width);
             changed(d, end);
         }
     }
 
-    static constexpr size_t LARGE = 384 << 10;   // bytes; a good part of a core's second cache
+    static constexpr size_t LARGE = 384 << 10;  // bytes; a good part of a core's L2 cache
     static constexpr size_t ROWS_TO_PACK = 8;
-    static constexpr size_t DEEP_ROWS = 1024;    // inputs at a time in prediction
+    static constexpr size_t KC_PREDICT = 1024;  // inputs at a time in prediction
     // Batches of so few rows are multiplied row by row: in panels most lanes would have nothing to do.
     static constexpr size_t FEW = LANES<T> < 4 ? LANES<T> : 4;
     static bool few(const Step& s) { return s.n <= FEW; }
 
-    T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * WIDE<T> * WIDE<T>; }
+    T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * NR<T> * NR<T>; }
 
     void bias_gradient(const Step& s, const Updater<T>& updater, Workspace<T>& work) {
-        for (size_t k = 0; k < K_; k += WIDE<T>) {
-            const T* g = block(s, k / WIDE<T>);
+        for (size_t k = 0; k < K_; k += NR<T>) {
+            const T* g = block(s, k / NR<T>);
             Vec<T> a{}, b{};
             for (size_t r = 0; r < s.n; ++r) {
-                a += load(g + r * WIDE<T>);
-                b += load(g + r * WIDE<T> + LANES<T>);
+                a += load(g + r * NR<T>);
+                b += load(g + r * NR<T> + LANES<T>);
             }
             store(work.c, a);
             store(work.c + LANES<T>, b);
-            updater.take(bias_place_ + k, K_, 1, std::min<size_t>(WIDE<T>, K_ - k), work.c, WIDE<T>);
+            updater.take(bias_offset_ + k, K_, 1, std::min<size_t>(NR<T>, K_ - k), work.c, NR<T>);
         }
     }
 
@@ -197,12 +216,12 @@ template <class T> class Dense : public Operation<T> {
         const auto [first, last] = part.of((K_ + L - 1) / L);
         for (size_t k = first * L, end; k < std::min(K_, last * L); k = end) {
             end = std::min({K_, last * L, k + AT_A_TIME});
-            few_rows(in[0]->data, 1, WIDE<T>, s.n, k, end, work.c, AT_A_TIME);
+            few_rows(in[0]->data, 1, NR<T>, s.n, k, end, work.c, AT_A_TIME);
             for (size_t j = k; j < end; j += L) {
                 Vec<T> square[L]{};
                 for (size_t r = 0; r < s.n; ++r) square[r] = load(work.c + r * AT_A_TIME + (j - k));
                 transpose<T>(square);
-                for (size_t i = 0; i < std::min(L, end - j); ++i) store(out->data + (j + i) * WIDE<T>, square[i]);
+                for (size_t i = 0; i < std::min(L, end - j); ++i) store(out->data + (j + i) * NR<T>, square[i]);
             }
             finish_panel(k, end - k, 0);
         }
@@ -212,32 +231,38 @@ template <class T> class Dense : public Operation<T> {
         constexpr size_t L = LANES<T>;
         const auto [first, last] = part.of((D_ + L - 1) / L);
         for (size_t d = first * L; d < std::min(D_, last * L); d += L) {
-            Vec<T> square[L]{};   // in rows of the batch, then in rows of features
+            Vec<T> square[L]{};  // in rows of the batch, then in rows of features
             for (size_t r = 0; r < s.n; ++r) {
                 Vec<T> sums[L]{};
                 for (size_t k = 0; k < K_; k += L) {
-                    const Vec<T> g = load(block(s, k / WIDE<T>) + r * WIDE<T> + k % WIDE<T>);
-                    for (size_t i = 0; i < L; ++i) sums[i] += g * load_up_to(W_ + std::min(d + i, D_ - 1) * K_ + k, K_ - k);
+                    const Vec<T> g = load(block(s, k / NR<T>) + r * NR<T> + k % NR<T>);
+                    for (size_t i = 0; i < L; ++i)
+                        sums[i] += g * load_up_to(W_ + std::min(d + i, D_ - 1) * K_ + k, K_ - k);
                 }
                 transpose<T>(sums);
                 for (const Vec<T>& sum : sums) square[r] += sum;
             }
             transpose<T>(square);
             for (size_t i = 0; i < std::min(L, D_ - d); ++i) {
-                T* to = in[0]->grad + (d + i) * WIDE<T>;
-                store(to, this->first[0] ? square[i] : load(to) + square[i]);
+                T* to = in[0]->grad + (d + i) * NR<T>;
+                store(to, this->overwrite[0] ? square[i] : load(to) + square[i]);
             }
         }
     }
 
-    // Columns k .. end of x W for n rows, at y; number d of row r is x[r * x_row + d * x_step]. Sums run over the inputs in their order,
-    // as they do for many rows: a row has the same bits in any company.
+    // Columns k .. end of x W for n rows, at y; number d of row r is x[r * x_row + d * x_step]. Sums run over the
+    // inputs in their order, as they do for many rows: results are batch-invariant.
     void few_rows(const T* x, size_t x_row, size_t x_step, size_t n, size_t k, size_t end, T* y, size_t y_row) const {
         while (n > 0) {
             const size_t rows = n >= 4 ? 4 : n >= 2 ? 2 : 1;
             for (size_t j = k; j < end;) {
-                const size_t rest = (end - j + LANES<T> - 1) / LANES<T>, vectors = std::min<size_t>(rows == 1 ? 8 : TALL == 12 ? 4 : 2, rest);
-                const auto sums = rows == 4 ? sums_of<4>(vectors, VECTORS{}) : rows == 2 ? sums_of<2>(vectors, VECTORS{}) : sums_of<1>(vectors, ONE_ROW{});
+                const size_t rest = (end - j + LANES<T> - 1) / LANES<T>, vectors = std::min<size_t>(rows == 1  ? 8
+                                                                                                    : MR == 12 ? 4
+                                                                                                               : 2,
+                                                                                                    rest);
+                const auto sums = rows == 4   ? sums_of<4>(vectors, VECTORS{})
+                                  : rows == 2 ? sums_of<2>(vectors, VECTORS{})
+                                              : sums_of<1>(vectors, ONE_ROW{});
                 sums(W_ + j, K_, D_, end - j, x, x_row, x_step, y + (j - k), y_row);
                 j += vectors * LANES<T>;
             }
@@ -247,7 +272,7 @@ template <class T> class Dense : public Operation<T> {
         }
     }
     using Sums = void (*)(const T*, size_t, size_t, size_t, const T*, size_t, size_t, T*, size_t);
-    using VECTORS = std::make_index_sequence<TALL == 12 ? 4 : 2>;
+    using VECTORS = std::make_index_sequence<MR == 12 ? 4 : 2>;
     using ONE_ROW = std::make_index_sequence<8>;
     template <int ROWS, size_t... NV> static Sums sums_of(size_t vectors, std::index_sequence<NV...>) {
         static constexpr Sums sums[] = {row_sums<ROWS, int(NV + 1)>...};
@@ -255,7 +280,8 @@ template <class T> class Dense : public Operation<T> {
     }
     // y = x W for NV vectors of columns of W, the last of which may end after `columns`.
     template <int ROWS, int NV>
-    static void row_sums(const T* w, size_t stride, size_t depth, size_t columns, const T* x, size_t x_row, size_t x_step, T* y, size_t y_row) {
+    static void row_sums(const T* w, size_t stride, size_t depth, size_t columns, const T* x, size_t x_row,
+                         size_t x_step, T* y, size_t y_row) {
         constexpr size_t LAST = (NV - 1) * LANES<T>;
         Vec<T> sums[ROWS][NV]{};
         auto go = [&](auto last_of) {
@@ -279,7 +305,7 @@ template <class T> class Dense : public Operation<T> {
 
     size_t D_, K_;
     const T *W_, *b_;
-    size_t place_, bias_place_;   // among the parameters
+    size_t offset_, bias_offset_;  // among the parameters
     Activation activation_;
     bool packed_ = false;
     Buffer<T> rows_, pack_;

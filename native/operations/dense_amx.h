@@ -1,8 +1,9 @@
-// A dense block in bfloat16 on the matrix unit of a processor. The weights become bfloat16, in tiles, on their way into the products: a
-// copy would be written and read again through the last cache, which takes longer than to convert them twice.
+// A dense block in bfloat16 on the matrix unit of a processor. The weights become bfloat16, in tiles, on their way into
+// the products: a copy would be written and read again through the last-level cache, which takes longer than to convert
+// them twice.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "dense_bf16.h"
+#include "operations/dense_bf16.h"
 
 namespace pysmorch {
 
@@ -16,7 +17,8 @@ class DenseAmx final : public DenseBf16 {
     }
 
     bool forward_by_feature(const Step& s, int phase) const override {
-        return phase + 1 == forward_phases() && (s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(float) > SHARED_FROM);
+        return phase + 1 == forward_phases() &&
+               (s.panels % size_t(s.threads) != 0 || D_ * K_ * sizeof(float) > SHARED_FROM);
     }
 
     void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
@@ -26,9 +28,11 @@ class DenseAmx final : public DenseBf16 {
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override { add_tasks_of<AmxTiles>(s, tasks); }
 
   private:
-    static constexpr size_t TILE = 16, BOTH = 2 * TILE, SIZE = TILE * BOTH;   // pairs of a tile's column; rows and entries of two tiles
-    // Pairs of a sum that are taken at a time, so that their weights stay in the L1 cache while all panels go past them.
-    static constexpr size_t DEPTH_AT_A_TIME = 256;
+    static constexpr size_t TILE = 16, BOTH = 2 * TILE,
+                            SIZE = TILE * BOTH;  // pairs of a tile's column; rows and entries of two tiles
+    // Pairs of a sum that are taken at a time, so that their weights stay in the L1 cache while all panels go past
+    // them.
+    static constexpr size_t KC_PAIRS = 256;
     // Bytes of weights from which threads divide them: each would convert all of them otherwise.
     static constexpr size_t SHARED_FROM = 128 << 10;
 
@@ -55,7 +59,8 @@ class DenseAmx final : public DenseBf16 {
 
     // Y (rows, outputs) = X W: tiles of B are pairs of rows of W.
     void multiply_forward(const Step& s, const Range& r, Workspace<float>& work) override {
-        const size_t panels = r.last - r.first, tiles = AmxTiles::count(K_), steps = D2_ / TILE, blocks = (steps * TILE + DEPTH_AT_A_TIME - 1) / DEPTH_AT_A_TIME;
+        const size_t panels = r.last - r.first, tiles = AmxTiles::count(K_), steps = D2_ / TILE,
+                     blocks = (steps * TILE + KC_PAIRS - 1) / KC_PAIRS;
         const auto [first, last] = r.part.of(tiles);
         if (first == last) return;
         [[maybe_unused]] const amx::Session session;
@@ -67,8 +72,9 @@ class DenseAmx final : public DenseBf16 {
                 const size_t from = steps * block / blocks, to = steps * (block + 1) / blocks;
                 for (size_t i = from; i < to; ++i) pair_rows(i * BOTH, k, columns, weights + (i - from) * SIZE);
                 for (size_t p = 0; p < panels; ++p)
-                    multiply_tiles(x_tiles_.get() + ((r.first + p) * steps + from) * SIZE, weights, to - from, block > 0, rows_in<float>(s, r.first + p) > L, columns > TILE,
-                             sums + p * BOTH * P, P);
+                    multiply_tiles(x_tiles_.get() + ((r.first + p) * steps + from) * SIZE, weights, to - from,
+                                   block > 0, rows_in<float>(s, r.first + p) > L, columns > TILE, sums + p * BOTH * P,
+                                   P);
             }
             for (size_t p = 0; p < panels; ++p) {
                 put_features(sums + p * BOTH * P, columns, out->panel(r.first + p) + k * P);
@@ -85,9 +91,10 @@ class DenseAmx final : public DenseBf16 {
                 float* const to = y.data + r * y.stride + k;
                 const bool whole = rows == BOTH;
                 const Pair* a = x + r * stride;
-                multiply(a, stride, TILE, a + TILE * stride, pack_pairs_.get() + t * D2_ * P, D2_ / TILE, false, rows > TILE, K_ - k > TILE, whole ? to : edge,
-                         whole ? y.stride : size_t(P));
-                for (size_t i = 0; !whole && i < rows; ++i) std::memcpy(to + i * y.stride, edge + i * P, std::min(BOTH, K_ - k) * sizeof(float));
+                multiply(a, stride, TILE, a + TILE * stride, pack_pairs_.get() + t * D2_ * P, D2_ / TILE, false,
+                         rows > TILE, K_ - k > TILE, whole ? to : edge, whole ? y.stride : size_t(P));
+                for (size_t i = 0; !whole && i < rows; ++i)
+                    std::memcpy(to + i * y.stride, edge + i * P, std::min(BOTH, K_ - k) * sizeof(float));
             }
     }
 
@@ -98,13 +105,14 @@ class DenseAmx final : public DenseBf16 {
                 Vec<float> square[L];
                 for (size_t i = 0; i < L; ++i) square[i] = load(sums + (half + i) * P + f);
                 transpose<float>(square);
-                for (size_t i = 0; i < std::min<size_t>(L, features - f); ++i) store(to + (f + i) * P + half, square[i]);
+                for (size_t i = 0; i < std::min<size_t>(L, features - f); ++i)
+                    store(to + (f + i) * P + half, square[i]);
             }
     }
 
     // The gradient (inputs, rows) = W G: tiles of A are rows of W.
     void multiply_backward(const Step& s, const Range& r, Workspace<float>& work) override {
-        const size_t tiles = AmxTiles::count(D_), steps = K2_ / TILE, blocks = (steps * TILE + DEPTH_AT_A_TIME - 1) / DEPTH_AT_A_TIME;
+        const size_t tiles = AmxTiles::count(D_), steps = K2_ / TILE, blocks = (steps * TILE + KC_PAIRS - 1) / KC_PAIRS;
         const auto [first, last] = r.part.of(tiles);
         if (first == last) return;
         [[maybe_unused]] const amx::Session session;
@@ -117,10 +125,11 @@ class DenseAmx final : public DenseBf16 {
                 for (size_t i = from; i < to; ++i) row_tiles(d, rows, i * BOTH, weights + (i - from) * SIZE);
                 for (size_t p = r.first; p < r.last; ++p) {
                     float* g = in[0]->grad_panel(p) + d * P;
-                    const bool add = block > 0 || !this->first[0];
+                    const bool add = block > 0 || !this->overwrite[0];
                     float* sums = rows == BOTH ? g : edge;
                     if (add && sums == edge) std::memcpy(edge, g, rows * P * sizeof(float));
-                    multiply_tiles(weights, g_pairs_.get() + (p * K2_ + from * TILE) * P, to - from, add, rows > TILE, rows_in<float>(s, p) > L, sums, P);
+                    multiply_tiles(weights, g_pairs_.get() + (p * K2_ + from * TILE) * P, to - from, add, rows > TILE,
+                                   rows_in<float>(s, p) > L, sums, P);
                     if (sums == edge) std::memcpy(g, edge, rows * P * sizeof(float));
                 }
             }
@@ -130,19 +139,23 @@ class DenseAmx final : public DenseBf16 {
     void row_tiles(size_t d, size_t rows, size_t k, Pair* to) const {
         if (rows == BOTH && k + BOTH <= K_) {
             const float* w = W_ + d * K_ + k;
-            for (size_t i = 0; i < BOTH; ++i, to += TILE, w += K_) _mm512_storeu_si512(to, row_of(load(w), load(w + L)));
+            for (size_t i = 0; i < BOTH; ++i, to += TILE, w += K_)
+                _mm512_storeu_si512(to, row_of(load(w), load(w + L)));
             return;
         }
         for (size_t i = 0; i < BOTH; ++i, to += TILE) {
             const float* w = W_ + (d + i) * K_ + k;
             const bool there = i < rows;
-            const Vec<float> left = there ? load_up_to(w, K_ - k) : Vec<float>{}, right = there && k + L < K_ ? load_up_to(w + L, K_ - k - L) : Vec<float>{};
+            const Vec<float> left = there ? load_up_to(w, K_ - k) : Vec<float>{},
+                             right = there && k + L < K_ ? load_up_to(w + L, K_ - k - L) : Vec<float>{};
             _mm512_storeu_si512(to, row_of(left, right));
         }
     }
 
-    // 32 x 32 entries of A B, where the tiles of B are side by side. Tiles of A have rows of `row` pairs, and are `next` pairs apart.
-    static void multiply(const Pair* a, size_t row, size_t next, const Pair* below, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c, size_t stride) {
+    // 32 x 32 entries of A B, where the tiles of B are side by side. Tiles of A have rows of `row` pairs, and are
+    // `next` pairs apart.
+    static void multiply(const Pair* a, size_t row, size_t next, const Pair* below, const Pair* b, size_t steps,
+                         bool add, bool lower, bool two, float* c, size_t stride) {
         if (add) {
             amx::load<0>(c, stride * 4);
             if (two) amx::load<1>(c + TILE, stride * 4);
@@ -175,7 +188,8 @@ class DenseAmx final : public DenseBf16 {
     }
 
     // Where A is in pairs of tiles, one below the other.
-    static void multiply_tiles(const Pair* a, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c, size_t stride) {
+    static void multiply_tiles(const Pair* a, const Pair* b, size_t steps, bool add, bool lower, bool two, float* c,
+                               size_t stride) {
         multiply(a, TILE, SIZE, a + SIZE / 2, b, steps, add, lower, two, c, stride);
     }
 

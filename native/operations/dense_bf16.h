@@ -1,8 +1,8 @@
 // Dense blocks whose products are made of bfloat16, with sums in float. The weights proper stay float.
 #pragma once
 #ifdef PYSMORCH_BF16
-#include "../amx.h"
-#include "dense.h"
+#include "kernels/amx.h"
+#include "operations/dense.h"
 
 namespace pysmorch {
 
@@ -13,44 +13,52 @@ class DenseBf16 : public Dense<float> {
         : Dense<float>(d, parameters), D2_(round_up(D_, 32) / 2), K2_(round_up(K_, 32) / 2) {}
 
     void reserve(size_t panels) override {
-        x_rows_.get((panels * D_ + 32) * P / 2);   // a tile may look past the last feature
+        x_rows_.get((panels * D_ + 32) * P / 2);  // a tile may look past the last feature
         g_pairs_.get(panels * K2_ * P);
         g_rows_.get(panels * P / 2 * round_up(K_, P));
     }
 
     // Both forms of the input at once, without numbers of float in between.
     bool gathers() const override { return true; }
-    void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first, size_t last) override {
+    void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first,
+                size_t last) override {
         Pair* rows = x_rows_.get() + p * D_ * P / 2;
-        RowsAhead ahead(data, order, size_t(count) + more, first, last);
-        ahead.ask(ahead.lines() * L);
+        RowPrefetcher prefetcher(data, order, size_t(count) + more, first, last);
+        prefetcher.issue(prefetcher.lines() * L);
         for (int half = 0; half < P; half += L)
             for (size_t k = first; k < last; k += P) {
-                __m512i lines[L];   // 32 features of each row
-                ahead.ask(L * P * data.size() / LINE + 1);
+                __m512i lines[L];  // 32 features of each row
+                prefetcher.issue(L * P * data.size() / LINE + 1);
                 for (int i = 0; i < L; ++i) {
                     Vec<float> left{}, right{};
                     if (half + i < count) {
                         const size_t row = size_t(order[half + i]);
                         left = read_vector<float>(data, row, k, int(std::min<size_t>(L, D_ - k)));
-                        if (k + L < D_) right = read_vector<float>(data, row, k + L, int(std::min<size_t>(L, D_ - k - L)));
+                        if (k + L < D_)
+                            right = read_vector<float>(data, row, k + L, int(std::min<size_t>(L, D_ - k - L)));
                     }
                     lines[i] = row_of(left, right);
                 }
                 take_lines(lines, p, k, half);
                 Vec<float> square[L];
-                // Pairs of rows for 16 features, and below for 16 more, become features with 8 pairs, and beside them those of the others.
-                for (int i = 0; i < L; ++i) square[i] = Vec<float>(pairs_between(lines[i % 8 * 2], lines[i % 8 * 2 + 1], i >= 8));
+                // Pairs of rows for 16 features, and below for 16 more, become features with 8 pairs, and beside them
+                // those of the others.
+                for (int i = 0; i < L; ++i)
+                    square[i] = Vec<float>(pairs_between(lines[i % 8 * 2], lines[i % 8 * 2 + 1], i >= 8));
                 transpose<float>(square);
                 for (size_t i = 0; i < L; ++i) {
                     Pair* to = rows + (k + i) * P / 2 + half / 2;
-                    if (k + i < D_) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(__m512i(square[i])));
-                    if (k + L + i < D_) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + L * P / 2), _mm512_extracti64x4_epi64(__m512i(square[i]), 1));
+                    if (k + i < D_)
+                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(__m512i(square[i])));
+                    if (k + L + i < D_)
+                        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + L * P / 2),
+                                            _mm512_extracti64x4_epi64(__m512i(square[i]), 1));
                 }
             }
     }
 
-    // First the input becomes bfloat16, unless it was gathered so, as the product takes it, and in pairs of rows for the gradient of the weights.
+    // First the input becomes bfloat16, unless it was gathered so, as the product takes it, and in pairs of rows for
+    // the gradient of the weights.
     int forward_phases() const override { return in[0]->gathered ? 1 : 2; }
     bool forward_by_feature(const Step& s, int phase) const override {
         return phase + 1 == forward_phases() && (s.panels % size_t(s.threads) != 0 || D_ * K_ * 2 > LARGE);
@@ -64,13 +72,18 @@ class DenseBf16 : public Dense<float> {
             const float* x = in[0]->panel(p);
             take_panel(x, p);
             Pair* rows = x_rows_.get() + p * D_ * P / 2;
-            // A matrix unit takes all rows of a panel: what nobody has computed may not be a number, and zero times it neither.
+            // A matrix unit takes all rows of a panel: what nobody has computed may not be a number, and zero times it
+            // neither.
             const bool two = rows_in<float>(s, p) > L;
-            for (size_t d = 0; d < D_; ++d) _mm512_storeu_si512(rows + d * P / 2, row_of(load(x + d * P), two ? load(x + d * P + L) : Vec<float>{}));
+            for (size_t d = 0; d < D_; ++d)
+                _mm512_storeu_si512(rows + d * P / 2,
+                                    row_of(load(x + d * P), two ? load(x + d * P + L) : Vec<float>{}));
         }
     }
 
-    bool backward_by_feature(const Step& s, int phase) const override { return phase == 1 && forward_by_feature(s, forward_phases() - 1); }
+    bool backward_by_feature(const Step& s, int phase) const override {
+        return phase == 1 && forward_by_feature(s, forward_phases() - 1);
+    }
     void backward(const Step& s, const Range& r, int phase, Workspace<float>& work) override {
         if (phase == 1) {
             multiply_backward(s, r, work);
@@ -78,7 +91,8 @@ class DenseBf16 : public Dense<float> {
         }
         for (size_t p = r.first; p < r.last; ++p) {
             float* g = out->grad_panel(p);
-            if (activation_ != Activation::none) activate_back<float>(activation_, 0.0f, out->panel(p), out->panel(p), g, g, K_ * P);
+            if (activation_ != Activation::none)
+                activate_back<float>(activation_, 0.0f, out->panel(p), out->panel(p), g, g, K_ * P);
             if (in[0]->needs_grad) pair_features(g, K_, g_pairs_.get() + p * K2_ * P);
             const int rows = rows_in<float>(s, p);
             for (size_t k = 0; k < K_; k += L)
@@ -89,26 +103,31 @@ class DenseBf16 : public Dense<float> {
                     for (int i = 0; i < L; ++i)
                         if (half + i >= rows) square[i] = Vec<float>{};
                     Pair* to = block(s, k / P) + (p * P + half) / 2 * P + k % P;
-                    for (int i = 0; i < L; i += 2) _mm512_storeu_si512(to + i / 2 * P, pairs_of(square[i], square[i + 1]));
+                    for (int i = 0; i < L; i += 2)
+                        _mm512_storeu_si512(to + i / 2 * P, pairs_of(square[i], square[i + 1]));
                 }
         }
     }
 
-    // Prediction: pairs of rows of the weights for 32 columns at a time. A row has the same bits whatever other rows there are.
+    // Prediction: pairs of rows of the weights for 32 columns at a time. A row has the same bits whatever other rows
+    // there are.
     void reserve_rows(size_t) override { pack_pairs_.get(AmxTiles::count(K_) * D2_ * P); }
     void prepare(Part part) override {
         const auto [first, last] = part.of(AmxTiles::count(K_));
         for (size_t t = first; t < last; ++t)
-            for (size_t d = 0; d < 2 * D2_; d += P) pair_rows(d, t * P, std::min<size_t>(P, K_ - t * P), pack_pairs_.get() + (t * D2_ + d / 2) * P);
+            for (size_t d = 0; d < 2 * D2_; d += P)
+                pair_rows(d, t * P, std::min<size_t>(P, K_ - t * P), pack_pairs_.get() + (t * D2_ + d / 2) * P);
     }
-    void predict(const std::vector<RowsOf<float>>& inputs, const RowsOf<float>& y, size_t n, Workspace<float>& work) const override {
+    void predict(const std::vector<RowsOf<float>>& inputs, const RowsOf<float>& y, size_t n,
+                 Workspace<float>& work) const override {
         const RowsOf<float>& x = inputs[0];
-        const size_t stride = D2_ + TILE_PAIRS;   // a line more: rows of a power of two would share few lines of a cache
+        const size_t stride = D2_ + TILE_PAIRS;  // a line more: rows of a power of two would share few lines of a cache
         Pair* rows = reinterpret_cast<Pair*>(work.more.get(round_up(n, P) * stride));
         for (size_t r = 0; r < n; ++r)
             for (size_t d = 0; d < D_; d += P) {
                 const float* from = x.data + r * x.stride + d;
-                const Vec<float> left = load_up_to(from, D_ - d), right = d + L < D_ ? load_up_to(from + L, D_ - d - L) : Vec<float>{};
+                const Vec<float> left = load_up_to(from, D_ - d),
+                                 right = d + L < D_ ? load_up_to(from + L, D_ - d - L) : Vec<float>{};
                 _mm512_storeu_si512(rows + r * stride + d / 2, row_of(left, right));
             }
         multiply_rows(rows, stride, n, y);
@@ -116,24 +135,31 @@ class DenseBf16 : public Dense<float> {
     }
 
   protected:
-    static constexpr int L = LANES<float>, P = WIDE<float>;
+    static constexpr int L = LANES<float>, P = NR<float>;
     static constexpr size_t TILE_PAIRS = 16;
 
     // y = x W for n rows of x in pairs of features.
     virtual void multiply_rows(const Pair* x, size_t stride, size_t n, const RowsOf<float>& y) const = 0;
 
-    // 32 features, from feature k on, of 16 rows of panel p of the data, and all features of a panel, as the forward product takes them.
+    // 32 features, from feature k on, of 16 rows of panel p of the data, and all features of a panel, as the forward
+    // product takes them.
     virtual void take_lines(const __m512i (&lines)[L], size_t p, size_t k, int half) = 0;
     virtual void take_panel(const float* x, size_t p) = 0;
     virtual void multiply_forward(const Step& s, const Range& r, Workspace<float>& work) = 0;
     virtual void multiply_backward(const Step& s, const Range& r, Workspace<float>& work) = 0;
 
     // The gradient of some rows of the weights, and what is to be done when they have changed.
-    template <class Kernel, class Changed> void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work, Changed changed) {
+    template <class Kernel, class Changed>
+    void matrix_gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work,
+                         Changed changed) {
         [[maybe_unused]] const typename Kernel::Session session{};
-        strip<Kernel>(task, updater, work, [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Wanted& wanted) {
-            Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c, stride, rows, two, false, &wanted);
-        }, changed);
+        strip<Kernel>(
+            task, updater, work,
+            [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Prefetch& prefetch) {
+                Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c,
+                                 stride, rows, two, false, &prefetch);
+            },
+            changed);
     }
 
     // Pairs of rows of the weights for 32 columns; there are zeros behind the last row and column.
@@ -150,7 +176,9 @@ class DenseBf16 : public Dense<float> {
         for (size_t i = 0; i < size_t(P); i += 2, to += P) {
             const float* w = W_ + (d + i) * K_ + k;
             const bool above = d + i < D_, below = d + i + 1 < D_;
-            auto part = [](bool there, const float* from, size_t count) { return there && count > 0 ? load_up_to(from, count) : Vec<float>{}; };
+            auto part = [](bool there, const float* from, size_t count) {
+                return there && count > 0 ? load_up_to(from, count) : Vec<float>{};
+            };
             _mm512_storeu_si512(to, pairs_of(part(above, w, first), part(below, w + K_, first)));
             _mm512_storeu_si512(to + L, pairs_of(part(above, w + L, second), part(below, w + K_ + L, second)));
         }
@@ -172,14 +200,15 @@ class DenseBf16 : public Dense<float> {
                 DoubleSum<float> sum;
                 for (size_t p = 0; p < s.panels; ++p)
                     for (int half = 0; half < rows_in<float>(s, p); half += L)
-                        sum.add(load_up_to(out->grad_panel(p) + (k + j) * P + half, size_t(rows_in<float>(s, p) - half)));
+                        sum.add(
+                            load_up_to(out->grad_panel(p) + (k + j) * P + half, size_t(rows_in<float>(s, p) - half)));
                 work.c[j] = float(sum.over(L));
             }
-            updater.take(bias_place_ + k, K_, 1, columns, work.c, P);
+            updater.take(bias_offset_ + k, K_, 1, columns, work.c, P);
         }
     }
 
-    size_t D2_, K2_;   // pairs of inputs and of outputs, rounded up
+    size_t D2_, K2_;  // pairs of inputs and of outputs, rounded up
     Buffer<Pair> x_rows_, g_pairs_, g_rows_, pack_pairs_;
 };
 

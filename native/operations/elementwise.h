@@ -1,43 +1,10 @@
-// Operations that look at one number of each input: activations, Bias, Scale, Rescale, Add, Multiply, Dropout.
+// Operations that look at one number of each input: Bias, Scale, Rescale, Add, Multiply, Dropout.
 #pragma once
-#include "../activations.h"
-#include "../operation.h"
-#include "../random.h"
+#include "core/operation.h"
+#include "core/random.h"
+#include "kernels/activations.h"
 
 namespace pysmorch {
-
-template <class T> class Activate final : public Operation<T> {
-  public:
-    using Operation<T>::in;
-    using Operation<T>::out;
-
-    Activate(const Description& d, const Updater<T>&)
-        : activation_(activation_named(d.kind)), slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
-
-    bool hands_back_in_place() const override { return true; }
-    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        const auto [from, to] = this->span(r);
-        activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
-    }
-    void backward(const Step&, const Range& r, int, Workspace<T>& work) override {
-        if (!in[0]->needs_grad) return;
-        const auto [from, to] = this->span(r);
-        constexpr size_t PIECE = 1024;
-        for (size_t i = from; i < to; i += PIECE) {
-            const size_t end = std::min(to, i + PIECE);
-            T* g = this->first[0] ? in[0]->grad + i : work.c;
-            activate_back<T>(activation_, slope_, in[0]->data + i, out->data + i, out->grad + i, g, end - i);
-            if (!this->first[0]) this->hand_back(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
-        }
-    }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        for (size_t r = 0; r < n; ++r) activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
-    }
-
-  private:
-    Activation activation_;
-    T slope_;
-};
 
 // x + w or x * w, with one w for each channel.
 template <class T, bool SCALE> class Channelwise final : public Operation<T> {
@@ -47,7 +14,8 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     using V = Vec<T>;
 
     static Signature signature() { return {.parameters = {"weights"}}; }
-    Channelwise(const Description& d, const Updater<T>& parameters) : K_(d.channels), w_(d.row("weights").as<T>()), place_(parameters.place_of(w_)) {}
+    Channelwise(const Description& d, const Updater<T>& parameters)
+        : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         each_feature(r, [&](size_t i, size_t k) {
@@ -59,23 +27,25 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
         if (!in[0]->needs_grad) return;
         each_feature(r, [&](size_t i, size_t k) {
             const V g = load(out->grad + i), part = SCALE ? g * w_[k] : g;
-            store(in[0]->grad + i, this->first[0] ? part : load(in[0]->grad + i) + part);
+            store(in[0]->grad + i, this->overwrite[0] ? part : load(in[0]->grad + i) + part);
         });
     }
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override { tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>}); }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
+    }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
-        for (size_t k = 0; k < K_; k += WIDE<T>) {
-            const size_t count = std::min<size_t>(WIDE<T>, K_ - k);
+        for (size_t k = 0; k < K_; k += NR<T>) {
+            const size_t count = std::min<size_t>(NR<T>, K_ - k);
             for (size_t i = 0; i < count; ++i) {
                 double total = 0;
                 for (size_t p = 0; p < s.panels; ++p) {
-                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
+                    for (int half = 0; half < NR<T>; half += LANES<T>) {
                         const int lanes = std::min(LANES<T>, rows_in<T>(s, p) - half);
                         if (lanes <= 0) break;
                         DoubleSum<T> sum;
                         for (size_t f = k + i; f < out->cols; f += K_) {
-                            const V g = load(out->grad_panel(p) + f * WIDE<T> + half);
-                            if (SCALE) sum.add_product(g, load(in[0]->panel(p) + f * WIDE<T> + half));
+                            const V g = load(out->grad_panel(p) + f * NR<T> + half);
+                            if (SCALE) sum.add_product(g, load(in[0]->panel(p) + f * NR<T> + half));
                             else sum.add(g);
                         }
                         total += sum.over(lanes);
@@ -83,7 +53,7 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
                 }
                 work.c[i] = T(total);
             }
-            updater.take(place_ + k, K_, 1, count, work.c, WIDE<T>);
+            updater.take(offset_ + k, K_, 1, count, work.c, NR<T>);
         }
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
@@ -97,12 +67,12 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     template <class F> void each_feature(const Range& r, F f) const {
         for (size_t p = r.first; p < r.last; ++p)
             for (size_t c = 0; c < out->cols; ++c)
-                for (int half = 0; half < WIDE<T>; half += LANES<T>) f((p * out->cols + c) * WIDE<T> + half, c % K_);
+                for (int half = 0; half < NR<T>; half += LANES<T>) f((p * out->cols + c) * NR<T> + half, c % K_);
     }
 
     size_t K_;
     const T* w_;
-    size_t place_;   // among the parameters
+    size_t offset_;  // among the parameters
 };
 
 // The sum or the product of two or more values.
@@ -126,7 +96,7 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         for (size_t k = 0; k < in.size(); ++k)
-            this->hand_back(k, from, to, [&](size_t i) {
+            this->write_gradient(k, from, to, [&](size_t i) {
                 V g = load(out->grad + i);
                 for (size_t other = 0; PRODUCT && other < in.size(); ++other)
                     if (other != k) g *= load(in[other]->data + i);
@@ -138,7 +108,8 @@ template <class T, bool PRODUCT> class Combine final : public Operation<T> {
             T* to = y.data + r * y.stride;
             std::memcpy(to, x[0].data + r * x[0].stride, out->cols * sizeof(T));
             for (size_t k = 1; k < x.size(); ++k)
-                each_lane(to, to, x[k].data + r * x[k].stride, out->cols, [](auto a, auto b) { return PRODUCT ? a * b : a + b; });
+                each_lane(to, to, x[k].data + r * x[k].stride, out->cols,
+                          [](auto a, auto b) { return PRODUCT ? a * b : a + b; });
         }
     }
 };
@@ -152,14 +123,14 @@ template <class T> class Rescale final : public Operation<T> {
     static Signature signature() { return {.attributes = {"scale", "shift"}}; }
     Rescale(const Description& d, const Updater<T>&) : scale_(T(d.number("scale"))), shift_(T(d.number("shift"))) {}
 
-    bool hands_back_in_place() const override { return true; }
+    bool gradient_in_position() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
         rescale(in[0]->data + from, out->data + from, to - from);
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
-        this->hand_back(0, from, to, [&](size_t i) { return Vec<T>(load(out->grad + i) * scale_); });
+        this->write_gradient(0, from, to, [&](size_t i) { return Vec<T>(load(out->grad + i) * scale_); });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r) rescale(x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
@@ -180,22 +151,22 @@ template <class T> class DropOut final : public Operation<T> {
 
     static Signature signature() { return {.attributes = {"rate", "channelwise"}}; }
     DropOut(const Description& d, const Updater<T>&)
-        : K_(d.number("channelwise") != 0 ? d.channels : 0), place_(uint32_t(d.place)), threshold_(d.threshold()),
-          kept_(T(1) / T(1 - d.number("rate"))) {}
+        : K_(d.number("channelwise") != 0 ? d.channels : 0), stream_(uint32_t(d.stream)), threshold_(d.threshold()),
+          keep_scale_(T(1) / T(1 - d.number("rate"))) {}
 
-    bool hands_back_in_place() const override { return true; }
+    bool gradient_in_position() const override { return true; }
     void reserve(size_t panels) override {
-        mask_.get(panels * entries() * WIDE<T>);
+        mask_.get(panels * entries() * NR<T>);
         words_.get(panels * entries());
     }
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = entries();
         for (size_t p = r.first; p < r.last; ++p) {
             uint32_t* words = words_.get() + p * count;
-            T* m = mask_.get() + p * count * WIDE<T>;
+            T* m = mask_.get() + p * count * NR<T>;
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, place_, uint64_t(s.number), (p * WIDE<T> + lane) * count, count, words);
-                for (size_t f = 0; f < count; ++f) m[f * WIDE<T> + lane] = words[f] >= threshold_ ? kept_ : T(0);
+                philox_words(s.seed, stream_, uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
+                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold_ ? keep_scale_ : T(0);
             }
         }
         const auto [from, to] = this->span(r);
@@ -203,24 +174,25 @@ template <class T> class DropOut final : public Operation<T> {
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
-        this->hand_back(0, from, to, [&](size_t i) { return load(out->grad + i) * load(mask_of(i)); });
+        this->write_gradient(0, from, to, [&](size_t i) { return load(out->grad + i) * load(mask_of(i)); });
     }
     // In prediction nothing is dropped.
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        for (size_t r = 0; r < n; ++r) std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
+        for (size_t r = 0; r < n; ++r)
+            std::memcpy(y.data + r * y.stride, x[0].data + r * x[0].stride, out->cols * sizeof(T));
     }
 
   private:
     size_t entries() const { return K_ ? K_ : out->cols; }
     const T* mask_of(size_t i) const {
-        const size_t panel = out->cols * WIDE<T>;
-        return mask_.get() + (i / panel * entries() * WIDE<T> + i % panel % (entries() * WIDE<T>));
+        const size_t panel = out->cols * NR<T>;
+        return mask_.get() + (i / panel * entries() * NR<T> + i % panel % (entries() * NR<T>));
     }
 
-    size_t K_;   // channels, where each has one number for all places
-    uint32_t place_;
+    size_t K_;  // channels, where each has one number for all positions
+    uint32_t stream_;
     uint64_t threshold_;
-    T kept_;
+    T keep_scale_;
     Buffer<T> mask_;
     Buffer<uint32_t> words_;
 };

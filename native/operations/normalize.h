@@ -1,12 +1,13 @@
-// Normalize (each channel over the batch and all places), LayerNormalize (each place over its channels) and GroupNormalize.
+// Normalize (each channel over the batch and all positions), LayerNormalize (each position over its channels) and
+// GroupNormalize.
 #pragma once
-#include "../activations.h"
-#include "../geometry.h"
+#include "kernels/activations.h"
+#include "operations/geometry.h"
 
 namespace pysmorch {
 
-// activation(scale (x - mean) / sqrt(variance + epsilon) + bias + other), where all but the middle may be missing: Scale, Bias, Add and
-// the activation that follow are taken in, so that an image is read and written once each way.
+// activation(scale (x - mean) / sqrt(variance + epsilon) + bias + other), where all but the middle may be missing:
+// Scale, Bias, Add and the activation that follow are taken in, so that an image is read and written once each way.
 template <class T> class Normalize final : public Operation<T> {
   public:
     using Operation<T>::in;
@@ -14,19 +15,23 @@ template <class T> class Normalize final : public Operation<T> {
     using V = Vec<T>;
 
     static Signature signature() {
-        return {.most_inputs = 2, .attributes = {"momentum", "epsilon"}, .fuses = {"scale", "bias", "sum", "activation"}};
+        return {
+            .most_inputs = 2, .attributes = {"momentum", "epsilon"}, .fuses = {"scale", "bias", "sum", "activation"}};
     }
     Normalize(const Description& d, const Updater<T>& parameters)
-        : K_(d.channels), scale_(d.parameter("scale").as<T>()), bias_(d.parameter("bias").as<T>()), scale_place_(parameters.place_of(scale_)),
-          bias_place_(parameters.place_of(bias_)), activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")), momentum_(d.number("momentum")) {
-        require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_, "Normalize needs a running mean and a running variance");
+        : K_(d.channels), scale_(d.parameter("scale").as<T>()), bias_(d.parameter("bias").as<T>()),
+          scale_offset_(parameters.offset_of(scale_)), bias_offset_(parameters.offset_of(bias_)),
+          activation_(activation_named(d.activation)), bf16_(d.bf16), epsilon_(d.number("epsilon")),
+          momentum_(d.number("momentum")) {
+        require(d.states.size() == 2 && d.states[0].second == K_ && d.states[1].second == K_,
+                "Normalize needs a running mean and a running variance");
         for (const Parameter& p : d.parameters) d.row(p.name.c_str());
         mean_ = d.states[0].first;
         variance_ = d.states[1].first;
     }
 
     bool gradient_reads_values() const override { return false; }
-    bool hands_back_in_place() const override { return true; }
+    bool gradient_in_position() const override { return true; }
     typename Operation<T>::Bf16Values takes_bf16() const override {
         return bf16_ && is_simple(activation_) ? Operation<T>::Bf16Values::together : Operation<T>::Bf16Values::never;
     }
@@ -38,22 +43,26 @@ template <class T> class Normalize final : public Operation<T> {
 
     // First sums over shards of the batch, then, when all are there, what is made of them.
     int forward_phases() const override { return 2; }
-    bool forward_by_feature(const Step& s, int phase) const override { return phase == 1 || s.panels % size_t(s.threads) != 0; }
+    bool forward_by_feature(const Step& s, int phase) const override {
+        return phase == 1 || s.panels % size_t(s.threads) != 0;
+    }
     void forward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
         if (phase == 0) {
-            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up(s, p, first, last, sums(shard), work); });
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) {
+                sum_up(s, p, first, last, sums(shard), work);
+            });
             return;
         }
         T* shift = work.more.get(3 * K_);
         combine(s, shift, r.part.index == 0 && r.first == 0);
-        kept(*out, [&](auto* y, auto*) {
+        with_storage(*out, [&](auto* y, auto*) {
             const auto* x = numbers(this->x(), y);
             const auto* other = in.size() > 1 ? numbers(*in[0], y) : nullptr;
             each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
-                for (size_t place = first; place < last; ++place)
+                for (size_t position = first; position < last; ++position)
                     for (size_t k = 0; k < K_; ++k)
-                        for (int half = 0; half < WIDE<T>; half += LANES<T>) {
-                            const size_t i = (p * out->cols + place * K_ + k) * WIDE<T> + half;
+                        for (int half = 0; half < NR<T>; half += LANES<T>) {
+                            const size_t i = (p * out->cols + position * K_ + k) * NR<T> + half;
                             V v = (load(x + i) - shift[k]) * shift[K_ + k] + shift[2 * K_ + k];
                             if (other) v += load(other + i);
                             store(y + i, activation_ == Activation::relu ? vmax<T>(V{}, v) : v);
@@ -62,8 +71,8 @@ template <class T> class Normalize final : public Operation<T> {
         });
         if (is_simple(activation_)) return;
         each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
-            T* y = out->panel(p) + first * K_ * WIDE<T>;
-            activate<T>(activation_, T(0), y, y, (last - first) * K_ * WIDE<T>);
+            T* y = out->panel(p) + first * K_ * NR<T>;
+            activate<T>(activation_, T(0), y, y, (last - first) * K_ * NR<T>);
         });
     }
 
@@ -71,24 +80,26 @@ template <class T> class Normalize final : public Operation<T> {
     bool backward_by_feature(const Step& s, int phase) const override { return forward_by_feature(s, phase); }
     void backward(const Step& s, const Range& r, int phase, Workspace<T>& work) override {
         if (phase == 0) {
-            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) { sum_up_back(s, p, first, last, sums(shard), work); });
+            each_shard(s, r, [&](size_t p, size_t shard, size_t first, size_t last) {
+                sum_up_back(s, p, first, last, sums(shard), work);
+            });
             return;
         }
         T* of = work.more.get(2 * K_);
-        const double count = double(s.n) * double(places());
+        const double count = double(s.n) * double(positions());
         for (size_t k = 0; k < K_; ++k) {
             const double inverse = double(inverse_std(k));
             of[k] = T(total(s, 0, k) / count);
             of[K_ + k] = T(total(s, 1, k) * inverse * inverse / count);
         }
         const T* shift = shift_.get();
-        kept(*out, [&](auto* y, auto* g) {
+        with_storage(*out, [&](auto* y, auto* g) {
             const auto* x = numbers(this->x(), y);
             each_shard(s, r, [&](size_t p, size_t, size_t first, size_t last) {
-                for (size_t place = first; place < last; ++place)
+                for (size_t position = first; position < last; ++position)
                     for (size_t k = 0; k < K_; ++k) {
-                        const size_t i = (p * out->cols + place * K_ + k) * WIDE<T>;
-                        this->hand_back(in.size() - 1, grad_of(this->x(), y), i, i + WIDE<T>, [&](size_t j) {
+                        const size_t i = (p * out->cols + position * K_ + k) * NR<T>;
+                        this->write_gradient(in.size() - 1, grad_of(this->x(), y), i, i + NR<T>, [&](size_t j) {
                             return V((load(g + j) - of[k] - (load(x + j) - shift[k]) * of[K_ + k]) * shift[K_ + k]);
                         });
                     }
@@ -102,11 +113,11 @@ template <class T> class Normalize final : public Operation<T> {
         if (bias_) tasks.push_back({0, 1, 0, K_, work});
     }
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
-        for (size_t k = 0; k < K_; k += WIDE<T>) {
-            const size_t count = std::min<size_t>(WIDE<T>, K_ - k);
+        for (size_t k = 0; k < K_; k += NR<T>) {
+            const size_t count = std::min<size_t>(NR<T>, K_ - k);
             for (size_t i = 0; i < count; ++i)
                 work.c[i] = T(task.which == 0 ? total(s, 1, k + i) * double(inverse_std(k + i)) : total(s, 0, k + i));
-            updater.take((task.which == 0 ? scale_place_ : bias_place_) + k, K_, 1, count, work.c, WIDE<T>);
+            updater.take((task.which == 0 ? scale_offset_ : bias_offset_) + k, K_, 1, count, work.c, NR<T>);
         }
     }
 
@@ -127,80 +138,87 @@ template <class T> class Normalize final : public Operation<T> {
                 each_lane(to, to, shift + K_, K_, [](auto a, auto b) { return a * b; });
                 each_lane(to, to, shift + 2 * K_, K_, [](auto a, auto b) { return a + b; });
             }
-            if (inputs.size() > 1) each_lane(row, row, other.data + r * other.stride, out->cols, [](auto a, auto b) { return a + b; });
+            if (inputs.size() > 1)
+                each_lane(row, row, other.data + r * other.stride, out->cols, [](auto a, auto b) { return a + b; });
             if (activation_ != Activation::none) activate<T>(activation_, T(0), row, row, out->cols);
         }
     }
 
   private:
-    static constexpr size_t SHARDS = 4;            // at least, for the batch
-    static constexpr size_t PLACES_AT_A_TIME = 64; // are summed in T, these sums in double; they stay in the second cache
+    static constexpr size_t SHARDS = 4;  // at least, for the batch
+    static constexpr size_t POSITIONS_AT_A_TIME =
+        64;  // are summed in T, these sums in double; they stay in the L2 cache
 
     // What is normalized; another value, which is added, comes before it.
     const Value<T>& x() const { return *in.back(); }
-    size_t places() const { return out->cols / K_; }
-    size_t shards_of_panel(const Step& s) const { return std::min(places(), (SHARDS + s.panels - 1) / s.panels); }
+    size_t positions() const { return out->cols / K_; }
+    size_t shards_of_panel(const Step& s) const { return std::min(positions(), (SHARDS + s.panels - 1) / s.panels); }
     double* sums(size_t shard) const { return sums_.get() + shard * 3 * K_; }
     T inverse_std(size_t k) const { return shift_.get()[2 * K_ + k]; }
 
-    struct Two { V first, second; };
+    struct Two {
+        V first, second;
+    };
 
     template <class F> void each_shard(const Step& s, const Range& r, F f) const {
         const size_t count = shards_of_panel(s);
         each_part(r, count, [&](size_t p, size_t from, size_t to) {
-            for (size_t i = from; i < to; ++i) f(p, p * count + i, places() * i / count, places() * (i + 1) / count);
+            for (size_t i = from; i < to; ++i)
+                f(p, p * count + i, positions() * i / count, positions() * (i + 1) / count);
         });
     }
-    // The numbers or the gradients of another value, which are kept as those that are given.
+    // The numbers or the gradients of another value, which are stored as those that are given.
     template <class E> static E* numbers(const Value<T>& v, E*) { return reinterpret_cast<E*>(v.data); }
     template <class E> static E* grad_of(const Value<T>& v, E*) { return reinterpret_cast<E*>(v.grad); }
 
-    // Sums both parts of f(vector, channel) over places and the rows of the batch.
-    template <class F> void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, F f) const {
-        T* lanes = work.more.get(2 * K_ * WIDE<T>);
+    // Sums both parts of f(vector, channel) over positions and the rows of the batch.
+    template <class F>
+    void sum_pairs(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work, F f) const {
+        T* lanes = work.more.get(2 * K_ * NR<T>);
         const int rows = rows_in<T>(s, p);
         std::fill(sums, sums + 2 * K_, 0.0);
-        for (size_t start = first; start < last; start += PLACES_AT_A_TIME) {
-            const size_t end = std::min(last, start + PLACES_AT_A_TIME);
-            std::memset(lanes, 0, 2 * K_ * WIDE<T> * sizeof(T));
-            for (size_t place = start; place < end; ++place)
+        for (size_t start = first; start < last; start += POSITIONS_AT_A_TIME) {
+            const size_t end = std::min(last, start + POSITIONS_AT_A_TIME);
+            std::memset(lanes, 0, 2 * K_ * NR<T> * sizeof(T));
+            for (size_t position = start; position < end; ++position)
                 for (size_t k = 0; k < K_; ++k)
-                    for (int half = 0; half < WIDE<T>; half += LANES<T>) {
-                        const auto [u, v] = f((p * out->cols + place * K_ + k) * WIDE<T> + half, k);
-                        T* to = lanes + 2 * k * WIDE<T> + half;
+                    for (int half = 0; half < NR<T>; half += LANES<T>) {
+                        const auto [u, v] = f((p * out->cols + position * K_ + k) * NR<T> + half, k);
+                        T* to = lanes + 2 * k * NR<T> + half;
                         store(to, load(to) + u);
-                        store(to + WIDE<T>, load(to + WIDE<T>) + v);
+                        store(to + NR<T>, load(to + NR<T>) + v);
                     }
             for (size_t k = 0; k < K_; ++k)
                 for (int l = 0; l < rows; ++l) {
-                    sums[k] += double(lanes[2 * k * WIDE<T> + size_t(l)]);
-                    sums[K_ + k] += double(lanes[(2 * k + 1) * WIDE<T> + size_t(l)]);
+                    sums[k] += double(lanes[2 * k * NR<T> + size_t(l)]);
+                    sums[K_ + k] += double(lanes[(2 * k + 1) * NR<T> + size_t(l)]);
                 }
         }
     }
-    // Of a shard: sums of x and of its square, both less a number that is near the mean, which is kept too.
+    // Of a shard: sums of x and of its square, both less a number that is near the mean, which is stored too.
     void sum_up(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         double* near = sums + 2 * K_;
-        kept(x(), [&](auto* x, auto*) {
-            const size_t start = (p * out->cols + first * K_) * WIDE<T>;
-            for (size_t k = 0; k < K_; ++k) near[k] = double(load(x + start + k * WIDE<T>)[0]);
+        with_storage(x(), [&](auto* x, auto*) {
+            const size_t start = (p * out->cols + first * K_) * NR<T>;
+            for (size_t k = 0; k < K_; ++k) near[k] = double(load(x + start + k * NR<T>)[0]);
             sum_pairs(s, p, first, last, sums, work, [&](size_t i, size_t k) {
                 const V d = load(x + i) - T(near[k]);
                 return Two{d, d * d};
             });
         });
     }
-    // Of the gradient in front of the activation, which takes the place of that behind it, and of its product with x less the mean.
+    // Of the gradient in front of the activation, which replaces that behind it, and of its product with x less the
+    // mean.
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         const T* shift = shift_.get();
         const bool other = in.size() > 1;
         if (!is_simple(activation_)) {
-            const size_t from = (first * K_) * WIDE<T>, count = (last - first) * K_ * WIDE<T>;
+            const size_t from = (first * K_) * NR<T>, count = (last - first) * K_ * NR<T>;
             const T* y = out->panel(p) + from;
             T* g = out->grad_panel(p) + from;
             activate_back<T>(activation_, T(0), y, y, g, g, count);
         }
-        kept(*out, [&](auto* y, auto* gradient) {
+        with_storage(*out, [&](auto* y, auto* gradient) {
             const auto* x = numbers(this->x(), y);
             sum_pairs(s, p, first, last, sums, work, [&](size_t i, size_t k) {
                 V g = load(gradient + i);
@@ -208,27 +226,30 @@ template <class T> class Normalize final : public Operation<T> {
                     g = load(y + i) > V{} ? g : V{};
                     store(gradient + i, g);
                 }
-                if (other) this->hand_back(0, grad_of(*in[0], y), i, i + LANES<T>, [&](size_t) { return g; });
+                if (other) this->write_gradient(0, grad_of(*in[0], y), i, i + LANES<T>, [&](size_t) { return g; });
                 return Two{g, g * (load(x + i) - shift[k])};
             });
         });
     }
     double total(const Step& s, int which, size_t k) const {
         double sum = 0;
-        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard) sum += sums(shard)[size_t(which) * K_ + k];
+        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard)
+            sum += sums(shard)[size_t(which) * K_ + k];
         return sum;
     }
-    // Mean, factor and bias of each channel from the sums of the shards; one thread keeps them, with 1 / deviation, and the running ones.
+    // Mean, factor and bias of each channel from the sums of the shards; one thread keeps them, with 1 / deviation, and
+    // the running ones.
     void combine(const Step& s, T* shift, bool keep) {
         const size_t shards = shards_of_panel(s);
-        const double count = double(s.n) * double(places());
+        const double count = double(s.n) * double(positions());
         for (size_t k = 0; k < K_; ++k) {
             double mean = 0, squares = 0;
             for (int pass = 0; pass < 2; ++pass)
                 for (size_t p = 0; p < s.panels; ++p)
                     for (size_t i = 0; i < shards; ++i) {
                         const double *of = sums(p * shards + i), rows = double(rows_in<T>(s, p));
-                        const double n = rows * double(places() * (i + 1) / shards - places() * i / shards), here = of[2 * K_ + k] + of[k] / n;
+                        const double n = rows * double(positions() * (i + 1) / shards - positions() * i / shards),
+                                     here = of[2 * K_ + k] + of[k] / n;
                         if (pass == 0) mean += here * (n / count);
                         else squares += of[K_ + k] - of[k] * of[k] / n + n * (here - mean) * (here - mean);
                     }
@@ -249,172 +270,13 @@ template <class T> class Normalize final : public Operation<T> {
 
     size_t K_;
     const T *scale_, *bias_;
-    size_t scale_place_, bias_place_;   // among the parameters
+    size_t scale_offset_, bias_offset_;  // among the parameters
     Activation activation_;
     bool bf16_;
     double epsilon_, momentum_;
     double *mean_ = nullptr, *variance_ = nullptr;
-    Buffer<T> shift_;        // mean, factor, and in training 1 / deviation, in prediction bias
-    Buffer<double> sums_;    // of each shard
-};
-
-// Groups of channels of a row of the batch, over all places (GroupNormalize).
-template <class T> class GroupNormalize final : public Operation<T> {
-  public:
-    using Operation<T>::in;
-    using Operation<T>::out;
-    using V = Vec<T>;
-
-    static Signature signature() { return {.attributes = {"num_groups", "epsilon"}}; }
-    GroupNormalize(const Description& d, const Updater<T>&) : K_(d.channels), groups_(size_t(whole_number(d, "num_groups", 1))), epsilon_(d.number("epsilon")) {
-        require(K_ % groups_ == 0, "group_normalize: the groups do not divide the channels");
-    }
-
-    void reserve(size_t panels) override { inverse_.get(panels * groups_ * WIDE<T>); }
-
-    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each_group(r, [&](size_t at, T* inverse) {
-            DoubleSum<T> sum, squares;
-            each(at, [&](size_t i) { sum.add(load(in[0]->data + i)); });
-            const V mean = sum.mean(count());
-            each(at, [&](size_t i) {
-                const V centred = load(in[0]->data + i) - mean;
-                store(out->data + i, centred);
-                squares.add_product(centred, centred);
-            });
-            V scale;
-            for (int l = 0; l < LANES<T>; ++l) scale[l] = T(1 / std::sqrt(squares.lane(l) / count() + epsilon_));
-            store(inverse, scale);
-            each(at, [&](size_t i) { store(out->data + i, load(out->data + i) * scale); });
-        });
-    }
-    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
-        if (!in[0]->needs_grad) return;
-        each_group(r, [&](size_t at, T* inverse) {
-            DoubleSum<T> sum, along;
-            each(at, [&](size_t i) {
-                sum.add(load(out->grad + i));
-                along.add_product(load(out->grad + i), load(out->data + i));
-            });
-            const V mean = sum.mean(count()), slope = along.mean(count()), scale = load(inverse);
-            each(at, [&](size_t i) {
-                this->hand_back(0, i, i + 1, [&](size_t j) { return V(scale * (load(out->grad + j) - mean - load(out->data + j) * slope)); });
-            });
-        });
-    }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        const size_t group = K_ / groups_;
-        for (size_t r = 0; r < n; ++r)
-            for (size_t g = 0; g < groups_; ++g) {
-                const T* from = x[0].data + r * x[0].stride + g * group;
-                T* to = y.data + r * y.stride + g * group;
-                auto all = [&](auto f) {
-                    for (size_t i = 0; i < out->cols; i += K_)
-                        for (size_t k = 0; k < group; ++k) f(i + k);
-                };
-                double sum = 0, squares = 0;
-                all([&](size_t i) { sum += double(from[i]); });
-                const T mean = T(sum / count());
-                all([&](size_t i) {
-                    to[i] = from[i] - mean;
-                    squares += double(to[i]) * double(to[i]);
-                });
-                const T scale = T(1 / std::sqrt(squares / count() + epsilon_));
-                all([&](size_t i) { to[i] *= scale; });
-            }
-    }
-
-  private:
-    double count() const { return double(out->cols / groups_); }
-    template <class F> void each_group(const Range& r, F f) const {
-        for (size_t p = r.first; p < r.last; ++p)
-            for (size_t g = 0; g < groups_; ++g)
-                for (int half = 0; half < WIDE<T>; half += LANES<T>)
-                    f((p * out->cols + g * (K_ / groups_)) * WIDE<T> + half, inverse_.get() + (p * groups_ + g) * WIDE<T> + half);
-    }
-    // All vectors of a group, from its first one.
-    template <class F> void each(size_t at, F f) const {
-        for (size_t i = 0; i < out->cols; i += K_)
-            for (size_t k = 0; k < K_ / groups_; ++k) f(at + (i + k) * WIDE<T>);
-    }
-
-    size_t K_, groups_;
-    double epsilon_;
-    Buffer<T> inverse_;
-};
-
-template <class T> class LayerNormalize final : public Operation<T> {
-  public:
-    using Operation<T>::in;
-    using Operation<T>::out;
-    using V = Vec<T>;
-
-    static Signature signature() { return {.attributes = {"epsilon"}}; }
-    LayerNormalize(const Description& d, const Updater<T>&) : K_(d.channels), epsilon_(d.number("epsilon")) {}
-
-    void reserve(size_t panels) override { inverse_.get(panels * out->cols / K_ * WIDE<T>); }
-
-    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each(r, [&](size_t at, T* inverse) {
-            DoubleSum<T> sum, squares;
-            for (size_t k = 0; k < K_; ++k) sum.add(load(in[0]->data + at + k * WIDE<T>));
-            const V mean = sum.mean(double(K_));
-            for (size_t k = 0; k < K_; ++k) {
-                const V centred = load(in[0]->data + at + k * WIDE<T>) - mean;
-                store(out->data + at + k * WIDE<T>, centred);
-                squares.add_product(centred, centred);
-            }
-            V scale;
-            for (int l = 0; l < LANES<T>; ++l) scale[l] = T(1 / std::sqrt(squares.lane(l) / double(K_) + epsilon_));
-            store(inverse, scale);
-            for (size_t k = 0; k < K_; ++k) store(out->data + at + k * WIDE<T>, load(out->data + at + k * WIDE<T>) * scale);
-        });
-    }
-    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
-        if (!in[0]->needs_grad) return;
-        each(r, [&](size_t at, T* inverse) {
-            DoubleSum<T> sum, along;
-            for (size_t k = 0; k < K_; ++k) {
-                const V g = load(out->grad + at + k * WIDE<T>);
-                sum.add(g);
-                along.add_product(g, load(out->data + at + k * WIDE<T>));
-            }
-            const V mean = sum.mean(double(K_)), slope = along.mean(double(K_)), scale = load(inverse);
-            for (size_t k = 0; k < K_; ++k)
-                this->hand_back(0, at + k * WIDE<T>, at + k * WIDE<T> + 1,
-                                [&](size_t i) { return scale * (load(out->grad + i) - mean - load(out->data + i) * slope); });
-        });
-    }
-    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
-        for (size_t r = 0; r < n; ++r)
-            for (size_t f = 0; f < out->cols; f += K_) {
-                const T* from = x[0].data + r * x[0].stride + f;
-                T* to = y.data + r * y.stride + f;
-                double sum = 0, squares = 0;
-                for (size_t k = 0; k < K_; ++k) sum += double(from[k]);
-                const T mean = T(sum / double(K_));
-                for (size_t k = 0; k < K_; ++k) {
-                    to[k] = from[k] - mean;
-                    squares += double(to[k]) * double(to[k]);
-                }
-                const T scale = T(1 / std::sqrt(squares / double(K_) + epsilon_));
-                for (size_t k = 0; k < K_; ++k) to[k] *= scale;
-            }
-    }
-
-  private:
-    // Each group of channels of LANES rows, and where the inverses of its deviations are kept.
-    template <class F> void each(const Range& r, F f) const {
-        const size_t groups = out->cols / K_;
-        for (size_t p = r.first; p < r.last; ++p)
-            for (size_t g = 0; g < groups; ++g)
-                for (int half = 0; half < WIDE<T>; half += LANES<T>)
-                    f((p * groups + g) * K_ * WIDE<T> + half, inverse_.get() + (p * groups + g) * WIDE<T> + half);
-    }
-
-    size_t K_;
-    double epsilon_;
-    Buffer<T> inverse_;
+    Buffer<T> shift_;      // mean, factor, and in training 1 / deviation, in prediction bias
+    Buffer<double> sums_;  // of each shard
 };
 
 }  // namespace pysmorch

@@ -386,7 +386,7 @@ def operation(**changes):
         "channels": 2,
         "numbers": {},
         "states": [],
-        "place": 1,
+        "stream": 1,
     }
     return plain | changes
 

@@ -74,12 +74,12 @@ class Lowering:
         self._training = training
         self._value: dict[int, int] = {}
         done: set[int] = set()
-        for place, layer in enumerate(layers, start=1):
+        for stream, layer in enumerate(layers, start=1):
             if id(layer) not in done:
-                done |= {id(fused) for fused in self._add(layer, place)}
+                done |= {id(fused) for fused in self._add(layer, stream)}
         self.output = self._value[id(output)]
 
-    def _add(self, layer: Any, place: int) -> list[Any]:
+    def _add(self, layer: Any, stream: int) -> list[Any]:
         """Add the operation of a layer, and return it with the layers that are fused into it."""
         if isinstance(layer, Data):
             is_index = any(getattr(c, "reads_indices", False) for c in self._consumers[id(layer)])
@@ -97,7 +97,7 @@ class Lowering:
             "channels": int(layer.out_dims[-1]),
             "numbers": _numbers(layer),
             "states": list(layer.state.values()),
-            "place": place,
+            "stream": stream,
         }
         chain = self._fuse(layer, operation)
         needs_grad = bool(operation["parameters"]) or any(self.values[v]["needs_grad"] for v in operation["inputs"])

@@ -1,0 +1,65 @@
+// An operation as Python describes it, and what a class of operations takes.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace pysmorch {
+
+// Throws std::invalid_argument.
+[[noreturn]] void fail(const std::string& what);
+inline void require(bool condition, const char* what) {
+    if (!condition) fail(what);
+}
+inline void require(bool condition, const std::string& what) {
+    if (!condition) fail(what);
+}
+
+// An array of parameters. Several operations may have the same one in prediction.
+struct Parameter {
+    std::string name;
+    const void* data = nullptr;  // of the program's number type
+    std::vector<size_t> shape;
+    size_t size = 0;
+
+    template <class T> const T* as() const { return static_cast<const T*>(data); }
+};
+
+// What a class of operations takes. Python reads it from the registry (operations.h), and a description is checked
+// against it.
+struct Signature {
+    size_t least_inputs = 1, most_inputs = 1;
+    std::vector<std::string> parameters = {};  // that it cannot do without
+    std::vector<std::string> attributes = {};  // numbers, besides the sizes of images
+    std::vector<std::string> fuses =
+        {};  // what it may include: "scale" and "bias" are parameters, "sum" an input before the others, "activation"
+    bool reads_indices = false;
+};
+constexpr size_t ANY_NUMBER = size_t(1) << 31;
+
+// An operation as Python describes it.
+struct Description {
+    std::string kind, activation;
+    bool bf16 = false;  // whether products are made of bfloat16
+    std::vector<int> inputs;
+    int output = 0;
+    int stream = 0;  // RNG stream
+    std::vector<Parameter> parameters;
+    size_t channels = 0;                              // size of the last axis of the output
+    std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images
+    std::vector<std::pair<double*, size_t>> states;   // running statistics and their sizes
+
+    double number(const char* name) const;
+    // A parameter by name; without data where there is none.
+    const Parameter& parameter(const char* name) const;
+    // The same, where it must be a matrix.
+    const Parameter& matrix(const char* name) const;
+    // The same, where it must have one element for each channel.
+    const Parameter& row(const char* name) const;
+    // How many of the 2^32 random words are below a rate.
+    uint64_t threshold() const;
+};
+
+}  // namespace pysmorch

@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+
+#include "core/program.h"
+
+namespace pysmorch {
+
+namespace {
+
+// Threads are created for one call, which takes as long as this many operations of one of them.
+constexpr double WORK_OF_A_THREAD = 1e7;
+// Rows that go through all operations at a time, and elements of their largest value.
+constexpr size_t ROWS_AT_A_TIME = 192, ELEMENTS_AT_A_TIME = ROWS_AT_A_TIME << 10;
+
+}  // namespace
+
+template <class T> double Program<T>::predict_work(size_t n) const {
+    double work = 0;
+    for (const auto& op : operations) work += 2.0 * double(n) * op->work();
+    return work;
+}
+
+template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads) {
+    for (auto& op : operations) op->reserve_rows(count);
+    size_t largest = 1;
+    for (const Value<T>& v : values) largest = std::max(largest, v.cols);
+    const size_t most = std::max<size_t>(1, std::min(ROWS_AT_A_TIME, ELEMENTS_AT_A_TIME / largest));  // rows of a piece
+    const size_t useful = std::min(count, size_t(predict_work(count) / WORK_OF_A_THREAD));
+    const int threads = int(std::clamp<size_t>(useful, 1, size_t(std::max(1, max_threads))));
+    // As many for each thread, so that none waits for the last one.
+    const size_t pieces =
+        std::min(count, round_up(std::max<size_t>((count + most - 1) / most, size_t(threads)), size_t(threads)));
+    const size_t height = (count + pieces - 1) / pieces;
+    while (row_buffers_.size() < size_t(threads)) row_buffers_.emplace_back(values.size());
+    for (int t = 0; t < threads; ++t)
+        for (size_t v = 0; v < values.size(); ++v)
+            if (!values[v].is_index) row_buffers_[size_t(t)].buffers[v].get(height * row_stride(v));
+    for (size_t i = 0; i < inputs.size(); ++i) check_indices(data[i], count, values[size_t(inputs[i])]);
+    std::atomic<size_t> next{0};
+    std::atomic<bool> finite{true};
+    Barrier barrier(threads);
+    on_threads(threads, [&](int thread) {
+        for (auto& op : operations) op->prepare({thread, threads});
+        barrier.wait();
+        for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
+            const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
+            for (const Rows& rows : data)
+                if (!is_finite(rows, first, n)) finite.store(false, std::memory_order_relaxed);
+            predict_rows(data, first, n, row_buffers_[size_t(thread)], out);
+        }
+    });
+    return finite.load();
+}
+
+// Rows first .. first + n through all operations.
+template <class T>
+void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& own, T* out) const {
+    auto& [buffers, rows, in, work] = own;
+    for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), row_stride(v), nullptr};
+    for (size_t i = 0; i < inputs.size(); ++i)
+        load_rows(data[i], first, n, values[size_t(inputs[i])], rows[size_t(inputs[i])]);
+    for (size_t i = 0; i < operations.size(); ++i) {
+        in.clear();
+        for (const Value<T>* v : operations[i]->in) in.push_back(rows[size_t(v - values.data())]);
+        operations[i]->predict(in, rows[size_t(outputs[i])], n, *work);
+    }
+    const RowsOf<T>& last = rows[size_t(loss.spec.value)];
+    const size_t K = output().cols;
+    for (size_t r = 0; r < n; ++r) std::memcpy(out + (first + r) * K, last.data + r * last.stride, K * sizeof(T));
+}
+
+template <class T> void Program<T>::check_indices(const Rows& data, size_t count, const Value<T>& value) const {
+    for (const auto& op : operations)
+        for (size_t i = 0; value.is_index && op->in[0] == &value && i < count * value.cols; ++i) {
+            const int64_t index = static_cast<const int64_t*>(data.data)[i];
+            if (index < 0 || size_t(index) >= op->index_limit()) throw std::out_of_range("an index is out of range");
+        }
+}
+
+// Rows of the data as T; those that have this dtype are read where they are.
+template <class T>
+void Program<T>::load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const {
+    if (value.is_index) {
+        rows.index = static_cast<const int64_t*>(data.data) + first * value.cols;
+        return;
+    }
+    constexpr Dtype own = sizeof(T) == 4 ? Dtype::f32 : Dtype::f64;
+    if (data.dtype == own) {
+        rows.data = const_cast<T*>(static_cast<const T*>(data.data)) + first * value.cols;
+        rows.stride = value.cols;
+        return;
+    }
+    for (size_t r = 0; r < n; ++r)
+        for (size_t k = 0; k < value.cols; k += LANES<T>) {
+            const int count = int(std::min<size_t>(LANES<T>, value.cols - k));
+            store(rows.data + r * rows.stride + k, read_vector<T>(data, first + r, k, count));
+        }
+}
+
+template double Program<float>::predict_work(size_t) const;
+template double Program<double>::predict_work(size_t) const;
+template bool Program<float>::predict(const std::vector<Rows>&, size_t, float*, int);
+template bool Program<double>::predict(const std::vector<Rows>&, size_t, double*, int);
+
+}  // namespace pysmorch

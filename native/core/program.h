@@ -1,0 +1,129 @@
+// A program: a list of operations with their buffers, run for whole epochs without Python.
+//
+// A training step goes through a list of stages (gather a batch, forward of each operation, the loss, backward of each
+// operation). A stage is divided among the threads by panels or by features (see operation.h); there is a barrier only
+// where the division changes. Then each thread takes its share of the gradients of parameters, sums each over the whole
+// batch, and updates the parameters at once.
+#pragma once
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/memory_plan.h"
+#include "core/operation.h"
+#include "core/threads.h"
+#include "training/losses.h"
+
+namespace pysmorch {
+
+struct Result {
+    double loss = 0, metric = 0, weight = 0;
+    int64_t rows = 0, failed_batch = -1, steps = 0;
+};
+
+// What an epoch, or a part of it, runs on: `order` has the rows of all batches.
+struct Epoch {
+    std::vector<Rows> data;
+    Rows labels;
+    const double* weights = nullptr;
+    const int64_t* order = nullptr;
+    size_t num_rows = 0, batch_size = 1;
+    std::vector<double> rates;  // of each step
+    int64_t first_step = 0, optimizer_steps = 0;
+};
+
+template <class T> class Program {
+  public:
+    std::vector<Value<T>> values;
+    std::vector<std::unique_ptr<Operation<T>>> operations;
+    std::vector<int> inputs, outputs;  // values that are gathered from the data; the value that each operation computes
+    Loss<T> loss;
+    Updater<T> updater;
+    uint64_t seed = 0;
+
+    // Called once, when everything above is set.
+    void prepare();
+
+    // `interrupted` is asked after each step whether to stop.
+    Result train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted);
+
+    // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite.
+    bool predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads);
+
+    // Bytes that training takes for batches of up to n rows, besides the parameters.
+    size_t memory(size_t n, int max_threads);
+
+    double predict_work(size_t n) const;
+
+  private:
+    // Work between two possible barriers: one phase of an operation's forward or backward pass, or one of GATHER and
+    // LOSS.
+    struct Stage {
+        int op;
+        int phase;
+        bool backward;
+    };
+    static constexpr int GATHER = -1, LOSS = -2;
+    // What the threads of a call of `train` share.
+    struct Training;
+    // What a thread needs to predict some rows.
+    struct RowBuffers {
+        std::vector<Buffer<T>> buffers;
+        std::vector<RowsOf<T>> rows, in;
+        std::unique_ptr<Workspace<T>> work = std::make_unique<Workspace<T>>();
+        explicit RowBuffers(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
+    };
+
+    const Value<T>& output() const { return values[size_t(loss.spec.value)]; }
+    static size_t panels_of(size_t n) { return (n + NR<T> - 1) / NR<T>; }
+
+    // program.cpp: what is decided before a step.
+    void choose_overwriting();
+    void choose_bf16();
+    Operation<T>* gathering_operation(const Value<T>& value) const;
+    int threads_for(size_t n, int max_threads) const;
+    void reserve(size_t n, int threads);
+    void reserve_tasks(const Step& s);
+    size_t plan(size_t panels);
+    size_t size_buffers(size_t panels);
+    void find_live_ranges(size_t panels, bool reuse);
+    std::pair<int, int> stages_of(int op, bool backward) const;
+
+    // training.cpp: a step.
+    void train_thread(Training& t, int thread);
+    bool run_stages(Training& t, const Step& s, const Labels& labels, int thread);
+    bool update_parameters(Training& t, const Step& s, int thread);
+    std::pair<size_t, size_t> tasks_for(int thread, int count) const;
+    Range panels_for(const Step& s, int thread) const;
+    bool is_by_feature(const Stage& stage, const Step& s) const;
+    bool steals_work(const Stage& stage) const;
+    void run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels,
+             Workspace<T>& work);
+    void gather(const Step& s, const Rows& data, size_t input, const int64_t* order, const Range& range);
+    void gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p);
+    Sums total_of(const Step& s) const;
+    void clip(Barrier& barrier, int thread, int count);
+
+    // prediction.cpp
+    size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
+    void check_indices(const Rows& data, size_t count, const Value<T>& value) const;
+    void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
+    void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& buffers, T* out) const;
+
+    static constexpr size_t SQUARES_AT_A_TIME = 4096;  // parameters whose squares are summed in one go
+
+    std::vector<Stage> stages_;
+    std::vector<char> needs_barrier_;       // by stage: all threads have to be done with what comes before
+    std::vector<Operation<T>*> gathering_;  // by input: the operation that gathers it itself, or null
+    std::vector<Task> tasks_;
+    std::vector<double> cumulative_work_, norms_;  // of the tasks; squared norms of parts of the gradients
+    Buffer<Sums> sums_;                            // by panel
+    std::vector<std::unique_ptr<Workspace<T>>> workspaces_;
+    std::vector<LiveBuffer> live_buffers_;  // values, then gradients
+    Buffer<T> arena_;
+    std::vector<Buffer<int64_t>> index_;
+    std::vector<RowBuffers> row_buffers_;
+};
+
+}  // namespace pysmorch

@@ -1,0 +1,231 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "core/program.h"
+
+namespace pysmorch {
+
+namespace {
+
+constexpr size_t FEATURES_AT_A_TIME = 64;     // of a row that is gathered: a unit of work
+constexpr size_t FEATURES_PREFETCHED = 1024;  // so many features of the rows of a panel fit the L2 cache
+constexpr size_t UNITS = 32;  // into which a thread's share of work by feature is cut, for others to steal
+
+}  // namespace
+
+template <class T> struct Program<T>::Training {
+    Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count)
+        : epoch(epoch), interrupted(interrupted), count(count), barrier(count),
+          units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
+
+    const Epoch& epoch;
+    const std::function<bool()>& interrupted;
+    const int count;  // of threads
+    Result result;
+    Barrier barrier;
+    // An exception (there was no memory) ends the step for all threads; until the next barrier, they go on.
+    FirstError error;
+    std::atomic<bool> broken{false}, stop{false};
+    WorkQueue units[2];  // alternating: threads may still take work from one when the other is filled
+    WorkQueue tasks;
+};
+
+template <class T>
+Result Program<T>::train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted) {
+    const size_t largest = std::min(epoch.batch_size, epoch.num_rows);
+    const int count = threads_for(largest, max_threads);
+    reserve(largest, count);
+    Training t(epoch, interrupted, count);
+    on_threads(count, [&](int thread) { train_thread(t, thread); });
+    t.error.rethrow();
+    return t.result;
+}
+
+template <class T> void Program<T>::train_thread(Training& t, int thread) {
+    const Epoch& epoch = t.epoch;
+    for (auto& op : operations) op->begin({thread, t.count});
+    t.barrier.wait();
+    for (size_t b = 0; b < epoch.rates.size(); ++b) {
+        const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
+        const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count};
+        const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
+        if (thread == 0)
+            updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
+        const auto [first_task, last_task] = tasks_for(thread, t.count);
+        t.tasks.assign(thread, first_task, last_task);
+        if (!run_stages(t, s, labels, thread)) return;
+        const Sums total = total_of(s);
+        const bool failed = total.bad || !std::isfinite(total.loss);
+        if (thread == 0 && failed) t.result.failed_batch = int64_t(b);
+        if (failed) return;
+        if (thread == 0) {
+            t.result.loss += total.loss;
+            t.result.metric += total.metric;
+            t.result.weight += total.weight;
+            t.result.rows += int64_t(n);
+            t.result.steps += 1;
+        }
+        if (!update_parameters(t, s, thread)) return;
+    }
+}
+
+// Forward pass, loss and backward pass. Returns whether no thread failed.
+template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const Labels& labels, int thread) {
+    Workspace<T>& work = *workspaces_[size_t(thread)];
+    bool by_feature = false;
+    int queue = 0;
+    for (size_t i = 0; i < stages_.size(); ++i) {
+        const Stage& stage = stages_[i];
+        const bool now = is_by_feature(stage, s), steals = now && steals_work(stage);
+        WorkQueue& units = t.units[queue ^= steals];
+        if (steals) units.assign(thread, size_t(thread) * UNITS, size_t(thread + 1) * UNITS);
+        if (now || by_feature || needs_barrier_[i]) t.barrier.wait();
+        by_feature = now;
+        auto go = [&](const Range& range) {
+            if (!t.error.none([&] { run(stage, s, range, t.epoch, labels, work); }))
+                t.broken.store(true, std::memory_order_relaxed);
+        };
+        if (steals)
+            units.work(thread, [&](size_t first, size_t last) {
+                go({0, s.panels, {int(first), t.count * int(UNITS), int(last - first)}});
+            });
+        else go(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread));
+    }
+    t.barrier.wait();
+    return !t.broken.load(std::memory_order_relaxed);
+}
+
+// Gradients of parameters and the optimizer. Returns whether to go on.
+template <class T> bool Program<T>::update_parameters(Training& t, const Step& s, int thread) {
+    Workspace<T>& work = *workspaces_[size_t(thread)];
+    t.tasks.work(thread, [&](size_t i, size_t) {
+        const Task& task = tasks_[i];
+        const bool done = t.error.none([&] { operations[size_t(task.op)]->gradient(s, task, updater, work); });
+        if (!done) t.stop.store(true, std::memory_order_relaxed);
+    });
+    if (updater.spec.clip_norm > 0) {
+        clip(t.barrier, thread, t.count);
+        t.barrier.wait();
+        for (auto& op : operations) op->begin({thread, t.count});
+    }
+    if (thread == 0 && t.interrupted()) t.stop.store(true, std::memory_order_relaxed);
+    t.barrier.wait();
+    return !t.stop.load(std::memory_order_relaxed);
+}
+
+// Tasks are dealt out by their work, neighbours to the same thread: in the next step it finds their weights in its
+// cache.
+template <class T> std::pair<size_t, size_t> Program<T>::tasks_for(int thread, int count) const {
+    const std::vector<double>& work = cumulative_work_;
+    auto cut = [&](int t) {
+        const double until = work.back() * t / count;
+        return size_t(std::lower_bound(work.begin(), work.end() - 1, until * (1 - 1e-12)) - work.begin());
+    };
+    return {thread == 0 ? 0 : cut(thread), thread + 1 == count ? tasks_.size() : cut(thread + 1)};
+}
+
+template <class T> Range Program<T>::panels_for(const Step& s, int thread) const {
+    const auto [first, last] = Part{thread, s.threads}.of(s.panels);
+    return {first, last, {}};
+}
+
+template <class T> bool Program<T>::is_by_feature(const Stage& stage, const Step& s) const {
+    if (s.threads == 1 || stage.op == LOSS) return false;
+    if (stage.op == GATHER) return is_by_feature(stages_[1], s);  // there is a barrier behind it in any case
+    const Operation<T>& op = *operations[size_t(stage.op)];
+    return stage.backward ? op.backward_by_feature(s, stage.phase) : op.forward_by_feature(s, stage.phase);
+}
+
+template <class T> bool Program<T>::steals_work(const Stage& stage) const {
+    return stage.op == GATHER || operations[size_t(stage.op)]->in_pieces();
+}
+
+template <class T>
+void Program<T>::run(const Stage& stage, const Step& s, Range range, const Epoch& epoch, const Labels& labels,
+                     Workspace<T>& work) {
+    if (stage.op == GATHER) {
+        for (size_t i = 0; i < inputs.size(); ++i) gather(s, epoch.data[i], i, labels.order, range);
+    } else if (stage.op == LOSS) {
+        for (size_t p = range.first; p < range.last; ++p) {
+            Sums& sums = sums_.get()[p];
+            const bool bad = sums.bad;
+            sums = loss.panel(s, labels, output(), p);
+            sums.bad |= bad;
+        }
+    } else if (stage.backward) {
+        operations[size_t(stage.op)]->backward(s, range, stage.phase, work);
+    } else {
+        operations[size_t(stage.op)]->forward(s, range, stage.phase, work);
+    }
+}
+
+// Features of an input are gathered by panel and feature, indices by panel.
+template <class T>
+void Program<T>::gather(const Step& s, const Rows& data, size_t input, const int64_t* order, const Range& range) {
+    const Value<T>& value = values[size_t(inputs[input])];
+    const size_t units = value.is_index ? 1 : (value.cols + FEATURES_AT_A_TIME - 1) / FEATURES_AT_A_TIME;
+    each_part(range, units, [&](size_t p, size_t from, size_t to) {
+        const int lanes = rows_in<T>(s, p);
+        const int64_t* rows = order + p * NR<T>;
+        if (value.is_index) {
+            gather_index(data, rows, lanes, value, p);
+            return;
+        }
+        const size_t end = std::min(value.cols, to * FEATURES_AT_A_TIME);
+        for (size_t first = from * FEATURES_AT_A_TIME, last; first < end; first = last) {
+            last = std::min(end, first + FEATURES_PREFETCHED);
+            const size_t more = last - first == value.cols ? s.n - p * NR<T> - size_t(lanes) : 0;
+            if (value.gathered) gathering_[input]->gather(data, rows, lanes, more, p, first, last);
+            else gather_panel<T>(data, rows, lanes, more, first, last, value.panel(p));
+        }
+    });
+}
+
+template <class T>
+void Program<T>::gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p) {
+    for (int l = 0; l < lanes; ++l) {
+        int64_t* to = value.index + (p * NR<T> + size_t(l)) * value.cols;
+        std::memcpy(to, static_cast<const int64_t*>(data.data) + size_t(rows[l]) * value.cols,
+                    value.cols * sizeof(int64_t));
+        for (const auto& op : operations)
+            for (size_t k = 0; op->in[0] == &value && k < value.cols; ++k)
+                if (to[k] < 0 || size_t(to[k]) >= op->index_limit()) {
+                    __atomic_store_n(&sums_.get()[p].bad, true,
+                                     __ATOMIC_RELAXED);  // of several inputs, in several threads
+                    to[k] = 0;
+                }
+    }
+}
+
+template <class T> Sums Program<T>::total_of(const Step& s) const {
+    Sums total;
+    for (size_t p = 0; p < s.panels; ++p) {
+        const Sums& sums = sums_.get()[p];
+        total.loss += sums.loss;
+        total.metric += sums.metric;
+        total.weight += sums.weight;
+        total.bad |= sums.bad;
+    }
+    return total;
+}
+
+// Gradients are in one array; their norm is summed part by part, so that it is the same for any number of threads.
+template <class T> void Program<T>::clip(Barrier& barrier, int thread, int count) {
+    const size_t N = updater.num_parameters;
+    auto end_of = [&](size_t i) { return std::min(N, (i + 1) * SQUARES_AT_A_TIME); };
+    barrier.wait();
+    const auto [first, last] = Part{thread, count}.of(norms_.size());
+    for (size_t i = first; i < last; ++i) norms_[i] = updater.squared_norm(i * SQUARES_AT_A_TIME, end_of(i));
+    barrier.wait();
+    double norm = 0;
+    for (double part : norms_) norm += part;
+    norm = std::sqrt(norm);
+    const double factor = norm > updater.spec.clip_norm ? updater.spec.clip_norm / norm : 1.0;
+    for (size_t i = first; i < last; ++i) updater.change_all(i * SQUARES_AT_A_TIME, end_of(i), factor);
+}
+
+template Result Program<float>::train(const Epoch&, int, const std::function<bool()>&);
+template Result Program<double>::train(const Epoch&, int, const std::function<bool()>&);
+
+}  // namespace pysmorch

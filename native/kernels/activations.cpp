@@ -1,0 +1,76 @@
+#include "kernels/activations.h"
+
+namespace pysmorch {
+
+constexpr double SELU_ALPHA = 1.6732632423543772, SELU_SCALE = 1.0507009873554805;
+constexpr double SQRT_HALF = 0.70710678118654752440, INVERSE_SQRT_2PI = 0.39894228040143267794;
+
+template <class T> inline Vec<T> softplus(Vec<T> x) { return vmax<T>(x, Vec<T>{}) + vlog1p_unit(vexp(-absolute(x))); }
+// Mish: tanh(softplus(x)).
+template <class T> inline Vec<T> tanh_softplus(Vec<T> x) { return vtanh(softplus<T>(x)); }
+template <class T> inline Vec<T> normal_distribution(Vec<T> x) { return (verf(x * T(SQRT_HALF)) + T(1)) * T(0.5); }
+
+template <class T> void activate(Activation kind, T slope, const T* x, T* y, size_t n) {
+    using V = Vec<T>;
+    const V zero{};
+    switch (kind) {
+        case Activation::none:
+            if (x != y) std::memcpy(y, x, n * sizeof(T));
+            break;
+        case Activation::relu: each_lane(y, x, n, [&](V v) { return vmax<T>(zero, v); }); break;
+        case Activation::leaky_relu: each_lane(y, x, n, [&](V v) { return V(v > zero ? v : v * slope); }); break;
+        case Activation::sigmoid: each_lane(y, x, n, [&](V v) { return vsigmoid(v); }); break;
+        case Activation::tanh: each_lane(y, x, n, [&](V v) { return vtanh(v); }); break;
+        case Activation::gelu: each_lane(y, x, n, [&](V v) { return v * normal_distribution<T>(v); }); break;
+        case Activation::silu: each_lane(y, x, n, [&](V v) { return v * vsigmoid(v); }); break;
+        case Activation::mish: each_lane(y, x, n, [&](V v) { return v * tanh_softplus<T>(v); }); break;
+        case Activation::selu:
+            each_lane(y, x, n,
+                      [&](V v) { return V(v > zero ? v : vexpm1(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE); });
+            break;
+    }
+}
+
+template <class T> void activate_back(Activation kind, T slope, const T* x, const T* y, const T* d, T* g, size_t n) {
+    using V = Vec<T>;
+    const V zero{};
+    const V one = zero + T(1);
+    switch (kind) {
+        case Activation::none:
+            if (d != g) std::memcpy(g, d, n * sizeof(T));
+            break;
+        case Activation::relu: each_lane(g, y, d, n, [&](V v, V e) { return V(v > zero ? e : zero); }); break;
+        case Activation::leaky_relu:
+            each_lane(g, x, d, n, [&](V v, V e) { return V(v > zero ? e : e * slope); });
+            break;
+        case Activation::sigmoid: each_lane(g, y, d, n, [&](V v, V e) { return e * v * (one - v); }); break;
+        case Activation::tanh: each_lane(g, y, d, n, [&](V v, V e) { return e * (one - v * v); }); break;
+        case Activation::gelu:
+            each_lane(g, x, d, n, [&](V v, V e) {
+                const V clamped = vmin<T>(vmax<T>(v, zero - T(40)), zero + T(40));
+                return e * (normal_distribution<T>(v) + v * vexp(clamped * clamped * T(-0.5)) * T(INVERSE_SQRT_2PI));
+            });
+            break;
+        case Activation::silu:
+            each_lane(g, x, d, n, [&](V v, V e) { return e * vsigmoid(v) * (one + v * vsigmoid(-v)); });
+            break;
+        case Activation::mish:
+            each_lane(g, x, d, n, [&](V v, V e) {
+                const V t = tanh_softplus<T>(v);
+                return e * (t + v * vsigmoid(v) * (one - t * t));
+            });
+            break;
+        case Activation::selu:
+            each_lane(g, x, d, n, [&](V v, V e) {
+                return e * V(v > zero ? one : vexp(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE);
+            });
+            break;
+    }
+}
+
+template void activate<float>(Activation, float, const float*, float*, size_t);
+template void activate_back<float>(Activation, float, const float*, const float*, const float*, float*, size_t);
+template void activate<double>(Activation, double, const double*, double*, size_t);
+template void activate_back<double>(Activation, double, const double*, const double*, const double*, double*, size_t);
+
+}  // namespace pysmorch

@@ -1,0 +1,179 @@
+// Products of bfloat16 on the matrix unit of a processor (AMX): 16 rows of A, with 16 pairs each, times 16 pairs of 16
+// columns.
+//
+// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18. A build with
+// PYSMORCH_EMULATE_AMX does the same without the unit, for tests.
+#pragma once
+#ifdef PYSMORCH_BF16
+#include <array>
+#include <atomic>
+
+#include "kernels/product.h"
+
+#if defined(__linux__) && !defined(PYSMORCH_EMULATE_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace pysmorch {
+
+namespace amx {
+// Rows of a tile, and its columns of four bytes.
+struct Shape {
+    uint8_t rows = 16, columns = 16;
+};
+using Shapes = std::array<Shape, 8>;
+constexpr Shapes WHOLE{};
+// Whether new operations may use the unit, where there is one.
+inline std::atomic<bool> allowed{true};
+}  // namespace amx
+
+#if defined(PYSMORCH_EMULATE_AMX)
+namespace amx {
+inline thread_local uint32_t tiles[8][16][16];
+inline thread_local Shape shapes[8];
+template <int TILE> void zero() { std::memset(tiles[TILE], 0, sizeof tiles[TILE]); }
+template <int TILE> void load(const void* from, size_t stride) {
+    zero<TILE>();
+    for (size_t i = 0; i < shapes[TILE].rows; ++i)
+        std::memcpy(tiles[TILE][i], static_cast<const char*>(from) + i * stride, shapes[TILE].columns * 4);
+}
+template <int TILE> void store(void* to, size_t stride) {
+    for (size_t i = 0; i < shapes[TILE].rows; ++i)
+        std::memcpy(static_cast<char*>(to) + i * stride, tiles[TILE][i], shapes[TILE].columns * 4);
+}
+inline float half_of(uint32_t pair, int which) {
+    const uint32_t bits = which ? pair & 0xffff0000u : pair << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+template <int C, int A, int B> void multiply() {
+    for (size_t i = 0; i < shapes[C].rows; ++i)
+        for (size_t k = 0; k < shapes[A].columns; ++k)
+            for (size_t j = 0; j < shapes[C].columns; ++j) {
+                float sum;
+                std::memcpy(&sum, &tiles[C][i][j], sizeof sum);
+                for (int which : {0, 1}) sum += half_of(tiles[A][i][k], which) * half_of(tiles[B][k][j], which);
+                std::memcpy(&tiles[C][i][j], &sum, sizeof sum);
+            }
+}
+struct Session {
+    explicit Session(const Shapes& all = WHOLE) { std::copy(all.begin(), all.end(), shapes); }
+};
+inline bool usable() { return true; }
+}  // namespace amx
+#elif defined(__linux__)
+namespace amx {
+// In assembly, since the compilers' own functions take no template's argument for the number of a tile.
+template <int TILE> inline __attribute__((always_inline)) void zero() { asm volatile("tilezero %%tmm%c0" ::"i"(TILE)); }
+template <int TILE> inline __attribute__((always_inline)) void load(const void* from, size_t stride) {
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(TILE) : "memory");
+}
+template <int TILE> inline __attribute__((always_inline)) void store(void* to, size_t stride) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(TILE) : "memory");
+}
+template <int C, int A, int B> inline __attribute__((always_inline)) void multiply() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
+}
+
+// Eight tiles of these shapes, from here to the end of the block.
+struct Session {
+    explicit Session(const Shapes& shapes = WHOLE) {
+        alignas(64) struct {
+            uint8_t palette = 1, start_row = 0, reserved[14] = {};
+            uint16_t bytes[16] = {};
+            uint8_t rows[16] = {};
+        } config;
+        for (size_t i = 0; i < shapes.size(); ++i) {
+            config.bytes[i] = uint16_t(shapes[i].columns * 4);
+            config.rows[i] = shapes[i].rows;
+        }
+        asm volatile("ldtilecfg %0" ::"m"(config));
+    }
+    ~Session() { asm volatile("tilerelease"); }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+};
+// Whether the processor has the unit and the system lets this process use it.
+inline bool usable() {
+    static const bool answer = [] {
+        unsigned a, b, c, d;
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & (1u << 22)) || !(d & (1u << 24))) return false;
+        constexpr long REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
+        return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    }();
+    return answer;
+}
+}  // namespace amx
+#else
+namespace amx {
+template <int> void zero() {}
+template <int> void load(const void*, size_t) {}
+template <int> void store(void*, size_t) {}
+template <int, int, int> void multiply() {}
+struct Session {
+    explicit Session(const Shapes& = WHOLE) {}
+};
+inline bool usable() { return false; }
+}  // namespace amx
+#endif
+
+// 32 features by 32 rows of the batch at a time, in four tiles of sums.
+struct AmxTiles {
+    static constexpr Form form = Form::rows;
+    using Session = amx::Session;
+    static bool usable() { return amx::allowed.load(std::memory_order_relaxed) && amx::usable(); }
+    static size_t count(size_t F) { return (F + 31) / 32; }
+    static size_t start(size_t F, size_t t) { return std::min(F, t * 32); }
+
+    // `depth` pairs are rounded up to whole tiles: A and B have zeros there. Rows of A beyond `rows` are read and not
+    // used. Where A is in panels, a panel has 16 pairs of each row, and the next one is `jump` further.
+    static void multiply(const Pair* a, size_t stride, size_t jump, const Pair* b, size_t depth, float* c,
+                         size_t c_stride, int rows, bool two, bool add, const Prefetch* prefetch = nullptr) {
+        constexpr size_t P = NR<float>;
+        alignas(64) float edge[32 * P];
+        float* const sums = rows == 32 ? c : edge;
+        const size_t row = sums == c ? c_stride : P;
+        for (int i = 0; add && sums == edge && i < rows; ++i)
+            std::memcpy(edge + i * P, c + i * c_stride, P * sizeof(float));
+        const bool lower = rows > 16;
+        if (add) {
+            amx::load<0>(sums, row * 4);
+            if (two) amx::load<1>(sums + 16, row * 4);
+            if (lower) amx::load<2>(sums + 16 * row, row * 4);
+            if (lower && two) amx::load<3>(sums + 16 * row + 16, row * 4);
+        } else {
+            amx::zero<0>();
+            amx::zero<1>();
+            amx::zero<2>();
+            amx::zero<3>();
+        }
+        const size_t at_a_time = prefetch && depth > 0 ? (prefetch->rows * 16 + depth - 1) / depth : 0;
+        for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
+            if (prefetch) prefetch->issue(k / 16, at_a_time);
+            amx::load<4>(a, stride * 4);
+            amx::load<6>(b, P * 4);
+            amx::multiply<0, 4, 6>();
+            if (two) {
+                amx::load<7>(b + 16, P * 4);
+                amx::multiply<1, 4, 7>();
+            }
+            if (lower) {
+                amx::load<5>(a + 16 * stride, stride * 4);
+                amx::multiply<2, 5, 6>();
+                if (two) amx::multiply<3, 5, 7>();
+            }
+        }
+        amx::store<0>(sums, row * 4);
+        if (two) amx::store<1>(sums + 16, row * 4);
+        if (lower) amx::store<2>(sums + 16 * row, row * 4);
+        if (lower && two) amx::store<3>(sums + 16 * row + 16, row * 4);
+        for (int i = 0; sums == edge && i < rows; ++i)
+            std::memcpy(c + i * c_stride, edge + i * P, (two ? P : 16) * sizeof(float));
+    }
+};
+
+}  // namespace pysmorch
+#endif

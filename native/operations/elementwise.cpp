@@ -1,0 +1,22 @@
+#include "operations/elementwise.h"
+#include "operations/families.h"
+
+namespace pysmorch {
+
+template <class T> using Bias = Channelwise<T, false>;
+template <class T> using Scale = Channelwise<T, true>;
+template <class T> using Add = Combine<T, false>;
+template <class T> using Multiply = Combine<T, true>;
+
+template <class T> void add_elementwise(Registry<T>& all) {
+    all["bias"] = entry<T, Bias>();
+    all["scale"] = entry<T, Scale>();
+    all["add"] = entry<T, Add>();
+    all["multiply"] = entry<T, Multiply>();
+    all["dropout"] = entry<T, DropOut>();
+    all["rescale"] = entry<T, Rescale>();
+}
+template void add_elementwise(Registry<float>&);
+template void add_elementwise(Registry<double>&);
+
+}  // namespace pysmorch

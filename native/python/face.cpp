@@ -1,0 +1,393 @@
+#include "python/face.h"
+
+#include <chrono>
+
+#include "operations/registry.h"
+
+namespace pysmorch {
+
+namespace {
+
+// The buffer of an array, if it is contiguous.
+struct View {
+    Py_buffer buffer;
+    bool held;
+    View(PyObject* object, int flags)
+        : held(PyObject_CheckBuffer(object) && PyObject_GetBuffer(object, &buffer, flags | PyBUF_C_CONTIGUOUS) == 0) {
+        if (!held) PyErr_Clear();
+    }
+    ~View() {
+        if (held) PyBuffer_Release(&buffer);
+    }
+    View(const View&) = delete;
+    View& operator=(const View&) = delete;
+    template <class N> bool is() const {
+        return buffer.format && buffer.format[0] == (sizeof(N) == 4 ? 'f' : 'd') && buffer.format[1] == 0 &&
+               reinterpret_cast<uintptr_t>(buffer.buf) % alignof(N) == 0;
+    }
+};
+
+}  // namespace
+
+template <class T>
+Face<T>::Face(nb::list values, nb::list operations, std::vector<int> inputs, nb::dict loss) : operations_(operations) {
+    for (nb::handle h : values) add_value(as<nb::dict>(h, "values"));
+    for (int v : inputs) made(v, "an input is not one of the values, or one of them twice");
+    program_.inputs = inputs;
+    set_loss(loss);
+}
+
+template <class T> void Face<T>::add_value(const nb::dict& d) {
+    Value<T> v;
+    v.shape = get<std::vector<size_t>>(d, "shape");
+    v.cols = 1;
+    for (size_t n : v.shape) {
+        require(n < (size_t(1) << 31), "a row is too long");
+        v.cols *= n;  // fewer than 2^31 elements so far: no overflow
+        require(v.cols < (size_t(1) << 31), "a row is too long");
+    }
+    v.needs_grad = get<bool>(d, "needs_grad");
+    v.is_index = get<bool>(d, "is_index");
+    program_.values.push_back(v);
+}
+
+template <class T> void Face<T>::set_loss(const nb::dict& loss) {
+    LossSpec& spec = program_.loss.spec;
+    const LossForm& form = form_of(loss_forms(), loss);
+    const nb::dict attributes = get<nb::dict>(loss, "attributes");
+    spec.kind = form.kind;
+    spec.value = get<int>(loss, "value");
+    for (auto [name, member] : form.attributes) {
+        if (member) spec.*member = get<double>(attributes, name);
+        else spec.factors = get<std::vector<double>>(attributes, name);
+    }
+    require(spec.delta >= 0, "delta must not be negative");
+}
+
+template <class T>
+void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradients, std::vector<Flat<T>> states,
+                         nb::object rate_factors, nb::object decay_factors, uint64_t seed, bool bf16) {
+    require(!prepared_, "the program is already in use");
+    Updater<T> u;  // becomes the program's when nothing is wrong with it
+    u.num_parameters = parameters.shape(0);
+    aligned(parameters), aligned(gradients);
+    require(gradients.shape(0) == u.num_parameters, "there must be as many gradients as parameters");
+    for (const auto& s : states)
+        require(aligned(s).shape(0) == u.num_parameters, "an optimizer's state must have the size of the parameters");
+    const OptimizerForm& form = form_of(optimizer_forms(), optimizer);
+    u.spec.kind = form.kind;
+    for (auto [name, member] : form.attributes)
+        u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
+    u.spec.weight_decay = get<double>(optimizer, "weight_decay");
+    u.spec.clip_norm = get<double>(optimizer, "clip_norm");
+    const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
+    require(states.size() == needed, "the optimizer has another number of states");
+    u.state1 = states.size() > 0 ? states[0].data() : nullptr;
+    u.state2 = states.size() > 1 ? states[1].data() : nullptr;
+    factors(rate_factors, u.num_parameters, u.rate_factor, u.rate_factors);
+    factors(decay_factors, u.num_parameters, u.decay_factor, u.decay_factors);
+    u.gradients = gradients.data();
+    u.parameters = parameters.data();
+    require(!bf16 || (HAS_BF16 && sizeof(T) == 4), "there are no products of bfloat16 here");
+    program_.updater = u;
+    program_.seed = seed;
+    bf16_ = bf16;
+    referenced_ = nb::make_tuple(parameters, gradients, nb::cast(states), rate_factors, decay_factors);
+}
+
+template <class T> void Face<T>::use_bf16() {
+    require(!prepared_ && !program_.updater.parameters, "the program is already in use");
+    require(HAS_BF16 && sizeof(T) == 4, "there are no products of bfloat16 here");
+    bf16_ = true;
+}
+
+template <class T> void Face<T>::made(int v, const char* otherwise) {
+    made_.resize(program_.values.size());
+    require(v >= 0 && size_t(v) < made_.size() && !made_[size_t(v)], otherwise);
+    made_[size_t(v)] = 1;
+}
+
+template <class T> void Face<T>::factors(const nb::object& given, size_t num_parameters, double& one, const T*& each) {
+    if (nb::isinstance<nb::float_>(given)) {
+        one = nb::cast<double>(given);
+        return;
+    }
+    const auto array = as<Flat<T>>(given, "factors");
+    require(aligned(array).shape(0) == num_parameters, "there must be one factor for each parameter");
+    each = array.data();
+}
+
+template <class T> void Face<T>::prepare() {
+    if (prepared_) return;
+    Program<T>& p = program_;
+    for (nb::handle h : operations_) {
+        const Description d = describe(as<nb::dict>(h, "operations"));
+        p.operations.push_back(make_operation<T>(d, p.values, p.updater));
+        p.outputs.push_back(d.output);
+    }
+    const LossSpec& loss = p.loss.spec;
+    require(loss.value >= 0 && size_t(loss.value) < made_.size() && made_[size_t(loss.value)] &&
+                !p.values[size_t(loss.value)].is_index,
+            "the loss has no input");
+    require(p.values[size_t(loss.value)].cols > 0, "the loss has no outputs");
+    require(loss.factors.empty() || loss.factors.size() == p.values[size_t(loss.value)].cols,
+            "the loss needs one factor for each output");
+    require(loss.kind != LossKind::quantile || !loss.factors.empty(), "the quantile loss needs quantiles");
+    p.prepare();
+    prepared_ = true;
+}
+
+template <class T> Description Face<T>::describe(const nb::dict& d) {
+    Description o;
+    o.kind = get<std::string>(d, "kind");
+    o.activation = get<std::string>(d, "activation");
+    o.inputs = get<std::vector<int>>(d, "inputs");
+    o.output = get<int>(d, "output");
+    o.stream = get<int>(d, "stream");
+    o.channels = get<size_t>(d, "channels");
+    o.bf16 = bf16_;
+    for (int v : o.inputs)
+        require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
+    made(o.output, "an operation has no output of its own");
+    for (auto [name, given] : get<nb::dict>(d, "parameters")) {
+        const auto array = as<Weights<const T>>(given, "parameters");
+        Parameter p;
+        p.name = as<std::string>(name, "parameters");
+        p.data = own(array);
+        for (size_t i = 0; i < array.ndim(); ++i) p.shape.push_back(array.shape(i));
+        p.size = array.size();
+        o.parameters.push_back(p);
+        arrays_.append(given);
+    }
+    // Otherwise somebody would look for gradients where there is no room for any.
+    bool needs_grad = !o.parameters.empty();
+    for (int v : o.inputs) needs_grad |= program_.values[size_t(v)].needs_grad;
+    require(!needs_grad || program_.values[size_t(o.output)].needs_grad,
+            "an operation that computes gradients of its inputs needs one for its output");
+    for (auto [name, value] : get<nb::dict>(d, "numbers"))
+        o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
+    describe_states(d, o);
+    return o;
+}
+
+template <class T> void Face<T>::describe_states(const nb::dict& d, Description& o) {
+    for (nb::handle h : get<nb::list>(d, "states")) {
+        if (program_.updater.parameters) {
+            const auto state = aligned(as<Flat<double>>(h, "states"));
+            o.states.push_back({state.data(), state.size()});
+        } else {  // prediction only reads them
+            const auto state = aligned(as<Flat<const double>>(h, "states"));
+            o.states.push_back({const_cast<double*>(state.data()), state.size()});
+        }
+        arrays_.append(h);
+    }
+}
+
+template <class T> const T* Face<T>::own(const Weights<const T>& array) {
+    const Updater<T>& u = program_.updater;
+    const T *begin = aligned(array).data(), *end = begin + array.size();
+    if (u.parameters) {
+        require(begin >= u.parameters && end <= u.parameters + u.num_parameters, "weights lie outside the parameters");
+        for (const auto& [first, last] : weight_ranges_)
+            require(end <= first || begin >= last, "two operations have the same weights");
+        weight_ranges_.push_back({begin, end});
+    }
+    return begin;
+}
+
+template <class T>
+nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
+                        size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps,
+                        int threads) {
+    require(program_.updater.parameters, "this program can only predict");
+    prepare();
+    const Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
+    require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
+    Result result;
+    bool raised = false;
+    auto last = std::chrono::steady_clock::now();
+    auto interrupted = [&] {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - last < std::chrono::milliseconds(200)) return false;
+        last = now;
+        nb::gil_scoped_acquire gil;
+        raised = PyErr_CheckSignals() != 0;
+        return raised;
+    };
+    {
+        nb::gil_scoped_release release;
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (epoch.num_rows > 0) result = program_.train(epoch, threads, interrupted);
+    }
+    if (raised) throw nb::python_error();
+    nb::dict out;
+    out["loss"] = result.loss;
+    out["metric"] = result.metric;
+    out["weight"] = result.weight;
+    out["rows"] = result.rows;
+    out["steps"] = result.steps;
+    out["failed_batch"] = result.failed_batch;
+    return out;
+}
+
+template <class T>
+Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const nb::object& weights,
+                        const Flat<const int64_t>& order, size_t batch_size, std::vector<double> rates, int64_t step,
+                        int64_t optimizer_steps) const {
+    Epoch epoch;
+    epoch.data = rows_for(data);
+    epoch.labels = rows_of(labels);
+    const size_t count = epoch.labels.count;
+    for (const Rows& rows : epoch.data) require(rows.count == count, "data and labels must have as many rows");
+    check_labels(epoch.labels);
+    if (!weights.is_none()) {
+        const auto array =
+            as<Flat<const double>>(weights, "weights");  // itself, and no copy that would not outlive this block
+        require(aligned(array).shape(0) == count, "there must be one weight for each row");
+        epoch.weights = array.data();
+    }
+    epoch.order = aligned(order).data();
+    epoch.num_rows = order.shape(0);
+    require(batch_size > 0 && batch_size < (size_t(1) << 31), "the size of the batch is out of range");
+    epoch.batch_size = batch_size;
+    require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size,
+            "there must be one learning rate for each batch");
+    epoch.rates = std::move(rates);
+    require(step >= 0 && optimizer_steps >= 0 && step < MOST_STEPS && optimizer_steps < MOST_STEPS,
+            "the number of steps is out of range");
+    epoch.first_step = step;
+    epoch.optimizer_steps = optimizer_steps;
+    for (size_t i = 0; i < epoch.num_rows; ++i)
+        require(epoch.order[i] >= 0 && size_t(epoch.order[i]) < count, "a row number is out of range");
+    return epoch;
+}
+
+template <class T> void Face<T>::check_labels(const Rows& labels) const {
+    const LossKind kind = program_.loss.spec.kind;
+    if (kind == LossKind::classes)
+        require(labels.cols == 1 && labels.dtype == Dtype::i64, "classes must be int64 numbers");
+    else
+        require(labels.cols == output().cols || (kind == LossKind::quantile && labels.cols == 1),
+                "labels have another length than outputs");
+}
+
+template <class T> std::vector<Rows> Face<T>::rows_for(const std::vector<Any>& data) const {
+    require(data.size() == program_.inputs.size(), "there must be one array for each input");
+    std::vector<Rows> rows;
+    for (size_t i = 0; i < data.size(); ++i) {
+        rows.push_back(rows_of(data[i]));
+        const Value<T>& v = program_.values[size_t(program_.inputs[i])];
+        require(rows[i].cols == v.cols, "the rows of the data have another length than the program's");
+        require(!v.is_index || rows[i].dtype == Dtype::i64, "indices must be int64");
+    }
+    return rows;
+}
+
+template <class T> bool Face<T>::predict(std::vector<Any> data, Matrix<T> out, int threads) {
+    prepare();
+    const std::vector<Rows> rows = rows_for(data);
+    const size_t count = out.shape(0);
+    for (const Rows& r : rows) require(r.count == count, "data and outputs must have as many rows");
+    require(aligned(out).shape(1) == output().cols, "outputs have another length than the program's");
+    require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
+    nb::gil_scoped_release release;
+    std::lock_guard<std::mutex> lock(mutex_);
+    return count == 0 || program_.predict(rows, count, out.data(), threads);
+}
+
+template <class T> size_t Face<T>::memory(size_t batch_size, int threads) {
+    require(batch_size > 0 && batch_size < (size_t(1) << 31) && threads >= 1 && threads <= 1024,
+            "the size of the batch or the number of threads is out of range");
+    prepare();
+    nb::gil_scoped_release release;  // whoever holds the lock may want the interpreter
+    std::lock_guard<std::mutex> lock(mutex_);
+    return program_.memory(batch_size, threads);
+}
+
+template <class T>
+void Face<T>::watch(nb::list watched, std::vector<nb::tuple> shapes, nb::object empty, nb::object dtype) {
+    nb::list entries;  // a list of our own, which nobody changes
+    for (nb::handle h : watched) {
+        const nb::tuple entry = as<nb::tuple>(h, "watched");
+        require(entry.size() == 3 && PyDict_Check(entry[0].ptr()), "what is watched must be (dictionary, name, value)");
+        entries.append(entry);
+    }
+    prepare();
+    const Program<T>& p = program_;
+    std::vector<std::vector<Py_ssize_t>> sizes;
+    for (const nb::tuple& shape : shapes) {
+        sizes.emplace_back();
+        for (nb::handle n : shape) sizes.back().push_back(as<Py_ssize_t>(n, "shapes"));
+    }
+    require(sizes.empty() || (sizes.size() == 2 && p.inputs.size() == 1 && !p.values[size_t(p.inputs[0])].is_index &&
+                              is_shape_of(sizes[0], p.inputs[0]) && is_shape_of(sizes[1], p.loss.spec.value)),
+            "the shapes are not those of the only input and of the output");
+    watched_ = entries;
+    empty_ = empty;
+    dtype_ = dtype;
+    shapes_ = sizes;
+}
+
+template <class T> bool Face<T>::is_shape_of(const std::vector<Py_ssize_t>& shape, int value) const {
+    size_t size = 1;
+    for (Py_ssize_t n : shape) {
+        if (n <= 0 || n >= Py_ssize_t(1) << 31) return false;
+        size *= size_t(n);
+        if (size > program_.values[size_t(value)].cols) return false;
+    }
+    return size == program_.values[size_t(value)].cols;
+}
+
+template <class T> bool Face<T>::unchanged() const {
+    for (Py_ssize_t i = 0, n = PyList_GET_SIZE(watched_.ptr()); i < n; ++i) {
+        PyObject* entry = PyList_GET_ITEM(watched_.ptr(), i);
+        if (PyDict_GetItemWithError(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1)) !=
+            PyTuple_GET_ITEM(entry, 2)) {
+            PyErr_Clear();
+            return false;
+        }
+    }
+    return true;
+}
+
+template <class T> nb::object Face<T>::quick(nb::handle X) {
+    if (shapes_.size() != 2 || !unchanged()) return nb::none();
+    const View in(X.ptr(), PyBUF_ND | PyBUF_FORMAT);
+    const std::vector<Py_ssize_t>& row = shapes_[0];
+    if (!in.held || in.buffer.ndim != int(row.size()) + 1 || !in.is<T>() ||
+        !std::equal(row.begin(), row.end(), in.buffer.shape + 1))
+        return nb::none();
+    const size_t count = size_t(in.buffer.shape[0]);
+    if (count == 0 || program_.predict_work(count) > QUICK) return nb::none();
+    const T* numbers = static_cast<const T*>(in.buffer.buf);
+    nb::object out = new_output(count);
+    const View to(out.ptr(), PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE);
+    const size_t outputs = output().cols;
+    if (!to.held || !to.is<T>() || size_t(to.buffer.len) != count * outputs * sizeof(T)) return nb::none();
+    // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
+    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) return nb::none();
+    const Rows rows{numbers, sizeof(T) == 4 ? Dtype::f32 : Dtype::f64, count,
+                    program_.values[size_t(program_.inputs[0])].cols};
+    one_[0] = rows;
+    return program_.predict(one_, count, static_cast<T*>(to.buffer.buf), 1) ? out : nb::none();
+}
+
+template <class T> nb::object Face<T>::new_output(size_t count) const {
+    const std::vector<Py_ssize_t>& result = shapes_[1];
+    PyObject* shape = PyTuple_New(Py_ssize_t(result.size()) + 1);
+    if (!shape) throw nb::python_error();
+    PyTuple_SET_ITEM(shape, 0, PyLong_FromSize_t(count));
+    for (size_t i = 0; i < result.size(); ++i)
+        PyTuple_SET_ITEM(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
+    PyObject* arguments[] = {shape, dtype_.ptr()};
+    nb::object out = nb::steal(PyObject_Vectorcall(empty_.ptr(), arguments, 2, nullptr));
+    Py_DECREF(shape);
+    if (!out.is_valid()) throw nb::python_error();
+    return out;
+}
+
+template class Face<float>;
+template class Face<double>;
+
+}  // namespace pysmorch

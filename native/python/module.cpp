@@ -1,0 +1,101 @@
+// The extension module.
+#include "python/face.h"
+
+#include "core/random.h"
+#include "kernels/activations.h"
+#include "kernels/amx.h"
+#include "operations/registry.h"
+#include "python/kernels.h"
+
+namespace pysmorch {
+
+namespace {
+
+template <class Form> nb::tuple attributes_of(const Form& form) {
+    nb::list names;
+    for (auto [name, member] : form.attributes) names.append(name);
+    return nb::tuple(names);
+}
+
+template <class T> void expose(nb::module_& m, const char* name) {
+    nb::class_<Face<T>>(m, name)
+        .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"),
+             nb::arg("inputs"), nb::arg("loss"))
+        // noconvert: the program writes into these very arrays, a converted copy would be lost.
+        .def("train_with", &Face<T>::train_with, nb::arg("optimizer"), nb::arg("parameters").noconvert(),
+             nb::arg("gradients").noconvert(), nb::arg("states").noconvert(), nb::arg("rate_factors").noconvert(),
+             nb::arg("decay_factors").noconvert(), nb::arg("seed"), nb::arg("bf16"))
+        .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
+             nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"),
+             nb::arg("step"), nb::arg("optimizer_steps"), nb::arg("threads"))
+        .def("use_bf16", &Face<T>::use_bf16)
+        .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
+        .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))
+        .def("unchanged", &Face<T>::unchanged)
+        .def("quick", &Face<T>::quick, nb::arg("X").none())
+        .def("predict", &Face<T>::predict, nb::arg("data").noconvert(), nb::arg("out").noconvert(), nb::arg("threads"));
+}
+
+// What the registries say, which Python compares with its own declarations.
+void expose_registries(nb::module_& m) {
+    nb::dict operations;
+    for (const auto& [name, entry] : registry<float>()) {
+        const Signature& s = entry.signature;
+        nb::dict taken;
+        taken["inputs"] = nb::make_tuple(s.least_inputs, s.most_inputs);
+        taken["parameters"] = s.parameters;
+        taken["attributes"] = s.attributes;
+        taken["fuses"] = s.fuses;
+        taken["reads_indices"] = s.reads_indices;
+        operations[name.c_str()] = taken;
+    }
+    m.attr("operations") = operations;
+    nb::list fusable;
+    for (int a = 1; a < NUM_ACTIVATIONS; ++a)
+        if (is_fusable(static_cast<Activation>(a))) fusable.append(name_of(static_cast<Activation>(a)));
+    m.attr("fusable_activations") = fusable;
+    nb::dict losses, optimizers;  // by name: metric and attributes; attributes
+    for (const LossForm& form : loss_forms()) losses[form.name] = nb::make_tuple(form.metric, attributes_of(form));
+    for (const OptimizerForm& form : optimizer_forms()) optimizers[form.name] = attributes_of(form);
+    m.attr("losses") = losses;
+    m.attr("optimizers") = optimizers;
+}
+
+std::string best_instructions() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
+        return std::string(__builtin_cpu_supports("avx512bf16") ? "avx512_bf16" : "avx512");
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return std::string("avx2");
+#endif
+    return std::string("base");
+}
+
+}  // namespace
+
+}  // namespace pysmorch
+
+using namespace pysmorch;
+
+NB_MODULE(PYSMORCH_MODULE, m) {
+    expose<float>(m, "Program32");
+    expose<double>(m, "Program64");
+    m.attr("has_bf16") = HAS_BF16;
+    m.def(
+        "permutation",
+        [](uint64_t seed, uint64_t step, Flat<int64_t> order) {
+            require(order.size() <= 0xFFFFFFFFu, "an order has at most 2^32 - 1 rows");
+            aligned(order);
+            nb::gil_scoped_release release;
+            permutation(seed, step, order.size(), order.data());
+        },
+        nb::arg("seed"), nb::arg("step"), nb::arg("order").noconvert());
+    expose_registries(m);
+    expose_kernels(m);
+#ifdef PYSMORCH_BF16
+    m.def("has_matrix_unit", [] { return amx::usable(); });
+    m.def("allow_matrix_unit", [](bool allowed) { amx::allowed.store(allowed); }, nb::arg("allowed"));
+#endif
+    m.def("best_instructions", best_instructions);
+}

@@ -1,0 +1,71 @@
+// Optimizers: gradients of some parameters come in, and the parameters change.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "kernels/prefetch.h"
+
+namespace pysmorch {
+
+enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
+
+struct OptimizerSpec {
+    OptimizerKind kind = OptimizerKind::sgd;
+    double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;
+    double nesterov = 0;  // 1 for yes
+};
+
+// What Python calls an optimizer, and the attributes of the Python object that it reads besides those that all have,
+// with their members.
+struct OptimizerForm {
+    const char* name;
+    OptimizerKind kind;
+    std::vector<std::pair<const char*, double OptimizerSpec::*>> attributes;
+};
+
+const std::vector<OptimizerForm>& optimizer_forms();
+
+// All parameters with their gradients and states, and what one step of the optimizer does to them.
+template <class T> class Updater {
+  public:
+    OptimizerSpec spec;
+    T *parameters = nullptr, *gradients = nullptr, *state1 = nullptr, *state2 = nullptr;
+    size_t num_parameters = 0;
+    const T *rate_factors = nullptr, *decay_factors = nullptr;  // alike within an array, or null for one number
+    double rate_factor = 1, decay_factor = 1;
+
+    // Where among the parameters an array begins; in a program that only predicts, it may be anywhere.
+    size_t offset_of(const T* array) const { return array && parameters ? size_t(array - parameters) : 0; }
+
+    // Sets what is to be done in this step; gradients are stored where `keep` says so, or clipping needs them.
+    void begin(double rate, int64_t step, bool keep);
+
+    // Takes the gradient of `rows` rows of `cols` parameters: changes them, or only stores it where clipping comes
+    // first.
+    void take(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride) const;
+
+    // What `take` will change: it comes from further away than the L2 cache.
+    Prefetch prefetch_of(size_t offset, size_t stride, size_t rows, size_t cols) const {
+        auto at = [&](const T* array) { return array ? reinterpret_cast<const char*>(array + offset) : nullptr; };
+        return {{at(parameters), at(state1), at(state2)}, stride * sizeof(T), rows, cols * sizeof(T)};
+    }
+
+    double squared_norm(size_t from, size_t to) const;
+
+    // Changes parameters by the stored gradients times `clip`.
+    void change_all(size_t from, size_t to, double clip) const;
+
+  private:
+    bool alike(size_t p, size_t q) const;
+    void change(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride, double clip) const;
+    template <OptimizerKind KIND, bool STATE>
+    void change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
+                   double clip) const;
+
+    double rate_ = 0, rest1_ = 1, root2_ = 1;
+    bool keep_ = false;
+};
+
+}  // namespace pysmorch
