@@ -61,7 +61,7 @@ def operations(network: str, batch: int) -> float:
         for before, channels, stride in blocks():
             size //= stride
             others += size * size * channels * (9 * before + 9 * channels + (before if before != channels else 0))
-    return 2.0 * batch * (2 * first + 3 * others)  # nobody asks for the gradient of the pictures
+    return 2.0 * batch * (2 * first + 3 * others)  # the gradient of the images is not needed
 
 
 class PySmorch:
@@ -128,7 +128,7 @@ class Torch:
     def step(self, rows: Any) -> Any:
         x = self.X[rows]
         if self.channels_last:
-            x = x.permute(0, 3, 1, 2)  # the same memory: the pictures are kept with their channels last
+            x = x.permute(0, 3, 1, 2)  # the same memory: the images are stored with their channels last
         with self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bf16):
             loss = self.loss(self.model(x), self.y[rows])
         self.optimizer.zero_grad(set_to_none=True)

@@ -43,7 +43,7 @@ SCALING = {
 IMAGES = {"LeNet": ("LeNet", 64), "ResNet-20": ("ResNet-20", 64)}
 WORKLOADS = {"training": TRAINING, "prediction": PREDICTION, "scaling": SCALING, "images": IMAGES}
 NUM_IMAGES = 2048
-# glibc hands large arrays back to the system and takes them anew, page by page, in every step. With these settings it keeps them,
+# glibc returns large arrays to the system and takes them anew, page by page, in every step. With these settings it keeps them,
 # which makes steps of PyTorch up to a third shorter (LeNet in bfloat16: 8.6 instead of 13.2 ms). They are read when a process starts.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 25), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
 SECONDS_A_TURN = 0.4
@@ -97,9 +97,9 @@ def main() -> None:
     if arguments.save:
         path = HERE / "results" / arguments.save / f"{arguments.what}.json"
         path.parent.mkdir(exist_ok=True, parents=True)
-        kept = json.loads(path.read_text()) if path.exists() else {"rows": []}
+        stored = json.loads(path.read_text()) if path.exists() else {"rows": []}
         key = operator.itemgetter("workload", "threads")
-        merged = {key(row): row for row in [*kept["rows"], *rows]}  # the workloads that were not measured stay
+        merged = {key(row): row for row in [*stored["rows"], *rows]}  # the workloads that were not measured stay
         path.write_text(json.dumps({"machine": described, "rows": list(merged.values())}, indent=1) + "\n")
         print(f"written: {path}")
 

@@ -23,16 +23,16 @@ def results(name: str) -> Any:
 
 
 def table(name: str, unit: str) -> list[str]:
-    kept = results(name)
-    columns = list(dict.fromkeys(library for row in kept["rows"] for library in row["seconds"]))
+    stored = results(name)
+    columns = list(dict.fromkeys(library for row in stored["rows"] for library in row["seconds"]))
     lines = [f"| {unit} | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for row in kept["rows"]:
+    for row in stored["rows"]:
         cells = [microseconds(row["seconds"][c]) if c in row["seconds"] else "–" for c in columns]
         lines.append(f"| {row['workload']}, {row['batch']} | " + " | ".join(cells) + " |")
     return lines
 
 
-def place(name: str) -> str:
+def machine_of(name: str) -> str:
     """Return the machine that something was measured on."""
     about = results(name)["machine"]
     return f"{about['cores']} cores of an {about['processor']} processor ({', '.join(about['instructions'])})"
@@ -61,8 +61,8 @@ def images() -> list[str]:
             ),
             "",
         ]
-    if lines and place("images") != place("training"):
-        lines += [f"Networks for images were measured on {place('images')}.", ""]
+    if lines and machine_of("images") != machine_of("training"):
+        lines += [f"Networks for images were measured on {machine_of('images')}.", ""]
     return lines
 
 
@@ -85,7 +85,7 @@ def scaling() -> str:
             "",
             *lines,
             "",
-            f"Measured side by side on {place('scaling')}.",
+            f"Measured side by side on {machine_of('scaling')}.",
         ]
     )
 
@@ -110,7 +110,7 @@ def figures() -> str:
         "",
         *table("prediction", "µs a call"),
         "",
-        f"Measured side by side on {place('training')}, {about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
+        f"Measured side by side on {machine_of('training')}, {about['system']}, Python {about['python']}; {versions}. Medians; other machines will differ.",
     ]
     mnist = results("mnist")
     accuracy = {name: statistics.mean(values) for name, values in mnist["accuracy"].items()}
@@ -132,7 +132,7 @@ def matrix_unit() -> str:
     lines = []
     for name, unit in (("amx/training", "µs a step"), ("amx/images", "µs a step"), ("amx/prediction", "µs a call")):
         lines += [*table(name, unit), ""]
-    lines += [f"Measured side by side on {place('amx/training')}.", ""]
+    lines += [f"Measured side by side on {machine_of('amx/training')}.", ""]
     lines += [
         "| training | FLOP per byte | float32: GFLOP/s, of the roof | bf16: GFLOP/s, of the roof |",
         "|---|---|---|---|",

@@ -2,7 +2,7 @@
 
     pytest benchmarks
 
-PyTorch keeps the channels of images in front, (N, C, H, W), and those of filters too, (K, C, KH, KW).
+PyTorch has the channels of images first, (N, C, H, W), and those of filters too, (K, C, KH, KW).
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def same(found, expected):
 
 
 def compare(layer, x, expected):
-    """Compare the outputs of a layer with PyTorch's, and what is handed back for a random gradient of them."""
+    """Compare the outputs of a layer with PyTorch's, and the gradients of its inputs for a random gradient of them."""
     same(layer.forward(), images_from_torch(expected))
     dwnstrm = numbers(*layer.out_array.shape, seed=1)
     layer.backward(dwnstrm)

@@ -22,12 +22,14 @@ def test_of_many_names_the_first_are_listed():
     assert list_names([str(i) for i in range(30)]).endswith("18, 19 and 10 more")
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_the_first_entry_that_is_not_finite_is_named(wrong):
+@pytest.mark.parametrize(
+    ("wrong", "name"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "-infinity")], ids=["nan", "inf", "minus"]
+)
+def test_the_first_entry_that_is_not_finite_is_named(wrong, name):
     array = np.zeros((5, 3))
     check_finite(array, "X")
     array[3, 1] = array[4, 0] = wrong
-    with pytest.raises(ValueError, match=rf"X has {wrong} in row 3, column 1; replace or remove"):
+    with pytest.raises(ValueError, match=rf"X has {name} in row 3, column 1; replace or remove"):
         check_finite(array, "X")
 
 

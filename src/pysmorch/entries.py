@@ -104,7 +104,9 @@ def check_finite(array: Array, what: str) -> None:
     wrong = np.argwhere(~np.isfinite(array))
     if len(wrong):
         index = tuple(int(i) for i in wrong[0])
-        raise ValueError(f"{what} has {array[index]} in {name_entry(index)}; replace or remove such values first")
+        value = array[index]
+        found = "NaN" if np.isnan(value) else "infinity" if value > 0 else "-infinity"
+        raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
 
 
 def check_labelled(argument: str, value: Any) -> None:

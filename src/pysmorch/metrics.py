@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
 from typing import Any, Literal
@@ -87,13 +88,15 @@ Metrics = Mapping[str, Callable[[Any, Any], Any]] | Sequence[str | Metric]
 """What `fit` and `evaluate` take: names and `Metric` objects, or functions of (labels, predictions) by name."""
 
 
-def as_metric(metric: str | Metric) -> Metric:
+def as_metric(metric: str | Metric, argument: str = "metrics") -> Metric:
     """Return a metric, or the one of that name.
 
     Parameters
     ----------
     metric : str or Metric
         A name in `METRICS`, or "top_" and a number.
+    argument : str, default="metrics"
+        What the argument is called in the message of an error.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def as_metric(metric: str | Metric) -> Metric:
     Raises
     ------
     ValueError
-        For a name that is not known.
+        For a name that is not known; says which one is nearest.
     """
     if isinstance(metric, Metric):
         return metric
@@ -112,10 +115,9 @@ def as_metric(metric: str | Metric) -> Metric:
             return METRICS[metric]
         if top := re.fullmatch(r"top_([1-9]\d*)", metric):
             return Metric(metric, partial(_top, count=int(top[1])), True, "scores", weighted=True)
-    raise ValueError(
-        f"metrics: there is no metric {metric!r}; take {', '.join(METRICS)}, top_ and a number such as top_5, "
-        "a Metric, or a dict of functions by name"
-    )
+    close = get_close_matches(metric.lower(), [*METRICS, "top_5"], n=1) if isinstance(metric, str) else []
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise ValueError(f"{argument}: there is no metric {metric!r}; {hint}There are {METRIC_NAMES}")
 
 
 def as_metrics(metrics: Metrics | None) -> list[Metric]:
@@ -188,7 +190,7 @@ def _log_loss(labels: Array, p: Array, sample_weight: Array | None = None) -> fl
 
 
 def _top(labels: Array, scores: Array, sample_weight: Array | None = None, *, count: int) -> float:
-    """Return the share of samples of which fewer than `count` scores are above that of the right class."""
+    """Return the fraction of samples of which fewer than `count` scores are above that of the right class."""
     if np.ndim(labels) != 1:
         raise ValueError(f"metrics: top_{count} needs one class for each sample")
     own = np.take_along_axis(scores, np.asarray(labels, np.intp)[:, None], 1)
@@ -230,3 +232,6 @@ METRICS: dict[str, Metric] = {
 "f1", "precision" and "recall" are those of class 1 where there are two classes, else the mean over the classes ("macro").
 "auc" is the area under the ROC curve of class 1 where there are two, else the mean over the classes, each against the rest.
 """
+
+METRIC_NAMES = f"{', '.join(METRICS)}, and top_ with a number, such as top_5"
+"""All names, for messages and help."""

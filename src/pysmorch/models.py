@@ -1,4 +1,4 @@
-"""Networks for images that everybody knows: functions that put layers together and return the last one.
+"""Well-known networks for images: functions that put layers together and return the last one.
 
 Each takes a layer with images (N, H, W, C) of any size from 4 x 4, and how many outputs there are; the outputs have no
 activation. With a loss it is a network: `Network(CrossEntropy(resnet20(Data(shape=(None, 32, 32, 3)), 10)))`.

@@ -128,7 +128,7 @@ class OneCycle:
     peak : float
         The largest rate.
     rise : float, default=0.3
-        The share of the training in which the rate rises, between 0 and 1.
+        The fraction of the training in which the rate rises, between 0 and 1.
 
     Raises
     ------

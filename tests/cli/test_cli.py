@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import pysmorch as ps
+from pysmorch.metrics import METRICS
 from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
@@ -25,6 +26,41 @@ def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
         lines.append(f"{size},{town},{age},{labels[int(size + 20 * (town == 'Nice') > 70)]}")
     with open(path, "w") as file:
         file.write("\n".join(lines) + "\n")
+
+
+def test_metrics_are_measured_on_held_out_rows_and_written_into_the_model(run):
+    code, out, err = run("train", "iris", *QUICK, "--metric", "auc", "--metric", "top_2")
+    assert code == 0, err
+    notes = ps.load("model.safetensors").notes_["test"]
+    assert 0.5 < notes["auc"] <= 1
+    assert f"auc  {notes['auc']:.5g}\n" in out
+    assert notes["top_2"] >= notes["accuracy"]
+    code, out, err = run("evaluate", "model.safetensors", "iris", "--metric", "f1")
+    assert code == 0, err
+    assert 0 < float(out.split("f1")[1].split()[0]) <= 1
+
+
+def test_metrics_of_values_are_measured_in_the_units_of_the_target(run):
+    assert run("train", "diabetes", *QUICK, "--metric", "rmse", "--metric", "mape")[0] == 0
+    notes = ps.load("model.safetensors").notes_["test"]
+    assert notes["rmse"] == notes["RMSE"] > 10
+    assert notes["mape"] > 0
+
+
+def test_metrics_that_cannot_be_measured_are_refused_in_one_line(run):
+    assert "--metric: there is no metric 'aucc'; did you mean 'auc'?" in error_of(run("train", "--metric", "aucc"))
+    expected = "--metric r2 takes values, which classification does not predict; take one of accuracy, "
+    assert expected in error_of(run("train", "iris", "--metric", "r2"))
+    assert "--test 0 holds none out" in error_of(run("train", "iris", "--metric", "auc", "--test", "0"))
+    assert run("train", "iris", *QUICK, "--quiet")[0] == 0
+    for name, message in (("topp_5", "did you mean 'top_5'?"), ("mae", "--metric mae takes values")):
+        assert message in error_of(run("evaluate", "model.safetensors", "iris", "--metric", name))
+
+
+def test_the_help_lists_the_metrics(run):
+    for command in ("train", "evaluate"):
+        listed = "".join(run(command, "--help")[1].split())
+        assert all(f"{name}," in listed for name in METRICS)
 
 
 def test_train_on_digits_is_right_for_97_of_100(run):
@@ -138,7 +174,7 @@ def test_npz_is_trained(run):
     np.savez("d.npz", X=X, y=X[:, 0] > 0)
     assert run("train", "d.npz", *QUICK)[0] == 0
     np.savez("d.npz", X=np.where(X > 2, np.nan, X), y=X[:, 0] > 0)
-    assert "X has nan in row" in error_of(run("train", "d.npz"))
+    assert "X has NaN in row" in error_of(run("train", "d.npz"))
 
 
 def test_the_same_seed_gives_the_same_file(run):

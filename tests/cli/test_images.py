@@ -222,7 +222,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
             "--augment must be one of shift, flip, crop, cutout, but is 'shft'",
         ),
         (["train", "photos", "--augment", "shift:x"], "--augment shift takes a number of pixels such as shift:4"),
-        (["train", "photos", "--augment", "flip:2"], "--augment flip takes a share such as flip:0.5"),
+        (["train", "photos", "--augment", "flip:2"], "--augment flip takes a probability such as flip:0.5"),
         (["train", "photos", "--augment", "shift,,flip"], "--augment must be one of"),
         (["train", "photos", "--augment", "crop:9"], "RandomCrop: cannot cut 9"),
         (["train", "photos", "--resize", "0"], "--resize must be a height and a width such as 32x48, or 32 for both"),
@@ -234,7 +234,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
         (["train", "photos", "--task", "regression"], "--task regression needs numbers"),
         (
             ["train", "one"],
-            "has one class only, 'low'; there is nothing to tell apart; put the images of others into fol",
+            "has one class only, 'low'; a classifier needs at least two; put the images of others into fol",
         ),
         (
             ["train", "photos/low"],
@@ -248,7 +248,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
             ["train", "first.npz", "--network", "lenet"],
             "if the channels come first, use numpy.transpose(X, (0, 2, 3, 1))",
         ),
-        (["train", "nan.npz"], "X has nan in row 3, position (1, 2, 3)"),
+        (["train", "nan.npz"], "X has NaN in row 3, position (1, 2, 3)"),
         (["evaluate", "model.safetensors", "photos/low"], "low has no class folders"),
         (
             ["evaluate", "model.safetensors", "other"],

@@ -228,7 +228,7 @@ def test_rows_after_images_and_images_after_rows_begin_anew():
         (lambda: quick().fit(BARS, Y).predict(BARS.reshape(90, 36)), r"X has shape \(90, 36\), but .* \(N, 6, 6, 1\)"),
         (lambda: quick().fit(BARS, Y).predict(pd.DataFrame({"a": [1.0]})), r"X has shape \(1, 1\), but this"),
         (lambda: quick(network=None).fit(BARS.reshape(90, 36), Y).predict(BARS), "dim 3"),
-        (lambda: quick().fit(np.where(BARS > 100, np.nan, BARS), Y), "contains NaN"),
+        (lambda: quick().fit(np.where(BARS > 100, np.nan, BARS), Y), r"X has NaN in row \d+, position"),
         (lambda: quick().fit(BARS[:0], Y[:0]), "0 sample"),
         (lambda: quick().fit(BARS[:, :0], Y), r"X has shape \(90, 0, 6\); images need at least one pixel"),
         (lambda: quick().fit(BARS[..., None, None], Y), "dim 5"),

@@ -210,9 +210,9 @@ BEHIND = {
 
 
 def network_with(case, behind="nothing", beside=None, on_data=False):
-    """A network with a layer in the middle: what it hands back reaches weights of every pixel's own.
+    """A network with a layer in the middle: what it passes back reaches weights of every pixel's own.
 
-    `beside` says whether another layer looks at the same values, and hands back before or after the layer.
+    `beside` says whether another layer looks at the same values, and passes back before or after the layer.
     """
     with ps.weights_from(0):
         if on_data:

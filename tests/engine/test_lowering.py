@@ -5,7 +5,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data
-from pysmorch.engine.lowering import Lowering, why_not_layers
+from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.layers.graph import graph
 
 IMAGES = Data(shape=(None, 5, 4, 6))
@@ -45,7 +45,7 @@ def test_the_extension_says_which_operations_it_has():
     class Unknown(ps.Layer):
         native = "something_else"
 
-    assert why_not_layers([Unknown(IMAGES)]) == "Unknown has no native operation"
+    assert unsupported_layers([Unknown(IMAGES)]) == "Unknown has no native operation"
 
 
 @pytest.mark.parametrize("make", [ps.Dropout, ps.RandomShift, ps.RandomFlip, lambda x: ps.Cutout(x, 2)])

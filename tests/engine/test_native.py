@@ -68,7 +68,7 @@ def closed(layer, seed=0):
 
 
 def with_trainable_inputs(case):
-    """The layer of a case, fed by Linear layers, so that what it hands back reaches parameters."""
+    """The layer of a case, fed by Linear layers, so that what it passes back reaches parameters."""
 
     def make():
         with ps.weights_from(1):

@@ -146,13 +146,15 @@ def test_one_row_takes_the_quick_way():
         assert network.predictor.quick(other) is None
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "-infinity")], ids=["nan", "inf", "minus"]
+)
 @pytest.mark.parametrize("count", [1, 300])
-def test_what_is_not_finite_is_named(value, count):
+def test_what_is_not_finite_is_named(value, name, count):
     network, X = small(20, 8, 2), rows(count, 20)
     network.predict(X)
     X[count - 1, 7] = value
-    with pytest.raises(ValueError, match=f"X has {value} in row {count - 1}, column 7"):
+    with pytest.raises(ValueError, match=f"X has {name} in row {count - 1}, column 7"):
         network.predict(X)
 
 

@@ -12,7 +12,7 @@ IMAGE_FAMILIES = ("convolution", "pooling", "augmentation")
 
 
 def one_of_each_family(cases):
-    """Leave out all but one layer of each family for images: what is changed here is what a layer hands back, and that is
+    """Leave out all but one layer of each family for images: what is changed here is what a layer passes back, and that is
     checked in the same way for all. Mistakes of their own are further below.
     """
     families = [type(make()).__module__.rpartition(".")[2] for make in cases.values()]
@@ -29,7 +29,7 @@ WITH_PARAMETERS = [name for name in CASES if name in LAYER_CASES and LAYER_CASES
 
 
 def mutant(layer, change):
-    """Let a layer hand back something else: `change(handed_back)`, for the first input."""
+    """Let a layer pass back something else: `change(handed_back)`, for the first input."""
     cls = type(layer)
 
     class Mutant(cls):
@@ -221,7 +221,7 @@ def test_a_derivative_that_is_not_applied_is_named(case):
             return dwnstrm.copy()
 
     layer.__class__ = Mutant
-    assert "handed back as it came" in message_of(layer)
+    assert "passed back as it came" in message_of(layer)
 
 
 @pytest.mark.parametrize("case", WITH_PARAMETERS)

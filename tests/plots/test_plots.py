@@ -357,7 +357,7 @@ def test_many_classes_have_less_text_and_a_scale(num_classes, words):
     network = made(ps.CrossEntropy(ps.Linear(ps.Data(shape=(None, num_classes)), num_classes)), data)
     figure = plots.confusion(network, data, np.arange(num_classes))
     assert {text.get_text() for text in figure.axes[0].texts} == ({words} if words else set())
-    assert figure.axes[1].get_ylabel() == "share of the true class"
+    assert figure.axes[1].get_ylabel() == "fraction of the true class"
 
 
 class Wrong(ps.Linear):

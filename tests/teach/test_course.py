@@ -160,7 +160,7 @@ MISTAKES = [
         "Conv2d",
         "dwnstrm @ self.W[a, b].T",
         "dwnstrm @ self.W[-1 - a, -1 - b].T",
-        "turned the wrong way on the way back",
+        "turned the wrong way in the backward pass",
     ),
     ("Conv2d", "@ self.W[a, b]\n", "@ self.W[-1 - a, -1 - b]\n", "The filter is turned round"),
     (
@@ -300,7 +300,7 @@ def test_a_library_that_python_cannot_read_is_left_alone_and_its_line_is_said(tm
     assert stopped
     assert out == (
         f"{mine.FILE}, line 2: invalid syntax; mend it, or delete the file. "
-        "Then check again: what passes is kept in there.\n"
+        "Then check again: what passes is saved in there.\n"
     )
     assert (tmp_path / mine.FILE).read_text() == "import numpy as np\ndef f(:\n"
     out, _ = notebook.run("Relu = library('Relu')")
@@ -374,7 +374,7 @@ def test_what_has_no_source_is_checked_but_not_kept(tmp_path, capsys):
     namespace = {"np": np}
     exec(the_cell("numerical_gradient"), namespace)
     workbook.Workbook(tmp_path).check(namespace["numerical_gradient"])
-    assert "its source was not found, so it was not kept" in capsys.readouterr().out
+    assert "its source was not found, so it was not saved" in capsys.readouterr().out
     assert not (tmp_path / mine.FILE).exists()
 
 

@@ -324,7 +324,7 @@ def test_the_command_says_what_is_right_and_exits_with_0(run):
 def test_the_command_says_what_is_wrong_with_an_example_and_a_hint_and_exits_with_1(run):
     code, out, _ = run("right.py", "wrong.py", "--only", "Relu")
     assert code == 1
-    assert "WRONG  the gradient for the input is handed back  0 of 3" in out
+    assert "WRONG  the gradient for the input is passed back  0 of 3" in out
     assert "dwnstrm is let through everywhere: the mask is missing" in out
     assert "Hint: " in out
     assert "expected    found" in out

@@ -86,7 +86,7 @@ def test_metrics_of_classes_work_with_a_binary_cross_entropy(outputs):
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        (["acuracy"], r"there is no metric 'acuracy'; take accuracy, .* top_5"),
+        (["acuracy"], r"there is no metric 'acuracy'; did you mean 'accuracy'\? There are accuracy, .* top_5"),
         (["top_0"], "there is no metric 'top_0'"),
         ("auc", r'metrics must be a list such as \["auc", "f1"\]'),
         (["rmse"], "'rmse' takes values, which CrossEntropy does not predict; take one of accuracy, "),

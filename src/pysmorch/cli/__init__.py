@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.metrics import METRIC_NAMES
 
 app = typer.Typer(
     add_completion=False,
@@ -27,6 +28,10 @@ SOURCE = (
 Labels = Annotated[str | None, typer.Option(help="idx file with the labels of the images")]
 Precision = Annotated[
     str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
+]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}"),
 ]
 NetworkName = Annotated[
     str | None,
@@ -61,7 +66,7 @@ def main() -> None:
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns an interrupt into a code of its own accord
             _say("interrupted; no file was written", code)
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the process that reads the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:
@@ -96,11 +101,13 @@ def train(
     ] = None,
     labels: Labels = None,
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors",
-    task: Annotated[str | None, typer.Option(help="classification or regression, instead of what is inferred")] = None,
-    test: Annotated[float, typer.Option(help="share of the rows that is held out for the figures; 0 for none")] = 0.2,
+    task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None,
+    test: Annotated[
+        float, typer.Option(help="fraction of the rows that is held out for the figures; 0 for none")
+    ] = 0.2,
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None,
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None,
-    dropout: Annotated[float | None, typer.Option(help="share of hidden units dropped while training")] = None,
+    dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None,
     epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
     batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
@@ -116,6 +123,7 @@ def train(
         bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
     ] = False,
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0,
+    metric: MetricNames = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
 ) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
@@ -143,6 +151,7 @@ def train(
         seed,
         quiet,
         given,
+        metric or [],
         networks.parse(network, augment, resize, grey, colour, skip_bad),
     )
 
@@ -174,6 +183,7 @@ def evaluate(
         str | None, typer.Option(help="column with the right answers, if it is not called as in training")
     ] = None,
     labels: Labels = None,
+    metric: MetricNames = None,
     no_header: NoHeader = None,
     resize: ResizeAgain = None,
     skip_bad: SkipBad = False,
@@ -181,7 +191,7 @@ def evaluate(
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import commands
 
-    commands.evaluate(model, source, target, labels, no_header, resize, skip_bad)
+    commands.evaluate(model, source, target, labels, metric or [], no_header, resize, skip_bad)
 
 
 @app.command()
@@ -268,8 +278,8 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     teaching.solutions(folder)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         import pysmorch
 
         print(f"pysmorch {pysmorch.__version__}")

@@ -18,6 +18,7 @@ from pysmorch.files import ModelFileError, write_whole
 from pysmorch.files.writing import check_writable
 from pysmorch.layers.base import Array
 from pysmorch.loading import load
+from pysmorch.metrics import as_metric
 from pysmorch.sources import Source, has_image_files, known_labels, read, split_target
 
 MAX_CLASSES_OF_NUMBERS = 20
@@ -36,10 +37,14 @@ def train(
     seed: int,
     quiet: bool,
     options: dict[str, Any],
+    metric_names: list[str],
     chosen: networks.NetworkOptions,
 ) -> None:
     """Read, infer the task, hold out rows, train, measure, write."""
     _check_options(task, test, seed)
+    metrics = [as_metric(name, "--metric") for name in metric_names]
+    if metrics and test == 0:
+        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out")
     check_writable(out)
     say = _silent if quiet else print
     source = read(source_name, header, labels, chosen.resize, chosen.colours, chosen.skip_bad)
@@ -50,6 +55,7 @@ def train(
     kind = kind_of(source.features)
     task, reason = _infer_task(y, task)
     say(f"{task}: {reason}")
+    figures.check_metrics(metrics, task)
     estimator: Any = Classifier if task == "classification" else Regressor
     model = estimator(random_state=seed, verbose=not quiet, **options)
     notes: dict[str, Any] = {"source": source.name, "task": task}
@@ -69,7 +75,7 @@ def train(
         model.fit(X_training, y[training])
     model.notes_ = notes
     if len(held_out):
-        measured = figures.measure(model, X_held_out, y[held_out], y[training])
+        measured = figures.measure(model, X_held_out, y[held_out], y[training], metrics)
         model.notes_["test"] = measured.values
         print(f"on {len(held_out)} held-out rows:\n{measured.text}")
     model.save(out)
@@ -131,23 +137,26 @@ def evaluate(
     source_name: str,
     target: str | None,
     labels: str | None,
+    metric_names: list[str],
     no_header: bool | None,
     resize: str | None,
     skip_bad: bool,
 ) -> None:
     """Print the figures of a model on all rows of a source."""
+    metrics = [as_metric(name, "--metric") for name in metric_names]
     model = _load_estimator(model_name)
+    figures.check_metrics(metrics, "classification" if isinstance(model, Classifier) else "regression")
     header = _header(model, no_header)
     source = _read_for(model, source_name, header, labels, resize, skip_bad)
     for remark in source.remarks:
         print(remark)
-    remembered = model.notes_.get("target") if source.labels is None else None
-    _, column, name = split_target(source, target or remembered, header)
+    trained_target = model.notes_.get("target") if source.labels is None else None
+    _, column, name = split_target(source, target or trained_target, header)
     known, y = known_labels(column, name)
     source = _with_labels(source, known, name, print)
     X = _features_for(model, source)
     y = _as_in_training(model, y)
-    measured = _in_file(source, lambda: figures.measure(model, X, y, None))
+    measured = _in_file(source, lambda: figures.measure(model, X, y, None, metrics))
     print(f"on {len(y)} rows of {source.name}:\n{measured.text}")
 
 
@@ -234,7 +243,7 @@ def _as_in_training(model: Any, y: Array) -> Array:
 def _check_classes(y: Array, target: str, source: Source, source_name: str) -> None:
     if len(np.unique(y)) < 2:
         raise ValueError(
-            f"the target {target!r} has one class only, {y.tolist()[0]!r}; there is nothing to tell apart"
+            f"the target {target!r} has one class only, {y.tolist()[0]!r}; a classifier needs at least two"
             + ("" if source.files is None else f"; put the images of others into folders of their own in {source_name}")
         )
 

@@ -169,12 +169,12 @@ def _parse_augmentation(text: str) -> tuple[str, float | None]:
     _check_name("--augment", name, AUGMENTATIONS)
     if not colon:
         return name, None
-    share = AUGMENTATIONS[name].amount == "share"
+    probability = AUGMENTATIONS[name].amount == "probability"
     try:
-        value = float(number) if share else int(number)
+        value = float(number) if probability else int(number)
     except ValueError:
         value = 0
-    if not (0 < value <= 1 if share else value > 0):
-        expected = f"a share such as {name}:0.5" if share else f"a number of pixels such as {name}:4"
+    if not (0 < value <= 1 if probability else value > 0):
+        expected = f"a probability such as {name}:0.5" if probability else f"a number of pixels such as {name}:4"
         raise ValueError(f"--augment {name} takes {expected}, but {text!r} was given")
     return name, value

@@ -11,9 +11,9 @@ from pysmorch.teach.course.workbook import quoted, run_command
 def start(folder: str) -> None:
     """Write the lessons and say how to begin."""
     done = course.start(folder)
-    first = Path(folder) / next(name for name in sorted(done.written + done.kept) if name.endswith(".py"))
-    if done.written and done.kept:
-        print(f"files in {folder}: {len(done.kept)} were there and are left as they are, {len(done.written)} put back")
+    first = Path(folder) / next(name for name in sorted(done.written + done.left) if name.endswith(".py"))
+    if done.written and done.left:
+        print(f"files in {folder}: {len(done.left)} were there and are left as they are, {len(done.written)} put back")
     elif done.written:
         print(
             f"the course is in {folder}: each lesson as a script (.py) and as a notebook (.ipynb) with the same content"

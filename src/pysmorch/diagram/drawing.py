@@ -36,7 +36,7 @@ BARS = {"output": "#9fc8f5", "gradient": "#f6bf7c"}
 def diagram(target: Any) -> Svg:
     """Draw a network, or a layer with all that feeds it; the picture shows itself in a notebook.
 
-    A box is one step: a layer with a matrix of weights (or several inputs) and the layers behind it, up to the next
+    A box is one step: a layer with a matrix of weights (or several inputs) and the layers after it, up to the next
     such layer or branch. Every layer has its name, the shape of its output and the number of its parameters. After a
     forward and a backward pass there are also the root mean squares of its output and of the loss's gradient with
     respect to that output, so that what vanishes or explodes stands out; tooltips say more. In a network of more than 40
@@ -73,11 +73,11 @@ def diagram(target: Any) -> Svg:
     columns = _Columns([line for box in boxes for line in box], title)
     layout = lay_out(columns.width, [_height(box) for box in boxes], edges)
 
-    places = [(x + MARGIN, y + MARGIN + columns.head_height + PADDING) for x, y in layout.boxes]
-    drawing = _draw_head(title, columns, places[0][0], MARGIN)
+    corners = [(x + MARGIN, y + MARGIN + columns.head_height + PADDING) for x, y in layout.boxes]
+    drawing = _draw_head(title, columns, corners[0][0], MARGIN)
     for points in layout.lines:
         drawing += _draw_connection([(x + MARGIN, y + MARGIN + columns.head_height + PADDING) for x, y in points])
-    for box, (x, y) in zip(boxes, places, strict=True):
+    for box, (x, y) in zip(boxes, corners, strict=True):
         drawing += _draw_box(box, columns, x, y)
     height = layout.height + columns.head_height + PADDING + 2 * MARGIN
     label = f"{title}: {', '.join(layer.name for layer in layers)}"
@@ -172,7 +172,7 @@ class _Scale:
         self.highest = max(powers, default=0.0)
         self.lowest = min(min(powers, default=0.0), self.highest - 1)
 
-    def share(self, value: float) -> float:
+    def fraction(self, value: float) -> float:
         """How much of a bar is filled."""
         if value > 0 and isfinite(value):
             return 0.1 + 0.9 * (log10(value) - self.lowest) / (self.highest - self.lowest)
@@ -213,7 +213,7 @@ def _draw_line(line: _Line, columns: _Columns, x: float, y: float) -> str:
     for measure, left in columns.bars.items():
         value = getattr(line.last, measure)
         if value is not None:
-            length = round(BAR * columns.scales[measure].share(value), 1)
+            length = round(BAR * columns.scales[measure].fraction(value), 1)
             colour = INK if isfinite(value) else ALARM
             drawing.append(
                 element("rect", x=x + left, y=y + 2, width=length, height=LINE - 4, rx=2, fill=BARS[measure])
@@ -277,5 +277,5 @@ def _widest(*words: str) -> float:
 
 
 def _pixels(words: str) -> float:
-    """The width of a text; East Asian characters take twice the room."""
+    """The width of a text; East Asian characters are twice as wide."""
     return CHARACTER * sum(2 if unicodedata.east_asian_width(c) in "FW" else 1 for c in words)

@@ -1,7 +1,7 @@
 """Where the boxes of a graph go and the lines between them, so that boxes do not overlap and no line crosses a box.
 
 Boxes stand in rows from top to bottom, each below all that lead to it. A line to the next row bends in the gap between
-the rows. A longer line has a lane, a place of its own in every row that it passes, and runs straight down in it; lines
+the rows. A longer line has a lane, a column of its own in every row that it passes, and runs straight down in it; lines
 from one box share their lanes. Boxes and lanes that follow each other directly form tracks, which are straight.
 
 Sources: Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical system structures", 1981 (rows,
@@ -21,7 +21,7 @@ BETWEEN_LANES = 12
 LANE_TO_BOX = 14
 BETWEEN_PORTS = 12
 CORNER = 14
-"""From the corner of a box to the first place where a line may begin or end."""
+"""From the corner of a box to the first point where a line may begin or end."""
 
 SWEEPS = 8
 """How often the order in the rows is improved."""
@@ -47,7 +47,7 @@ class Layout:
 
 
 def lay_out(width: int, heights: Sequence[int], edges: Sequence[tuple[int, int]]) -> Layout:
-    """Find places for boxes of one width, an even number, and these heights; edges lead from lower to higher numbers."""
+    """Find positions for boxes of one width, an even number, and these heights; edges lead from lower to higher numbers."""
     web = _Web(len(heights), edges)
     _order(web)
     x = _columns(web, width)
@@ -146,16 +146,16 @@ def _order(web: _Web) -> None:
     best, fewest = web.rows, None
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
-        place = _places(web)
+        position = _positions(web)
         rows = [list(row) for row in web.rows]
         for row in rows if down else reversed(rows):
             wishes = {}
             for v in row:
                 near = web.above[v] if down else web.below[v]
-                wish = sum(place[w] for w in near) / len(near) if near else place[v]
+                wish = sum(position[w] for w in near) / len(near) if near else position[v]
                 wishes[v] = (wish, not web.is_box(v))
             row.sort(key=wishes.__getitem__)
-            place.update((v, i) for i, v in enumerate(row))
+            position.update((v, i) for i, v in enumerate(row))
         web.rows = rows
         crossings = _crossings(web)
         if fewest is None or crossings < fewest:
@@ -163,24 +163,24 @@ def _order(web: _Web) -> None:
     web.rows = best
 
 
-def _places(web: _Web) -> dict[int, int]:
+def _positions(web: _Web) -> dict[int, int]:
     return {v: i for row in web.rows for i, v in enumerate(row)}
 
 
 def _crossings(web: _Web) -> int:
-    place = _places(web)
+    position = _positions(web)
     pairs = (two for gap in web.gaps for two in combinations(gap, 2))
-    return sum((place[a] - place[c]) * (place[b] - place[d]) < 0 for (a, b), (c, d) in pairs)
+    return sum((position[a] - position[c]) * (position[b] - position[d]) < 0 for (a, b), (c, d) in pairs)
 
 
 def _tracks(web: _Web) -> list[int]:
     """Return for each box and lane the number of its track; no two tracks cross."""
-    place = _places(web)
+    position = _positions(web)
     track = list(range(len(web.rank)))
     for gap in web.gaps:
         taken: list[tuple[int, int]] = []
         for a, b in sorted(gap, key=lambda pair: web.is_box(pair[0]) or web.is_box(pair[1])):
-            crosses = any((place[a] - place[c]) * (place[b] - place[d]) <= 0 for c, d in taken)
+            crosses = any((position[a] - position[c]) * (position[b] - position[d]) <= 0 for c, d in taken)
             if not crosses and _follow(web, a, b):
                 taken.append((a, b))
                 track[b] = track[a]
@@ -254,7 +254,7 @@ def _wish(middle: int, other: int, other_is_box: bool, lowest: int, highest: int
 
 
 def _spread(wishes: Sequence[float], lowest: float, highest: float) -> list[float]:
-    """Return ascending places near these wishes and some distance apart (least squares: neighbours are pooled)."""
+    """Return ascending positions near these wishes and some distance apart (least squares: neighbours are pooled)."""
     distance = min(BETWEEN_PORTS, (highest - lowest) / max(len(wishes) - 1, 1))
     pools: list[list[float]] = []
     for i, wish in enumerate(wishes):

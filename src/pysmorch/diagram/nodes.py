@@ -22,7 +22,7 @@ class LayerFacts:
         what: the first line of the docstring.
         shape: of the output, with N for the batch.
         num_parameters: entries of `W`.
-        fed_by: places of the layers that feed it.
+        fed_by: indices of the layers that feed it.
         feeds: how many inputs of other layers it is.
         output, gradient: root mean squares of the output in the last pass and of the loss's gradient with respect to it.
         W, G: root mean squares of the parameters and their gradient. None where there is no array.
@@ -42,7 +42,7 @@ class LayerFacts:
 
 
 def read_layers(last: Any) -> list[LayerFacts]:
-    """Return the facts of every layer that `last` depends on, in the order of the walk."""
+    """Return the facts of every layer that `last` depends on, in topological order."""
     nodes = graph(last)
     number = {id(node): i for i, node in enumerate(nodes)}
     layers = []
@@ -85,7 +85,7 @@ def _kind(layer: Any) -> str:
 
 
 def _read_last_pass(nodes: Sequence[Any], number: dict[int, int], layers: Sequence[LayerFacts]) -> None:
-    """Take outputs and gradients from the layers that received them: every class keeps `in_array` and `pass_back`."""
+    """Take outputs and gradients from the layers that received them: every class stores `in_array` and `pass_back`."""
     received: list[list[Array]] = [[] for _ in nodes]
     for node in nodes:
         inputs = getattr(node, "in_arrays", ()) if isinstance(node, Layer) else (getattr(node, "in_array", None),)

@@ -1,4 +1,4 @@
-"""One encoder for each kind of input of the estimators; nothing outside asks which kind an input is."""
+"""One encoder for each kind of input of the estimators; the code outside does not depend on the kind of an input."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
@@ -42,7 +43,10 @@ class ArrayEncoder(Encoder):
         if is_table(X):
             validate_data(estimator, X, skip_check_array=True, reset=reset)
             X = as_table(X).to_numpy()
-        rows: Array = validate_data(estimator, X, reset=reset, dtype=dtype_for(X), ensure_min_features=1)
+        rows: Array = validate_data(
+            estimator, X, reset=reset, dtype=dtype_for(X), ensure_min_features=1, ensure_all_finite=False
+        )
+        check_entries(rows)
         return rows
 
     def learn(self, rows: Array, weights: Array | None) -> None:
@@ -113,6 +117,12 @@ class ArrayEncoder(Encoder):
 def dtype_for(X: Any) -> str | None:
     """Return the dtype that scikit-learn should make of an array: bytes stay bytes."""
     return None if isinstance(X, np.ndarray) and X.dtype == np.uint8 else "numeric"
+
+
+def check_entries(X: Array) -> None:
+    """Refuse NaN and infinities, unless scikit-learn is configured to assume that there are none."""
+    if not get_config()["assume_finite"]:
+        check_finite(X, "X")
 
 
 def check_numbers(features: Array) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
+
 from pysmorch.entries import name_row
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
@@ -60,12 +62,12 @@ class Augmentation(NamedTuple):
     ----------
     make : callable
         A function of (layer, amount or None for the default) that returns a layer.
-    amount : "pixels" or "share"
+    amount : "pixels" or "probability"
         What the amount is: a whole number from 1, or a number above 0 and up to 1.
     """
 
     make: Callable[[Any, Any], Layer]
-    amount: Literal["pixels", "share"]
+    amount: Literal["pixels", "probability"]
 
 
 class Encoder:
@@ -139,6 +141,27 @@ class Encoder:
         """
         raise NotImplementedError
 
+    @classmethod
+    def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+        """Return an input as an array, for plots.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            An input of this kind, all of whose features are numbers.
+
+        Returns
+        -------
+        values : ndarray of float64
+            The features.
+        names : list of str
+            Their names.
+        like : callable
+            Makes an input like X of an array of other values.
+        """
+        values = np.asarray(X, np.float64)
+        return values, [f"feature {i + 1}" for i in range(values.shape[-1] if values.ndim else 0)], lambda array: array
+
     def learn(self, rows: Any, weights: Array | None) -> None:
         """Learn how rows are encoded.
 
@@ -179,7 +202,7 @@ class Encoder:
         raise NotImplementedError
 
     def input_layer(self) -> Layer:
-        """Return a new layer that takes encoded rows; what follows it sees features of about variance 1."""
+        """Return a new layer that takes encoded rows; its output has features of about variance 1."""
         raise NotImplementedError
 
     @classmethod
@@ -258,7 +281,7 @@ class Encoder:
         Parameters
         ----------
         resize : tuple of int or None
-            (height, width) that the user wants.
+            (height, width) from `--resize`.
         resized : bool
             Whether those of the training were resized.
 
@@ -289,7 +312,7 @@ class Encoder:
         Returns
         -------
         bool
-            Asked in the order of `KINDS`.
+            The first of `KINDS` for which it is True reads the encoder.
         """
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from pysmorch import models
-from pysmorch.encoders.array import check_numbers, dtype_for
+from pysmorch.encoders.array import check_entries, check_numbers, dtype_for
 from pysmorch.encoders.base import Augmentation, Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.entries import check_finite
@@ -37,7 +37,7 @@ LENET_FROM = 16
 
 AUGMENTATIONS = {
     "shift": Augmentation(lambda layer, pixels: RandomShift(layer, pixels or 2), "pixels"),
-    "flip": Augmentation(lambda layer, share: RandomFlip(layer, share or 0.5), "share"),
+    "flip": Augmentation(lambda layer, probability: RandomFlip(layer, probability or 0.5), "probability"),
     "crop": Augmentation(
         lambda layer, size: RandomCrop(layer, size or tuple(max(1, 7 * d // 8) for d in layer.out_dims[1:3])), "pixels"
     ),
@@ -80,7 +80,8 @@ class ImageEncoder(Encoder):
         """Return images (N, H, W, C), in the dtype that they have."""
         if is_table(X):
             X = as_table(X).to_numpy()
-        images: Array = check_array(X, dtype=dtype_for(X), allow_nd=True, input_name="X")
+        images: Array = check_array(X, dtype=dtype_for(X), allow_nd=True, input_name="X", ensure_all_finite=False)
+        check_entries(images)
         found = images.shape
         images = images[..., None] if images.ndim == 3 else images
         if 0 in found:

@@ -1,4 +1,4 @@
-"""Columns of numbers: scaled to mean 0 and variance 1, and told by where they lie among their quantiles.
+"""Columns of numbers: scaled to mean 0 and variance 1, and located among their quantiles.
 
 - Where a column is so skewed that a few values would dwarf the others, the logarithm log(1 + |x|), with the sign of x, is taken
   first. A missing number becomes the mean.

@@ -1,6 +1,6 @@
 """Data frames: what is learned about each column, and how it becomes features.
 
-- Numbers are scaled and told by their quantiles (`numbers.py`). A boolean is a number, and so is a point in time (seconds).
+- Numbers are scaled and located among their quantiles (`numbers.py`). A boolean is a number, and so is a point in time (seconds).
 - A column of text with a limited number of different values is a category: one indicator for each value that is seen
   more than once, one for all rare ones together. A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too.
@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +100,20 @@ class TableEncoder(Encoder):
         if missing:
             raise ColumnError(missing[0], "is not in X, but the model was trained on it")
         return cells
+
+    @classmethod
+    def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+        """Return a data frame of numbers as an array, its names, and what makes such a data frame of an array."""
+        import narwhals as nw
+
+        table = as_table(X)
+        names = list(table.columns)
+
+        def like(array: Array) -> Any:
+            columns = {name: array[:, i] for i, name in enumerate(names)}
+            return nw.from_dict(columns, backend=table.implementation).to_native()
+
+        return np.asarray(table.to_numpy(), np.float64), names, like
 
     @property
     def names(self) -> list[str]:

@@ -27,10 +27,20 @@ class Dataset:
 
     @classmethod
     def checked(
-        cls, data_layers: Sequence[Any], loss: Loss, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, what: str
+        cls,
+        data_layers: Sequence[Any],
+        loss: Loss,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        what: str,
+        finite: bool = True,
     ) -> Dataset:
-        """Check arrays against a network, or say what is wrong with them; `what` names them in messages."""
-        inputs = check_inputs(data_layers, X, what)
+        """Check arrays against a network, or say what is wrong with them; `what` names them in messages.
+
+        With `finite=False` X is not searched for NaN and infinities, because the caller has done that.
+        """
+        inputs = check_inputs(data_layers, X, what, finite)
         labels = np.asarray(y)
         num_data = len(inputs[0])
         if num_data == 0:
@@ -44,7 +54,10 @@ class Dataset:
 
 
 def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = True) -> list[Array]:
-    """Return the arrays for the Data layers, or say which does not fit; whether numbers are finite may be left to others."""
+    """Return the arrays for the Data layers, or say which does not fit.
+
+    With `finite=False` they are not searched for NaN and infinities, because the caller does that.
+    """
     arrays = [X] if len(data_layers) == 1 else X
     if len(data_layers) > 1 and not (isinstance(X, (tuple, list)) and len(X) == len(data_layers)):
         raise ShapeError(f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network")

@@ -11,7 +11,7 @@ from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders
 
 
-def why_not_layers(layers: Sequence[Any]) -> str | None:
+def unsupported_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
     for layer in layers:
         if not isinstance(layer, Layer) or not is_ours(layer) or not _is_known(layer):

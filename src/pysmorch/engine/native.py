@@ -11,7 +11,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
-from pysmorch.engine.lowering import Lowering, why_not_layers
+from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import Totals
 from pysmorch.engine.reference import report_non_finite
@@ -27,7 +27,7 @@ DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
     """Return the bytes that a float32 program takes for batches of this size besides parameters, or None where there is none."""
     module = extension()
-    if module is None or why_not_layers(layers) or unsupported_form(loss):
+    if module is None or unsupported_layers(layers) or unsupported_form(loss):
         return None
     lowered = Lowering(layers, loss.in_layer)
     for operation in lowered.operations:

@@ -11,7 +11,7 @@ import numpy as np
 from pysmorch.engine import reference
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
-from pysmorch.engine.lowering import Lowering, why_not_layers
+from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.native import contiguous
 from pysmorch.engine.program import Totals
 from pysmorch.engine.threads import num_threads
@@ -90,7 +90,7 @@ class Predictor:
         parameters = [layer.W for layer in layers if hasattr(layer, "W")]
         dtypes = {W.dtype for W in parameters}
         module = extension()
-        if module is None or why_not_layers(layers) or len(dtypes) != 1:
+        if module is None or unsupported_layers(layers) or len(dtypes) != 1:
             return None
         (self._dtype,) = dtypes
         if self._dtype not in (np.float32, np.float64) or not all(

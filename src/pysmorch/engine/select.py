@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
-from pysmorch.engine.lowering import why_not_layers
+from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
@@ -39,7 +39,7 @@ def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) 
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
         return NOT_BUILT
-    return why_not_layers(layers) or unsupported_form(loss, optimizer)
+    return unsupported_layers(layers) or unsupported_form(loss, optimizer)
 
 
 def make_program(
@@ -81,7 +81,7 @@ def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine
     if extension() is None:
         return NOT_BUILT
     dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
-    return why_not_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
+    return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 
 
 def _unsupported_bf16(dtype: str) -> str | None:

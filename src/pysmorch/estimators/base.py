@@ -12,28 +12,29 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from pysmorch import training
 from pysmorch.encoders import Encoder, kind_of
 from pysmorch.entries import check_labelled
-from pysmorch.estimators.parameters import batch_size_for, check_parameters, check_weights, make_optimizer
+from pysmorch.estimators.fitting import fit_options, output_layer, set_schedule
+from pysmorch.estimators.parameters import check_parameters, check_weights, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.files import save
-from pysmorch.layers import Flatten, Layer, mlp, weights_from
-from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
+from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
-from pysmorch.optimizers import Optimizer
-from pysmorch.schedules import Constant, OneCycle, Schedule
-from pysmorch.training import History
+from pysmorch.schedules import Constant, OneCycle
+from pysmorch.training import Callback, History, Training
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """The base of Classifier and Regressor; a subclass says what labels and outputs mean.
 
     A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels`, `_num_outputs`, `_make_loss`, `_label_parts` and
-    `_take_label_parts`, and may define `_row_weights`.
+    `_take_label_parts`, and may define `_row_weights` and `_of_labels`.
     """
 
     network_: Network
@@ -62,6 +63,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return sample_weight
 
+    def _of_labels(self, metric: Metric) -> Metric:
+        """Return a metric of the loss's labels and predictions that measures those of the user."""
+        return metric
+
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         raise NotImplementedError
 
@@ -74,21 +79,35 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     # Training.
 
     def fit(
-        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, eval_set: Sequence[Any] | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        eval_set: Sequence[Any] | None = None,
+        metrics: Metrics | None = None,
+        callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
     ) -> Self:
         """Learn from rows X and their labels y.
 
         Parameters
         ----------
         X : array-like or data frame
-            Finite numbers (N, D); a data frame of any library with numbers, text and missing values; or images (N, H, W) or
-            (N, H, W, C).
+            Finite numbers (N, D); a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
             Weights that are not negative; only their ratios count.
         eval_set : tuple, default=None
             (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
+        metrics : list of str or Metric, or dict of functions, default=None
+            What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
+            (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They appear in
+            `history_` as "val_" and the name. A Classifier gives functions class indices and probabilities, a Regressor gives all
+            metrics labels and predictions in the units of y; the loss and "mae" of the training rows are those of the scaled
+            targets. For the training rows only the loss and its default metric are measured: only these are sums over batches.
+        callbacks : sequence of Callback or callable, default=()
+            Objects such as `EarlyStopping("val_auc")`, or functions called with the `Training` after every epoch. An
+            `EarlyStopping` replaces that of the parameters `early_stopping` and `patience`; rows are still held out.
 
         Returns
         -------
@@ -98,10 +117,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError, TypeError
-            For parameters out of range, and for data that cannot be used; messages name the column or the row.
+            For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        chosen = as_metrics(metrics)
         codes, encoded, weights = self._start(X, y, sample_weight)
-        self._set_schedule(OneCycle)
+        set_schedule(self, OneCycle)
         seed = self._seed
         held_out = self._validation_data(eval_set)
         if held_out is None and holds_out(self.early_stopping, len(encoded)):
@@ -109,6 +129,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, seed)
             held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
             encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
+        if chosen and held_out is None:
+            names = ", ".join(metric.name for metric in chosen)
+            raise ValueError(
+                f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
+            )
         self._train(
             encoded,
             codes,
@@ -116,7 +141,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             epochs=self.epochs,
             seed=seed,
             validation_data=held_out,
-            callbacks=stopping_for(self, held_out is not None),
+            callbacks=[*stopping_for(self, held_out is not None, callbacks), *callbacks],
+            metrics=[self._of_labels(metric) for metric in chosen],
         )
         return self
 
@@ -126,8 +152,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             codes, encoded, weights = self._start(X, y, sample_weight, learn)
         else:
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
-        self._set_schedule(lambda peak: Constant(peak / 5))
-        self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + len(self.loss_curve_))
+        set_schedule(self, lambda peak: Constant(peak / 5))
+        seed = self._seed + 1 + len(self.loss_curve_)
+        self._train(encoded, codes, weights, epochs=1, seed=seed, validation_data=None, callbacks=(), metrics=None)
         return self
 
     def _start(
@@ -150,39 +177,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         encoder.learn(rows, weights)
         self.encoder_ = encoder
         encoded = encoder.encode(rows)
-        self._build(encoder.input_layer())
+        output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
+        self.network_ = Network(self._make_loss(output))
+        self.optimizer_ = make_optimizer(self)
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
         return codes, encoded, self._row_weights(codes, weights)
 
-    def _build(self, features: Layer) -> None:
-        with weights_from(self._seed):
-            if self.network is not None:
-                output = self.network(features, self._num_outputs())
-            else:
-                rows = features if len(features.out_dims) == 2 else Flatten(features)
-                output = mlp(rows, self.hidden, self._num_outputs(), ACTIVATIONS[self.activation], self.dropout)
-        self.network_ = Network(self._make_loss(output))
-        self.optimizer_ = make_optimizer(self)
-
-    def _set_schedule(self, of_number: Callable[[float], Schedule]) -> None:
-        """Turn a learning rate that is a number into a schedule; an optimizer of the user's keeps its own."""
-        if not isinstance(self.optimizer, Optimizer):
-            given = self.learning_rate
-            self.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
-
     def _train(self, encoded: Array, codes: Array, weights: Array | None, **options: Any) -> None:
-        self.history_: History = self.network_.fit(
-            encoded,
-            codes,
-            sample_weight=weights,
-            optimizer=self.optimizer_,
-            batch_size=batch_size_for(self.batch_size, len(encoded)),
-            progress=bool(self.verbose),
-            precision=self.precision,
-            **options,
-        )
+        fitted_with = fit_options(self, len(encoded), **options)
+        # The encoder has searched the rows for what is not finite.
+        self.history_: History = training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
         self.loss_curve_ += self.history_["loss"]
         self.validation_curve_ += self.history_.get("val_loss", [])
         self.n_iter_ += self.history_.num_epochs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array
 
 from pysmorch.engine import Precision
+from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.files import ModelFileError, saved_as
@@ -19,6 +21,7 @@ from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
 from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
+from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.schedules import Schedule
 
@@ -210,7 +213,10 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return values[:, 0] if self._flat else values
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = check_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
+        labels: Array = check_array(
+            y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
+        )
+        check_finite(labels, "y")
         check_num_labels(labels, num_data)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
@@ -256,6 +262,17 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             return QuantileLoss(output, quantile=self.quantile)
         classes = {"square": SquareLoss, "absolute": AbsoluteLoss, "huber": HuberLoss, "poisson": PoissonLoss}
         return classes[self.loss](output)
+
+    def _of_labels(self, metric: Metric) -> Metric:
+        """Return a metric of scaled targets and predictions that measures them in the units of y."""
+        mean, scale = self._target_mean, self._target_scale
+        flat = self._flat and metric.takes == "predictions"
+
+        def measure(labels: Array, predictions: Array, **weights: Any) -> Any:
+            targets, values = (array.reshape(len(array), -1) * scale + mean for array in (labels, predictions))
+            return metric.function(*((targets[:, 0], values[:, 0]) if flat else (targets, values)), **weights)
+
+        return replace(metric, function=measure)
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}

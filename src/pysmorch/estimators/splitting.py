@@ -32,7 +32,7 @@ def holds_out(early_stopping: bool | str, num_rows: int) -> bool:
 
 
 def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:
-    """Return the rows for training, those held out, and whether both have all classes in the same shares.
+    """Return the rows for training, those held out, and whether both have all classes in the same proportions.
 
     That is impossible where a class has one row only, or a part has fewer rows than there are classes.
 
@@ -43,7 +43,7 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     num_rows : int
         How many rows there are.
     fraction : float
-        Share of the rows that is held out.
+        Fraction of the rows that is held out.
     seed : int
         The same seed gives the same rows.
 
@@ -52,7 +52,7 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     training, held_out : ndarray of int
         Indices of rows, in order.
     stratified : bool
-        Whether both parts have all classes in the same shares.
+        Whether both parts have all classes in the same proportions.
     """
     rows = np.arange(num_rows)
     num_held_out = int(np.ceil(fraction * num_rows))

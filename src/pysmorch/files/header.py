@@ -1,4 +1,4 @@
-"""Reading plain data that nobody vouches for: every entry is fetched with its type, and missed in words."""
+"""Reading untrusted plain data: every entry is fetched with its type, and an error says which one is missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def entries(mapping: Any, name: str, *kinds: type) -> list[Any]:
 
 
 def check_sizes(name: str, value: Any) -> None:
-    """Refuse whole numbers that would ask for more memory than any model here has."""
+    """Refuse whole numbers that would need more memory than any model here has."""
     items = [value]
     while items:
         item = items.pop()

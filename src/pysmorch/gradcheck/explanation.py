@@ -51,7 +51,7 @@ def _stale(probe: Probe, variable: Variable, found: Array, expected: Array) -> s
     with other_inputs(probe):
         earlier = probe.expected_gradient(variable)
     if alike(again, expected) or alike(found, earlier):
-        return "The input of an earlier pass was used (stale input): keep the input in every forward pass."
+        return "The input of an earlier pass was used (stale input): store the input in every forward pass."
     return ""
 
 

@@ -101,7 +101,7 @@ def constant_factor(found: Array, expected: Array, n: int) -> str:
     if not e.any():
         return ""
     if not f.any():
-        return "Everything found is 0: the gradient is not computed, or not handed on."
+        return "Everything found is 0: the gradient is not computed, or not passed on."
     factor = float(f @ e / (e @ e))
     if not alike(found, factor * expected):
         return ""
@@ -142,7 +142,7 @@ def mask(found: Array, expected: Array, dwnstrm: Array) -> str:
     if entrywise(found, expected)[~closed].all():
         return (
             f"The mask is not applied: the output does not depend on {int(closed.sum())} entries of the input, "
-            "where 0 must be handed back."
+            "where 0 must be passed back."
         )
     if all((entrywise(array, dwnstrm) | (np.abs(array) <= 1e-9 * scale)).all() for array in (found, expected)):
         return "Gradient is let through at the wrong entries: the mask was taken from the wrong array."
@@ -152,5 +152,5 @@ def mask(found: Array, expected: Array, dwnstrm: Array) -> str:
 def unchanged(found: Array, dwnstrm: Array) -> str:
     """Say so where the gradient is dwnstrm, unchanged."""
     if alike(found, dwnstrm):
-        return "The gradient is handed back as it came: the derivative of the layer itself is not applied."
+        return "The gradient is passed back as it came: the derivative of the layer itself is not applied."
     return ""

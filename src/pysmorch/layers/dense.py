@@ -102,7 +102,7 @@ class Data(Layer):
         return self.data
 
     def backward(self, dwnstrm: Any = None) -> None:
-        """Do nothing: there are no parameters, and nothing behind."""
+        """Do nothing: there are no parameters and no input layer."""
 
     @property
     def config(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class BinaryCrossEntropy(Loss):
         return sigmoid(x)
 
     def score_rows(self, x: Array, labels: Array) -> Array:
-        """The share of outputs on the right side of one half."""
+        """The fraction of outputs on the right side of one half."""
         right = (x > 0) == (self.targets(x, labels) > 0.5)
         return sum_row(right) / max(row_size(x), 1)
 

@@ -31,9 +31,9 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
         Zeros.
     """
     dtype = np.dtype(dtype)
-    room = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
-    start = -room.__array_interface__["data"][0] % CACHE_LINE
-    return room[start : start + size * dtype.itemsize].view(dtype)
+    buffer = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -buffer.__array_interface__["data"][0] % CACHE_LINE
+    return buffer[start : start + size * dtype.itemsize].view(dtype)
 
 
 class Optimizer:

@@ -1,12 +1,14 @@
-"""What a classifier tells apart, and what it mixes up."""
+"""Decision boundaries and confusion matrices of classifiers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.encoders import kind_of
 from pysmorch.layers.base import Array
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
 from pysmorch.network import Network
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GRID = 200
-"""Places along each axis at which the classifier is asked."""
-CLASSES_WITH_SHARES = 12
+"""Points along each axis for which the classes are predicted."""
+CLASSES_WITH_PERCENTAGES = 12
 CLASSES_WITH_COUNTS = 25
 
 
@@ -58,7 +60,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) 
     --------
     confusion : Counts which classes are taken for which.
     """
-    frame, points, names = _two_features(X)
+    points, names, like = _two_features(X)
     classes = _classes(model)
     codes = _codes(classes, y, len(points))
     if len(classes) < 2:
@@ -70,7 +72,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) 
     low, high = low - margin, high + margin
     across, up = (np.linspace(low[i], high[i], GRID) for i in (0, 1))
     grid = np.stack([a.ravel() for a in np.meshgrid(across, up)], axis=1)
-    probabilities = _probabilities(model, grid if frame is None else frame(grid)).reshape(GRID, GRID, -1)
+    probabilities = _probabilities(model, like(grid)).reshape(GRID, GRID, -1)
 
     palette = need("matplotlib").colormaps["tab10" if len(classes) <= 10 else "tab20"]
     colours = np.array([palette(k % palette.N)[:3] for k in range(len(classes))])
@@ -81,9 +83,9 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) 
         shading, extent=(low[0], high[0], low[1], high[1]), origin="lower", aspect="auto", interpolation="bilinear"
     )
     for k in range(len(classes)):
-        ahead = probabilities[..., k] - np.delete(probabilities, k, axis=2).max(2)
-        if ahead.min() < 0 < ahead.max():
-            ax.contour(across, up, ahead, levels=[0], colors=[INK], linewidths=1)
+        margins = probabilities[..., k] - np.delete(probabilities, k, axis=2).max(2)
+        if margins.min() < 0 < margins.max():
+            ax.contour(across, up, margins, levels=[0], colors=[INK], linewidths=1)
     for k, name in enumerate(classes):
         if (codes == k).any():
             x1, x2 = points[codes == k].T
@@ -100,7 +102,7 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) 
 
 
 def confusion(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> Axes | Figure:
-    """Draw a table of how often each class was taken for which, as counts and as shares of the true class.
+    """Draw a table of how often each class was taken for which, as counts and as fractions of the true class.
 
     Parameters
     ----------
@@ -137,22 +139,22 @@ def confusion(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> Axes 
     counts = np.zeros((len(classes), len(classes)), dtype=int)
     np.add.at(counts, (codes, predicted), 1)
     totals = counts.sum(1, keepdims=True)
-    shares = counts / np.maximum(totals, 1)
+    fractions = counts / np.maximum(totals, 1)
 
     side = min(2.2 + 0.45 * len(classes), 9)
     result, ax = canvas(ax, side + 0.6, side)
-    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    if len(classes) > CLASSES_WITH_SHARES:
+    image = ax.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
+    if len(classes) > CLASSES_WITH_PERCENTAGES:
         percent = need("matplotlib.ticker").PercentFormatter(1)
-        ax.figure.colorbar(image, ax=ax, label="share of the true class", format=percent, shrink=0.8)
+        ax.figure.colorbar(image, ax=ax, label="fraction of the true class", format=percent, shrink=0.8)
     for (i, j), count in np.ndenumerate(counts):
         if count and len(classes) <= CLASSES_WITH_COUNTS:
-            words = f"{count}\n{shares[i, j]:.0%}" if len(classes) <= CLASSES_WITH_SHARES else f"{count}"
-            ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if shares[i, j] > 0.5 else INK)
-    places, names = range(len(classes)), [plain(name) for name in classes]
+            words = f"{count}\n{fractions[i, j]:.0%}" if len(classes) <= CLASSES_WITH_PERCENTAGES else f"{count}"
+            ax.text(j, i, words, ha="center", va="center", fontsize=8, color="white" if fractions[i, j] > 0.5 else INK)
+    ticks, names = range(len(classes)), [plain(name) for name in classes]
     size = min(9, 400 / len(classes))
-    ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
-    ax.set_yticks(places, names, fontsize=size)
+    ax.set_xticks(ticks, names, rotation=90 if max(map(len, names)) > 3 else 0, fontsize=size)
+    ax.set_yticks(ticks, names, fontsize=size)
     ax.tick_params(length=0)
     right = np.trace(counts) / max(counts.sum(), 1)
     ax.set(title=f"{right:.1%} of {counts.sum():,} rows are right", xlabel="predicted class", ylabel="true class")
@@ -184,41 +186,26 @@ def _probabilities(model: Any, X: Any) -> Array:
 
 
 def _codes(classes: Array, labels: ArrayLike, num_rows: int | None = None) -> Array:
-    """Return the place of each label among the classes; rows with a single one count as the place of that one."""
+    """Return the class index of each label; one-hot rows count as the index of their one."""
     labels = np.asarray(labels)
     if labels.ndim == 2:
         labels = labels[:, 0] if labels.shape[1] == 1 else classes[labels.argmax(1)]
     if num_rows is not None and len(labels) != num_rows:
         raise ValueError(f"y has {len(labels)} labels, but X has {num_rows} rows")
-    place = {name: k for k, name in enumerate(classes.tolist())}
-    unknown = sorted({str(label) for label in labels.tolist() if label not in place})
+    index = {name: k for k, name in enumerate(classes.tolist())}
+    unknown = sorted({str(label) for label in labels.tolist() if label not in index})
     if unknown:
         known = ", ".join(map(str, classes[:10]))
         raise ValueError(f"y has a class that the model does not know: {unknown[0]}; it knows {known}")
-    return np.array([place[label] for label in labels.tolist()], dtype=int)
+    return np.array([index[label] for label in labels.tolist()], dtype=int)
 
 
-def _two_features(X: Any) -> tuple[Any, Array, list[str]]:
-    """Return how to make a data frame like X of an array (None for an array), the values, and the features' names."""
-    import narwhals as nw
-
-    table = nw.from_native(X, eager_only=True, pass_through=True)
-    if isinstance(table, nw.DataFrame):
-        names = list(table.columns)
-        points = np.asarray(table.to_numpy(), float)
-    else:
-        names = ["feature 1", "feature 2"]
-        points = np.asarray(X, float)
+def _two_features(X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+    """Return the values of X, the names of its features, and a function that makes an input like X of an array."""
+    points, names, like = kind_of(X).numbers_of(X)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
         raise ValueError(
             f"decision_boundary draws two features, so X must have the shape (N, 2), but it has {points.shape}; "
             "train on the two columns that you want to see"
         )
-    if not isinstance(table, nw.DataFrame):
-        return None, points, names
-
-    def frame(grid: Array) -> Any:
-        columns = {name: grid[:, i] for i, name in enumerate(names)}
-        return nw.from_dict(columns, backend=table.implementation).to_native()
-
-    return frame, points, names
+    return points, names, like

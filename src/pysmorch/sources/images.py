@@ -3,7 +3,7 @@
 - The classes are the names of the folders, in the order of the alphabet, and so are the files of each. What is hidden (its
   name begins with a dot), and what is no image by its ending, is left out.
 - Of an animation or of several pages the first is taken. Photos are turned upright as their EXIF data say.
-- Transparent places become white. An image with a palette is grey if all its colours are grey, else in colour.
+- Transparent pixels become white. An image with a palette is grey if all its colours are grey, else in colour.
 - Of 16-bit greys the upper 8 bits are taken. Pixels of 32 bits are refused, because nothing says which number is white.
 """
 
@@ -124,7 +124,7 @@ def _text(name: str) -> str:
 def _load(
     where: str, files: list[Path], resize: tuple[int, int] | None, colours: str | None, skip_bad: bool
 ) -> tuple[Array, list[int], list[str]]:
-    """Return the images (N, H, W, C), the places of those that can be read, and remarks."""
+    """Return the images (N, H, W, C), the indices of those that can be read, and remarks."""
     from PIL import Image
 
     images: Array | None = None
@@ -133,7 +133,7 @@ def _load(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow finds odd in a file that it can read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for place, file in enumerate(files):
+        for index, file in enumerate(files):
             try:
                 image = _open(file, resize)
             except Exception as error:  # decoders raise all kinds for damaged files
@@ -145,7 +145,7 @@ def _load(
             elif pixels.shape != images.shape[1:]:
                 _refuse(where, files[good[0]], images.shape[1:], file, pixels.shape)
             images[len(good)] = pixels
-            good.append(place)
+            good.append(index)
     remarks = [_describe_bad(where, bad, len(files))] if bad else []
     if images is None or (bad and not skip_bad):
         advice = "mend or remove them, or leave them out with --skip-bad" if images is not None else "nothing is left"

@@ -23,7 +23,7 @@ def read_csv(path: Path, header: bool) -> Source:
 
     bad_rows: list[Any] = []
 
-    def remember(row: Any) -> str:
+    def collect(row: Any) -> str:
         bad_rows.append(row)
         return "error"
 
@@ -33,7 +33,7 @@ def read_csv(path: Path, header: bool) -> Source:
         table = csv.read_csv(
             path,
             csv.ReadOptions(column_names=names, skip_rows=int(header), use_threads=False),
-            csv.ParseOptions(delimiter=delimiter, invalid_row_handler=remember),
+            csv.ParseOptions(delimiter=delimiter, invalid_row_handler=collect),
             csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
         )
     except pa.ArrowInvalid as error:

@@ -19,7 +19,7 @@ from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.grade_report import clean
 
 MAX_PRINTED = 4000
-"""So many characters of what a test prints are kept."""
+"""So many characters of what a test prints are stored."""
 
 _NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(os.__file__).parent), "<frozen")
 """How the names of files begin that are not the student's: the library's own and Python's."""
@@ -115,7 +115,7 @@ class Attempt:
         if np.size(W) != values.size:
             raise Failure(
                 f"W has shape {np.shape(W)}, but has to have {values.shape}.",
-                f"It is made as {self.exercise.signature}, from out_dims of the layer in front.",
+                f"It is made as {self.exercise.signature}, from out_dims of the input layer.",
             )
         values = values.reshape(np.shape(W)).copy()
         if isinstance(W, np.ndarray) and W.dtype.kind == "f":
@@ -169,10 +169,10 @@ class Attempt:
     def _nothing_handed_back(self, returned: Any) -> Failure:
         if in_our_style(self.layer):
             return Failure("pull_back returns nothing (None).", "It returns the gradient for the input of the layer.")
-        hint = "backward ends by handing the gradient for the input to the layer in front."
+        hint = "backward ends by handing the gradient for the input to the input layer."
         if returned is not None:
             return Failure("backward returns the gradient instead of calling self.in_layer.backward(...).", hint)
-        return Failure("backward does not call self.in_layer.backward(...): nothing is handed back.", hint)
+        return Failure("backward does not call self.in_layer.backward(...): nothing is passed back.", hint)
 
     def found(self, what: str) -> Any:
         """Return what was found after a pass, for "G" or "pass_back"; None where there is nothing."""
@@ -217,7 +217,7 @@ _HINTS: dict[type[BaseException], str] = {
     NotImplementedError: "This still has to be written.",
     SystemExit: "Return to the caller instead of ending the program.",
     MemoryError: "Arrays here are small; which array grows so large?",
-    RecursionError: "Which function calls itself? The layer in front is self.in_layer.",
+    RecursionError: "Which function calls itself? The input layer is self.in_layer.",
     NameError: "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
     ZeroDivisionError: "What is divided by, and when is it 0?",
     EOFError: "Nobody answers input() here; take what is needed from the arguments.",
@@ -235,7 +235,7 @@ def explain_error(what: str, error: BaseException) -> tuple[str, str]:
     if isinstance(error, AttributeError) and missing:
         return cause, f"Nothing has set self.{missing[1]} by then; forward keeps what backward needs."
     if isinstance(error, ValueError) and "truth value of an array" in text:
-        return cause, "if, and, or and Python's max ask for one truth value; NumPy's functions work entry by entry."
+        return cause, "if, and, or and Python's max need one truth value; NumPy's functions work entry by entry."
     if isinstance(error, ValueError) and re.search(r"shapes \((\d+),\d+\) \(\1,\)", text):
         return cause, "One number for each row has to be a column: keepdims=True keeps the axis that is summed over."
     if isinstance(error, ValueError) and re.search("shape|dimension|align|broadcast|matmul|axes|axis|size", text):

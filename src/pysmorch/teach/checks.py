@@ -89,7 +89,7 @@ def check_G(exercise: Exercise, cls: Any, p: Problem) -> None:
             return
         raise
     if attempt.found("G") is None:
-        raise Failure("backward does not set self.G.", "The gradient for W is kept in the attribute G.")
+        raise Failure("backward does not set self.G.", "The gradient for W is stored in the attribute G.")
     compare(attempt, "G", attempt.found("G"))
 
 
@@ -185,7 +185,7 @@ def check_new_numbers(exercise: Exercise, cls: Any, p: Problem) -> None:
         if agrees(array, exercise.expected(stale, what), exercise.tolerance):
             raise Failure(
                 f"{_subject(what)} comes from the input of an earlier pass (stale input).",
-                "The array that comes in may be another one in every pass: when is it kept?",
+                "The array that comes in may be another one in every pass: when is it stored?",
             )
         if exercise.labels and agrees(array, exercise.expected(old_labels, what), exercise.tolerance):
             raise Failure(
@@ -196,7 +196,7 @@ def check_new_numbers(exercise: Exercise, cls: Any, p: Problem) -> None:
 
 
 def _subject(what: str) -> str:
-    return {"output": "What forward returns", "G": "G", "pass_back": "What is handed back"}[what]
+    return {"output": "What forward returns", "G": "G", "pass_back": "What is passed back"}[what]
 
 
 def check_other_batch_size(exercise: Exercise, cls: Any, p: Problem) -> None:
@@ -253,7 +253,7 @@ def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
         times = "not at all" if attempt.source.asked == 0 else f"{attempt.source.asked} times"
         raise Failure(
             f"forward calls self.in_layer.forward() {times} instead of once.",
-            "Each call runs all layers in front; call it once and keep what it returns.",
+            "Each call runs all layers before; call it once and store what it returns.",
         )
     attempt.backward()
     if attempt.source.asked != 1:
@@ -263,7 +263,7 @@ def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
     if len(attempt.source.received) != 1:
         raise Failure(
             f"backward calls self.in_layer.backward(...) {len(attempt.source.received)} times instead of once.",
-            "Hand back one gradient with everything in it.",
+            "Pass back one gradient with everything in it.",
         )
 
 
@@ -279,7 +279,7 @@ def check_two_layers(exercise: Exercise, cls: Any, p: Problem) -> None:
     except Failure as failure:
         if failure_of(check_both_passes, exercise, cls, p) is None:
             raise Failure(
-                "A second layer of the class disturbs the first: what is kept for backward lies in one place for all "
+                "A second layer of the class disturbs the first: what is stored for backward is shared by all "
                 "layers (a global name or an attribute of the class).",
                 "Each layer keeps its own arrays, as attributes of self.",
                 failure.example,
@@ -317,7 +317,7 @@ STATE_CHECKS: list[Row] = [
 ]
 SHARED_CHECKS: list[Row] = [
     ("arrays of others are left as they were", "care", 1, check_nothing_is_changed),
-    ("the layer in front is called once", "care", 1, check_calls),
+    ("the input layer is called once", "care", 1, check_calls),
 ]
 
 
@@ -351,7 +351,7 @@ def check_labels_method(exercise: Exercise, cls: Any, p: Problem) -> None:
         and agrees(array, exercise.expected(before, "output"), exercise.tolerance)
         and not agrees(array, exercise.expected(attempt.problem, "output"), exercise.tolerance)
     ):
-        raise Failure("New labels are given, but the old ones are used.", "Where are the labels kept?")
+        raise Failure("New labels are given, but the old ones are used.", "Where are the labels stored?")
     compare_all(attempt, out)
 
 

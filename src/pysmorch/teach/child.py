@@ -1,6 +1,6 @@
 """The process in which a student's file runs: it reads the file, tries its classes and reports each result at once.
 
-It is started by `isolation`. Reports go through a pipe of their own: what used to be standard output is kept under
+It is started by `isolation`. Reports go through a pipe of their own: what used to be standard output is saved under
 another number, and standard output becomes what standard error is, which the parent reads as text and nothing else.
 """
 
@@ -65,7 +65,7 @@ class Seal:
     """Knows the functions of the grader, of NumPy and of Python, to see whether a file has replaced one of them."""
 
     def __init__(self) -> None:
-        self.kept = {owner: dict(vars(owner)) for owner in self._owners()}
+        self.saved = {owner: dict(vars(owner)) for owner in self._owners()}
 
     @staticmethod
     def _owners() -> list[Any]:
@@ -77,11 +77,11 @@ class Seal:
 
     def broken(self) -> str:
         """Return the first name that stands for something else now; Python's own are put back, as reports need them."""
-        for owner, kept in self.kept.items():
+        for owner, saved in self.saved.items():
             now = vars(owner)
-            for name, value in kept.items():
+            for name, value in saved.items():
                 if now.get(name) is not value:
-                    vars(builtins).update(self.kept[builtins])
+                    vars(builtins).update(self.saved[builtins])
                     return f"{owner.__name__}.{name}"
         return ""
 

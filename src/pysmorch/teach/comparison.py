@@ -23,7 +23,7 @@ from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.wrong_formulas import WRONG_FORMULAS
 
-NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is handed back"}
+NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passed back"}
 
 W_HINT = "The constructor makes W; only an optimizer changes it."
 
@@ -122,10 +122,10 @@ def _for_every_class(exercise: Exercise, what: str) -> dict[str, Callable[[Probl
             **rounded,
         }
     return {
-        "dwnstrm is handed back as it came: the derivative of the layer itself is not applied.": lambda p: p.dwnstrm,
-        "The gradient for W is handed back instead of that for the input.": lambda p: exercise.gradient(p, "W"),
-        "The input is handed back instead of a gradient.": lambda p: p.x,
-        "The output is handed back instead of a gradient.": exercise.output,
-        "W is handed back instead of a gradient.": lambda p: p.W,
+        "dwnstrm is passed back as it came: the derivative of the layer itself is not applied.": lambda p: p.dwnstrm,
+        "The gradient for W is passed back instead of that for the input.": lambda p: exercise.gradient(p, "W"),
+        "The input is passed back instead of a gradient.": lambda p: p.x,
+        "The output is passed back instead of a gradient.": exercise.output,
+        "W is passed back instead of a gradient.": lambda p: p.W,
         **rounded,
     }

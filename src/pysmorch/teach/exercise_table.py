@@ -58,8 +58,8 @@ CONVOLUTION = Exercise(
     hints={
         "output": "Entry (i, j) of a filter's output is the sum, over a window of the image that begins at (i, j) and over "
         "all channels, of pixel times weight; the filter is not turned round.",
-        "G": "A weight acts at every place of every image: add up what each place contributes.",
-        "pass_back": "A pixel lies in several windows, at another place of the filter in each; collect what comes back from "
+        "G": "A weight acts at every position of every image: add up what each position contributes.",
+        "pass_back": "A pixel lies in several windows, at another position in the filter in each; collect what comes back from "
         "all of them.",
     },
 )

@@ -41,7 +41,7 @@ def _last_weight_only(p: Problem) -> Array:
 
 
 def _overwritten(p: Problem) -> Array:
-    """What "same" padding hands back when the places of the window write over each other instead of adding up."""
+    """What "same" padding passes back when the positions of the window write over each other instead of adding up."""
     height, width = p.x.shape[1:3]
     size = p.W.shape[0]
     padded = np.zeros((len(p.x), height + size - 1, width + size - 1, p.x.shape[3]))
@@ -65,11 +65,11 @@ WRONG_IMAGES: Formulas = {
                 CONVOLUTION.expected(_with_turned_filters(p), "output")
             ),
             "Only the first channel of the image is used: add up over all channels.": _first_channel_only,
-            "Only the last place of the filter counts: add up (+=) what all places give.": _last_weight_only,
-            "Rows and columns of the filter have changed places.": lambda p: CONVOLUTION.expected(
+            "Only the last position in the filter counts: add up (+=) what all positions give.": _last_weight_only,
+            "Rows and columns of the filter are exchanged.": lambda p: CONVOLUTION.expected(
                 _with_rows_as_columns(p), "output"
             ),
-            "The window does not move: every place of the filter is laid on the same pixel.": lambda p: (
+            "The window does not move: every position in the filter is laid on the same pixel.": lambda p: (
                 p.x @ p.W.sum((0, 1))
             ),
         },
@@ -77,19 +77,19 @@ WRONG_IMAGES: Formulas = {
             "The filter is turned round in G: entry (0, 0) stands where the last one should.": lambda p: (
                 CONVOLUTION.gradient(p, "W")[::-1, ::-1]
             ),
-            "Rows and columns of G have changed places.": lambda p: CONVOLUTION.gradient(p, "W").swapaxes(0, 1),
-            "The window does not move: every place of the filter is told of the same pixel.": lambda p: (
+            "Rows and columns of G are exchanged.": lambda p: CONVOLUTION.gradient(p, "W").swapaxes(0, 1),
+            "The window does not move: every position in the filter is told of the same pixel.": lambda p: (
                 np.tensordot(p.x, p.dwnstrm, ((0, 1, 2), (0, 1, 2))) + 0 * p.W
             ),
         },
         "pass_back": {
-            "The filter is turned the wrong way on the way back: what went through weight (i, j) has to come back through it.": lambda p: (
+            "The filter is turned the wrong way in the backward pass: what went through weight (i, j) has to come back through it.": lambda p: (
                 CONVOLUTION.gradient(_with_turned_filters(p), "x")
             ),
-            "Rows and columns of the filter have changed places on the way back.": lambda p: CONVOLUTION.gradient(
+            "Rows and columns of the filter are exchanged in the backward pass.": lambda p: CONVOLUTION.gradient(
                 _with_rows_as_columns(p), "x"
             ),
-            "What comes back through one place of the filter is written over by the next: add up (+=).": _overwritten,
+            "What comes back through one position in the filter is written over by the next: add up (+=).": _overwritten,
         },
     },
     "Normalize": {
@@ -137,7 +137,7 @@ WRONG_IMAGES: Formulas = {
             "The input stands where the normalised output y belongs.": lambda p: (
                 _normalize_back(p, 1, 1, p.x) / _spread(p)
             ),
-            "dwnstrm is handed back as it came.": lambda p: p.dwnstrm,
+            "dwnstrm is passed back as it came.": lambda p: p.dwnstrm,
             "Multiplied by the standard deviation instead of divided, and mean and variance are treated as constants.": lambda p: (
                 p.dwnstrm * _spread(p)
             ),

@@ -35,14 +35,14 @@ WRONG_LAYERS: Formulas = {
             "W is not transposed: this is dwnstrm W, which fits only where all sizes are equal.": lambda p: (
                 p.dwnstrm @ p.W
             ),
-            "This is the transpose of what has to be handed back.": lambda p: p.W @ p.dwnstrm.T,
+            "This is the transpose of what has to be passed back.": lambda p: p.W @ p.dwnstrm.T,
             "The factors are in the wrong order: this is W^T dwnstrm instead of dwnstrm W^T.": lambda p: (
                 p.W.T @ p.dwnstrm
             ),
             "G was taken instead of W.": lambda p: p.dwnstrm @ (p.x.T @ p.dwnstrm).T,
-            "W does not appear in what is handed back.": lambda p: p.dwnstrm.sum(1, keepdims=True) + 0 * p.x,
-            "dwnstrm does not appear in what is handed back.": lambda p: np.ones_like(p.dwnstrm) @ p.W.T,
-            "The input is handed back instead of a gradient.": lambda p: p.x,
+            "W does not appear in what is passed back.": lambda p: p.dwnstrm.sum(1, keepdims=True) + 0 * p.x,
+            "dwnstrm does not appear in what is passed back.": lambda p: np.ones_like(p.dwnstrm) @ p.W.T,
+            "The input is passed back instead of a gradient.": lambda p: p.x,
         },
     },
     "Relu": {
@@ -53,8 +53,8 @@ WRONG_LAYERS: Formulas = {
             "The largest entry of all is returned; each entry has to be compared with 0.": lambda p: np.max(p.x),
             "The mask is returned instead of the entries that it lets through.": lambda p: p.x > 0,
             "This is |x|: negative entries have to become 0, not positive.": lambda p: np.abs(p.x),
-            "This is min(x, 0): the wrong half is kept.": lambda p: np.minimum(p.x, 0),
-            "Only the positive entries are returned, as one list: the others become 0 and keep their places.": lambda p: (
+            "This is min(x, 0): the wrong half is left.": lambda p: np.minimum(p.x, 0),
+            "Only the positive entries are returned, as one list: the others become 0 and stay where they are.": lambda p: (
                 p.x[p.x > 0]
             ),
             "This is a leaky ReLU: negative entries have to become 0.": lambda p: np.where(p.x > 0, p.x, 0.01 * p.x),
@@ -67,14 +67,14 @@ WRONG_LAYERS: Formulas = {
                 p.dwnstrm * (p.dwnstrm > 0)
             ),
             "The mask is the wrong way round: gradient is let through where x <= 0.": lambda p: p.dwnstrm * (p.x <= 0),
-            "The mask itself is handed back; dwnstrm does not appear in it.": lambda p: p.x > 0,
-            "Only what is let through is handed back, as one list: the other entries are 0 and keep their places.": lambda p: (
+            "The mask itself is passed back; dwnstrm does not appear in it.": lambda p: p.x > 0,
+            "Only what is let through is passed back, as one list: the other entries are 0 and stay where they are.": lambda p: (
                 p.dwnstrm[p.x > 0]
             ),
             "dwnstrm and the mask are multiplied as matrices (@) instead of entry by entry (*).": lambda p: (
                 p.dwnstrm @ (p.x > 0)
             ),
-            "The output is handed back; dwnstrm does not appear in it.": lambda p: np.maximum(p.x, 0),
+            "The output is passed back; dwnstrm does not appear in it.": lambda p: np.maximum(p.x, 0),
             "dwnstrm is multiplied by the output instead of the derivative, which is 0 or 1.": lambda p: (
                 p.dwnstrm * np.maximum(p.x, 0)
             ),
@@ -107,12 +107,12 @@ WRONG_LAYERS: Formulas = {
             ),
         },
         "pass_back": {
-            "G is handed back: what is handed back has a row for every row of X.": lambda p: p.dwnstrm.sum(
+            "G is passed back: what is passed back has a row for every row of X.": lambda p: p.dwnstrm.sum(
                 0, keepdims=True
             ),
             "dwnstrm is multiplied by W, as in Scale.": lambda p: p.dwnstrm * p.W,
-            "W is added on the way back as well.": lambda p: p.dwnstrm + p.W,
-            "dwnstrm does not appear in what is handed back.": lambda p: np.ones_like(p.dwnstrm),
+            "W is added in the backward pass as well.": lambda p: p.dwnstrm + p.W,
+            "dwnstrm does not appear in what is passed back.": lambda p: np.ones_like(p.dwnstrm),
         },
     },
     "Scale": {
@@ -131,7 +131,7 @@ WRONG_LAYERS: Formulas = {
             ),
         },
         "pass_back": {
-            "dwnstrm is handed back as it came: W is missing.": lambda p: p.dwnstrm,
+            "dwnstrm is passed back as it came: W is missing.": lambda p: p.dwnstrm,
             "dwnstrm is divided by W instead of multiplied.": lambda p: p.dwnstrm / p.W,
             "dwnstrm is multiplied by the input instead of W: that belongs to G.": lambda p: p.dwnstrm * p.x,
         },
@@ -142,7 +142,7 @@ WRONG_LAYERS: Formulas = {
             "This is tanh, which goes from -1 to 1.": lambda p: np.tanh(p.x),
         },
         "pass_back": {
-            "dwnstrm does not appear in what is handed back.": lambda p: _sigmoid(p.x) * (1 - _sigmoid(p.x)),
+            "dwnstrm does not appear in what is passed back.": lambda p: _sigmoid(p.x) * (1 - _sigmoid(p.x)),
             "The factor 1 - s of the derivative s (1 - s) is missing.": lambda p: p.dwnstrm * _sigmoid(p.x),
             "The factor s of the derivative s (1 - s) is missing.": lambda p: p.dwnstrm * (1 - _sigmoid(p.x)),
             "The derivative is s (1 - s) in the output s; the input was put in.": lambda p: p.dwnstrm * p.x * (1 - p.x),
@@ -157,7 +157,7 @@ WRONG_LAYERS: Formulas = {
             "This is the sigmoid, which goes from 0 to 1.": lambda p: _sigmoid(p.x),
         },
         "pass_back": {
-            "dwnstrm does not appear in what is handed back.": lambda p: 1 - np.tanh(p.x) ** 2,
+            "dwnstrm does not appear in what is passed back.": lambda p: 1 - np.tanh(p.x) ** 2,
             "The square is missing in the derivative 1 - tanh(x)^2.": lambda p: p.dwnstrm * (1 - np.tanh(p.x)),
             "The derivative is 1 - t^2 in the output t; the input was put in.": lambda p: p.dwnstrm * (1 - p.x**2),
             "This is the derivative of the sigmoid.": lambda p: p.dwnstrm * np.tanh(p.x) * (1 - np.tanh(p.x)),
@@ -174,7 +174,7 @@ WRONG_LAYERS: Formulas = {
             "Rows of channels: all axes but the first have to become one.": lambda p: p.x.reshape(-1, p.x.shape[-1]),
         },
         "pass_back": {
-            "dwnstrm is handed back as it came; it has to get the shape of the input.": lambda p: p.dwnstrm,
+            "dwnstrm is passed back as it came; it has to get the shape of the input.": lambda p: p.dwnstrm,
             "The entries come in Fortran order instead of C order.": lambda p: p.dwnstrm.reshape(p.x.shape, order="F"),
         },
     },

@@ -1,7 +1,7 @@
 """Grading a file in a process of its own, with limits of time and memory.
 
 What a student's file does by mistake (loop without end, end the program, crash, fill the memory, print without end, write
-files, ask for input, start processes) is a failed test here, and the other tests get their results all the same. Reports
+files, read input, start processes) is a failed test here, and the other tests get their results all the same. Reports
 come through a pipe of their own and carry a word that is not in the file's reach by ordinary means; a file that replaces
 functions of the grader or of NumPy is refused.
 

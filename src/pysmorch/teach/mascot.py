@@ -34,7 +34,7 @@ COATS = (
 JOKES = (
     "The gradient points uphill. You went the other way.",
     "You and your loss: one had to go down. Well chosen.",
-    "The finite differences asked for your autograph.",
+    "The finite differences want your autograph.",
     "No gradient vanished in the making of this layer.",
     "You left a local minimum. The view from here is better.",
     "A derivative work, and yet entirely original.",

@@ -1,4 +1,4 @@
-"""Tests for what the course asks for besides the layers."""
+"""Tests for what the course has besides the layers."""
 
 from __future__ import annotations
 

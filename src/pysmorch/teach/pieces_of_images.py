@@ -1,4 +1,4 @@
-"""Tests of MaxPool2d, which lesson 10 asks for."""
+"""Tests of MaxPool2d, which lesson 10 has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SQUARE = np.array([[1.0, 5.0], [3.0, 2.0]])
 
 
 def _pool(cls: Any, images: Array, dwnstrm: Array | None = None) -> tuple[Any, Array]:
-    """What forward returns and what is handed back."""
+    """What forward returns and what is passed back."""
     source = _Source(images.copy())
     layer = cls(source)
     out = layer.forward()
@@ -61,11 +61,11 @@ def _pooled(cls: Any) -> tuple[str, str]:
     if np.allclose(found, squares.max(0)):
         return RIGHT
     known = {
-        "This is the mean of each square; the largest number is asked for": squares.mean(0),
-        "This is the smallest number of each square; the largest one is asked for": squares.min(0),
+        "This is the mean of each square; the largest number is needed": squares.mean(0),
+        "This is the smallest number of each square; the largest one is needed": squares.min(0),
         "This is which of the four is the largest, not the number itself": squares.argmax(0).astype(float),
-        "This is the sum of each square; the largest number is asked for": squares.sum(0),
-        "This is the upper left number of each square; the largest one is asked for": squares[0],
+        "This is the sum of each square; the largest number is needed": squares.sum(0),
+        "This is the upper left number of each square; the largest one is needed": squares[0],
     }
     cause = first_fit(known, np.asarray(found)) or "These are not the largest numbers of the squares"
     one, _ = _pool(cls, SQUARE.reshape(1, 2, 2, 1))
@@ -79,7 +79,7 @@ def _handed_back(cls: Any) -> tuple[str, str]:
     _, found = _pool(cls, images, dwnstrm)
     expected = _spread(dwnstrm * (squares == squares.max(0)))
     if found.shape != expected.shape:
-        return "What is handed back does not have the shape of the input", say(expected.shape, found.shape, "its shape")
+        return "What is passed back does not have the shape of the input", say(expected.shape, found.shape, "its shape")
     if np.allclose(found, expected):
         return RIGHT
     everywhere = np.ones(squares.shape)
@@ -88,7 +88,7 @@ def _handed_back(cls: Any) -> tuple[str, str]:
         "The gradient is shared between the four, as for a mean; the largest one gets all of it": _spread(
             dwnstrm * everywhere / 4
         ),
-        "The mask itself is handed back: dwnstrm does not appear in what is handed back": _spread(
+        "The mask itself is passed back: dwnstrm does not appear in what is passed back": _spread(
             (squares == squares.max(0)).astype(float)
         ),
         "The gradient goes to all but the largest number": _spread(dwnstrm * (squares != squares.max(0))),

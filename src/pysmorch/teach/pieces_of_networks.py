@@ -1,4 +1,4 @@
-"""Tests of numerical_gradient and layers_with_weights, which lesson 6 asks for."""
+"""Tests of numerical_gradient and layers_with_weights, which lesson 6 has."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _central_difference(function: Any) -> tuple[str, str]:
     right, left, middle = (x + h) ** 3, (x - h) ** 3, x**3
     to_one_side = "This is the difference to one side, with an error of the order of h: take"
     known = {
-        f"{to_one_side} f(x - h) in the place of f(x), and 2h": (right - middle) / h,
-        f"{to_one_side} f(x + h) in the place of f(x), and 2h": (middle - left) / h,
-        f"{to_one_side} f(x - h) in the place of f(x)": (right - middle) / (2 * h),
-        f"{to_one_side} f(x + h) in the place of f(x)": (middle - left) / (2 * h),
+        f"{to_one_side} f(x - h) instead of f(x), and 2h": (right - middle) / h,
+        f"{to_one_side} f(x + h) instead of f(x), and 2h": (middle - left) / h,
+        f"{to_one_side} f(x - h) instead of f(x)": (right - middle) / (2 * h),
+        f"{to_one_side} f(x + h) instead of f(x)": (middle - left) / (2 * h),
         "Everything is 2 times too large: the two points are 2h apart, not h": 2 * expected,
         "Everything has the wrong sign: f(x + h) comes first": -expected,
         "The difference is not divided by the distance 2h": 2 * h * expected,
@@ -65,7 +65,7 @@ def _other_entries_rest(function: Any) -> tuple[str, str]:
 
 
 class _Link:
-    """A layer of a chain that counts how often it is asked for the one before it."""
+    """A layer of a chain that counts how often its input layer is read."""
 
     def __init__(self, name: str, before: _Link | None = None, has_weights: bool = False) -> None:
         self.name, self.before, self.asked = name, before, 0
@@ -112,7 +112,7 @@ def _all_weights(function: Any) -> tuple[str, str]:
         return "The order is the other way round: the layer nearest to the loss comes first", example
     if missing:
         return f"{' and '.join(missing)} should be in the list: look at the layer first, then go on", example
-    return "A layer is in the list more than once, or in the wrong place", example
+    return "A layer is in the list more than once, or at the wrong position", example
 
 
 OF_NETWORKS: dict[str, list[Trial]] = {

@@ -1,4 +1,4 @@
-"""Tests of Momentum and train_epoch, which lesson 7 asks for."""
+"""Tests of Momentum and train_epoch, which lesson 7 has."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ from pysmorch.teach.exercises import Exercise, Problem, numbers
 
 
 def check_kink(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """At an input of 0 nothing is handed back."""
+    """At an input of 0 nothing is passed back."""
     at_zero = Problem(np.array([[0.0, 1.0, -1.0]]), dwnstrm=np.array([[2.0, 3.0, 4.0]]))
     attempt = Attempt(exercise, cls, at_zero)
     attempt.forward()
     attempt.backward()
     found = as_numbers(attempt.found("pass_back"))
     if found is None or found.shape != (1, 3):
-        raise Failure("What is handed back does not have the shape of the input.", exercise.hints["pass_back"])
+        raise Failure("What is passed back does not have the shape of the input.", exercise.hints["pass_back"])
     if abs(found[0, 0]) > 1e-9:
         example = (
             "x           0  1  -1\n"
@@ -54,7 +54,7 @@ def check_far_from_0(exercise: Exercise, cls: Any, p: Problem) -> None:
     out = as_numbers(attempt.forward())
     attempt.backward()
     back = as_numbers(attempt.found("pass_back"))
-    for subject, found, right in (("forward returns", out, expected), ("backward hands back", back, 0 * x)):
+    for subject, found, right in (("forward returns", out, expected), ("backward passes back", back, 0 * x)):
         if found is None or not agrees(found, right, 1e-5):
             raise Failure(
                 f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.",
@@ -74,7 +74,7 @@ SHIFT_HINT = "What can be taken away from all logits of a row, without changing 
 
 
 class _WatchedExp:
-    """An exp that notes the largest number that it is asked for."""
+    """An exp that notes the largest number that it is called with."""
 
     def __init__(self, exp: Any, largest: list[float]) -> None:
         self.exp, self.largest = exp, largest
@@ -318,8 +318,8 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
     wrong = found[(found != 0) & (np.abs(found - 1 / (1 - RATE)) > 1e-6)]
     if wrong.size:
         raise Failure(
-            f"With rate {RATE}, an entry of 1 that is kept becomes {wrong[0]:.4g} instead of {1 / (1 - RATE):.4g}.",
-            "What is kept is made larger, so that the mean stays as it was.",
+            f"With rate {RATE}, an entry of 1 that stays becomes {wrong[0]:.4g} instead of {1 / (1 - RATE):.4g}.",
+            "What stays is made larger, so that the mean stays as it was.",
         )
     share = float((found == 0).mean())
     if abs(share - RATE) > SHARE_ERROR:
@@ -330,16 +330,16 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
 
 
 def check_dropout_backward(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """What was dropped hands nothing back."""
+    """What was dropped passes nothing back."""
     attempt, out = _after_dropout(exercise, cls)
     attempt.backward()
     found, dwnstrm = as_numbers(attempt.found("pass_back")), attempt.problem.dwnstrm
     if found is None or not agrees(found, dwnstrm * out, 1e-5):
         as_it_came = found is not None and agrees(found, dwnstrm, 1e-5)
         raise Failure(
-            "dwnstrm is handed back as it came."
+            "dwnstrm is passed back as it came."
             if as_it_came
-            else "What is handed back is not dwnstrm times the mask of the last forward pass, with its factor 1 / (1 - rate).",
+            else "What is passed back is not dwnstrm times the mask of the last forward pass, with its factor 1 / (1 - rate).",
             "By which factor did forward multiply this entry, in this very pass?",
         )
 
@@ -367,7 +367,7 @@ def check_dropout_in_prediction(exercise: Exercise, cls: Any, p: Problem) -> Non
 DROPOUT_CHECKS: list[Row] = [
     ("is made as it should", "constructor", 1, check_constructor),
     ("forward returns 0 with probability rate, else x / (1 - rate)", "forward", 3, check_dropout_forward),
-    ("the gradient for the input is handed back", "backward", 3, check_dropout_backward),
+    ("the gradient for the input is passed back", "backward", 3, check_dropout_backward),
     ("every pass has a mask of its own", "care", 1, check_dropout_masks),
     ("nothing is dropped in prediction", "care", 1, check_dropout_in_prediction),
 ]

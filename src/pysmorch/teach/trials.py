@@ -56,7 +56,7 @@ def _all_trials(name: str, cls: Any) -> list[Trial]:
     rows.append((f"forward returns {exercise.formula}", "forward", 3, check_forward))
     if exercise.labels is None and exercise.problem(exercise.sizes).W is not None:
         rows.append(("G is the gradient for W", "backward", 3, check_G))
-    rows.append(("the gradient for the input is handed back", "backward", 3, check_pass_back))
+    rows.append(("the gradient for the input is passed back", "backward", 3, check_pass_back))
     rows += [*STATE_CHECKS, *SHARED_CHECKS, *(LOSS_CHECKS if exercise.labels else []), *SPECIAL_CHECKS.get(name, [])]
     if name == "Conv2d" and _takes_padding(cls):
         rows += [(f'padding="{p}" is right', "backward", 1, check_padding(p)) for p in ("same", "valid")]

@@ -26,11 +26,22 @@ PIECES = 20
 """So many times in an epoch callbacks of batches are called, or after every batch where there are fewer."""
 
 
-def fit(network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, options: FitOptions) -> History:
-    """Train a network on labelled samples; `Network.fit` documents arguments, result and errors."""
+def fit(
+    network: Network,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    options: FitOptions,
+    finite: bool = True,
+) -> History:
+    """Train a network on labelled samples; `Network.fit` documents arguments, result and errors.
+
+    With `finite=False` X and the X of `validation_data` are not searched for NaN and infinities, because the caller has
+    done that.
+    """
     seed = draw_seed() if options.seed is None else check_seed(options.seed)
-    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
-    validation = _check_validation(network, options.validation_data)
+    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite)
+    validation = _check_validation(network, options.validation_data, finite)
     metrics = metrics_beside(network.loss, options.metrics)
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
@@ -112,17 +123,18 @@ def _run_epoch(
     return totals
 
 
-def _check_validation(network: Network, validation_data: Sequence[Any] | None) -> Dataset | None:
+def _check_validation(network: Network, validation_data: Sequence[Any] | None, finite: bool) -> Dataset | None:
     if validation_data is None:
         return None
     X, y, *weights = validation_data
-    return Dataset.checked(network.inputs, network.loss, X, y, weights[0] if weights else None, "validation_data's X")
+    sample_weight = weights[0] if weights else None
+    return Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "validation_data's X", finite)
 
 
 def _explain(error: NonFiniteError, epoch: int) -> NonFiniteError:
     message = (
         f"the loss is not finite in epoch {epoch}, batch {error.batch}: the first layer with such a value is "
-        f"{error.layer} ({error.args[0]}). The weights from before this epoch are kept. "
+        f"{error.layer} ({error.args[0]}). The weights from before this epoch are restored. "
         "Try a smaller learning rate, clip_norm=1.0 in the optimizer, or inputs and labels scaled to about 1"
     )
     return NonFiniteError(message, epoch, error.batch, error.layer)

@@ -14,7 +14,7 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 def is_watched() -> bool:
-    """Whether somebody looks: standard error is a terminal, or this is a notebook."""
+    """Whether progress can be shown: standard error is a terminal, or this is a notebook."""
     return sys.stderr.isatty() or in_notebook()
 
 

@@ -62,7 +62,7 @@ class InputSummed(assignment.Bias):
 
 
 class GHandedBack(assignment.Bias):
-    says = "G is handed back"
+    says = "G is passed back"
 
     def backward(self, dwnstrm):
         self.G = dwnstrm.sum(0, keepdims=True)

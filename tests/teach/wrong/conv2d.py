@@ -47,7 +47,7 @@ class OneExampleInG(assignment.Conv2d):
 
 
 class TurnedOnTheWayBack(assignment.Conv2d):
-    says = "The filter is turned the wrong way on the way back"
+    says = "The filter is turned the wrong way in the backward pass"
 
     def backward(self, dwnstrm):
         W = self.W
@@ -57,7 +57,7 @@ class TurnedOnTheWayBack(assignment.Conv2d):
 
 
 class NoFullPadding(assignment.Conv2d):
-    says = "What is handed back has shape (3, 3, 2, 2), but has to have (3, 5, 4, 2), that of the input"
+    says = "What is passed back has shape (3, 3, 2, 2), but has to have (3, 5, 4, 2), that of the input"
 
     def backward(self, dwnstrm):
         in_layer, self.in_layer = self.in_layer, Keeper()
@@ -89,7 +89,7 @@ class WrongOutDims(assignment.Conv2d):
 
 
 class OverwritesTheSum(assignment.Conv2d):
-    says = "Only the last place of the filter counts: add up (+=)"
+    says = "Only the last position in the filter counts: add up (+=)"
 
     def forward(self):
         size = self.W.shape[0]
@@ -99,7 +99,7 @@ class OverwritesTheSum(assignment.Conv2d):
 
 
 class SwapsRowsAndColumns(assignment.Conv2d):
-    says = "Rows and columns of the filter have changed places"
+    says = "Rows and columns of the filter are exchanged"
 
     def forward(self):
         W, self.W = self.W, self.W.swapaxes(0, 1)

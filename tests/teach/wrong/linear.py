@@ -109,7 +109,7 @@ class GNotSet(assignment.Linear):
 
 
 class NothingHandedBack(assignment.Linear):
-    says = "backward does not call self.in_layer.backward(...): nothing is handed back"
+    says = "backward does not call self.in_layer.backward(...): nothing is passed back"
 
     def backward(self, dwnstrm):
         self.G = self.in_array.T @ dwnstrm
@@ -124,7 +124,7 @@ class ReturnedInsteadOfHandedBack(assignment.Linear):
 
 
 class DownstreamHandedBack(assignment.Linear):
-    says = "dwnstrm is handed back as it came"
+    says = "dwnstrm is passed back as it came"
 
     def backward(self, dwnstrm):
         self.G = self.in_array.T @ dwnstrm
@@ -132,7 +132,7 @@ class DownstreamHandedBack(assignment.Linear):
 
 
 class GHandedBack(assignment.Linear):
-    says = "The gradient for W is handed back instead of that for the input"
+    says = "The gradient for W is passed back instead of that for the input"
 
     def backward(self, dwnstrm):
         self.G = self.in_array.T @ dwnstrm

@@ -111,7 +111,7 @@ class SigmoidOfTheInput(assignment.Sigmoid):
 
 
 class SigmoidWithoutDownstream(assignment.Sigmoid):
-    says = "dwnstrm does not appear in what is handed back"
+    says = "dwnstrm does not appear in what is passed back"
 
     def backward(self, dwnstrm):
         self.in_layer.backward(self.out_array * (1 - self.out_array))
@@ -164,7 +164,7 @@ class FlattenHandsBackRows(assignment.Flatten):
 
 
 class DropoutWithoutScaling(assignment.Dropout):
-    says = "an entry of 1 that is kept becomes 1 instead of 1.667"
+    says = "an entry of 1 that stays becomes 1 instead of 1.667"
 
     def forward(self):
         x = self.in_layer.forward()
@@ -182,7 +182,7 @@ class DropoutKeepsTheRate(assignment.Dropout):
 
 
 class DropoutWithANewMaskOnTheWayBack(assignment.Dropout):
-    says = "What is handed back is not dwnstrm times the mask of the last forward pass"
+    says = "What is passed back is not dwnstrm times the mask of the last forward pass"
 
     def backward(self, dwnstrm):
         mask = np.random.random(dwnstrm.shape) >= self.rate

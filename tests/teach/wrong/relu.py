@@ -38,7 +38,7 @@ class MaskTheWrongWayRound(assignment.Relu):
 
 
 class MaskAlone(assignment.Relu):
-    says = "The mask itself is handed back"
+    says = "The mask itself is passed back"
 
     def backward(self, dwnstrm):
         self.in_layer.backward((self.in_array > 0).astype(float))
@@ -106,7 +106,7 @@ class ChangesTheGradient(assignment.Relu):
 
 
 class MaskOfTheFirstPass(assignment.Relu):
-    says = "What is handed back comes from the input of an earlier pass (stale input)"
+    says = "What is passed back comes from the input of an earlier pass (stale input)"
 
     def forward(self):
         x = self.in_layer.forward()

@@ -28,7 +28,7 @@ class OutputInsteadOfInput(assignment.Scale):
 
 
 class HandedBackAsItCame(assignment.Scale):
-    says = "dwnstrm is handed back as it came: W is missing"
+    says = "dwnstrm is passed back as it came: W is missing"
 
     def backward(self, dwnstrm):
         self.G = (self.in_array * dwnstrm).sum(0, keepdims=True)

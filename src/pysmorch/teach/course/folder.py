@@ -29,7 +29,7 @@ class Started:
     """What was done in a folder: names of files that were written, and of those that were there and were left alone."""
 
     written: list[str]
-    kept: list[str]
+    left: list[str]
 
 
 def start(folder: str | Path) -> Started:
@@ -93,7 +93,7 @@ def _write(folder: Path, files: dict[str, str]) -> Started:
                 file.write(text)
             done.written.append(name)
         except FileExistsError:
-            done.kept.append(name)
+            done.left.append(name)
     return done
 
 

@@ -1,4 +1,4 @@
-"""The student's own library, my_smorch.py: what passes a check is kept there, and the lessons take it from there."""
+"""The student's own library, my_smorch.py: what passes a check is saved there, and the lessons take it from there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pysmorch.files import write_whole
 
 FILE = "my_smorch.py"
 
-BEGINNING = '''"""My own library. What passes a check of the course is kept here, in the place of an earlier version if there is one."""
+BEGINNING = '''"""My own library. What passes a check of the course is saved here, instead of an earlier version if there is one."""
 
 import numpy as np
 '''
@@ -134,7 +134,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def keep(folder: Path, piece: Piece) -> None:
-    """Write a piece into my_smorch.py, in the place of the one with the same name, or at the end.
+    """Write a piece into my_smorch.py, instead of the one with the same name, or at the end.
 
     Raises BrokenLibraryError when the file cannot be read as Python; it is left alone then.
     """

@@ -50,15 +50,15 @@ def lines(x: ArrayLike, series: Mapping[str, ArrayLike]) -> Picture:
     for i, (name, y) in enumerate(values.items()):
         path = " ".join(f"{frame.x_pixel(a):.1f},{frame.y_pixel(b):.1f}" for a, b in zip(points, y, strict=True))
         stroke = f"stroke='{COLOURS[i]}' stroke-width='2' stroke-dasharray='{DASHES[i]}' fill='none'"
-        right, place = WIDTH - MARGIN, 14 + 16 * i
+        right, baseline = WIDTH - MARGIN, 14 + 16 * i
         parts.append(f"<polyline points='{path}' {stroke}/>")
-        parts.append(f"<line x1='{right - 34}' x2='{right - 4}' y1='{place}' y2='{place}' {stroke}/>")
-        parts.append(f"<text x='{right - 40}' y='{place + 4}' text-anchor='end'>{escape(name)}</text>")
+        parts.append(f"<line x1='{right - 34}' x2='{right - 4}' y1='{baseline}' y2='{baseline}' {stroke}/>")
+        parts.append(f"<text x='{right - 40}' y='{baseline + 4}' text-anchor='end'>{escape(name)}</text>")
     return Picture(text, _svg(WIDTH, HEIGHT, frame.svg() + "".join(parts), ", ".join(values)))
 
 
 def regions(classify: Callable[[Array], ArrayLike], points: ArrayLike, classes: ArrayLike) -> Picture:
-    """Draw points in the plane with their classes, on the ground of what `classify` says about every place."""
+    """Draw points in the plane with their classes, on the ground of what `classify` says about every point."""
     rows, labels = np.asarray(points, dtype=float), np.asarray(classes)
     frame = _Frame(rows[:, 0], rows[:, 1])
     ground = np.asarray(classify(frame.grid())).reshape(ROWS, COLUMNS)
@@ -133,7 +133,7 @@ class _Frame:
         return MARGIN + (self.top - y) / (self.top - self.bottom) * (HEIGHT - 2 * MARGIN)
 
     def grid(self) -> Array:
-        """The places of all characters, as rows (x, y)."""
+        """The positions of all characters, as rows (x, y)."""
         x, y = np.meshgrid(np.linspace(self.left, self.right, COLUMNS), np.linspace(self.top, self.bottom, ROWS))
         return np.column_stack([x.ravel(), y.ravel()])
 
@@ -157,10 +157,10 @@ def _limits(values: Array) -> tuple[float, float]:
 def _lines_text(frame: _Frame, x: Array, values: Mapping[str, Array]) -> str:
     canvas = np.full((ROWS, COLUMNS), " ")
     columns = np.arange(COLUMNS)
-    places = np.linspace(frame.left, frame.right, COLUMNS)
+    positions = np.linspace(frame.left, frame.right, COLUMNS)
     for mark, y in zip(MARKS, values.values(), strict=False):
         order = np.argsort(x)
-        for column, height in zip(columns, np.interp(places, x[order], y[order]), strict=True):
+        for column, height in zip(columns, np.interp(positions, x[order], y[order]), strict=True):
             canvas[frame.row(float(height)), column] = mark
     edge = [f"{frame.top:>8.3g} |", *(["         |"] * (ROWS - 2)), f"{frame.bottom:>8.3g} |"]
     body = [f"{left}{''.join(line)}".rstrip() for left, line in zip(edge, canvas, strict=True)]

@@ -44,7 +44,7 @@ class Workbook:
         self.folder = Path(folder)
 
     def check(self, thing: Any) -> Any:
-        """Try a class or function that a lesson asks for. If it is right, keep it in my_smorch.py and return it.
+        """Try a class or function that a lesson is about. If it is right, save it in my_smorch.py and return it.
 
         Otherwise say what is wrong and where, and end there: a script exits with 1, a notebook stops without a
         traceback.
@@ -70,7 +70,7 @@ class Workbook:
                 self._stop(piece, f"{piece.name} is not right yet.")
             mine.keep(self.folder, piece)
         except BrokenLibraryError as error:
-            _end(f"{error}. Then check again: what passes is kept in there.")
+            _end(f"{error}. Then check again: what passes is saved in there.")
         print(f"{piece.name} is right ({_tests(report)}). It is now part of your library, {mine.FILE}.")
         return namespace[piece.name]
 
@@ -133,12 +133,12 @@ class Workbook:
         return images, labels, test_images, test_labels
 
     def _check_unseen(self, thing: Any) -> Any:
-        """Without a source nothing can be kept, but what is wrong can be said."""
+        """Without a source nothing can be saved, but what is wrong can be said."""
         report = grade(thing)
         _show(report)
         if not report.passed:
             _end(f"{thing.__name__} is not right yet.")
-        print(f"{thing.__name__} is right, but its source was not found, so it was not kept in {mine.FILE}.")
+        print(f"{thing.__name__} is right, but its source was not found, so it was not saved in {mine.FILE}.")
         return thing
 
     def _stop(self, piece: Piece, problem: str) -> Never:
@@ -194,12 +194,12 @@ def _tests(report: GradeReport) -> str:
 def _ask_to_fill(piece: Piece, blanks: list[tuple[int, str]]) -> str:
     count = "a blank" if len(blanks) == 1 else f"{len(blanks)} blanks"
     lines = [f"  {_where(piece, line)}:  {text}" for line, text in blanks]
-    return "\n".join([f"{piece.name} still has {count}. Write what belongs there in the place of ...:", *lines])
+    return "\n".join([f"{piece.name} still has {count}. Write what belongs there instead of ...:", *lines])
 
 
 def _complain_about(piece: Piece, unknown: dict[str, int]) -> str:
     lines = [f"  {_where(piece, line)}:  {name}" for name, line in unknown.items()]
-    advice = "Is it misspelt? Otherwise import or define it inside: what is kept in your library must bring along what it needs."
+    advice = "Is it misspelt? Otherwise import or define it inside: what is saved in your library must bring along what it needs."
     return "\n".join([f"{piece.name} uses what is not known in {mine.FILE} (np is):", *lines, advice])
 
 
