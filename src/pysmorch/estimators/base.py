@@ -122,11 +122,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         chosen = as_metrics(metrics)
         codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
-        seed = self._seed
         held_out = self._validation_data(eval_set)
         if held_out is None and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
-            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, seed)
+            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
             held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
             encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
         if chosen and held_out is None:
@@ -139,7 +138,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             codes,
             weights,
             epochs=self.epochs,
-            seed=seed,
+            seed=self._seed,
             validation_data=held_out,
             callbacks=[*stopping_for(self, held_out is not None, callbacks), *callbacks],
             metrics=[self._of_labels(metric) for metric in chosen],
