@@ -213,9 +213,9 @@ class Network:
         engine : {"auto", "reference"}, default="auto"
             "reference" computes with NumPy, layer by layer; "auto" natively where it can.
         precision : {"float32", "bf16", "auto"}, default="float32"
-            "bf16" rounds the factors of the products of Linear layers to bfloat16 (8 bits of precision instead of 24), with
-            sums in float32; outputs are typically off by 0.5 % of their size. Convolutions stay in float32. "auto" does so where
-            the processor can, "bf16" is an error elsewhere.
+            "bf16" rounds the factors of the products of Linear layers and of convolutions in one group to bfloat16 (8 bits of
+            precision instead of 24), with sums in float32; outputs are typically off by 0.5 % of their size. "auto" does so
+            where the processor can, "bf16" is an error elsewhere.
 
         Returns
         -------

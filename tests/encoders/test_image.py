@@ -16,8 +16,7 @@ from pysmorch.encoders import image
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.image import ImageEncoder, learn_scaling
 from pysmorch.files import ModelFileError
-
-from ..files.test_model_files import rewritten
+from tests.helpers import rewritten
 
 INPUT = np.random.default_rng(0).integers(0, 256, (40, 4, 5), dtype=np.uint8)
 RNG = np.random.default_rng(0)

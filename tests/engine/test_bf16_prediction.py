@@ -64,14 +64,43 @@ def test_outputs_are_near_those_of_float32_and_weights_may_change(unit):
     assert (again.predict(X, precision="bf16") == network.predict(X, precision="bf16")).all()
 
 
+CONVOLUTIONS = [
+    ((9, 7, 3), {"num_filters": 20, "kernel_size": 3}),
+    ((28, 28, 1), {"num_filters": 32, "kernel_size": 3}),
+    ((8, 8, 64), {"num_filters": 64, "kernel_size": 3}),
+    ((9, 12, 5), {"num_filters": 33, "kernel_size": 3, "stride": 2}),
+    ((12, 12, 3), {"num_filters": 7, "kernel_size": (2, 3), "dilation": 2}),
+    ((20, 37, 17), {"num_filters": 40, "kernel_size": 5, "padding": "valid", "dilation": (1, 2)}),
+    ((8, 8, 3), {"num_filters": 64, "kernel_size": 1, "stride": 2, "padding": "valid"}),
+    ((1, 1, 2), {"num_filters": 1, "kernel_size": 1}),
+]
+
+
 @has_bf16
-def test_networks_with_convolutions_keep_these_in_float32(unit):
+@pytest.mark.parametrize(("shape", "options"), CONVOLUTIONS)
+def test_a_convolution_is_that_of_the_reference_path_with_rounded_factors(shape, options, unit):
     with ps.weights_from(0):
-        network = Network(ps.CrossEntropy(ps.models.lenet(Data(shape=(None, 8, 8, 1)), 3)))
-    X = np.random.default_rng(0).standard_normal((20, 8, 8, 1)).astype(np.float32)
-    network.fit(X, np.arange(20) % 3, epochs=1, seed=0, progress=False)
-    exact, found = network.predict(X), network.predict(X, precision="bf16")
-    assert 0 < np.linalg.norm(found - exact) < 0.01 * np.linalg.norm(exact)
+        network = Network(ps.SquareLoss(ps.Flatten(ps.Conv2d(Data(shape=(None, *shape)), **options))))
+    W = network.layers[1].W
+    network.layers[1].replace_parameters(W.astype(np.float32))
+    X = np.random.default_rng(0).standard_normal((9, *shape)).astype(np.float32)
+    found = network.predict(X, precision="bf16")
+    for i in range(9):
+        assert network.predict(X[i : i + 1], precision="bf16").tobytes() == found[i : i + 1].tobytes()
+    network.layers[1].W[...] = rounded(network.layers[1].W)
+    expected = network.predict(rounded(X), dtype="float64", engine="reference")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@has_bf16
+@pytest.mark.parametrize("network", [ps.models.lenet, ps.models.resnet20, ps.models.mobilenet_small])
+def test_networks_for_images_are_near_those_of_float32(network, unit):
+    with ps.weights_from(0):
+        made = Network(ps.CrossEntropy(network(Data(shape=(None, 12, 12, 3)), 3)))
+    X = np.random.default_rng(0).standard_normal((40, 12, 12, 3)).astype(np.float32)
+    made.fit(X, np.arange(40) % 3, epochs=1, seed=0, progress=False)
+    exact, found = made.predict(X), made.predict(X, precision="bf16")
+    assert 0 < np.linalg.norm(found - exact) < 0.03 * np.linalg.norm(exact)
 
 
 @has_bf16

@@ -271,6 +271,6 @@ ActivationName = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"
 """The names in `ACTIVATIONS`, for type checkers."""
 
 ACTIVATIONS: dict[str, type[Activation]] = {
-    re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): globals()[name] for name in __all__
+    re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in Activation.__subclasses__()
 }
-"""The activations by name: that of the class, with an underscore between its words."""
+"""The activations by name: that of the class in lower case, with an underscore between its words."""
