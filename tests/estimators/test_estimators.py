@@ -218,7 +218,7 @@ def test_a_second_fit_begins_anew():
         (lambda: quick().fit(X, Y, sample_weight=np.zeros(150)), "sample_weight must not be zero for all rows"),
         (lambda: quick(hidden=(0,)).fit(X, Y), "hidden must be a tuple of positive widths"),
         (lambda: quick(hidden=64).fit(X, Y), "hidden must be a tuple of positive widths"),
-        (lambda: quick(activation="step").fit(X, Y), "activation must be one of gelu"),
+        (lambda: quick(activation="step").fit(X, Y), "activation must be one of relu"),
         (lambda: quick(optimizer="lion").fit(X, Y), "optimizer must be one of"),
         (lambda: quick(batch_size=0).fit(X, Y), "batch_size must be"),
         (lambda: quick(early_stopping="no").fit(X, Y), "early_stopping must be"),
