@@ -2,7 +2,7 @@
 
 A dense network's step makes three products for each layer (outputs, gradient of the weights, gradient of the inputs, which the
 first layer needs not), and reads and writes each weight and each momentum once. Weights are read once more on the way forward
-and once on the way back. Values of the batch stay in the L2 caches for the sizes that are measured.
+and once in the backward pass. Values of the batch stay in the L2 caches for the sizes that are measured.
 """
 
 from __future__ import annotations

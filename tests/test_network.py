@@ -130,7 +130,7 @@ def test_several_inputs_are_handed_over_as_a_tuple():
         (lambda n: n.predict(X[0]), ps.ShapeError, r"X has shape \(4,\)"),
         (lambda n: n.predict(X.astype(str)), TypeError, "X must hold numbers"),
         (lambda n: n.predict(np.where(X > 2, np.nan, X)), ValueError, r"X has NaN in row \d+, column \d"),
-        (lambda n: n.fit(X, Y[1:]), ps.ShapeError, "X has 60 rows, but its labels have 59 rows"),
+        (lambda n: n.fit(X, Y[1:]), ps.ShapeError, "X has 60 rows, but its labels y have 59 rows"),
         (lambda n: n.fit(X, Y + 1), ValueError, r"labels must be class indices from 0 to 2, but row \d+ has 3"),
         (lambda n: n.fit(X, Y.astype(float)), TypeError, "labels must be integers, the class indices"),
         (lambda n: n.fit(X[:0], Y[:0]), ValueError, "X has no rows"),

@@ -236,7 +236,7 @@ def spoil(path, content):
         (["train", "houses.csv", "--target", "price", "--task", "regression"], "--task regression needs numbers"),
         (["train", "houses.csv", "--target", "price", "--test", "1"], "--test must be from 0 to below 1"),
         (["train", "houses.csv", "--target", "price", "--epochs", "0"], "epochs must be a positive integer"),
-        (["train", "houses.csv", "--target", "price", "--dropout", "1"], "rate must be at least 0 and below 1"),
+        (["train", "houses.csv", "--target", "price", "--dropout", "1"], "dropout must be a number from 0 to below 1"),
         (["train", "houses.csv", "--target", "price", "--activation", "step"], "activation must be one of relu"),
         (["train", "houses.csv", "--target", "price", "--out", "no/m"], "the folder no for m does not exist"),
         (["train", "houses.csv", "--target", "price", "--out", "."], "is a folder"),

@@ -15,20 +15,19 @@ from sklearn.utils.validation import check_is_fitted
 from pysmorch import training
 from pysmorch.encoders import Encoder, kind_of
 from pysmorch.entries import check_labelled
-from pysmorch.estimators.parameters import batch_size_for, check_parameters, check_weights, make_optimizer
+from pysmorch.estimators.fitting import fit_options, output_layer, set_schedule
+from pysmorch.estimators.parameters import check_parameters, check_weights, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.files import save
-from pysmorch.layers import Flatten, Layer, mlp, weights_from
-from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
-from pysmorch.optimizers import Optimizer
-from pysmorch.schedules import Constant, OneCycle, Schedule
-from pysmorch.training import Callback, EarlyStopping, FitOptions, History, Training
+from pysmorch.schedules import Constant, OneCycle
+from pysmorch.training import Callback, History, Training
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -93,8 +92,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or data frame
-            Finite numbers (N, D); a data frame of any library with numbers, text and missing values; or images (N, H, W) or
-            (N, H, W, C).
+            Finite numbers (N, D); a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
@@ -103,11 +101,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
-            (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They
-            appear in `history_` as "val_" and the name. A Classifier gives functions class indices and probabilities, a
-            Regressor gives all metrics labels and predictions in the units of y; the loss and "mae" of the training
-            rows are those of the scaled targets. For the training rows only the loss and its default metric are
-            measured, since only these are sums over batches.
+            (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They appear in
+            `history_` as "val_" and the name. A Classifier gives functions class indices and probabilities, a Regressor gives all
+            metrics labels and predictions in the units of y; the loss and "mae" of the training rows are those of the scaled
+            targets. For the training rows only the loss and its default metric are measured: only these are sums over batches.
         callbacks : sequence of Callback or callable, default=()
             Objects such as `EarlyStopping("val_auc")`, or functions called with the `Training` after every epoch. An
             `EarlyStopping` replaces that of the parameters `early_stopping` and `patience`; rows are still held out.
@@ -120,17 +117,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError, TypeError
-            For parameters out of range, and for data that cannot be used; messages name the column or the row. For metrics
-            that are not known or do not fit, and metrics without validation data.
+            For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
         chosen = as_metrics(metrics)
         codes, encoded, weights = self._start(X, y, sample_weight)
-        self._set_schedule(OneCycle)
-        seed = self._seed
+        set_schedule(self, OneCycle)
         held_out = self._validation_data(eval_set)
         if held_out is None and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
-            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, seed)
+            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
             held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
             encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
         if chosen and held_out is None:
@@ -138,15 +133,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
             )
-        own = [] if any(isinstance(c, EarlyStopping) for c in callbacks) else stopping_for(self, held_out is not None)
         self._train(
             encoded,
             codes,
             weights,
             epochs=self.epochs,
-            seed=seed,
+            seed=self._seed,
             validation_data=held_out,
-            callbacks=[*own, *callbacks],
+            callbacks=[*stopping_for(self, held_out is not None, callbacks), *callbacks],
             metrics=[self._of_labels(metric) for metric in chosen],
         )
         return self
@@ -157,7 +151,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             codes, encoded, weights = self._start(X, y, sample_weight, learn)
         else:
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
-        self._set_schedule(lambda peak: Constant(peak / 5))
+        set_schedule(self, lambda peak: Constant(peak / 5))
         seed = self._seed + 1 + len(self.loss_curve_)
         self._train(encoded, codes, weights, epochs=1, seed=seed, validation_data=None, callbacks=(), metrics=None)
         return self
@@ -182,42 +176,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         encoder.learn(rows, weights)
         self.encoder_ = encoder
         encoded = encoder.encode(rows)
-        self._build(encoder.input_layer())
+        output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
+        self.network_ = Network(self._make_loss(output))
+        self.optimizer_ = make_optimizer(self)
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
         return codes, encoded, self._row_weights(codes, weights)
 
-    def _build(self, features: Layer) -> None:
-        with weights_from(self._seed):
-            if self.network is not None:
-                output = self.network(features, self._num_outputs())
-            else:
-                rows = features if len(features.out_dims) == 2 else Flatten(features)
-                output = mlp(rows, self.hidden, self._num_outputs(), ACTIVATIONS[self.activation], self.dropout)
-        self.network_ = Network(self._make_loss(output))
-        self.optimizer_ = make_optimizer(self)
-
-    def _set_schedule(self, of_number: Callable[[float], Schedule]) -> None:
-        """Turn a learning rate that is a number into a schedule; an optimizer of the user's keeps its own."""
-        if not isinstance(self.optimizer, Optimizer):
-            given = self.learning_rate
-            self.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
-
     def _train(self, encoded: Array, codes: Array, weights: Array | None, **options: Any) -> None:
-        fit_options = FitOptions(
-            optimizer=self.optimizer_,
-            batch_size=batch_size_for(self.batch_size, len(encoded)),
-            shuffle=True,
-            progress=bool(self.verbose),
-            dtype="float32",
-            engine="auto",
-            threads=None,
-            precision=self.precision,
-            **options,
-        )
+        fitted_with = fit_options(self, len(encoded), **options)
         # The encoder has searched the rows for what is not finite.
-        self.history_: History = training.fit(self.network_, encoded, codes, weights, fit_options, finite=False)
+        self.history_: History = training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
         self.loss_curve_ += self.history_["loss"]
         self.validation_curve_ += self.history_.get("val_loss", [])
         self.n_iter_ += self.history_.num_epochs

@@ -96,7 +96,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        In `fit`, for a parameter out of range: the constructor only stores them, as in scikit-learn.
+        In `fit`, for parameters out of range: the constructor only stores them, as in scikit-learn.
 
     See Also
     --------

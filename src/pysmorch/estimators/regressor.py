@@ -100,7 +100,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        In `fit`, for a parameter out of range: the constructor only stores them, as in scikit-learn.
+        In `fit`, for parameters out of range: the constructor only stores them, as in scikit-learn.
 
     See Also
     --------

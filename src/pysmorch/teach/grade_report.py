@@ -194,7 +194,7 @@ class FileReport:
     reports : list of GradeReport, default=[]
         One for each class.
     problem : str, default=""
-        One sentence on why the file could not be read to its end; empty where it could.
+        One sentence on why the file was not read to its end; empty where it was.
     printed : str, default=""
         The first lines of what the file printed outside the tests.
     notes : list of str, default=[]
