@@ -17,7 +17,6 @@ from tests.encoders.test_kinds import Letters
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-TABLE = "tests/test_documentation.py::test_the_table_in_the_readme_has_every_layer_and_loss"
 pytestmark = pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="nothing here is compiled for a sanitizer")
 
 
@@ -78,8 +77,8 @@ def copy(tmp_path):
 
 
 def assert_counted(copy, kind, most, like=None):
-    """Compare the files touched with the limit and with what CONTRIBUTING.md says, with those of a native form `like`."""
-    native = [path for path in (ROOT / "native").rglob("*.*") if like and f'"{like}"' in path.read_text()]
+    """Compare the files touched with the limit and with what CONTRIBUTING.md says, with those in native/ that name one `like` it."""
+    native = [path for path in (ROOT / "native").rglob("*.*") if like and re.search(rf"\b{like}\b", path.read_text())]
     total = len(copy.touched) + len(native)
     assert total <= most, f"{kind}: {sorted(copy.touched)} and {[path.name for path in native]}"
     row = re.search(rf"^\| {kind} \| (\d+) \| (\d+|-) \|", CONTRIBUTING, re.M)
@@ -95,7 +94,6 @@ def test_an_activation(copy):
     copy.insert_after(file, "ActivationName = Literal[", '"softplus", ')
     oracle = '    "Softplus": each(lambda v: math.log1p(math.exp(v))),\n'
     copy.insert_after("tests/layers/test_contract.py", "ORACLES = {\n", oracle)
-    copy.replace("README.md", "`Mish`, `Selu` |", "`Mish`, `Selu`, `Softplus` |")
     copy.append("CHANGELOG.md", "- `Softplus`.\n")
     copy.passes("tests/layers/test_contract.py", "-k", "Softplus or every_layer")
     copy.passes("tests/layers/test_native_forms.py", "tests/typing", "-k", "not mypy", TABLE)
@@ -123,10 +121,9 @@ def test_a_layer(copy):
     )
     oracle = '    "Reverse": lambda layer, x: np.flip(x, -1),\n'
     copy.insert_after("tests/layers/test_contract.py", "ORACLES = {\n", oracle)
-    copy.replace("README.md", "`Flatten`, `Reshape`,", "`Flatten`, `Reshape`, `Reverse`,")
     copy.append("CHANGELOG.md", "- `Reverse`.\n")
     copy.passes("tests/layers/test_contract.py", "tests/files", "-k", "Reverse or every_layer_and")
-    copy.passes("tests/layers/test_native_forms.py", TABLE)
+    copy.passes("tests/layers/test_native_forms.py")
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
@@ -148,10 +145,9 @@ def test_a_loss(copy):
     )
     oracle = '    "LogCoshLoss": (lambda: value(ps.LogCoshLoss(Data(X)), Y), np.log(np.cosh(X - Y)).sum(1).mean()),\n'
     copy.insert_after("tests/losses/test_losses.py", "ORACLES = {\n", oracle)
-    copy.replace("README.md", "`PoissonLoss`,", "`PoissonLoss`, `LogCoshLoss`,")
     copy.append("CHANGELOG.md", "- `LogCoshLoss`.\n")
     copy.passes("tests/layers/test_contract.py", "tests/losses", "tests/files", "-k", "LogCosh or every_layer_and")
-    copy.passes("tests/engine/test_forms.py", "tests/test_metrics.py", "tests/test_docstrings.py", TABLE)
+    copy.passes("tests/engine/test_forms.py", "tests/test_metrics.py", "tests/test_docstrings.py")
     copy.shows("""
         import numpy as np
         X = np.random.default_rng(0).standard_normal((60, 3))
