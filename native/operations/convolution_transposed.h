@@ -59,7 +59,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
         const size_t K = g_.out_channels, C = g_.channels;
         this->pack(K, C, K, part, [&](size_t, size_t tap, size_t k) { return this->W_ + tap * C * K + k; });
     }
-    // ImageLayout of a row that are a stride apart meet the same taps, at neighbouring positions of the input.
+    // Positions of a row that are a stride apart meet the same taps, at neighbouring positions of the input.
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n,
                  Workspace<T>& work) const override {
         const Axis &down = g_.down, &across = g_.across;
@@ -94,7 +94,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     }
 
   private:
-    // ImageLayout in front of the input that taps meet, and those with the input and what is behind it.
+    // Positions before the input that taps meet, and those with the input and what is behind it.
     static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
     static size_t with_margins(const Axis& a) {
         return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size));

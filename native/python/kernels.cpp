@@ -2,6 +2,7 @@
 
 #include "kernels/amx.h"
 #include "kernels/math.h"
+#include "kernels/product.h"
 #include "python/checks.h"
 
 namespace pysmorch {

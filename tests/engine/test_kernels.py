@@ -66,14 +66,22 @@ def test_micro_tiles_of_every_height_multiply_as_numpy_does(kernels, dtype, form
         for depth in (1, 2, width - 1, width, 3 * width + 5):
             for two in (False, True):
                 columns = width if two else width // 2
-                A, B = rng.standard_normal((rows, depth)).astype(dtype), rng.standard_normal((depth, width)).astype(dtype)
+                A, B = (
+                    rng.standard_normal((rows, depth)).astype(dtype),
+                    rng.standard_normal((depth, width)).astype(dtype),
+                )
                 C = rng.standard_normal((rows, width)).astype(dtype)
                 expected = (A.astype(float) @ B.astype(float) + (C if add else 0))[:, :columns]
                 a, stride, jump = layout_of_a(form, A, width)
                 behind = C[:, columns:].copy()
                 flat = C.ravel()
                 product(form, a, stride, jump, B.ravel(), depth, flat, rows, two, add)
-                bound = 4 * np.finfo(dtype).eps * (np.abs(A).astype(float) @ np.abs(B) + np.abs(expected).max()) * depth**0.5
+                bound = (
+                    4
+                    * np.finfo(dtype).eps
+                    * (np.abs(A).astype(float) @ np.abs(B) + np.abs(expected).max())
+                    * depth**0.5
+                )
                 assert (np.abs(C[:, :columns] - expected) <= bound[:, :columns]).all()
                 np.testing.assert_array_equal(C[:, columns:], behind)  # nothing is written behind one vector
 
@@ -108,13 +116,18 @@ def test_tiles_of_the_matrix_unit_multiply_as_numpy_does(add):
                 columns = 32 if two else 16
                 whole = -(-depth // 16) * 16
                 A, B = np.zeros((32, 2 * whole)), np.zeros((2 * whole, 32))
-                A[:, : 2 * depth], B[: 2 * depth] = rng.standard_normal((32, 2 * depth)), rng.standard_normal((2 * depth, 32))
+                A[:, : 2 * depth], B[: 2 * depth] = (
+                    rng.standard_normal((32, 2 * depth)),
+                    rng.standard_normal((2 * depth, 32)),
+                )
                 C = rng.standard_normal((32, 32)).astype(np.float32)
                 expected = from_bf16(to_bf16(A)).astype(float) @ from_bf16(to_bf16(B)) + (C if add else 0)
                 below = C[rows:].copy()
                 b = np.ascontiguousarray(pairs(B.T).T).ravel()
                 kernels.product_amx(pairs(A).ravel(), whole, 0, b, depth, C.ravel(), rows, two, add)
-                np.testing.assert_allclose(C[:rows, :columns], expected[:rows, :columns], atol=2e-6 * 2 * depth, rtol=1e-5)
+                np.testing.assert_allclose(
+                    C[:rows, :columns], expected[:rows, :columns], atol=2e-6 * 2 * depth, rtol=1e-5
+                )
                 np.testing.assert_array_equal(C[rows:], below)
 
 
