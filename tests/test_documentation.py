@@ -103,8 +103,12 @@ def test_the_examples_run(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("path", "what"), [("README.md", "figures"), ("benchmarks/README.md", "scaling")])
-def test_the_figures_are_those_of_the_benchmark_files(path, what):
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [("README.md", "figures"), ("benchmarks/README.md", "scaling"), ("docs/speed.md", "matrix_unit")],
+)
+def test_the_figures_are_those_of_the_benchmark_files(path, what, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     tables = runpy.run_path(str(ROOT / "benchmarks" / "tables.py"))
     between = (ROOT / path).read_text().split(tables["BEGIN"])[1].split(tables["END"])[0]
     assert between.strip() == tables[what]()

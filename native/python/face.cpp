@@ -80,7 +80,7 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
         u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
     u.spec.weight_decay = get<double>(optimizer, "weight_decay");
     u.spec.clip_norm = get<double>(optimizer, "clip_norm");
-    const size_t needed = u.spec.kind == OptimizerKind::sgd ? (u.spec.momentum > 0 ? 1 : 0) : 2;
+    const size_t needed = num_states(u.spec);
     require(states.size() == needed, "the optimizer has another number of states");
     u.state1 = states.size() > 0 ? states[0].data() : nullptr;
     u.state2 = states.size() > 1 ? states[1].data() : nullptr;

@@ -7,6 +7,13 @@
 
 namespace pysmorch {
 
+enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
+
+size_t num_states(const OptimizerSpec& spec) {
+    if (spec.kind == OptimizerKind::sgd) return spec.momentum > 0 ? 1 : 0;
+    return 2;
+}
+
 const std::vector<OptimizerForm>& optimizer_forms() {
     using S = OptimizerSpec;
     static const std::vector<OptimizerForm> forms = {

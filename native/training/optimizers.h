@@ -9,10 +9,10 @@
 
 namespace pysmorch {
 
-enum class OptimizerKind : int { sgd, adam, adamw, rmsprop };
+enum class OptimizerKind : int;  // optimizers.cpp has them all
 
 struct OptimizerSpec {
-    OptimizerKind kind = OptimizerKind::sgd;
+    OptimizerKind kind{};
     double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;
     double nesterov = 0;  // 1 for yes
 };
@@ -26,6 +26,8 @@ struct OptimizerForm {
 };
 
 const std::vector<OptimizerForm>& optimizer_forms();
+// Arrays of the parameters' size that an optimizer needs.
+size_t num_states(const OptimizerSpec& spec);
 
 // All parameters with their gradients and states, and what one step of the optimizer does to them.
 template <class T> class Updater {
