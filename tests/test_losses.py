@@ -164,7 +164,7 @@ def test_every_loss_states_its_objective(case):
         (lambda: value(ps.CrossEntropy(Data(X)), CLASSES + 1), ValueError, "from 0 to 2, but row 2 has 3"),
         (lambda: value(ps.CrossEntropy(Data(X)), CLASSES - 1), ValueError, "but row 0 has -1"),
         (lambda: value(ps.CrossEntropy(Data(X)), CLASSES[:4]), ShapeError, "got 4 labels for 8 rows"),
-        (lambda: value(ps.CrossEntropy(Data(X)), CLASSES * 1.0), TypeError, "class numbers must be integers"),
+        (lambda: value(ps.CrossEntropy(Data(X)), CLASSES * 1.0), TypeError, "class indices must be integers"),
         (lambda: value(ps.CrossEntropy(Data(X)), np.eye(4)[CLASSES]), ShapeError, r"has \(8, 3\)"),
         (lambda: value(ps.BinaryCrossEntropy(Data(X)), 2 + 0 * X), ValueError, "from 0 to 1, but row 0 has 2.0"),
         (lambda: value(ps.BinaryCrossEntropy(Data(X)), X * np.nan), ValueError, "from 0 to 1, but row 0 has nan"),

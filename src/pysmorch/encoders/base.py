@@ -63,7 +63,7 @@ class Augmentation(NamedTuple):
     make : callable
         A function of (layer, amount or None for the default) that returns a layer.
     amount : "pixels" or "probability"
-        What the amount is: a whole number from 1, or a number above 0 and up to 1.
+        What the amount is: an integer from 1, or a number above 0 and up to 1.
     """
 
     make: Callable[[Any, Any], Layer]

@@ -1,4 +1,4 @@
-"""The data that enters, and what multiplies and adds: a fixed scale, and the layers with parameters for rows of features."""
+"""Input data, a fixed affine scaling, and the layers with parameters for rows of features."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pysmorch.layers.randomness import standard_normal
 
 
 class Data(Layer):
-    """The array that enters a network.
+    """The input array of a network.
 
     Parameters
     ----------

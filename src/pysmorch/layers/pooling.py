@@ -12,7 +12,7 @@ from pysmorch.layers.windows import slide
 
 
 class _Pool2d(Layer):
-    """What both poolings share: where their windows lie."""
+    """The base of the poolings: the positions of their windows."""
 
     def __init__(
         self, in_layer: Any, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"

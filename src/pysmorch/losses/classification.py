@@ -1,4 +1,4 @@
-"""Losses of classes, from logits."""
+"""Classification losses, computed from logits."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class CrossEntropy(Loss):
         num_data, num_classes = out_shape
         if labels.dtype.kind not in "iub":
             raise TypeError(
-                f"CrossEntropy: class numbers must be integers, but labels have dtype {labels.dtype}; "
+                f"CrossEntropy: class indices must be integers, but labels have dtype {labels.dtype}; "
                 f"pass integers of shape (M,) or rows of shape (M, {num_classes})"
             )
         if len(labels) != num_data:
@@ -169,7 +169,7 @@ class CrossEntropy(Loss):
         if wrong.any():
             row = first_row(wrong)
             raise ValueError(
-                f"CrossEntropy: class numbers must be from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
+                f"CrossEntropy: class indices must be from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
             )
 
     def targets(self, x: Array, labels: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Losses of numbers: squares, absolute values, what lies between them, quantiles, and counts."""
+"""Regression losses: squared, absolute, Huber, quantile (pinball) and Poisson."""
 
 from __future__ import annotations
 
