@@ -129,7 +129,7 @@ def _forward(loss: Loss, layers: Sequence[Any], data: Dataset, rows: Array, dtyp
 
 
 def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Array | None) -> Totals:
-    scores = loss.score_rows(outputs, labels)
+    scores = loss.sample_scores(outputs, labels)
     w = np.ones(len(outputs)) if weights is None else weights
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
