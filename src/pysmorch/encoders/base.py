@@ -71,7 +71,7 @@ class Augmentation(NamedTuple):
 
 
 class Encoder:
-    """One kind of input: what it understands, what it has learned of the training rows, and how rows enter a network.
+    """One kind of input: which inputs it encodes, what it was fitted to, and the input layer of its network.
 
     A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
     `is_in`, `to_parts` and `from_parts`, and has its line in `KINDS`.
