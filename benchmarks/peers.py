@@ -187,7 +187,11 @@ class PredictPySmorch:
                 layer.replace_parameters(layer.W.astype(np.float32))
 
     def predict(self) -> Any:
-        return self.network.predict(self.X)
+        return self.network.predict(self.X, precision=self.precision)
+
+
+class PredictPySmorchBf16(PredictPySmorch):
+    precision = "bf16"
 
 
 class PredictTorch:
@@ -254,6 +258,7 @@ class PredictScikitLearn:
 
 PREDICTORS = {
     "PySmorch": PredictPySmorch,
+    "PySmorch bf16": PredictPySmorchBf16,
     "PyTorch": PredictTorch,
     "PyTorch compile": PredictTorchCompile,
     "ONNX Runtime": PredictOnnx,

@@ -6,7 +6,7 @@
     python benchmarks/run.py images        # steps of training of two networks for images
 
 Each library lives in a process of its own and takes its turn, round after round, so that a slow moment of the machine meets all
-of them. `--save` writes the figures to benchmarks/results/ with a description of the machine.
+of them. `--save` writes the figures to benchmarks/results/ with a description of the machine, `--save amx` to a folder there.
 """
 
 from __future__ import annotations
@@ -56,7 +56,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: all cores (scaling: 1 and 2)")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--peers", default="", help="names of libraries, with commas between; all that are installed")
-    parser.add_argument("--save", action="store_true")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        const=".",
+        metavar="MACHINE",
+        help="keep the figures, in a folder for another machine than the README's",
+    )
     arguments = parser.parse_args()
 
     sys.path.insert(0, str(HERE))
@@ -89,8 +95,8 @@ def main() -> None:
             rows.append(row)
             show(row, arguments.what)
     if arguments.save:
-        path = HERE / "results" / f"{arguments.what}.json"
-        path.parent.mkdir(exist_ok=True)
+        path = HERE / "results" / arguments.save / f"{arguments.what}.json"
+        path.parent.mkdir(exist_ok=True, parents=True)
         stored = json.loads(path.read_text()) if path.exists() else {"rows": []}
         key = operator.itemgetter("workload", "threads")
         merged = {key(row): row for row in [*stored["rows"], *rows]}  # the workloads that were not measured stay

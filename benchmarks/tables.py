@@ -1,4 +1,4 @@
-"""Write the tables of the project's README, and that of scaling here, from the files in benchmarks/results."""
+"""Write the tables of the README, of docs/speed.md and of scaling here, from the files in benchmarks/results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import statistics
 from pathlib import Path
 from typing import Any
+
+import roofline
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- figures: benchmarks/tables.py -->", "<!-- end of figures -->"
@@ -125,6 +127,27 @@ def figures() -> str:
     return "\n".join(lines)
 
 
+def matrix_unit() -> str:
+    """Return the tables of the machine with a matrix unit, with the share of each roof that a step reaches."""
+    lines = []
+    for name, unit in (("amx/training", "µs a step"), ("amx/images", "µs a step"), ("amx/prediction", "µs a call")):
+        lines += [*table(name, unit), ""]
+    lines += [f"Measured side by side on {machine_of('amx/training')}.", ""]
+    lines += [
+        "| training | FLOP per byte | float32: GFLOP/s, of the roof | bf16: GFLOP/s, of the roof |",
+        "|---|---|---|---|",
+    ]
+    for row in results("amx/training")["rows"]:
+        work = roofline.Step(tuple(row["network"]), row["batch"])
+        cells = []
+        for library, peak in (("PySmorch", "float32"), ("PySmorch bf16", "bfloat16")):
+            rate = work.operations / row["seconds"][library]
+            roof = min(row["peaks"][peak], work.intensity * roofline.BYTES_PER_SECOND * row["threads"])
+            cells.append(f"{rate / 1e9:,.0f}, {rate / roof:.0%}")
+        lines.append(f"| {row['workload']}, {row['batch']} | {work.intensity:.0f} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
 def write(path: Path, text: str) -> None:
     """Put a text between the two marks in a file."""
     before, rest = path.read_text().split(BEGIN)
@@ -135,6 +158,7 @@ def write(path: Path, text: str) -> None:
 def main() -> None:
     write(HERE.parent / "README.md", figures())
     write(HERE / "README.md", scaling())
+    write(HERE.parent / "docs" / "speed.md", matrix_unit())
 
 
 if __name__ == "__main__":

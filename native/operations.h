@@ -4,6 +4,7 @@
 #include "operations/convolution_amx.h"
 #include "operations/convolution_bf16.h"
 #include "operations/convolution_depthwise.h"
+#include "operations/convolution_predict_bf16.h"
 #include "operations/convolution_winograd.h"
 #include "operations/dense.h"
 #include "operations/dense_amx.h"
@@ -42,6 +43,7 @@ template <class T> std::unique_ptr<Operation<T>> make_convolution(const Descript
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
         if (d.bf16) {
+            if (!u.parameters && PredictingConvolution::pays(d)) return std::make_unique<PredictingConvolution>(d, u);
             if (ConvolutionAmx::pays(d)) return std::make_unique<ConvolutionAmx>(d, u);
             if (WinogradConvolution<T, Pair>::pays(d)) return std::make_unique<WinogradConvolution<T, Pair>>(d, u);
             if (ConvolutionBf16::pays(d)) return std::make_unique<ConvolutionBf16>(d, u);

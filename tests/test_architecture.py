@@ -15,7 +15,7 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "gradcheck", "diagram", "files", "sources"},
-    {"encoders", "training"},
+    {"encoders", "training", "summary"},
     {"network"},
     {"estimators", "plots", "teach"},
     {"loading"},
@@ -136,3 +136,9 @@ def test_importing_the_package_loads_numpy_and_no_other_library():
     )
     assert "numpy" in loaded
     assert not heavy & set(loaded)
+
+
+def test_tests_lie_in_folders_as_what_they_test():
+    tests = Path(__file__).parent
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages <= {path.parent.name for path in tests.glob("*/__init__.py")}

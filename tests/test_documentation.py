@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import pysmorch
+from pysmorch import layers, losses
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -53,13 +54,12 @@ def test_the_programs_in_the_readme_are_short(block):
     assert len([line for line in block.splitlines() if line.strip()]) <= 16
 
 
-def test_the_commands_in_the_readme_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_the_commands_in_the_readme_run(run):
     write_what_the_commands_read()
     for line in "".join(blocks("console")).splitlines():
         command, *arguments = shlex.split(line.removeprefix("$ "))
-        code, said = run_pysmorch(arguments, monkeypatch, capsys) if command == "pysmorch" else run_python(arguments)
-        not_done_yet = arguments[0].startswith("lessons/") and "still has a blank" in said
+        code, *said = run(*arguments) if command == "pysmorch" else run_python(arguments)
+        not_done_yet = arguments[0].startswith("lessons/") and "still has a blank" in said[0]
         assert code == (1 if not_done_yet else 0), f"{line}: {said}"
     written = ("model.safetensors", "predictions.csv", "labels.csv", "lessons/10_digits.ipynb")
     assert all(Path(name).exists() for name in written)
@@ -90,20 +90,10 @@ def write_what_the_commands_read():
     )
 
 
-def run_pysmorch(arguments, monkeypatch, capsys):
-    from pysmorch.cli import main
-
-    monkeypatch.setattr("sys.argv", ["pysmorch", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    said = capsys.readouterr()
-    return stop.value.code or 0, said.out + said.err
-
-
 def run_python(arguments):
     environment = os.environ | {"PYTHONPATH": str(Path(pysmorch.__file__).parents[1])}
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=60, env=environment)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
@@ -129,3 +119,9 @@ def test_the_list_of_names_loaded_later_is_part_of_the_public_list():
     assert set(pysmorch._LAZY) <= set(pysmorch.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Convolution'"):
         _ = pysmorch.Convolution
+
+
+def test_the_table_in_the_readme_has_every_layer_and_loss():
+    table = README.split("| family | layers |")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", table)
+    assert sorted(named) == sorted({*layers.__all__, *losses.__all__} - {"Layer", "Loss", "ShapeError", "weights_from"})

@@ -107,7 +107,7 @@ def test_the_direction_of_a_metric_is_that_of_better_predictions(name):
 
 def test_the_default_metric_of_every_loss_is_a_metric_that_the_loss_can_be_measured_with():
     declared = [cls for cls in vars(losses).values() if isinstance(cls, type) and issubclass(cls, losses.Loss)]
-    assert len(declared) == 8
+    assert {losses.SquareLoss, losses.CrossEntropy} < set(declared)
     for loss in declared:
         assert METRICS[loss.metric].takes in loss.metric_inputs
 

@@ -131,8 +131,8 @@ def test_several_inputs_are_handed_over_as_a_tuple():
         (lambda n: n.predict(X.astype(str)), TypeError, "X must hold numbers"),
         (lambda n: n.predict(np.where(X > 2, np.nan, X)), ValueError, r"X has NaN in row \d+, column \d"),
         (lambda n: n.fit(X, Y[1:]), ps.ShapeError, "X has 60 rows, but its labels have 59 rows"),
-        (lambda n: n.fit(X, Y + 1), ValueError, r"class indices must be from 0 to 2, but row \d+ has 3"),
-        (lambda n: n.fit(X, Y.astype(float)), TypeError, "class indices must be integers"),
+        (lambda n: n.fit(X, Y + 1), ValueError, r"labels must be class indices from 0 to 2, but row \d+ has 3"),
+        (lambda n: n.fit(X, Y.astype(float)), TypeError, "labels must be integers, the class indices"),
         (lambda n: n.fit(X[:0], Y[:0]), ValueError, "X has no rows"),
         (lambda n: n.fit(X, Y, sample_weight=Y[1:]), ps.ShapeError, "sample_weight has shape"),
         (lambda n: n.fit(X, Y, sample_weight=-np.ones(60)), ValueError, "sample_weight must not be negative"),
@@ -144,7 +144,7 @@ def test_several_inputs_are_handed_over_as_a_tuple():
         (lambda n: n.fit(X, Y, validation_data=X), ValueError, "validation_data must be"),
         (lambda n: n.fit(X, Y, validation_data=(X, Y[1:])), ps.ShapeError, "validation_data's X has 60 rows"),
         (lambda n: n.fit(X, Y, metrics={"m": max}), ValueError, "pass validation_data"),
-        (lambda n: ps.Network(n.output), TypeError, "Network needs a loss"),
+        (lambda n: ps.Network(n.output), TypeError, "Network: loss must be a loss, .*but is a"),
     ],
 )
 def test_wrong_arguments_are_refused_with_their_name(call, error, message):

@@ -6,71 +6,32 @@ Layers and losses are here at once; everything else is loaded when it is first u
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pysmorch.layers import (
-    Add,
-    AvgPool2d,
-    Bias,
-    Concat,
-    Conv1d,
-    Conv2d,
-    ConvTranspose2d,
-    Cutout,
-    Data,
-    Dropout,
-    Embedding,
-    Flatten,
-    Gelu,
-    GlobalAvgPool2d,
-    GroupNormalize,
-    Layer,
-    LayerNormalize,
-    LeakyRelu,
-    Linear,
-    MaxPool2d,
-    Mish,
-    Multiply,
-    Normalize,
-    Pad2d,
-    RandomCrop,
-    RandomFlip,
-    RandomShift,
-    Relu,
-    Rescale,
-    Reshape,
-    Scale,
-    Selu,
-    ShapeError,
-    Sigmoid,
-    Silu,
-    Tanh,
-    Upsample2d,
-    batch_norm,
-    conv,
-    conv_norm,
-    dense,
-    layer_norm,
-    mlp,
-    weights_from,
-)
-from pysmorch.losses import (
-    AbsoluteLoss,
-    BinaryCrossEntropy,
-    CrossEntropy,
-    HuberLoss,
-    Loss,
-    PoissonLoss,
-    QuantileLoss,
-    SquareLoss,
-)
+from pysmorch import layers, losses
+from pysmorch.layers import *  # noqa: F403
+from pysmorch.losses import *  # noqa: F403
 from pysmorch.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    # mypy reads no sums of __all__, only the lists in the files of the families.
     from pysmorch import metrics, models
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.layers.activations import *  # noqa: F403
+    from pysmorch.layers.augmentation import *  # noqa: F403
+    from pysmorch.layers.compose import *  # noqa: F403
+    from pysmorch.layers.convolution import *  # noqa: F403
+    from pysmorch.layers.dense import *  # noqa: F403
+    from pysmorch.layers.dropout import *  # noqa: F403
+    from pysmorch.layers.embedding import *  # noqa: F403
+    from pysmorch.layers.merge import *  # noqa: F403
+    from pysmorch.layers.normalization import *  # noqa: F403
+    from pysmorch.layers.pooling import *  # noqa: F403
+    from pysmorch.layers.shape import *  # noqa: F403
     from pysmorch.loading import load
+    from pysmorch.losses.classification import *  # noqa: F403
+    from pysmorch.losses.regression import *  # noqa: F403
     from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
@@ -106,82 +67,32 @@ _LAZY = {
 
 __all__ = [
     "SGD",
-    "AbsoluteLoss",
     "Adam",
     "AdamW",
-    "Add",
-    "AvgPool2d",
-    "Bias",
-    "BinaryCrossEntropy",
     "Callback",
     "Classifier",
-    "Concat",
     "Constant",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose2d",
     "Cosine",
-    "CrossEntropy",
-    "Cutout",
-    "Data",
-    "Dropout",
     "EarlyStopping",
-    "Embedding",
-    "Flatten",
-    "Gelu",
-    "GlobalAvgPool2d",
-    "GroupNormalize",
     "History",
-    "HuberLoss",
-    "Layer",
-    "LayerNormalize",
-    "LeakyRelu",
-    "Linear",
-    "Loss",
-    "MaxPool2d",
     "Metric",
-    "Mish",
     "ModelFileError",
-    "Multiply",
     "Network",
     "NonFiniteError",
-    "Normalize",
     "OneCycle",
-    "Pad2d",
-    "PoissonLoss",
-    "QuantileLoss",
     "RMSprop",
-    "RandomCrop",
-    "RandomFlip",
-    "RandomShift",
     "Regressor",
-    "Relu",
-    "Rescale",
-    "Reshape",
-    "Scale",
-    "Selu",
-    "ShapeError",
-    "Sigmoid",
-    "Silu",
-    "SquareLoss",
     "Step",
-    "Tanh",
-    "Upsample2d",
     "WarmUp",
-    "batch_norm",
     "check",
     "check_gradient",
-    "conv",
-    "conv_norm",
-    "dense",
-    "layer_norm",
     "load",
     "metrics",
-    "mlp",
     "models",
     "set_num_threads",
-    "weights_from",
 ]
+__all__ += layers.__all__
+__all__ += losses.__all__
 
 
 def __getattr__(name: str) -> Any:

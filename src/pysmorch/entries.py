@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -106,3 +107,19 @@ def check_finite(array: Array, what: str) -> None:
         value = array[index]
         found = "NaN" if np.isnan(value) else "infinity" if value > 0 else "-infinity"
         raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
+
+
+def check_labelled(argument: str, value: Any) -> None:
+    """Raise ValueError where an argument is neither None nor samples with their labels, (X, y) or (X, y, sample_weight).
+
+    Parameters
+    ----------
+    argument : str
+        Its name.
+    value : object
+        What was passed.
+    """
+    if value is None or (isinstance(value, (tuple, list)) and len(value) in (2, 3)):
+        return
+    found = f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
+    raise ValueError(f"{argument} must be (X, y) or (X, y, sample_weight), but is a {found}")

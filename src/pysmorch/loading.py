@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pysmorch.files import ModelFileError, class_of, read_parts
 from pysmorch.files.header import entry
 from pysmorch.layers.base import Layer
+
+if TYPE_CHECKING:
+    from pysmorch.estimators import Classifier, Regressor
+    from pysmorch.network import Network
 
 REGISTERED_BY = {
     "network": "pysmorch.network",
@@ -19,7 +23,7 @@ REGISTERED_BY = {
 """The module that registers each kind; it is imported for files of that kind, so that a network loads without scikit-learn."""
 
 
-def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Any:
+def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Network | Classifier | Regressor:
     """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
 
     Parameters
@@ -46,6 +50,7 @@ def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Any:
         kind = entry(header, "kind", str)
         if kind in REGISTERED_BY:
             import_module(REGISTERED_BY[kind])
-        return class_of(kind).from_parts(entry(header, "model", dict), tensors, layers)
+        loaded: Any = class_of(kind).from_parts(entry(header, "model", dict), tensors, layers)
+        return loaded
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array
 
@@ -61,7 +62,7 @@ class Metric:
     takes: Takes = "predictions"
     weighted: bool = False
 
-    def measure(self, labels: Any, predictions: Any, sample_weight: Array | None = None) -> float:
+    def measure(self, labels: ArrayLike, predictions: ArrayLike, sample_weight: Array | None = None) -> float:
         """Return the metric of some samples.
 
         Parameters

@@ -14,13 +14,14 @@ from pysmorch.layers.base import Layer, ShapeError, format_dims
 from pysmorch.layers.compose import conv, conv_norm, dense
 from pysmorch.layers.merge import Add
 from pysmorch.layers.pooling import GlobalAvgPool2d, MaxPool2d
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.shape import Flatten
 
 SMALLEST = 4
 """Rows and columns that an image must have: every model here halves it twice."""
 
 
-def lenet(in_layer: Any, num_outputs: int) -> Layer:
+def lenet(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return two blocks of convolution and pooling, and a hidden layer of 128: a good start for small grey images.
 
     Parameters
@@ -56,7 +57,7 @@ def lenet(in_layer: Any, num_outputs: int) -> Layer:
     return dense(dense(Flatten(layer), 128), num_outputs, activation=None)
 
 
-def resnet20(in_layer: Any, num_outputs: int) -> Layer:
+def resnet20(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return the residual network of 20 layers with parameters for images of about 32 x 32 pixels.
 
     Parameters
@@ -84,7 +85,7 @@ def resnet20(in_layer: Any, num_outputs: int) -> Layer:
     return _resnet("resnet20", in_layer, num_outputs, blocks_per_stage=3)
 
 
-def resnet32(in_layer: Any, num_outputs: int) -> Layer:
+def resnet32(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return the residual network of 32 layers with parameters for images of about 32 x 32 pixels.
 
     Parameters
@@ -112,7 +113,7 @@ def resnet32(in_layer: Any, num_outputs: int) -> Layer:
     return _resnet("resnet32", in_layer, num_outputs, blocks_per_stage=5)
 
 
-def resnet44(in_layer: Any, num_outputs: int) -> Layer:
+def resnet44(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return the residual network of 44 layers with parameters for images of about 32 x 32 pixels.
 
     Parameters
@@ -140,7 +141,7 @@ def resnet44(in_layer: Any, num_outputs: int) -> Layer:
     return _resnet("resnet44", in_layer, num_outputs, blocks_per_stage=7)
 
 
-def resnet56(in_layer: Any, num_outputs: int) -> Layer:
+def resnet56(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return the residual network of 56 layers with parameters for images of about 32 x 32 pixels.
 
     Parameters
@@ -168,7 +169,7 @@ def resnet56(in_layer: Any, num_outputs: int) -> Layer:
     return _resnet("resnet56", in_layer, num_outputs, blocks_per_stage=9)
 
 
-def mobilenet_small(in_layer: Any, num_outputs: int) -> Layer:
+def mobilenet_small(in_layer: LayerLike, num_outputs: int) -> Layer:
     """Return a network of depthwise-separable convolutions: few parameters and few products, for small images.
 
     Parameters
@@ -200,7 +201,7 @@ def mobilenet_small(in_layer: Any, num_outputs: int) -> Layer:
     return dense(GlobalAvgPool2d(layer), num_outputs, activation=None)
 
 
-def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
+def residual(in_layer: LayerLike, num_filters: int, stride: int = 1) -> Layer:
     """Return a residual block: two convolutions of 3 x 3, added to the input.
 
     Parameters
@@ -209,7 +210,7 @@ def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    stride : int, default 1
+    stride : int, default=1
         Steps of the first convolution.
 
     Returns
@@ -229,7 +230,7 @@ def residual(in_layer: Any, num_filters: int, stride: int = 1) -> Layer:
     return Relu(Add(block, shortcut))
 
 
-def inverted_residual(in_layer: Any, num_filters: int, stride: int = 1, expansion: int = 4) -> Layer:
+def inverted_residual(in_layer: LayerLike, num_filters: int, stride: int = 1, expansion: int = 4) -> Layer:
     """Return an inverted residual block: to `expansion` times the channels, each filtered alone by 3 x 3, and back.
 
     Parameters
@@ -238,9 +239,9 @@ def inverted_residual(in_layer: Any, num_filters: int, stride: int = 1, expansio
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    stride : int, default 1
+    stride : int, default=1
         Steps of the depthwise convolution.
-    expansion : int, default 4
+    expansion : int, default=4
         Channels in the middle, in multiples of those of the input.
 
     Returns
@@ -252,14 +253,15 @@ def inverted_residual(in_layer: Any, num_filters: int, stride: int = 1, expansio
     -----
     The input is added where the shape stays.
     """
-    wide = expansion * in_layer.out_dims[-1]
+    num_channels: Any = in_layer.out_dims[-1]
+    wide = expansion * num_channels
     block = conv_norm(in_layer, wide, kernel_size=1)
     block = conv_norm(block, wide, stride=stride, groups=wide)
     block = conv_norm(block, num_filters, kernel_size=1, activation=None)
     return Add(block, in_layer) if block.out_dims == in_layer.out_dims else block
 
 
-def _resnet(name: str, in_layer: Any, num_outputs: int, blocks_per_stage: int) -> Layer:
+def _resnet(name: str, in_layer: LayerLike, num_outputs: int, blocks_per_stage: int) -> Layer:
     _check_images(name, in_layer)
     layer = conv_norm(in_layer, 16)
     for num_filters in (16, 32, 64):
@@ -272,6 +274,6 @@ def _check_images(name: str, in_layer: Any) -> None:
     dims = tuple(in_layer.out_dims)
     if len(dims) != 4 or min(dims[1:3]) < SMALLEST or dims[3] < 1:
         raise ShapeError(
-            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but {in_layer!r} returns "
+            f"{name} needs images of at least {SMALLEST} x {SMALLEST} pixels, shape (N, H, W, C), but in_layer {in_layer!r} returns "
             f"shape {format_dims(dims)}; Reshape(layer, (H, W, C)) makes images of rows, Pad2d makes images larger"
         )

@@ -4,6 +4,7 @@ import pytest
 from pysmorch import Classifier
 from pysmorch.encoders.array import ArrayEncoder
 
+INPUT = np.random.default_rng(0).standard_normal((40, 3))
 RNG = np.random.default_rng(0)
 
 

@@ -16,9 +16,9 @@ from pysmorch.encoders import image
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.image import ImageEncoder, learn_scaling
 from pysmorch.files import ModelFileError
+from tests.helpers import rewritten
 
-from ..files.test_model_files import rewritten
-
+INPUT = np.random.default_rng(0).integers(0, 256, (40, 4, 5), dtype=np.uint8)
 RNG = np.random.default_rng(0)
 Y = np.arange(90) % 3
 BARS = RNG.integers(0, 60, (90, 6, 6), dtype=np.uint8)
@@ -232,7 +232,7 @@ def test_rows_after_images_and_images_after_rows_begin_anew():
         (lambda: quick().fit(BARS[:, :0], Y), r"X has shape \(90, 0, 6\); images need at least one pixel"),
         (lambda: quick().fit(BARS[..., None, None], Y), "dim 5"),
         (lambda: quick().fit([[[1], [2, 3]], [[1]]], [0, 1]), "inhomogeneous|sequence"),
-        (lambda: quick().fit(BARS, Y[1:]), "inconsistent numbers of samples"),
+        (lambda: quick().fit(BARS, Y[1:]), "y must have one label for each of the"),
         (lambda: quick().fit(BARS, Y, eval_set=(BARS[:, 1:], Y)), r"X has shape \(90, 5, 6\)"),
         (lambda: quick(precision="half").fit(BARS, Y), 'precision must be "float32", "bf16" or "auto"'),
     ],

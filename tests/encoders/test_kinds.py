@@ -1,9 +1,9 @@
 """What all kinds of input have in common, and that a new one is a class and its line in the list."""
 
 import string
+from importlib import import_module
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import pysmorch as ps
@@ -11,15 +11,11 @@ from pysmorch import encoders
 from pysmorch.encoders import KINDS, Encoder, encoder_from_parts, encoder_to_parts, kind_of
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.image import ImageEncoder
-from pysmorch.encoders.table import TableEncoder
 from pysmorch.files import ModelFileError
 
 RNG = np.random.default_rng(0)
-INPUTS = {
-    ArrayEncoder: RNG.standard_normal((40, 3)),
-    ImageEncoder: RNG.integers(0, 256, (40, 4, 5), dtype=np.uint8),
-    TableEncoder: pd.DataFrame({"size": RNG.standard_normal(40), "town": ["Ulm", "Bath"] * 20}),
-}
+INPUTS = {kind: import_module(f"tests.encoders.test_{kind.__module__.split('.')[-1]}").INPUT for kind in KINDS}
+"""The example that the tests of each kind give, 40 rows."""
 Y = np.arange(40) % 2
 
 

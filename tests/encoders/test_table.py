@@ -12,6 +12,7 @@ from pysmorch.encoders import ColumnError
 from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.encoders.table import TableEncoder
 
+INPUT = pd.DataFrame({"size": np.random.default_rng(0).standard_normal(40), "town": ["Ulm", "Bath"] * 20})
 RNG = np.random.default_rng(0)
 N = 240
 SIZE = RNG.normal(50, 10, N)

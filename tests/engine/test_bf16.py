@@ -6,7 +6,7 @@ import pytest
 import pysmorch as ps
 from pysmorch import Data, Network, engine
 
-has_bf16 = pytest.mark.skipif(not engine.has_bf16(), reason="this processor has no instructions for bfloat16")
+has_bf16 = pytest.mark.usefixtures("unit")  # on the vectors and on the matrix unit
 
 
 def rounded(x):

@@ -20,14 +20,15 @@ def test_every_loss_of_the_extension_is_declared_with_the_same_metric_and_attrib
     assert dict(extension().losses) == declared
 
 
-@pytest.mark.parametrize("case", LOSS_CASES)
+@pytest.mark.parametrize("case", [name for name, make in LOSS_CASES.items() if make().native])
 def test_every_form_of_a_loss_is_known_to_the_extension(case):
     loss = LOSS_CASES[case]()
     assert loss.native_form(np.asarray(loss.labels)) in extension().losses
 
 
 def test_every_optimizer_of_the_extension_is_declared_with_the_same_attributes():
-    assert dict(extension().optimizers) == {cls.native: cls.native_attributes for cls in OPTIMIZERS.values()}
+    declared = {cls.native: cls.native_attributes for cls in OPTIMIZERS.values() if cls.native}
+    assert dict(extension().optimizers) == declared
 
 
 @pytest.mark.parametrize("cls", OPTIMIZERS.values())

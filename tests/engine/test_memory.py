@@ -13,7 +13,7 @@ from pysmorch.engine import NativeProgram, ReferenceProgram, has_bf16, step_memo
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from tests.engine.test_image_descriptions import LAYERS, LOSS, lowered
-from tests.engine.test_native import without_sanitizers
+from tests.helpers import without_sanitizers
 
 pytestmark = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
 

@@ -5,7 +5,9 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import engine
+from pysmorch.cli.doctor import findings
 from pysmorch.engine import Dataset, make_program, select
+from pysmorch.engine import extension as extensions
 from pysmorch.engine.extension import extension
 
 needs_extension = pytest.mark.skipif(extension() is None, reason="the native extension is not built")
@@ -54,6 +56,17 @@ def test_reasons_against_the_native_program_are_given_once_or_with_the_error(cap
     ]
     with pytest.raises(ValueError, match='engine="native" is not possible: Own has no native form'):
         made(Own(), engine="native")
+
+
+def test_without_a_compiled_engine_training_and_the_doctor_say_once_what_is_slower_and_what_to_do(caplog, monkeypatch):
+    monkeypatch.setattr(extensions, "_build", lambda wanted: None)
+    monkeypatch.setattr(select, "_reported", set())
+    with caplog.at_level(logging.WARNING, logger="pysmorch"):
+        for _ in range(2):
+            ps.Classifier(hidden=(4,), epochs=1).fit(np.eye(20), np.arange(20) % 2)
+    advice = "the native extension is not built; install a C++ compiler, then PySmorch again"
+    assert [r.getMessage() for r in caplog.records] == [f"training on the reference path, which is slower: {advice}"]
+    assert findings()["would run"] == f"the reference path: NumPy, layer by layer, which is slower ({advice})"
 
 
 @pytest.mark.parametrize("argument", ["engine", "dtype", "precision"])

@@ -4,8 +4,7 @@ import pytest
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
 from pysmorch.files import ModelFileError
-
-from .test_model_files import rewritten
+from tests.helpers import rewritten
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
 import pysmorch as ps
-from pysmorch.files import ModelFileError, model, write_whole
+from pysmorch.files import ModelFileError, write_whole
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
+from tests.helpers import rewritten
 
 X = np.random.default_rng(0).standard_normal((30, 4))
 
@@ -120,15 +121,6 @@ def test_what_cannot_be_described_is_not_saved_and_the_old_file_stays(path):
 
 
 # Broken files.
-
-
-def rewritten(path, change, tensors=None):
-    """Write a model file with a changed header and a checksum that fits, as somebody who means harm could."""
-    header, arrays = model.read_parts(path)
-    arrays = {name: np.array(array) for name, array in arrays.items()} | (tensors or {})
-    change(header)
-    header["checksum"] = model._checksum({k: v for k, v in header.items() if k != "checksum"}, arrays)
-    path.write_bytes(to_bytes(arrays, metadata={"pysmorch": json.dumps(header)}))
 
 
 def set_layer(i, **values):

@@ -129,7 +129,7 @@ def test_dropout_of_channels_is_plain_dropout_for_rows():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"Conv2d needs images, shape \(N, H, W, C\), but Data\(shape=\(N, 784\)\)"),
+        (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"Conv2d needs images, shape \(N, H, W, C\), but in_layer Data\(shape=\(N, 784\)\)"),
         (lambda: ps.Conv2d(ROWS, 8, 3), ShapeError, r"returns shape \(N, 784\); Reshape\(layer, \(H, W, C\)\) makes images"),
         (lambda: ps.Conv2d(GRAY, 8, 3), ShapeError, r"Reshape\(layer, \(28, 28, 1\)\) makes images with one channel"),
         (lambda: ps.Conv2d(NOTHING, 8, 3), ShapeError, r"at least one pixel and one channel, .* shape \(N, 5, 0, 6\)"),
@@ -148,7 +148,7 @@ def test_dropout_of_channels_is_plain_dropout_for_rows():
         (lambda: ps.Conv2d(IMAGES, 8, 3, groups=4), ShapeError, r"groups = 4 must divide the 6 channels that Data"),
         (lambda: ps.Conv2d(IMAGES, 8, 3, groups=3), ValueError, "groups = 3 must divide num_filters, but that is 8"),
         (lambda: ps.Conv2d(IMAGES, 8, 3, groups=0), ValueError, "groups must be a positive integer"),
-        (lambda: ps.Conv1d(IMAGES, 8, 3), ShapeError, r"Conv1d needs sequences, shape \(N, L, C\), but Data"),
+        (lambda: ps.Conv1d(IMAGES, 8, 3), ShapeError, r"Conv1d needs sequences, shape \(N, L, C\), but in_layer Data"),
         (lambda: ps.Conv1d(SEQUENCES, 8, (3, 3)), ValueError, r"kernel_size must be a positive integer, but is \(3, 3\)"),
         (lambda: ps.Conv1d(SEQUENCES, 8, 3, padding=(1, 1)), ValueError, "padding must be one number for sequences"),
         (lambda: ps.Conv1d(SEQUENCES, 8, 12, padding="valid"), ShapeError, "a window covers 1 x 12 cells, .* have 1 x 10"),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -552,19 +553,8 @@ def test_the_cells_of_the_first_document_run_beside_utility_with_what_the_course
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    from pysmorch.cli import main
-
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["pysmorch", "course", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capfd.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+def command(run):
+    return partial(run, "course")
 
 
 def test_from_start_to_the_first_failing_check_are_two_commands(command):
@@ -573,7 +563,7 @@ def test_from_start_to_the_first_failing_check_are_two_commands(command):
     (advice,) = re.findall(r"with Python alone:  (\S+ lessons/\S+\.py)", out)
     (status,) = re.findall(r"how far you are:    (\S+ -m pysmorch course status lessons)", out)
     table = subprocess.run(status.split(), capture_output=True, text=True, check=False)
-    assert table.stdout.endswith("0 of 15 are right; next: Data, in 01_loss\n")
+    assert table.stdout.endswith(f"0 of {len(PIECES)} are right; next: Data, in 01_loss\n")
     result = subprocess.run(advice.split(), capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert result.stderr == ""

@@ -118,7 +118,7 @@ def test_names_and_parts_that_are_not_known_are_refused_with_those_that_are():
         grade(Liner)
     with pytest.raises(ValueError, match="parts must be among constructor, forward, backward, care, but has 'all'"):
         grade(ps.Linear, parts="all")
-    with pytest.raises(TypeError, match="grade needs a class, but got int"):
+    with pytest.raises(TypeError, match="grade: cls must be a class, but is a int"):
         grade(3, "Linear")
 
 

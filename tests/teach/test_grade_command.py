@@ -5,11 +5,11 @@ import os
 import sys
 import textwrap
 import time
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 
-from pysmorch.cli import main
 from pysmorch.teach import GradingError, grade_file
 from pysmorch.teach import child as child_module
 from pysmorch.teach.isolation import _Grading
@@ -282,9 +282,8 @@ def test_a_process_that_does_not_start_is_no_fault_of_the_file(graded, monkeypat
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
+def run(run, tmp_path):
     """Run `pysmorch grade` in a folder with a right, a wrong and an odd file."""
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "right.py").write_text(RIGHT)
     (tmp_path / "wrong.py").write_text(RIGHT.replace("* (self.x > 0)", ""))
     odd = TWO_CLASSES.format(
@@ -292,15 +291,7 @@ def run(tmp_path, monkeypatch, capfd):
     )
     (tmp_path / "odd.py").write_text(odd)
 
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["pysmorch", "grade", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capfd.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run, "grade")
 
 
 def test_the_command_says_what_is_right_and_exits_with_0(run):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
-from tests.training.test_loop import X, Y, classifier, weights_of
+from tests.training.example import X, Y, classifier, weights_of
 
 
 def test_early_stopping_takes_back_the_weights_of_the_best_epoch():

@@ -7,18 +7,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import pysmorch as ps
 from pysmorch.engine.extension import extension
 from pysmorch.layers.randomness import permutation
-
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((200, 5))
-Y = (X @ RNG.standard_normal((5, 3))).argmax(1)
-
-
-def classifier(seed=0, **options):
-    return ps.Network(ps.CrossEntropy(ps.mlp(ps.Data(shape=(None, 5)), [16], 3, seed=seed, **options)))
-
-
-def weights_of(network):
-    return np.concatenate([W.ravel() for W in network.parameters.values()])
+from tests.training.example import X, Y, classifier, weights_of
 
 
 def test_training_learns_and_the_history_tells():
@@ -287,7 +276,7 @@ def test_one_row_and_one_feature_train():
 
 def test_losses_with_one_output_take_labels_of_one_axis():
     network = ps.Network(ps.PoissonLoss(ps.dense(ps.Data(shape=(None, 5)), 1, activation=None)))
-    counts = RNG.poisson(np.exp(X[:, 0] / 2))
+    counts = np.random.default_rng(1).poisson(np.exp(X[:, 0] / 2))
     history = network.fit(X, counts, epochs=60, optimizer=ps.Adam(0.05), seed=0)
     assert history["loss"][-1] < history["loss"][0]
     assert (network.loss.predictions(network.predict(X)) > 0).all()

@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 import pysmorch as ps
 from pysmorch.engine.extension import extension
 from pysmorch.metrics import METRICS
-from tests.training.test_loop import X, Y, classifier
+from tests.training.example import X, Y, classifier
 
 WEIGHTS = np.random.default_rng(3).random(200)
 

@@ -5,7 +5,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.training import FitOptions
-from tests.training.test_loop import X, Y, classifier
+from tests.training.example import X, Y, classifier
 
 DEFAULTS = {
     name: parameter.default

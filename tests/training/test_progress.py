@@ -1,6 +1,6 @@
 import sys
 
-from tests.training.test_loop import X, Y, classifier
+from tests.training.example import X, Y, classifier
 
 
 def test_progress_in_a_log_file_is_one_line_for_the_first_and_the_last_epoch(capsys):

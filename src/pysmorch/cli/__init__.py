@@ -247,7 +247,9 @@ def doctor() -> None:
 
 
 course = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Learn backpropagation by completing the library, in ten lessons."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Learn backpropagation by completing the library, lesson by lesson.",
 )
 app.add_typer(course, name="course")
 

@@ -31,11 +31,11 @@ def findings() -> dict[str, str]:
 
 def _engine() -> str:
     from pysmorch.engine import num_threads
-    from pysmorch.engine.extension import extension
+    from pysmorch.engine.extension import NOT_BUILT, extension
 
     module = extension()
     if module is None:
-        return "the reference path: NumPy, layer by layer (the native extension is not built)"
+        return f"the reference path: NumPy, layer by layer, which is slower ({NOT_BUILT})"
     instructions = module.__name__.split("_native_")[1]
     return f"the native engine, {instructions} instructions, {num_threads()} threads"
 

@@ -16,7 +16,7 @@ def start(folder: str) -> None:
         print(f"files in {folder}: {len(done.left)} were there and are left as they are, {len(done.written)} put back")
     elif done.written:
         print(
-            f"the course is in {folder}: ten lessons, each as a script (.py) and as a notebook (.ipynb) with the same content"
+            f"the course is in {folder}: each lesson as a script (.py) and as a notebook (.ipynb) with the same content"
         )
     else:
         print(f"the course is in {folder} already; nothing was changed")

@@ -42,8 +42,23 @@ def diagram(target: Any) -> Svg:
     respect to that output, so that what vanishes or explodes stands out; tooltips say more. In a network of more than 40
     layers those of a box share a line, with the values of the last one.
 
-    Raises TypeError for what is neither a layer nor a network.
+    Parameters
+    ----------
+    target : Layer, Loss or Network
+        What is drawn.
 
+    Returns
+    -------
+    Svg
+        A str with the picture as SVG.
+
+    Raises
+    ------
+    TypeError
+        For what is neither a layer nor a network.
+
+    Examples
+    --------
     >>> from pysmorch import CrossEntropy, Data, Network, mlp
     >>> picture = diagram(Network(CrossEntropy(mlp(Data(shape=(None, 4)), [8], 3))))
     >>> "Linear2" in picture and "(N, 3)" in picture
@@ -51,7 +66,7 @@ def diagram(target: Any) -> Svg:
     """
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward"):
-        raise TypeError(f"diagram needs a layer or a network, but got {type(target).__name__}")
+        raise TypeError(f"diagram: target must be a layer or a network, but is a {type(target).__name__}")
     layers = read_layers(last)
     boxes, edges = _group(layers)
     title = f"{len(layers)} layers, {sum(layer.num_parameters for layer in layers):,} parameters"

@@ -24,7 +24,7 @@ def as_table(X: Any) -> Any:
     import narwhals as nw
 
     if not is_table(X):
-        raise TypeError(f"expected a data frame like the one in training, but got {type(X).__name__}")
+        raise TypeError(f"X must be a data frame like the one in training, but is a {type(X).__name__}")
     if hasattr(X, "columns") and not all(isinstance(name, str) for name in _column_names(X)):
         X = X.set_axis([str(name) for name in _column_names(X)], axis=1)
     return nw.from_native(X, eager_only=True)

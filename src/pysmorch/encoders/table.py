@@ -89,8 +89,8 @@ class TableEncoder(Encoder):
         """Return the cells of a data frame that has the columns of the training."""
         if not reset and not is_table(X):
             raise TypeError(
-                f"this {type(estimator).__name__} was trained on a data frame with columns "
-                f"{', '.join(self.names)}; pass a data frame, not {type(X).__name__}"
+                f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
+                f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
         validate_data(estimator, X, skip_check_array=True, reset=reset)
         cells = Cells(as_table(X))

@@ -6,13 +6,16 @@ from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.program import NonFiniteError, Program, Totals
 from pysmorch.engine.reference import ReferenceProgram
-from pysmorch.engine.select import check_choice, make_program, unsupported_reason
+from pysmorch.engine.select import Dtype, Engine, Precision, check_choice, make_program, unsupported_reason
 from pysmorch.engine.threads import check_threads, num_threads, set_num_threads
 
 __all__ = [
     "Dataset",
+    "Dtype",
+    "Engine",
     "NativeProgram",
     "NonFiniteError",
+    "Precision",
     "Predictor",
     "Program",
     "ReferenceProgram",

@@ -46,8 +46,8 @@ class Dataset:
         if num_data == 0:
             raise ValueError(f"{what} has no rows")
         if labels.ndim == 0 or len(labels) != num_data:
-            count = "a single number" if labels.ndim == 0 else f"{len(labels)} rows"
-            raise ShapeError(f"{what} has {num_data} rows, but its labels have {count}; every row needs one label")
+            count = "are a single number" if labels.ndim == 0 else f"have {len(labels)} rows"
+            raise ShapeError(f"{what} has {num_data} rows, but its labels y {count}; every row needs one label")
         check_finite(labels, f"the labels of {what}")
         loss.check_labels(labels, (num_data, *loss.in_layer.out_dims[1:]))
         return cls(inputs, labels, _check_weights(sample_weight, num_data, what))

@@ -7,6 +7,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+NOT_BUILT = "the native extension is not built; install a C++ compiler, then PySmorch again"
+"""Why the native engine cannot run where `extension` returns None, and what to do."""
+
 
 def extension() -> Any:
     """Return the extension for the best instructions of this processor, or None where there is none."""

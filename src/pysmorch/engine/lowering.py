@@ -50,7 +50,7 @@ class Lowering:
         In topological order, without the loss.
     output : Layer
         The layer that the loss reads.
-    training : bool, default True
+    training : bool, default=True
         False leaves out layers that are the identity in prediction.
 
     Attributes

@@ -39,6 +39,8 @@ class Predictor:
     ----------
     output : Layer
         The layer.
+    bf16 : bool, default=False
+        Whether the products of dense blocks are made of bfloat16.
     """
 
     def __init__(self, output: Any, bf16: bool = False) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.extension import extension, has_bf16
+from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
 from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
@@ -17,11 +17,11 @@ from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
-CHOICES = {
-    "engine": ("auto", "native", "reference"),
-    "dtype": ("float32", "float64"),
-    "precision": ("float32", "bf16", "auto"),
-}
+Engine = Literal["auto", "native", "reference"]
+Dtype = Literal["float32", "float64"]
+Precision = Literal["float32", "bf16", "auto"]
+
+CHOICES = {"engine": get_args(Engine), "dtype": get_args(Dtype), "precision": get_args(Precision)}
 
 _reported: set[str] = set()
 """Reasons that were logged already; once is enough."""
@@ -38,7 +38,7 @@ def check_choice(argument: str, value: Any) -> None:
 def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
-        return "the native extension is not built for this platform"
+        return NOT_BUILT
     return unsupported_layers(layers) or unsupported_form(loss, optimizer)
 
 
@@ -48,9 +48,9 @@ def make_program(
     data: Dataset,
     seed: int,
     *,
-    engine: str,
-    dtype: str,
-    precision: str,
+    engine: Engine,
+    dtype: Dtype,
+    precision: Precision,
     threads: int | None,
 ) -> Program:
     """Return the program for a network: the native one where that is requested and possible, else the reference program.
@@ -72,6 +72,16 @@ def make_program(
         _reported.add(reason)
         logging.getLogger("pysmorch").warning("training on the reference path, which is slower: %s", reason)
     return ReferenceProgram(loss, optimizer, dtype, seed)
+
+
+def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine: str) -> str | None:
+    """Return why layers cannot predict with products of bfloat16 here, or None if they can."""
+    if engine == "reference":
+        return 'it needs the native engine, not engine="reference"'
+    if extension() is None:
+        return NOT_BUILT
+    dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
+    return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 
 
 def _unsupported_bf16(dtype: str) -> str | None:

@@ -12,12 +12,30 @@ _chosen: int | None = None
 
 
 def set_num_threads(count: int | None) -> None:
-    """Let programs use at most this many threads from now on; None goes back to what the environment says.
+    """Let programs use at most this many threads from now on.
 
-    Raises ValueError for anything but None and a positive integer.
+    Parameters
+    ----------
+    count : int or None
+        From 1 to 1024; None for what the environment says: PYSMORCH_NUM_THREADS, else the cores of the process, but no more than
+        the container's quota and OMP_NUM_THREADS.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Notes
+    -----
+    No result depends on the number of threads.
+
+    Examples
+    --------
+    >>> set_num_threads(2)
+    >>> set_num_threads(None)
     """
     global _chosen
-    _chosen = None if count is None else check_threads(count)
+    _chosen = None if count is None else check_threads("count", count)
 
 
 def num_threads() -> int:
@@ -51,10 +69,10 @@ def cpu_quota() -> float | None:
     return None if limit == "max" else int(limit) / int(period)
 
 
-def check_threads(count: Any) -> int:
-    """Return a number of threads as an int, or say what one is."""
+def check_threads(argument: str, count: Any) -> int:
+    """Return a number of threads as an int, or raise ValueError where it is none."""
     if isinstance(count, bool) or not hasattr(count, "__index__") or not 1 <= int(count) <= 1024:
-        raise ValueError(f"the number of threads must be from 1 to 1024, but is {count!r}")
+        raise ValueError(f"{argument} must be from 1 to 1024, but is {count!r}")
     return int(count)
 
 

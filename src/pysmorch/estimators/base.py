@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import Encoder, kind_of
-from pysmorch.estimators.parameters import batch_size_for, check_parameters, make_optimizer
+from pysmorch.entries import check_labelled
+from pysmorch.estimators.parameters import batch_size_for, check_parameters, check_weights, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.estimators.splitting import holds_out, split_rows
-from pysmorch.estimators.stopping import Converged
+from pysmorch.estimators.stopping import stopping_for
 from pysmorch.files import save
 from pysmorch.layers import Flatten, Layer, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
@@ -80,12 +82,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: Any,
-        y: Any,
-        sample_weight: Any = None,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         eval_set: Sequence[Any] | None = None,
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
-    ) -> Any:
+    ) -> Self:
         """Learn from rows X and their labels y.
 
         Parameters
@@ -94,11 +96,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             Finite numbers (N, D); a data frame of any library with numbers, text and missing values; or images (N, H, W) or
             (N, H, W, C).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
-            The labels.
+            The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
             Weights that are not negative; only their ratios count.
-        eval_set : (X, y) or (X, y, sample_weight), default=None
-            Validation data for early stopping and curves, instead of held-out rows.
+        eval_set : tuple, default=None
+            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
             (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They
@@ -113,13 +115,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         Classifier or Regressor
-            Fitted.
+            Itself, fitted.
 
         Raises
         ------
         ValueError, TypeError
-            Data that cannot be used; messages name the column or the row. Metrics that are not known or do not fit,
-            and metrics without validation data.
+            For parameters out of range, and for data that cannot be used; messages name the column or the row. For metrics
+            that are not known or do not fit, or have no validation data.
         """
         chosen = as_metrics(metrics)
         codes, encoded, weights = self._start(X, y, sample_weight)
@@ -136,7 +138,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
             )
-        own = [] if any(isinstance(c, EarlyStopping) for c in callbacks) else self._stopping(held_out is not None)
+        own = [] if any(isinstance(c, EarlyStopping) for c in callbacks) else stopping_for(self, held_out is not None)
         self._train(
             encoded,
             codes,
@@ -170,7 +172,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         encoder = kind_of(X)()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
-        weights = self._check_weights(sample_weight, len(rows))
+        weights = check_weights(sample_weight, len(rows))
         if learn is None:
             self._learn_labels(labels, weights)
         else:
@@ -220,33 +222,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.validation_curve_ += self.history_.get("val_loss", [])
         self.n_iter_ += self.history_.num_epochs
 
-    def _stopping(self, has_validation: bool) -> list[Callback]:
-        if has_validation:
-            return [EarlyStopping("val_loss", self.patience)] if self.early_stopping else []
-        return [Converged(self.patience)]
-
     def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array, Array, Array | None] | None:
         if eval_set is None:
             return None
-        if not isinstance(eval_set, (tuple, list)) or len(eval_set) not in (2, 3):
-            raise ValueError("eval_set must be (X, y) or (X, y, sample_weight)")
+        check_labelled("eval_set", eval_set)
         return self._encode_labelled(*eval_set)
 
     def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Array, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        weights = self._check_weights(sample_weight, len(encoded))
+        weights = check_weights(sample_weight, len(encoded))
         return encoded, codes, self._row_weights(codes, weights)
-
-    def _check_weights(self, sample_weight: Any, num_data: int) -> Array | None:
-        if sample_weight is None:
-            return None
-        stand_in = np.zeros((num_data, 1))
-        weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
-        if not weights.any():
-            raise ValueError("sample_weight must not be 0 for all rows")
-        return weights
 
     # Prediction.
 
@@ -281,13 +268,42 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         save(self, path)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the model as plain data and arrays."""
+        """Return the model as plain data and arrays, which `save` writes.
+
+        Returns
+        -------
+        header : dict
+            Parameters, network, encoder and labels as plain data.
+        tensors : dict of str to ndarray
+            The arrays by name.
+        """
         return estimator_to_parts(self)
 
     @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Any:
-        """Return the model of `to_parts`, after checking everything; ModelFileError says what is wrong."""
-        return estimator_from_parts(cls, header, tensors, layers)
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
+        """Return the model of `to_parts`, after checking everything.
+
+        Parameters
+        ----------
+        header : dict
+            The first result of `to_parts`.
+        tensors : dict of str to ndarray
+            The second one.
+        layers : sequence of type of Layer, default=()
+            Layer classes of your own that the model has.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            Where anything is missing or does not fit.
+        """
+        model: Self = estimator_from_parts(cls, header, tensors, layers)
+        return model
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

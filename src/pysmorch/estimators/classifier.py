@@ -2,68 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length
 
+from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
+from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, Loss
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, OptimizerName
+from pysmorch.schedules import Schedule
 
 
 @saved_as("classifier")
 class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """A neural network that tells classes apart, with scikit-learn's contract.
 
-    It minimises the mean cross-entropy of the softmax (see `pysmorch.CrossEntropy`).
+    Parameters
+    ----------
+    hidden : sequence of int, default=(256, 128)
+        Widths of the hidden layers; empty for a linear model.
+    activation : str, default="relu"
+        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh".
+    dropout : float, default=0.2
+        Fraction of the hidden units that are dropped in training; from 0 to below 1.
+    optimizer : str or Optimizer, default="adamw"
+        A name in `pysmorch.optimizers.OPTIMIZERS` ("sgd" is with Nesterov momentum 0.9), or an object such as `SGD(0.1)`, which is
+        copied and whose own learning rate and weight decay then hold.
+    learning_rate : float or Schedule, default=5e-3
+        A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
+        as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
+    weight_decay : float, default=0.1
+        Pulls the weights, not the biases, towards 0; not negative.
+    batch_size : int or "auto", default="auto"
+        Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
+    epochs : int, default=50
+        How many times the rows are used at most.
+    early_stopping : bool or "auto", default="auto"
+        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; "auto" does
+        so from 5000 rows on; False never does. Without held-out rows, training stops when its own loss no longer falls.
+    validation_fraction : float, default=0.1
+        Fraction of the rows that are held out; between 0 and 1.
+    patience : int, default=20
+        Epochs without a better loss before training stops; at least 1.
+    label_smoothing : float, default=0.0
+        Fraction s of each label that is spread over all classes; from 0 to below 1.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of the rows by class, as a dictionary, or "balanced" for factors inverse to the frequency of the class.
+    network : callable, default=None
+        A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
+        `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+    random_state : int, RandomState or None, default=None
+        An integer makes every training on the same data the same.
+    verbose : bool, default=False
+        Whether progress is shown.
 
-    Args:
-        hidden: widths of the hidden layers.
-        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish" or "selu".
-        dropout: share of the hidden units that are dropped while training.
-        optimizer: "adamw", "adam", "sgd" (with Nesterov momentum 0.9) or "rmsprop", or an object such as `SGD(0.1)`, whose
-            own learning rate and weight decay then hold.
-        learning_rate: a number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of
-            `partial_fit`; a schedule such as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
-        weight_decay: pulls the weights (not the biases) towards 0.
-        batch_size: rows for one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
-        epochs: how many times the rows are used at most.
-        early_stopping: True holds out rows, stops when their loss has not fallen for `patience` epochs, and takes the best
-            weights back; "auto" does so from 5000 rows on; False never does. Without held-out rows, training stops when
-            its own loss no longer falls.
-        validation_fraction: share of the rows that are held out.
-        patience: epochs without a better loss before training stops.
-        label_smoothing: share of each label that is spread over all classes.
-        class_weight: "balanced", or a dictionary from class to weight.
-        network: a function of (input layer, number of outputs) that returns the last layer of a network of your own, or of
-            `pysmorch.models`, instead of `hidden`, `activation` and `dropout`.
-        precision: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
-        random_state: an integer makes every training of the same data the same.
-        verbose: whether progress is shown.
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+        The classes, sorted.
+    n_classes_ : int
+        Their number K.
+    network_ : Network
+        The trained network; its layers are live objects.
+    encoder_ : Encoder
+        How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
+        learned about the columns, or of which shape images are.
+    history_ : History
+        What was measured in each epoch of the last training.
+    loss_curve_, validation_curve_ : list of float
+        Loss of each epoch, on the training rows and on the held-out rows.
+    optimizer_ : Optimizer
+        The optimizer with its state.
+    n_iter_ : int
+        Completed epochs.
+    n_features_in_ : int
+        Number of columns of X in training, or of pixels of an image.
+    feature_names_in_ : ndarray of str
+        Names of the columns; only for a data frame.
 
-    Images (N, H, W) or (N, H, W, C) go into the network as they are, each with the shape (H, W, C), where a `Rescale` layer
-    gives all pixels together mean 0 and variance 1; without `network`, their scaled pixels are the features of the dense
-    network.
+    Raises
+    ------
+    ValueError
+        In `fit`, for a parameter out of range: the constructor only stores them, as in scikit-learn.
 
-    Attributes:
-        classes_: the classes, sorted.
-        network_: the trained `pysmorch.Network`.
-        encoder_: how rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says
-            what was learned about the columns, or of which shape images are.
-        history_: the `History` of the last training.
-        loss_curve_, validation_curve_: loss of each epoch, on the training and the held-out rows.
-        n_iter_: epochs so far. n_features_in_, feature_names_in_: columns of the training, or the number of pixels
-            of an image.
+    See Also
+    --------
+    Regressor : Predicts numbers.
+    Network.fit : Trains any network, with more options.
 
+    Notes
+    -----
+    It minimises the weighted mean cross-entropy L = -(1/N) sum_i w_i sum_k t_ik log p_ik of the softmax p, where t_ik is 1 - s + s/K
+    for the class of row i and s/K for all others, and s is `label_smoothing` (see `CrossEntropy`).
+
+    A network of `Linear`, `Bias`, activation and `Dropout` layers for every entry of `hidden` is trained on batches in random order.
+    Columns of arrays are scaled to mean 0 and variance 1; columns of data frames are encoded by what they hold. Images (N, H, W) or
+    (N, H, W, C) enter the network with the shape (H, W, C), and a `Rescale` layer gives all pixels together mean 0 and variance 1;
+    without `network` the scaled pixels are the features of a dense network.
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> Classifier(random_state=0).fit(X, y).score(X, y) > 0.95
@@ -73,21 +124,21 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def __init__(
         self,
         hidden: Sequence[int] = (256, 128),
-        activation: str = "relu",
+        activation: ActivationName = "relu",
         dropout: float = 0.2,
-        optimizer: str | Optimizer = "adamw",
-        learning_rate: Any = 5e-3,
+        optimizer: OptimizerName | Optimizer = "adamw",
+        learning_rate: float | Schedule = 5e-3,
         weight_decay: float = 0.1,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         patience: int = 20,
         label_smoothing: float = 0.0,
-        class_weight: dict[Any, float] | str | None = None,
-        network: Callable[[Any, int], Layer] | None = None,
-        precision: str = "float32",
-        random_state: Any = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        network: Callable[[Layer, int], Layer] | None = None,
+        precision: Precision = "float32",
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.hidden = hidden
@@ -108,11 +159,31 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Classifier:
-        """Go through the rows once, from where training is, also after `fit`.
+    def partial_fit(
+        self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train on the rows once, from where training is; also after `fit`.
 
-        A first call learns the columns from these rows and needs `classes`, all classes that will come, unless they are
-        all in y.
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `fit`. A first call learns from these rows how columns are encoded.
+        y : array-like of shape (N,)
+            The class of each row.
+        classes : array-like of shape (K,), default=None
+            All classes that will come; a first call needs them unless they are all in y.
+        sample_weight : array-like of shape (N,), default=None
+            Weights that are not negative; only their ratios count.
+
+        Returns
+        -------
+        Classifier
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data that cannot be used, and for classes that are not those of the first call.
         """
         learn = None
         if classes is not None:
@@ -127,29 +198,99 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class of each row."""
+        """Return the likeliest class of each row.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Entries of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
         likeliest = self._outputs(X).argmax(1)
         return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class, shape (N, classes), in the order of `classes_`."""
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            Probabilities in the order of `classes_`; float64, each row sums to 1.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
         return self._outputs(X)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probability of each class, shape (N, classes)."""
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            The logarithm of `predict_proba`; -inf for a probability of 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
         labels: Array = column_or_1d(y, warn=True)
-        check_consistent_length(np.empty(num_data), labels)
+        check_num_labels(labels, num_data)
         if labels.dtype.kind == "O" and any(label is None or label != label for label in labels):
             raise ValueError("y has missing labels; leave those rows out")
         check_classification_targets(labels)
         return labels
 
-    def encode_labels(self, y: Any) -> Array:
-        """Return the class indices of labels, their positions in `classes_`; ValueError names labels that are not among them."""
+    def encode_labels(self, y: ArrayLike) -> Array:
+        """Return the class indices of labels: their positions in `classes_`.
+
+        Parameters
+        ----------
+        y : array-like of shape (N,)
+            Labels.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Indices from 0 to K - 1.
+
+        Raises
+        ------
+        ValueError
+            For labels that are not among `classes_`.
+        """
         return self._encode_labels(np.asarray(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
@@ -171,7 +312,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         if np.any(wrong):
             unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
             known_ones = ", ".join(repr(label) for label in self.classes_.tolist()[:20])
-            raise ValueError(f"unknown labels {unknown}; the classes of this model are {known_ones}")
+            raise ValueError(f"y has unknown labels {unknown}; the classes of this model are {known_ones}")
         return indices.astype(np.int64)
 
     def _num_outputs(self) -> int:

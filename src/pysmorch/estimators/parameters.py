@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
 
 
@@ -26,7 +30,10 @@ def check_parameters(estimator: Any) -> None:
         Names the parameter, its value and what is expected.
     """
     if estimator.network is not None and not callable(estimator.network):
-        raise ValueError("network must be a function of (input layer, number of outputs) that returns the last layer")
+        raise ValueError(
+            "network must be a function of (input layer, number of outputs) that returns the last layer, but is "
+            f"{estimator.network!r}"
+        )
     hidden = estimator.hidden
     if not isinstance(hidden, (tuple, list)) or any(not isinstance(h, (int, np.integer)) or h < 1 for h in hidden):
         raise ValueError(f"hidden must be a tuple of positive widths such as (256, 128), but is {hidden!r}")
@@ -35,6 +42,10 @@ def check_parameters(estimator: Any) -> None:
     optimizer = estimator.optimizer
     if not isinstance(optimizer, Optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object, but is {optimizer!r}")
+    if not _is_number(estimator.dropout) or not 0 <= estimator.dropout < 1:
+        raise ValueError(f"dropout must be a number from 0 to below 1, but is {estimator.dropout!r}")
+    if not _is_number(estimator.patience) or not estimator.patience >= 1:
+        raise ValueError(f"patience must be at least one epoch, but is {estimator.patience!r}")
     if estimator.early_stopping not in (True, False, "auto"):
         raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
     if not 0 < estimator.validation_fraction < 1:
@@ -44,6 +55,10 @@ def check_parameters(estimator: Any) -> None:
     size = estimator.batch_size
     if size != "auto" and (not isinstance(size, (int, np.integer)) or size < 1):
         raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
 
 
 def batch_size_for(batch_size: int | str, num_rows: int) -> int:
@@ -84,3 +99,47 @@ def make_optimizer(estimator: Any) -> Optimizer:
     made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
     options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
     return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)
+
+
+def check_weights(sample_weight: ArrayLike | None, num_data: int) -> Array | None:
+    """Return the weights of rows as float64, or None for none.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (N,) or None
+        What was passed to `fit`.
+    num_data : int
+        The number of rows N.
+
+    Returns
+    -------
+    ndarray of shape (N,) or None
+        The weights.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another number of weights, negative ones, and zeros only.
+    """
+    if sample_weight is None:
+        return None
+    given = np.asarray(sample_weight)
+    if given.size and not given.any():
+        raise ValueError("sample_weight must not be zero for all rows")
+    stand_in = np.zeros((num_data, 1))
+    weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
+    return weights
+
+
+def check_num_labels(y: Array, num_data: int) -> None:
+    """Raise ValueError where there is not one label for each row.
+
+    Parameters
+    ----------
+    y : ndarray of shape (N, ...)
+        The labels.
+    num_data : int
+        The number of rows.
+    """
+    if len(y) != num_data:
+        raise ValueError(f"y must have one label for each of the {num_data} rows of X, but has {len(y)}")

@@ -4,43 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_array
 
+from pysmorch.engine import Precision
 from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
+from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
 from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
 from pysmorch.metrics import Metric
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, OptimizerName
+from pysmorch.schedules import Schedule
 
-LOSSES = ("square", "absolute", "huber", "quantile", "poisson")
+RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
+LOSSES = get_args(RegressionLoss)
 
 
 @saved_as("regressor")
 class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     """A neural network that predicts one or several numbers, with scikit-learn's contract.
 
-    The targets are scaled to mean 0 and variance 1 for training, except for the Poisson loss, and predictions are
-    scaled back.
+    Parameters
+    ----------
+    hidden : sequence of int, default=(256, 128)
+        Widths of the hidden layers; empty for a linear model.
+    activation : str, default="relu"
+        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh".
+    dropout : float, default=0.1
+        Fraction of the hidden units that are dropped in training; from 0 to below 1.
+    optimizer : str or Optimizer, default="adamw"
+        A name in `pysmorch.optimizers.OPTIMIZERS` ("sgd" is with Nesterov momentum 0.9), or an object such as `SGD(0.1)`, which is
+        copied and whose own learning rate and weight decay then hold.
+    learning_rate : float or Schedule, default=5e-3
+        A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
+        as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
+    weight_decay : float, default=0.1
+        Pulls the weights, not the biases, towards 0; not negative.
+    batch_size : int or "auto", default="auto"
+        Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
+    epochs : int, default=50
+        How many times the rows are used at most.
+    early_stopping : bool or "auto", default="auto"
+        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; "auto" does
+        so from 5000 rows on; False never does. Without held-out rows, training stops when its own loss no longer falls.
+    validation_fraction : float, default=0.1
+        Fraction of the rows that are held out; between 0 and 1.
+    patience : int, default=20
+        Epochs without a better loss before training stops; at least 1.
+    loss : {"square", "absolute", "huber", "quantile", "poisson"}, default="square"
+        "square" predicts the mean, "absolute" the median, "huber" something between that is robust against outliers, "quantile" the
+        quantile of that name, "poisson" the rate of counts.
+    quantile : float, default=0.5
+        The quantile that the quantile loss predicts; between 0 and 1.
+    network : callable, default=None
+        A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
+        `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+    precision : {"float32", "bf16", "auto"}, default="float32"
+        "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+    random_state : int, RandomState or None, default=None
+        An integer makes every training on the same data the same.
+    verbose : bool, default=False
+        Whether progress is shown.
 
-    Args:
-        loss: "square" predicts the mean, "absolute" the median, "huber" something between that is robust against
-            outliers, "quantile" the given quantile, "poisson" the rate of counts.
-        quantile: for the quantile loss, between 0 and 1.
-        hidden, activation, dropout, optimizer, learning_rate, weight_decay, batch_size, epochs, early_stopping,
-            validation_fraction, patience, network, precision, random_state, verbose: as for `Classifier`.
+    Attributes
+    ----------
+    n_outputs_ : int
+        How many numbers K are predicted for each row.
+    network_ : Network
+        The trained network; its layers are live objects.
+    encoder_ : Encoder
+        How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
+        learned about the columns, or of which shape images are.
+    history_ : History
+        What was measured in each epoch of the last training.
+    loss_curve_, validation_curve_ : list of float
+        Loss of each epoch, on the training rows and on the held-out rows.
+    optimizer_ : Optimizer
+        The optimizer with its state.
+    n_iter_ : int
+        Completed epochs.
+    n_features_in_ : int
+        Number of columns of X in training, or of pixels of an image.
+    feature_names_in_ : ndarray of str
+        Names of the columns; only for a data frame.
 
-    Attributes:
-        network_, encoder_, history_, loss_curve_, validation_curve_, n_iter_, n_features_in_, feature_names_in_: as for
-            `Classifier`. n_outputs_: how many numbers are predicted.
+    Raises
+    ------
+    ValueError
+        In `fit`, for a parameter out of range: the constructor only stores them, as in scikit-learn.
 
+    See Also
+    --------
+    Classifier : Predicts classes.
+    Network.fit : Trains any network, with more options.
+
+    Notes
+    -----
+    It minimises the weighted mean (1/N) sum_i w_i l(y_i, f(x_i)) of the loss l (see `SquareLoss`, `AbsoluteLoss`, `HuberLoss`,
+    `QuantileLoss`, `PoissonLoss`). Targets are scaled to mean 0 and variance 1 in training, except for the Poisson loss, and
+    predictions are scaled back.
+
+    A network of `Linear`, `Bias`, activation and `Dropout` layers for every entry of `hidden` is trained on batches in random order.
+    Columns of arrays are scaled to mean 0 and variance 1; columns of data frames are encoded by what they hold. Images (N, H, W) or
+    (N, H, W, C) enter the network with the shape (H, W, C), and a `Rescale` layer gives all pixels together mean 0 and variance 1;
+    without `network` the scaled pixels are the features of a dense network.
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
     >>> Regressor(random_state=0).fit(X, y).score(X, y) > 0.5
@@ -50,21 +129,21 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     def __init__(
         self,
         hidden: Sequence[int] = (256, 128),
-        activation: str = "relu",
+        activation: ActivationName = "relu",
         dropout: float = 0.1,
-        optimizer: str | Optimizer = "adamw",
-        learning_rate: Any = 5e-3,
+        optimizer: OptimizerName | Optimizer = "adamw",
+        learning_rate: float | Schedule = 5e-3,
         weight_decay: float = 0.1,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
-        early_stopping: bool | str = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         patience: int = 20,
-        loss: str = "square",
+        loss: RegressionLoss = "square",
         quantile: float = 0.5,
-        network: Callable[[Any, int], Layer] | None = None,
-        precision: str = "float32",
-        random_state: Any = None,
+        network: Callable[[Layer, int], Layer] | None = None,
+        precision: Precision = "float32",
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.hidden = hidden
@@ -85,23 +164,60 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Regressor:
-        """Go through the rows once, from where training is, also after `fit`.
+    def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on the rows once, from where training is; also after `fit`.
 
-        A first call learns the columns and the scale of the targets from these rows.
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `fit`. A first call learns from these rows how columns are encoded.
+        y : array-like of shape (N,) or (N, K)
+            The targets of each row. A first call learns their scale.
+        sample_weight : array-like of shape (N,), default=None
+            Weights that are not negative; only their ratios count.
+
+        Returns
+        -------
+        Regressor
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data that cannot be used; messages name the column or the row.
         """
         self._partial_fit(X, y, sample_weight)
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return the prediction for each row, shape (N,), or (N, K) for several targets."""
+        """Return the prediction for each row.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+
+        Returns
+        -------
+        ndarray of shape (N,) or (N, K)
+            float64, in the units and the number of dimensions of the y of the training.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
         values = self._outputs(X) * self._target_scale + self._target_mean
         return values[:, 0] if self._flat else values
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y", ensure_all_finite=False)
+        labels: Array = check_array(
+            y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
+        )
         check_finite(labels, "y")
-        check_consistent_length(np.empty(num_data), labels)
+        check_num_labels(labels, num_data)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
         if self.loss == "poisson" and (labels < 0).any():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.training import Callback
+from pysmorch.training import Callback, EarlyStopping
 
 CONVERGED_WITHIN = 1e-4
 """Without validation data, training ends when its loss has not fallen by this fraction of its first value for `patience`."""
@@ -38,3 +38,23 @@ class Converged(Callback):
             self.since += 1
         if self.since >= self.patience:
             training.stop(f"the loss has not fallen any more for {self.patience} epochs")
+
+
+def stopping_for(estimator: Any, has_validation: bool) -> list[Callback]:
+    """Return the callbacks that end a training, as the parameters of an estimator say.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With `early_stopping` and `patience`.
+    has_validation : bool
+        Whether there are validation data.
+
+    Returns
+    -------
+    list of Callback
+        At most one.
+    """
+    if has_validation:
+        return [EarlyStopping("val_loss", estimator.patience)] if estimator.early_stopping else []
+    return [Converged(estimator.patience)]

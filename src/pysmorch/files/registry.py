@@ -101,4 +101,4 @@ def kind_of(model: Any) -> str:
     for cls in type(model).__mro__:
         if cls in kinds:
             return kinds[cls]
-    raise TypeError(f"a {type(model).__name__} cannot be saved; expected one of {', '.join(_CLASSES)}")
+    raise TypeError(f"model: a {type(model).__name__} cannot be saved; expected one of {', '.join(_CLASSES)}")

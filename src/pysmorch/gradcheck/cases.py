@@ -1,17 +1,19 @@
 """One small example of every layer and loss, for checks and tests.
 
-A new layer gets its line here; everything that is tested for all layers then holds for it too.
+A new layer gets its line here, an activation has one by itself; everything that is tested for all layers then holds for it too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pysmorch import layers, losses
 from pysmorch.layers import Data, Layer
+from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 
 NUM_DATA = 7
@@ -43,6 +45,10 @@ def indices() -> Data:
     return Data(np.random.default_rng(0).integers(0, 6, (NUM_DATA, 3)))
 
 
+def _of_rows(cls: Callable[[Any], Layer]) -> Layer:
+    return cls(rows())
+
+
 def _in_prediction(layer: Layer) -> Layer:
     layer.training = False
     if isinstance(layer, layers.Normalize):
@@ -64,14 +70,8 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Scale": lambda: _scaled(rows()),
     "Scale of maps": lambda: _scaled(maps()),
     "Rescale": lambda: layers.Rescale(rows(), 0.7, -0.2),
-    "Relu": lambda: layers.Relu(rows()),
+    **{cls.__name__: partial(_of_rows, cls) for cls in ACTIVATIONS.values()},
     "LeakyRelu": lambda: layers.LeakyRelu(rows(), 0.2),
-    "Sigmoid": lambda: layers.Sigmoid(rows()),
-    "Tanh": lambda: layers.Tanh(rows()),
-    "Gelu": lambda: layers.Gelu(rows()),
-    "Silu": lambda: layers.Silu(rows()),
-    "Mish": lambda: layers.Mish(rows()),
-    "Selu": lambda: layers.Selu(rows()),
     "Dropout": lambda: layers.Dropout(rows(), 0.4),
     "Dropout of channels": lambda: layers.Dropout(images(1, 2, 3), 0.4, channelwise=True),
     "Dropout in prediction": lambda: _in_prediction(layers.Dropout(rows(), 0.4)),

@@ -12,7 +12,7 @@ from pysmorch.layers.base import Array
 class CheckRow:
     """One array of derivatives that was compared.
 
-    Attributes
+    Parameters
     ----------
     layer : str
         Name of the layer.
@@ -24,9 +24,9 @@ class CheckRow:
         The worst relative error; NaN where nothing could be compared.
     passed : bool
         Whether the error is within the tolerance.
-    message : str, default ""
+    message : str, default=""
         What is wrong, where, and the likely mistake; empty when nothing is.
-    errors : array or None, default None
+    errors : array or None, default=None
         The relative error of every entry, in the shape of the array; NaN for entries that were not compared, None where nothing could
         be.
     """
@@ -44,10 +44,17 @@ class CheckRow:
 class CheckReport:
     """All rows of a check; true when all of them passed, and a table as text.
 
+    Parameters
+    ----------
+    rows : list of CheckRow, default=[]
+        One row for each array.
+
     Attributes
     ----------
-    rows : list of CheckRow
-        One row for each array.
+    passed : bool
+        Whether every row passed, and there was at least one.
+    messages : list of str
+        What is wrong, row by row.
     """
 
     rows: list[CheckRow] = field(default_factory=list)

@@ -30,9 +30,9 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     target : Layer, Loss or Network
         What is checked, also a layer with a forward and backward of its own. Data layers without an array and losses without labels
         get random ones.
-    tol : float, default 1e-7
+    tol : float, default=1e-7
         The largest relative error that passes.
-    seed : int, default 0
+    seed : int, default=0
         Of everything random here.
 
     Returns
@@ -59,7 +59,7 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     """
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
-        raise TypeError(f"check needs a layer, a loss or a network, but got {type(target).__name__}")
+        raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
     with _as_float64(last, seed):
         rows = _check_graph(last, tol, seed)
         nodes = graph(last)

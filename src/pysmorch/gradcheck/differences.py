@@ -79,7 +79,7 @@ def check_gradient(f: Callable[[Any], Any], grad: Callable[[Any], Any], x: Array
         Takes an array like x and returns the array of derivatives, in the shape of x.
     x : array
         The point.
-    error_tol : float, default 1e-6
+    error_tol : float, default=1e-6
         How large the relative error of an entry may be.
 
     Returns

@@ -25,7 +25,7 @@ def check_library(tol: float = 1e-7) -> CheckReport:
 
     Parameters
     ----------
-    tol : float, default 1e-7
+    tol : float, default=1e-7
         The largest relative error that passes.
 
     Returns
@@ -45,7 +45,7 @@ def check_file(path: str | Path, tol: float = 1e-7) -> CheckReport:
     ----------
     path : str or Path
         The file. It is run to get at its classes.
-    tol : float, default 1e-7
+    tol : float, default=1e-7
         The largest relative error that passes.
 
     Returns

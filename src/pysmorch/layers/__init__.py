@@ -1,63 +1,44 @@
 """Layers: one operation each, with at most one parameter array. NumPy only."""
 
-from pysmorch.layers.activations import Gelu, LeakyRelu, Mish, Relu, Selu, Sigmoid, Silu, Tanh
+from pysmorch.layers import (
+    activations,
+    augmentation,
+    compose,
+    convolution,
+    dropout,
+    embedding,
+    merge,
+    normalization,
+    pooling,
+    shape,
+)
+from pysmorch.layers import (
+    dense as dense_layers,
+)
+from pysmorch.layers.activations import *  # noqa: F403
 from pysmorch.layers.arguments import ShapeError
-from pysmorch.layers.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
+from pysmorch.layers.augmentation import *  # noqa: F403
 from pysmorch.layers.base import Layer
-from pysmorch.layers.compose import batch_norm, conv, conv_norm, dense, layer_norm, mlp
-from pysmorch.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
-from pysmorch.layers.dense import Bias, Data, Linear, Rescale, Scale
-from pysmorch.layers.dropout import Dropout
-from pysmorch.layers.embedding import Embedding
-from pysmorch.layers.merge import Add, Concat, Multiply
-from pysmorch.layers.normalization import GroupNormalize, LayerNormalize, Normalize
-from pysmorch.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from pysmorch.layers.compose import *  # noqa: F403
+from pysmorch.layers.convolution import *  # noqa: F403
+from pysmorch.layers.dense import *  # noqa: F403
+from pysmorch.layers.dropout import *  # noqa: F403
+from pysmorch.layers.embedding import *  # noqa: F403
+from pysmorch.layers.merge import *  # noqa: F403
+from pysmorch.layers.normalization import *  # noqa: F403
+from pysmorch.layers.pooling import *  # noqa: F403
 from pysmorch.layers.randomness import weights_from
-from pysmorch.layers.shape import Flatten, Pad2d, Reshape, Upsample2d
+from pysmorch.layers.shape import *  # noqa: F403
 
-__all__ = [
-    "Add",
-    "AvgPool2d",
-    "Bias",
-    "Concat",
-    "Conv1d",
-    "Conv2d",
-    "ConvTranspose2d",
-    "Cutout",
-    "Data",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "Gelu",
-    "GlobalAvgPool2d",
-    "GroupNormalize",
-    "Layer",
-    "LayerNormalize",
-    "LeakyRelu",
-    "Linear",
-    "MaxPool2d",
-    "Mish",
-    "Multiply",
-    "Normalize",
-    "Pad2d",
-    "RandomCrop",
-    "RandomFlip",
-    "RandomShift",
-    "Relu",
-    "Rescale",
-    "Reshape",
-    "Scale",
-    "Selu",
-    "ShapeError",
-    "Sigmoid",
-    "Silu",
-    "Tanh",
-    "Upsample2d",
-    "batch_norm",
-    "conv",
-    "conv_norm",
-    "dense",
-    "layer_norm",
-    "mlp",
-    "weights_from",
-]
+__all__ = ["Layer", "ShapeError", "weights_from"]
+__all__ += activations.__all__
+__all__ += augmentation.__all__
+__all__ += compose.__all__
+__all__ += convolution.__all__
+__all__ += dense_layers.__all__
+__all__ += dropout.__all__
+__all__ += embedding.__all__
+__all__ += merge.__all__
+__all__ += normalization.__all__
+__all__ += pooling.__all__
+__all__ += shape.__all__

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from math import pi, sqrt
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array
+from pysmorch.layers.arguments import Array, finite
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
+
+__all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh"]
 
 
 class Activation(Layer):
@@ -23,7 +27,7 @@ class Activation(Layer):
     initial_gain: float = 1.0
     """Factor of the initial weights before it, over the square root of the number of inputs (fan-in), so that the variance stays the same."""
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
 
 
@@ -67,7 +71,7 @@ class LeakyRelu(Activation):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    slope : float, default 0.01
+    slope : float, default=0.01
         The derivative for x <= 0.
 
     Notes
@@ -79,9 +83,9 @@ class LeakyRelu(Activation):
     initial_gain = sqrt(2)
     native_attributes = ("slope",)
 
-    def __init__(self, in_layer: Any, slope: float = 0.01) -> None:
+    def __init__(self, in_layer: LayerLike, slope: float = 0.01) -> None:
         super().__init__(in_layer)
-        self.slope = float(slope)
+        self.slope = finite(self, "slope", slope)
 
     def compute(self, x: Array) -> Array:
         """x or slope * x."""
@@ -263,5 +267,10 @@ def _normal_distribution(x: Array) -> Array:
     return ndtr(x)
 
 
-ACTIVATIONS: dict[str, type[Activation]] = {str(cls.native): cls for cls in Activation.__subclasses__()}
-"""The activations by name."""
+ActivationName = Literal["relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"]
+"""The names in `ACTIVATIONS`, for type checkers."""
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower(): cls for cls in Activation.__subclasses__()
+}
+"""The activations by name: that of the class in lower case, with an underscore between its words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ Array = NDArray[Any]
 Pair = tuple[int, int]
 """A height and a width."""
 
-Padding = str | int | Sequence[int]
+SameOrValid = Literal["same", "valid"]
+Padding = SameOrValid | int | Sequence[int]
 
 
 class ShapeError(ValueError):
@@ -76,7 +77,7 @@ def _is_whole(value: Any) -> bool:
 # Padding and groups of convolutions and pooling.
 
 
-def padding_argument(layer: Any, padding: Any) -> str | Pair:
+def padding_argument(layer: Any, padding: Any) -> SameOrValid | Pair:
     """Return the argument `padding` as "same", "valid" or (height, width)."""
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
@@ -84,11 +85,11 @@ def padding_argument(layer: Any, padding: Any) -> str | Pair:
                 f'{type(layer).__name__}: padding must be "same", "valid", a number of cells or (height, width), '
                 f"but is {padding!r}"
             )
-        return padding
+        return "same" if padding == "same" else "valid"
     return pair(layer, "padding", padding, least=0)
 
 
-def padding_of_sequences(layer: Any, padding: Any) -> str | int:
+def padding_of_sequences(layer: Any, padding: Any) -> SameOrValid | int:
     """Return the argument `padding` of a layer for sequences as "same", "valid" or one number."""
     if isinstance(padding, (tuple, list)):
         raise ValueError(f"{type(layer).__name__}: padding must be one number for sequences, but is {padding!r}")
@@ -123,7 +124,7 @@ def rows_of_features(layer: Any, in_layer: Any) -> tuple[int | None, int]:
     dims = tuple(in_layer.out_dims)
     if len(dims) != 2:
         raise ShapeError(
-            f"{type(layer).__name__} needs one row of features per example, shape (N, D), but {in_layer!r} "
+            f"{type(layer).__name__} needs one row of features per example, shape (N, D), but in_layer {in_layer!r} "
             f"returns shape {format_dims(dims)}; put Flatten between them"
         )
     return dims
@@ -134,7 +135,7 @@ def num_channels(layer: Any, in_layer: Any) -> int:
     dims = tuple(in_layer.out_dims)
     if len(dims) < 2 or dims[-1] is None:
         raise ShapeError(
-            f"{type(layer).__name__} needs a batch of features, shape (N, ..., D), but {in_layer!r} "
+            f"{type(layer).__name__} needs a batch of features, shape (N, ..., D), but in_layer {in_layer!r} "
             f"returns shape {format_dims(dims)}"
         )
     return dims[-1]
@@ -148,13 +149,13 @@ def image_dims(layer: Any) -> tuple[int | None, int, int, int]:
         if len(dims) == 3:
             advice = f"Reshape(layer, {(*dims[1:], 1)}) makes images with one channel"
         raise ShapeError(
-            f"{type(layer).__name__} needs images, shape (N, H, W, C), but {layer.in_layer!r} returns shape "
+            f"{type(layer).__name__} needs images, shape (N, H, W, C), but in_layer {layer.in_layer!r} returns shape "
             f"{format_dims(dims)}; {advice}"
         )
     if 0 in dims[1:]:
         raise ShapeError(
             f"{type(layer).__name__} needs images with at least one pixel and one channel, but "
-            f"{layer.in_layer!r} returns shape {format_dims(dims)}"
+            f"in_layer {layer.in_layer!r} returns shape {format_dims(dims)}"
         )
     return dims
 
@@ -162,7 +163,7 @@ def image_dims(layer: Any) -> tuple[int | None, int, int, int]:
 def two_or_more(layer: Any) -> tuple[Any, ...]:
     """Return the input layers, or raise TypeError where there are fewer than two."""
     if len(layer.in_layers) < 2:
-        raise TypeError(f"{type(layer).__name__} needs at least two layers, but got {len(layer.in_layers)}")
+        raise TypeError(f"{type(layer).__name__} needs at least two in_layers, but got {len(layer.in_layers)}")
     return tuple(layer.in_layers)
 
 
@@ -171,7 +172,7 @@ def same_shapes(layer: Any) -> None:
     all_dims = [tuple(in_layer.out_dims) for in_layer in two_or_more(layer)]
     if any(dims[1:] != all_dims[0][1:] for dims in all_dims):
         raise ShapeError(
-            f"{type(layer).__name__}: inputs must have one shape, but have "
+            f"{type(layer).__name__}: in_layers must have one shape, but have "
             + ", ".join(format_dims(d) for d in all_dims)
         )
 
@@ -191,9 +192,9 @@ def data_array(data: Any) -> Array:
     """Return the array of a Data layer, or raise an error where it is not a batch of numbers."""
     array = np.asarray(data)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"Data: entries must be numbers, but the array has dtype {array.dtype}")
+        raise TypeError(f"Data: data must hold numbers, but has dtype {array.dtype}")
     if array.ndim == 0:
-        raise ShapeError("Data: expected an array with the examples along its first axis, but got a single number")
+        raise ShapeError("Data: data must be an array with the examples along its first axis, but is a single number")
     return array
 
 

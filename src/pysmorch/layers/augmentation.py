@@ -6,19 +6,20 @@ all three.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from pysmorch.layers.arguments import Array, Pair, ShapeError, image_dims, pair, positive
+from pysmorch.layers.arguments import Array, Pair, ShapeError, finite, image_dims, pair, positive
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
+
+__all__ = ["Cutout", "RandomCrop", "RandomFlip", "RandomShift"]
 
 
 class _Augmentation(Layer):
     """The base of the augmentations: the check of their images, and their random numbers."""
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         _, self.height, self.width, self.channels = image_dims(self)
         self.seed = draw_seed()
@@ -48,7 +49,7 @@ class RandomShift(_Augmentation):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    pixels : int, default 2
+    pixels : int, default=2
         The largest shift.
 
     Raises
@@ -66,7 +67,7 @@ class RandomShift(_Augmentation):
     native = "random_shift"
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, pixels: int = 2) -> None:
+    def __init__(self, in_layer: LayerLike, pixels: int = 2) -> None:
         super().__init__(in_layer)
         self.pixels = positive(self, "pixels", pixels)
 
@@ -98,7 +99,7 @@ class RandomFlip(_Augmentation):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    rate : float, default 0.5
+    rate : float, default=0.5
         The probability, from 0 to 1.
 
     Raises
@@ -113,9 +114,9 @@ class RandomFlip(_Augmentation):
     native_attributes = ("rate",)
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, rate: float = 0.5) -> None:
+    def __init__(self, in_layer: LayerLike, rate: float = 0.5) -> None:
         super().__init__(in_layer)
-        if not 0 <= rate <= 1:
+        if not 0 <= finite(self, "rate", rate) <= 1:
             raise ValueError(f"RandomFlip: rate must be from 0 to 1, but is {rate!r}")
         self.rate = float(rate)
 
@@ -159,7 +160,7 @@ class RandomCrop(_Augmentation):
 
     native = "random_crop"
 
-    def __init__(self, in_layer: Any, size: int | Pair) -> None:
+    def __init__(self, in_layer: LayerLike, size: int | Pair) -> None:
         super().__init__(in_layer)
         self.size = pair(self, "size", size)
         if self.size[0] > self.height or self.size[1] > self.width:
@@ -216,7 +217,7 @@ class Cutout(_Augmentation):
     native = "cutout"
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, size: int) -> None:
+    def __init__(self, in_layer: LayerLike, size: int) -> None:
         super().__init__(in_layer)
         self.size = positive(self, "size", size)
 

@@ -14,6 +14,7 @@ from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_f
 from pysmorch.layers.inputs import Inputs
 from pysmorch.layers.native_form import NativeForm
 from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.trainable import Trainable
 
 __all__ = ["LAST_PASS", "Array", "Layer", "ShapeError", "format_dims"]
@@ -48,9 +49,9 @@ class Layer(Inputs, Trainable, NativeForm):
         The gradient with respect to the input(s), from the last backward pass.
     out_dims : tuple of int or None
         Shape of the output; the first entry is the batch size when the layer was made, and may change.
-    training : bool, default True
+    training : bool, default=True
         True in training, False in prediction; only some layers (Dropout, Normalize) differ between the two.
-    lr_factor, decay_factor : float, default 1.0
+    lr_factor, decay_factor : float, default=1.0
         Factors of the optimizer's learning rate and weight decay for `W`.
 
     Raises
@@ -67,11 +68,11 @@ class Layer(Inputs, Trainable, NativeForm):
     decay_factor: float = 1.0
     _computed_for: tuple[Array, ...] | None = None
 
-    def __init__(self, *in_layers: Any) -> None:
+    def __init__(self, *in_layers: LayerLike) -> None:
         for layer in in_layers:
             if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
                 raise TypeError(
-                    f"{type(self).__name__} needs layers as inputs, but got {type(layer).__name__}; "
+                    f"{type(self).__name__}: an in_layer must be a layer, but is a {type(layer).__name__}; "
                     "wrap an array as Data(array)"
                 )
         self.in_layers = in_layers
@@ -79,15 +80,45 @@ class Layer(Inputs, Trainable, NativeForm):
             self.out_dims = tuple(in_layers[0].out_dims)
 
     def compute(self, *inputs: Any, **no_options: Any) -> Any:
-        """Return the output for these inputs, one argument each."""
+        """Return the output; a concrete layer defines it.
+
+        Parameters
+        ----------
+        *inputs : array
+            The output of each input layer, one argument each.
+        **no_options : object
+            None are passed; they only let a concrete layer have arguments with defaults.
+
+        Returns
+        -------
+        array
+            In the shape `out_dims`, for the batch size of the inputs.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define compute(x)")
 
     def pull_back(self, dwnstrm: Array) -> Any:
-        """Store the gradient with respect to `W` in `G` and return the gradient with respect to the input."""
+        """Store the gradient with respect to `W` in `G` and return that with respect to the input; a concrete layer defines it.
+
+        Parameters
+        ----------
+        dwnstrm : array
+            The gradient of the loss with respect to the output, in its shape.
+
+        Returns
+        -------
+        array, None, or tuple of both
+            The gradient with respect to the input, in its shape, None for an input without one; a tuple for several inputs.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define pull_back(dwnstrm)")
 
     def forward(self) -> Any:
-        """Run every layer that this one depends on, once, and return this layer's output."""
+        """Run every layer that this one depends on, once, and return this layer's output.
+
+        Returns
+        -------
+        array
+            In the shape `out_dims`, for the batch size of the data.
+        """
         if type(self).forward is Layer.forward:
             return run_forward(self)
         return self._compute(tuple(outputs_of(self.in_layers)))  # super().forward() in a subclass
@@ -97,8 +128,15 @@ class Layer(Inputs, Trainable, NativeForm):
 
         Parameters
         ----------
-        dwnstrm : array, default 1.0
+        dwnstrm : array, default=1.0
             The gradient with respect to this layer's output, in its shape; a loss needs none.
+
+        Raises
+        ------
+        RuntimeError
+            Before a forward pass.
+        ShapeError
+            When dwnstrm has not the shape of the output.
         """
         if type(self).backward is Layer.backward:
             run_backward(self, dwnstrm)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from pysmorch.layers.activations import Relu
-from pysmorch.layers.arguments import Pair
+from pysmorch.layers.arguments import Padding, Pair
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv2d
 from pysmorch.layers.dense import Bias, Linear, Scale
 from pysmorch.layers.dropout import Dropout
 from pysmorch.layers.normalization import LayerNormalize, Normalize
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import weights_from
 
+__all__ = ["batch_norm", "conv", "conv_norm", "dense", "layer_norm", "mlp"]
 
-def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Layer] | None = Relu) -> Layer:
+
+def dense(in_layer: LayerLike, num_out_features: int, activation: Callable[[LayerLike], Layer] | None = Relu) -> Layer:
     """Return `activation(Bias(Linear(in_layer, num_out_features)))`, initialised in a way that suits training.
 
     Parameters
@@ -25,7 +27,7 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
         The input layer, of shape (N, D).
     num_out_features : int
         The number of outputs.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
 
     Returns
@@ -49,13 +51,17 @@ def dense(in_layer: Any, num_out_features: int, activation: Callable[[Any], Laye
 
 
 def conv(
-    in_layer: Any,
+    in_layer: LayerLike,
     num_filters: int,
     kernel_size: int | Pair = 3,
-    activation: Callable[[Any], Layer] | None = Relu,
-    **geometry: Any,
+    activation: Callable[[LayerLike], Layer] | None = Relu,
+    *,
+    stride: int | Pair = 1,
+    padding: Padding = "same",
+    dilation: int | Pair = 1,
+    groups: int = 1,
 ) -> Layer:
-    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, **geometry)))`, initialised like `dense`.
+    """Return `activation(Bias(Conv2d(in_layer, num_filters, kernel_size, ...)))`, initialised like `dense`.
 
     Parameters
     ----------
@@ -63,12 +69,18 @@ def conv(
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    kernel_size : int or (int, int), default 3
+    kernel_size : int or (int, int), default=3
         Rows and columns of the kernel.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
-    **geometry
-        stride, padding, dilation and groups, as for `Conv2d`.
+    stride : int or (int, int), default=1
+        Steps from one window to the next.
+    padding : "same", "valid", int or (int, int), default="same"
+        Cells of zeros around the image, as for `Conv2d`.
+    dilation : int or (int, int), default=1
+        Distance of the cells of the kernel.
+    groups : int, default=1
+        Groups of channels, as for `Conv2d`.
 
     Returns
     -------
@@ -81,16 +93,18 @@ def conv(
     >>> conv(Data(shape=(None, 28, 28, 1)), 32, stride=2).out_dims
     (None, 14, 14, 32)
     """
-    convolution = _initialised_for(activation, Conv2d(in_layer, num_filters, kernel_size, **geometry))
+    convolution = _initialised_for(
+        activation, Conv2d(in_layer, num_filters, kernel_size, stride, padding, dilation, groups)
+    )
     return _activated(_bias_from_zero(convolution), activation)
 
 
 def conv_norm(
-    in_layer: Any,
+    in_layer: LayerLike,
     num_filters: int,
     kernel_size: int = 3,
     stride: int = 1,
-    activation: Callable[[Any], Layer] | None = Relu,
+    activation: Callable[[LayerLike], Layer] | None = Relu,
     groups: int = 1,
 ) -> Layer:
     """Return `activation(batch_norm(Conv2d(...)))` with half a kernel of zeros on both sides.
@@ -101,13 +115,13 @@ def conv_norm(
         The input layer, images of shape (N, H, W, C).
     num_filters : int
         The channels of the output.
-    kernel_size : int, default 3
+    kernel_size : int, default=3
         Rows and columns of the kernel, an odd number.
-    stride : int, default 1
+    stride : int, default=1
         Steps from one window to the next.
-    activation : callable or None, default Relu
+    activation : callable or None, default=Relu
         A class of activations, or a function from a layer to a layer; None for none.
-    groups : int, default 1
+    groups : int, default=1
         As for `Conv2d`.
 
     Returns
@@ -132,16 +146,16 @@ def conv_norm(
     return _activated(batch_norm(_initialised_for(activation, convolution)), activation)
 
 
-def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
+def batch_norm(in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> Layer:
     """Return `Bias(Scale(Normalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
 
     Parameters
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    momentum : float, default 0.1
+    momentum : float, default=0.1
         As for `Normalize`.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         As for `Normalize`.
 
     Returns
@@ -152,14 +166,14 @@ def batch_norm(in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> L
     return _scale_and_shift(Normalize(in_layer, momentum, epsilon))
 
 
-def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
+def layer_norm(in_layer: LayerLike, epsilon: float = 1e-5) -> Layer:
     """Return `Bias(Scale(LayerNormalize(in_layer)))`, the plain normalisation at first; excluded from weight decay.
 
     Parameters
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         As for `LayerNormalize`.
 
     Returns
@@ -171,10 +185,10 @@ def layer_norm(in_layer: Any, epsilon: float = 1e-5) -> Layer:
 
 
 def mlp(
-    in_layer: Any,
+    in_layer: LayerLike,
     hidden: Sequence[int],
     num_outputs: int,
-    activation: Callable[[Any], Layer] = Relu,
+    activation: Callable[[LayerLike], Layer] = Relu,
     dropout: float = 0.0,
     seed: int | None = None,
 ) -> Layer:
@@ -188,11 +202,11 @@ def mlp(
         Widths of the hidden blocks; may be empty.
     num_outputs : int
         Width of the output, which has no activation.
-    activation : callable, default Relu
+    activation : callable, default=Relu
         A class of activations, or a function from a layer to a layer.
-    dropout : float, default 0.0
+    dropout : float, default=0.0
         Rate of a Dropout after each hidden block; 0 for none.
-    seed : int or None, default None
+    seed : int or None, default=None
         Makes the initial weights the same every time; None draws from NumPy's global state.
 
     Returns
@@ -215,14 +229,14 @@ def mlp(
         return dense(layer, num_outputs, activation=None)
 
 
-def _initialised_for(activation: Callable[[Any], Layer] | None, layer: Layer) -> Layer:
+def _initialised_for(activation: Callable[[LayerLike], Layer] | None, layer: Layer) -> Layer:
     gain = getattr(activation, "initial_gain", 1.0)
     if gain != 1:
         layer.W *= gain
     return layer
 
 
-def _activated(layer: Layer, activation: Callable[[Any], Layer] | None) -> Layer:
+def _activated(layer: Layer, activation: Callable[[LayerLike], Layer] | None) -> Layer:
     return layer if activation is None else activation(layer)
 
 

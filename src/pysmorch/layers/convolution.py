@@ -7,7 +7,6 @@ adjoint (which is its gradient for the image, and the transposed convolution), a
 from __future__ import annotations
 
 from math import prod, sqrt
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from pysmorch.layers.arguments import (
     Array,
     Padding,
     Pair,
+    SameOrValid,
     ShapeError,
     border,
     check_groups,
@@ -26,8 +26,11 @@ from pysmorch.layers.arguments import (
     positive,
 )
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 from pysmorch.layers.windows import Windows, covers, slide
+
+__all__ = ["Conv1d", "Conv2d", "ConvTranspose2d"]
 
 
 class Conv2d(Layer):
@@ -41,14 +44,14 @@ class Conv2d(Layer):
         The channels K of the output: Y is (N, H', W', K).
     kernel_size : int or (int, int)
         Rows KH and columns KW of the kernel, one number or (height, width).
-    stride : int or (int, int), default 1
+    stride : int or (int, int), default=1
         Steps from one window to the next.
-    padding : "same", "valid", int or (int, int), default "same"
+    padding : "same", "valid", int or (int, int), default="same"
         "same" for outputs of size ceil(H / stride), with the zeros that takes on both sides (the odd one below and to the right);
         "valid" for none; a number or (height, width) of zeros on both sides.
-    dilation : int or (int, int), default 1
+    dilation : int or (int, int), default=1
         Steps from one cell of the kernel to the next.
-    groups : int, default 1
+    groups : int, default=1
         Parts that the channels and the filters are cut into, in order: the filters of a part see its channels alone. With as many
         groups as channels the convolution is depthwise.
 
@@ -81,7 +84,7 @@ class Conv2d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,
@@ -128,13 +131,13 @@ class Conv1d(Layer):
         The channels K of the output: Y is (N, L', K).
     kernel_size : int
         The length KW of the kernel.
-    stride : int, default 1
+    stride : int, default=1
         Steps from one window to the next.
-    padding : "same", "valid" or int, default "same"
+    padding : "same", "valid" or int, default="same"
         "same" for outputs of length ceil(L / stride), "valid" for no zeros, or a number of zeros on both sides.
-    dilation : int, default 1
+    dilation : int, default=1
         Steps from one cell of the kernel to the next.
-    groups : int, default 1
+    groups : int, default=1
         Parts that the channels and the filters are cut into, in order.
 
     Attributes
@@ -165,19 +168,19 @@ class Conv1d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int,
         stride: int = 1,
-        padding: str | int = "same",
+        padding: SameOrValid | int = "same",
         dilation: int = 1,
         groups: int = 1,
     ) -> None:
         super().__init__(in_layer)
-        dims = tuple(in_layer.out_dims)
+        dims = tuple(self.in_layer.out_dims)
         if len(dims) != 3 or 0 in dims[1:]:
             raise ShapeError(
-                f"Conv1d needs sequences, shape (N, L, C), but {in_layer!r} returns shape {format_dims(dims)}; "
+                f"Conv1d needs sequences, shape (N, L, C), but in_layer {in_layer!r} returns shape {format_dims(dims)}; "
                 "Reshape(layer, (L, C)) makes sequences of rows"
             )
         num_data, length, self.num_in_channels = dims
@@ -220,12 +223,12 @@ class ConvTranspose2d(Layer):
         The channels K of the output: Y is (N, H', W', K).
     kernel_size : int or (int, int)
         Rows KH and columns KW of the kernel, one number or (height, width).
-    stride : int or (int, int), default 1
+    stride : int or (int, int), default=1
         Steps in the output from one entry of the input to the next.
-    padding : "same", "valid", int or (int, int), default "same"
+    padding : "same", "valid", int or (int, int), default="same"
         "same" for outputs of size H * stride; "valid" for all that is reached, (H - 1) * stride + (KH - 1) * dilation + 1; a number
         or (height, width) for so much less on both sides.
-    dilation : int or (int, int), default 1
+    dilation : int or (int, int), default=1
         Steps from one cell of the kernel to the next.
 
     Attributes
@@ -258,7 +261,7 @@ class ConvTranspose2d(Layer):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         num_filters: int,
         kernel_size: int | Pair,
         stride: int | Pair = 1,

@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import (
     Array,
@@ -21,7 +22,10 @@ from pysmorch.layers.arguments import (
     rows_of_features,
 )
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
+
+__all__ = ["Bias", "Data", "Linear", "Rescale", "Scale"]
 
 
 class Data(Layer):
@@ -29,9 +33,9 @@ class Data(Layer):
 
     Parameters
     ----------
-    data : array, optional
+    data : array, default=None
         An array with the examples along its first axis.
-    shape : sequence of int or None, optional
+    shape : sequence of int or None, default=None
         Instead of `data`, for a network that gets its data later: the shape of what will come, with None for the batch, as in
         `Data(shape=(None, 784))`.
 
@@ -56,7 +60,7 @@ class Data(Layer):
     native = "data"
     is_view = True
 
-    def __init__(self, data: Any = None, *, shape: Sequence[int | None] | None = None) -> None:
+    def __init__(self, data: ArrayLike | None = None, *, shape: Sequence[int | None] | None = None) -> None:
         super().__init__()
         if (data is None) == (shape is None):
             raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
@@ -67,7 +71,7 @@ class Data(Layer):
             self.data = data_array(data)
             self.out_dims = self.data.shape
 
-    def set_data(self, data: Any) -> None:
+    def set_data(self, data: ArrayLike) -> None:
         """Use another array from now on.
 
         Parameters
@@ -85,7 +89,7 @@ class Data(Layer):
         array = data_array(data)
         if array.shape[1:] != tuple(self.out_dims[1:]):
             raise ShapeError(
-                f"Data: expected an array of shape {format_dims((None, *self.out_dims[1:]))}, but got {array.shape}"
+                f"Data: data must have the shape {format_dims((None, *self.out_dims[1:]))}, but has {array.shape}"
             )
         self.data = array
 
@@ -118,7 +122,7 @@ class Rescale(Layer):
         The input layer, of any shape.
     scale : float
         The factor.
-    shift : float, default 0.0
+    shift : float, default=0.0
         What is added.
 
     Raises
@@ -141,7 +145,7 @@ class Rescale(Layer):
     native = "rescale"
     native_attributes = ("scale", "shift")
 
-    def __init__(self, in_layer: Any, scale: float, shift: float = 0.0) -> None:
+    def __init__(self, in_layer: LayerLike, scale: float, shift: float = 0.0) -> None:
         super().__init__(in_layer)
         self.scale = finite(self, "scale", scale)
         self.shift = finite(self, "shift", shift)
@@ -194,7 +198,7 @@ class Linear(Layer):
     native = "linear"
     fuses = ("bias", "activation")
 
-    def __init__(self, in_layer: Any, num_out_features: int) -> None:
+    def __init__(self, in_layer: LayerLike, num_out_features: int) -> None:
         super().__init__(in_layer)
         num_data, num_in_features = rows_of_features(self, in_layer)
         self.num_out_features = positive(self, "num_out_features", num_out_features)
@@ -235,7 +239,7 @@ class Bias(Layer):
     native = "bias"
     fused_as = "bias"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         self.W = standard_normal(1, num_channels(self, in_layer))
 
@@ -273,7 +277,7 @@ class Scale(Layer):
     native = "scale"
     fused_as = "scale"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         self.W = np.ones((1, num_channels(self, in_layer)))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, num_channels
+from pysmorch.layers.arguments import Array, finite, num_channels
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
+
+__all__ = ["Dropout"]
 
 
 class Dropout(Layer):
@@ -19,9 +21,9 @@ class Dropout(Layer):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    rate : float, default 0.5
+    rate : float, default=0.5
         The probability of a zero, at least 0 and below 1.
-    channelwise : bool, default False
+    channelwise : bool, default=False
         Whether whole channels of an example (the last axis) are dropped or not, as suits images, where neighbouring pixels are
         correlated.
 
@@ -47,11 +49,11 @@ class Dropout(Layer):
     native_attributes = ("rate", "channelwise")
     identity_in_prediction = True
 
-    def __init__(self, in_layer: Any, rate: float = 0.5, channelwise: bool = False) -> None:
+    def __init__(self, in_layer: LayerLike, rate: float = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
         if channelwise:
             num_channels(self, in_layer)
-        if not 0 <= rate < 1:
+        if not 0 <= finite(self, "rate", rate) < 1:
             raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {rate!r}")
         self.rate = float(rate)
         self.channelwise = bool(channelwise)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pysmorch.layers.arguments import Array, positive
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
+
+__all__ = ["Embedding"]
 
 
 class Embedding(Layer):
@@ -39,7 +40,7 @@ class Embedding(Layer):
     native = "embedding"
     reads_indices = True
 
-    def __init__(self, in_layer: Any, num_entries: int, num_out_features: int) -> None:
+    def __init__(self, in_layer: LayerLike, num_entries: int, num_out_features: int) -> None:
         super().__init__(in_layer)
         self.num_entries = positive(self, "num_entries", num_entries)
         self.num_out_features = positive(self, "num_out_features", num_out_features)

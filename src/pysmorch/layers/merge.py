@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pysmorch.layers.arguments import Array, ShapeError, format_dims, num_channels, same_shapes, two_or_more
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
+
+__all__ = ["Add", "Concat", "Multiply"]
 
 
 class Add(Layer):
@@ -33,7 +34,7 @@ class Add(Layer):
     native = "add"
     fused_as = "sum"
 
-    def __init__(self, *in_layers: Any) -> None:
+    def __init__(self, *in_layers: LayerLike) -> None:
         super().__init__(*in_layers)
         same_shapes(self)
 
@@ -68,7 +69,7 @@ class Multiply(Layer):
 
     native = "multiply"
 
-    def __init__(self, *in_layers: Any) -> None:
+    def __init__(self, *in_layers: LayerLike) -> None:
         super().__init__(*in_layers)
         same_shapes(self)
 
@@ -100,12 +101,12 @@ class Concat(Layer):
 
     native = "concat"
 
-    def __init__(self, *in_layers: Any) -> None:
+    def __init__(self, *in_layers: LayerLike) -> None:
         super().__init__(*in_layers)
         all_dims = [tuple(layer.out_dims) for layer in two_or_more(self)]
         if any(dims[1:-1] != all_dims[0][1:-1] or len(dims) != len(all_dims[0]) or len(dims) < 2 for dims in all_dims):
             raise ShapeError(
-                "Concat: inputs may differ in their last axis only, but have shapes "
+                "Concat: in_layers may differ in their last axis only, but have shapes "
                 + ", ".join(format_dims(d) for d in all_dims)
             )
         self.sizes = [int(num_channels(self, layer)) for layer in in_layers]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, ShapeError, num_channels, positive, positive_epsilon
+from pysmorch.layers.arguments import Array, ShapeError, finite, num_channels, positive, positive_epsilon
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
+
+__all__ = ["GroupNormalize", "LayerNormalize", "Normalize"]
 
 
 class Normalize(Layer):
@@ -18,9 +20,9 @@ class Normalize(Layer):
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    momentum : float, default 0.1
+    momentum : float, default=0.1
         The weight of a batch in the running statistics, from 0 to 1.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Attributes
@@ -48,10 +50,10 @@ class Normalize(Layer):
     fuses = ("scale", "bias", "sum", "activation")
     state_names = ("running_mean", "running_var")
 
-    def __init__(self, in_layer: Any, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         num_features = num_channels(self, in_layer)
-        if not 0 <= momentum <= 1:
+        if not 0 <= finite(self, "momentum", momentum) <= 1:
             raise ValueError(f"Normalize: momentum must be from 0 to 1, but is {momentum!r}")
         self.momentum = float(momentum)
         self.epsilon = positive_epsilon(self, epsilon)
@@ -94,7 +96,7 @@ class LayerNormalize(Layer):
     ----------
     in_layer : Layer
         The input layer, of shape (N, ..., D).
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Raises
@@ -112,7 +114,7 @@ class LayerNormalize(Layer):
     native = "layer_normalize"
     native_attributes = ("epsilon",)
 
-    def __init__(self, in_layer: Any, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         num_channels(self, in_layer)
         self.epsilon = positive_epsilon(self, epsilon)
@@ -140,7 +142,7 @@ class GroupNormalize(Layer):
         The input layer, of shape (N, ..., C).
     num_groups : int
         The number of equal parts that the channels are cut into, in order.
-    epsilon : float, default 1e-5
+    epsilon : float, default=1e-5
         Added to the variance, so that its square root is never 0.
 
     Raises
@@ -159,7 +161,7 @@ class GroupNormalize(Layer):
     native = "group_normalize"
     native_attributes = ("num_groups", "epsilon")
 
-    def __init__(self, in_layer: Any, num_groups: int, epsilon: float = 1e-5) -> None:
+    def __init__(self, in_layer: LayerLike, num_groups: int, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
         channels = num_channels(self, in_layer)
         self.num_groups = positive(self, "num_groups", num_groups)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pysmorch.layers.arguments import Array, Padding, Pair, floating, image_dims, padding_argument, pair
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.windows import slide
+
+__all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
 
 
 class _Pool2d(Layer):
     """The base of the poolings: the positions of their windows."""
 
     def __init__(
-        self, in_layer: Any, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"
+        self, in_layer: LayerLike, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"
     ) -> None:
         super().__init__(in_layer)
         num_data, height, width, self.channels = image_dims(self)
@@ -43,11 +44,11 @@ class MaxPool2d(_Pool2d):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
-    size : int or (int, int), default 2
+    size : int or (int, int), default=2
         Rows and columns of a window, one number or (height, width).
-    stride : int, (int, int) or None, default None
+    stride : int, (int, int) or None, default=None
         Steps from one window to the next; None for the size, so that windows lie side by side.
-    padding : "same", "valid", int or (int, int), default "valid"
+    padding : "same", "valid", int or (int, int), default="valid"
         "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
         (height, width), fewer than the window has.
 
@@ -97,11 +98,11 @@ class AvgPool2d(_Pool2d):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C); Y is (N, H', W', C).
-    size : int or (int, int), default 2
+    size : int or (int, int), default=2
         Rows and columns of a window, one number or (height, width).
-    stride : int, (int, int) or None, default None
+    stride : int, (int, int) or None, default=None
         Steps from one window to the next; None for the size, so that windows lie side by side.
-    padding : "same", "valid", int or (int, int), default "valid"
+    padding : "same", "valid", int or (int, int), default="valid"
         "valid" for windows on the image only, "same" for outputs of size ceil(H / stride), or cells added on both sides, a number or
         (height, width), fewer than the window has.
 
@@ -160,7 +161,7 @@ class GlobalAvgPool2d(Layer):
 
     native = "global_avg_pool2d"
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         num_data, self.height, self.width, self.channels = image_dims(self)
         self.out_dims = (num_data, self.channels)

@@ -37,6 +37,10 @@ def weights_from(seed: int) -> Iterator[None]:
     seed : int
         From 0 to 2**64 - 1.
 
+    Yields
+    ------
+    None
+
     Raises
     ------
     ValueError

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from pysmorch.layers.arguments import Array, Pair, ShapeError, format_dims, image_dims, pair
 from pysmorch.layers.base import Layer
+from pysmorch.layers.protocol import LayerLike
+
+__all__ = ["Flatten", "Pad2d", "Reshape", "Upsample2d"]
 
 
 class Reshape(Layer):
@@ -37,9 +39,9 @@ class Reshape(Layer):
     native = "reshape"
     is_view = True
 
-    def __init__(self, in_layer: Any, shape: Sequence[int]) -> None:
+    def __init__(self, in_layer: LayerLike, shape: Sequence[int]) -> None:
         super().__init__(in_layer)
-        num_data, *sizes = in_layer.out_dims
+        num_data, *sizes = self.in_layer.out_dims
         self.shape = _fill_in(prod(sizes), tuple(int(s) for s in shape), in_layer)
         self.out_dims = (num_data, *self.shape)
 
@@ -64,9 +66,9 @@ class Flatten(Layer):
     native = "reshape"
     is_view = True
 
-    def __init__(self, in_layer: Any) -> None:
+    def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
-        num_data, *sizes = in_layer.out_dims
+        num_data, *sizes = self.in_layer.out_dims
         self.num_features = prod(sizes)
         self.out_dims = (num_data, self.num_features)
 
@@ -86,7 +88,7 @@ class Upsample2d(Layer):
     ----------
     in_layer : Layer
         The input layer, images of shape (N, H, W, C).
-    factor : int or (int, int), default 2
+    factor : int or (int, int), default=2
         How often rows and columns are repeated, one number or (height, width): Y is (N, H * fh, W * fw, C).
 
     Raises
@@ -105,7 +107,7 @@ class Upsample2d(Layer):
 
     native = "upsample2d"
 
-    def __init__(self, in_layer: Any, factor: int | Pair = 2) -> None:
+    def __init__(self, in_layer: LayerLike, factor: int | Pair = 2) -> None:
         super().__init__(in_layer)
         num_data, self.height, self.width, self.channels = image_dims(self)
         self.factor = pair(self, "factor", factor)
@@ -154,7 +156,7 @@ class Pad2d(Layer):
 
     native = "pad2d"
 
-    def __init__(self, in_layer: Any, padding: int | Pair | tuple[Pair, Pair]) -> None:
+    def __init__(self, in_layer: LayerLike, padding: int | Pair | tuple[Pair, Pair]) -> None:
         super().__init__(in_layer)
         num_data, self.height, self.width, self.channels = image_dims(self)
         above_and_beside = padding if isinstance(padding, (tuple, list)) and len(padding) == 2 else (padding, padding)
@@ -190,7 +192,7 @@ def _both_images(layer: Upsample2d | Pad2d, out_height: int, out_width: int) -> 
     }
 
 
-def _fill_in(num_entries: int, shape: tuple[int, ...], in_layer: Any) -> tuple[int, ...]:
+def _fill_in(num_entries: int, shape: tuple[int, ...], in_layer: LayerLike) -> tuple[int, ...]:
     known = prod(s for s in shape if s != -1)
     if shape.count(-1) == 1 and known > 0 and num_entries % known == 0:
         shape = tuple(num_entries // known if s == -1 else s for s in shape)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -100,3 +103,30 @@ class Trainable:
     def state(self, arrays: dict[str, Array]) -> None:
         for name in self.state_names:
             getattr(self, name)[...] = arrays[name]
+
+
+def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[Any]:
+    """Return copies of the parameters and states of layers; `into` is an older one, which is overwritten and returned."""
+    if into is not None:
+        for layer, (W, state) in zip(layers, into, strict=True):
+            if W is not None:
+                W[...] = layer.W
+            for name in state:
+                state[name][...] = layer.state[name]
+        return into
+    return [
+        (
+            layer.W.copy() if hasattr(layer, "W") else None,
+            {k: v.copy() for k, v in getattr(layer, "state", {}).items()},
+        )
+        for layer in layers
+    ]
+
+
+def restore(layers: Sequence[Any], snapshot: list[Any]) -> None:
+    """Set the parameters and states of layers to those of a snapshot."""
+    for layer, (W, state) in zip(layers, snapshot, strict=True):
+        if W is not None:
+            layer.W[...] = W
+        if state:
+            layer.state = state

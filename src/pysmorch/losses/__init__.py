@@ -8,6 +8,7 @@ exponentiates a positive number.
 from pysmorch.losses import classification, regression
 from pysmorch.losses.base import Loss
 from pysmorch.losses.classification import *  # noqa: F403
+from pysmorch.losses.classification import softmax as softmax
 from pysmorch.losses.regression import *  # noqa: F403
 
 __all__ = ["Loss"]

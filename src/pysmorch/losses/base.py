@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array, Layer, ShapeError
+from pysmorch.layers.protocol import LayerLike
 
 MetricInput = Literal["predictions", "values", "classes", "probabilities", "scores"]
 """What a metric compares with labels: see `pysmorch.metrics.Metric`."""
@@ -49,7 +50,7 @@ class Loss(Layer):
     native_attributes: tuple[str, ...] = ()
     """The attributes that the native form of the loss reads: numbers, or one number per output."""
 
-    def __init__(self, in_layer: Any, labels: ArrayLike | None = None) -> None:
+    def __init__(self, in_layer: LayerLike, labels: ArrayLike | None = None) -> None:
         super().__init__(in_layer)
         self.out_dims = ()
         self.labels: Any = None

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.activations import sigmoid, softplus
-from pysmorch.layers.arguments import rows_of_features
+from pysmorch.layers.arguments import finite, rows_of_features
 from pysmorch.layers.base import Array, ShapeError
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.losses.base import Loss, MetricInput, first_sample, sample_size, sum_sample
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "softmax"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
 
 class BinaryCrossEntropy(Loss):
@@ -127,14 +128,14 @@ class CrossEntropy(Loss):
 
     def __init__(
         self,
-        in_layer: Any,
+        in_layer: LayerLike,
         ones_hot: ArrayLike | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__(in_layer, ones_hot)
         num_classes = rows_of_features(self, in_layer)[1]
-        if not 0 <= label_smoothing < 1:
+        if not 0 <= finite(self, "label_smoothing", label_smoothing) < 1:
             raise ValueError(f"CrossEntropy: label_smoothing must be from 0 to below 1, but is {label_smoothing!r}")
         self.label_smoothing = float(label_smoothing)
         self.class_weights = None if class_weights is None else tuple(float(c) for c in class_weights)
@@ -160,7 +161,7 @@ class CrossEntropy(Loss):
         num_data, num_classes = out_shape
         if labels.dtype.kind not in "iub":
             raise TypeError(
-                f"CrossEntropy: class indices must be integers, but labels have dtype {labels.dtype}; "
+                f"CrossEntropy: labels must be integers, the class indices, but have dtype {labels.dtype}; "
                 f"pass integers of shape (M,) or rows of shape (M, {num_classes})"
             )
         if len(labels) != num_data:
@@ -169,7 +170,7 @@ class CrossEntropy(Loss):
         if wrong.any():
             row = first_sample(wrong)
             raise ValueError(
-                f"CrossEntropy: class indices must be from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
+                f"CrossEntropy: labels must be class indices from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
             )
 
     def targets(self, x: Array, labels: Array) -> Array:

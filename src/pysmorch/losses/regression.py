@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array, ShapeError
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.losses.base import Loss, first_sample, sum_sample
 
 __all__ = ["AbsoluteLoss", "HuberLoss", "PoissonLoss", "QuantileLoss", "SquareLoss"]
@@ -96,7 +96,7 @@ class HuberLoss(Loss):
     native_attributes = ("delta",)
     objective = "1/M sum_i w_i sum_k h(x_ik - y_ik), h(d) = d^2/2 up to delta, then delta (|d| - delta/2)"
 
-    def __init__(self, in_layer: Any, labels: ArrayLike | None = None, delta: float = 1.0) -> None:
+    def __init__(self, in_layer: LayerLike, labels: ArrayLike | None = None, delta: float = 1.0) -> None:
         super().__init__(in_layer, labels)
         if not delta > 0:
             raise ValueError(f"HuberLoss: delta must be positive, but is {delta!r}")
@@ -143,13 +143,16 @@ class QuantileLoss(Loss):
     native_attributes = ("quantiles",)
     objective = "1/M sum_i w_i sum_k max(q d, (q - 1) d), d = y_ik - x_ik"
 
-    def __init__(self, in_layer: Any, labels: ArrayLike | None = None, quantile: float | Sequence[float] = 0.5) -> None:
+    def __init__(
+        self, in_layer: LayerLike, labels: ArrayLike | None = None, quantile: float | Sequence[float] = 0.5
+    ) -> None:
         super().__init__(in_layer, labels)
         if not all(0 < q < 1 for q in np.ravel(quantile)):
             raise ValueError(f"QuantileLoss: quantile must be between 0 and 1, but is {quantile!r}")
         if np.ndim(quantile) == 1 and len(np.ravel(quantile)) != in_layer.out_dims[-1]:
             raise ShapeError(
-                f"QuantileLoss: got {len(np.ravel(quantile))} quantiles for {in_layer.out_dims[-1]} outputs"
+                f"QuantileLoss: quantile has {len(np.ravel(quantile))} entries, but in_layer has {in_layer.out_dims[-1]} "
+                "outputs; give one for each output, or a number"
             )
         self.quantile = (
             tuple(np.asarray(quantile, float).tolist()) if np.ndim(quantile) else float(np.asarray(quantile))

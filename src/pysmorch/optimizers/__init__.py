@@ -13,7 +13,7 @@ from pysmorch.optimizers.adaptive import *  # noqa: F403
 from pysmorch.optimizers.base import Factors, Optimizer, aligned_zeros
 from pysmorch.optimizers.descent import *  # noqa: F403
 
-__all__ = ["OPTIMIZERS", "Factors", "Optimizer", "aligned_zeros", "as_optimizer"]
+__all__ = ["OPTIMIZERS", "Factors", "Optimizer", "OptimizerName", "aligned_zeros", "as_optimizer"]
 __all__ += adaptive.__all__
 __all__ += descent.__all__
 
@@ -21,6 +21,9 @@ OPTIMIZERS: dict[str, type[Any]] = {
     name.lower(): getattr(family, name) for family in (descent, adaptive) for name in family.__all__
 }
 """The optimizers by the names that `fit`, the estimators and the command line take."""
+
+OptimizerName = descent.DescentName | adaptive.AdaptiveName
+"""The same names, for type checkers."""
 
 
 def as_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from pysmorch.layers.base import Array
@@ -9,6 +11,8 @@ from pysmorch.optimizers.base import Factors, Optimizer, fraction, number
 from pysmorch.schedules import Schedule
 
 __all__ = ["Adam", "AdamW", "RMSprop"]
+
+AdaptiveName = Literal["adam", "adamw", "rmsprop"]
 
 
 class Adam(Optimizer):

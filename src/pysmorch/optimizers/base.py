@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from pysmorch.layers.base import Array
 from pysmorch.schedules import Schedule, as_schedule
@@ -14,8 +15,21 @@ Factors = Array | float
 CACHE_LINE = 64
 
 
-def aligned_zeros(size: int, dtype: Any) -> Array:
-    """Return zeros that begin at a cache line: then no vector of that size lies in two lines."""
+def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
+    """Return zeros that begin at a cache line, so that no vector register's load spans two lines.
+
+    Parameters
+    ----------
+    size : int
+        Number of entries.
+    dtype : dtype-like
+        Of the entries.
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        Zeros.
+    """
     dtype = np.dtype(dtype)
     buffer = np.zeros(size * dtype.itemsize + CACHE_LINE, np.uint8)
     start = -buffer.__array_interface__["data"][0] % CACHE_LINE

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pysmorch.layers.base import Array
 from pysmorch.optimizers.base import Factors, Optimizer, fraction
 from pysmorch.schedules import Schedule
 
 __all__ = ["SGD"]
+
+DescentName = Literal["sgd"]
 
 
 class SGD(Optimizer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,27 +14,51 @@ from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
 from pysmorch.network import Network
 from pysmorch.plots.canvas import INK, canvas, hide_frame, need, plain
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 GRID = 200
 """Points along each axis for which the classes are predicted."""
 CLASSES_WITH_PERCENTAGES = 12
 CLASSES_WITH_COUNTS = 25
 
 
-def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
+def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> Axes | Figure:
     """Draw which class is predicted where, for two features, with the examples on top.
 
     The colour is the class with the highest probability, stronger where that probability is higher; lines are where two
     classes are equally likely.
 
-    Args:
-        model: a fitted classifier with `predict_proba` and `classes_`, or a Network with the loss `CrossEntropy`, or
-            `BinaryCrossEntropy` and one output.
-        X: two features for each example, an array (N, 2) or a data frame.
-        y: the classes of the examples.
-        ax: Matplotlib Axes to draw into.
+    Parameters
+    ----------
+    model : classifier or Network
+        A fitted classifier of any library with `predict_proba` and `classes_`, or a Network with the loss `CrossEntropy`, or
+        `BinaryCrossEntropy` and one output.
+    X : array-like of shape (N, 2) or data frame with two columns
+        Two features for each example.
+    y : array-like of shape (N,)
+        The classes of the examples; one-hot rows (N, K) count as the class of their 1.
+    ax : Axes or None, default=None
+        Matplotlib axes to draw into; None for a figure of its own.
 
-    Raises ValueError when there are not two features or y has a class that the model does not know, TypeError when
-    the model is no classifier, ImportError without Matplotlib.
+    Returns
+    -------
+    Axes or Figure
+        `ax` if it was given, else the figure, which shows itself in a notebook.
+
+    Raises
+    ------
+    ValueError
+        When there are not two features or not two classes, or y has a class that the model does not know.
+    TypeError
+        When the model is no classifier.
+    ImportError
+        Without Matplotlib.
+
+    See Also
+    --------
+    confusion : Counts which classes are taken for which.
     """
     points, names, like = _two_features(X)
     classes = _classes(model)
@@ -77,17 +101,37 @@ def decision_boundary(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
     return result
 
 
-def confusion(model: Any, X: Any, y: ArrayLike, ax: Any = None) -> Any:
+def confusion(model: Any, X: Any, y: ArrayLike, ax: Axes | None = None) -> Axes | Figure:
     """Draw a table of how often each class was taken for which, as counts and as fractions of the true class.
 
-    Args:
-        model: a fitted classifier with `predict` and `classes_`, or a Network as for `decision_boundary`.
-        X: the examples.
-        y: their classes.
-        ax: Matplotlib Axes to draw into.
+    Parameters
+    ----------
+    model : classifier or Network
+        A fitted classifier of any library with `predict`, `predict_proba` and `classes_`, or a Network as for `decision_boundary`.
+    X : array-like or data frame
+        The examples, in whatever form the model takes.
+    y : array-like of shape (N,)
+        The classes of the examples; one-hot rows (N, K) count as the class of their 1.
+    ax : Axes or None, default=None
+        Matplotlib axes to draw into; None for a figure of its own.
 
-    Raises ValueError when y has a class that the model does not know, TypeError when the model is no classifier,
-    ImportError without Matplotlib.
+    Returns
+    -------
+    Axes or Figure
+        `ax` if it was given, else the figure, which shows itself in a notebook.
+
+    Raises
+    ------
+    ValueError
+        When y has a class that the model does not know.
+    TypeError
+        When the model is no classifier.
+    ImportError
+        Without Matplotlib.
+
+    See Also
+    --------
+    decision_boundary : Draws which class is predicted where.
     """
     classes = _classes(model)
     predicted = _probabilities(model, X).argmax(1) if isinstance(model, Network) else _codes(classes, model.predict(X))
@@ -128,8 +172,8 @@ def _classes(model: Any) -> Array:
         if isinstance(model.loss, BinaryCrossEntropy) and num_outputs == 1:
             return np.arange(2)
     raise TypeError(
-        "this plot needs a fitted classifier, or a Network with CrossEntropy or with BinaryCrossEntropy and one output, "
-        f"but got {model!r}"
+        "model must be a fitted classifier, or a Network with CrossEntropy or with BinaryCrossEntropy and one output, "
+        f"but is {model!r}"
     )
 
 

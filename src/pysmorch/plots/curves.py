@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysmorch.plots.canvas import INK, canvas, hide_frame, need
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 DECADES_ON_LOG_SCALE = 2
 """Losses that span this many powers of ten are drawn on a logarithmic scale."""
 
 
-def loss_curves(history: Any, ax: Any = None) -> Any:
+def loss_curves(history: Any, ax: Axes | None = None) -> Axes | Figure:
     """Draw the loss of each epoch on the training data and, where it was measured, on the validation data.
 
     The epoch with the lowest loss on the validation data (else on the training data) is marked.
 
-    Args:
-        history: a `History` (or another mapping with "loss" and perhaps "val_loss"), or a fitted estimator.
-        ax: Matplotlib Axes to draw into.
+    Parameters
+    ----------
+    history : History, mapping or estimator
+        A `History` (or another mapping with "loss" and perhaps "val_loss"), or a fitted estimator with `loss_curve_`.
+    ax : Axes or None, default=None
+        Matplotlib axes to draw into; None for a figure of its own.
 
-    Raises TypeError for something else, ValueError when there is no epoch, ImportError without Matplotlib.
+    Returns
+    -------
+    Axes or Figure
+        `ax` if it was given, else the figure, which shows itself in a notebook.
+
+    Raises
+    ------
+    TypeError
+        For another `history`.
+    ValueError
+        When there is no epoch.
+    ImportError
+        Without Matplotlib.
     """
     curves = {name: np.asarray(values, float) for name, values in _curves(history).items() if len(values)}
     if not curves:
-        raise ValueError("loss_curves: there is no epoch to draw")
+        raise ValueError("loss_curves: history has no epoch to draw; train first")
     result, ax = canvas(ax, 6.4, 4)
     for i, (name, values) in enumerate(curves.items()):
         marker = "o" if len(values) == 1 else None
@@ -53,4 +72,4 @@ def _curves(history: Any) -> dict[str, Any]:
         return {"training": history.loss_curve_, "validation": history.validation_curve_}
     if isinstance(history, Mapping):
         return {"training": history.get("loss", ()), "validation": history.get("val_loss", ())}
-    raise TypeError(f"loss_curves needs a History or a fitted estimator, but got {type(history).__name__}")
+    raise TypeError(f"loss_curves: history must be a History or a fitted estimator, but is a {type(history).__name__}")

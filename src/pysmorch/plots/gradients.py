@@ -2,32 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pysmorch.gradcheck import CheckReport, check
 from pysmorch.layers.base import Array
+from pysmorch.layers.protocol import LayerLike
+from pysmorch.network import Network
 from pysmorch.plots.canvas import INK, canvases, need
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ALARM = "#b3001b"
 SMALLEST_ERROR, LARGEST_ERROR = 1e-14, 1.0
 """The ends of the logarithmic scale; the tolerance of `check`, 1e-7, is its middle, where blue turns to red."""
 
 
-def gradient_check(target: Any, ax: Any = None) -> Any:
+def gradient_check(target: CheckReport | LayerLike | Network, ax: Axes | None = None) -> Axes | Figure:
     """Draw the relative error of every entry of a gradient: blue is right, red is wrong, grey was not compared.
 
-    Args:
-        target: what `pysmorch.check` returned, or a layer, loss or network, which is checked first.
-        ax: Matplotlib Axes to draw into; only where one array was compared.
+    Parameters
+    ----------
+    target : CheckReport, Layer, Loss or Network
+        What `pysmorch.check` returned, or what is checked first.
+    ax : Axes or None, default=None
+        Matplotlib axes to draw into, only where one array was compared; None for a figure of its own.
 
-    Raises ValueError, with what the check found, when no entries could be compared; ImportError without Matplotlib.
+    Returns
+    -------
+    Axes or Figure
+        `ax` if it was given, else the figure, which shows itself in a notebook.
+
+    Raises
+    ------
+    ValueError
+        When no entries could be compared, with what the check found; when several arrays would be drawn into `ax`.
+    TypeError
+        When target is nothing that can be checked.
+    ImportError
+        Without Matplotlib.
+
+    See Also
+    --------
+    pysmorch.check : The check.
     """
     report = target if isinstance(target, CheckReport) else check(target)
     rows = [row for row in report if row.errors is not None]
     if not rows:
-        raise ValueError(f"gradient_check: no entries were compared; the check found: {' '.join(report.messages)}")
+        raise ValueError(
+            f"gradient_check: no entries of target were compared; the check found: {' '.join(report.messages)}"
+        )
     result, axes = canvases(ax, [f"{row.layer} {row.what}" for row in rows], "gradient_check", 4.4, 3.6)
     for one, row in zip(axes, rows, strict=True):
         errors = _as_matrix(np.asarray(row.errors))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from math import isqrt, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import feeders
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.network import Network
 from pysmorch.plots.canvas import canvases, hide_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SMALLEST_SIDE = 8
 """Rows of fewer than 64 features are not taken for square images."""
@@ -18,7 +23,7 @@ MOST_IMAGES = 100
 MOST_CHANNELS = 12
 
 
-def weights(target: Any, ax: Any = None) -> Any:
+def weights(target: LayerLike | Network, ax: Axes | None = None) -> Axes | Figure:
     """Draw the weights of a layer, or of each layer of a network that has a matrix or filters.
 
     Weights of a `Linear` that looks at images become an image for each output, and filters an image each (a row of
@@ -26,11 +31,26 @@ def weights(target: Any, ax: Any = None) -> Any:
     when nothing before it has weights and what enters is an image, or a row of features whose number is a square, 64 or
     more. All others are drawn as a matrix. Blue is negative, white 0, red positive; with 3 channels, grey is 0.
 
-    Args:
-        target: a layer with a parameter array `W`, or a Network.
-        ax: Matplotlib Axes to draw into; only for one layer.
+    Parameters
+    ----------
+    target : Layer or Network
+        A layer with a parameter array `W`, or a network.
+    ax : Axes or None, default=None
+        Matplotlib axes to draw into, only for one layer; None for a figure of its own.
 
-    Raises TypeError or ValueError when there are no weights, ImportError without Matplotlib.
+    Returns
+    -------
+    Axes or Figure
+        `ax` if it was given, else the figure, which shows itself in a notebook.
+
+    Raises
+    ------
+    TypeError
+        When target is neither a layer with weights nor a network.
+    ValueError
+        When no layer of a network has weights; when several layers would be drawn into `ax`.
+    ImportError
+        Without Matplotlib.
     """
     layers = _layers_with_weights(target)
     result, axes = canvases(ax, list(layers), "weights", 4.2, 4)
@@ -49,10 +69,12 @@ def _layers_with_weights(target: Any) -> dict[str, Any]:
         layers = dict(zip(target.names, target.layers, strict=True))
         matrices = {name: layer for name, layer in layers.items() if hasattr(layer, "W") and _is_matrix(layer.W)}
         if not matrices:
-            raise ValueError("weights: no layer of the network has a matrix of weights")
+            raise ValueError("weights: target has no layer with a matrix of weights")
         return matrices
     if not hasattr(target, "W"):
-        raise TypeError(f"weights needs a layer with parameters W, or a network, but got {type(target).__name__}")
+        raise TypeError(
+            f"weights: target must be a layer with parameters W, or a network, but is a {type(target).__name__}"
+        )
     return {type(target).__name__: target}
 
 

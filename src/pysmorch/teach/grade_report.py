@@ -38,14 +38,24 @@ def shorten(text: str) -> str:
 class Result:
     """The result of one test.
 
-    Attributes:
-        name: what was tested, as a sentence.
-        part: "constructor", "forward", "backward" or "care".
-        passed: whether the class passed the test.
-        points: points earned, of `max_points`.
-        cause: one sentence with the likely mistake; empty when passed.
-        example: the smallest example that was found, with what was expected beside what was found.
-        hint: where to look.
+    Parameters
+    ----------
+    name : str
+        What was tested, as a sentence.
+    part : str
+        "constructor", "forward", "backward" or "care".
+    passed : bool
+        Whether the class passed.
+    points : float
+        Points earned.
+    max_points : float
+        Points that can be earned.
+    cause : str, default=""
+        One sentence with the likely mistake; empty when passed.
+    example : str, default=""
+        The smallest failing example that was found, with what was expected beside what was found.
+    hint : str, default=""
+        Where to look.
     """
 
     name: str
@@ -60,7 +70,24 @@ class Result:
 
 @dataclass
 class GradeReport:
-    """The results of one class; true when all tests passed, text for a terminal, and a table in a notebook."""
+    """The results of one class; true when all tests passed, text for a terminal, and a table in a notebook.
+
+    Parameters
+    ----------
+    name : str
+        Name of the class.
+    results : list of Result, default=[]
+        One for each test.
+    printed : str, default=""
+        The first lines of what the class printed.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether every test passed, and there was at least one.
+    points, max_points : float
+        Points earned, and points that can be earned.
+    """
 
     name: str
     results: list[Result] = field(default_factory=list)
@@ -82,13 +109,30 @@ class GradeReport:
         return sum(result.max_points for result in self.results)
 
     def scaled(self, max_points: float) -> GradeReport:
-        """Return the same report with points that add up to `max_points` when all tests pass."""
+        """Return the same report with points that add up to `max_points` when all tests pass.
+
+        Parameters
+        ----------
+        max_points : float
+            The new sum.
+
+        Returns
+        -------
+        GradeReport
+            A new report.
+        """
         factor = max_points / self.max_points
         results = [replace(r, points=r.points * factor, max_points=r.max_points * factor) for r in self.results]
         return replace(self, results=results)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return everything as plain data, which JSON takes.
+
+        Returns
+        -------
+        dict
+            All entries by name, and "passed".
+        """
         return {
             "name": self.name,
             "passed": self.passed,
@@ -143,12 +187,25 @@ class GradeReport:
 class FileReport:
     """The reports of the classes in one file.
 
-    Attributes:
-        path: the file.
-        reports: one report for each class.
-        problem: one sentence on why the file was not read to its end; empty when nothing did.
-        printed: the first lines of what the file printed outside the tests.
-        notes: what could not be limited on this system.
+    Parameters
+    ----------
+    path : str
+        The file.
+    reports : list of GradeReport, default=[]
+        One for each class.
+    problem : str, default=""
+        One sentence on why the file could not be read to its end; empty where it could.
+    printed : str, default=""
+        The first lines of what the file printed outside the tests.
+    notes : list of str, default=[]
+        What could not be limited on this system.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether the file could be read, has a class that is known, and all tests passed.
+    points, max_points : float
+        Points earned, and points that can be earned.
     """
 
     path: str
@@ -173,7 +230,13 @@ class FileReport:
         return sum(report.max_points for report in self.reports)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return everything as plain data, which JSON takes.
+
+        Returns
+        -------
+        dict
+            All entries by name, and "passed".
+        """
         return {
             "file": clean(self.path),
             "passed": self.passed,

@@ -24,18 +24,40 @@ KNOWN = ("Data", *EXERCISES, "check_gradient", *PIECES)
 def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | None = None) -> GradeReport:
     """Grade a class that is named like one of the library's, or a function check_gradient.
 
-    Args:
-        cls: the class: with forward and backward of its own that call `self.in_layer`, or a `Layer` with compute and
-            pull_back.
-        name: what it is, if that is not its name.
-        parts: only the tests of these parts: "constructor", "forward" (values), "backward" (gradients) and "care"
-            (batches of other sizes, repeated passes, arrays of others, large numbers).
+    Parameters
+    ----------
+    cls : type or callable
+        A class with forward and backward of its own that call `self.in_layer`, a `Layer` with compute and pull_back, or a function
+        check_gradient.
+    name : str, default=None
+        One of `KNOWN`, if that is not its own name.
+    parts : sequence of str, or str, default=None
+        Only the tests of these parts: "constructor", "forward" (values), "backward" (gradients) and "care" (batches of other sizes,
+        repeated passes, arrays of others, large numbers); None for all.
 
-    The class runs in this process, without limits: an endless loop does not end. `grade_file` and `pysmorch grade` run
-    it in a process of its own.
+    Returns
+    -------
+    GradeReport
+        True when all tests passed; text for a terminal, a table in a notebook.
 
-    Raises ValueError when the name is not one that is known, or a part is not.
+    Raises
+    ------
+    TypeError
+        When cls is neither a class nor a function.
+    ValueError
+        When the name is not one that is known, or a part is not.
 
+    See Also
+    --------
+    grade_file : Grades the classes of a file in a process of its own.
+
+    Notes
+    -----
+    The class runs in this process, without limits: an endless loop does not end. `grade_file` and `pysmorch grade` run it in a process
+    of its own.
+
+    Examples
+    --------
     >>> import pysmorch
     >>> grade(pysmorch.Linear).passed
     True
@@ -45,7 +67,7 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
     name = name or str(getattr(cls, "__name__", ""))
     check_known(name)
     if not callable(cls):
-        raise TypeError(f"grade needs a class, but got {type(cls).__name__}")
+        raise TypeError(f"grade: cls must be a class, but is a {type(cls).__name__}")
     report = GradeReport(name)
     for trial in trials_of(name, cls, parts):
         result, printed = run_trial(trial, cls)

@@ -67,13 +67,30 @@ def grade_file(
 ) -> FileReport:
     """Grade the classes in a file, in a sandboxed subprocess.
 
-    Args:
-        path: a Python file; classes that are named like one of the library's, and a function check_gradient, are graded.
-        only: these names alone; one that the file lacks gets no points.
-        timeout: seconds that the file may take in all. Reading it may take half of them, a test a tenth.
-        memory: bytes of address space that the process may use, where the system can limit them.
+    Parameters
+    ----------
+    path : str or Path
+        A Python file; classes that are named like one of the library's, and a function check_gradient, are graded.
+    only : sequence of str, default=None
+        These names alone, of `KNOWN`; one that the file lacks gets no points.
+    timeout : float, default=60.0
+        Seconds that the file may take in all. Reading it may take half of them, a test a tenth.
+    memory : int, default=2 * 2**30
+        Bytes of address space that the process may use, where the system can limit them.
 
-    Raises OSError when there is no such file, ValueError for names that are not known.
+    Returns
+    -------
+    FileReport
+        The results of each class; also for a file that cannot be read as Python.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ValueError
+        For names that are not known.
+    GradingError
+        When the grader itself could not do its work.
     """
     path = Path(path).resolve()
     if not path.is_file():

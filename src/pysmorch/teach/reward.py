@@ -54,12 +54,18 @@ _turns = itertools.count()
 def good_job(picture: str | os.PathLike[str] | None = None) -> None:
     """Show a reward: in a notebook a picture with a joke, in a terminal a small one made of characters.
 
-    Args:
-        picture: a path or an http(s) address of a PNG, JPEG, GIF or WebP file to be shown in a notebook instead. When it
-            cannot be had within four seconds, is larger than 8 MB or is something else, there is one of ours.
+    Parameters
+    ----------
+    picture : str or path-like, default=None
+        A path or an http(s) address of a PNG, JPEG, GIF or WebP file to be shown in a notebook instead. When it does not arrive
+        within four seconds, is larger than 8 MB or is something else, there is one of ours.
 
+    Notes
+    -----
     Nothing is raised, whatever the picture is; and nothing is fetched where it could not be shown.
 
+    Examples
+    --------
     >>> good_job()  # doctest: +ELLIPSIS
     <BLANKLINE>
     ...

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import check_choice, check_threads
+from pysmorch.engine import Dtype, Engine, Precision, check_choice, check_threads
+from pysmorch.entries import check_labelled
 from pysmorch.layers.randomness import check_seed
 from pysmorch.metrics import Metrics
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.training.callbacks import Callback, Training
 
 
@@ -25,7 +26,7 @@ class FitOptions:
         For an option out of range.
     """
 
-    optimizer: str | Optimizer
+    optimizer: OptimizerName | Optimizer
     epochs: int
     batch_size: int
     shuffle: bool
@@ -34,10 +35,10 @@ class FitOptions:
     callbacks: Sequence[Callback | Callable[[Training], Any]]
     metrics: Metrics | None
     progress: bool | None
-    dtype: str
-    engine: str
+    dtype: Dtype
+    engine: Engine
     threads: int | None
-    precision: str
+    precision: Precision
 
     def __post_init__(self) -> None:
         for count in ("epochs", "batch_size"):
@@ -47,10 +48,8 @@ class FitOptions:
         if self.seed is not None:
             check_seed(self.seed)
         if self.threads is not None:
-            check_threads(self.threads)
-        validation = self.validation_data
-        if validation is not None and (not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3)):
-            raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
+            check_threads("threads", self.threads)
+        check_labelled("validation_data", self.validation_data)
 
 
 def _check_count(argument: str, value: Any) -> None:

@@ -134,7 +134,10 @@ def test_an_estimator_shows_its_loss_curves():
 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
-    [([1.0], TypeError, "needs a History or a fitted estimator, but got list"), (History(), ValueError, "no epoch")],
+    [
+        ([1.0], TypeError, "history must be a History or a fitted estimator, but is a list"),
+        (History(), ValueError, "no epoch"),
+    ],
 )
 def test_what_is_no_history_is_refused(wrong, error, message):
     with pytest.raises(error, match=message):
@@ -230,10 +233,12 @@ def test_weights_that_are_all_zero_are_drawn():
 
 
 def test_what_has_no_weights_is_refused():
-    with pytest.raises(TypeError, match="weights needs a layer with parameters W, or a network, but got Relu"):
+    with pytest.raises(
+        TypeError, match="weights: target must be a layer with parameters W, or a network, but is a Relu"
+    ):
         plots.weights(ps.Relu(ps.Data(shape=(None, 2))))
     network = ps.Network(ps.SquareLoss(ps.Bias(ps.Data(shape=(None, 2)))))
-    with pytest.raises(ValueError, match="no layer of the network has a matrix of weights"):
+    with pytest.raises(ValueError, match="target has no layer with a matrix of weights"):
         plots.weights(network)
 
 
@@ -330,7 +335,7 @@ def test_data_that_do_not_fit_are_refused(X, y, message):
 @pytest.mark.parametrize("plot", [plots.decision_boundary, plots.confusion])
 def test_what_is_no_classifier_is_refused(plot):
     network = ps.Network(ps.SquareLoss(ps.Linear(ps.Data(shape=(None, 2)), 1)))
-    with pytest.raises(TypeError, match="needs a fitted classifier, or a Network with CrossEntropy"):
+    with pytest.raises(TypeError, match="must be a fitted classifier, or a Network with CrossEntropy"):
         plot(network, POINTS, SIDES)
 
 

@@ -6,6 +6,7 @@ import pyarrow.parquet
 import pytest
 
 from pysmorch.sources import BUNDLED, Source, SourceError, known_labels, read, split_target
+from tests.helpers import idx
 
 
 @pytest.fixture
@@ -135,11 +136,6 @@ def test_a_damaged_npz_is_refused(tmp_path):
     (tmp_path / "d.npz").write_bytes(content[:200])
     with pytest.raises(SourceError, match="damaged"):
         read(str(tmp_path / "d.npz"))
-
-
-def idx(array):
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bytes], ids=["gz", "plain"])

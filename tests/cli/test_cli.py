@@ -11,27 +11,11 @@ import pyarrow.parquet
 import pytest
 
 import pysmorch as ps
-from pysmorch.cli import main
 from pysmorch.metrics import METRICS
+from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
 QUICK = ["--hidden", "16", "--epochs", "15"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
-    """Run a command line in a folder of its own; returns exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["pysmorch", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capfd.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
@@ -42,15 +26,6 @@ def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
         lines.append(f"{size},{town},{age},{labels[int(size + 20 * (town == 'Nice') > 70)]}")
     with open(path, "w") as file:
         file.write("\n".join(lines) + "\n")
-
-
-def error_of(result):
-    code, _, err = result
-    lines = [line for line in err.splitlines() if line.startswith("pysmorch: error:")]
-    assert code == 2, err
-    assert len(lines) == 1
-    assert "Traceback" not in err
-    return lines[0]
 
 
 def test_metrics_are_measured_on_held_out_rows_and_written_into_the_model(run):
@@ -181,8 +156,6 @@ def test_a_file_without_header_takes_column_numbers_from_either_end(run):
 
 
 def test_images_and_labels_in_idx_format_are_trained(run):
-    from .test_sources import idx
-
     labels = RNG.integers(0, 3, 90)
     images = RNG.integers(0, 60, (90, 4, 4)) + 60 * labels[:, None, None]
     with open("images", "wb") as file:

@@ -10,9 +10,7 @@ import pytest
 from PIL import Image
 
 import pysmorch as ps
-
-from .test_cli import error_of, run  # noqa: F401 (a fixture)
-from .test_sources import idx
+from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
 CLASSES = ("high", "low")
@@ -45,7 +43,7 @@ def accuracy(out):
     return float(out.split("accuracy")[1].split()[0])
 
 
-def test_a_folder_is_trained_evaluated_shown_and_predicted_with_names(run):  # noqa: F811
+def test_a_folder_is_trained_evaluated_shown_and_predicted_with_names(run):
     write_folder()
     code, out, err = run("train", "photos", *QUICK)
     assert code == 0, err
@@ -74,7 +72,7 @@ def test_a_folder_is_trained_evaluated_shown_and_predicted_with_names(run):  # n
 
 
 @pytest.mark.parametrize("name", ["lenet", "resnet20", "mobilenet_small"])
-def test_networks_of_convolutions_are_trained_and_saved(run, name):  # noqa: F811
+def test_networks_of_convolutions_are_trained_and_saved(run, name):
     write_idx(side=16, count=24)
     arguments = ["--labels", "labels", "--network", name, "--epochs", "1", "--batch-size", "8"]
     code, out, err = run("train", "images", *arguments, "--augment", "shift:1,flip")
@@ -89,7 +87,7 @@ def test_networks_of_convolutions_are_trained_and_saved(run, name):  # noqa: F81
     assert run("evaluate", "model.safetensors", "images", "--labels", "labels")[0] == 0
 
 
-def test_the_default_for_larger_images_is_lenet_with_settings_of_its_own(run):  # noqa: F811
+def test_the_default_for_larger_images_is_lenet_with_settings_of_its_own(run):
     write_idx(side=16, count=40)
     code, out, err = run("train", "images", "--labels", "labels")
     assert code == 0, err
@@ -103,7 +101,7 @@ def test_the_default_for_larger_images_is_lenet_with_settings_of_its_own(run):  
     assert ps.load("model.safetensors").hidden == (4,)
 
 
-def test_npz_images_and_all_augmentations_go_with_the_dense_network(run):  # noqa: F811
+def test_npz_images_and_all_augmentations_go_with_the_dense_network(run):
     images, labels = bars(60, side=8)
     np.savez("d.npz", X=np.repeat(images[..., None], 3, axis=3), y=labels)
     augment = "shift,crop:6,flip:0.3,cutout:2"
@@ -119,7 +117,7 @@ def test_npz_images_and_all_augmentations_go_with_the_dense_network(run):  # noq
     assert layers[5].size == 2
 
 
-def test_numbers_are_predicted_from_images(run):  # noqa: F811
+def test_numbers_are_predicted_from_images(run):
     images, labels = bars(60)
     np.savez("d.npz", X=images, y=labels * 100.0 + images.mean((1, 2)))
     code, out, err = run("train", "d.npz", *QUICK)
@@ -128,7 +126,7 @@ def test_numbers_are_predicted_from_images(run):  # noqa: F811
     assert float(out.split("R²")[1].split()[0]) > 0.8
 
 
-def test_crop_and_cutout_without_a_size_go_by_the_image(run):  # noqa: F811
+def test_crop_and_cutout_without_a_size_go_by_the_image(run):
     write_folder(side=8)
     assert run("train", "photos", "--augment", "crop,cutout", *QUICK)[0] == 0
     crop, cutout = ps.load("model.safetensors").network_.layers[2:4]
@@ -136,7 +134,7 @@ def test_crop_and_cutout_without_a_size_go_by_the_image(run):  # noqa: F811
     assert cutout.size == 1
 
 
-def test_a_model_that_was_trained_on_resized_images_takes_any_size_and_colours(run):  # noqa: F811
+def test_a_model_that_was_trained_on_resized_images_takes_any_size_and_colours(run):
     write_folder()
     write_folder("colour", count=8, side=9, mode="RGB")
     code, out, err = run("train", "photos", "--resize", "4x5", *QUICK)
@@ -149,7 +147,7 @@ def test_a_model_that_was_trained_on_resized_images_takes_any_size_and_colours(r
     assert run("predict", "model.safetensors", "colour")[0] == 0
 
 
-def test_a_model_takes_images_of_another_size_when_they_are_to_be_resized(run):  # noqa: F811
+def test_a_model_takes_images_of_another_size_when_they_are_to_be_resized(run):
     write_folder()
     write_folder("large", count=8, side=9)
     assert run("train", "photos", *QUICK)[0] == 0
@@ -159,7 +157,7 @@ def test_a_model_takes_images_of_another_size_when_they_are_to_be_resized(run): 
     assert accuracy(run("evaluate", "model.safetensors", "large", "--resize", "6")[1]) > 0.8
 
 
-def test_mixed_colours_train_with_grey_or_colour(run):  # noqa: F811
+def test_mixed_colours_train_with_grey_or_colour(run):
     write_folder()
     Image.new("RGB", (6, 6)).save("photos/low/x.png")
     for option, channels in (("--grey", 1), ("--colour", 3)):
@@ -167,7 +165,7 @@ def test_mixed_colours_train_with_grey_or_colour(run):  # noqa: F811
         assert ps.load("model.safetensors").encoder_.image_shape == (6, 6, channels)
 
 
-def test_bad_files_are_counted_when_they_are_skipped(run):  # noqa: F811
+def test_bad_files_are_counted_when_they_are_skipped(run):
     write_folder()
     with open("photos/low/x.png", "wb") as file:
         file.write(b"\x89PNG")
@@ -187,7 +185,7 @@ def test_bad_files_are_counted_when_they_are_skipped(run):  # noqa: F811
     assert "on 60 rows" in out
 
 
-def test_a_model_of_rows_of_pixels_takes_images(run):  # noqa: F811
+def test_a_model_of_rows_of_pixels_takes_images(run):
     write_idx()
     images, labels = bars(60)
     ps.Classifier(hidden=(8,), epochs=8, random_state=0).fit(images.reshape(60, 36), labels).save("rows.safetensors")
@@ -196,7 +194,7 @@ def test_a_model_of_rows_of_pixels_takes_images(run):  # noqa: F811
     assert accuracy(out) > 0.9
 
 
-def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run):  # noqa: F811
+def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run):
     write_idx()
     write_folder()
     os.rename("photos/high", "photos/0")
@@ -273,7 +271,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
         (["train", "empty"], "empty has no images"),
     ],
 )
-def test_a_users_mistake_with_images_is_one_line_and_exit_code_2(run, arguments, message):  # noqa: F811
+def test_a_users_mistake_with_images_is_one_line_and_exit_code_2(run, arguments, message):
     write_folder(count=12)
     write_folder("large", count=2, side=9)
     os.makedirs("one")

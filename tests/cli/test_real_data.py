@@ -7,10 +7,9 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.sources import read
+from tests.helpers import error_of
 
-from .test_cli import error_of, run  # noqa: F401 (a fixture)
-
-DATA = Path(os.environ.get("PYSMORCH_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("PYSMORCH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the data sets are not there (PYSMORCH_TEST_DATA)")
 
 
@@ -19,14 +18,14 @@ def accuracy(out):
 
 
 @needs_data
-def test_letters_are_told_apart_from_a_csv_with_a_header(run):  # noqa: F811
+def test_letters_are_told_apart_from_a_csv_with_a_header(run):
     code, out, err = run("train", DATA / "letter-recognition.csv", "--target", "Letter", "--quiet")
     assert code == 0, err
     assert accuracy(out) >= 0.95
 
 
 @needs_data
-def test_incomes_are_predicted_from_a_csv_without_a_header_and_with_gaps(run):  # noqa: F811
+def test_incomes_are_predicted_from_a_csv_without_a_header_and_with_gaps(run):
     code, out, err = run("train", DATA / "adult-train.csv", "--no-header", "--target", "-1", "--quiet")
     assert code == 0, err
     assert accuracy(out) >= 0.85

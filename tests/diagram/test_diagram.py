@@ -385,7 +385,7 @@ def test_a_network_shows_itself_in_a_notebook():
 
 
 def test_what_is_no_layer_is_refused():
-    with pytest.raises(TypeError, match="diagram needs a layer or a network, but got list"):
+    with pytest.raises(TypeError, match="diagram: target must be a layer or a network, but is a list"):
         diagram([1, 2])
 
 

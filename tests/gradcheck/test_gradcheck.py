@@ -106,7 +106,7 @@ def test_a_large_array_is_sampled():
 
 
 def test_only_layers_can_be_checked():
-    with pytest.raises(TypeError, match="check needs a layer, a loss or a network, but got ndarray"):
+    with pytest.raises(TypeError, match="check: target must be a layer, a loss or a network, but is a ndarray"):
         check(X)
 
 

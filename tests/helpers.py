@@ -1,0 +1,40 @@
+"""Functions that tests of several folders call."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from safetensors.numpy import save as to_bytes
+
+from pysmorch.files import model
+
+without_sanitizers = pytest.mark.skipif(
+    any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")),
+    reason="a sanitizer takes memory of its own and needs all addresses",
+)
+
+
+def error_of(result):
+    """The one line of a command's error."""
+    code, _, err = result
+    lines = [line for line in err.splitlines() if line.startswith("pysmorch: error:")]
+    assert code == 2, err
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def idx(array):
+    """The bytes of a file in MNIST's idx format."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+def rewritten(path, change, tensors=None):
+    """Write a model file with a changed header and a checksum that fits, as somebody who means harm could."""
+    header, arrays = model.read_parts(path)
+    arrays = {name: np.array(array) for name, array in arrays.items()} | (tensors or {})
+    change(header)
+    header["checksum"] = model._checksum({k: v for k, v in header.items() if k != "checksum"}, arrays)
+    path.write_bytes(to_bytes(arrays, metadata={"pysmorch": json.dumps(header)}))
