@@ -35,12 +35,12 @@ class LogCoshLoss(Loss):
 
     objective = "1/M sum_i w_i sum_k log cosh(x_ik - y_ik)"
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """log cosh(x - y), summed; from exp(-2 |x - y|)."""
         distance = np.abs(x - y)
-        return sum_row(distance + np.log1p(np.exp(-2 * distance)) - np.log(2))
+        return sum_sample(distance + np.log1p(np.exp(-2 * distance)) - np.log(2))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """tanh(x - y)."""
         return np.tanh(x - y)
 '''

@@ -23,7 +23,7 @@ INSTEAD = {
     # "in place" and "in one place" are what everybody says.
     r"(?<!\bin )(?<!\bone )\bplaces?\b": "index, position, offset, or RNG stream",
     r"\bkept\b": "stored, saved, or left as it is",
-    r"\bShares\b": "work stealing",
+    r"(?-i:\bShares\b)": "work stealing",
     # os.walk and ast.walk are calls.
     r"(?<!\.)\bwalk(s|ed|ing)?\b": "traversal",
     r"\bhand(s|ed|ing)?\b[^.]{0,20}\bback\b": "backpropagate, return, or pass back",
@@ -35,7 +35,7 @@ INSTEAD = {
     r"\btakers?\b": "consumer, or fused input",
     r"\bsecond cache\b": "L2",
     r"why_not|reason_against": "unsupported_reason",
-    r"\blisteners?\b|\b_tell\b|\bheard\b|_SAID\b": "callback, hook, or logged",
+    r"\blisteners?\b|\b_tell\b|\bheard\b|(?-i:_SAID\b)": "callback, hook, or logged",
     r"HALVES_VARIANCE": "He initialisation",
     r"\bspared\b": "excluded from weight decay",
 }
@@ -60,6 +60,6 @@ def test_the_words_of_the_field_are_used(pattern):
         found += [
             f"{path.relative_to(ROOT)}:{i}: {line.strip()}"
             for i, line in enumerate(lines, 1)
-            if re.search(pattern, line)
+            if re.search(pattern, line, re.IGNORECASE)
         ]
     assert not found, f"say {INSTEAD[pattern]} instead:\n" + "\n".join(found)

@@ -39,7 +39,7 @@ class Metric:
         What the function is given:
 
         - "predictions": the labels as passed to `fit`, and `loss.predictions(output)`;
-        - "values": numbers of shape (M, K) for both, from a loss of numbers;
+        - "values": values of shape (M, K) for both, from a regression loss;
         - "classes": class indices of shape (M,) for both;
         - "probabilities": class indices, and probabilities of shape (M, K);
         - "scores": class indices, and scores of shape (M, K), of which the largest is the class predicted.

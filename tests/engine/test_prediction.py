@@ -179,7 +179,7 @@ def test_an_entry_that_an_embedding_does_not_have_is_named():
         bad[1, 1] = wrong
         with pytest.raises(ValueError, match=r"but entry \[1, 1\] of the batch is"):
             network.predict(bad)
-        with pytest.raises(ValueError, match="entries must be whole numbers from 0 to 4"):
+        with pytest.raises(ValueError, match="entries must be integers from 0 to 4"):
             network.fit(bad, np.zeros(3), epochs=1)
 
 

@@ -173,7 +173,7 @@ def test_a_loss_that_sums_where_it_says_mean_is_caught_and_named(case):
 
 def test_a_softmax_without_its_sum_is_caught():
     class Mutant(ps.CrossEntropy):
-        def row_gradients(self, x, y):
+        def sample_gradients(self, x, y):
             return np.exp(x - x.max(1, keepdims=True)) - y
 
     layer = LOSS_CASES["CrossEntropy"]()

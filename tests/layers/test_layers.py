@@ -84,7 +84,7 @@ def test_an_embedding_takes_whole_floats():
 @pytest.mark.parametrize("wrong", [-1, 4, 1.5, np.nan, 1e30])
 def test_an_embedding_names_the_place_of_a_wrong_entry(wrong):
     layer = ps.Embedding(Data(np.array([[0.0, 1.0], [2.0, wrong]])), 4, 3)
-    with pytest.raises(ValueError, match=r"whole numbers from 0 to 3, but entry \[1, 1\] of the batch is"):
+    with pytest.raises(ValueError, match=r"integers from 0 to 3, but entry \[1, 1\] of the batch is"):
         layer.forward()
 
 

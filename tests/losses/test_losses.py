@@ -143,11 +143,11 @@ def test_predictions_and_scores_are_those_of_the_loss():
     np.testing.assert_allclose(ps.BinaryCrossEntropy(Data(X)).predictions(X), special.expit(X))
     np.testing.assert_allclose(ps.PoissonLoss(Data(X)).predictions(X), np.exp(X))
     right = (X.argmax(1) == CLASSES).astype(float)
-    np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).score_rows(X, CLASSES), right)
-    np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).score_rows(X, np.eye(3)[CLASSES]), right)
-    np.testing.assert_allclose(ps.SquareLoss(Data(X)).score_rows(X, Y), np.abs(X - Y).mean(1))
+    np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).sample_scores(X, CLASSES), right)
+    np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).sample_scores(X, np.eye(3)[CLASSES]), right)
+    np.testing.assert_allclose(ps.SquareLoss(Data(X)).sample_scores(X, Y), np.abs(X - Y).mean(1))
     binary = (Y > 0).astype(int)
-    np.testing.assert_allclose(ps.BinaryCrossEntropy(Data(X)).score_rows(X, binary), ((X > 0) == binary).mean(1))
+    np.testing.assert_allclose(ps.BinaryCrossEntropy(Data(X)).sample_scores(X, binary), ((X > 0) == binary).mean(1))
 
 
 @pytest.mark.parametrize("case", LOSS_CASES)

@@ -22,7 +22,7 @@ from pysmorch.metrics import as_metric
 from pysmorch.sources import Source, has_image_files, known_labels, read, split_target
 
 MAX_CLASSES_OF_NUMBERS = 20
-"""A target of whole numbers with at most so many distinct ones is taken to be classes."""
+"""A target of integers with at most so many distinct ones is taken to be classes."""
 
 
 def train(

@@ -16,7 +16,7 @@ AUGMENTATIONS = {name: augmentation for kind in KINDS for name, augmentation in 
 """Of all kinds of input."""
 
 SETTINGS: dict[str, Any] = {"epochs": 30}
-"""What these networks are trained with where the user does not say otherwise, besides the defaults of the estimators.
+"""The defaults of these networks, where they differ from those of the estimators.
 
 On 400 images of MNIST, lenet is better at the estimators' own learning rate than at lower ones; on 8000, resnet20 with shifted
 images gets 99.2 % of 2000 others right.
@@ -28,7 +28,7 @@ FOR_MLP = ("hidden", "activation", "dropout")
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What the user said about the network and the images.
+    """The user's options for the network and the images.
 
     Attributes:
         network: a name, or None for the default.

@@ -34,7 +34,7 @@ BARS = {"output": "#9fc8f5", "gradient": "#f6bf7c"}
 
 
 def diagram(target: Any) -> Svg:
-    """Draw a network, or a layer with all that feeds it; the picture shows itself in a notebook.
+    """Draw a network, or a layer with all that feeds it; a notebook displays the diagram.
 
     A box is one step: a layer with a matrix of weights (or several inputs) and the layers after it, up to the next
     such layer or branch. Every layer has its name, the shape of its output and the number of its parameters. After a

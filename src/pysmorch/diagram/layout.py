@@ -31,7 +31,7 @@ ROUNDS = 40
 
 @dataclass(frozen=True)
 class Layout:
-    """Places in pixels from the top left.
+    """Positions in pixels from the top left.
 
     Attributes:
         width, height: of everything.

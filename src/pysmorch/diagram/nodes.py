@@ -1,4 +1,4 @@
-"""What a picture shows of each layer: its name, shape and parameters, and the sizes of numbers in the last pass."""
+"""What a diagram shows of each layer: its name, shape and parameters, and the root mean squares of values and gradients of the last pass."""
 
 from __future__ import annotations
 

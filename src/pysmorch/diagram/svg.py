@@ -10,7 +10,7 @@ NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Svg(str):
-    """An SVG document as text that shows itself as a picture in a notebook.
+    """An SVG document as text, which a notebook displays as an image.
 
     Write it to a file with `Path("picture.svg").write_text(picture, encoding="utf-8")`.
     """

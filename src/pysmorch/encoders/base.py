@@ -63,7 +63,7 @@ class Augmentation(NamedTuple):
     make : callable
         A function of (layer, amount or None for the default) that returns a layer.
     amount : "pixels" or "probability"
-        What the amount is: a whole number from 1, or a number above 0 and up to 1.
+        What the amount is: an integer from 1, or a number above 0 and up to 1.
     """
 
     make: Callable[[Any, Any], Layer]
@@ -71,7 +71,7 @@ class Augmentation(NamedTuple):
 
 
 class Encoder:
-    """One kind of input: what it understands, what it has learned of the training rows, and how rows enter a network.
+    """One kind of input: which inputs it encodes, what it was fitted to, and the input layer of its network.
 
     A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
     `is_in`, `to_parts` and `from_parts`, and has its line in `KINDS`.

@@ -126,7 +126,7 @@ def _strings(series: Any) -> Any:
     try:
         array = series.to_arrow()
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        if pa.types.is_floating(array.type):  # a category of whole numbers comes as floats where cells are missing
+        if pa.types.is_floating(array.type):  # a category of integers comes as floats where cells are missing
             return pa.array([_as_text(cell) for cell in array.to_pylist()], pa.string())
         return array.cast(pa.string())
     except (pa.ArrowException, TypeError):

@@ -1,4 +1,4 @@
-"""The rows that a program trains on, checked once, before they enter."""
+"""The data set of a fit, checked once."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def contiguous(array: Array, dtype: Any) -> Array:
     if dtype is None:
         dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.result_type(array.dtype, np.float32)
     if dtype == np.int64 and array.dtype.kind == "f":
-        # What is no whole number becomes an index that is out of range, and so is found.
+        # What is no integer becomes an index that is out of range, and so is found.
         with np.errstate(invalid="ignore"):
             whole = array.astype(np.int64)
         array = np.where(whole == array, whole, -1)

@@ -1,4 +1,4 @@
-"""What a program is to those who train with it, and the sums that it returns."""
+"""The protocol of programs, and the sums that they return."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class ReferenceProgram:
         return totals
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
-        """Return a context in which products that are too small to share wake no threads, which cost more than they bring."""
+        """Return a context in which small products stay on one thread, since starting more costs more than they save."""
         largest = max((layer.W.size for layer in self.layers if hasattr(layer, "W")), default=0)
         if 2 * batch_size * largest >= SHARED_FROM:
             return nullcontext()
@@ -129,7 +129,7 @@ def _forward(loss: Loss, layers: Sequence[Any], data: Dataset, rows: Array, dtyp
 
 
 def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Array | None) -> Totals:
-    scores = loss.score_rows(outputs, labels)
+    scores = loss.sample_scores(outputs, labels)
     w = np.ones(len(outputs)) if weights is None else weights
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 

@@ -1,4 +1,4 @@
-"""Which program trains a network: the choice of engine and precision, and the reasons against."""
+"""The choice of engine and precision, and why the native engine cannot run a network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_program(
     precision: Precision,
     threads: int | None,
 ) -> Program:
-    """Return the program for a network: the native one where that is wanted and possible, else the reference program.
+    """Return the program for a network: the native one where that is requested and possible, else the reference program.
 
     Raises ValueError where the choice is not possible, with the reason.
     """

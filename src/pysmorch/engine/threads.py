@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 CPU_MAX = "/sys/fs/cgroup/cpu.max"
-"""Where Linux says how much time a container has: microseconds, or "max", in each so many microseconds."""
+"""The CPU quota of a container on Linux: microseconds, or "max", and the period in microseconds."""
 
 _chosen: int | None = None
 
@@ -42,7 +42,7 @@ def num_threads() -> int:
     """Return how many threads a program may use.
 
     That is what `set_num_threads` said, else the environment variable PYSMORCH_NUM_THREADS, else the cores that this process may
-    run on, but no more than the container's quota and OMP_NUM_THREADS; with the latter joblib shares cores among its processes.
+    run on, but no more than the container's quota and OMP_NUM_THREADS; joblib sets the latter in its processes.
     """
     if _chosen is not None:
         return _chosen

@@ -124,7 +124,7 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
 
 
 class _Nothing:
-    """Where layers that get their weights from a file draw them from: zeros, and no more of them than the file has."""
+    """Source of initial weights for layers whose weights come from a file: zeros, and no more of them than the file has."""
 
     def __init__(self, num_entries: int) -> None:
         self.num_entries = num_entries

@@ -30,7 +30,7 @@ def entries(mapping: Any, name: str, *kinds: type) -> list[Any]:
 
 
 def check_sizes(name: str, value: Any) -> None:
-    """Refuse whole numbers that would need more memory than any model here has."""
+    """Refuse integers that would need more memory than any model here has."""
     items = [value]
     while items:
         item = items.pop()

@@ -1,4 +1,4 @@
-"""Model files: whatever can be saved, in one .safetensors file."""
+"""Model files: networks and estimators, each in one .safetensors file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def save(model: Any, path: str | Path) -> None:
 
     kind = kind_of(model)
     parts, tensors = model.to_parts()
-    # In C order, which is the only order that the writer takes down rightly.
+    # In C order, the only one that the writer stores correctly.
     arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
     versions = {"pysmorch": __version__, "numpy": np.__version__}
     header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts}

@@ -26,7 +26,7 @@ def check_writable(path: str | Path) -> Path:
 
 
 def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that it is there whole or not at all, also when the power fails; what was there stays until then.
+    """Write a file atomically, also when the power fails; an older file stays until then.
 
     `write` is called with a temporary file in the same folder, which then replaces `path`.
 

@@ -1,4 +1,4 @@
-"""Gradient checking: is a backward routine right, and if not, what is wrong with it?"""
+"""Gradient checking: compares backward passes with finite differences, and names likely mistakes."""
 
 from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.checker import check

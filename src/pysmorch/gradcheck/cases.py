@@ -41,7 +41,7 @@ def sequences(length: int = 5, channels: int = 2) -> Data:
 
 
 def indices() -> Data:
-    """Return a Data layer with whole numbers from 0 to 5."""
+    """Return a Data layer with integers from 0 to 5."""
     return Data(np.random.default_rng(0).integers(0, 6, (NUM_DATA, 3)))
 
 
@@ -148,7 +148,7 @@ LOSS_CASES: dict[str, Callable[[], Loss]] = {
     ),
     "BinaryCrossEntropy with weights": lambda: _weighted(losses.BinaryCrossEntropy(rows(1)), _classes() % 2),
     "CrossEntropy": lambda: losses.CrossEntropy(rows(), np.eye(4)[_classes()]),
-    "CrossEntropy of class numbers": lambda: losses.CrossEntropy(rows(), _classes()),
+    "CrossEntropy of class indices": lambda: losses.CrossEntropy(rows(), _classes()),
     "CrossEntropy with everything": lambda: _weighted(
         losses.CrossEntropy(rows(), label_smoothing=0.2, class_weights=(1.0, 0.5, 2.0, 3.0)), _classes()
     ),

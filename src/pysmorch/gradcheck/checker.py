@@ -147,7 +147,7 @@ def _of(variable: Variable) -> str:
 
 
 def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int) -> list[CheckRow]:
-    """Look at each layer alone, on the values that reach it, and let the guilty ones explain themselves."""
+    """Check each layer alone on its inputs in the network, and explain the ones that fail."""
     run_forward(nodes[-1])
     inputs = {id(node): [_value_of(feeder) for feeder in feeders(node)] for node in nodes}
     guilty: list[CheckRow] = []
@@ -185,7 +185,7 @@ def _value_of(layer: Any) -> Any:
 
 @contextmanager
 def _as_float64(last: Any, seed: int) -> Iterator[None]:
-    """Give every layer float64 copies of its arrays, and missing data and labels; put everything back in the end."""
+    """Give every layer float64 copies of its arrays, and missing data and labels; restore everything at the end."""
     nodes = graph(last)
     before = [(node, dict(vars(node))) for node in nodes]
     rng = np.random.default_rng(seed)

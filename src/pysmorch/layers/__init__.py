@@ -1,4 +1,4 @@
-"""Layers: one operation each, with at most one parameter array. NumPy only, and written to be read."""
+"""Layers: one operation each, with at most one parameter array. NumPy only."""
 
 from pysmorch.layers import (
     activations,

@@ -1,4 +1,4 @@
-"""Activations: functions of one number, applied to every entry. None of them exponentiates a positive number."""
+"""Activations: scalar functions, applied to every entry. None of them exponentiates a positive number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Gelu", "LeakyRelu", "Mish", "Relu", "Selu", "Sigmoid", "Silu", "Tanh
 
 
 class Activation(Layer):
-    """The base of all activations: a function of one number, applied to every entry; Y has the shape of X.
+    """The base of all activations: a scalar function, applied to every entry; Y has the shape of X.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Activation(Layer):
     """
 
     initial_gain: float = 1.0
-    """Factor of the initial weights before it, over the root of their number of inputs, so that variances stay."""
+    """Factor of the initial weights before it, over the square root of the number of inputs (fan-in), so that the variance stays the same."""
 
     def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
@@ -60,7 +60,7 @@ class Relu(Activation):
         return np.maximum(x, 0)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """Pass on where x > 0."""
+        """dwnstrm where x > 0, else 0."""
         return np.where(self.in_array > 0, dwnstrm, 0)
 
 

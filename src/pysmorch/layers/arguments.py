@@ -199,5 +199,5 @@ def data_array(data: Any) -> Array:
 
 
 def floating(array: Array) -> Array:
-    """Return whole numbers as floating-point ones, float32 where that holds them; others as they are."""
+    """Return integers as floating-point ones, float32 where that holds them; others as they are."""
     return array if array.dtype.kind == "f" else array.astype(np.result_type(array, np.float32))

@@ -1,4 +1,4 @@
-"""Augmentation: images that are a little different in every training pass, and left alone in prediction.
+"""Augmentation: random changes of images in training; none in prediction.
 
 Each pass has random numbers of its own, fixed by `seed`, the RNG stream `place` and the number of the pass, `step`; `fit` sets
 all three.
@@ -17,7 +17,7 @@ __all__ = ["Cutout", "RandomCrop", "RandomFlip", "RandomShift"]
 
 
 class _Augmentation(Layer):
-    """What the layers of this file share: images come in, and random numbers."""
+    """The base of the augmentations: the check of their images, and their random numbers."""
 
     def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
@@ -37,13 +37,13 @@ class _Augmentation(Layer):
         return words
 
     def _draw_below(self, num_data: int, *limits: int) -> Array:
-        """Return one whole number from 0 to limit - 1 for each image and limit, all equally likely: (N, limits)."""
+        """Return one integer from 0 to limit - 1 for each image and limit, all equally likely: (N, limits)."""
         words = self._draw_words(num_data * len(limits)).reshape(num_data, len(limits))
         return ((words.astype(np.uint64) * np.array(limits, np.uint64)) >> np.uint64(32)).astype(np.int64)
 
 
 class RandomShift(_Augmentation):
-    """In training, move each image by up to `pixels` pixels in both directions, with zeros where nothing came from.
+    """In training, move each image by up to `pixels` pixels in both directions, filled with zeros at the border.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Short ways to write common groups of layers. Each returns the last layer."""
+"""Common groups of layers as functions. Each returns the last layer."""
 
 from __future__ import annotations
 

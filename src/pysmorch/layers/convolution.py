@@ -110,7 +110,7 @@ class Conv2d(Layer):
         return convolve(x, self.W, self.windows, self.groups)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
+        """G is the input under each cell of the kernel, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array, dwnstrm, self.windows, self.groups)
         return convolve_adjoint(dwnstrm, self.W, self.windows, self.groups)
 
@@ -202,7 +202,7 @@ class Conv1d(Layer):
         return convolve(x[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """G is what each cell of the kernel saw, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
+        """G is the input under each cell of the kernel, times dwnstrm; the input gradient is the adjoint of dwnstrm."""
         self.G = kernel_gradient(self.in_array[:, None], dwnstrm[:, None], self.windows, self.groups)[0]
         return convolve_adjoint(dwnstrm[:, None], self.W[None], self.windows, self.groups)[:, 0]
 
@@ -286,7 +286,7 @@ class ConvTranspose2d(Layer):
         return convolve_adjoint(x, self.W, self.windows)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """A convolution with dwnstrm as its image and the input as what comes from above."""
+        """A convolution of dwnstrm; G is the weight gradient of that convolution, with the input as its dwnstrm."""
         self.G = kernel_gradient(dwnstrm, self.in_array, self.windows)
         return convolve(dwnstrm, self.W, self.windows)
 
@@ -320,7 +320,7 @@ def convolve(x: Array, W: Array, windows: Windows, groups: int = 1) -> Array:
 
 
 def convolve_adjoint(dwnstrm: Array, W: Array, windows: Windows, groups: int = 1) -> Array:
-    """Return the gradient for X: every window adds its dwnstrm W[i, j]^T to the cells it has seen."""
+    """Return the gradient for X: every window adds its dwnstrm W[i, j]^T to the cells that it covers."""
     d = by_group(dwnstrm, groups)
     gradient = windows.pad(np.zeros((len(dwnstrm), *windows.image, groups * W.shape[2]), np.result_type(dwnstrm, W)))
     for tap, cells in windows.taps():
@@ -329,7 +329,7 @@ def convolve_adjoint(dwnstrm: Array, W: Array, windows: Windows, groups: int = 1
 
 
 def kernel_gradient(x: Array, dwnstrm: Array, windows: Windows, groups: int = 1) -> Array:
-    """Return the gradient for W: entry (i, j) is X[the cells it has seen]^T dwnstrm, group by group."""
+    """Return the gradient for W: entry (i, j) is X[the cells that it covers]^T dwnstrm, group by group."""
     padded, d = windows.pad(x), by_group(dwnstrm, groups)
     taps = [together(by_group(padded[cells], groups).mT @ d) for _, cells in windows.taps()]
     return np.stack(taps).reshape(*windows.size, x.shape[-1] // groups, dwnstrm.shape[-1])

@@ -1,4 +1,4 @@
-"""The data that enters, and what multiplies and adds: a fixed scale, and the layers with parameters for rows of features."""
+"""Input data, a fixed affine scaling, and the layers with parameters for rows of features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Bias", "Data", "Linear", "Rescale", "Scale"]
 
 
 class Data(Layer):
-    """The array that enters a network.
+    """The input array of a network.
 
     Parameters
     ----------

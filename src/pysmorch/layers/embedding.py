@@ -1,4 +1,4 @@
-"""Embedding: a trainable row for each of a set of whole numbers."""
+"""Embedding: a trainable row for each of a set of integers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Embedding(Layer):
         if wrong.any():
             index = tuple(int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(
-                f"{self!r}: entries must be whole numbers from 0 to {self.num_entries - 1}, "
+                f"{self!r}: entries must be integers from 0 to {self.num_entries - 1}, "
                 f"but entry {list(index)} of the batch is {x[index]}"
             )
         return x.astype(np.intp)

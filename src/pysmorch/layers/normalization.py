@@ -75,7 +75,7 @@ class Normalize(Layer):
         return self.centred * self.inverse_std
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """While training, mean and variance depend on X too: what they would change is taken out of dwnstrm."""
+        """In training mean and variance depend on X too: the components of dwnstrm along 1 and Y are subtracted."""
         if not self.training:
             return dwnstrm * self.inverse_std
         axes = tuple(range(dwnstrm.ndim - 1))
@@ -127,7 +127,7 @@ class LayerNormalize(Layer):
         return centred * self.inverse_std
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """Mean and variance depend on X too: what they would change is taken out of dwnstrm."""
+        """Mean and variance depend on X too: the components of dwnstrm along 1 and Y are subtracted."""
         y = self.out_array
         along_y = (dwnstrm * y).mean(-1, keepdims=True)
         return self.inverse_std * (dwnstrm - dwnstrm.mean(-1, keepdims=True) - y * along_y)
@@ -181,7 +181,7 @@ class GroupNormalize(Layer):
         return (centred * self.inverse_std).reshape(x.shape)
 
     def pull_back(self, dwnstrm: Array) -> Array:
-        """Mean and variance depend on X too: what they would change is taken out of dwnstrm."""
+        """Mean and variance depend on X too: the components of dwnstrm along 1 and Y are subtracted."""
         y, d = self._by_group(self.out_array), self._by_group(dwnstrm)
         along_y = (d * y).mean((1, 3), keepdims=True)
         return (self.inverse_std * (d - d.mean((1, 3), keepdims=True) - y * along_y)).reshape(dwnstrm.shape)

@@ -13,7 +13,7 @@ __all__ = ["AvgPool2d", "GlobalAvgPool2d", "MaxPool2d"]
 
 
 class _Pool2d(Layer):
-    """What both poolings share: where their windows lie."""
+    """The base of the poolings: the positions of their windows."""
 
     def __init__(
         self, in_layer: LayerLike, size: int | Pair = 2, stride: int | Pair | None = None, padding: Padding = "valid"

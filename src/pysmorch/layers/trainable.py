@@ -1,4 +1,4 @@
-"""The arrays that training changes: the parameters `W` with their gradient `G`, and states such as running statistics."""
+"""Trainable arrays: the parameters `W` with their gradient `G`, and states such as running statistics."""
 
 from __future__ import annotations
 

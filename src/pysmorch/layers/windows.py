@@ -1,4 +1,4 @@
-"""Windows that slide over images: where they lie, and the cells around an image. Convolution and pooling share them."""
+"""Sliding windows of convolution and pooling: their positions on an image, and its padding."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MetricInput = Literal["predictions", "values", "classes", "probabilities", "scor
 class Loss(Layer):
     """The base of all losses: L = (1/M) sum_i w_i l_i over the M samples of the batch.
 
-    A concrete loss says what l_i is (`rows`), what its gradient is (`row_gradients`), and what the network predicts
+    A concrete loss says what l_i is (`sample_losses`), what its gradient is (`sample_gradients`), and what the network predicts
     (`predictions`); the mean and the weights are applied here.
 
     Parameters
@@ -42,7 +42,7 @@ class Loss(Layer):
     objective: str = ""
     """The exact objective, as a formula."""
     metric: str = "mae"
-    """The default metric, by its name in `pysmorch.metrics`: the mean of `score_rows`, measured with the loss."""
+    """The default metric, by its name in `pysmorch.metrics`: the mean of `sample_scores`, measured with the loss."""
     metric_inputs: tuple[MetricInput, ...] = ("predictions", "values")
     """What the predictions can be turned into for a metric."""
     takes_class_indices: bool = False
@@ -121,7 +121,7 @@ class Loss(Layer):
         """
         return labels.reshape(x.shape).astype(x.dtype, copy=False)
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """Return the per-sample losses l_i.
 
         Parameters
@@ -138,7 +138,7 @@ class Loss(Layer):
         """
         raise NotImplementedError
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """Return the gradients of the per-sample losses.
 
         Parameters
@@ -170,7 +170,7 @@ class Loss(Layer):
         """
         return x
 
-    def score_rows(self, x: Array, labels: Array) -> Array:
+    def sample_scores(self, x: Array, labels: Array) -> Array:
         """Return the per-sample values of the default metric; here the mean absolute error over the outputs.
 
         Parameters
@@ -185,7 +185,7 @@ class Loss(Layer):
         ndarray of shape (M,)
             One value per sample.
         """
-        return sum_row(np.abs(self.predictions(x) - self.targets(x, labels))) / max(row_size(x), 1)
+        return sum_sample(np.abs(self.predictions(x) - self.targets(x, labels))) / max(sample_size(x), 1)
 
     def metric_arguments(self, takes: MetricInput, x: Array, labels: Array) -> tuple[Array, Array]:
         """Return labels and predictions in the form that a metric takes.
@@ -206,7 +206,7 @@ class Loss(Layer):
         """
         if takes == "predictions":
             return labels, self.predictions(x)
-        rows = (len(x), row_size(x))
+        rows = (len(x), sample_size(x))
         return self.targets(x, labels).reshape(rows), self.predictions(x).reshape(rows)
 
     def native_form(self, labels: Array) -> str:
@@ -237,13 +237,13 @@ class Loss(Layer):
         self.check_labels(labels, x.shape)
         self._y = self.targets(x, labels)
         self._w = self._weights(x)
-        return np.mean(self._w * self.rows(x, self._y), dtype=np.float64)
+        return np.mean(self._w * self.sample_losses(x, self._y), dtype=np.float64)
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """(w_i / M) times the gradient of l_i, for every sample i."""
         x = self.in_array
         factors = dwnstrm * self._w / self.num_data
-        return factors.reshape(-1, *(1,) * (x.ndim - 1)) * self.row_gradients(x, self._y)
+        return factors.reshape(-1, *(1,) * (x.ndim - 1)) * self.sample_gradients(x, self._y)
 
     def _weights(self, x: Array) -> Array:
         if self.sample_weight is None:
@@ -278,16 +278,16 @@ def check_shape(loss: Loss, labels: Array, out_shape: tuple[int, ...]) -> None:
         )
 
 
-def row_size(x: Array) -> int:
+def sample_size(x: Array) -> int:
     """Return the number of entries of one sample."""
     return int(np.prod(x.shape[1:]))
 
 
-def sum_row(x: Array) -> Array:
+def sum_sample(x: Array) -> Array:
     """Return the sum over the entries of each sample, shape (M,)."""
     return x.reshape(len(x), -1).sum(1)
 
 
-def first_row(mask: Array) -> int:
+def first_sample(mask: Array) -> int:
     """Return the first sample for which the mask is True."""
     return int(np.argwhere(mask)[0][0])

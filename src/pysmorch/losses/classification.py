@@ -1,4 +1,4 @@
-"""Losses of classes, from logits."""
+"""Classification losses, computed from logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pysmorch.layers.activations import sigmoid, softplus
 from pysmorch.layers.arguments import finite, rows_of_features
 from pysmorch.layers.base import Array, ShapeError
 from pysmorch.layers.protocol import LayerLike
-from pysmorch.losses.base import Loss, MetricInput, first_row, row_size, sum_row
+from pysmorch.losses.base import Loss, MetricInput, first_sample, sample_size, sum_sample
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy"]
 
@@ -46,14 +46,14 @@ class BinaryCrossEntropy(Loss):
         wrong = ~((labels >= 0) & (labels <= 1))
         if wrong.any():
             raise ValueError(
-                f"BinaryCrossEntropy: labels must be from 0 to 1, but row {first_row(wrong)} has {labels[wrong][0]}"
+                f"BinaryCrossEntropy: labels must be from 0 to 1, but row {first_sample(wrong)} has {labels[wrong][0]}"
             )
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """log(1 + exp(x)) - y x, summed."""
-        return sum_row(softplus(x) - y * x)
+        return sum_sample(softplus(x) - y * x)
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """Probability minus label."""
         return sigmoid(x) - y
 
@@ -61,16 +61,16 @@ class BinaryCrossEntropy(Loss):
         """The probability of yes."""
         return sigmoid(x)
 
-    def score_rows(self, x: Array, labels: Array) -> Array:
+    def sample_scores(self, x: Array, labels: Array) -> Array:
         """The fraction of outputs on the right side of one half."""
         right = (x > 0) == (self.targets(x, labels) > 0.5)
-        return sum_row(right) / max(row_size(x), 1)
+        return sum_sample(right) / max(sample_size(x), 1)
 
     def metric_arguments(self, takes: MetricInput, x: Array, labels: Array) -> tuple[Array, Array]:
         """Return class 0 or 1 for each sample and (M, 2) for the two of them; with several outputs (M, K) for both."""
         if takes == "predictions":
             return super().metric_arguments(takes, x, labels)
-        rows = (len(x), row_size(x))
+        rows = (len(x), sample_size(x))
         logits = x.reshape(rows)
         right = (self.targets(x, labels) > 0.5).astype(np.intp).reshape(rows)
         if takes == "classes":
@@ -168,7 +168,7 @@ class CrossEntropy(Loss):
             raise ShapeError(f"CrossEntropy: got {len(labels)} labels for {num_data} rows")
         wrong = (labels < 0) | (labels >= num_classes)
         if wrong.any():
-            row = first_row(wrong)
+            row = first_sample(wrong)
             raise ValueError(
                 f"CrossEntropy: labels must be class indices from 0 to {num_classes - 1}, but row {row} has {labels[row]}"
             )
@@ -183,13 +183,13 @@ class CrossEntropy(Loss):
             y = (1 - self.label_smoothing) * y + self.label_smoothing / x.shape[1]
         return y if self.class_weights is None else y * np.asarray(self.class_weights, x.dtype)
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """The sum of t times (log sum exp - x)."""
         shifted = x - x.max(1, keepdims=True)
         log_sum = np.log(np.exp(shifted).sum(1, keepdims=True))
-        return sum_row(np.where(y != 0, y, 0) * (log_sum - shifted))
+        return sum_sample(np.where(y != 0, y, 0) * (log_sum - shifted))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """softmax(x) sum_k t_k - t."""
         return softmax(x) * y.sum(1, keepdims=True) - y
 
@@ -197,7 +197,7 @@ class CrossEntropy(Loss):
         """The probability of each class."""
         return softmax(x)
 
-    def score_rows(self, x: Array, labels: Array) -> Array:
+    def sample_scores(self, x: Array, labels: Array) -> Array:
         """1 where the largest logit is that of the label."""
         return (x.argmax(1) == _class_indices(labels)).astype(x.dtype)
 

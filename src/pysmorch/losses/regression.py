@@ -1,4 +1,4 @@
-"""Losses of numbers: squares, absolute values, what lies between them, quantiles, and counts."""
+"""Regression losses: squared, absolute, Huber, quantile (pinball) and Poisson."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array, ShapeError
 from pysmorch.layers.protocol import LayerLike
-from pysmorch.losses.base import Loss, first_row, sum_row
+from pysmorch.losses.base import Loss, first_sample, sum_sample
 
 __all__ = ["AbsoluteLoss", "HuberLoss", "PoissonLoss", "QuantileLoss", "SquareLoss"]
 
@@ -34,11 +34,11 @@ class SquareLoss(Loss):
     native = "square_loss"
     objective = "1/(2M) sum_i w_i ||x_i - y_i||^2"
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """||x - y||^2 / 2."""
-        return 0.5 * sum_row(np.square(x - y))
+        return 0.5 * sum_sample(np.square(x - y))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """x - y."""
         return x - y
 
@@ -59,11 +59,11 @@ class AbsoluteLoss(Loss):
     native = "absolute_loss"
     objective = "1/M sum_i w_i sum_k |x_ik - y_ik|"
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """|x - y|, summed."""
-        return sum_row(np.abs(x - y))
+        return sum_sample(np.abs(x - y))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """sign(x - y)."""
         return np.sign(x - y)
 
@@ -102,13 +102,13 @@ class HuberLoss(Loss):
             raise ValueError(f"HuberLoss: delta must be positive, but is {delta!r}")
         self.delta = float(delta)
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """h(x - y), summed."""
         distance = np.abs(x - y)
         near = np.minimum(distance, self.delta)
-        return sum_row(near * (distance - 0.5 * near))
+        return sum_sample(near * (distance - 0.5 * near))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """x - y, clipped to -delta and delta."""
         return np.clip(x - y, -self.delta, self.delta)
 
@@ -174,12 +174,12 @@ class QuantileLoss(Loss):
             labels = np.broadcast_to(labels.reshape(-1, 1), x.shape)
         return super().targets(x, labels)
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """max(q d, (q - 1) d), summed."""
         d, q = y - x, np.asarray(self.quantile, x.dtype)
-        return sum_row(np.maximum(q * d, (q - 1) * d))
+        return sum_sample(np.maximum(q * d, (q - 1) * d))
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """-q where x is below y, 1 - q where it is above."""
         q = np.asarray(self.quantile, x.dtype)
         return np.where(x < y, -q, np.where(x > y, 1 - q, 0))
@@ -211,16 +211,16 @@ class PoissonLoss(Loss):
         """Labels in the shape of the output that are not negative."""
         super().check_labels(labels, out_shape)
         if (labels < 0).any():
-            row = first_row(labels < 0)
+            row = first_sample(labels < 0)
             raise ValueError(
                 f"PoissonLoss: labels are counts and must not be negative, but row {row} has {labels[row]}"
             )
 
-    def rows(self, x: Array, y: Array) -> Array:
+    def sample_losses(self, x: Array, y: Array) -> Array:
         """exp(x) - y x, summed."""
-        return sum_row(_exp(x) - y * x)
+        return sum_sample(_exp(x) - y * x)
 
-    def row_gradients(self, x: Array, y: Array) -> Array:
+    def sample_gradients(self, x: Array, y: Array) -> Array:
         """exp(x) - y."""
         return _exp(x) - y
 

@@ -37,7 +37,7 @@ def aligned_zeros(size: int, dtype: DTypeLike) -> Array:
 
 
 class Optimizer:
-    """The base of all optimizers: what they share, and their state between steps.
+    """The base of all optimizers: schedule, weight decay, clipping, and their state between steps.
 
     An optimizer that is passed to `fit` a second time continues with its state; `reset` clears it. A concrete optimizer
     has an `update`, and the names of its state arrays.

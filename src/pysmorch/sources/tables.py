@@ -108,7 +108,7 @@ def _csv_problem(error: Exception) -> str:
 
 
 def _typed(column: Any) -> Any:
-    """Return a column of texts as whole numbers, numbers, booleans or times if all cells are such, else as texts."""
+    """Return a column of texts as integers, numbers, booleans or times if all cells are such, else as texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Help for those who teach and learn with PySmorch: is a student's layer right, and if not, what is wrong with it?"""
+"""Grading of students' layers: tests, and the likely mistake where one fails."""
 
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result
 from pysmorch.teach.grading import KNOWN, grade

@@ -19,7 +19,7 @@ from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.grade_report import clean
 
 MAX_PRINTED = 4000
-"""So many characters of what a test prints are stored."""
+"""How many characters of what a test prints are stored."""
 
 _NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(os.__file__).parent), "<frozen")
 """How the names of files begin that are not the student's: the library's own and Python's."""
@@ -37,7 +37,7 @@ class Failure(Exception):
 
 
 class Printed(io.TextIOBase):
-    """Replaces standard output while a student's code runs, and keeps the beginning of what is printed."""
+    """Replaces standard output while a student's code runs, and stores the beginning of what is printed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class Printed(io.TextIOBase):
         self.count = 0
 
     def writable(self) -> bool:
-        """Tell print that it may write here."""
+        """True, so that print writes here."""
         return True
 
     def write(self, text: str) -> int:
-        """Keep the text, if there is room left."""
+        """Store the text, up to the limit."""
         self.count += len(text)
         if len(self.text) < MAX_PRINTED:
             self.text += text[: MAX_PRINTED - len(self.text)]
@@ -62,12 +62,12 @@ class Source:
     def __init__(self, data: Array) -> None:
         self.data = data
         self.out_dims = data.shape
-        self.asked = 0
+        self.num_calls = 0
         self.received: list[Any] = []
 
     def forward(self) -> Array:
         """Return the array."""
-        self.asked += 1
+        self.num_calls += 1
         return self.data
 
     def backward(self, dwnstrm: Any = None) -> None:
@@ -106,7 +106,7 @@ class Attempt:
         self.W: Array | None = None
         if problem.W is not None:
             self._set_W(problem.W)
-        self.source.asked = 0
+        self.source.num_calls = 0
 
     def _set_W(self, values: Array) -> None:
         W = getattr(self.layer, "W", None)

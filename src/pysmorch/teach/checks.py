@@ -1,4 +1,4 @@
-"""What is asked of every layer and of every loss."""
+"""Tests of every layer and of every loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_SEED = 100
 
 @dataclass(frozen=True)
 class Trial:
-    """One test of a class: `run(cls)` raises Failure when the class does not do what is asked."""
+    """One test of a class: `run(cls)` raises Failure when the class fails it."""
 
     name: str
     part: str
@@ -249,14 +249,14 @@ def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
     """A pass calls the input layer once in each direction."""
     attempt = Attempt(exercise, cls, p)
     attempt.forward()
-    if attempt.source.asked != 1:
-        times = "not at all" if attempt.source.asked == 0 else f"{attempt.source.asked} times"
+    if attempt.source.num_calls != 1:
+        times = "not at all" if attempt.source.num_calls == 0 else f"{attempt.source.num_calls} times"
         raise Failure(
             f"forward calls self.in_layer.forward() {times} instead of once.",
             "Each call runs all layers before; call it once and store what it returns.",
         )
     attempt.backward()
-    if attempt.source.asked != 1:
+    if attempt.source.num_calls != 1:
         raise Failure(
             "backward calls self.in_layer.forward() again.", "What backward needs was there in forward: keep it then."
         )
@@ -268,7 +268,7 @@ def check_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
 
 
 def check_two_layers(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Two layers of a class do not share what they keep."""
+    """Two layers of a class do not share state."""
     first = Attempt(exercise, cls, p)
     second = Attempt(exercise, cls, exercise.problem(p.sizes, p.seed + OTHER_SEED))
     out, _ = first.forward(), second.forward()
@@ -321,11 +321,11 @@ SHARED_CHECKS: list[Row] = [
 ]
 
 
-# What is asked of losses.
+# Tests of losses.
 
 
 def check_whole_labels(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Labels of a type for whole numbers."""
+    """Labels of an integer type."""
     attempt = Attempt(exercise, cls, replace(p, labels=np.rint(p.labels).astype(np.int64)))
     out = attempt.forward()
     attempt.backward()

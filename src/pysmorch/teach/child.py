@@ -26,7 +26,7 @@ from pysmorch.teach.grading import KNOWN, calm, run_trial
 from pysmorch.teach.trials import trials_of
 
 MAX_FILE_SIZE = 64 * 2**20
-"""So many bytes of a file may be written."""
+"""How many bytes of a file may be written."""
 
 
 PIPE_CLOSED = 113
@@ -62,7 +62,7 @@ class Reporter:
 
 
 class Seal:
-    """Knows the functions of the grader, of NumPy and of Python, to see whether a file has replaced one of them."""
+    """Copies of the functions of the grader, of NumPy and of Python, to detect whether a file has replaced one of them."""
 
     def __init__(self) -> None:
         self.saved = {owner: dict(vars(owner)) for owner in self._owners()}
@@ -87,7 +87,7 @@ class Seal:
 
 
 def main() -> None:
-    """Do what the line on standard input says."""
+    """Run the commands of the line on standard input."""
     job = json.loads(sys.stdin.buffer.readline())
     reporter = Reporter(job["token"])
     reporter.send("ready", limited=limit(job["memory"], job["timeout"]))
@@ -195,7 +195,7 @@ def known_classes(module: ModuleType, only: list[str] | None) -> dict[str, Any]:
 
 
 def _module_of(value: Any) -> str:
-    """The module that defines something; a metaclass may stand in the way of the question."""
+    """The module that defines something; a metaclass may raise an error for it."""
     try:
         return str(value.__module__)
     except Exception:

@@ -1,4 +1,4 @@
-"""Compares what a student's class gives with what is right, and says what is wrong: the sentence, the example and the hint."""
+"""Compares the results of a student's class with the expected ones, and explains a difference: sentence, example and hint."""
 
 from __future__ import annotations
 

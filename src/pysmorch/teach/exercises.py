@@ -60,7 +60,7 @@ class Exercise:
         usual_sizes: others, with which classes are often tried; who passes there only has written sizes as numbers.
         arguments: those of the constructor after the input layer.
         setting: what a layer has chosen by itself.
-        labels: the attribute in which a loss keeps its labels; None for a layer.
+        labels: the attribute in which a loss stores its labels; None for a layer.
         small: sizes for examples, from the smallest on.
         tolerance: the relative error that passes.
         hints: what helps with "output", "G" and "pass_back".

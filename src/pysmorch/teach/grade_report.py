@@ -11,10 +11,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 SHOWN_LINES = 5
-"""So many lines of what a student's code prints are shown."""
+"""How many lines of what a student's code prints are shown."""
 
 TEXT_WIDTH = 100
-"""Sentences are wrapped to so many characters."""
+"""Sentences are wrapped to this many characters."""
 
 PRE = "margin:0;text-align:left;font-family:monospace;white-space:pre;word-break:normal"
 """Style of what stands in columns; a notebook's own would break lines within words."""
@@ -28,7 +28,7 @@ def clean(text: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """Keep the first lines of what was printed, and say how many are left out."""
+    """Return the first lines of what was printed, and say how many are left out."""
     lines = [line if len(line) <= 200 else f"{line[:200]} ..." for line in text.splitlines()]
     more = len(lines) - SHOWN_LINES
     return "\n".join([*lines[:SHOWN_LINES], f"... and {more} more lines"] if more > 0 else lines)
@@ -285,7 +285,7 @@ def _suite(root: ElementTree.Element, name: str, results: Sequence[Result]) -> N
 
 
 def _explanation(result: Result, said: dict[str, str]) -> str:
-    """What is said below a failed test; a cause that was explained before is not explained again."""
+    """The explanation below a failed test; a cause that was explained before is not explained again."""
     if result.passed:
         return ""
     for cause, name in said.items():

@@ -116,7 +116,7 @@ def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
 
 @contextmanager
 def calm() -> Iterator[Printed]:
-    """Keep prints and warnings back, and give NumPy's global random numbers a fixed start; put all back in the end."""
+    """Suppress prints and warnings, and seed NumPy's global generator; restore all at the end."""
     state = np.random.get_state()
     np.random.seed(0)
     printed = Printed()

@@ -1,4 +1,4 @@
-"""Grading a file in a process of its own, with limits of time and memory.
+"""Grading a file in a sandboxed subprocess, with limits of time and memory.
 
 What a student's file does by mistake (loop without end, end the program, crash, fill the memory, print without end, write
 files, read input, start processes) is a failed test here, and the other tests get their results all the same. Reports
@@ -43,7 +43,7 @@ SHARE_OF_A_TRIAL = 0.1
 """Part of the time for a file that one test may take."""
 
 LOST_BEFORE_GIVING_UP = 2
-"""After so many tests of a class that do not come to an end, its other tests are not run."""
+"""After this many tests of a class that time out, its other tests are not run."""
 
 START = 60.0
 """Seconds for the interpreter to start, which are not counted."""
@@ -65,7 +65,7 @@ class GradingError(RuntimeError):
 def grade_file(
     path: str | Path, only: Sequence[str] | None = None, timeout: float = TIMEOUT, memory: int = MEMORY
 ) -> FileReport:
-    """Grade the classes in a file, in a process of its own.
+    """Grade the classes in a file, in a sandboxed subprocess.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ class _Child:
         return message if message is not None else _lost(self._how_it_ended())
 
     def _has_ended(self) -> bool:
-        """Whether the process has ended; it is not forgotten yet, so that its number is not given to another one."""
+        """Whether the process has ended; it is not reaped yet, so that its process id is not reused."""
         if not hasattr(os, "waitid"):
             return self.process.poll() is not None
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

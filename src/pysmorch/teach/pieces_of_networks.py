@@ -68,16 +68,16 @@ class _Link:
     """A layer of a chain that counts how often its input layer is read."""
 
     def __init__(self, name: str, before: _Link | None = None, has_weights: bool = False) -> None:
-        self.name, self.before, self.asked = name, before, 0
+        self.name, self.before, self.num_calls = name, before, 0
         if has_weights:
             self.W = np.zeros((1, 1))
 
     @property
     def in_layer(self) -> _Link:
-        self.asked += 1
+        self.num_calls += 1
         if self.before is None:
             raise AttributeError("in_layer")
-        if self.asked > 50:
+        if self.num_calls > 50:
             raise RuntimeError(f"the loop does not get past {self.name}; go on with layer = layer.in_layer")
         return self.before
 

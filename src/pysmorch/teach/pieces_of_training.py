@@ -103,7 +103,7 @@ def _every_layer_has_its_own(cls: Any) -> tuple[str, str]:
 
 
 class _Diary:
-    """Stands for data, loss and optimizer, and writes down what is asked of them."""
+    """Stands for data, loss and optimizer, and records the calls."""
 
     def __init__(self) -> None:
         self.events: list[str] = []

@@ -1,4 +1,4 @@
-"""What is asked of one class alone."""
+"""Tests of single classes."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ IMAGES = (2, 3, 2, 4)
 
 
 def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Images are right, for a class that keeps a number for each channel; others are made for rows alone."""
+    """Images are right, for a class with a parameter for each channel; others are made for rows alone."""
     try:
         attempt = Attempt(exercise, cls, exercise.problem(IMAGES, p.seed))
     except Failure:
@@ -296,9 +296,9 @@ DATA_TRIALS = [
 RATE = 0.4
 
 MANY = 20000
-"""Entries from which the share of zeros is told; five standard deviations are less than SHARE_ERROR then."""
+"""Entries from which the fraction of zeros is estimated; five standard deviations are less than FRACTION_ERROR then."""
 
-SHARE_ERROR = 0.02
+FRACTION_ERROR = 0.02
 
 
 def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
@@ -321,10 +321,10 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
             f"With rate {RATE}, an entry of 1 that stays becomes {wrong[0]:.4g} instead of {1 / (1 - RATE):.4g}.",
             "What stays is made larger, so that the mean stays as it was.",
         )
-    share = float((found == 0).mean())
-    if abs(share - RATE) > SHARE_ERROR:
+    fraction = float((found == 0).mean())
+    if abs(fraction - RATE) > FRACTION_ERROR:
         raise Failure(
-            f"With rate {RATE}, {share:.0%} of the entries are dropped.",
+            f"With rate {RATE}, {fraction:.0%} of the entries are dropped.",
             "Is the rate that of dropping or that of keeping?",
         )
 

@@ -1,4 +1,4 @@
-"""Callbacks: what is called between batches and epochs, and the running training that they see."""
+"""Callbacks: hooks that are called between batches and epochs, and the running training that they get."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """A running fit, as callbacks see it.
+    """A running fit, which is passed to callbacks.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class EarlyStopping(Callback):
         self.mode = mode
 
     def on_fit_start(self, training: Training) -> None:
-        """Begin anew, in the direction of the metric.
+        """Reset the best value, and take the direction of the metric.
 
         Parameters
         ----------

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pysmorch.network import Network
 
 PIECES = 20
-"""So many times in an epoch callbacks of batches are called, or after every batch where there are fewer."""
+"""How often `on_batch_end` is called in an epoch, or after every batch where there are fewer."""
 
 
 def fit(
@@ -111,7 +111,7 @@ def _run_epoch(
     training: Training,
     callbacks: Sequence[Callback],
 ) -> Totals:
-    """Run an epoch in pieces, so that callbacks are called within it; the pieces change nothing in the result."""
+    """Run an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
     totals = Totals()
     of_batches = any(type(callback).on_batch_end is not Callback.on_batch_end for callback in callbacks)
     piece = max(1, len(rates) // PIECES) if of_batches else len(rates)

@@ -19,10 +19,10 @@ def is_watched() -> bool:
 
 
 class ProgressDisplay(Callback):
-    """Show how far training is, what was measured last, and the time that is left."""
+    """Show the completed epochs, the last metrics, and the remaining time."""
 
     def on_fit_start(self, training: Training) -> None:
-        """Choose the form of display."""
+        """Choose the display."""
         self.start = self.shown = time.perf_counter()
         self.view: Any = None
         if in_notebook():
@@ -51,7 +51,7 @@ class ProgressDisplay(Callback):
             print(f"{title}  {self._last(training)}  {now - self.start:.1f} s", file=sys.stderr, flush=True)
 
     def on_fit_end(self, training: Training) -> None:
-        """Leave the last state standing."""
+        """Close the display; its last state stays."""
         if self.view is not None:
             self.view.close()
         if training.history.stopped_by is not None:
