@@ -120,6 +120,46 @@ inline bool usable() { return false; }
 }  // namespace amx
 #endif
 
+namespace amx {
+// 2 x 2 tiles of sums, 32 x 32 elements of C in all: `lower` says whether there are more than 16 rows, `two` whether
+// there are more than 16 columns. C has rows of `stride` floats.
+inline void zero_sums() {
+    zero<0>();
+    zero<1>();
+    zero<2>();
+    zero<3>();
+}
+inline void load_sums(const float* c, size_t stride, bool lower, bool two) {
+    load<0>(c, stride * 4);
+    if (two) load<1>(c + 16, stride * 4);
+    if (lower) load<2>(c + 16 * stride, stride * 4);
+    if (lower && two) load<3>(c + 16 * stride + 16, stride * 4);
+}
+inline void store_sums(float* c, size_t stride, bool lower, bool two) {
+    store<0>(c, stride * 4);
+    if (two) store<1>(c + 16, stride * 4);
+    if (lower) store<2>(c + 16 * stride, stride * 4);
+    if (lower && two) store<3>(c + 16 * stride + 16, stride * 4);
+}
+// Adds the products of a tile of A and the one with the rows below it, of `a_stride` pairs a row, and two tiles of B
+// side by side, of `b_stride` pairs a row.
+inline __attribute__((always_inline)) void add_products(const Pair* a, const Pair* below, size_t a_stride,
+                                                        const Pair* b, size_t b_stride, bool lower, bool two) {
+    load<4>(a, a_stride * 4);
+    load<6>(b, b_stride * 4);
+    multiply<0, 4, 6>();
+    if (two) {
+        load<7>(b + 16, b_stride * 4);
+        multiply<1, 4, 7>();
+    }
+    if (lower) {
+        load<5>(below, a_stride * 4);
+        multiply<2, 5, 6>();
+        if (two) multiply<3, 5, 7>();
+    }
+}
+}  // namespace amx
+
 // 32 features by 32 rows of the batch at a time, in four tiles of sums.
 struct AmxTiles {
     static constexpr Form form = Form::rows;
@@ -139,37 +179,14 @@ struct AmxTiles {
         for (int i = 0; add && sums == edge && i < rows; ++i)
             std::memcpy(edge + i * P, c + i * c_stride, P * sizeof(float));
         const bool lower = rows > 16;
-        if (add) {
-            amx::load<0>(sums, row * 4);
-            if (two) amx::load<1>(sums + 16, row * 4);
-            if (lower) amx::load<2>(sums + 16 * row, row * 4);
-            if (lower && two) amx::load<3>(sums + 16 * row + 16, row * 4);
-        } else {
-            amx::zero<0>();
-            amx::zero<1>();
-            amx::zero<2>();
-            amx::zero<3>();
-        }
+        if (add) amx::load_sums(sums, row, lower, two);
+        else amx::zero_sums();
         const size_t at_a_time = prefetch && depth > 0 ? (prefetch->rows * 16 + depth - 1) / depth : 0;
         for (size_t k = 0; k < depth; k += 16, a += jump ? jump : 16, b += 16 * P) {
             if (prefetch) prefetch->issue(k / 16, at_a_time);
-            amx::load<4>(a, stride * 4);
-            amx::load<6>(b, P * 4);
-            amx::multiply<0, 4, 6>();
-            if (two) {
-                amx::load<7>(b + 16, P * 4);
-                amx::multiply<1, 4, 7>();
-            }
-            if (lower) {
-                amx::load<5>(a + 16 * stride, stride * 4);
-                amx::multiply<2, 5, 6>();
-                if (two) amx::multiply<3, 5, 7>();
-            }
+            amx::add_products(a, a + 16 * stride, stride, b, P, lower, two);
         }
-        amx::store<0>(sums, row * 4);
-        if (two) amx::store<1>(sums + 16, row * 4);
-        if (lower) amx::store<2>(sums + 16 * row, row * 4);
-        if (lower && two) amx::store<3>(sums + 16 * row + 16, row * 4);
+        amx::store_sums(sums, row, lower, two);
         for (int i = 0; sums == edge && i < rows; ++i)
             std::memcpy(c + i * c_stride, edge + i * P, (two ? P : 16) * sizeof(float));
     }

@@ -30,8 +30,8 @@ class ConvolutionAmx final : public Convolution<float> {
 
     void reserve(size_t panels) override {
         reserve_shards(panels);
-        forward_.tiles.get(forward_.size(g_.down.kernel, g_.across.kernel));
-        if (in[0]->needs_grad) backward_.tiles.get(backward_.size(g_.down.kernel, g_.across.kernel));
+        forward_.tiles.get(forward_.size(g_.down.kernel));
+        if (in[0]->needs_grad) backward_.tiles.get(backward_.size(g_.down.kernel));
         zeros_.get(16 * P / 2);
     }
     void begin(Part part) override {
@@ -139,13 +139,6 @@ class ConvolutionAmx final : public Convolution<float> {
                                 pairs_of(a ? load(a + half) : Vec<float>{}, b ? load(b + half) : Vec<float>{}));
     }
 
-    // Rows that a row has to do with.
-    static std::pair<size_t, size_t> seen(const Taps& t) {
-        if (t.count == 0) return {SIZE_MAX, 0};
-        const ptrdiff_t first = t.position, last = t.position + (t.count - 1) * t.move;
-        return {size_t(std::min(first, last)), size_t(std::max(first, last)) + 1};
-    }
-
     // Rows first .. last of what a filters makes of x, whose rows have `width` positions: `finished(where, sum,
     // channel)` is stored at y.
     template <class E, class O, class Finished>
@@ -160,7 +153,7 @@ class ConvolutionAmx final : public Convolution<float> {
             // As many rows as see no more of x than there is room for, and at least one.
             size_t end = start, from = SIZE_MAX, to = 0;
             for (; end < last; ++end) {
-                const auto [a, b] = seen(down[end]);
+                const auto [a, b] = down[end].range();
                 const size_t low = std::min(from, a), high = std::max(to, b);
                 if (end > start && high > low && high - low > at_a_time) break;
                 from = low;
@@ -198,10 +191,7 @@ class ConvolutionAmx final : public Convolution<float> {
     // Up to 32 channels of one position for the rows of a panel: c (channels, P).
     void multiply_position(const PackedFilters& filters, const Pair* rows, size_t row, const Taps& down,
                            const Taps& across, size_t position, size_t k, bool lower, bool two, float* c) const {
-        amx::zero<0>();
-        amx::zero<1>();
-        amx::zero<2>();
-        amx::zero<3>();
+        amx::zero_sums();
         const size_t height = size_t(g_.down.kernel), of_tile = height * filters.row_of_taps(),
                      of_stretch = filters.steps * TILE * filters.depth;
         const size_t count = filters.joined ? 1 : size_t(across.count);
@@ -215,26 +205,11 @@ class ConvolutionAmx final : public Convolution<float> {
                 const Pair* b =
                     b_row + (filters.joined ? position : size_t(across.position + ptrdiff_t(n) * across.move)) *
                                 filters.pairs * P;
-                for (size_t step = 0; step < filters.steps; ++step, a += TILE * filters.depth, b += filters.depth * P) {
-                    amx::load<6>(b, P * 4);
-                    amx::load<4>(a, filters.depth * 4);
-                    amx::multiply<0, 4, 6>();
-                    if (two) {
-                        amx::load<7>(b + L, P * 4);
-                        amx::multiply<1, 4, 7>();
-                    }
-                    if (lower) {
-                        amx::load<5>(a + of_tile, filters.depth * 4);
-                        amx::multiply<2, 5, 6>();
-                        if (two) amx::multiply<3, 5, 7>();
-                    }
-                }
+                for (size_t step = 0; step < filters.steps; ++step, a += TILE * filters.depth, b += filters.depth * P)
+                    amx::add_products(a, a + of_tile, filters.depth, b, P, lower, two);
             }
         }
-        amx::store<0>(c, P * 4);
-        if (two) amx::store<1>(c + L, P * 4);
-        if (lower) amx::store<2>(c + TILE * P, P * 4);
-        if (lower && two) amx::store<3>(c + TILE * P + L, P * 4);
+        amx::store_sums(c, P, lower, two);
     }
 
     template <class E, class F>
@@ -275,7 +250,7 @@ class ConvolutionAmx final : public Convolution<float> {
                 const size_t last = std::min(end, first + at_a_time);
                 size_t low = SIZE_MAX, high = 0;
                 for (size_t r = first; r < last; ++r) {
-                    const auto [a, b] = seen(down_into_[r]);
+                    const auto [a, b] = down_into_[r].range();
                     low = std::min(low, a);
                     high = std::max(high, b);
                 }

@@ -107,7 +107,7 @@ class ConvolutionBf16 final : public Convolution<float> {
             // As many rows as see no more of x than there is room for, and at least one.
             size_t end = start, from = SIZE_MAX, to = 0;
             for (; end < last; ++end) {
-                const auto [a, b] = seen(down[end]);
+                const auto [a, b] = down[end].range();
                 const size_t low = std::min(from, a), high = std::max(to, b);
                 if (end > start && high > low && high - low > at_a_time) break;
                 from = low;
@@ -128,13 +128,6 @@ class ConvolutionBf16 final : public Convolution<float> {
             start = end;
         }
     }
-    // Rows that a row has to do with.
-    static std::pair<size_t, size_t> seen(const Taps& t) {
-        if (t.count == 0) return {SIZE_MAX, 0};
-        const ptrdiff_t first = t.position, last = t.position + (t.count - 1) * t.move;
-        return {size_t(std::min(first, last)), size_t(std::max(first, last)) + 1};
-    }
-
     template <class E, class F>
     void backward_panels(const Step& s, const Range& range, E* to, const F* g, Workspace<float>& work) const {
         const size_t width = size_t(g_.across.size);
@@ -165,7 +158,7 @@ class ConvolutionBf16 final : public Convolution<float> {
             for (size_t r = start; r < end; ++r) {
                 const size_t at = (p * height + r) * width * K_ * P, lanes = size_t(rows_in<float>(s, p));
                 finish_back(g + at, y + at, width, K_, bias_sums(shard));
-                const auto [low, high] = seen(g_.down.into(int(r)));
+                const auto [low, high] = g_.down.into(int(r)).range();
                 const size_t rows_of_x = high > low ? high - low : 0,
                              copied = std::is_same_v<E, float> ? rows_of_x * row / 2 : 0;
                 float* room = work.more.get(transposed + pairs + copied);

@@ -130,36 +130,17 @@ class PredictingConvolution final : public Convolution<float> {
         for (size_t i = 0; i < width; i += BOTH) {
             const size_t count = std::min(BOTH, width - i);
             const bool lower = count > TILE, two = columns > TILE, whole = count == BOTH && columns == P;
-            amx::zero<0>();
-            amx::zero<1>();
-            amx::zero<2>();
-            amx::zero<3>();
+            amx::zero_sums();
             const Pair* b = weights_.get() + block * taps() * pairs_ * P;
             for (int dy = 0; dy < g_.down.kernel; ++dy)
                 for (int dx = 0; dx < (joined_ ? 1 : g_.across.kernel); ++dx) {
                     const Pair* a =
                         x + size_t(dy * g_.down.dilation) * row + i * step + size_t(dx * g_.across.dilation) * pairs_;
-                    for (size_t s = 0; s < steps_; ++s, a += depth, b += depth * P) {
-                        amx::load<4>(a, step * 4);
-                        amx::load<6>(b, P * 4);
-                        amx::multiply<0, 4, 6>();
-                        if (two) {
-                            amx::load<7>(b + TILE, P * 4);
-                            amx::multiply<1, 4, 7>();
-                        }
-                        if (lower) {
-                            amx::load<5>(a + TILE * step, step * 4);
-                            amx::multiply<2, 5, 6>();
-                            if (two) amx::multiply<3, 5, 7>();
-                        }
-                    }
+                    for (size_t s = 0; s < steps_; ++s, a += depth, b += depth * P)
+                        amx::add_products(a, a + TILE * step, step, b, P, lower, two);
                 }
             float *to = y + i * K_, *sums = whole ? to : edge;
-            const size_t stride = whole ? K_ : P;
-            amx::store<0>(sums, stride * 4);
-            if (two) amx::store<1>(sums + TILE, stride * 4);
-            if (lower) amx::store<2>(sums + TILE * stride, stride * 4);
-            if (lower && two) amx::store<3>(sums + TILE * stride + TILE, stride * 4);
+            amx::store_sums(sums, whole ? K_ : P, lower, two);
             for (size_t r = 0; !whole && r < count; ++r)
                 std::memcpy(to + r * K_, edge + r * P, columns * sizeof(float));
         }

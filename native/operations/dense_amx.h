@@ -156,35 +156,11 @@ class DenseAmx final : public DenseBf16 {
     // `next` pairs apart.
     static void multiply(const Pair* a, size_t row, size_t next, const Pair* below, const Pair* b, size_t steps,
                          bool add, bool lower, bool two, float* c, size_t stride) {
-        if (add) {
-            amx::load<0>(c, stride * 4);
-            if (two) amx::load<1>(c + TILE, stride * 4);
-            if (lower) amx::load<2>(c + TILE * stride, stride * 4);
-            if (lower && two) amx::load<3>(c + TILE * stride + TILE, stride * 4);
-        } else {
-            amx::zero<0>();
-            amx::zero<1>();
-            amx::zero<2>();
-            amx::zero<3>();
-        }
-        for (size_t i = 0; i < steps; ++i, a += next, below += next, b += SIZE) {
-            amx::load<4>(a, row * 4);
-            amx::load<6>(b, BOTH * 4);
-            amx::multiply<0, 4, 6>();
-            if (two) {
-                amx::load<7>(b + TILE, BOTH * 4);
-                amx::multiply<1, 4, 7>();
-            }
-            if (lower) {
-                amx::load<5>(below, row * 4);
-                amx::multiply<2, 5, 6>();
-                if (two) amx::multiply<3, 5, 7>();
-            }
-        }
-        amx::store<0>(c, stride * 4);
-        if (two) amx::store<1>(c + TILE, stride * 4);
-        if (lower) amx::store<2>(c + TILE * stride, stride * 4);
-        if (lower && two) amx::store<3>(c + TILE * stride + TILE, stride * 4);
+        if (add) amx::load_sums(c, stride, lower, two);
+        else amx::zero_sums();
+        for (size_t i = 0; i < steps; ++i, a += next, below += next, b += SIZE)
+            amx::add_products(a, below, row, b, BOTH, lower, two);
+        amx::store_sums(c, stride, lower, two);
     }
 
     // Where A is in pairs of tiles, one below the other.

@@ -29,7 +29,7 @@ struct PackedFilters {
         }
     }
     size_t row_of_taps() const { return stretches * steps * TILE * depth; }
-    size_t size(int kernel_height, int) const { return (to + TILE - 1) / TILE * size_t(kernel_height) * row_of_taps(); }
+    size_t size(int kernel_height) const { return (to + TILE - 1) / TILE * size_t(kernel_height) * row_of_taps(); }
     // Where pair `at` of a row of taps is for an output channel.
     Pair* entry(size_t channel, size_t kernel_height, size_t row, size_t tap, size_t pair) const {
         const size_t at = joined ? tap * pairs + pair : pair, stretch = joined ? 0 : tap;
