@@ -41,8 +41,8 @@ inline __m512i pairs_between(__m512i a, __m512i b, bool last) {
 }
 
 // Copies at most 16 rows of at most 32 columns of weights, both as they are and with rows and columns changed. Copies
-// have `forward_stride` and `backward_stride` numbers from a row to the next; `backward`, if any, gets 32 columns
-// whatever their count.
+// have `forward_stride` and `backward_stride` numbers from a row to the next; `backward` gets 32 columns whatever their
+// count.
 inline void copy_both_ways(const float* w, size_t stride, size_t rows, int columns, Bf16* forward,
                            size_t forward_stride, Bf16* backward, size_t backward_stride) {
     constexpr int L = LANES<float>;
@@ -51,7 +51,7 @@ inline void copy_both_ways(const float* w, size_t stride, size_t rows, int colum
     for (size_t i = 0; i < size_t(L); ++i) {
         left[i] = i < rows ? load_part(w + i * stride, first) : Vec<float>{};
         right[i] = i < rows && second > 0 ? load_part(w + i * stride + L, second) : Vec<float>{};
-        if (backward && i < rows) _mm512_storeu_si512(backward + i * backward_stride, row_of(left[i], right[i]));
+        if (i < rows) _mm512_storeu_si512(backward + i * backward_stride, row_of(left[i], right[i]));
     }
     transpose<float>(left);
     transpose<float>(right);

@@ -90,6 +90,24 @@ template <class T> class Filtering : public Operation<T> {
             for (size_t i = from; i < to; ++i) f(p, p * count + i, rows * i / count, rows * (i + 1) / count);
         });
     }
+    // Calls f(start, end, from, to) for as many rows of the output as see no more than `at_a_time` rows of the input,
+    // and at least one: rows start .. end see rows from .. to.
+    template <class F>
+    static void each_group_of_rows(const std::vector<Taps>& down, size_t first, size_t last, size_t at_a_time, F f) {
+        for (size_t start = first; start < last;) {
+            size_t end = start, from = SIZE_MAX, to = 0;
+            for (; end < last; ++end) {
+                const auto [a, b] = down[end].range();
+                const size_t low = std::min(from, a), high = std::max(to, b);
+                if (end > start && high > low && high - low > at_a_time) break;
+                from = low;
+                to = high;
+            }
+            if (to < from) from = to = 0;
+            f(start, end, from, to);
+            start = end;
+        }
+    }
     void clear(size_t shard) const { std::memset(weight_sums(shard), 0, shard_size() * sizeof(T)); }
     void add_bias_task(const Step& s, std::vector<Task>& tasks) const {
         if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});

@@ -149,17 +149,7 @@ class ConvolutionAmx final : public Convolution<float> {
         const size_t positions = filters.joined ? (out_width - 1) * stride + size_t(g_.across.kernel) : width,
                      row = positions * filters.pairs * P;
         const size_t at_a_time = std::max<size_t>(1, ROWS_AT_A_TIME / (row * sizeof(Pair)));
-        for (size_t start = first; start < last;) {
-            // As many rows as see no more of x than there is room for, and at least one.
-            size_t end = start, from = SIZE_MAX, to = 0;
-            for (; end < last; ++end) {
-                const auto [a, b] = down[end].range();
-                const size_t low = std::min(from, a), high = std::max(to, b);
-                if (end > start && high > low && high - low > at_a_time) break;
-                from = low;
-                to = high;
-            }
-            if (to < from) from = to = 0;
+        each_group_of_rows(down, first, last, at_a_time, [&](size_t start, size_t end, size_t from, size_t to) {
             Pair* rows = reinterpret_cast<Pair*>(work.more.get((to - from) * row));
             for (size_t r = from; r < to; ++r)
                 pair_row(filters, x + r * width * filters.from * P, ptrdiff_t(width), positions, two,
@@ -177,8 +167,7 @@ class ConvolutionAmx final : public Convolution<float> {
                     }
                 }
             }
-            start = end;
-        }
+        });
     }
     template <class F> static void store_row(float* to, const float* sums, size_t k, F finished) {
         for (size_t half = 0; half < P; half += L) store(to + half, finished(to + half, load(sums + half), k));

@@ -103,17 +103,7 @@ class ConvolutionBf16 final : public Convolution<float> {
                   size_t last, bool two, Workspace<float>& work, Done done) const {
         const size_t pairs = (channels + 1) / 2, row = width * pairs * P, row_of_sums = out_width * out_channels * P;
         const size_t at_a_time = std::max<size_t>(1, ROWS_AT_A_TIME / (row * sizeof(Pair)));
-        for (size_t start = first; start < last;) {
-            // As many rows as see no more of x than there is room for, and at least one.
-            size_t end = start, from = SIZE_MAX, to = 0;
-            for (; end < last; ++end) {
-                const auto [a, b] = down[end].range();
-                const size_t low = std::min(from, a), high = std::max(to, b);
-                if (end > start && high > low && high - low > at_a_time) break;
-                from = low;
-                to = high;
-            }
-            if (to < from) from = to = 0;
+        each_group_of_rows(down, first, last, at_a_time, [&](size_t start, size_t end, size_t from, size_t to) {
             float* sums = work.more.get(row_of_sums + (to - from) * row);
             Pair* rows = reinterpret_cast<Pair*>(sums + row_of_sums);
             pair_channels(x + from * width * channels * P, (to - from) * width, channels, rows);
@@ -125,8 +115,7 @@ class ConvolutionBf16 final : public Convolution<float> {
                                                       false);
                 done(r, sums);
             }
-            start = end;
-        }
+        });
     }
     template <class E, class F>
     void backward_panels(const Step& s, const Range& range, E* to, const F* g, Workspace<float>& work) const {
