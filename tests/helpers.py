@@ -38,3 +38,10 @@ def rewritten(path, change, tensors=None):
     change(header)
     header["checksum"] = model._checksum({k: v for k, v in header.items() if k != "checksum"}, arrays)
     path.write_bytes(to_bytes(arrays, metadata={"pysmorch": json.dumps(header)}))
+
+
+def rounded(x):
+    """The nearest bfloat16, ties to even."""
+    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)

@@ -33,8 +33,8 @@ class Barrier {
     std::condition_variable wake_;
 };
 
-// Work in small units that threads take: each its own share, in ever smaller pieces, then what is left of the others'.
-// A core that is slower, or has something else to do, so keeps nobody waiting.
+// A work-stealing queue of small units: a thread takes its own range in pieces of decreasing size, then steals what is
+// left of the others'. So a core that is slower or busy does not hold up the others.
 class WorkQueue {
   public:
     explicit WorkQueue(int threads, size_t largest_piece = SIZE_MAX)

@@ -1,5 +1,5 @@
-// What is prefetched before it is needed. It comes from far, and a processor has only so many cache lines on their way:
-// prefetched little by little while a product is made, they keep nobody waiting.
+// Software prefetch. A core has a limited number of outstanding cache-line fills, so lines are prefetched a few at a
+// time while a product is computed; more at once would stall it.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -24,7 +24,7 @@ struct Prefetch {
     const char* arrays[3] = {};
     size_t stride = 0, rows = 0, bytes = 0;  // bytes from a row to the next, and of a row
 
-    // Prefetches what is due when `done` parts of the product are made, with so many rows for a part.
+    // Prefetches `at_a_time` rows, those of part `done` of the reduction loop.
     void issue(size_t done, size_t at_a_time) const {
         const size_t end = std::min(rows, (done + 1) * at_a_time);
         for (const char* array : arrays)

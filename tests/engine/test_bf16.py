@@ -5,15 +5,9 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, Network, engine
+from tests.helpers import rounded
 
 has_bf16 = pytest.mark.usefixtures("unit")  # on the vectors and on the matrix unit
-
-
-def rounded(x):
-    """The nearest bfloat16, ties to even."""
-    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
-    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 def step_in_numpy(X, y, layers, rate):

@@ -7,15 +7,9 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, Network, engine
+from tests.helpers import rounded
 
 has_bf16 = pytest.mark.skipif(not engine.has_bf16(), reason="this processor has no instructions for bfloat16")
-
-
-def rounded(x):
-    """The nearest bfloat16, ties to even."""
-    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
-    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
-    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 def dense(*widths, seed=0):

@@ -21,7 +21,7 @@ SKEWED = 2.0
 
 MAX_INTERVALS = 32
 ROWS_OF_AN_INTERVAL = 100
-"""So many rows are needed for each interval between quantiles."""
+"""Rows needed for each interval between quantiles."""
 
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
