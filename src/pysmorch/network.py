@@ -227,14 +227,14 @@ class Network:
         ShapeError, TypeError, ValueError
             For data that do not fit, for choices that are none, and for a `precision` that is not possible.
         """
-        if precision != "float32":
-            return self._predict_bf16(X, dtype, engine, precision)
-        if dtype is None and engine == "auto":
+        if dtype is None and engine == "auto" and precision == "float32":
             outputs = self.predictor.quick(X)
             if outputs is not None:
                 return outputs
         if engine not in ("auto", "reference"):
             raise ValueError(f'engine must be "auto" or "reference", but is {engine!r}')
+        if precision != "float32":
+            return self._predict_bf16(X, dtype, engine, precision)
         return self.predictor(check_inputs(self.inputs, X, "X", finite=False), dtype, engine)
 
     def _predict_bf16(
