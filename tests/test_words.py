@@ -14,7 +14,10 @@ FILES = sorted(
         *(ROOT / "docs").glob("*.md"),
         *(ROOT / "examples").glob("*.py"),
         *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "native").rglob("*.h"),
+        *(ROOT / "native").rglob("*.cpp"),
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
     )
     if LESSONS not in path.parents
 )
