@@ -26,10 +26,12 @@ def read_sqlite(file: File, what: str | None) -> Source:
                 what if what and re.match(r"\s*(select|with)\b", what, re.I) else _select_all(connection, file, what)
             )
             cursor = connection.execute(query)
-            given = [column[0] for column in cursor.description]
+            given = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall()
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         raise SourceError(f"{file.path}: {error}") from None
+    if not given:
+        raise SourceError(f"{file.path}: {what!r} is no query that returns rows")
     names, remarks = unlike_names(given)
     columns = [
         column_of(

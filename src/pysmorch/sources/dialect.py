@@ -74,9 +74,10 @@ def _lines(count: int) -> str:
 
 
 def _sample(text: bytes) -> bytes:
-    """Return the first lines of a text."""
-    end = 0
-    for count, match in enumerate(re.finditer(rb"\r\n|\r|\n", text), 1):
+    """Return the first lines of a text; comments and empty lines do not count."""
+    count = end = 0
+    for match in re.finditer(rb"\r\n|\r|\n", text):
+        count += text[end : end + 1] not in (b"#", b"\r", b"\n")
         end = match.end()
         if count == SAMPLE_ROWS or (count >= FEW_ROWS and end > SAMPLE_BYTES):
             return text[:end]
@@ -130,7 +131,7 @@ def _first_row(rows: list[Row]) -> tuple[list[Row], Row]:
 
     A line with # is the first row itself if it has as many cells as the row below it, and a letter after the #.
     """
-    end = next((i for i, row in enumerate(rows) if not _is_blank_or_comment(row.cells)), len(rows))
+    end = next((i for i, row in enumerate(rows) if not _comes_before(row.cells)), len(rows))
     below = rows[end].cells if end < len(rows) else []
     first = end
     for i in reversed(range(end)):
@@ -141,8 +142,9 @@ def _first_row(rows: list[Row]) -> tuple[list[Row], Row]:
     return rows[:first], rows[first] if first < len(rows) else Row([], 0, 0)
 
 
-def _is_blank_or_comment(cells: list[str]) -> bool:
-    return is_blank(cells) or cells[0].startswith("#")
+def _comes_before(cells: list[str]) -> bool:
+    """Whether a line is empty, a comment, or the line `sep=;` that some spreadsheets write first."""
+    return is_blank(cells) or cells[0].startswith("#") or re.match(r"sep=.?$", cells[0], re.IGNORECASE) is not None
 
 
 def _is_table_row(cells: list[str], below: list[str]) -> bool:
@@ -162,17 +164,15 @@ def _fit(names: list[str], below: list[list[str]]) -> list[str]:
 def _looks_like_data(names: list[str], below: list[list[str]]) -> bool:
     """Whether a header is of the same kind as the rows below it: it has numbers, or cells that come again, and no names.
 
-    Whole numbers that go up by the same step are names, such as years.
+    Whole numbers that go up by one are names, such as years.
     """
     known = [name for name in names if name]
     if not known or not below:
         return False
     numeric = [NUMBER.fullmatch(name) is not None for name in known]
     whole = [int(name) for name in known if name.isascii() and name.isdigit()]
-    steps = {b - a for a, b in pairwise(whole)}
-    if len(whole) == sum(numeric) and len(whole) > 1 and len(steps) == 1 and min(steps) > 0:
-        return False
-    if not any(numeric):
+    counted = len(whole) > 1 and all(b == a + 1 for a, b in pairwise(whole)) and (whole[0] == 0 or len(whole) > 2)
+    if not any(numeric) or (counted and len(whole) == sum(numeric)):
         return False
     texts = [i for i, name in enumerate(names) if name and not NUMBER.fullmatch(name)]
     return all(any(i < len(row) and row[i].strip() == names[i] for row in below) for i in texts)

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import re
 import sys
 import zlib
 from dataclasses import dataclass
@@ -14,7 +16,12 @@ from typing import BinaryIO
 
 from pysmorch.sources.source import SourceError
 
-PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+PACKINGS = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\0"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+}
 """The first bytes of packed files."""
 
 STANDARD_INPUT = ("-", "/dev/stdin")
@@ -59,7 +66,7 @@ class File:
 
 def is_pipe(path: str) -> bool:
     """Whether a path stands for standard input, or for a pipe such as <(zcat data.gz) of a shell."""
-    return path in STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir())
+    return path in STANDARD_INPUT or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path))
 
 
 def open_file(path: str) -> File:
@@ -72,13 +79,13 @@ def open_file(path: str) -> File:
         standard = path in STANDARD_INPUT
         content = sys.stdin.buffer.read() if standard else Path(path).read_bytes()
         path = "standard input" if standard else path
-        start = content[:6]
+        start = content[:10]
     else:
         with open(path, "rb") as stream:
-            start = stream.read(6)
+            start = stream.read(10)
     if not start:
         raise SourceError(f"{path}: the file is empty")
-    packing = next((packing for magic, packing in PACKINGS.items() if start.startswith(magic)), None)
+    packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
     if packing is None:
         return File(path, content if piped else None, piped)
     unpacked = _unpack(path, packing, content if piped else Path(path).read_bytes())

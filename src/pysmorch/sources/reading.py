@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from pysmorch.sources.images import is_image_file, read_image, read_image_folder
 from pysmorch.sources.opening import File, is_pipe, open_file
 from pysmorch.sources.records import is_json, read_json
 from pysmorch.sources.several import (
+    WITHIN,
     Part,
     is_pattern,
     is_table_folder,
@@ -29,9 +31,6 @@ from pysmorch.sources.spreadsheets import read_excel
 from pysmorch.sources.tables import read_csv
 
 BUNDLED = ("digits", "iris", "wine", "breast-cancer", "diabetes")
-
-WITHIN = "::"
-"""Stands between a file and the sheet, table or query of it."""
 
 OTHERS = {
     b"%PDF": "a PDF",
@@ -96,11 +95,11 @@ def read(
         return (read_image_folder if path.is_dir() else read_image)(path, resize, colours, skip_bad)
     if resize is not None or colours is not None or skip_bad:
         raise SourceError(f"--resize, --grey, --colour and --skip-bad are for folders of images, but {source} is none")
-    if path.is_dir():
+    if os.path.isdir(source):
         return _read_several(path.resolve().name, parts_of_folder(path), header, encoding, missing)
     if is_pattern(source):
         return _read_several(source, parts_of_pattern(source), header, encoding, missing)
-    if source in BUNDLED and not path.exists():
+    if source in BUNDLED and not os.path.exists(source):
         return _read_bundled(source)
     return _with_rows(source, _read_file(source, header, labels, encoding, missing))
 
@@ -108,7 +107,7 @@ def read(
 def has_image_files(source: str) -> bool:
     """Whether a source is a folder of images, or without tables, or an image."""
     path = Path(source)
-    return not is_table_folder(path) if path.is_dir() else is_image_file(path)
+    return not is_table_folder(path) if os.path.isdir(source) else is_image_file(path)
 
 
 def _with_rows(name: str, source: Source) -> Source:
@@ -128,9 +127,9 @@ def _read_several(name: str, parts: list[Part], header: bool, encoding: str | No
 def _read_file(source: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]) -> Source:
     """Read one file, or what is named of it after two colons."""
     path, within = source, None
-    if WITHIN in source and not Path(source).exists():
+    if WITHIN in source and not os.path.exists(source):
         path, within = source.split(WITHIN, 1)
-    if not Path(path).is_file() and not is_pipe(path):
+    if not os.path.isfile(path) and not is_pipe(path):
         close = get_close_matches(source, BUNDLED, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise FileNotFoundError(
@@ -172,6 +171,8 @@ def _kind_of(file: File) -> str:
         return "arrow"
     if start.startswith(b"PK\x03\x04"):
         return _kind_of_zip(file)
+    if start[257:262] == b"ustar":
+        raise SourceError(f"{file.path} is a tar archive with several files; unpack it first")
     for magic, what in OTHERS.items():
         if start.startswith(magic):
             raise SourceError(f"{file.path} is {what}; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx")

@@ -11,7 +11,6 @@ from pysmorch.sources.opening import File
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.text import to_utf8
 
-ENDINGS = (".json", ".jsonl", ".ndjson")
 START = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[\[{\]])")
 """How a text begins that is JSON, whatever it is called."""
 
@@ -22,13 +21,16 @@ EXPECTED = (
 
 def is_json(path: str, head: bytes) -> bool:
     """Whether a text is JSON by its ending, before that of a packed file, or by its beginning."""
-    return re.search(r"\.(json|jsonl|ndjson)(\.\w+)?$", path.lower()) is not None or START.match(head) is not None
+    return (
+        re.search(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$", path.lower()) is not None
+        or START.match(head) is not None
+    )
 
 
 def read_json(file: File, encoding: str | None) -> Source:
     """Read the objects as rows; a key that an object lacks is a missing cell.
 
-    Integers of any length, and numbers among texts, stay as they are written.
+    Integers of any length stay exact; a column with numbers and texts is one of texts.
     """
     import pyarrow as pa
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from pysmorch.sources.source import Source, SourceError
 
 TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
 """Files of a folder that are tables by their ending."""
+
+WITHIN = "::"
+"""Stands between a file and the sheet, table or query of it."""
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -41,27 +44,33 @@ class Part:
 
 def is_table_folder(folder: Path) -> bool:
     """Whether a folder has tables, and no images."""
-    files = [name for _, _, names in _visible(folder) for name in names]
-    return any(map(TABLES.search, files)) and not any(name.lower().endswith(IMAGE_ENDINGS) for name in files)
+    has_table = False
+    for _, names in _visible(folder):
+        if any(name.lower().endswith(IMAGE_ENDINGS) for name in names):
+            return False
+        has_table |= any(map(TABLES.search, names))
+    return has_table
 
 
 def parts_of_folder(folder: Path) -> list[Part]:
     """Return the tables of a folder and of the folders in it, in the order of the alphabet."""
     parts = []
-    for root, _, names in _visible(folder):
+    for root, names in _visible(folder):
         pairs = [part.split("=", 1) for part in Path(root).relative_to(folder).parts if "=" in part]
         keys = {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
         parts += [Part(os.path.join(root, name), keys) for name in sorted(names) if TABLES.search(name)]
     return parts
 
 
-def _visible(folder: Path) -> list[tuple[str, list[str], list[str]]]:
-    """Return folders and files; names that begin with a dot or an underscore are notes of programs."""
-    found = []
-    for root, folders, names in os.walk(folder):
+def _visible(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Go through the folders and their files; names that begin with a dot or an underscore are notes of programs."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
-        found.append((root, folders, [name for name in names if name[0] not in "._"]))
-    return found
+        yield root, [name for name in names if name[0] not in "._"]
 
 
 def parts_of_pattern(pattern: str) -> list[Part]:
@@ -73,8 +82,8 @@ def parts_of_pattern(pattern: str) -> list[Part]:
 
 
 def is_pattern(source: str) -> bool:
-    """Whether a source has letters of a pattern, and is no file itself."""
-    return glob.has_magic(source) and not os.path.exists(source)
+    """Whether a source has letters of a pattern, and is neither a file itself nor a part of one (FILE::QUERY)."""
+    return glob.has_magic(source) and WITHIN not in source and not os.path.exists(source)
 
 
 def read_parts(name: str, parts: Sequence[Part], read_one: Callable[[str], Source]) -> Source:
