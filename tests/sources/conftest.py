@@ -5,11 +5,16 @@ import pytest
 from pysmorch.sources import SourceError, read, tables
 
 
+@pytest.fixture(autouse=True)
+def texts(monkeypatch):
+    """Look at the cells before columns get their types."""
+    monkeypatch.setattr(tables, "_typed", lambda column: column, raising=False)
+
+
 @pytest.fixture
 def make(tmp_path, monkeypatch):
     """Write a text or bytes into a file of a folder of its own, and return the path, which is relative."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tables, "_typed", lambda column: column, raising=False)
 
     def write(content, name="data.csv"):
         path = tmp_path / name
