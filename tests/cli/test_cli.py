@@ -1,6 +1,7 @@
 """The command line, in this process; exit codes and standard error as a shell sees them in a few tests."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -362,14 +363,40 @@ def test_a_reader_that_has_had_enough_is_no_error(run, tmp_path):
     assert result.stderr == ""
 
 
-def test_an_interrupt_is_one_line_and_writes_no_model(tmp_path):
-    command = [sys.executable, "-m", "pysmorch", "train", "digits", "--epochs", "100000", "--hidden", "512,512"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert "epoch 1/" in process.stderr.readline()
+ENDLESS = ["train", "digits", "--epochs", "100000", "--patience", "100000", "--hidden", "512,512"]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_path, signal_number):
+    command = [sys.executable, "-m", "pysmorch", *ENDLESS]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "epoch 1/" not in (line := process.stderr.readline()):
+        assert line
     start = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert time.monotonic() - start < 20
+    process.send_signal(signal_number)
+    out, errors = process.communicate(timeout=60)
+    assert time.monotonic() - start < 40
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "pysmorch: error: interrupted; no file was written"
-    assert os.listdir(tmp_path) == []
+    said = re.search(
+        r"pysmorch: error: interrupted after (\d+) epochs?; the model is the best so far", errors.splitlines()[-1]
+    )
+    assert said
+    assert errors.endswith("and written to model.safetensors\n")
+    assert "model written to model.safetensors" in out
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+    model = ps.load(tmp_path / "model.safetensors")
+    assert model.n_iter_ == len(model.loss_curve_) == int(said[1])
+    assert 0.5 < model.notes_["test"]["accuracy"] <= 1
+
+
+def test_an_interruption_before_the_first_epoch_ends_writes_nothing(run, monkeypatch):
+    spoil("model.safetensors", "")
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pysmorch.training.loop._run_epoch", interrupted)
+    code, _, err = run("train", "iris", "--quiet")
+    assert code == 130
+    assert err == "pysmorch: error: interrupted; no file was written\n"
+    assert os.path.getsize("model.safetensors") == 0
