@@ -13,20 +13,10 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.metrics import METRICS
+from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
-QUICK = ["--hidden", "16", "--epochs", "15"]
-
-
-def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
-    lines = ["size,town,age,price"]
-    for i in range(rows):
-        size, town = 20 + (i * 37) % 90, ["Ulm", "Bath", "Nice"][i % 3]
-        age = "?" if gaps and i % 9 == 0 else (i * 7) % 50
-        lines.append(f"{size},{town},{age},{labels[int(size + 20 * (town == 'Nice') > 70)]}")
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
 
 
 def test_metrics_are_measured_on_held_out_rows_and_written_into_the_model(run):
@@ -212,11 +202,6 @@ def test_unknown_labels_are_refused_with_their_names_and_the_known_ones(run):
     run("train", "houses.csv", "--target", "price", *QUICK)
     line = error_of(run("evaluate", "model.safetensors", "other.csv"))
     assert "unknown labels 'cheap.', 'dear.'; the classes of this model are 'cheap', 'dear'" in line
-
-
-def spoil(path, content):
-    with open(path, "wb" if isinstance(content, bytes) else "w") as file:
-        file.write(content)
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,24 @@ Options = TypeVar("Options")
 Texts = list[str] | None
 Sources = Annotated[list[str], typer.Argument(help=SOURCE)]
 MetricNames = Annotated[Texts, typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}")]
-Weight = Annotated[str | None, typer.Option(help="column with the weight of each row, which is no feature")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output, all else on standard error")]
 Force = Annotated[
     bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
 ]
+
+
+@dataclass(kw_only=True)
+class LabelOptions:
+    """What is to be predicted, and how much a row counts."""
+
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="column to predict: a name, or a number (negative from the end); evaluate takes that of the training"
+        ),
+    ] = None
+    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None
+    weight: Annotated[str | None, typer.Option(help="column with the weight of each row, which is no feature")] = None
 
 
 @dataclass(kw_only=True)
@@ -122,18 +135,13 @@ class HoldOutOptions:
 
 
 @dataclass(kw_only=True)
-class TrainOptions(ImageOptions, ParameterOptions, HoldOutOptions, ReadOptions):
+class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, LabelOptions):
     """All of `pysmorch train`."""
 
     source: Annotated[Texts, typer.Argument(help=SOURCE, show_default="digits")] = None
-    target: Annotated[
-        str | None, typer.Option(help="column to predict: a name, or a number (negative from the end)")
-    ] = None
-    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None
     drop: Annotated[
         Texts, typer.Option(help="column to leave out, once for each; also several, separated by commas")
     ] = None
-    weight: Weight = None
     task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors"
     force: Force = False
@@ -157,16 +165,11 @@ class PredictOptions(ReadOptions):
 
 
 @dataclass(kw_only=True)
-class EvaluateOptions(ReadOptions):
+class EvaluateOptions(ReadOptions, LabelOptions):
     """All of `pysmorch evaluate`."""
 
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
-    target: Annotated[
-        str | None, typer.Option(help="column with the right answers, if it is not called as in training")
-    ] = None
-    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None
-    weight: Weight = None
     metric: MetricNames = None
     as_json: AsJson = False
 

@@ -61,8 +61,8 @@ def _check_options(options: TrainOptions) -> list[Metric]:
     holdout.check_options(options)
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
-    if metrics and options.test == 0:
-        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out")
+    if metrics and options.test == 0 and not options.early_stopping:
+        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping")
     return metrics
 
 
@@ -225,23 +225,22 @@ def _finish(
         **model.notes_,
         "model": options.out,
         "epochs": model.n_iter_,
-        "interrupted": interrupted is not None,
         "rows": {"training": len(training), "held_out": 0 if held_out is None else len(held_out)},
     }
     if held_out is not None:
-        measured = figures.measure(
-            model, held_out.source.features, held_out.y, held_out.weights, (training.y, training.weights), metrics
-        )
-        model.notes_["test"] = measured.values
-        values |= {"metrics": measured.values, "baseline": measured.baseline}
-        rows = (
-            f"{len(held_out)} held-out rows"
-            if options.test_file is None
-            else f"{len(held_out)} rows of {options.test_file}"
-        )
-        report.result(f"on {rows}:\n{measured.text}")
+        try:
+            measured = figures.measure(
+                model, held_out.source.features, held_out.y, held_out.weights, (training.y, training.weights), metrics
+            )
+        except KeyboardInterrupt:
+            interrupted = interrupted or "interrupted after the training; the model has no metrics"
+        else:
+            model.notes_["test"] = measured.values
+            values |= {"metrics": measured.values, "baseline": measured.baseline}
+            which = "held-out rows" if options.test_file is None else f"rows of {options.test_file}"
+            report.result(f"on {len(held_out)} {which}:\n{measured.text}")
     model.save(options.out)
     report.result(f"model written to {options.out}")
-    report.finish(values)
+    report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:
         raise Interrupted(f"{interrupted}, and written to {options.out}")
