@@ -13,7 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_num_labels
+from pysmorch.estimators.rows import as_labels
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
@@ -140,6 +142,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         precision: Precision = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
+        warm_start: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -158,6 +163,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+        self.loss = loss
+        self.warm_start = warm_start
+        self.threads = threads
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -217,7 +225,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        likeliest = self._outputs(X).argmax(1)
+        likeliest = self._predictions(X).argmax(1)
         return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
@@ -240,7 +248,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        return self._outputs(X)
+        return self._predictions(X)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
@@ -266,10 +274,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = column_or_1d(y, warn=True)
+        labels: Array = column_or_1d(as_labels(y), warn=True)
         check_num_labels(labels, num_data)
-        if labels.dtype.kind == "O" and any(label is None or label != label for label in labels):
-            raise ValueError("y has missing labels; leave those rows out")
         check_classification_targets(labels)
         return labels
 
@@ -319,7 +325,24 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return len(self.classes_)
 
     def _make_loss(self, output: Layer) -> Loss:
-        return CrossEntropy(output, label_smoothing=self.label_smoothing)
+        if self.loss == "cross_entropy":
+            return CrossEntropy(output, label_smoothing=self.label_smoothing)
+        return own_loss(self.loss, output)
+
+    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the logarithms of the shares of the classes; those without rows count as a half row."""
+        if self.loss != "cross_entropy":
+            return None
+        shares = np.bincount(codes, weights, minlength=len(self.classes_))
+        return np.log(np.maximum(shares, 0.5) / shares.sum())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.loss != "cross_entropy" and not callable(self.loss):
+            raise ValueError(
+                'loss must be "cross_entropy", a class of losses, or a function that makes a loss of the output layer, '
+                f"but is {self.loss!r}"
+            )
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         if self.class_weight is None:

@@ -145,6 +145,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         precision: Precision = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        warm_start: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -163,6 +165,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+        self.warm_start = warm_start
+        self.threads = threads
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on the rows once, from where training is; also after `fit`.
@@ -209,7 +213,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        values = self._outputs(X) * self._target_scale + self._target_mean
+        values = self._predictions(X) * self._target_scale + self._target_mean
         return values[:, 0] if self._flat else values
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
