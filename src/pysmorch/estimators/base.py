@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +22,7 @@ from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.small import StopAfter, choose, chooses_by_cross_validation, scale_output
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
-from pysmorch.files import save
+from pysmorch.files import ModelPath, save
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
@@ -257,12 +256,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # Files.
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: ModelPath) -> None:
         """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
         Parameters
         ----------
-        path : str or Path
+        path : str, Path or binary file
             The file.
 
         Raises
