@@ -13,6 +13,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.metrics import METRICS
+from pysmorch.training import loop
 from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of, idx
 
@@ -348,7 +349,17 @@ def test_a_reader_that_has_had_enough_is_no_error(run, tmp_path):
     assert result.stderr == ""
 
 
-ENDLESS = ["train", "digits", "--epochs", "100000", "--patience", "100000", "--hidden", "512,512"]
+ENDLESS = [
+    "train",
+    "digits",
+    "--no-early-stopping",
+    "--epochs",
+    "100000",
+    "--patience",
+    "100000",
+    "--hidden",
+    "512,512",
+]
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
@@ -363,10 +374,10 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
     assert time.monotonic() - start < 40
     assert process.returncode == 130
     said = re.search(
-        r"pysmorch: error: interrupted after (\d+) epochs?; the model is the best so far", errors.splitlines()[-1]
+        r"error: interrupted after (\d+) epochs; the model is the best so far, of epoch", errors.splitlines()[-1]
     )
     assert said
-    assert errors.endswith("and written to model.safetensors\n")
+    assert errors.endswith(", and written to model.safetensors\n")
     assert "model written to model.safetensors" in out
     assert os.listdir(tmp_path) == ["model.safetensors"]
     model = ps.load(tmp_path / "model.safetensors")
@@ -374,13 +385,52 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
     assert 0.5 < model.notes_["test"]["accuracy"] <= 1
 
 
+def interrupt_after(monkeypatch, epochs):
+    """Let Ctrl-C be pressed in the epoch after so many."""
+    run_epoch, done = loop._run_epoch, []
+
+    def run(*arguments):
+        done.append(1)
+        if len(done) > epochs:
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(loop, "_run_epoch", run)
+
+
+@pytest.mark.parametrize(
+    "options", [["--no-early-stopping"], ["--early-stopping"], ["--no-early-stopping", "--test", "0"]]
+)
+def test_the_model_of_an_interruption_is_that_of_its_best_epoch(run, monkeypatch, options):
+    """A large learning rate lets the loss rise after the first epochs."""
+    train = ["train", "iris", "--quiet", "--learning-rate", "0.3", "--batch-size", "8", "--hidden", "8", *options]
+    interrupt_after(monkeypatch, 12)
+    code, _, err = run(*train)
+    assert code == 130
+    model = ps.load("model.safetensors")
+    losses = model.validation_curve_ or model.loss_curve_
+    best = losses.index(min(losses)) + 1
+    assert best < 12
+    expected = (
+        f"interrupted after 12 epochs; the model is the best so far, of epoch {best}, and written to model.safetensors"
+    )
+    assert err == f"pysmorch: error: {expected}\n"
+
+
+def test_an_interruption_of_the_cross_validation_writes_a_model_too(run, monkeypatch):
+    interrupt_after(monkeypatch, 7)
+    code, _, err = run("train", "iris", "--quiet")
+    assert code == 130
+    assert (
+        "interrupted after 7 epochs of cross-validation; the model has seen a part of the rows, and written to" in err
+    )
+    assert ps.load("model.safetensors").n_iter_ == 7
+
+
 def test_an_interruption_before_the_first_epoch_ends_writes_nothing(run, monkeypatch):
     spoil("model.safetensors", "")
 
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("pysmorch.training.loop._run_epoch", interrupted)
+    interrupt_after(monkeypatch, 0)
     code, _, err = run("train", "iris", "--quiet")
     assert code == 130
     assert err == "pysmorch: error: interrupted; no file was written\n"

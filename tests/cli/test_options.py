@@ -87,6 +87,20 @@ def test_options_that_do_not_fit_are_one_line(run, options, message):
     assert "loss" not in result[2].replace(message, "")
 
 
+def test_several_quantiles_are_predicted_and_the_middle_one_is_measured(run):
+    write_csv()
+    train = ["train", "houses.csv", "--target", "size", "--loss", "quantile", *QUICK]
+    code, out, err = run(*train, "--quantile", "0.1,0.5,0.9")
+    assert code == 0, err
+    assert "of the predictions of the quantile 0.5:\nRMSE" in out
+    out = run("predict", "model.safetensors", "houses.csv")[1]
+    assert out.splitlines()[0] == ",".join(f'"prediction of quantile {q}"' for q in (0.1, 0.5, 0.9))
+    assert run(*train, "--quantile", "0.25", "--quiet")[0] == 0
+    assert run("predict", "model.safetensors", "houses.csv")[1].splitlines()[0] == '"prediction"'
+    for wrong in ("0", "1", "x", "0.1,", "-0.5,0.5"):
+        assert "--quantile must be between 0 and 1" in error_of(run(*train, "--quantile", wrong))
+
+
 def test_the_help_lists_what_encoders_and_estimators_declare(run):
     listed = "".join(run("train", "--help")[1].split())
     for names in (networks.NETWORKS, networks.AUGMENTATIONS, LOSSES, OPTIMIZERS, ACTIVATIONS):

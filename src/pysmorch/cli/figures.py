@@ -112,10 +112,16 @@ def _of_numbers(
         raise ValueError(f"the model predicts numbers, but the target holds text such as {y[0]!r}")
     with config_context(assume_finite=True):
         predicted = model.predict(X)
+    measured = []
+    if predicted.ndim > y.ndim:  # several quantiles
+        middle = int(np.argmin(np.abs(np.asarray(model.quantile) - 0.5)))
+        predicted = predicted[:, middle]
+        measured = [f"of the predictions of the quantile {model.quantile[middle]}:"]
     values = _errors(y, predicted, weights)
     baseline = _errors(y, np.full(len(y), np.average(known[0], weights=known[1])), weights)
     more, lines = _measured(metrics, {"values": (y.reshape(len(y), -1), predicted.reshape(len(y), -1))}, weights)
     text = [
+        *measured,
         f"RMSE  {values['RMSE']:.5g}   (always the mean: {baseline['RMSE']:.5g})",
         f"MAE   {values['MAE']:.5g}   (always the mean: {baseline['MAE']:.5g})",
         f"R²    {values['R2']:.4f}   (always the mean: {baseline['R2']:.4f})",

@@ -73,7 +73,9 @@ class ParameterOptions:
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None
     dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None
     loss: Annotated[str | None, typer.Option(help="of a regression: {losses}")] = None
-    quantile: Annotated[float | None, typer.Option(help="what --loss quantile predicts, between 0 and 1")] = None
+    quantile: Annotated[
+        str | None, typer.Option(help="what --loss quantile predicts, between 0 and 1; several as in 0.1,0.5,0.9")
+    ] = None
     class_weight: Annotated[
         Texts, typer.Option(help="balanced, or CLASS=FACTOR once for each class: how much its rows count")
     ] = None

@@ -29,6 +29,7 @@ def given(options: ParameterOptions) -> dict[str, Any]:
         "hidden": parse_hidden,
         "columns": parse_columns,
         "class_weight": parse_class_weight,
+        "quantile": parse_quantile,
     }
     return {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
 
@@ -36,7 +37,7 @@ def given(options: ParameterOptions) -> dict[str, Any]:
 def check_task(chosen: dict[str, Any], estimator: Any, other: Any, task: str) -> None:
     """Refuse parameters that only the estimator of the other task has."""
     for name in chosen:
-        if not hasattr(estimator(), name) and hasattr(other(), name):
+        if (name == "loss" and task == "classification") or (not hasattr(estimator(), name) and hasattr(other(), name)):
             raise ValueError(f"--{name.replace('_', '-')} is not for {task}; leave it out, or say another --task")
     if "quantile" in chosen and chosen.get("loss") != "quantile":
         raise ValueError("--quantile is for --loss quantile; add that")
@@ -94,6 +95,17 @@ def parse_class_weight(texts: Sequence[str]) -> Any:
             )
         factors[name] = factor
     return factors
+
+
+def parse_quantile(text: str) -> float | tuple[float, ...]:
+    """Return the quantile in a text such as 0.9, or those in 0.1,0.5,0.9."""
+    try:
+        quantiles = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        quantiles = (-1.0,)
+    if not all(0 < quantile < 1 for quantile in quantiles):
+        raise ValueError(f"--quantile must be between 0 and 1, or several as in 0.1,0.9, but is {text!r}")
+    return quantiles if len(quantiles) > 1 else quantiles[0]
 
 
 def _as_it_is(value: Any) -> Any:

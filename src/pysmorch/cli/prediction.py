@@ -72,6 +72,8 @@ def _predicted(model: Any, X: Any) -> dict[str, Array]:
             return {"prediction": model.classes_[p.argmax(1)]} | columns
         values = model.predict(X).reshape(X.shape[0], -1)
     names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
+    if model.loss == "quantile" and not isinstance(model.quantile, float):
+        names = [f"prediction of quantile {quantile}" for quantile in model.quantile]
     return {name: values[:, i] for i, name in enumerate(names)}
 
 

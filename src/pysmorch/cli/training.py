@@ -17,7 +17,7 @@ from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.layers.base import Array
 from pysmorch.metrics import Metric, as_metric
-from pysmorch.training import Callback, History, Training
+from pysmorch.training import Callback, Training
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of integers with at most so many distinct ones is taken to be classes."""
@@ -158,7 +158,6 @@ class BestSoFar(Callback):
     def __init__(self, model: Any, report: Report) -> None:
         self.model = model
         self.report = report
-        self.history = History()
         self.best_epoch = 0
         self._weights: list[Any] | None = None
 
@@ -175,19 +174,14 @@ class BestSoFar(Callback):
 
     def on_epoch_end(self, training: Training) -> None:
         """Compare the loss of the epoch with the best so far: that of the validation data where there are any."""
-        self.history = training.history
-        losses = self.history.get("val_loss", self.history["loss"])
+        losses = training.history.get("val_loss", training.history["loss"])
         if self.best_epoch == 0 or losses[-1] < losses[self.best_epoch - 1]:
             self.best_epoch = training.epoch
             self._weights = training.network.snapshot(self._weights)
 
     def restore(self) -> None:
-        """Make the model what it was after the best epoch, with the history of all."""
+        """Make the network what it was after the best epoch."""
         self.model.network_.restore(self._weights)
-        self.model.history_ = self.history
-        self.model.loss_curve_ = self.history["loss"]
-        self.model.validation_curve_ = self.history.get("val_loss", [])
-        self.model.n_iter_ = self.history.num_epochs
 
 
 def _fit(model: Any, training: Rows, metrics: list[Metric], report: Report) -> str | None:
@@ -203,11 +197,13 @@ def _fit(model: Any, training: Rows, metrics: list[Metric], report: Report) -> s
                 ),
             )
     except KeyboardInterrupt:
-        if best.best_epoch == 0:
+        epochs = getattr(model, "n_iter_", 0)
+        if epochs == 0:
             raise
+        if best.best_epoch == 0:
+            return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
         best.restore()
-        epochs = best.history.num_epochs
-        return f"interrupted after {epochs} epoch{'s' * (epochs > 1)}; the model is the best so far, of epoch {best.best_epoch}"
+        return f"interrupted after {epochs} epochs; the model is the best so far, of epoch {best.best_epoch}"
     return None
 
 
