@@ -41,7 +41,7 @@ class Source:
     labels: Array | None = None
     files: list[str] | None = None
     remarks: list[str] = field(default_factory=list)
-    line_of: Callable[[int], int] | None = None
+    line_of: Callable[[int], int | str] | None = None
 
     @property
     def column_names(self) -> list[str] | None:
