@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.cli import figures, networks
-from pysmorch.encoders import ColumnError, Encoder, kind_of
+from pysmorch.encoders import ColumnError, Encoder, kind_of, read_labels
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.files import ModelFileError, write_whole
@@ -19,7 +19,7 @@ from pysmorch.files.writing import check_writable
 from pysmorch.layers.base import Array
 from pysmorch.loading import load
 from pysmorch.metrics import as_metric
-from pysmorch.sources import Source, has_image_files, known_labels, read, split_target
+from pysmorch.sources import Source, has_image_files, read, split_target
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of integers with at most so many distinct ones is taken to be classes."""
@@ -152,7 +152,7 @@ def evaluate(
         print(remark)
     trained_target = model.notes_.get("target") if source.labels is None else None
     _, column, name = split_target(source, target or trained_target, header)
-    known, y = known_labels(column, name)
+    known, y = read_labels(column, name, classes=getattr(model, "classes_", None))
     source = _with_labels(source, known, name, print)
     X = _features_for(model, source)
     y = _as_in_training(model, y)
@@ -207,7 +207,7 @@ def _read_target(
     source = source.without(drop)
     if source.features.shape[1] == 0:
         raise ValueError(f"there are no columns besides the target {name!r}")
-    known, y = known_labels(column, name)
+    known, y = read_labels(column, name)
     try:
         kind_of(source.features).check_features(source.features)
     except ColumnError as error:

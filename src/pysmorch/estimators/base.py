@@ -164,6 +164,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         encoder = kind_of(X)()
+        encoder.choose(self.columns, self.missing)
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         weights = check_weights(sample_weight, len(rows))
@@ -204,6 +205,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
         weights = check_weights(sample_weight, len(encoded))
         return encoded, codes, self._row_weights(codes, weights)
+
+    @property
+    def columns_(self) -> Encoder:
+        """What was learned about the columns: `encoder_`, shown as a table in notebooks."""
+        check_is_fitted(self, "network_")
+        return self.encoder_
 
     # Prediction.
 

@@ -12,9 +12,6 @@ from typing import Any
 
 from pysmorch.sources.source import Source, SourceError
 
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""What a cell of a CSV file holds where it holds nothing."""
-
 
 def read_csv(path: Path, header: bool) -> Source:
     """Read a table; the separator and the kinds of the columns are found out."""
@@ -46,8 +43,7 @@ def read_csv(path: Path, header: bool) -> Source:
         raise SourceError(f"{path}: {_csv_problem(error)}") from None
     if table.num_rows == 0:
         raise SourceError(f"{path}: there are no rows below the header")
-    typed = pa.table({name: _typed(table[name]) for name in names})
-    return Source(path.name, typed, line_of=lambda row: _line_of(path, delimiter, row + int(header)))
+    return Source(path.name, table, line_of=lambda row: _line_of(path, delimiter, row + int(header)))
 
 
 def _line_of(path: Path, delimiter: str, row: int) -> int:
@@ -105,23 +101,6 @@ def _csv_problem(error: Exception) -> str:
     if "UTF8" in text or "utf8" in text.lower():
         return "the text is not UTF-8; convert the file first (for example with iconv)"
     return text.removeprefix("CSV parse error: ")
-
-
-def _typed(column: Any) -> Any:
-    """Return a column of texts as integers, numbers, booleans or times if all cells are such, else as texts."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    cells = pc.utf8_trim_whitespace(column)
-    cells = pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
-    if cells.null_count == len(cells):
-        return cells
-    for kind in (pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us")):
-        try:
-            return pc.cast(cells, kind)
-        except pa.ArrowInvalid:
-            continue
-    return cells
 
 
 def read_parquet(path: Path) -> Source:
