@@ -77,7 +77,7 @@ def test_another_file_can_be_what_is_measured_on(run):
         (["--split-time", "dya"], "--split-time: days.csv has no column 'dya'; did you mean 'day'?"),
         (["--split-group", "shops"], "--split-group: days.csv has no column 'shops'; did you mean 'shop'?"),
         (["--split-group", "price"], "--split-group: 'price' is the target"),
-        (["--split-time", "shop"], "--split-time shop needs times or numbers, but line 2 has 'shop 0'"),
+        (["--split-time", "shop"], "--split-time shop needs a time or number in each row, but line 2 has 'shop 0'"),
         (["--test", "0.999"], "--test 0.999 holds out 120 of 120 rows, so that none is left for training"),
         (["--test", "0.9999"], "--test 0.9999 holds out 120 of 120 rows"),
         (["--test", "0.992"], "--test 0.992 holds out 120 of 120 rows"),
@@ -89,7 +89,11 @@ def test_another_file_can_be_what_is_measured_on(run):
         (["--test-file", "no.csv"], "no.csv: no such file"),
         (["--test-file", "short.csv"], "short.csv has 3 columns and lacks rank, which the model was trained on"),
         (["--test-file", "unknown.csv"], "the class 'free' of line 3 of unknown.csv is among the held-out rows only"),
-        (["--test-file", "numbers.csv"], "numbers.csv has labels such as 1, but those of the training are such as"),
+        (["--test-file", "numbers.csv"], "the class '1' of line 2 of numbers.csv is among the held-out rows only"),
+        (
+            ["--target", "size", "--test-file", "text.csv"],
+            "text.csv has labels such as '1', but those of the training are such as 0",
+        ),
         (["--test-file", "text.csv"], "column 'size' held numbers in training, but line 3 has 'big'"),
         (["--test-file", "bare.csv"], "has no column 'price'"),
     ],
@@ -109,9 +113,9 @@ def test_what_cannot_be_held_out_is_said_before_the_training(run, options, messa
 
 def test_times_and_groups_must_be_there_in_each_row(run):
     spoil("gaps.csv", "x,t,g,y\n" + "".join(f"{i % 5},{i},{i % 4},{'ab'[i % 2]}\n" for i in range(20)) + "3,,,a\n")
-    for option, column in (("--split-time", "t"), ("--split-group", "g")):
+    for option, column, what in (("--split-time", "t", "time or number"), ("--split-group", "g", "value")):
         message = error_of(run("train", "gaps.csv", "--target", "y", option, column))
-        assert f"{option} {column} needs a value in each row, but line 22 has none" in message
+        assert f"{option} {column} needs a {what} in each row, but line 22 has none" in message
     spoil("same.csv", "x,t,y\n" + "".join(f"{i % 5},7,{'ab'[i % 2]}\n" for i in range(20)))
     message = error_of(run("train", "same.csv", "--target", "y", "--split-time", "t"))
     assert "--split-time t: all rows have the same value, 7" in message

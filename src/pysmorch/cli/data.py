@@ -12,10 +12,13 @@ import numpy as np
 from pysmorch.cli import networks
 from pysmorch.cli.options import ReadOptions
 from pysmorch.cli.output import Report
-from pysmorch.encoders import ColumnError, kind_of
+from pysmorch.encoders import ColumnError, kind_of, read_labels
+from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders.schema import learn_column
+from pysmorch.encoders.values import number_values
 from pysmorch.entries import list_names, name_row
 from pysmorch.layers.base import Array
-from pysmorch.sources import Source, has_image_files, known_labels, read, split_target
+from pysmorch.sources import Source, has_image_files, read, split_target
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,15 @@ def read_source(
     colours: str | None = None,
 ) -> Source:
     """Read one source, or several files whose rows follow each other."""
-    source: Any = names[0] if len(names) == 1 else list(names)
-    given = {"missing": parse_missing(missing), "encoding": options.encoding}
     return read(
-        source,
+        names,
         header,
         labels,
         size,
         colours,
         options.skip_bad,
-        **{name: value for name, value in given.items() if value is not None},
+        options.encoding,
+        parse_missing(missing),
     )
 
 
@@ -97,9 +99,9 @@ def header_of(model: Any, options: ReadOptions) -> bool:
     return not options.no_header if options.no_header is not None else bool(model.notes_.get("header", True))
 
 
-def parse_missing(text: str | None) -> tuple[str, ...] | None:
+def parse_missing(text: str | None) -> tuple[str, ...]:
     """Return what cells without a value hold in a text such as NA,?."""
-    return None if text is None else tuple(part.strip() for part in text.split(","))
+    return () if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def labelled(
@@ -110,6 +112,7 @@ def labelled(
     drop: Sequence[str] = (),
     weight: str | None = None,
     split: tuple[str, str] | None = None,
+    classes: Array | None = None,
 ) -> Rows:
     """Return the rows of a source that have a label.
 
@@ -128,7 +131,9 @@ def labelled(
     weight : str or None, default=None
         The column of `--weight`.
     split : tuple of str or None, default=None
-        The option that says which rows are held out, and its column.
+        The column that says which rows are held out, and its option.
+    classes : ndarray or None, default=None
+        The classes that are known; labels are texts if these are.
 
     Raises
     ------
@@ -150,7 +155,7 @@ def labelled(
     if rest.features.shape[1] == 0:
         raise ValueError(f"there are no columns besides the target {name!r}")
     _check_numbers(labels, f"the target {name!r}", rest)
-    known, y = known_labels(labels, name)
+    known, y = read_labels(labels, name, classes=classes)
     try:
         kind_of(rest.features).check_features(rest.features)
     except ColumnError as error:
@@ -205,20 +210,61 @@ def _check_numbers(cells: Any, what: str, source: Source) -> None:
         raise ValueError(f"{what} has {values[wrong[0]]} in {line}; replace or remove such values first")
 
 
-def _weights(cells: Any, name: str, rows: Rows) -> Array:
-    """Return the weights of rows from their column."""
+def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]) -> Array:
+    """Return the values of a column of a table as numbers, whatever type they come with.
+
+    Parameters
+    ----------
+    cells : pyarrow.ChunkedArray
+        The column.
+    name : str
+        Its name.
+    rows : Rows
+        The rows, for their lines.
+    needed : str
+        What each row must have, in the message of an error.
+    kinds : sequence of str
+        What the column may hold, of the choices of `--column`.
+
+    Returns
+    -------
+    ndarray of float64
+        Times as seconds.
+
+    Raises
+    ------
+    ValueError
+        Names the first line without such a value.
+    """
     import pyarrow as pa
 
-    expected = f"--weight {name} needs a number that is not negative in each row"
-    if not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type)):
-        raise ValueError(f"{expected}, but {rows.line(0)} has {str(cells[0].as_py())!r}")
-    weights: Array = cells.cast(pa.float64()).to_numpy()
-    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(wrong):
-        found = cells[int(wrong[0])].as_py()
-        raise ValueError(f"{expected}, but {rows.line(int(wrong[0]))} has {'none' if found is None else found}")
+    array = Cells(as_table(pa.table({name: cells}))).arrow(name)
+    wrong = 0
+    for kind in kinds:
+        try:
+            column = learn_column(name, Cells(as_table(pa.table({name: cells}))), None, None, kind, None)
+        except ColumnError as error:
+            wrong = max(wrong, error.row or 0)
+            continue
+        values = number_values(column, array, None)[0]
+        missing = np.flatnonzero(np.isnan(values))
+        if not len(missing):
+            return values
+        wrong = int(missing[0])
+        break
+    cell = array[wrong].as_py()
+    raise ValueError(f"{needed}, but {rows.line(wrong)} has {'none' if cell is None else repr(cell)}")
+
+
+def _weights(cells: Any, name: str, rows: Rows) -> Array:
+    """Return the weights of rows from their column."""
+    needed = f"--weight {name} needs a number that is not negative in each row"
+    weights = numbers(cells, name, rows, needed, ("number",))
+    if (weights < 0).any():
+        row = int((weights < 0).argmax())
+        raise ValueError(f"{needed}, but {rows.line(row)} has {weights[row]:g}")
     if not weights.any():
-        raise ValueError(f"{expected}, and some above 0, but all are 0")
+        raise ValueError(f"{needed}, and some above 0, but all are 0")
     return weights
 
 

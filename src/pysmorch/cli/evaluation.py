@@ -28,7 +28,14 @@ def evaluate(options: EvaluateOptions) -> None:
         report.note(remark)
     trained_target = model.notes_.get("target") if source.labels is None else None
     header = data.header_of(model, options)
-    rows = data.labelled(source, options.target or trained_target, header, report, weight=options.weight)
+    rows = data.labelled(
+        source,
+        options.target or trained_target,
+        header,
+        report,
+        weight=options.weight,
+        classes=getattr(model, "classes_", None),
+    )
     X = features_for(model, rows.source)
     rows = replace(rows, y=_as_in_training(model, rows.y))
     measured = data.in_file(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.cli.data import Rows, in_file
+from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
 from pysmorch.encoders import kind_of
@@ -84,15 +84,10 @@ def _random(rows: Rows, task: str, fraction: float, seed: int, report: Report) -
 
 def _latest(rows: Rows, name: str, fraction: float, report: Report) -> Array:
     """Mark the latest rows; those of one time are not torn apart."""
-    import pyarrow as pa
-
     cells = rows.split_by
-    _check_present(cells, f"--split-time {name}", rows)
-    if not (pa.types.is_temporal(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
-        raise ValueError(
-            f"--split-time {name} needs times or numbers, but {rows.line(0)} has {str(cells[0].as_py())!r}"
-        )
-    times = cells.to_numpy()
+    times = numbers(
+        cells, name, rows, f"--split-time {name} needs a time or number in each row", ("number", "time", "time of day")
+    )
     _check_fraction(fraction, len(times), "rows")
     border = np.sort(times)[-int(np.ceil(fraction * len(times)))]
     held_out: Array = times >= border

@@ -72,19 +72,20 @@ def _read(
     chosen: networks.NetworkOptions,
     given: dict[str, Any],
     report: Report,
-    test: bool = False,
+    training: Rows | None = None,
 ) -> Rows:
-    """Read the rows of the training, or those of the test file."""
+    """Read the rows of the training, or those of the test file, whose labels are of the same kind."""
     header = not options.no_header
-    labels = None if test else options.labels
+    labels = options.labels if training is None else None
     source = read_source(names, options, header, options.missing, labels, chosen.resize, chosen.colours)
     report.note(source.description)
     for remark in source.remarks:
         report.note(remark)
     for name in given.get("columns", {}):
         column(source, name, "--column")
-    split = None if test else holdout.split_column(options)
-    return labelled(source, options.target, header, report, options.drop or [], options.weight, split)
+    split = holdout.split_column(options)
+    classes = None if training is None else np.unique(training.y)
+    return labelled(source, options.target, header, report, options.drop or [], options.weight, split, classes)
 
 
 def infer_task(y: Array, task: str | None) -> tuple[str, str]:
@@ -131,7 +132,7 @@ def _parts(
         training, held_out = holdout.split(rows, options, task, options.seed, report)
     else:
         training = rows
-        held_out = _read([options.test_file], options, chosen, {}, report, test=True)
+        held_out = _read([options.test_file], options, chosen, {}, report, training)
         features = holdout.features_for(model, training, held_out, bool(options.no_header))
         held_out = replace(held_out, source=replace(held_out.source, features=features))
         if (held_out.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
