@@ -65,7 +65,11 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
         several = int((counts > 1).sum())
         num_split = int((~single).sum())
         num_held_out = int(np.ceil(fraction * num_split))
-        if several and not (counts[index][~single] == 1).any() and several <= min(num_held_out, num_split - num_held_out):
+        if (
+            several
+            and not (counts[index][~single] == 1).any()
+            and several <= min(num_held_out, num_split - num_held_out)
+        ):
             stratify = classes[~single]
     split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed, stratify=stratify)
     training = np.sort(np.concatenate([split[0], rows[single]]))
