@@ -28,6 +28,15 @@ def test_a_list_of_files_is_one_table_in_their_order(make, cells):
     assert cells(paths[:1]) == {"a": ["3"], "b": ["z"]}
 
 
+def test_a_list_may_have_folders_and_patterns(make, cells):
+    make("a\n1\n", "t/1.csv")
+    make("a\n2\n", "part-1.csv")
+    assert cells(["part-*.csv", "t", make("a\n3\n", "3.csv")]) == {"a": ["2", "1", "3"]}
+    make(b"", "photos/1.png")
+    with pytest.raises(ValueError, match="photos has images; of several sources only tables are read as one"):
+        read(["3.csv", "photos"])
+
+
 def test_lines_are_named_with_their_file(make):
     source = read([make("a,b\n1,x\n\n2,y\n", "1.csv"), make("# made in May\na,b\n3,z\n", "2.csv")])
     assert [source.line_of(row) for row in range(3)] == ["2 of 1.csv", "4 of 1.csv", "3 of 2.csv"]

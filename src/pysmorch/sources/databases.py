@@ -20,6 +20,7 @@ def read_sqlite(file: File, what: str | None) -> Source:
     """
     import pyarrow as pa
 
+    _check_size(file)
     try:
         with closing(_connect(file)) as connection:
             query = (
@@ -41,6 +42,16 @@ def read_sqlite(file: File, what: str | None) -> Source:
         for i, name in enumerate(names)
     ]
     return Source(file.name, pa.table(columns, names), remarks=remarks)
+
+
+def _check_size(file: File) -> None:
+    """Raise SourceError where a file is shorter than its header says: SQLite reads what is missing as zeros."""
+    header = file.head(100)
+    page = int.from_bytes(header[16:18], "big")
+    expected = (65536 if page == 1 else page) * int.from_bytes(header[28:32], "big")
+    size = len(file.unpacked) if file.unpacked is not None else Path(file.path).stat().st_size
+    if size < max(expected, 100):
+        raise SourceError(f"{file.path}: a truncated SQLite file: {size} bytes, but its header says {expected}")
 
 
 def _connect(file: File) -> sqlite3.Connection:

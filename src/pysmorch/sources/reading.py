@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pysmorch.entries import list_names
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_sqlite
@@ -80,11 +81,8 @@ def read(
     Raises FileNotFoundError and SourceError.
     """
     if not isinstance(source, str):
-        source = list(source)
-        if not source:
-            raise ValueError("source must name at least one file, but is an empty list")
-        if len(source) > 1:
-            return _read_several(", ".join(source), [Part(path, {}) for path in source], header, encoding, missing)
+        if len(source) != 1:
+            return _read_several(list_names(source, 3), _parts_of_list(source), header, encoding, missing)
         source = source[0]
     path = Path(source)
     if has_image_files(source):
@@ -115,6 +113,21 @@ def _with_rows(name: str, source: Source) -> Source:
         below = "" if source.line_of is None else " below the header"
         raise SourceError(f"{name}: there are no rows{below}")
     return source
+
+
+def _parts_of_list(sources: Sequence[str]) -> list[Part]:
+    """Return the files of a list, whose elements may be folders and patterns too."""
+    if not sources:
+        raise ValueError("source must name at least one file, but is an empty list")
+    parts: list[Part] = []
+    for source in sources:
+        if has_image_files(source):
+            raise SourceError(f"{source} has images; of several sources only tables are read as one")
+        if os.path.isdir(source):
+            parts += parts_of_folder(Path(source))
+        else:
+            parts += parts_of_pattern(source) if is_pattern(source) else [Part(source, {})]
+    return parts
 
 
 def _read_several(name: str, parts: list[Part], header: bool, encoding: str | None, missing: Sequence[str]) -> Source:

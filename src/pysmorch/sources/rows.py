@@ -44,8 +44,8 @@ def rows_of(text: bytes, separator: str) -> Iterator[Row]:
 
 
 def is_blank(cells: list[str]) -> bool:
-    """Whether a row has no cell but perhaps blanks."""
-    return not cells or (len(cells) == 1 and not cells[0].strip())
+    """Whether a line is empty or has blanks only; one with an empty cell in quotes is not."""
+    return not cells or (len(cells) == 1 and cells[0].isspace())
 
 
 def is_left_out(cells: list[str], columns: int) -> bool:

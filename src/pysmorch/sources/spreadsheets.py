@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from typing import Any
 
 from pysmorch.entries import list_names
@@ -31,7 +30,7 @@ def read_excel(file: File, header: bool, sheet: str | None) -> Source:
 
     try:
         sheets, rows = _cells(file, sheet, computed=True)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, IndexError, TypeError, SyntaxError) as error:
+    except Exception as error:  # openpyxl lets through errors of many libraries where a file is damaged
         raise SourceError(
             f"{file.path}: not an Excel file, or a damaged one ({' '.join(str(error).split())})"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -31,6 +32,8 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
     text = without_blanks_around_quotes(text, dialect.separator)
     dialect = find_dialect(text, header)
     check_quotes(file.path, text, dialect.separator)
+    if not text.endswith((b"\n", b"\r")):
+        text += b"\n"  # PyArrow takes an empty cell at the very end for a quoted one if the cell before it is quoted
     table, left_out = _parse(file.path, text, dialect, missing)
     table, remarks = _without_empty_ends(table, dialect.names)
     names, renamed = unlike_names(dialect.names[: table.num_columns])
@@ -69,6 +72,10 @@ def _parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> 
         check_utf8=False,
     )
     data = pa.py_buffer(memoryview(text)[dialect.start :])
+    if text.startswith(
+        codecs.BOM_UTF8, dialect.start
+    ):  # letters of a cell, which PyArrow would take for a byte order mark
+        data = pa.py_buffer(codecs.BOM_UTF8 + text[dialect.start :])
     if data.size == 0:
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
     block = BLOCK

@@ -15,6 +15,11 @@ MARKS = {
 }
 """Byte order marks; that of UTF-32 begins with that of UTF-16 and comes before it."""
 
+CONTROL = bytes(set(range(1, 32)) - set(b"\t\n\v\f\r\x1a\x1b"))
+"""Bytes below 32 that text files do not have."""
+
+NO_TEXT = "this is no text, or a damaged one; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx"
+
 
 def to_utf8(path: str, content: bytes, encoding: str | None) -> bytes:
     """Return a text in UTF-8 without a byte order mark.
@@ -30,14 +35,11 @@ def to_utf8(path: str, content: bytes, encoding: str | None) -> bytes:
     mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
     found = encoding or MARKS.get(mark) or _utf16_without_mark(content) or "utf-8"
     content = _recode(path, content, found, encoding is None) if found != "utf-8" else content.removeprefix(mark)
-    if not content.isascii():
-        _check_utf8(path, content)
     zero = content.find(b"\0")
     if zero >= 0:
-        raise SourceError(
-            f"{path}: a zero byte in line {_line_at(content, zero)}; this is no text, or a damaged one; "
-            "expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx"
-        )
+        raise SourceError(f"{path}: a zero byte in line {_line_at(content, zero)}; {NO_TEXT}")
+    if not content.isascii():
+        _check_utf8(path, content)
     return content
 
 
@@ -67,6 +69,9 @@ def _check_utf8(path: str, content: bytes) -> None:
         content.decode()
     except UnicodeDecodeError as error:
         line = _line_at(content, error.start)
+        sample = content[:4096]
+        if len(sample) - len(sample.translate(None, CONTROL)) > 0.02 * len(sample):
+            raise SourceError(f"{path}: bytes that are no letters of any encoding; {NO_TEXT}") from None
         if error.reason == "unexpected end of data":
             raise SourceError(f"{path}, line {line}: the text ends within a letter; the file is truncated") from None
         begin = max(content.rfind(b"\n", 0, error.start), error.start - 20) + 1
