@@ -161,7 +161,7 @@ class TableEncoder(Encoder):
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
         positions, available = self._layout.positions, rows.plain
         plain = [name for name in positions if name in available]
-        if len(plain) == len(self._layout.low):
+        if plain and len(plain) == len(self._layout.low):
             block = rows.block(plain)
         else:
             block = np.empty((len(rows), len(self._layout.low)), order="F")
