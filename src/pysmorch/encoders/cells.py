@@ -45,7 +45,8 @@ def as_frame(X: Any) -> Any:
     elif not nw.dependencies.is_into_dataframe(X):
         series = nw.from_native(X, series_only=True)
         X = series.alias(str(series.name or "0")).to_frame().to_native()
-    names = list(X.column_names) if hasattr(X, "column_names") else list(X.columns)
+    names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = names.tolist() if hasattr(names, "tolist") else list(names)
     if not all(type(name) is str for name in names):
         X = X.set_axis([str(name) for name in names], axis=1)
         names = [str(name) for name in names]
@@ -113,15 +114,15 @@ class Cells:
         """
         native = self.table.to_native()
         if self.table.implementation.is_pandas():
-            chosen = native if len(names) == len(self.names) and names == self.names else native[names]
+            chosen = native if names == self.names else native[names]
             return np.asarray(chosen.to_numpy(dtype=np.float64))
-        if self.table.implementation.is_polars():
-            import polars as pl
-
-            return np.asarray(native.select(pl.col(names).cast(pl.Float64)).to_numpy())
+        if self.table.implementation.is_polars() and "b" not in {self.plain[name] for name in names}:
+            chosen = native if names == self.names else native[names]
+            return np.asarray(chosen.to_numpy(), np.float64)
         values = np.empty((len(self), len(names)), dtype=np.float64, order="F")
         for i, name in enumerate(names):
-            values[:, i] = numbers_of(native[name])
+            column = native[name]
+            values[:, i] = numbers_of(column if hasattr(column, "type") else column.to_arrow())
         return values
 
     def arrow(self, name: str) -> Any:
@@ -165,16 +166,20 @@ def _plain_columns(table: Any) -> dict[str, str]:
     if table.implementation.is_pandas():
         kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in native.dtypes]
     elif table.implementation.is_polars():
-        kinds = [
-            "b" if str(d) == "Boolean" else "i" if d.is_integer() else "f" if d.is_float() else ""
-            for d in native.dtypes
-        ]
+        of_dtype = {dtype: _kind_of_polars(dtype) for dtype in set(native.dtypes)}
+        kinds = [of_dtype[dtype] for dtype in native.dtypes]
     elif table.implementation.is_pyarrow():
         kinds = [_kind_of_arrow(field.type) for field in native.schema]
     else:
         kinds = [""] * len(table.columns)
     kinds = ["i" if kind == "u" else kind for kind in kinds]
     return {name: kind for name, kind in zip(table.columns, kinds, strict=True) if kind in ("b", "i", "f")}
+
+
+def _kind_of_polars(dtype: Any) -> str:
+    if dtype.is_integer():
+        return "i"
+    return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
 
 
 def _kind_of_arrow(dtype: Any) -> str:

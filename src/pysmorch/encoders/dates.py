@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def find_time_format(values: Any) -> tuple[str | None, bool]:
         Whether day and month could be the other way round.
     """
     for order in ORDERS:
-        if all_match(values, ORDERS[order] + _CLOCK) and not len(parse_times(values, order)[1]):
+        if _all_are(values, ORDERS[order] + _CLOCK) and not len(parse_times(values, order)[1]):
             other = AMBIGUOUS.get(order)
             return order, other is not None and not len(parse_times(values, other)[1])
     return None, False
@@ -156,12 +157,12 @@ def parse_durations(cells: Any) -> tuple[Array, Array]:
 
 def is_time_of_day(values: Any) -> bool:
     """Whether strings are times of day such as 7:05 or 23:59:59."""
-    return all_match(values, _TIME_OF_DAY)
+    return _all_are(values, _TIME_OF_DAY)
 
 
 def is_duration(values: Any) -> bool:
     """Whether strings are durations, with hours, days, or in the form of ISO 8601."""
-    return all_match(values, rf"{_plain(_DURATION)}|{_plain(_PERIOD)}") and not len(parse_durations(values)[1])
+    return _all_are(values, rf"{_plain(_DURATION)}|{_plain(_PERIOD)}") and not len(parse_durations(values)[1])
 
 
 def parts_of(times: Array) -> dict[str, Array]:
@@ -227,8 +228,11 @@ def _seconds_of(zone: str) -> int:
     return (int(digits[:2]) * 3600 + int(digits[2:]) * 60) * (-1 if zone[0] == "-" else 1)
 
 
+def _all_are(values: Any, pattern: str) -> bool:
+    """Whether all strings match a pattern; most columns are told by their first one, which is quick."""
+    return re.match(pattern, values[0].as_py()) is not None and all_match(values, pattern)
+
+
 def _plain(pattern: str) -> str:
     """Return a pattern without the names of its groups, which may come only once."""
-    import re
-
     return re.sub(r"\?P<\w+>", "", pattern)

@@ -26,7 +26,7 @@ LEADING_ZEROS = r"^[+-]?0[0-9]+$"
 _CURRENCY = r"\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł"
 _GAP = r"[\s\x{a0}\x{2009}\x{202f}]*"
 _PARTS = (
-    rf"^(?P<sign>[-+\x{{2212}}]?){_GAP}(?P<before>{_CURRENCY})?{_GAP}(?P<second>[-+\x{{2212}}]?)"
+    rf"^(?P<sign>[-+]?){_GAP}(?P<before>{_CURRENCY})?{_GAP}(?P<second>[-+]?)"
     rf"(?P<body>[0-9.,](?:[0-9.,'’_\s\x{{a0}}\x{{2009}}\x{{202f}}]*[0-9.,])?)(?P<exponent>(?:[eE][+-]?[0-9]+)?)"
     rf"{_GAP}(?P<after>%|{_CURRENCY})?$"
 )
@@ -183,6 +183,8 @@ def find_number_format(values: Any) -> NumberFormat | None:
     """
     import pyarrow.compute as pc
 
+    if not any(character.isdigit() for character in values[0].as_py()):
+        return None
     if all_match(values, PLAIN) or all_match(values, rf"{PLAIN}|{INFINITE}"):
         return None if loses_digits(values) else NumberFormat()
     parts = pc.extract_regex(_with_minus(values), _PARTS)
@@ -255,7 +257,7 @@ def parse_numbers(cells: Any, written: NumberFormat) -> tuple[Array, Array]:
         fits = pc.and_(pc.is_valid(parts), fits)
         sign = pc.binary_join_element_wise(parts.field("sign"), parts.field("second"), "")
         number = pc.binary_join_element_wise(sign, _digits(body, written), parts.field("exponent"), "")
-        texts = pc.if_else(fits, pc.replace_substring(number, "\u2212", "-"), pa.scalar("", pa.string()))
+        texts = pc.if_else(fits, number, pa.scalar("", pa.string()))
     values = _as_floats(texts)
     wrong = np.flatnonzero(np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False))
     return values / 100 if written.unit == "%" else values, wrong
@@ -267,7 +269,7 @@ def _as_floats(texts: Any) -> Array:
     try:
         return np.asarray(texts.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowInvalid:
-        return np.array([_as_float(text) for text in texts.to_pylist()])
+        return np.array([_as_float(text) for text in _with_minus(texts).to_pylist()])
 
 
 def _as_float(text: str | None) -> float:
@@ -286,7 +288,7 @@ def _digits(body: Any, written: NumberFormat) -> Any:
 
 
 def _with_minus(values: Any) -> Any:
-    """Return texts with a minus for the parentheses of accounts: (1,200) is -1200."""
+    """Return texts with a minus of ASCII, also for the parentheses of accounts: (1,200) is -1200."""
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(values, r"^\((.*)\)$", r"-\1")
+    return pc.replace_substring(pc.replace_substring_regex(values, r"^\((.*)\)$", r"-\1"), "\u2212", "-")

@@ -124,7 +124,7 @@ def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None
     values, wrong = number_values(column, array, missing)
     if len(wrong):
         cell = array[int(wrong[0])].as_py()
-        raise ColumnError(column.name, f"was chosen to be a {column.holds}, but {{row}} has {cell!r}", int(wrong[0]))
+        raise ColumnError(column.name, f"cannot be taken as {column.holds}: {{row}} has {cell!r}", int(wrong[0]))
     return values
 
 
@@ -241,6 +241,8 @@ def _why_text(values: Any) -> str:
     """Return why texts that look like numbers are taken as text."""
     import pyarrow.compute as pc
 
+    if not any_match(values.slice(0, 100), "[0-9]"):
+        return ""
     if all_match(values, rf"{LEADING_ZEROS}|{PLAIN}"):
         zeros = any_match(values, LEADING_ZEROS)
         return "numbers with leading zeros are taken as codes" if zeros else "integers above 2^53 are taken as codes"

@@ -44,16 +44,22 @@ class Layout(NamedTuple):
     ----------
     positions : dict of str to int
         The index of each column's number among all numbers.
+    numbers : list of (Column, int)
+        The columns of numbers, with that index.
     low, high : ndarray
         Bounds of all numbers.
     marked : list of (Column, int)
         The columns that have indicators, with the index of their number, -1 for those without one.
+    num_indicators : int
+        How many indicators they have together.
     """
 
     positions: dict[str, int]
+    numbers: list[tuple[Column, int]]
     low: Array
     high: Array
     marked: list[tuple[Column, int]]
+    num_indicators: int
 
 
 class TableEncoder(Encoder):
@@ -95,10 +101,12 @@ class TableEncoder(Encoder):
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
+        import narwhals as nw
+
         named = not isinstance(X, np.ndarray)
         frame = as_frame(X)
         validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
-        cells = Cells(as_table(frame))
+        cells = Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         known = set(cells.names)
@@ -151,19 +159,19 @@ class TableEncoder(Encoder):
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
-        positions = self._layout.positions
-        block = np.empty((len(rows), len(self._layout.low)), order="F")
-        plain = [name for name in positions if name in rows.plain]
-        if plain:
-            block[:, [positions[name] for name in plain]] = rows.block(plain)
-        for column in self.columns:
-            if column.kind != "number":
-                continue
-            position = positions[column.name]
-            if column.name not in rows.plain:
-                block[:, position] = self._parsed(column, rows)
-            if column.holds == "time":
-                block[:, position + 1] = _years(block[:, position])
+        positions, available = self._layout.positions, rows.plain
+        plain = [name for name in positions if name in available]
+        if plain and len(plain) == len(self._layout.low):
+            block = rows.block(plain)
+        else:
+            block = np.empty((len(rows), len(self._layout.low)), order="F")
+            if plain:
+                block[:, [positions[name] for name in plain]] = rows.block(plain)
+            for column, position in self._layout.numbers:
+                if column.name not in available:
+                    block[:, position] = self._parsed(column, rows)
+                if column.holds == "time":
+                    block[:, position + 1] = _years(block[:, position])
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
@@ -197,17 +205,18 @@ class TableEncoder(Encoder):
             low += bounds[0]
             high += bounds[1]
         marked = [(column, positions.get(column.name, -1)) for column in self.columns if column.num_indicators]
-        return Layout(positions, np.array(low), np.array(high), marked)
+        num_indicators = sum(column.num_indicators for column, _ in marked)
+        numbers = [(column, positions[column.name]) for column in self.columns if column.kind == "number"]
+        return Layout(positions, numbers, np.array(low), np.array(high), marked, num_indicators)
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = np.zeros((len(rows), *self.shape), dtype=np.float32)
-        _, low, high, marked = self._layout
         numbers = self._numbers(rows)
         if numbers.shape[1]:
-            self.numbers.encode(np.clip(numbers, low, high), encoded)
+            self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
         start = self.numbers.width
-        for column, position in marked:
+        for column, position in self._layout.marked:
             block = encoded[:, start : start + column.num_indicators]
             start += column.num_indicators
             if column.kind == "number":
@@ -230,7 +239,7 @@ class TableEncoder(Encoder):
     @property
     def shape(self) -> tuple[int, ...]:
         """(width,); a table of which nothing is left has one feature, which is 0."""
-        return (max(1, self.numbers.width + sum(column.num_indicators for column in self.columns)),)
+        return (max(1, self.numbers.width + self._layout.num_indicators),)
 
     @property
     def num_features(self) -> int:
