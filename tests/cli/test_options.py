@@ -9,6 +9,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.cli import networks
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.engine import num_threads
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.activations import ACTIVATIONS
@@ -70,6 +71,7 @@ def test_options_are_the_parameters_of_the_estimator(run, options, parameter, va
         (["--threads", "0"], "--threads must be from 1 to 1024, but is 0"),
         (["--threads", "2000"], "--threads must be from 1 to 1024, but is 2000"),
         (["--column", "town"], "--column must be a column and its kind such as zip=category, but is 'town'"),
+        (["--column", "town=categry"], "--column town must be one of number, boolean"),
         (["--column", "twon=category"], "--column: houses.csv has no column 'twon'; did you mean 'town'?"),
         (["--column", "town=category", "--column", "town=text"], "--column town is given twice"),
         (["--weight", "wieght"], "--weight: houses.csv has no column 'wieght'"),
@@ -103,8 +105,8 @@ def test_several_quantiles_are_predicted_and_the_middle_one_is_measured(run):
 
 def test_the_help_lists_what_encoders_and_estimators_declare(run):
     listed = "".join(run("train", "--help")[1].split())
-    for names in (networks.NETWORKS, networks.AUGMENTATIONS, LOSSES, OPTIMIZERS, ACTIVATIONS):
-        assert all(name in listed for name in names)
+    for names in (networks.NETWORKS, networks.AUGMENTATIONS, LOSSES, OPTIMIZERS, ACTIVATIONS, CHOICES):
+        assert all(name.replace(" ", "") in listed for name in names)
     assert "shift:PIXELS,flip:PROBABILITY,crop:PIXELS" in listed
     assert "{" not in listed
 
@@ -200,6 +202,53 @@ def test_arrays_have_no_ids(run):
     assert "--id takes the name of a column, but d.npz is an array" in error_of(
         run("predict", "model.safetensors", "d.npz", "--id", "x")
     )
+
+
+def test_what_a_column_is_can_be_said(run):
+    spoil("zip.csv", "zip,size,y\n" + "".join(f"{1000 + i % 4},{i % 9},{'ab'[i % 2]}\n" for i in range(40)))
+    train = ["train", "zip.csv", "--target", "y", *QUICK]
+    assert "column zip: number" in run(*train)[1]
+    out = run(*train, "--column", "zip=category", "--column", "size=ordered category")[1]
+    assert "column zip: category" in out
+    model = ps.load("model.safetensors")
+    assert [column.holds for column in model.columns_.columns] == ["category", "ordered category"]
+    assert "column size: text" in run(*train, "--column", "size=text")[1]
+
+
+def test_columns_whose_names_have_an_equals_sign_can_be_said(run):
+    spoil("e.csv", "a=b,y\n" + "".join(f"{i % 9},{'pq'[i % 2]}\n" for i in range(40)))
+    assert "column a=b: category" in run("train", "e.csv", "--target", "y", "--column", "a=b=category", *QUICK)[1]
+
+
+def test_missing_cells_are_said_once_and_hold_for_later_files(run):
+    rows = [f"{'.' if i % 5 == 0 else i % 4},{i % 7},{'pq'[i % 2]}" for i in range(40)]
+    spoil("gaps.csv", "a,b,y\n" + "\n".join(rows) + "\n")
+    assert "column a: category" in run("train", "gaps.csv", "--target", "y", *QUICK)[1]
+    assert "column a: number" in run("train", "gaps.csv", "--target", "y", "--missing", "., -", *QUICK)[1]
+    assert run("evaluate", "model.safetensors", "gaps.csv")[0] == 0
+    assert run("predict", "model.safetensors", "gaps.csv", "--missing", ".")[0] == 0
+    assert "has '.'" in error_of(run("predict", "model.safetensors", "gaps.csv", "--missing", "?"))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "mac-roman", "shift-jis"])
+def test_the_encoding_of_a_file_can_be_said(run, encoding):
+    town = "京都" if encoding == "shift-jis" else "Köln"
+    text = "town,y\n" + f"{town},a\nUlm,b\n" * 20
+    spoil("e.csv", text.encode(encoding))
+    assert run("train", "e.csv", "--target", "y", "--encoding", encoding, *QUICK)[0] == 0
+    assert town in ps.load("model.safetensors").columns_.columns[0].values
+    out = run("predict", "model.safetensors", "e.csv", "--encoding", encoding, "--id", "town")[1]
+    assert out.splitlines()[1].startswith(f'"{town}"')
+
+
+def test_several_files_and_patterns_are_rows_of_one_table(run):
+    for name, start in (("a.csv", 0), ("b.csv", 20)):
+        spoil(name, "x,y\n" + "".join(f"{i % 7},{'pq'[i % 2]}\n" for i in range(start, start + 20)))
+    assert "40 rows" in run("train", "a.csv", "b.csv", "--target", "y", *QUICK)[1]
+    assert "on 40 rows" in run("evaluate", "model.safetensors", "[ab].csv")[1]
+    assert len(run("predict", "model.safetensors", "a.csv", "b.csv", "a.csv")[1].splitlines()) == 61
+    assert "is b.csv, which is read" in error_of(run("train", "a.csv", "b.csv", "--target", "y", "--out", "b.csv"))
+    assert "b.csv is [ab].csv, which is read" in error_of(run("train", "[ab].csv", "--target", "y", "--out", "b.csv"))
 
 
 # Weights.

@@ -15,8 +15,9 @@ from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
 
 SOURCE = (
-    "a CSV or Parquet file, an .npz, an idx file of images, a folder of images (FOLDER/CLASS/FILE), "
-    "or a bundled set: digits, iris, wine, breast-cancer, diabetes; several files are rows of one table"
+    "a table as CSV, Parquet, Arrow, JSON, Excel or SQLite, an .npz, an idx file of images, a folder of images "
+    "(FOLDER/CLASS/FILE) or of tables, a pattern such as 'part-*.csv', - for standard input, or a bundled set: digits, iris, "
+    "wine, breast-cancer, diabetes; several files are rows of one table"
 )
 
 Options = TypeVar("Options")
@@ -67,7 +68,9 @@ class ParameterOptions:
 
     columns: Annotated[
         Texts,
-        typer.Option("--column", help="what a column is, as in zip=category, once for each; else it is found out"),
+        typer.Option(
+            "--column", help="what a column is, as in zip=category, once for each: {kinds}; else it is found out"
+        ),
     ] = None
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None

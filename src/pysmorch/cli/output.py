@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pysmorch.files.writing import check_writable
+from pysmorch.sources.several import WITHIN
 from pysmorch.warnings import PysmorchWarning
 
 
@@ -110,7 +111,8 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
     if force or not path.exists():
         return
     for name in inputs:
-        if any(os.path.exists(file) and os.path.samefile(file, path) for file in (name, *glob.glob(name))):
+        candidates = (name, name.split(WITHIN)[0], *glob.glob(name))
+        if any(os.path.exists(file) and os.path.samefile(file, path) for file in candidates):
             raise ValueError(f"--out {out} is {name}, which is read; name another file, or add --force to replace it")
     if path.stat().st_size and not is_kind(path):
         raise ValueError(f"--out {out} exists and is no {kind}; name another file, or add --force to replace it")

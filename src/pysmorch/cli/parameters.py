@@ -8,6 +8,7 @@ from typing import Any
 
 from pysmorch.cli import networks
 from pysmorch.cli.options import ParameterOptions
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.base import Array
 
@@ -16,6 +17,7 @@ def choices() -> dict[str, str]:
     """Return what the help lists, by name."""
     amounts = {name: augmentation.amount.upper() for name, augmentation in networks.AUGMENTATIONS.items()}
     return {
+        "kinds": ", ".join(CHOICES),
         "losses": ", ".join(LOSSES),
         "networks": ", ".join(networks.NETWORKS),
         "augmentations": ", ".join(f"{name}:{amount}" for name, amount in amounts.items()),
@@ -74,6 +76,8 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
             raise ValueError(f"--column must be a column and its kind such as zip=category, but is {text!r}")
         if name in kinds:
             raise ValueError(f"--column {name} is given twice")
+        if kind not in CHOICES:
+            raise ValueError(f"--column {name} must be one of {', '.join(CHOICES)}, but is {kind!r}")
         kinds[name] = kind
     return kinds
 
