@@ -283,6 +283,32 @@ def test_a_cell_that_is_no_number_is_named_by_its_line_also_after_rows_that_are_
     assert "but line 5 has 'big'" in error_of(run("predict", "model.safetensors", "text.csv"))
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("x,y\n" + "1,1.5\n2,2.5\n" * 9 + "3,\n\n4,inf\n", [], "the target 'y' has inf in line 22; replace or remove"),
+        ("x;y\n" + "1;1.5\n2;2.5\n" * 9 + "4;-inf\n", [], "the target 'y' has -inf in line 20"),
+        ("# made by hand\nx,y\n" + "1,1.5\n2,2.5\n" * 9 + "4,Infinity\n", [], "has Infinity in line 21"),
+        ("x,y\n" + "1,1.5\n2,2.5\n" * 9 + "4,abc\n", ["--task", "regression"], "such as 'abc' in line 20"),
+        ("y,x\n" + "1.5,1\n2.5,2\n" * 9 + "12:30,1\n", ["--task", "regression"], "such as '12:30' in line 20"),
+        ('x,y\n"a\nb",1.5\n' + "c,2.5\n" * 9 + "4,inf\n", [], "the target 'y' has inf in line 13"),
+    ],
+)
+def test_a_target_that_cannot_be_predicted_is_named_by_its_line(run, content, options, message):
+    spoil("t.csv", content)
+    assert message in error_of(run("train", "t.csv", "--target", "y", *options))
+
+
+def test_rows_of_files_without_lines_are_counted_from_1(run):
+    pyarrow.parquet.write_table(pyarrow.table({"x": [0.5, 1.0, 2.0] * 10, "y": [0, 1, 1] * 10}), "t.parquet")
+    assert run("train", "t.parquet", "--target", "y", *QUICK)[0] == 0
+    pyarrow.parquet.write_table(pyarrow.table({"x": ["1", "big"]}), "text.parquet")
+    assert "row 2 has 'big'" in error_of(run("predict", "model.safetensors", "text.parquet"))
+    infinite = {"x": [0.5] * 20, "y": [1.5] * 19 + [float("inf")]}
+    pyarrow.parquet.write_table(pyarrow.table(infinite), "inf.parquet")
+    assert "the target 'y' has inf in row 20" in error_of(run("train", "inf.parquet", "--target", "y"))
+
+
 def test_a_failed_training_leaves_the_model_that_was_there(run):
     write_csv()
     spoil("model.safetensors", "old")

@@ -14,7 +14,7 @@ from pysmorch.cli.options import ReadOptions
 from pysmorch.cli.output import Report
 from pysmorch.encoders import ColumnError, kind_of, read_labels
 from pysmorch.encoders.cells import Cells, as_table
-from pysmorch.encoders.schema import learn_column
+from pysmorch.encoders.schema import infinite_text, learn_column
 from pysmorch.encoders.values import number_values
 from pysmorch.entries import list_names, name_row
 from pysmorch.layers.base import Array
@@ -154,7 +154,7 @@ def labelled(
     rest = rest.without(left_out)
     if rest.features.shape[1] == 0:
         raise ValueError(f"there are no columns besides the target {name!r}")
-    _check_numbers(labels, f"the target {name!r}", rest)
+    _check_finite(labels, f"the target {name!r}", rest)
     known, y = read_labels(labels, name, classes=classes)
     try:
         kind_of(rest.features).check_features(rest.features)
@@ -197,17 +197,21 @@ def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
     return dropped
 
 
-def _check_numbers(cells: Any, what: str, source: Source) -> None:
+def _check_finite(cells: Any, what: str, source: Source) -> None:
     """Refuse a column of a table with a number that is not finite, by its line."""
     import pyarrow as pa
 
-    if isinstance(cells, np.ndarray) or not pa.types.is_floating(cells.type):
+    if isinstance(cells, np.ndarray):
         return
-    values = cells.to_numpy()
-    wrong = np.flatnonzero(~np.isfinite(values) & cells.is_valid().to_numpy())
-    if len(wrong):
-        line = Rows(source, values, what).line(int(wrong[0]))
-        raise ValueError(f"{what} has {values[wrong[0]]} in {line}; replace or remove such values first")
+    row = None
+    if pa.types.is_string(cells.type):
+        row = infinite_text(cells)
+    elif pa.types.is_floating(cells.type):
+        wrong = np.flatnonzero(~np.isfinite(cells.to_numpy()) & cells.is_valid().to_numpy())
+        row = int(wrong[0]) if len(wrong) else None
+    if row is not None:
+        line = name_row(row + (source.line_of is None), source.line_of)
+        raise ValueError(f"{what} has {cells[row].as_py()} in {line}; replace or remove such values first")
 
 
 def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]) -> Array:

@@ -109,7 +109,7 @@ def _of_numbers(
     model: Any, X: Any, y: Array, weights: Array | None, known: Labels, metrics: Sequence[Metric]
 ) -> Figures:
     if y.dtype.kind not in "fiub":
-        raise ValueError(f"the model predicts numbers, but the target holds text such as {y[0]!r}")
+        raise ValueError(f"the model predicts numbers, but the target holds text such as {y.tolist()[0]!r}")
     with config_context(assume_finite=True):
         predicted = model.predict(X)
     measured = []

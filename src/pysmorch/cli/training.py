@@ -15,7 +15,6 @@ from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
-from pysmorch.layers.base import Array
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.training import Callback, Training
 
@@ -38,7 +37,7 @@ def train(options: TrainOptions) -> None:
     inputs = [*names, *(name for name in (options.labels, options.test_file) if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
     rows = _read(names, options, chosen, given, report)
-    task, reason = infer_task(rows.y, options.task)
+    task, reason = _infer_task(rows, options.task)
     report.note(f"{task}: {reason}")
     figures.check_metrics(metrics, task)
     estimators: Any = (Classifier, Regressor) if task == "classification" else (Regressor, Classifier)
@@ -88,8 +87,9 @@ def _read(
     return labelled(source, options.target, header, report, options.drop or [], options.weight, split, classes)
 
 
-def infer_task(y: Array, task: str | None) -> tuple[str, str]:
+def _infer_task(rows: Rows, task: str | None) -> tuple[str, str]:
     """Return the task for labels and why it is this one; ValueError where another one was said that is not possible."""
+    y = rows.y
     count = len(np.unique(y))
     kind = "text values" if y.dtype.kind not in "fiub" else "numbers"
     found = f"the target has {count} distinct {kind}"
@@ -99,8 +99,19 @@ def infer_task(y: Array, task: str | None) -> tuple[str, str]:
     if task is None or task == inferred:
         return inferred, found
     if task == "regression" and kind == "text values":
-        raise ValueError(f"--task regression needs numbers, but {found}, such as {y[0]!r}")
+        row = next((i for i, label in enumerate(y.tolist()) if not _is_number(label)), 0)
+        raise ValueError(
+            f"--task regression needs numbers, but {found}, such as {y.tolist()[row]!r} in {rows.line(row)}"
+        )
     return task, f"{found}, and --task says so"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _equip(
