@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pysmorch.layers.base import Array
 from pysmorch.loading import load
 from pysmorch.metrics import as_metric
 from pysmorch.sources import Source, has_image_files, known_labels, read, split_target
+from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of integers with at most so many distinct ones is taken to be classes."""
@@ -78,7 +80,11 @@ def train(
         measured = figures.measure(model, X_held_out, y[held_out], y[training], metrics)
         model.notes_["test"] = measured.values
         print(f"on {len(held_out)} held-out rows:\n{measured.text}")
-    model.save(out)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", PysmorchWarning
+        )  # the notes say what made the network; its function is not kept
+        model.save(out)
     print(f"model written to {out}")
 
 
