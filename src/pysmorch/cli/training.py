@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.training import Callback, Training
+from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of integers with at most so many distinct ones is taken to be classes."""
@@ -247,7 +249,10 @@ def _finish(
             values |= {"metrics": measured.values, "baseline": measured.baseline}
             which = "held-out rows" if options.test_file is None else f"rows of {options.test_file}"
             report.result(f"on {len(held_out)} {which}:\n{measured.text}")
-    model.save(options.out)
+    with warnings.catch_warnings():
+        # The notes say what made a network of --network; its function is in no file.
+        warnings.filterwarnings("ignore", ".*the parameter network", PysmorchWarning)
+        model.save(options.out)
     report.result(f"model written to {options.out}")
     report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:
