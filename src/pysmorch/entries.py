@@ -18,7 +18,7 @@ def name_row(row: int, line_of: Callable[[int], int | str] | None = None) -> str
     row : int
         Index of the row, counted from 0.
     line_of : callable, default=None
-        Returns the line of a row, counted from 1; None where the rows have no lines.
+        Returns the line of a row, counted from 1, alone or as a text with its file; None where the rows have no lines.
 
     Returns
     -------

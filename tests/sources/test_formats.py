@@ -1,9 +1,10 @@
 """JSON, Arrow, Feather, Parquet, Excel and SQLite: values come with their types, exactly."""
 
-import builtins
 import datetime
+import gzip
 import json
 import sqlite3
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -254,18 +255,6 @@ def test_an_empty_sheet_is_refused(workbook, refusal):
     assert "there are no rows below the header" in refusal(workbook(S=[["a", "b"]]))
 
 
-def test_without_openpyxl_the_message_says_what_to_install(workbook, refusal, monkeypatch):
-    path, imported = workbook(S=[["a"], [1]]), builtins.__import__
-
-    def without(name, *arguments, **options):
-        if name == "openpyxl":
-            raise ImportError
-        return imported(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    assert refusal(path) == "t.xlsx: Excel files need openpyxl; pip install 'pysmorch[excel]'"
-
-
 # SQLite.
 
 
@@ -354,7 +343,67 @@ def empty_database(folder):
     return (folder / "empty.sqlite").read_bytes()
 
 
+# DuckDB.
+
+
+@pytest.fixture
+def warehouse(make, tmp_path):
+    """Write two tables and a view into t.duckdb."""
+    duckdb = pytest.importorskip("duckdb", reason="DuckDB files need duckdb")
+    make("")
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+        connection.execute("CREATE TABLE houses (id BIGINT, town VARCHAR, built DATE)")
+        connection.execute(f"INSERT INTO houses VALUES ({LONG}, '007', '2024-05-01'), (2, NULL, NULL)")
+        connection.execute('CREATE TABLE "two words" ("select" INTEGER)')
+        connection.execute('INSERT INTO "two words" VALUES (5)')
+        connection.execute("CREATE VIEW small AS SELECT town FROM houses WHERE id > 5")
+    return "t.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("houses", {"id": [LONG, 2], "town": ["007", None], "built": [datetime.date(2024, 5, 1), None]}),
+        ("two words", {"select": [5]}),
+        ("small", {"town": ["007"]}),
+        ("SELECT id FROM houses WHERE town IS NULL", {"id": [2]}),
+        ("with h as (select id, id from houses) select * from h limit 1", {"id": [LONG], "id_1": [LONG]}),
+    ],
+)
+def test_tables_and_queries_of_duckdb_are_read_with_their_types(warehouse, cells, what, expected):
+    assert cells(f"{warehouse}::{what}") == expected
+
+
+@pytest.mark.parametrize(
+    ("within", "message"),
+    [
+        ("", "has 3 tables, houses, small, two words; name one"),
+        ("::house", "has no table 'house'"),
+        ("::SELECT prize FROM houses", "prize"),
+        ("::SELECT * FROM 'x.csv'", "x.csv"),
+        ("::SELECT * FROM houses WHERE id = 7", "there are no rows"),
+    ],
+)
+def test_what_duckdb_does_not_have_and_other_files_are_refused(warehouse, make, refusal, within, message):
+    make("a,b\n1,2\n", "x.csv")
+    assert message in refusal(warehouse + within)
+
+
+def test_a_truncated_duckdb_file_is_refused(warehouse, make, refusal, tmp_path):
+    content = (tmp_path / warehouse).read_bytes()
+    for size in (20, 5000, len(content) // 2):
+        assert refusal(make(content[:size], "cut.duckdb"))
+    assert "unpack it first" in refusal(make(gzip.compress(content), "t.gz"))
+
+
+@pytest.mark.parametrize(("name", "extra"), [("openpyxl", "excel"), ("duckdb", "duckdb")])
+def test_without_an_extra_the_message_says_what_to_install(workbook, make, refusal, monkeypatch, name, extra):
+    path = workbook(S=[["a"], [1]]) if name == "openpyxl" else make(b"\0" * 8 + b"DUCK" + b"\0" * 100)
+    monkeypatch.setitem(sys.modules, name, None)
+    assert refusal(path).endswith(f"files need {name}; pip install 'pysmorch[{extra}]'")
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet", "t.npz", "t.arrow"])
 def test_only_workbooks_and_databases_have_parts(make, refusal, tmp_path, name):
     make('{"a": "b"}\n' if name == "t.jsonl" else "a,b\n1,2\n", name)
-    assert "only Excel and SQLite files have sheets and tables" in refusal(f"{name}::houses")
+    assert "only Excel, SQLite and DuckDB files have sheets and tables" in refusal(f"{name}::houses")

@@ -143,14 +143,7 @@ def labelled(
     split_by = None if split is None else column(source, *split)
     weighing = None if weight is None else column(source, weight, "--weight")
     rest, labels, name = split_target(source, target, header)
-    left_out = _dropped(source, drop, name)
-    for option, chosen in (("--weight", weight), *([split[::-1]] if split else [])):
-        if chosen == name:
-            raise ValueError(f"{option}: {chosen!r} is the target")
-    if weight is not None and weight not in left_out:
-        left_out.append(weight)
-    if split is not None and split[1] == "--split-group" and split[0] not in left_out:
-        left_out.append(split[0])
+    left_out = _left_out(source, drop, name, weight, split)
     rest = rest.without(left_out)
     if rest.features.shape[1] == 0:
         raise ValueError(f"there are no columns besides the target {name!r}")
@@ -182,6 +175,18 @@ def column(source: Source, name: str, option: str) -> Any:
     return source.features[name]
 
 
+def _left_out(
+    source: Source, drop: Sequence[str], target: str, weight: str | None, split: tuple[str, str] | None
+) -> list[str]:
+    """Return the columns that are no features: those of --drop, the weights and the groups."""
+    for name, option in ((weight, "--weight"), split or (None, "")):
+        if name == target:
+            raise ValueError(f"{option}: {name!r} is the target")
+    groups = [split[0]] if split is not None and split[1] == "--split-group" else []
+    weights = [] if weight is None else [weight]
+    return list(dict.fromkeys([*_dropped(source, drop, target), *weights, *groups]))
+
+
 def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
     """Return the columns of all --drop; a text that is no name of a column is names separated by commas."""
     dropped: list[str] = []
@@ -192,8 +197,7 @@ def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
                 column(source, name, "--drop")
             if name == target:
                 raise ValueError(f"--drop: {name!r} is the target")
-            if name not in dropped:
-                dropped.append(name)
+            dropped.append(name)
     return dropped
 
 

@@ -1,4 +1,4 @@
-"""Tables and queries of SQLite files."""
+"""Tables and queries of SQLite and DuckDB files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from pysmorch.sources.columns import column_of, unlike_names
 from pysmorch.sources.opening import File
 from pysmorch.sources.source import Source, SourceError
 
+SQLITE_TABLES = """
+SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name
+"""
+DUCKDB_TABLES = "SELECT table_name FROM information_schema.tables ORDER BY table_name"
+
 
 def read_sqlite(file: File, what: str | None) -> Source:
     """Read a table, a view, or the result of a query; the one table there is if none is named. Nothing can be written.
@@ -23,9 +28,8 @@ def read_sqlite(file: File, what: str | None) -> Source:
     _check_size(file)
     try:
         with closing(_connect(file)) as connection:
-            query = (
-                what if what and re.match(r"\s*(select|with)\b", what, re.I) else _select_all(connection, file, what)
-            )
+            tables = [name for (name,) in connection.execute(SQLITE_TABLES)]
+            query = _query(file.path, what, tables)
             cursor = connection.execute(query)
             given = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall()
@@ -62,16 +66,38 @@ def _connect(file: File) -> sqlite3.Connection:
     return connection
 
 
-def _select_all(connection: sqlite3.Connection, file: File, table: str | None) -> str:
-    listed = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
-    tables = [name for (name,) in connection.execute(listed)]
+def read_duckdb(file: File, what: str | None) -> Source:
+    """Read a table, a view, or the result of a query, with its types, as `read_sqlite` does; DuckDB reads no other files.
+
+    Raises SourceError when DuckDB is not installed, too.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        raise SourceError(f"{file.path}: DuckDB files need duckdb; pip install 'pysmorch[duckdb]'") from None
+    if file.unpacked is not None:
+        raise SourceError(f"{file.path}: a DuckDB file is read where it is; unpack it first")
+    try:
+        with duckdb.connect(file.path, read_only=True, config={"enable_external_access": "false"}) as connection:
+            tables = [name for (name,) in connection.execute(DUCKDB_TABLES).fetchall()]
+            table = connection.sql(_query(file.path, what, tables)).to_arrow_table()
+    except duckdb.Error as error:
+        raise SourceError(f"{file.path}: {' '.join(str(error).split())}") from None
+    names, remarks = unlike_names(table.column_names)
+    return Source(file.name, table.rename_columns(names), remarks=remarks)
+
+
+def _query(path: str, what: str | None, tables: list[str]) -> str:
+    """Return the query that was given, or that for the table that was named, or for the only one."""
+    if what and re.match(r"\s*(select|with)\b", what, re.IGNORECASE):
+        return what
     if not tables:
-        raise SourceError(f"{file.path} has no tables")
-    if table is None and len(tables) > 1:
+        raise SourceError(f"{path} has no tables")
+    if what is None and len(tables) > 1:
         raise SourceError(
-            f"{file.path} has {len(tables)} tables, {list_names(tables)}; name one, as in {file.path}::{tables[0]}, "
-            "or give a query, as in " + f"'{file.path}::SELECT * FROM {tables[0]}'"
+            f"{path} has {len(tables)} tables, {list_names(tables)}; name one, as in {path}::{tables[0]}, "
+            f"or give a query, as in '{path}::SELECT * FROM {tables[0]}'"
         )
-    if table is not None and table not in tables:
-        raise SourceError(f"{file.path} has no table {table!r}; the tables are {list_names(tables)}")
-    return 'SELECT * FROM "{}"'.format((table or tables[0]).replace('"', '""'))
+    if what is not None and what not in tables:
+        raise SourceError(f"{path} has no table {what!r}; the tables are {list_names(tables)}")
+    return 'SELECT * FROM "{}"'.format((what or tables[0]).replace('"', '""'))

@@ -14,7 +14,7 @@ import numpy as np
 from pysmorch.entries import list_names
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
-from pysmorch.sources.databases import read_sqlite
+from pysmorch.sources.databases import read_duckdb, read_sqlite
 from pysmorch.sources.images import is_image_file, read_image, read_image_folder
 from pysmorch.sources.opening import File, is_pipe, open_file
 from pysmorch.sources.records import is_json, read_json
@@ -68,7 +68,7 @@ def read(
             an image, of a folder of images, or one of `BUNDLED`. What a file is, also whether it is packed (gzip, bz2, xz,
             zstd), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
             partitioned into folders key=value, or a list of paths is one table. FILE::SHEET is a sheet of an Excel file,
-            FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite file. In a folder of images, those of each
+            FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite or DuckDB file. In a folder of images, those of each
             class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels.
         header: whether the first row of a CSV or Excel file has the names of the columns; else they are 0, 1, 2, ...
         labels: path of the idx file with the labels of the images.
@@ -150,9 +150,9 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
         )
     file = open_file(path)
     kind = _kind_of(file)
-    if within is not None and kind not in ("excel", "sqlite"):
+    if within is not None and kind not in ("excel", "sqlite", "duckdb"):
         raise SourceError(
-            f"{path}{WITHIN}{within}: only Excel and SQLite files have sheets and tables, but this is none"
+            f"{path}{WITHIN}{within}: only Excel, SQLite and DuckDB files have sheets and tables, but this is none"
         )
     readers: dict[str, Callable[[File], Source]] = {
         "csv": partial(read_csv, header=header, encoding=encoding, missing=missing),
@@ -161,6 +161,7 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
         "arrow": read_arrow,
         "excel": partial(read_excel, header=header, sheet=within),
         "sqlite": partial(read_sqlite, what=within),
+        "duckdb": partial(read_duckdb, what=within),
         "npz": read_npz,
         "idx": partial(read_idx, labels=labels),
     }
@@ -184,11 +185,15 @@ def _kind_of(file: File) -> str:
         return "arrow"
     if start.startswith(b"PK\x03\x04"):
         return _kind_of_zip(file)
+    if start[8:12] == b"DUCK":
+        return "duckdb"
     if start[257:262] == b"ustar":
         raise SourceError(f"{file.path} is a tar archive with several files; unpack it first")
     for magic, what in OTHERS.items():
         if start.startswith(magic):
-            raise SourceError(f"{file.path} is {what}; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx")
+            raise SourceError(
+                f"{file.path} is {what}; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, DuckDB, .npz or idx"
+            )
     return "json" if is_json(file.path, start) else "csv"
 
 

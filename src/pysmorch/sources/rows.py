@@ -59,9 +59,9 @@ def is_left_out(cells: list[str], columns: int) -> bool:
 def without_blanks_around_quotes(text: bytes, separator: str) -> bytes:
     """Return a text without the blanks between separators and quotes, as in `1, "x, y"`: they would make the quotes letters."""
     sep = re.escape(separator.encode())
-    if not re.search(sep + rb' +"|" +(?:' + sep + rb"|[\r\n])", text):
+    if b'"' not in text or not re.search(sep + rb' +"|" +(?:' + sep + rb"|[\r\n])", text):
         return text
-    cell = rb"(^|" + sep + rb'|[\r\n])(?: *)("(?:[^"]|"")*")(?: *)(?=' + sep + rb"|[\r\n]|\Z)"
+    cell = rb"(^|" + sep + rb'|[\r\n])(?: *)("[^"]*(?:""[^"]*)*")(?: *)(?=' + sep + rb"|[\r\n]|\Z)"
     return re.sub(cell, rb"\1\2", text)
 
 

@@ -18,7 +18,7 @@ MARKS = {
 CONTROL = bytes(set(range(1, 32)) - set(b"\t\n\v\f\r\x1a\x1b"))
 """Bytes below 32 that text files do not have."""
 
-NO_TEXT = "this is no text, or a damaged one; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx"
+NO_TEXT = "this is no text, or a damaged one; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, DuckDB, .npz or idx"
 
 
 def to_utf8(path: str, content: bytes, encoding: str | None) -> bytes:
