@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.cli import figures, networks
-from pysmorch.encoders import ColumnError, Encoder, kind_of, read_labels
+from pysmorch.encoders import ColumnError, Encoder, kind_of, kinds_from, read_labels
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.files import ModelFileError, write_whole
@@ -70,8 +70,9 @@ def train(
         _check_classes(y, target_name, source, source_name)
     training, held_out = _split(y, task, test, seed, say)
     X_training, X_held_out = source.take(training).features, source.take(held_out).features
+    kinds = kinds_from(source.features)
     del source  # images may take much memory
-    with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
+    with config_context(assume_finite=True), kinds:  # the source was searched as a whole, where rows have their lines
         model.fit(X_training, y[training])
     model.notes_ = notes
     if len(held_out):

@@ -24,11 +24,12 @@ from sklearn.utils.validation import validate_data
 from pysmorch.encoders.base import ColumnError, Encoder
 from pysmorch.encoders.categories import mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.dates import parts_of
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
-from pysmorch.encoders.schema import check_choices, infinite_text, learn_column
+from pysmorch.encoders.schema import infinite_text, learn_column
 from pysmorch.encoders.values import number_values, text_values, times_of
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
