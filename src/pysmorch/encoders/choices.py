@@ -75,12 +75,12 @@ def texts_of_all(name: str, array: Any) -> Any:
     return column if pa.types.is_string(column.type) else array
 
 
-def check_choices(choices: Mapping[str, str], names: list[str]) -> None:
+def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
     """Refuse what a user says about columns where there is no such column, or no such kind.
 
     Parameters
     ----------
-    choices : dict of str to str
+    columns : dict of str to str
         What each column holds.
     names : list of str
         The columns that there are.
@@ -90,7 +90,7 @@ def check_choices(choices: Mapping[str, str], names: list[str]) -> None:
     ValueError
         Says which there are.
     """
-    for name, choice in choices.items():
+    for name, choice in columns.items():
         if name not in names:
             close = get_close_matches(str(name), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"

@@ -106,7 +106,7 @@ def learn_column(
     else:
         column = _of_type(name, array, choice)
     if column.kind == "number":
-        numbers = _checked_numbers(column, array, missing)
+        numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
         return _with_range(column, numbers, name in INDEX_NAMES, choice is not None)
     if column.kind == "none":
         return column

@@ -180,6 +180,8 @@ class TableEncoder(Encoder):
         return block
 
     def _parsed(self, column: Column, rows: Cells) -> Array:
+        if column.name in rows.parsed:
+            return rows.parsed[column.name]
         array = rows.arrow(column.name)
         values, wrong = number_values(column, array, self.missing)
         if len(wrong):
@@ -188,6 +190,7 @@ class TableEncoder(Encoder):
             found = f"held {held.get(column.holds, 'numbers')} in training"
             written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
             raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        rows.parsed[column.name] = values
         return values
 
     @cached_property
