@@ -9,7 +9,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.cli import networks
-from pysmorch.encoders.columns import CHOICES
+from pysmorch.encoders.choices import CHOICES
 from pysmorch.engine import num_threads
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.activations import ACTIVATIONS
@@ -71,7 +71,7 @@ def test_options_are_the_parameters_of_the_estimator(run, options, parameter, va
         (["--threads", "0"], "--threads must be from 1 to 1024, but is 0"),
         (["--threads", "2000"], "--threads must be from 1 to 1024, but is 2000"),
         (["--column", "town"], "--column must be a column and its kind such as zip=category, but is 'town'"),
-        (["--column", "town=categry"], "--column town must be one of number, boolean"),
+        (["--column", "town=categry"], "--column: 'town' must be one of number, boolean"),
         (["--column", "twon=category"], "--column: houses.csv has no column 'twon'; did you mean 'town'?"),
         (["--column", "town=category", "--column", "town=text"], "--column town is given twice"),
         (["--weight", "wieght"], "--weight: houses.csv has no column 'wieght'"),

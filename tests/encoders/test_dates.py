@@ -42,7 +42,9 @@ def test_dates_in_common_orders_are_found(cells, order, first):
     assert not len(wrong)
 
 
-@pytest.mark.parametrize("cell", ["2024-02-30", "2024-13-01", "31.04.2024", "x", "12/31/24x", "2024-01-01 25:00", "1.2"])
+@pytest.mark.parametrize(
+    "cell", ["2024-02-30", "2024-13-01", "31.04.2024", "x", "12/31/24x", "2024-01-01 25:00", "1.2"]
+)
 def test_what_is_no_date_is_none(cell):
     assert find_time_format(pa.array([cell])) == (None, False)
 
@@ -62,7 +64,9 @@ def test_days_and_months_that_could_be_swapped_are_said(cells, order):
 
 
 def test_a_time_without_a_zone_is_taken_as_utc_also_among_others():
-    times, _ = parse_times(pa.array(["2024-01-01 10:00", "2024-01-01 10:00Z", "2024-01-01T11:00+01:00", None]), "year-month-day")
+    times, _ = parse_times(
+        pa.array(["2024-01-01 10:00", "2024-01-01 10:00Z", "2024-01-01T11:00+01:00", None]), "year-month-day"
+    )
     assert times[0] == times[1] == times[2]
     assert np.isnat(times[3])
 

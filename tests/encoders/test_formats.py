@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -113,6 +115,16 @@ def test_missing_labels_are_told_from_values_by_what_the_others_are():
     assert (rows.tolist(), labels.tolist()) == ([0, 1, 3], ["a", "NA", "?"])
     rows, labels = read_labels(pa.chunked_array([["a", "NA", "b"]]), "y", missing=("NA",))
     assert labels.tolist() == ["a", "b"]
+
+
+def test_labels_that_are_decimals_are_exact():
+    for cells, labels in (
+        (["1234567890123456789", "1"], [1234567890123456789, 1]),
+        (["1.50", "2.25"], [1.5, 2.25]),
+        (["3", None], [3]),
+    ):
+        decimals = pa.array([None if cell is None else Decimal(cell) for cell in cells])
+        assert read_labels(pa.chunked_array([decimals]), "y")[1].tolist() == labels
 
 
 def test_labels_of_a_model_with_classes_of_text_stay_text():

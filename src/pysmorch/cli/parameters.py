@@ -8,7 +8,7 @@ from typing import Any
 
 from pysmorch.cli import networks
 from pysmorch.cli.options import ParameterOptions
-from pysmorch.encoders.columns import CHOICES
+from pysmorch.encoders.choices import CHOICES, check_choices
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.base import Array
 
@@ -76,8 +76,10 @@ def parse_columns(texts: Sequence[str]) -> dict[str, str]:
             raise ValueError(f"--column must be a column and its kind such as zip=category, but is {text!r}")
         if name in kinds:
             raise ValueError(f"--column {name} is given twice")
-        if kind not in CHOICES:
-            raise ValueError(f"--column {name} must be one of {', '.join(CHOICES)}, but is {kind!r}")
+        try:
+            check_choices({name: kind}, [name])
+        except ValueError as error:
+            raise ValueError(f"--column: {str(error).removeprefix('columns: ')}") from None
         kinds[name] = kind
     return kinds
 

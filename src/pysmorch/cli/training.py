@@ -13,7 +13,7 @@ from pysmorch.cli import figures, holdout, networks, output, parameters
 from pysmorch.cli.data import Rows, column, in_file, labelled, read_source
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
-from pysmorch.encoders import kind_of
+from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.metrics import Metric, as_metric
@@ -49,8 +49,10 @@ def train(options: TrainOptions) -> None:
     model = estimators[0](random_state=options.seed, verbose=not options.quiet, **given)
     notes = {"source": rows.source.name, "task": task} | _equip(model, rows, options, chosen, given, report)
     training, held_out = _parts(rows, model, options, chosen, task, report)
+    kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)
     del rows  # images may take much memory
-    interrupted = _fit(model, training, metrics, report)
+    with kinds:
+        interrupted = _fit(model, training, metrics, report)
     model.notes_ = notes
     _finish(model, training, held_out, metrics, options, report, interrupted)
 

@@ -85,6 +85,7 @@ class Cells:
         self.names: list[str] = list(table.columns)
         self._arrow: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
+        self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
 
     def __len__(self) -> int:
         return len(self.table)
@@ -128,13 +129,16 @@ class Cells:
     def arrow(self, name: str) -> Any:
         """Return a column as a PyArrow array: of strings, integers, float64, booleans, times in UTC, durations or times of day."""
         if name not in self._arrow:
-            self._arrow[name] = _arrow_of_series(self.table[name])
+            column = self.table.to_native()[name] if self.table.implementation.is_pyarrow() else None
+            self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
 
     def order_of(self, name: str) -> list[str] | None:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
         import narwhals as nw
 
+        if self.table.implementation.is_pyarrow() and str(self.table.to_native()[name].type) == "string":
+            return None  # quick, since files come with very many columns
         dtype = self.table[name].dtype
         if isinstance(dtype, nw.Enum):
             return [str(value) for value in dtype.categories]
@@ -213,12 +217,15 @@ def _arrow_of_series(series: Any) -> Any:
     import pyarrow as pa
 
     try:
-        array = series.to_arrow()
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
-        return _simplified(array)
+        return _arrow_of_chunks(series.to_arrow())
     except (pa.ArrowException, TypeError, OverflowError):
         return arrow_of_objects(series.to_list())
+
+
+def _arrow_of_chunks(array: Any) -> Any:
+    import pyarrow as pa
+
+    return _simplified(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array)
 
 
 def _simplified(array: Any) -> Any:

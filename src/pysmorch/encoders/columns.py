@@ -12,22 +12,6 @@ from pysmorch.files.header import ModelFileError, entries, entry
 KINDS = ("number", "category", "text", "none")
 """How a column is encoded; "none" is left out."""
 
-CHOICES = (
-    "number",
-    "boolean",
-    "time",
-    "duration",
-    "time of day",
-    "category",
-    "ordered category",
-    "text",
-    "id",
-)
-"""What users can say a column holds; an id is left out."""
-
-NUMBERS = ("number", "integer", "boolean", "time", "duration", "time of day")
-"""What is encoded as numbers."""
-
 WORDS, LETTERS = "words", "groups of letters"
 """What is counted in a text; groups of letters where a script has no blanks."""
 

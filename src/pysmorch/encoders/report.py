@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from html import escape
 
-from pysmorch.encoders.columns import Column
+from pysmorch.encoders.columns import LETTERS, Column
 from pysmorch.entries import list_names
 from pysmorch.warnings import PysmorchWarning
 
@@ -40,6 +40,8 @@ LEFT_OUT = {
 def _reasons(column: Column) -> list[str]:
     if column.kind == "none" and column.why != "as chosen":
         return [LEFT_OUT[column.holds]]
+    if column.format == LETTERS and column.why != "as chosen":
+        return ["of text: its script has no blanks between words, so groups of letters are counted"]
     why = column.why.replace("{", "(").replace("}", ")")
     if column.buckets:
         return [f"of categories: {len(column.values)} values, of which the less frequent ones share indicators"]

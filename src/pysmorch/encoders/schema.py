@@ -7,8 +7,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,8 @@ import numpy as np
 from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
-from pysmorch.encoders.columns import CHOICES, LETTERS, OWN_INDICATORS, WORDS, Column
+from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
+from pysmorch.encoders.columns import LETTERS, OWN_INDICATORS, WORDS, Column
 from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parts_of
 from pysmorch.encoders.formats import (
     EXACT,
@@ -32,7 +31,6 @@ from pysmorch.encoders.formats import (
     without_markers,
 )
 from pysmorch.encoders.values import is_boolean, number_values, times_of
-from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 
 ROWS_TO_JUDGE = 20
@@ -71,7 +69,7 @@ def learn_column(
     weights : ndarray of shape (N,) or None
         One positive weight per row, of which only the ratios count.
     choice : str or None
-        What the user says it holds, one of `CHOICES`; None finds it out.
+        What the user says it holds, one of `CHOICES`, also with a sample; None finds it out.
     missing : tuple of str or None
         What stands for missing values in all columns; None for `MARKERS` in those that hold no text.
 
@@ -85,6 +83,7 @@ def learn_column(
     ColumnError
         Cells are not what the user says, or infinite.
     """
+    choice, sample = (None, "") if choice is None else choice.partition(WRITTEN)[::2]
     if choice == "id":
         return Column(name, "none", holds="id", why="as chosen")
     if values is not None and choice not in ("category", "ordered category", "text"):
@@ -99,12 +98,15 @@ def learn_column(
     if array.null_count == len(array):
         return _empty(name)
     if _is_text(array):
+        read = without_markers(without_blanks(texts_of_all(name, array)), missing or ())
+        column = _of_texts(name, read, choice, missing is None)
+        if choice is not None and sample:
+            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
         array = without_markers(without_blanks(array), missing or ())
-        column = _of_texts(name, array, choice, missing is None)
     else:
         column = _of_type(name, array, choice)
     if column.kind == "number":
-        numbers = _checked_numbers(column, array, missing)
+        numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
         return _with_range(column, numbers, name in INDEX_NAMES, choice is not None)
     if column.kind == "none":
         return column
@@ -126,30 +128,6 @@ def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None
         cell = array[int(wrong[0])].as_py()
         raise ColumnError(column.name, f"cannot be taken as {column.holds}: {{row}} has {cell!r}", int(wrong[0]))
     return values
-
-
-def check_choices(choices: Mapping[str, str], names: list[str]) -> None:
-    """Refuse what a user says about columns where there is no such column, or no such kind.
-
-    Parameters
-    ----------
-    choices : dict of str to str
-        What each column holds.
-    names : list of str
-        The columns that there are.
-
-    Raises
-    ------
-    ValueError
-        Says which there are.
-    """
-    for name, choice in choices.items():
-        if name not in names:
-            close = get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"
-            raise ValueError(f"columns: there is no column {name!r}{hint}")
-        if choice not in CHOICES:
-            raise ValueError(f"columns: {name!r} must be one of {', '.join(CHOICES)}, but is {choice!r}")
 
 
 def infinite_text(cells: Any) -> int | None:

@@ -24,11 +24,12 @@ from sklearn.utils.validation import validate_data
 from pysmorch.encoders.base import ColumnError, Encoder
 from pysmorch.encoders.categories import mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.dates import parts_of
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
-from pysmorch.encoders.schema import check_choices, infinite_text, learn_column
+from pysmorch.encoders.schema import infinite_text, learn_column
 from pysmorch.encoders.values import number_values, text_values, times_of
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
@@ -179,6 +180,8 @@ class TableEncoder(Encoder):
         return block
 
     def _parsed(self, column: Column, rows: Cells) -> Array:
+        if column.name in rows.parsed:
+            return rows.parsed[column.name]
         array = rows.arrow(column.name)
         values, wrong = number_values(column, array, self.missing)
         if len(wrong):
@@ -187,6 +190,7 @@ class TableEncoder(Encoder):
             found = f"held {held.get(column.holds, 'numbers')} in training"
             written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
             raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        rows.parsed[column.name] = values
         return values
 
     @cached_property

@@ -58,7 +58,7 @@ def read_labels(
     if isinstance(target, np.ndarray):
         return known_labels(target, name)
     kind = target.type.value_type if pa.types.is_dictionary(target.type) else target.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_decimal(kind)):
         return known_labels(target, name)
     cells = without_markers(without_blanks(target.cast(pa.string()).combine_chunks()), missing or ())
     if classes is not None and classes.dtype.kind not in "fiu":

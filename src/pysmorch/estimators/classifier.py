@@ -69,7 +69,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
-        "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out.
+        "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
+        says how texts are read, as in "time written 31/12/2024" or "number written 1.234,5".
     missing : sequence of str, default=None
         Texts that stand for a missing value in every column of a data frame; None for NA, N/A, NaN, nan, null, NULL, None and ? in
         columns of numbers, booleans and times, while in others these are values. Empty texts are always missing.
