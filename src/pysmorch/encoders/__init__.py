@@ -6,14 +6,25 @@ from typing import Any
 
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.choices import kinds_from
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
+from pysmorch.encoders.target import read_labels
 from pysmorch.layers.base import Array
 
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
 """All kinds of input; the first that understands an input encodes it, and the last one takes whatever the others do not."""
 
-__all__ = ["KINDS", "ColumnError", "Encoder", "encoder_from_parts", "encoder_to_parts", "kind_of"]
+__all__ = [
+    "KINDS",
+    "ColumnError",
+    "Encoder",
+    "encoder_from_parts",
+    "encoder_to_parts",
+    "kind_of",
+    "kinds_from",
+    "read_labels",
+]
 
 
 def kind_of(X: Any) -> type[Encoder]:

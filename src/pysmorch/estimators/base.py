@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,20 +13,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import Encoder, kind_of
+from pysmorch.engine import using_threads
 from pysmorch.entries import check_labelled
-from pysmorch.estimators.fitting import fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, check_weights, make_optimizer
+from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
+from pysmorch.estimators.parameters import check_parameters, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
+from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
-from pysmorch.files import save
+from pysmorch.files import ModelPath, save
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
 from pysmorch.schedules import Constant, OneCycle
-from pysmorch.training import Callback, History, Training
+from pysmorch.training import Callback, Training
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -63,6 +65,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return sample_weight
 
+    def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
+        """Return constant outputs to which those of the network may be brought nearer; none for a loss of the user's."""
+        return []
+
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of the loss's labels and predictions that measures those of the user."""
         return metric
@@ -87,7 +93,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
     ) -> Self:
-        """Learn from rows X and their labels y.
+        """Learn from rows X and their labels y; an interrupted fit keeps the epochs that were completed.
 
         Parameters
         ----------
@@ -96,9 +102,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count.
-        eval_set : tuple, default=None
-            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
+            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent.
+        eval_set : tuple or list of tuple, default=None
+            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows. Of a list of
+            such tuples the first one ends the training; the others are in `history_` as "val_2_loss", "val_3_loss" and so on.
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
             (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They appear in
@@ -120,29 +127,44 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
         chosen = as_metrics(metrics)
-        codes, encoded, weights = self._start(X, y, sample_weight)
+        if self.warm_start and hasattr(self, "network_"):
+            self._check_parameters()
+            encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
+        else:
+            codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
-        held_out = self._validation_data(eval_set)
-        if held_out is None and holds_out(self.early_stopping, len(encoded)):
+        validation = self._validation_data(eval_set)
+        ends: list[Callback] = []
+        calibration = None
+        if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(encoded)):
+            epochs, calibration = choose(self, encoded, codes, weights)
+            ends = [StopAfter(epochs)]
+        elif not validation and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
-            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
-            held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
+            rows, held_out, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
+            validation = [(encoded[held_out], codes[held_out], None if weights is None else weights[held_out])]
             encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
-        if chosen and held_out is None:
+        if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
                 f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
             )
+        of_labels = [self._of_labels(metric) for metric in chosen]
         self._train(
             encoded,
             codes,
             weights,
             epochs=self.epochs,
-            seed=self._seed,
-            validation_data=held_out,
-            callbacks=[*stopping_for(self, held_out is not None, callbacks), *callbacks],
-            metrics=[self._of_labels(metric) for metric in chosen],
+            validation_data=validation[0] if validation else None,
+            callbacks=[
+                *ends,
+                FurtherValidation(validation[1:], of_labels),
+                *stopping_for(self, bool(validation), callbacks),
+                *callbacks,
+            ],
+            metrics=of_labels,
         )
+        self._settle(codes, calibration)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
@@ -152,8 +174,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
-        seed = self._seed + 1 + len(self.loss_curve_)
-        self._train(encoded, codes, weights, epochs=1, seed=seed, validation_data=None, callbacks=(), metrics=None)
+        self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
         return self
 
     def _start(
@@ -163,10 +184,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
+        X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X)()
+        encoder.choose(self.columns, self.missing)
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
-        weights = check_weights(sample_weight, len(rows))
         if learn is None:
             self._learn_labels(labels, weights)
         else:
@@ -179,31 +201,47 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)
+        self._forget_epochs()
+        return codes, encoded, self._row_weights(codes, weights)
+
+    def _forget_epochs(self) -> None:
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
-        return codes, encoded, self._row_weights(codes, weights)
 
     def _train(self, encoded: Array, codes: Array, weights: Array | None, **options: Any) -> None:
-        fitted_with = fit_options(self, len(encoded), **options)
+        """Train the network; its random stream goes on where that of the epochs so far ended, unless a seed is given."""
+        seed = self._seed if self.n_iter_ == 0 else self._seed + 1 + self.n_iter_
+        callbacks = [*options.pop("callbacks", ()), Record(self)]
+        fitted_with = fit_options(self, len(encoded), **{"seed": seed, "callbacks": callbacks, **options})
         # The encoder has searched the rows for what is not finite.
-        self.history_: History = training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
-        self.loss_curve_ += self.history_["loss"]
-        self.validation_curve_ += self.history_.get("val_loss", [])
-        self.n_iter_ += self.history_.num_epochs
+        training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
 
-    def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array, Array, Array | None] | None:
+    def _settle(self, codes: Array, calibration: Calibration | None) -> None:
+        """Bring the outputs nearer to an anchor, as cross-validation found."""
+        if calibration is not None:
+            calibrate(self.network_.output, calibration)
+
+    def _validation_data(self, eval_set: Any) -> list[tuple[Array, Array, Array | None]]:
         if eval_set is None:
-            return None
-        check_labelled("eval_set", eval_set)
-        return self._encode_labelled(*eval_set)
+            return []
+        several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
+        for one in eval_set if several else [eval_set]:
+            check_labelled("eval_set", one)
+        return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
     def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Array, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
+        X, y, weights = weighted_rows(X, y, sample_weight)
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        weights = check_weights(sample_weight, len(encoded))
         return encoded, codes, self._row_weights(codes, weights)
+
+    @property
+    def columns_(self) -> Encoder:
+        """What was learned about the columns: `encoder_`, shown as a table in notebooks."""
+        check_is_fitted(self, "network_")
+        return self.encoder_
 
     # Prediction.
 
@@ -217,14 +255,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         outputs = self.network_.predict(encoded).astype(np.float64)
         return self.network_.loss.predictions(outputs)
 
+    def _predictions(self, X: Any) -> Array:
+        check_is_fitted(self, "network_")
+        with using_threads(self.threads):
+            return self._outputs(X)
+
     # Files.
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: ModelPath) -> None:
         """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
         Parameters
         ----------
-        path : str or Path
+        path : str, Path or binary file
             The file.
 
         Raises

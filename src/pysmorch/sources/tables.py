@@ -14,9 +14,6 @@ from pysmorch.sources.rows import check_quotes, is_left_out, rows_of, without_bl
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.text import to_utf8
 
-MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-"""What a cell of a CSV file holds where it holds nothing."""
-
 BLOCK = 2**20
 """How many bytes PyArrow parses at once; a row that is longer needs more."""
 
@@ -46,7 +43,6 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
         remarks.append(f"lines that begin with # are comments: {len(left_out)} among the rows, {first}")
     reread = _reread(file, text, dialect.separator, encoding)
     remarks = [*dialect.remarks, *remarks, *renamed]
-    table = pa.table([_typed(column) for column in table.columns], names)
     return Source(file.name, table, remarks=remarks, line_of=lambda row: _line_of(reread(), dialect, row))
 
 
@@ -135,20 +131,3 @@ def _line_of(text: bytes, dialect: Dialect, row: int) -> int:
     rows = rows_of(text[dialect.start :], dialect.separator)
     lines = (line for cells, line, _ in rows if not is_left_out(cells, len(dialect.names)))
     return dialect.line + next(islice(lines, row, None))
-
-
-def _typed(column: Any) -> Any:
-    """Return a column of texts as integers, numbers, booleans or times if all cells are such, else as texts."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    cells = pc.utf8_trim_whitespace(column)
-    cells = pc.if_else(pc.is_in(cells, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), cells)
-    if cells.null_count == len(cells):
-        return cells
-    for kind in (pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us")):
-        try:
-            return pc.cast(cells, kind)
-        except pa.ArrowInvalid:
-            continue
-    return cells

@@ -1,0 +1,291 @@
+"""From sources to what estimators take: rows with their labels and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from pysmorch.cli import networks
+from pysmorch.cli.options import ReadOptions
+from pysmorch.cli.output import Report
+from pysmorch.encoders import ColumnError, kind_of, read_labels
+from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders.schema import infinite_text, learn_column
+from pysmorch.encoders.values import number_values
+from pysmorch.entries import list_names, name_row
+from pysmorch.layers.base import Array
+from pysmorch.sources import Source, has_image_files, read, split_target
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a source with what is known about them.
+
+    Attributes
+    ----------
+    source : Source
+        The features.
+    y : ndarray
+        The label of each row.
+    target : str
+        What the labels are called.
+    weights : ndarray or None, default=None
+        The weight of each row.
+    split_by : ndarray or pyarrow.ChunkedArray or None, default=None
+        The column that says which rows are held out.
+    """
+
+    source: Source
+    y: Array
+    target: str
+    weights: Array | None = None
+    split_by: Any = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: Array) -> Rows:
+        """Return some of the rows, by their indices."""
+        return replace(
+            self,
+            source=self.source.take(rows),
+            y=self.y[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            split_by=None,
+        )
+
+    def line(self, row: int) -> str:
+        """Name a row in a message, by its line in the file or counted from 1."""
+        return name_row(row + (self.source.line_of is None), self.source.line_of)
+
+
+def read_source(
+    names: Sequence[str],
+    options: ReadOptions,
+    header: bool,
+    missing: str | None,
+    labels: str | None = None,
+    size: tuple[int, int] | None = None,
+    colours: str | None = None,
+) -> Source:
+    """Read one source, or several files whose rows follow each other."""
+    return read(
+        names,
+        header,
+        labels,
+        size,
+        colours,
+        options.skip_bad,
+        options.encoding,
+        parse_missing(missing),
+    )
+
+
+def read_for(model: Any, names: Sequence[str], options: ReadOptions, labels: str | None = None) -> Source:
+    """Read a source as a model takes it: image files get its size and colours, cells are missing as in training."""
+    size, colours = None if options.resize is None else networks.parse_size(options.resize), None
+    if has_image_files(names[0]):
+        size, colours = model.encoder_.reading(size, "resize" in model.notes_)
+    missing = options.missing if options.missing is not None else model.notes_.get("missing")
+    return read_source(names, options, header_of(model, options), missing, labels, size, colours)
+
+
+def header_of(model: Any, options: ReadOptions) -> bool:
+    """Whether files have names of columns: as the user says, else as in training."""
+    return not options.no_header if options.no_header is not None else bool(model.notes_.get("header", True))
+
+
+def parse_missing(text: str | None) -> tuple[str, ...]:
+    """Return what cells without a value hold in a text such as NA,?."""
+    return () if text is None else tuple(part.strip() for part in text.split(","))
+
+
+def labelled(
+    source: Source,
+    target: str | None,
+    header: bool,
+    report: Report,
+    drop: Sequence[str] = (),
+    weight: str | None = None,
+    split: tuple[str, str] | None = None,
+    classes: Array | None = None,
+) -> Rows:
+    """Return the rows of a source that have a label.
+
+    Parameters
+    ----------
+    source : Source
+        As it was read.
+    target : str or None
+        Name or number of the target's column.
+    header : bool
+        Whether the names of the columns were in the file.
+    report : Report
+        What is left out is said there.
+    drop : sequence of str, default=()
+        What `--drop` was given.
+    weight : str or None, default=None
+        The column of `--weight`.
+    split : tuple of str or None, default=None
+        The column that says which rows are held out, and its option.
+    classes : ndarray or None, default=None
+        The classes that are known; labels are texts if these are.
+
+    Raises
+    ------
+    ValueError
+        Names the option, the column or the line.
+    """
+    split_by = None if split is None else column(source, *split)
+    weighing = None if weight is None else column(source, weight, "--weight")
+    rest, labels, name = split_target(source, target, header)
+    left_out = _left_out(source, drop, name, weight, split)
+    rest = rest.without(left_out)
+    if rest.features.shape[1] == 0:
+        raise ValueError(f"there are no columns besides the target {name!r}")
+    _check_finite(labels, f"the target {name!r}", rest)
+    known, y = read_labels(labels, name, classes=classes)
+    try:
+        kind_of(rest.features).check_features(rest.features)
+    except ColumnError as error:
+        raise ValueError(f"{of_file(error, rest)}, with --drop {error.column}") from None
+    rows = Rows(rest, y, name)
+    if known is not None:
+        report.note(f"{rest.features.shape[0] - len(known)} rows without a value of {name!r} are left out")
+        rows = replace(rows, source=rest.take(known))
+        weighing = None if weighing is None else weighing.take(known)
+        split_by = None if split_by is None else split_by.take(known)
+    weights = None if weight is None else _weights(weighing, weight, rows)
+    return replace(rows, weights=weights, split_by=split_by)
+
+
+def column(source: Source, name: str, option: str) -> Any:
+    """Return a column of a table that an option names."""
+    names = source.column_names
+    if names is None:
+        raise ValueError(f"{option} takes the name of a column, but {source.name} is an array")
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{option}: {source.name} has no column {name!r}{hint}; the columns are {list_names(names)}")
+    return source.features[name]
+
+
+def _left_out(
+    source: Source, drop: Sequence[str], target: str, weight: str | None, split: tuple[str, str] | None
+) -> list[str]:
+    """Return the columns that are no features: those of --drop, the weights and the groups."""
+    for name, option in ((weight, "--weight"), split or (None, "")):
+        if name == target:
+            raise ValueError(f"{option}: {name!r} is the target")
+    groups = [split[0]] if split is not None and split[1] == "--split-group" else []
+    weights = [] if weight is None else [weight]
+    return list(dict.fromkeys([*_dropped(source, drop, target), *weights, *groups]))
+
+
+def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
+    """Return the columns of all --drop; a text that is no name of a column is names separated by commas."""
+    dropped: list[str] = []
+    for text in drop:
+        names = [text] if source.column_names is not None and text in source.column_names else text.split(",")
+        for name in names:
+            if source.column_names is not None:
+                column(source, name, "--drop")
+            if name == target:
+                raise ValueError(f"--drop: {name!r} is the target")
+            dropped.append(name)
+    return dropped
+
+
+def _check_finite(cells: Any, what: str, source: Source) -> None:
+    """Refuse a column of a table with a number that is not finite, by its line."""
+    import pyarrow as pa
+
+    if isinstance(cells, np.ndarray):
+        return
+    row = None
+    if pa.types.is_string(cells.type):
+        row = infinite_text(cells)
+    elif pa.types.is_floating(cells.type):
+        wrong = np.flatnonzero(~np.isfinite(cells.to_numpy()) & cells.is_valid().to_numpy())
+        row = int(wrong[0]) if len(wrong) else None
+    if row is not None:
+        line = name_row(row + (source.line_of is None), source.line_of)
+        raise ValueError(f"{what} has {cells[row].as_py()} in {line}; replace or remove such values first")
+
+
+def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]) -> Array:
+    """Return the values of a column of a table as numbers, whatever type they come with.
+
+    Parameters
+    ----------
+    cells : pyarrow.ChunkedArray
+        The column.
+    name : str
+        Its name.
+    rows : Rows
+        The rows, for their lines.
+    needed : str
+        What each row must have, in the message of an error.
+    kinds : sequence of str
+        What the column may hold, of the choices of `--column`.
+
+    Returns
+    -------
+    ndarray of float64
+        Times as seconds.
+
+    Raises
+    ------
+    ValueError
+        Names the first line without such a value.
+    """
+    import pyarrow as pa
+
+    array = Cells(as_table(pa.table({name: cells}))).arrow(name)
+    wrong = 0
+    for kind in kinds:
+        try:
+            column = learn_column(name, Cells(as_table(pa.table({name: cells}))), None, None, kind, None)
+        except ColumnError as error:
+            wrong = max(wrong, error.row or 0)
+            continue
+        values = number_values(column, array, None)[0]
+        missing = np.flatnonzero(np.isnan(values))
+        if not len(missing):
+            return values
+        wrong = int(missing[0])
+        break
+    cell = array[wrong].as_py()
+    raise ValueError(f"{needed}, but {rows.line(wrong)} has {'none' if cell is None else repr(cell)}")
+
+
+def _weights(cells: Any, name: str, rows: Rows) -> Array:
+    """Return the weights of rows from their column."""
+    needed = f"--weight {name} needs a number that is not negative in each row"
+    weights = numbers(cells, name, rows, needed, ("number",))
+    if (weights < 0).any():
+        row = int((weights < 0).argmax())
+        raise ValueError(f"{needed}, but {rows.line(row)} has {weights[row]:g}")
+    if not weights.any():
+        raise ValueError(f"{needed}, and some above 0, but all are 0")
+    return weights
+
+
+def of_file(error: ColumnError, source: Source) -> ColumnError:
+    """Return an error about a row with its line in the file, or the row counted from 1 where rows have no lines."""
+    if source.line_of is None and error.row is not None:
+        return ColumnError(error.column, error.found.replace("{row}", name_row(error.row + 1), 1))
+    return error.in_file(source.line_of)
+
+
+def in_file(source: Source, call: Callable[[], Any]) -> Any:
+    """Return what a call returns; where it refuses a row of a source, name the line of the file."""
+    try:
+        return call()
+    except ColumnError as error:
+        raise of_file(error, source) from None

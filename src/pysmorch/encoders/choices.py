@@ -1,0 +1,129 @@
+"""What is known about columns before they are learned: what users say, and the other rows of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from pysmorch.encoders.dates import find_time_format
+from pysmorch.encoders.formats import find_number_format, is_ambiguous
+from pysmorch.entries import list_names
+
+CHOICES = (
+    "number",
+    "boolean",
+    "time",
+    "duration",
+    "time of day",
+    "category",
+    "ordered category",
+    "text",
+    "id",
+)
+"""What users can say a column holds; an id is left out."""
+
+WRITTEN = " written "
+"""What stands between "number" or "time" and a sample that shows how they are written, as in "time written 31/12/2024"."""
+
+_ALL_ROWS: ContextVar[Any] = ContextVar("all rows of a file", default=None)
+
+
+@contextmanager
+def kinds_from(features: Any) -> Iterator[None]:
+    """Let a `fit` within decide from all rows of a file how the texts of a column are read, not only from those it trains on.
+
+    Without it, a single text among numbers makes a column a category or an error, as the rows are split.
+
+    Parameters
+    ----------
+    features : pyarrow.Table or ndarray
+        All rows of a source; of an array nothing is decided.
+    """
+    token = _ALL_ROWS.set(None if isinstance(features, np.ndarray) else features)
+    try:
+        yield
+    finally:
+        _ALL_ROWS.reset(token)
+
+
+def texts_of_all(name: str, array: Any) -> Any:
+    """Return the column in all rows of the file, where a file is read and has it as texts, else in those of the training.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    array : pyarrow.Array of string
+        The column in the rows of the training.
+
+    Returns
+    -------
+    pyarrow.Array of string
+        Of any length.
+    """
+    import pyarrow as pa
+
+    table = _ALL_ROWS.get()
+    if table is None or name not in table.column_names:
+        return array
+    column = table[name].combine_chunks()
+    return column if pa.types.is_string(column.type) else array
+
+
+def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
+    """Refuse what a user says about columns where there is no such column, or no such kind.
+
+    Parameters
+    ----------
+    columns : dict of str to str
+        What each column holds.
+    names : list of str
+        The columns that there are.
+
+    Raises
+    ------
+    ValueError
+        Says which there are.
+    """
+    for name, choice in columns.items():
+        if name not in names:
+            close = get_close_matches(str(name), names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"
+            raise ValueError(f"columns: there is no column {name!r}{hint}")
+        held, _, sample = str(choice).partition(WRITTEN)
+        if held not in CHOICES:
+            raise ValueError(f"columns: {name!r} must be one of {', '.join(CHOICES)}, but is {choice!r}")
+        if sample and (held not in ("number", "time") or format_of(held, sample) is None):
+            raise ValueError(
+                f"columns: {name!r} is {choice!r}, but {sample!r} is no {held} that can be read in one way only"
+            )
+
+
+def format_of(held: str, sample: str) -> str | None:
+    """Return the format of a number or time from a sample; None where it is none, or could be read in two ways.
+
+    Parameters
+    ----------
+    held : str
+        "number" or "time".
+    sample : str
+        A number or time as the column has them.
+
+    Returns
+    -------
+    str or None
+        As in `Column.format`.
+    """
+    import pyarrow as pa
+
+    values = pa.array([sample])
+    if held == "time":
+        order, ambiguous = find_time_format(values)
+        return None if ambiguous else order
+    written = find_number_format(values)
+    return None if written is None or is_ambiguous(values, written) else "|".join(written)
