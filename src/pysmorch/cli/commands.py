@@ -83,7 +83,7 @@ def train(
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", PysmorchWarning
-        )  # the notes say what made the network; its function is not kept
+        )  # the notes say what made the network; its function is not stored
         model.save(out)
     print(f"model written to {out}")
 

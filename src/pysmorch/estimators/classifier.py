@@ -229,10 +229,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
-        ValueError, TypeError
-            For data that do not fit; messages name the column or the row.
+        NotFittedError, ValueError, TypeError
+            Before `fit`, and for data that do not fit; messages name the column or the row.
         """
         likeliest = self._predictions(X).argmax(1)
         return self.classes_[likeliest]
