@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pysmorch.encoders import encoder_from_parts, encoder_to_parts
-from pysmorch.estimators.kept import from_plain, parameters_to_plain, take_training, training_to_parts
 from pysmorch.estimators.parameters import make_optimizer
+from pysmorch.estimators.storing import from_plain, parameters_to_plain, take_training, training_to_parts
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer

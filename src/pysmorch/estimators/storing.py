@@ -1,4 +1,4 @@
-"""What a model file keeps of an estimator's parameters and of its training, as plain data and arrays."""
+"""What a model file stores of an estimator's parameters and of its training, as plain data and arrays."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pysmorch.warnings import PysmorchWarning
 OBJECTS: dict[str, Any] = {cls.__name__: cls for cls in OPTIMIZERS.values()} | {
     name: getattr(schedules, name) for name in ("Constant", "Cosine", "OneCycle", "Step", "WarmUp")
 }
-"""Classes whose objects are kept by their arguments; a file can name no others."""
+"""Classes whose objects are stored by their arguments; a file can name no others."""
 
 NETWORKS = {
     name: value
     for name, value in inspect.getmembers(models, inspect.isfunction)
     if value.__module__ == models.__name__ and not name.startswith("_")
 }
-"""Functions that are kept by their name."""
+"""Functions that are stored by their name."""
 
 
-class NotKept(Exception):
+class NotStorable(Exception):
     """A value that a file cannot hold."""
 
 
@@ -49,7 +49,7 @@ def to_plain(value: Any) -> Any:
 
     Raises
     ------
-    NotKept
+    NotStorable
         For any other object.
     """
     if isinstance(value, np.generic) and value.dtype.kind in "biufU":
@@ -73,7 +73,7 @@ def to_plain(value: Any) -> Any:
         return {"is": type(value).__name__, "value": arguments}
     if any(value is network for network in NETWORKS.values()):
         return {"is": "network", "value": value.__name__}
-    raise NotKept
+    raise NotStorable
 
 
 def from_plain(plain: Any) -> Any:
@@ -103,7 +103,7 @@ def from_plain(plain: Any) -> Any:
         return _of_kind(kind, value, plain)
     except ModelFileError:
         raise
-    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"a parameter of kind {kind!r} is wrong: {error}") from error
 
 
@@ -142,20 +142,20 @@ def parameters_to_plain(model: Any) -> dict[str, Any]:
     dict
         Plain data by the names of the parameters.
     """
-    kept, lost = {}, []
+    stored, lost = {}, []
     for name, value in model.get_params(deep=False).items():
         try:
-            kept[name] = to_plain(value)
-        except NotKept:
+            stored[name] = to_plain(value)
+        except NotStorable:
             lost.append(f"{name} (a {type(value).__name__})")
     if lost:
         warnings.warn(
             f"a model file cannot hold the parameter {', '.join(lost)}: the loaded model predicts the same, but set it again "
             "with set_params before another fit",
             PysmorchWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-    return kept
+    return stored
 
 
 def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -171,7 +171,7 @@ def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     header : dict
         Plain data.
     tensors : dict of str to ndarray
-        The state arrays; none where the optimizer itself is not kept.
+        The state arrays; none where the optimizer itself is not stored.
     """
     optimizer = model.optimizer_
     if type(optimizer) not in OPTIMIZERS.values() or not optimizer.num_steps:
