@@ -10,7 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 
 
-def name_row(row: int, line_of: Callable[[int], int] | None = None) -> str:
+def name_row(row: int, line_of: Callable[[int], int | str] | None = None) -> str:
     """Name a row in a message: by its index, or by its line where the rows come from the lines of a file.
 
     Parameters
@@ -18,7 +18,7 @@ def name_row(row: int, line_of: Callable[[int], int] | None = None) -> str:
     row : int
         Index of the row, counted from 0.
     line_of : callable, default=None
-        Returns the line of a row, counted from 1; None where the rows have no lines.
+        Returns the line of a row, counted from 1, alone or as a text with its file; None where the rows have no lines.
 
     Returns
     -------

@@ -23,20 +23,16 @@ def columns_of(source):
     return {name: source.features[name].to_pylist() for name in source.features.column_names}
 
 
-def test_cells_are_typed_by_the_whole_column_and_missing_ones_do_not_count(csv):
-    text = "a,b,c,d,e,f\n1,1.5,x,true,2020-01-01,?\n?,NA,,false,2020-01-02 10:00:00,5\n3,nan,z,true,null,\n"
+def test_cells_are_texts_and_missing_where_they_are_empty(csv):
+    text = "a,b,c\n1,1.5,x\n?,NA,\n3,nan,z\n"
     source = read(csv(text))
-    types = [str(source.features[name].type) for name in "abcdef"]
-    assert types == ["int64", "double", "string", "bool", "timestamp[us]", "int64"]
-    assert columns_of(source)["a"] == [1, None, 3]
-    assert columns_of(source)["c"] == ["x", None, "z"]
-    assert columns_of(source)["f"] == [None, 5, None]
-    assert source.description == "data.csv: 3 rows, 6 columns"
+    assert [str(source.features[name].type) for name in "abc"] == ["string"] * 3
+    assert columns_of(source) == {"a": ["1", "?", "3"], "b": ["1.5", "NA", "nan"], "c": ["x", None, "z"]}
+    assert source.description == "data.csv: 3 rows, 3 columns"
 
 
-def test_blanks_around_cells_and_names_do_not_count(csv):
-    source = read(csv("a, b\n1, x\n2,  ?\n"))
-    assert columns_of(source) == {"a": [1, 2], "b": ["x", None]}
+def test_blanks_around_names_do_not_count(csv):
+    assert columns_of(read(csv("a, b\n1, x\n2,y \n"))) == {"a": ["1", "2"], "b": [" x", "y "]}
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -44,21 +40,21 @@ def test_the_separator_is_found(csv, separator):
     text = "\n".join(separator.join(row) for row in (["a", "b c", "d"], ["1", "x, y", "2.5"], ["3", "z", "4"]))
     if separator == ",":
         text = text.replace("x, y", '"x, y"')
-    assert columns_of(read(csv(text))) == {"a": [1, 3], "b c": ["x, y", "z"], "d": [2.5, 4.0]}
+    assert columns_of(read(csv(text))) == {"a": ["1", "3"], "b c": ["x, y", "z"], "d": ["2.5", "4"]}
 
 
 def test_one_column_is_a_table_too(csv):
-    assert columns_of(read(csv("a\n1\n2\n"))) == {"a": [1, 2]}
+    assert columns_of(read(csv("a\n1\n2\n"))) == {"a": ["1", "2"]}
 
 
 def test_without_a_header_columns_are_numbered(csv):
-    assert columns_of(read(csv("1,x\n2,y\n"), header=False)) == {"0": [1, 2], "1": ["x", "y"]}
+    assert columns_of(read(csv("1,x\n2,y\n"), header=False)) == {"0": ["1", "2"], "1": ["x", "y"]}
 
 
 def test_a_byte_order_mark_windows_line_ends_and_gzip_are_read(csv):
     text = "\ufeffa,b\r\n1,x\r\n".encode()
-    assert columns_of(read(csv(text))) == {"a": [1], "b": ["x"]}
-    assert columns_of(read(csv(gzip.compress(text), "data.csv.gz"))) == {"a": [1], "b": ["x"]}
+    assert columns_of(read(csv(text))) == {"a": ["1"], "b": ["x"]}
+    assert columns_of(read(csv(gzip.compress(text), "data.csv.gz"))) == {"a": ["1"], "b": ["x"]}
 
 
 @pytest.mark.parametrize(
@@ -68,8 +64,6 @@ def test_a_byte_order_mark_windows_line_ends_and_gzip_are_read(csv):
         ("a,b\n", "no rows below the header"),
         ("a,b\n1,2\n3\n4,5\n", "line 3 has 1 columns, expected 2"),
         ("a,b\n1,2\n3,4,5\n", "line 3 has 3 columns, expected 2"),
-        ("a,a\n1,2\n", "two columns are called 'a'"),
-        ("1,1\n1,2\n", "--no-header"),
         (b"a,b\n\xe9\xff,2\n", "not UTF-8"),
     ],
 )
@@ -211,7 +205,7 @@ def test_rows_are_taken_with_all_that_belongs_to_them():
 
 
 def test_a_target_is_split_off_by_name_or_number_and_rows_without_it_are_told(csv):
-    source = read(csv("a,b\n1,x\n2,?\n3,z\n"))
+    source = read(csv("a,b\n1,x\n2,?\n3,z\n"), missing=["?"])
     for target in ("b", "1", "-1"):
         rest, column, name = split_target(source, target, header=True)
         assert (rest.column_names, name) == (["a"], "b")

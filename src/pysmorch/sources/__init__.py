@@ -1,4 +1,4 @@
-"""Where data come from: CSV and Parquet files, .npz, MNIST's idx files, folders of images, and the sets that scikit-learn carries."""
+"""Where data come from: tables of many kinds, .npz, MNIST's idx files, folders of images, and the sets that scikit-learn carries."""
 
 from pysmorch.sources.reading import BUNDLED, has_image_files, read
 from pysmorch.sources.source import Source, SourceError, describe_images

@@ -31,9 +31,10 @@ class Source:
     files : list of str or None, default=None
         The file of each image, where each has one.
     remarks : list of str, default=[]
-        What was left out.
+        What was left out, and what is unusual.
     line_of : callable or None, default=None
-        Returns the line, counted from 1, of a row of the features, where each row is a line of a file.
+        Returns the line, counted from 1, of a row of the features, where each row is a line of a file; with several
+        files a text such as "7 of part-2.csv".
     """
 
     name: str
@@ -41,7 +42,7 @@ class Source:
     labels: Array | None = None
     files: list[str] | None = None
     remarks: list[str] = field(default_factory=list)
-    line_of: Callable[[int], int] | None = None
+    line_of: Callable[[int], int | str] | None = None
 
     @property
     def column_names(self) -> list[str] | None:
