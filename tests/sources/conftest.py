@@ -2,13 +2,7 @@
 
 import pytest
 
-from pysmorch.sources import SourceError, read, tables
-
-
-@pytest.fixture(autouse=True)
-def texts(monkeypatch):
-    """Look at the cells before columns get their types."""
-    monkeypatch.setattr(tables, "_typed", lambda column: column, raising=False)
+from pysmorch.sources import SourceError, read
 
 
 @pytest.fixture

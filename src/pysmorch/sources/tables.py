@@ -23,8 +23,6 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
 
     A cell is missing where it is empty, or one of `missing`, and not quoted.
     """
-    import pyarrow as pa
-
     text = to_utf8(file.path, file.content(), encoding)
     dialect = find_dialect(text, header)
     if not dialect.names:
