@@ -54,12 +54,12 @@ class ArrayEncoder(Encoder):
         if rows.dtype == np.uint8:
             self.numbers = Numbers.learn_pixels(rows, weights)
         else:
-            self.numbers = Numbers.learn(rows.astype(np.float64), weights)
+            self.numbers = Numbers.learn(rows, weights)
 
     def encode(self, rows: Array) -> Array:
         """Return the rows as float32, shape (N, width)."""
-        encoded = np.zeros((len(rows), self.numbers.width), dtype=np.float32)
-        self.numbers.encode(rows.astype(np.float64, copy=False), encoded)
+        encoded = np.empty((len(rows), self.numbers.width), dtype=np.float32)
+        self.numbers.encode(rows, encoded)
         return encoded
 
     @property
