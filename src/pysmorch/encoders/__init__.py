@@ -6,6 +6,7 @@ from typing import Any
 
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.blocks import encode_rows
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.layers.base import Array
@@ -13,7 +14,7 @@ from pysmorch.layers.base import Array
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
 """All kinds of input; the first that understands an input encodes it, and the last one takes whatever the others do not."""
 
-__all__ = ["KINDS", "ColumnError", "Encoder", "encoder_from_parts", "encoder_to_parts", "kind_of"]
+__all__ = ["KINDS", "ColumnError", "Encoder", "encode_rows", "encoder_from_parts", "encoder_to_parts", "kind_of"]
 
 
 def kind_of(X: Any) -> type[Encoder]:

@@ -89,6 +89,8 @@ class Encoder:
         the dense network, "mlp", is for every input.
     augmentations : dict of str to Augmentation
         What the command line offers for this input, by name.
+    makes_arrays : bool
+        Whether encoded rows take memory of their own, so that many of them are encoded block by block.
     """
 
     what: ClassVar[str]
@@ -96,6 +98,7 @@ class Encoder:
     misfit: ClassVar[str]
     networks: ClassVar[Mapping[str, Callable[[Any, int], Layer]]] = {}
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
+    makes_arrays: ClassVar[bool] = True
 
     # Rows.
 
@@ -130,7 +133,7 @@ class Encoder:
         Returns
         -------
         object with a length
-            Rows without infinities, and in arrays without NaN.
+            Rows without infinities, and in arrays without NaN; some of them are rows[slice or ndarray of indices].
 
         Raises
         ------

@@ -51,6 +51,16 @@ class Cells:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __getitem__(self, rows: slice | Array) -> Cells:
+        """Return some rows, by a slice or their indices; what was converted already is not converted again."""
+        some = Cells(self.table[rows])
+        some._numbers = {name: values[rows] for name, values in self._numbers.items()}
+        some._strings = {
+            name: values[rows] if isinstance(rows, slice) else values.take(rows)
+            for name, values in self._strings.items()
+        }
+        return some
+
     @property
     def names(self) -> list[str]:
         """The names of the columns."""

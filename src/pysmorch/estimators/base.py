@@ -13,7 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
-from pysmorch.encoders import Encoder, kind_of
+from pysmorch.encoders import Encoder, encode_rows, kind_of
+from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
+from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import fit_options, output_layer, set_schedule
 from pysmorch.estimators.parameters import check_parameters, check_weights, make_optimizer
@@ -126,8 +128,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if held_out is None and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
             rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
-            held_out = (encoded[validation], codes[validation], None if weights is None else weights[validation])
-            encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
+            held_out = (
+                take_rows(encoded, validation),
+                codes[validation],
+                None if weights is None else weights[validation],
+            )
+            encoded, codes = take_rows(encoded, rows), codes[rows]
+            weights = None if weights is None else weights[rows]
         if chosen and held_out is None:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
@@ -158,7 +165,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _start(
         self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network."""
         self._check_parameters()
         if y is None:
@@ -175,7 +182,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         encoder.learn(rows, weights)
         self.encoder_ = encoder
-        encoded = encoder.encode(rows)
+        encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)
@@ -184,7 +191,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = 0
         return codes, encoded, self._row_weights(codes, weights)
 
-    def _train(self, encoded: Array, codes: Array, weights: Array | None, **options: Any) -> None:
+    def _train(self, encoded: Array | LazyRows, codes: Array, weights: Array | None, **options: Any) -> None:
         fitted_with = fit_options(self, len(encoded), **options)
         # The encoder has searched the rows for what is not finite.
         self.history_: History = training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
@@ -192,13 +199,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.validation_curve_ += self.history_.get("val_loss", [])
         self.n_iter_ += self.history_.num_epochs
 
-    def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array, Array, Array | None] | None:
+    def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array | LazyRows, Array, Array | None] | None:
         if eval_set is None:
             return None
         check_labelled("eval_set", eval_set)
         return self._encode_labelled(*eval_set)
 
-    def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Array, Array, Array | None]:
+    def _encode_labelled(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
@@ -207,15 +216,20 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # Prediction.
 
-    def _encode(self, X: Any) -> Array:
+    def _encode(self, X: Any) -> Array | LazyRows:
         """Return rows as the network takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
-        return self.encoder_.encode(self.encoder_.check(X, self, reset=False))
+        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False))
 
-    def _outputs(self, X: Any) -> Array:
-        encoded = self._encode(X)
-        outputs = self.network_.predict(encoded).astype(np.float64)
-        return self.network_.loss.predictions(outputs)
+    def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
+        """Return what a function makes of the predictions of the loss, block by block."""
+        check_is_fitted(self, "network_")
+        encoded = encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once=BYTES_AT_A_TIME)
+        parts = [
+            of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
+            for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     # Files.
 

@@ -217,7 +217,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        likeliest = self._outputs(X).argmax(1)
+        likeliest = self._outputs(X, lambda probabilities: probabilities.argmax(1))
         return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
