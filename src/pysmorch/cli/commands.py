@@ -57,7 +57,7 @@ def train(
     say(f"{task}: {reason}")
     figures.check_metrics(metrics, task)
     estimator: Any = Classifier if task == "classification" else Regressor
-    model = estimator(random_state=seed, verbose=not quiet, **options)
+    model = estimator(random_state=seed, verbose=not quiet, pixels=source.pixels, **options)
     notes: dict[str, Any] = {"source": source.name, "task": task}
     networks.check_allowed(chosen, kind, source.name)
     if kind.networks:

@@ -133,7 +133,7 @@ class Encoder:
         Returns
         -------
         object with a length
-            Rows without infinities, and in arrays without NaN; some of them are rows[slice or ndarray of indices].
+            Rows without infinities, and in images without NaN; some of them are rows[slice or ndarray of indices].
 
         Raises
         ------

@@ -28,6 +28,9 @@ ROWS_OF_AN_INTERVAL = 100
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
 
+NO_WEIGHT = 1e-300
+"""Least sum of weights that is divided by: that of a column without values."""
+
 ENTRIES_AT_A_TIME = 2**17
 """Entries of a table that are converted to float64 at a time: the copies, 1 MiB each, stay in a cache."""
 
@@ -83,12 +86,12 @@ class Numbers:
 
     @classmethod
     def learn_pixels(cls, X: Array, weights: Array | None) -> Numbers:
-        """Learn from rows of pixels (dtype uint8), which share one mean and one scale, and have no intervals.
+        """Learn from rows of pixels, which share one mean and one scale, and have no intervals.
 
         Parameters
         ----------
-        X : ndarray of uint8, shape (N, D)
-            Rows of pixels.
+        X : ndarray of shape (N, D)
+            Rows of pixels; without NaN.
         weights : ndarray of shape (N,) or None
             One weight per row.
 
@@ -98,7 +101,8 @@ class Numbers:
             What was learned.
         """
         w = np.ones(len(X)) if weights is None else weights
-        of_rows = w @ np.stack([X.mean(1), np.square(X, dtype=np.float64).mean(1)], axis=1) / w.sum()
+        means = np.concatenate([_pixel_means(X[rows]) for rows in _blocks(X)])
+        of_rows = w @ means / w.sum()
         std = float(np.sqrt(max(of_rows[1] - of_rows[0] ** 2, 0.0)))
         ones = np.ones(X.shape[1])
         return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *_no_intervals())
@@ -171,6 +175,11 @@ def _blocks(X: Array) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
+def _pixel_means(X: Array) -> Array:
+    """Return the mean of the pixels of each row and that of their squares."""
+    return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
+
+
 def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
@@ -183,7 +192,7 @@ def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array
             total += w[rows] @ function(block, ~np.isnan(block))
         return total
 
-    total = np.maximum(total_of(lambda _, known: known), 1e-300)
+    total = np.maximum(total_of(lambda _, known: known), NO_WEIGHT)
 
     def moments(of: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
         mean = total_of(lambda x, known: np.where(known, of(x), 0.0)) / total
@@ -191,6 +200,8 @@ def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array
         # Rounding leaves a constant column with a tiny spread; it has none.
         std = np.where(std > 1e-12 * np.abs(mean), std, 0.0)
         safe = np.where(std > 0, std, 1.0)
+        # A column without any value plays no part: whatever comes later is scaled to 0.
+        safe = np.where(total > NO_WEIGHT, safe, np.inf)
         return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
 
     mean, scale, skewness = moments(lambda x: x)

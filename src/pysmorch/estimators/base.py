@@ -94,7 +94,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or data frame
-            Finite numbers (N, D); a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
+            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
@@ -170,7 +170,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
-        encoder = kind_of(X)()
+        encoder = kind_of(X, self.pixels)()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         weights = check_weights(sample_weight, len(rows))
@@ -292,4 +292,5 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags

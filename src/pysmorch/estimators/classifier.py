@@ -62,6 +62,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     network : callable, default=None
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+    pixels : bool, default=False
+        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
+        are.
     precision : {"float32", "bf16", "auto"}, default="float32"
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     random_state : int, RandomState or None, default=None
@@ -137,6 +140,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         label_smoothing: float = 0.0,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         network: Callable[[Layer, int], Layer] | None = None,
+        pixels: bool = False,
         precision: Precision = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
@@ -155,6 +159,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.network = network
+        self.pixels = pixels
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose

@@ -34,6 +34,8 @@ class Source:
         What was left out.
     line_of : callable or None, default=None
         Returns the line, counted from 1, of a row of the features, where each row is a line of a file.
+    pixels : bool, default=False
+        Whether rows of numbers are pixels of images.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     files: list[str] | None = None
     remarks: list[str] = field(default_factory=list)
     line_of: Callable[[int], int] | None = None
+    pixels: bool = False
 
     @property
     def column_names(self) -> list[str] | None:
