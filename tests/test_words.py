@@ -14,7 +14,10 @@ FILES = sorted(
         *(ROOT / "docs").glob("*.md"),
         *(ROOT / "examples").glob("*.py"),
         *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "native").rglob("*.h"),
+        *(ROOT / "native").rglob("*.cpp"),
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
     )
     if LESSONS not in path.parents
 )
@@ -40,22 +43,11 @@ INSTEAD = {
     r"\bspared\b": "excluded from weight decay",
 }
 
-STREAM = {
-    "engine/lowering.py",
-    "engine/reference.py",
-    "layers/augmentation.py",
-    "layers/dropout.py",
-    "layers/randomness.py",
-}
-"""Files where `place` is the attribute for the RNG stream of a layer."""
-
 
 @pytest.mark.parametrize("pattern", INSTEAD)
 def test_the_words_of_the_field_are_used(pattern):
     found = []
     for path in FILES:
-        if "place" in pattern and str(path).endswith(tuple(STREAM)):
-            continue
         lines = path.read_text(encoding="utf-8").splitlines()
         found += [
             f"{path.relative_to(ROOT)}:{i}: {line.strip()}"

@@ -12,7 +12,7 @@
 
 namespace pysmorch {
 
-// Asks for huge pages where memory is large: steps of networks for images take 5 to 8 per cent less time with them.
+// Requests huge pages where memory is large: steps of networks for images take 5 to 8 per cent less time with them.
 inline void prefer_huge_pages(void* begin, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr uintptr_t PAGE = 4096;

@@ -63,7 +63,7 @@ inline bool is_finite(const Rows& rows, size_t first, size_t n) {
 }
 
 // Prefetches features of rows that are read next, line by line and one row after the other: a processor goes on with
-// that by itself. Behind the last row come the features behind these, of the same rows.
+// that by itself. After the last row come the features after these, of the same rows.
 class RowPrefetcher {
   public:
     RowPrefetcher(const Rows& rows, const int64_t* order, size_t count, size_t first, size_t last)

@@ -132,7 +132,7 @@ template <class T> Range Program<T>::panels_for(const Step& s, int thread) const
 
 template <class T> bool Program<T>::is_by_feature(const Stage& stage, const Step& s) const {
     if (s.threads == 1 || stage.op == LOSS) return false;
-    if (stage.op == GATHER) return is_by_feature(stages_[1], s);  // there is a barrier behind it in any case
+    if (stage.op == GATHER) return is_by_feature(stages_[1], s);  // there is a barrier after it in any case
     const Operation<T>& op = *operations[size_t(stage.op)];
     return stage.backward ? op.backward_by_feature(s, stage.phase) : op.forward_by_feature(s, stage.phase);
 }

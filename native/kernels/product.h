@@ -9,7 +9,7 @@
 //     <------- NR elements ----->
 //     <----------------- K * NR elements -------->
 //
-// Lanes of the last panel behind the end of the batch have any value.
+// Lanes of the last panel after the end of the batch have any value.
 //
 // A product C (F, rows) = A (F, K) B (K, rows) then takes the weights as A, element by element from where they are, and
 // panels as B and C. The weights need no packing, and the number of features may be anything. A micro-kernel computes a

@@ -40,7 +40,7 @@ template <class T> inline void store(T* p, Vec<T> v) { *reinterpret_cast<typenam
 template <class T> inline Vec<T> as_stored(const T*, Vec<T> v) { return v; }
 template <class T> inline Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
-// The first n lanes, the others zero; nothing behind them is touched.
+// The first n lanes, the others zero; nothing after them is touched.
 template <class T> inline Vec<T> load_part(const T* p, int n) {
     Vec<T> v{};
     for (int i = 0; i < LANES<T>; ++i)

@@ -134,7 +134,7 @@ template <class DOWN, class ACROSS> struct Tiling {
 
 enum class Transform { patch, positions, points, filter, gradient };
 
-// Entries of a line before and behind a transform.
+// Entries of a line before and after a transform.
 template <class LINE> constexpr size_t entries_before(Transform t) {
     return t == Transform::points ? LINE::TILE : t == Transform::filter ? 3 : LINE::PATCH;
 }

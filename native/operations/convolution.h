@@ -128,7 +128,7 @@ template <class T> class Filtering : public Operation<T> {
     static bool two(const Step& s, size_t p) { return s.n - p * NR<T> > size_t(LANES<T>); }
 
     bool is_simple() const { return pysmorch::is_simple(activation_); }
-    // A number of channel k with its bias, and behind an activation that is simple.
+    // A number of channel k with its bias, and after an activation that is simple.
     Vec<T> finished(Vec<T> v, size_t k) const {
         if (b_) v += b_[k];
         return activation_ == Activation::relu ? vmax<T>(Vec<T>{}, v) : v;
@@ -144,7 +144,7 @@ template <class T> class Filtering : public Operation<T> {
                     }
         if (!is_simple()) activate<T>(activation_, T(0), y, y, width * channels * NR<T>);
     }
-    // The gradient behind the activation replaces that in front of it; its sums are those of the bias.
+    // The gradient with respect to the activation's input replaces that of its output; its sums are those of the bias.
     template <class E> void finish_back(E* g, const E* y, size_t width, size_t channels, T* bias_sums) const {
         if constexpr (std::is_same_v<E, T>)
             if (!is_simple()) activate_back<T>(activation_, T(0), y, y, g, g, width * channels * NR<T>);
@@ -211,7 +211,7 @@ template <class T> class Filtering : public Operation<T> {
         }
     }
 
-    // Prediction: the weights in blocks of channels, with zeros behind the last one. Entry (tap, from, to) of the
+    // Prediction: the weights in blocks of channels, with zeros after the last one. Entry (tap, from, to) of the
     // weights of a group is read at `at(tap, from) + to * step`.
     template <class At> void pack(size_t from, size_t to, size_t step, Part part, At at) {
         const size_t width = round_up(to, NR<T>), depth = taps() * from;

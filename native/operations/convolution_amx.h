@@ -268,7 +268,7 @@ class ConvolutionAmx final : public Convolution<float> {
             }
         });
     }
-    // A channel of a position as bfloat16, with zeros behind the last row of the batch.
+    // A channel of a position as bfloat16, with zeros after the last row of the batch.
     static __m512i lanes_of(const Bf16* x, size_t lanes) {
         return _mm512_maskz_loadu_epi16(__mmask32((uint64_t(1) << lanes) - 1), x);
     }

@@ -16,7 +16,7 @@ class PredictingConvolution final : public Convolution<float> {
     PredictingConvolution(const Description& d, const Updater<float>& parameters)
         : Convolution<float>(d, parameters), joined_(g_.across.dilation == 1), matrix_unit_(AmxTiles::usable()),
           pairs_((C_ + 1) / 2) {
-        // On the matrix unit there are zeros behind the last channel, until the pairs of a stretch make tiles of equal
+        // On the matrix unit there are zeros after the last channel, until the pairs of a stretch make tiles of equal
         // depth.
         for (;; ++pairs_) {
             length_ = joined_ ? size_t(g_.across.kernel) * pairs_ : pairs_;

@@ -94,7 +94,7 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     }
 
   private:
-    // Positions before the input that taps meet, and those with the input and what is behind it.
+    // Positions before the input that taps meet, and those with the input and what is after it.
     static int margin(const Axis& a) { return (a.kernel - 1) * a.dilation / a.stride + 1; }
     static size_t with_margins(const Axis& a) {
         return size_t(margin(a) + std::max((a.size + a.pad) / a.stride + 1, a.out_size));

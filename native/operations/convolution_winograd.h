@@ -302,7 +302,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                     auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
                         for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
                     };
-                    auto put = [=](size_t a, size_t b, Vec<T> v) {
+                    // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
+                    auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
                         O* to = positions + i + a * row + b * position;
                         store(to, finished(to, v, i / P));
                     };

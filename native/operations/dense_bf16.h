@@ -162,7 +162,7 @@ class DenseBf16 : public Dense<float> {
             changed);
     }
 
-    // Pairs of rows of the weights for 32 columns; there are zeros behind the last row and column.
+    // Pairs of rows of the weights for 32 columns; there are zeros after the last row and column.
     void pair_rows(size_t d, size_t k, size_t columns, Pair* to) const {
         if (d + P <= D_ && columns == size_t(P)) {
             const float* w = W_ + d * K_ + k;

@@ -108,7 +108,7 @@ static void add_products(const Geometry& g, size_t groups, const S* x, const S* 
                     loops.b_inner = ptrdiff_t(D * width);
                     const size_t room = (last - first) * D;
                     const S* b = rows + block * room + (from - first) * D * width + (channel - block);
-                    // What is behind the last channel may be written over; another group's sums may not.
+                    // What is after the last channel may be written over; another group's sums may not.
                     const bool fits =
                         columns == whole || (channel + columns == g.out_channels && channel + whole <= stride);
                     for (size_t t = 0; t < num_tiles(C); ++t) {

@@ -86,7 +86,7 @@ Geometry Geometry::of_windows(const Description& d) {
     for (const Axis& a : {g.down, g.across}) {
         const double reach = double(a.out_size) * a.stride + double(a.kernel) * a.dilation + a.pad;
         require(reach < double(1 << 30), d.kind + ": the sizes are out of range");
-        // The zeros behind the image are as many as those before it, or one more.
+        // The zeros after the image are as many as those before it, or one more.
         const int64_t padded = int64_t(a.size) + 2 * int64_t(a.pad),
                       covered = int64_t(a.out_size - 1) * a.stride + int64_t(a.kernel - 1) * a.dilation + 1;
         require(covered <= padded + 1 && covered + a.stride > padded, d.kind + ": the windows do not fit the image");

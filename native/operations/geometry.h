@@ -11,7 +11,7 @@ struct Taps {
     int count = 0, tap = 0, tap_step = 1;
     ptrdiff_t position = 0, move = 0;
 
-    // The first position and the one behind the last; (SIZE_MAX, 0) where there is none.
+    // The first position and the one after the last; (SIZE_MAX, 0) where there is none.
     std::pair<size_t, size_t> range() const {
         if (count == 0) return {SIZE_MAX, 0};
         const ptrdiff_t last = position + (count - 1) * move;

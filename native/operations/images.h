@@ -136,7 +136,7 @@ template <class T> class ChangeImages final : public Operation<T> {
         return kind == "random_crop" ? Change::crop : Change::cutout;
     }
 
-    // Place (i, j) of the output is position (i + down, j + across) of the input, unless it is cut out.
+    // Position (i, j) of the output is position (i + down, j + across) of the input, unless it is cut out.
     struct Move {
         int down = 0, across = 0;
         bool flipped = false;

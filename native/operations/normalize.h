@@ -207,7 +207,7 @@ template <class T> class Normalize final : public Operation<T> {
             });
         });
     }
-    // Of the gradient in front of the activation, which replaces that behind it, and of its product with x less the
+    // Of the gradient before the activation, which replaces that after it, and of its product with x less the
     // mean.
     void sum_up_back(const Step& s, size_t p, size_t first, size_t last, double* sums, Workspace<T>& work) const {
         const T* shift = shift_.get();

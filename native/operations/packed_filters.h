@@ -20,7 +20,7 @@ struct PackedFilters {
     PackedFilters(size_t from, size_t to, int kernel, bool joined, int origin)
         : from(from), to(to), pairs((from + 1) / 2), stretches(joined ? 1 : size_t(kernel)), joined(joined),
           origin(joined ? origin : 0) {
-        // Zeros behind the last channel, until the pairs make tiles of equal depth.
+        // Zeros after the last channel, until the pairs make tiles of equal depth.
         for (;; ++pairs) {
             const size_t length = joined ? size_t(kernel) * pairs : pairs;
             steps = (length + TILE - 1) / TILE;

@@ -19,13 +19,13 @@ LAYERS = {
 }
 
 
-def at(layer, seed, place, step):
-    layer.seed, layer.place, layer.step = seed, place, step
+def at(layer, seed, stream, step):
+    layer.seed, layer.stream, layer.step = seed, stream, step
     return layer.forward()
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_random_numbers_depend_on_seed_place_and_step_alone(name):
+def test_the_random_numbers_depend_on_seed_stream_and_step_alone(name):
     layer = LAYERS[name](Data(np.repeat(X, 20, axis=0)))
     out = at(layer, 5, 3, 11)
     assert layer.step == 12

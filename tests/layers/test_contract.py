@@ -124,7 +124,7 @@ def group_normalize(layer, x):
 
 def random_places(layer, num_data, first_limit, second_limit):
     """The numbers of an augmentation's first pass, in Python's own arithmetic."""
-    words = [int(word) for word in random_words(layer.seed, layer.place, 0, 2 * num_data)]
+    words = [int(word) for word in random_words(layer.seed, layer.stream, 0, 2 * num_data)]
     return [(words[2 * n] * first_limit // 2**32, words[2 * n + 1] * second_limit // 2**32) for n in range(num_data)]
 
 
@@ -139,7 +139,7 @@ def random_shift(layer, x):
 
 
 def random_flip(layer, x):
-    words = random_words(layer.seed, layer.place, 0, len(x))
+    words = random_words(layer.seed, layer.stream, 0, len(x))
     return np.array(
         [image[:, ::-1] if int(w) < layer.rate * 2**32 else image for image, w in zip(x, words, strict=True)]
     )

@@ -111,7 +111,7 @@ def test_group_normalize_with_one_group_is_layer_normalize_of_flat_images():
 
 def test_dropout_of_channels_has_one_random_word_for_each_example_and_channel():
     layer = ps.Dropout(Data(X + 10), 0.4, channelwise=True)
-    layer.seed, layer.place, layer.step = 5, 3, 11
+    layer.seed, layer.stream, layer.step = 5, 3, 11
     out = layer.forward()
     words = random_words(5, 3, 11, 3 * 6)
     for n, c in np.ndindex(3, 6):

@@ -141,9 +141,9 @@ def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
 
 def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
     """Set the RNG stream of this step in layers with random numbers."""
-    for place, layer in enumerate(layers, start=1):
-        if hasattr(layer, "place"):
-            layer.seed, layer.place, layer.step = seed, place, step
+    for stream, layer in enumerate(layers, start=1):
+        if hasattr(layer, "stream"):
+            layer.seed, layer.stream, layer.step = seed, stream, step
 
 
 def _feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:

@@ -1,6 +1,6 @@
 """Augmentation: random changes of images in training; none in prediction.
 
-Each pass has random numbers of its own, fixed by `seed`, the RNG stream `place` and the number of the pass, `step`; `fit` sets
+Each pass has random numbers of its own, fixed by `seed`, the RNG stream and the number of the pass, `step`; `fit` sets
 all three.
 """
 
@@ -23,7 +23,7 @@ class _Augmentation(Layer):
         super().__init__(in_layer)
         _, self.height, self.width, self.channels = image_dims(self)
         self.seed = draw_seed()
-        self.place = 1
+        self.stream = 1
         self.step = 0
 
     @property
@@ -32,7 +32,7 @@ class _Augmentation(Layer):
         return {"height": self.height, "width": self.width, "channels": self.channels}
 
     def _draw_words(self, count: int) -> Array:
-        words = random_words(self.seed, self.place, self.step, count)
+        words = random_words(self.seed, self.stream, self.step, count)
         self.step += 1
         return words
 

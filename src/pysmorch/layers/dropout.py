@@ -29,7 +29,7 @@ class Dropout(Layer):
 
     Attributes
     ----------
-    seed, place, step : int
+    seed, stream, step : int
         The key, the RNG stream and its counter: every forward pass in training has a mask of its own. `fit` sets all three.
 
     Raises
@@ -58,7 +58,7 @@ class Dropout(Layer):
         self.rate = float(rate)
         self.channelwise = bool(channelwise)
         self.seed = draw_seed()
-        self.place = 1
+        self.stream = 1
         self.step = 0
 
     def compute(self, x: Array) -> Array:
@@ -72,7 +72,7 @@ class Dropout(Layer):
 
     def _next_mask(self, x: Array) -> Array:
         shape = (len(x), *(1 for _ in x.shape[1:-1]), x.shape[-1]) if self.channelwise else x.shape
-        words = random_words(self.seed, self.place, self.step, prod(shape)).reshape(shape)
+        words = random_words(self.seed, self.stream, self.step, prod(shape)).reshape(shape)
         self.step += 1
         survives = words >= round(self.rate * 2**32)
         return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)

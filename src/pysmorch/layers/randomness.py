@@ -77,14 +77,14 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uint32]:
-    """Return `count` uniform 32-bit words that depend on their key (seed), stream (place), step and position alone.
+def random_words(seed: int, stream: int, step: int, count: int) -> NDArray[np.uint32]:
+    """Return `count` uniform 32-bit words that depend on their key (seed), stream, step and position alone.
 
     Parameters
     ----------
     seed : int
         The key, from 0 to 2**64 - 1.
-    place : int
+    stream : int
         The RNG stream: that of a layer is its number in the graph, from 1 on.
     step : int
         The number of the pass.
@@ -98,7 +98,7 @@ def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uin
     Notes
     -----
     The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Word i is entry i % 4 of
-    the block whose counter is (i // 4, place, step) and whose key is the seed, so that any part of the numbers can be made without the
+    the block whose counter is (i // 4, stream, step) and whose key is the seed, so that any part of the numbers can be made without the
     rest.
 
     Examples
@@ -109,7 +109,7 @@ def random_words(seed: int, place: int, step: int, count: int) -> NDArray[np.uin
     low = np.uint64(0xFFFFFFFF)
     num_blocks = -(-count // 4)
     c0 = np.arange(num_blocks, dtype=np.uint64)
-    c1 = np.full(num_blocks, place, dtype=np.uint64)
+    c1 = np.full(num_blocks, stream, dtype=np.uint64)
     c2 = np.full(num_blocks, step & 0xFFFFFFFF, dtype=np.uint64)
     c3 = np.full(num_blocks, step >> 32, dtype=np.uint64)
     k0, k1 = seed & 0xFFFFFFFF, seed >> 32
