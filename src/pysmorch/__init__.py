@@ -10,6 +10,7 @@ from pysmorch import layers, losses
 from pysmorch.layers import *  # noqa: F403
 from pysmorch.losses import *  # noqa: F403
 from pysmorch.version import __version__ as __version__
+from pysmorch.warnings import PysmorchWarning
 
 if TYPE_CHECKING:
     # mypy reads no sums of __all__, only the lists in the files of the families.
@@ -80,6 +81,7 @@ __all__ = [
     "Network",
     "NonFiniteError",
     "OneCycle",
+    "PysmorchWarning",
     "RMSprop",
     "Regressor",
     "Step",

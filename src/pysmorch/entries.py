@@ -10,7 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 
 
-def name_row(row: int, line_of: Callable[[int], int] | None = None) -> str:
+def name_row(row: int, line_of: Callable[[int], int | str] | None = None) -> str:
     """Name a row in a message: by its index, or by its line where the rows come from the lines of a file.
 
     Parameters

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysmorch.files import ModelFileError, class_of, read_parts
+from pysmorch.files import ModelFileError, ModelPath, class_of, name_of, read_parts, said_of_version
 from pysmorch.files.header import entry
 from pysmorch.layers.base import Layer
 
@@ -23,15 +22,15 @@ REGISTERED_BY = {
 """The module that registers each kind; it is imported for files of that kind, so that a network loads without scikit-learn."""
 
 
-def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Network | Classifier | Regressor:
+def load(path: ModelPath | bytes, layers: Sequence[type[Layer]] = ()) -> Network | Classifier | Regressor:
     """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
 
     Parameters
     ----------
-    path : str or Path
-        The file.
+    path : str, Path, bytes or binary file
+        The file, where "~" is the home folder; its content; or an open file or a `BytesIO`, read from the current position to the end.
     layers : sequence of type of Layer, default=()
-        Layer classes of your own that the model has; a file never names code by itself.
+        Classes of your own, of layers and losses, that the model has; a file never names code by itself.
 
     Returns
     -------
@@ -53,4 +52,4 @@ def load(path: str | Path, layers: Sequence[type[Layer]] = ()) -> Network | Clas
         loaded: Any = class_of(kind).from_parts(entry(header, "model", dict), tensors, layers)
         return loaded
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
+        raise ModelFileError(f"{name_of(path)}: {error}{said_of_version(header)}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
@@ -12,7 +11,7 @@ from pysmorch import training
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
-from pysmorch.files import graph_from_parts, graph_to_parts, save, saved_as
+from pysmorch.files import ModelPath, graph_from_parts, graph_to_parts, save, saved_as
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
@@ -305,12 +304,12 @@ class Network:
         """
         restore(self.layers, snapshot)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: ModelPath) -> None:
         """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
         Parameters
         ----------
-        path : str or Path
+        path : str, Path or binary file
             The file; an older one is replaced.
 
         Raises

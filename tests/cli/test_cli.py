@@ -1,6 +1,7 @@
 """The command line, in this process; exit codes and standard error as a shell sees them in a few tests."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,20 +13,11 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.metrics import METRICS
+from pysmorch.training import loop
+from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
-QUICK = ["--hidden", "16", "--epochs", "15"]
-
-
-def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):
-    lines = ["size,town,age,price"]
-    for i in range(rows):
-        size, town = 20 + (i * 37) % 90, ["Ulm", "Bath", "Nice"][i % 3]
-        age = "?" if gaps and i % 9 == 0 else (i * 7) % 50
-        lines.append(f"{size},{town},{age},{labels[int(size + 20 * (town == 'Nice') > 70)]}")
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
 
 
 def test_metrics_are_measured_on_held_out_rows_and_written_into_the_model(run):
@@ -213,11 +205,6 @@ def test_unknown_labels_are_refused_with_their_names_and_the_known_ones(run):
     assert "unknown labels 'cheap.', 'dear.'; the classes of this model are 'cheap', 'dear'" in line
 
 
-def spoil(path, content):
-    with open(path, "wb" if isinstance(content, bytes) else "w") as file:
-        file.write(content)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -362,14 +349,89 @@ def test_a_reader_that_has_had_enough_is_no_error(run, tmp_path):
     assert result.stderr == ""
 
 
-def test_an_interrupt_is_one_line_and_writes_no_model(tmp_path):
-    command = [sys.executable, "-m", "pysmorch", "train", "digits", "--epochs", "100000", "--hidden", "512,512"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert "epoch 1/" in process.stderr.readline()
+ENDLESS = [
+    "train",
+    "digits",
+    "--no-early-stopping",
+    "--epochs",
+    "100000",
+    "--patience",
+    "100000",
+    "--hidden",
+    "512,512",
+]
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_path, signal_number):
+    command = [sys.executable, "-m", "pysmorch", *ENDLESS]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "epoch 1/" not in (line := process.stderr.readline()):
+        assert line
     start = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
-    assert time.monotonic() - start < 20
+    process.send_signal(signal_number)
+    out, errors = process.communicate(timeout=60)
+    assert time.monotonic() - start < 40
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == "pysmorch: error: interrupted; no file was written"
-    assert os.listdir(tmp_path) == []
+    said = re.search(
+        r"error: interrupted after (\d+) epochs; the model is the best so far, of epoch", errors.splitlines()[-1]
+    )
+    assert said
+    assert errors.endswith(", and written to model.safetensors\n")
+    assert "model written to model.safetensors" in out
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+    model = ps.load(tmp_path / "model.safetensors")
+    assert model.n_iter_ == len(model.loss_curve_) == int(said[1])
+    assert 0.5 < model.notes_["test"]["accuracy"] <= 1
+
+
+def interrupt_after(monkeypatch, epochs):
+    """Let Ctrl-C be pressed in the epoch after so many."""
+    run_epoch, done = loop._run_epoch, []
+
+    def run(*arguments):
+        done.append(1)
+        if len(done) > epochs:
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(loop, "_run_epoch", run)
+
+
+@pytest.mark.parametrize(
+    "options", [["--no-early-stopping"], ["--early-stopping"], ["--no-early-stopping", "--test", "0"]]
+)
+def test_the_model_of_an_interruption_is_that_of_its_best_epoch(run, monkeypatch, options):
+    """A large learning rate lets the loss rise after the first epochs."""
+    train = ["train", "iris", "--quiet", "--learning-rate", "0.3", "--batch-size", "8", "--hidden", "8", *options]
+    interrupt_after(monkeypatch, 12)
+    code, _, err = run(*train)
+    assert code == 130
+    model = ps.load("model.safetensors")
+    losses = model.validation_curve_ or model.loss_curve_
+    best = losses.index(min(losses)) + 1
+    assert best < 12
+    expected = (
+        f"interrupted after 12 epochs; the model is the best so far, of epoch {best}, and written to model.safetensors"
+    )
+    assert err == f"pysmorch: error: {expected}\n"
+
+
+def test_an_interruption_of_the_cross_validation_writes_a_model_too(run, monkeypatch):
+    interrupt_after(monkeypatch, 7)
+    code, _, err = run("train", "iris", "--quiet")
+    assert code == 130
+    assert (
+        "interrupted after 7 epochs of cross-validation; the model has seen a part of the rows, and written to" in err
+    )
+    assert ps.load("model.safetensors").n_iter_ == 7
+
+
+def test_an_interruption_before_the_first_epoch_ends_writes_nothing(run, monkeypatch):
+    spoil("model.safetensors", "")
+
+    interrupt_after(monkeypatch, 0)
+    code, _, err = run("train", "iris", "--quiet")
+    assert code == 130
+    assert err == "pysmorch: error: interrupted; no file was written\n"
+    assert os.path.getsize("model.safetensors") == 0

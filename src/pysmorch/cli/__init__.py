@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
-from pysmorch.layers.activations import ACTIVATIONS
-from pysmorch.metrics import METRIC_NAMES
+from pysmorch.cli.help import CommandWithChoices
+from pysmorch.cli.options import EvaluateOptions, PredictOptions, TrainOptions, takes
+from pysmorch.cli.output import Interrupted, one_line, warnings_as_lines
 
 app = typer.Typer(
     add_completion=False,
@@ -20,186 +25,111 @@ app = typer.Typer(
     help="Neural networks on the machine people have: tables and small images in, a model file and an honest score out.",
 )
 
-SOURCE = (
-    "a CSV or Parquet file, an .npz, an idx file of images, a folder of images (FOLDER/CLASS/FILE), "
-    "or a bundled set: digits, iris, wine, breast-cancer, diabetes"
-)
-
-Labels = Annotated[str | None, typer.Option(help="idx file with the labels of the images")]
-Precision = Annotated[
-    str | None, typer.Option(help="float32; bf16 for products of bfloat16, which are faster; auto where possible")
-]
-MetricNames = Annotated[
-    list[str] | None,
-    typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}"),
-]
-NetworkName = Annotated[
-    str | None,
-    typer.Option(
-        help="mlp, or for images also lenet, resnet20, resnet32, resnet44, resnet56, mobilenet_small; "
-        "without it lenet for images of 16x16 pixels and more"
-    ),
-]
-Augmentations = Annotated[
-    str | None,
-    typer.Option(
-        help="random changes of images while training, separated by commas: shift:PIXELS, flip (left-right), "
-        "crop:SIZE (the network then sees smaller images, in prediction the centre), cutout:SIZE (a square of zeros)"
-    ),
-]
-Resize = Annotated[
-    str | None, typer.Option(help="size that image files are brought to, height x width as in 32x48, or 32")
-]
-ResizeAgain = Annotated[
-    str | None, typer.Option(help="size that image files are brought to, if they were not in training")
-]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")]
-NoHeader = Annotated[bool | None, typer.Option("--no-header", help="the CSV file has no names")]
-
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal has no letters for
+    with warnings_as_lines(), _terminated_as_interrupted():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command and return the exit code."""
     try:
         code = app(prog_name="pysmorch", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns an interrupt into a code of its own accord
-            _say("interrupted; no file was written", code)
+            return _say("interrupted; no file was written", code)
+        return code or 0
     except BrokenPipeError:  # the process that reads the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        return 1
     except KeyboardInterrupt:
-        code = _say("interrupted; no file was written", INTERRUPTED)
+        return _say("interrupted; no file was written", INTERRUPTED)
+    except Interrupted as interruption:
+        return _say(str(interruption), INTERRUPTED)
     except OSError as error:
         reason = error.strerror or str(error)
-        code = _say(f"{error.filename}: {reason}" if error.filename else reason, 2)
+        return _say(f"{error.filename}: {reason}" if error.filename else reason, 2)
     except (ValueError, ArithmeticError, MemoryError) as error:
-        code = _say(str(error) or type(error).__name__, 2)
+        return _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
-            code = 2
-        elif hasattr(error, "format_message"):
-            code = _say(f"{error.format_message()} (see pysmorch --help)", 2)
-        else:
-            raise
-    sys.exit(code or 0)
+            return 2
+        if hasattr(error, "format_message"):
+            return _say(f"{error.format_message()} (see pysmorch --help)", 2)
+        raise
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM be what Ctrl-C is, so that a command which is ended by a scheduler cleans up, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(message: str, code: int) -> int:
-    print(f"pysmorch: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"pysmorch: error: {one_line(message)}", file=sys.stderr)
     return code
 
 
-@app.command()
-def train(
-    source: Annotated[str, typer.Argument(help=SOURCE)] = "digits",
-    target: Annotated[
-        str | None, typer.Option(help="column to predict: a name, or a number (negative from the end)")
-    ] = None,
-    labels: Labels = None,
-    out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors",
-    task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None,
-    test: Annotated[
-        float, typer.Option(help="fraction of the rows that is held out for the figures; 0 for none")
-    ] = 0.2,
-    hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None,
-    activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None,
-    dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None,
-    epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None,
-    precision: Precision = None,
-    network: NetworkName = None,
-    augment: Augmentations = None,
-    resize: Resize = None,
-    grey: Annotated[bool, typer.Option("--grey", help="make all image files grey")] = False,
-    colour: Annotated[bool, typer.Option("--colour", help="take all image files as colour")] = False,
-    skip_bad: SkipBad = False,
-    drop: Annotated[str | None, typer.Option(help="columns to leave out, separated by commas")] = None,
-    no_header: Annotated[
-        bool, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0,
-    metric: MetricNames = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="only the figures")] = False,
-) -> None:
+def _use_threads(threads: int | None) -> None:
+    from pysmorch.engine import check_threads, set_num_threads
+
+    if threads is not None:
+        set_num_threads(check_threads("--threads", threads))
+
+
+@app.command(cls=CommandWithChoices)
+@takes(TrainOptions)
+def train(options: TrainOptions) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
-    from pysmorch.cli import commands, networks
+    from pysmorch.cli import training
 
-    options = {
-        "hidden": commands.parse_hidden(hidden),
-        "activation": activation,
-        "dropout": dropout,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "precision": precision,
-    }
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    commands.train(
-        source,
-        target,
-        labels,
-        out,
-        task,
-        test,
-        (drop or "").split(",") if drop else [],
-        not no_header,
-        seed,
-        quiet,
-        given,
-        metric or [],
-        networks.parse(network, augment, resize, grey, colour, skip_bad),
-    )
+    _use_threads(options.threads)
+    training.train(options)
 
 
-@app.command()
-def predict(
-    model: Annotated[str, typer.Argument(help="model file")],
-    source: Annotated[str, typer.Argument(help=SOURCE)],
-    out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None,
-    no_header: NoHeader = None,
-    resize: ResizeAgain = None,
-    skip_bad: SkipBad = False,
-) -> None:
+@app.command(cls=CommandWithChoices)
+@takes(PredictOptions)
+def predict(options: PredictOptions) -> None:
     """Predict the rows of a source: a column with the prediction, and one with each class's probability.
 
     Image files, one or a folder with or without class folders, come with their names. They are made grey or coloured as the
     model takes them, and resized if those of the training were.
     """
-    from pysmorch.cli import commands
+    from pysmorch.cli import prediction
 
-    commands.predict(model, source, out, no_header, resize, skip_bad)
+    _use_threads(options.threads)
+    prediction.predict(options)
 
 
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(help="model file")],
-    source: Annotated[str, typer.Argument(help=SOURCE)],
-    target: Annotated[
-        str | None, typer.Option(help="column with the right answers, if it is not called as in training")
-    ] = None,
-    labels: Labels = None,
-    metric: MetricNames = None,
-    no_header: NoHeader = None,
-    resize: ResizeAgain = None,
-    skip_bad: SkipBad = False,
-) -> None:
+@app.command(cls=CommandWithChoices)
+@takes(EvaluateOptions)
+def evaluate(options: EvaluateOptions) -> None:
     """Say how good a model is on all rows of a source."""
-    from pysmorch.cli import commands
+    from pysmorch.cli import evaluation
 
-    commands.evaluate(model, source, target, labels, metric or [], no_header, resize, skip_bad)
+    _use_threads(options.threads)
+    evaluation.evaluate(options)
 
 
 @app.command()
 def show(model: Annotated[str, typer.Argument(help="model file")]) -> None:
     """Show what is in a model file: its columns, classes, layers, and how it was trained."""
-    from pysmorch.cli import commands
+    from pysmorch.cli import models
 
-    commands.show(model)
+    models.show(model)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score, root_mean_squared_error
 
+from pysmorch.cli.output import escaped
 from pysmorch.estimators import Classifier
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, SquareLoss
@@ -22,11 +23,16 @@ TAKEN = {"classification": CrossEntropy.metric_inputs, "regression": SquareLoss.
 """What a metric may take, by task."""
 
 
+Labels = tuple[Array, Array | None]
+"""Labels and the weights of their rows, if they have any."""
+
+
 @dataclass
 class Figures:
-    """Measured values by name, and all of it as text."""
+    """Measured values by name, those of always guessing the same, and all of it as text."""
 
     values: dict[str, float]
+    baseline: dict[str, float]
     text: str
 
 
@@ -43,75 +49,102 @@ def check_metrics(metrics: Sequence[Metric], task: str) -> None:
             )
 
 
-def measure(model: Any, X: Any, y: Array, y_training: Array | None, metrics: Sequence[Metric] = ()) -> Figures:
+def measure(
+    model: Any, X: Any, y: Array, weights: Array | None, known: Labels, metrics: Sequence[Metric] = ()
+) -> Figures:
     """Measure a model on rows X, which were searched for what is not finite, with the right answers y.
 
-    What is always guessed for comparison comes from the training labels, or from y where they are not known.
+    What is always guessed for comparison comes from `known`, the labels of the training or, where those are not known, y.
 
     Raises ValueError for labels that the model does not know.
     """
-    known = y if y_training is None else y_training
     of_task = _of_classes if isinstance(model, Classifier) else _of_numbers
-    return of_task(model, X, y, known, metrics)
+    return of_task(model, X, y, weights, known, metrics)
 
 
-def _measured(metrics: Sequence[Metric], takes: dict[str, tuple[Array, Array]]) -> tuple[dict[str, float], list[str]]:
+def _measured(
+    metrics: Sequence[Metric], takes: dict[str, tuple[Array, Array]], weights: Array | None
+) -> tuple[dict[str, float], list[str]]:
     """Return the values of metrics by name, and a line for each; `takes` has labels and predictions in each form."""
-    values = {metric.name: metric.measure(*takes[metric.takes]) for metric in metrics}
+    values = {metric.name: metric.measure(*takes[metric.takes], weights) for metric in metrics}
     return values, [f"{name}  {value:.5g}" for name, value in values.items()]
 
 
-def _of_classes(model: Any, X: Any, y: Array, known: Array, metrics: Sequence[Metric]) -> Figures:
+def _of_classes(
+    model: Any, X: Any, y: Array, weights: Array | None, known: Labels, metrics: Sequence[Metric]
+) -> Figures:
     codes = model.encode_labels(y)
     with config_context(assume_finite=True):
         p = model.predict_proba(X)
     guessed = p.argmax(1)
-    frequencies = np.bincount(model.encode_labels(known), minlength=model.n_classes_) / len(known)
-    labels = np.arange(model.n_classes_)
-    values = {
-        "accuracy": float((guessed == codes).mean()),
-        "log loss": float(
-            log_loss(codes, np.clip(p, 1e-15, None) / np.clip(p, 1e-15, None).sum(1, keepdims=True), labels=labels)
-        ),
-    }
+    counts = np.bincount(model.encode_labels(known[0]), known[1], minlength=model.n_classes_)
+    frequencies = counts / counts.sum()
     commonest = int(frequencies.argmax())
-    always = float((codes == commonest).mean())
-    constant = np.clip(np.tile(frequencies, (len(codes), 1)), 1e-15, None)
-    always_loss = float(log_loss(codes, constant / constant.sum(1, keepdims=True), labels=labels))
-    more, lines = _measured(metrics, {"classes": (codes, guessed), "probabilities": (codes, p), "scores": (codes, p)})
+    constant = np.tile(frequencies, (len(codes), 1))
+    values = {"accuracy": _mean(guessed == codes, weights), "log loss": _log_loss(codes, p, weights)}
+    baseline = {"accuracy": _mean(codes == commonest, weights), "log loss": _log_loss(codes, constant, weights)}
+    takes = {"classes": (codes, guessed), "probabilities": (codes, p), "scores": (codes, p)}
+    more, lines = _measured(metrics, takes, weights)
+    names = [escaped(str(label)) for label in model.classes_.tolist()]
     text = [
-        f"accuracy  {values['accuracy']:.4f}   (always {model.classes_[commonest]}: {always:.4f})",
-        f"log loss  {values['log loss']:.4f}   (always the class frequencies: {always_loss:.4f})",
+        f"accuracy  {values['accuracy']:.4f}   (always {names[commonest]}: {baseline['accuracy']:.4f})",
+        f"log loss  {values['log loss']:.4f}   (always the class frequencies: {baseline['log loss']:.4f})",
         *lines,
-        _confusion(codes, guessed, [str(label) for label in model.classes_.tolist()]),
+        _confusion(codes, guessed, names),
     ]
-    return _figures(values | more, text)
+    return _figures(values | more, baseline, text)
 
 
-def _of_numbers(model: Any, X: Any, y: Array, known: Array, metrics: Sequence[Metric]) -> Figures:
+def _mean(values: Array, weights: Array | None) -> float:
+    return float(np.average(values, weights=weights))
+
+
+def _log_loss(codes: Array, p: Array, weights: Array | None) -> float:
+    clipped = np.clip(p, 1e-15, None)
+    p = clipped / clipped.sum(1, keepdims=True)
+    return float(log_loss(codes, p, labels=np.arange(p.shape[1]), sample_weight=weights))
+
+
+def _of_numbers(
+    model: Any, X: Any, y: Array, weights: Array | None, known: Labels, metrics: Sequence[Metric]
+) -> Figures:
     if y.dtype.kind not in "fiub":
         raise ValueError(f"the model predicts numbers, but the target holds text such as {y[0]!r}")
     with config_context(assume_finite=True):
         predicted = model.predict(X)
-    mean = np.full(len(y), known.mean())
-    values = {
-        "RMSE": float(root_mean_squared_error(y, predicted)),
-        "MAE": float(mean_absolute_error(y, predicted)),
-        "R2": float(r2_score(y, predicted)) if len(y) > 1 else float("nan"),
-    }
-    more, lines = _measured(metrics, {"values": (y.reshape(len(y), -1), predicted.reshape(len(y), -1))})
+    measured = []
+    if predicted.ndim > y.ndim:  # several quantiles
+        middle = int(np.argmin(np.abs(np.asarray(model.quantile) - 0.5)))
+        predicted = predicted[:, middle]
+        measured = [f"of the predictions of the quantile {model.quantile[middle]}:"]
+    values = _errors(y, predicted, weights)
+    baseline = _errors(y, np.full(len(y), np.average(known[0], weights=known[1])), weights)
+    more, lines = _measured(metrics, {"values": (y.reshape(len(y), -1), predicted.reshape(len(y), -1))}, weights)
     text = [
-        f"RMSE  {values['RMSE']:.5g}   (always the mean: {root_mean_squared_error(y, mean):.5g})",
-        f"MAE   {values['MAE']:.5g}   (always the mean: {mean_absolute_error(y, mean):.5g})",
-        f"R²    {values['R2']:.4f}   (always the mean: {r2_score(y, mean) if len(y) > 1 else float('nan'):.4f})",
+        *measured,
+        f"RMSE  {values['RMSE']:.5g}   (always the mean: {baseline['RMSE']:.5g})",
+        f"MAE   {values['MAE']:.5g}   (always the mean: {baseline['MAE']:.5g})",
+        f"R²    {values['R2']:.4f}   (always the mean: {baseline['R2']:.4f})",
         *lines,
     ]
-    return _figures(values | more, text)
+    return _figures(values | more, baseline, text)
 
 
-def _figures(values: dict[str, float], lines: list[str]) -> Figures:
+def _errors(y: Array, predicted: Array, weights: Array | None) -> dict[str, float]:
+    return {
+        "RMSE": float(root_mean_squared_error(y, predicted, sample_weight=weights)),
+        "MAE": float(mean_absolute_error(y, predicted, sample_weight=weights)),
+        "R2": float(r2_score(y, predicted, sample_weight=weights)) if len(y) > 1 else float("nan"),
+    }
+
+
+def _figures(values: dict[str, float], baseline: dict[str, float], lines: list[str]) -> Figures:
     """Return figures; a value that is not defined for these rows is in the text alone."""
-    return Figures({name: value for name, value in values.items() if np.isfinite(value)}, "\n".join(lines))
+    return Figures(_defined(values), _defined(baseline), "\n".join(lines))
+
+
+def _defined(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if np.isfinite(value)}
 
 
 def _confusion(codes: Array, guessed: Array, names: list[str]) -> str:

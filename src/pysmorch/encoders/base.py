@@ -30,7 +30,7 @@ class ColumnError(ValueError):
     """
 
     def __init__(
-        self, column: str, found: str, row: int | None = None, line_of: Callable[[int], int] | None = None
+        self, column: str, found: str, row: int | None = None, line_of: Callable[[int], int | str] | None = None
     ) -> None:
         self.column, self.found, self.row = column, found, row
         where = "" if row is None else name_row(row, line_of)
@@ -39,7 +39,7 @@ class ColumnError(ValueError):
     def __reduce__(self) -> Any:
         return ColumnError, (self.column, self.found, self.row)
 
-    def in_file(self, line_of: Callable[[int], int] | None) -> ColumnError:
+    def in_file(self, line_of: Callable[[int], int | str] | None) -> ColumnError:
         """Return the same error for rows of a file.
 
         Parameters

@@ -1,13 +1,13 @@
 """Programs: a network made ready to run whole epochs."""
 
-from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.dataset import Dataset, mean_one
 from pysmorch.engine.extension import has_bf16
 from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.program import NonFiniteError, Program, Totals
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.engine.select import Dtype, Engine, Precision, check_choice, make_program, unsupported_reason
-from pysmorch.engine.threads import check_threads, num_threads, set_num_threads
+from pysmorch.engine.threads import check_threads, num_threads, set_num_threads, using_threads
 
 __all__ = [
     "Dataset",
@@ -25,8 +25,10 @@ __all__ = [
     "evaluate",
     "has_bf16",
     "make_program",
+    "mean_one",
     "num_threads",
     "set_num_threads",
     "step_memory",
     "unsupported_reason",
+    "using_threads",
 ]

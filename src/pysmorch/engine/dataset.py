@@ -98,4 +98,22 @@ def _check_weights(sample_weight: ArrayLike | None, num_data: int, what: str) ->
     if (weights < 0).any() or not weights.any():
         raise ValueError("sample_weight must not be negative, and not all weights may be 0")
     # With mean one, the loss of a batch is of the same size with and without weights.
+    return mean_one(weights)
+
+
+def mean_one(weights: Array) -> Array:
+    """Return weights times the factor that gives them the mean one, also where their sum is no float64.
+
+    Parameters
+    ----------
+    weights : ndarray of float64
+        Not negative, and not all 0.
+
+    Returns
+    -------
+    ndarray of float64
+        Their ratios are those of the weights.
+    """
+    # A power of two changes no digit.
+    weights = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
     return weights / weights.mean()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 CPU_MAX = "/sys/fs/cgroup/cpu.max"
 """The CPU quota of a container on Linux: microseconds, or "max", and the period in microseconds."""
 
 _chosen: int | None = None
+_of_context: ContextVar[int | None] = ContextVar("threads of a context", default=None)
 
 
 def set_num_threads(count: int | None) -> None:
@@ -38,14 +42,25 @@ def set_num_threads(count: int | None) -> None:
     _chosen = None if count is None else check_threads("count", count)
 
 
+@contextmanager
+def using_threads(count: int | None) -> Iterator[None]:
+    """Inside this context programs use at most `count` threads; None changes nothing."""
+    token = _of_context.set(_of_context.get() if count is None else count)
+    try:
+        yield
+    finally:
+        _of_context.reset(token)
+
+
 def num_threads() -> int:
     """Return how many threads a program may use.
 
-    That is what `set_num_threads` said, else the environment variable PYSMORCH_NUM_THREADS, else the cores that this process may
+    That is what the context of `using_threads` says, else what `set_num_threads` said, else the environment variable PYSMORCH_NUM_THREADS, else the cores that this process may
     run on, but no more than the container's quota and OMP_NUM_THREADS; joblib sets the latter in its processes.
     """
-    if _chosen is not None:
-        return _chosen
+    chosen = _of_context.get() or _chosen
+    if chosen is not None:
+        return chosen
     wanted = _positive(os.environ.get("PYSMORCH_NUM_THREADS"))
     if wanted:
         return wanted

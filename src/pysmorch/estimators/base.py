@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,22 +13,25 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import Encoder, encode_rows, kind_of
+from pysmorch.engine import using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
-from pysmorch.estimators.fitting import fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, check_weights, make_optimizer
+from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
+from pysmorch.estimators.parameters import check_parameters, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
+from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.small import StopAfter, choose, chooses_by_cross_validation, scale_output
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
-from pysmorch.files import save
+from pysmorch.files import ModelPath, save
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
 from pysmorch.schedules import Constant, OneCycle
-from pysmorch.training import Callback, History, Training
+from pysmorch.training import Callback, Training
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -64,6 +66,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return sample_weight
+
+    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the constant output with the smallest loss; None where no formula of it is known."""
+        return None
 
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of the loss's labels and predictions that measures those of the user."""
@@ -122,34 +128,46 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
         chosen = as_metrics(metrics)
-        codes, encoded, weights = self._start(X, y, sample_weight)
+        if self.warm_start and hasattr(self, "network_"):
+            self._check_parameters()
+            encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
+        else:
+            codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
-        held_out = self._validation_data(eval_set)
-        if held_out is None and holds_out(self.early_stopping, len(encoded)):
+        validation = self._validation_data(eval_set)
+        ends: list[Callback] = []
+        trust: Array | float = 1.0
+        if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(encoded)):
+            epochs, trust = choose(self, encoded, codes, weights)
+            ends = [StopAfter(epochs)]
+        elif not validation and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
-            rows, validation, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
-            held_out = (
-                take_rows(encoded, validation),
-                codes[validation],
-                None if weights is None else weights[validation],
-            )
+            rows, held_out, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
+            of_held_out = None if weights is None else weights[held_out]
+            validation = [(take_rows(encoded, held_out), codes[held_out], of_held_out)]
             encoded, codes = take_rows(encoded, rows), codes[rows]
             weights = None if weights is None else weights[rows]
-        if chosen and held_out is None:
+        if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
                 f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
             )
+        of_labels = [self._of_labels(metric) for metric in chosen]
         self._train(
             encoded,
             codes,
             weights,
             epochs=self.epochs,
-            seed=self._seed,
-            validation_data=held_out,
-            callbacks=[*stopping_for(self, held_out is not None, callbacks), *callbacks],
-            metrics=[self._of_labels(metric) for metric in chosen],
+            validation_data=validation[0] if validation else None,
+            callbacks=[
+                *ends,
+                FurtherValidation(validation[1:], of_labels),
+                *stopping_for(self, bool(validation), callbacks),
+                *callbacks,
+            ],
+            metrics=of_labels,
         )
+        self._settle(codes, weights, trust)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
@@ -159,8 +177,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         else:
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
-        seed = self._seed + 1 + len(self.loss_curve_)
-        self._train(encoded, codes, weights, epochs=1, seed=seed, validation_data=None, callbacks=(), metrics=None)
+        self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
         return self
 
     def _start(
@@ -170,10 +187,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
+        X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels)()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
-        weights = check_weights(sample_weight, len(rows))
         if learn is None:
             self._learn_labels(labels, weights)
         else:
@@ -186,32 +203,44 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)
+        self._forget_epochs()
+        return codes, encoded, self._row_weights(codes, weights)
+
+    def _forget_epochs(self) -> None:
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
-        return codes, encoded, self._row_weights(codes, weights)
 
     def _train(self, encoded: Array | LazyRows, codes: Array, weights: Array | None, **options: Any) -> None:
-        fitted_with = fit_options(self, len(encoded), **options)
+        """Train the network; its random stream goes on where that of the epochs so far ended, unless a seed is given."""
+        seed = self._seed if self.n_iter_ == 0 else self._seed + 1 + self.n_iter_
+        callbacks = [*options.pop("callbacks", ()), Record(self)]
+        fitted_with = fit_options(self, len(encoded), **{"seed": seed, "callbacks": callbacks, **options})
         # The encoder has searched the rows for what is not finite.
-        self.history_: History = training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
-        self.loss_curve_ += self.history_["loss"]
-        self.validation_curve_ += self.history_.get("val_loss", [])
-        self.n_iter_ += self.history_.num_epochs
+        training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
 
-    def _validation_data(self, eval_set: Sequence[Any] | None) -> tuple[Array | LazyRows, Array, Array | None] | None:
+    def _settle(self, codes: Array, weights: Array | None, trust: Array | float) -> None:
+        """Bring the outputs nearer to the constant one, as far as cross-validation found."""
+        if np.all(trust == 1.0):
+            return
+        constant = self._constant_output(codes, weights)
+        scale_output(self.network_.output, np.zeros(self._num_outputs()) if constant is None else constant, trust)
+
+    def _validation_data(self, eval_set: Any) -> list[tuple[Array | LazyRows, Array, Array | None]]:
         if eval_set is None:
-            return None
-        check_labelled("eval_set", eval_set)
-        return self._encode_labelled(*eval_set)
+            return []
+        several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
+        for one in eval_set if several else [eval_set]:
+            check_labelled("eval_set", one)
+        return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
     def _encode_labelled(
         self, X: Any, y: Any, sample_weight: Any = None
     ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
+        X, y, weights = weighted_rows(X, y, sample_weight)
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        weights = check_weights(sample_weight, len(encoded))
         return encoded, codes, self._row_weights(codes, weights)
 
     # Prediction.
@@ -231,14 +260,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
+    def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
+        check_is_fitted(self, "network_")
+        with using_threads(self.threads):
+            return self._outputs(X, of_block)
+
     # Files.
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: ModelPath) -> None:
         """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
         Parameters
         ----------
-        path : str or Path
+        path : str, Path or binary file
             The file.
 
         Raises

@@ -8,14 +8,16 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from pysmorch.engine import Precision
+from pysmorch.engine import Precision, using_threads
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.classes import class_indices, classes_from, rows_by_class
+from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_num_labels
+from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.files import ModelFileError, saved_as
-from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
@@ -71,6 +73,13 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         An integer makes every training on the same data the same.
     verbose : bool, default=False
         Whether progress is shown.
+    loss : "cross_entropy" or callable, default="cross_entropy"
+        A class of losses of your own, or a function that makes a loss of the output layer; its `predictions` are the probabilities,
+        and its labels class indices.
+    warm_start : bool, default=False
+        Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
+    threads : int, default=None
+        How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
 
     Attributes
     ----------
@@ -144,6 +153,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         precision: Precision = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
+        warm_start: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -163,6 +175,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+        self.loss = loss
+        self.warm_start = warm_start
+        self.threads = threads
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -222,7 +237,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        likeliest = self._outputs(X, lambda probabilities: probabilities.argmax(1))
+        likeliest = self._predictions(X, lambda probabilities: probabilities.argmax(1))
         return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:
@@ -245,7 +260,58 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        return self._outputs(X)
+        return self._predictions(X)
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the outputs of the network before the softmax: the larger, the likelier the class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (N, K), or (N,) for two classes
+            Logits in the order of `classes_`; for two classes that of the second one above that of the first, which is positive where
+            the second one is likelier.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
+        encoded = self._encode(X)
+        with using_threads(self.threads):
+            logits = self.network_.predict(encoded).astype(np.float64)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy: the fraction of the rows whose class is predicted.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+        y : array-like of shape (N,)
+            The classes.
+        sample_weight : array-like of shape (N,), default=None
+            Weights that are not negative; only their ratios count.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
+        """
+        X, y, weights = weighted_rows(X, y, sample_weight)
+        return float(super().score(X, y, weights))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
@@ -271,10 +337,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = column_or_1d(y, warn=True)
+        labels: Array = column_or_1d(as_labels(y), warn=True)
         check_num_labels(labels, num_data)
-        if labels.dtype.kind == "O" and any(label is None or label != label for label in labels):
-            raise ValueError("y has missing labels; leave those rows out")
         check_classification_targets(labels)
         return labels
 
@@ -308,48 +372,39 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.n_classes_ = len(classes)
 
     def _encode_labels(self, y: Array) -> Array:
-        indices = np.searchsorted(self.classes_, y) if y.dtype.kind == self.classes_.dtype.kind else None
-        if indices is None:
-            known = {label: i for i, label in enumerate(self.classes_.tolist())}
-            indices = np.array([known.get(label, -1) for label in y.tolist()])
-        indices = np.clip(indices, 0, len(self.classes_) - 1)
-        wrong = self.classes_[indices] != y
-        if np.any(wrong):
-            unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
-            known_ones = ", ".join(repr(label) for label in self.classes_.tolist()[:20])
-            raise ValueError(f"y has unknown labels {unknown}; the classes of this model are {known_ones}")
-        return indices.astype(np.int64)
+        return class_indices(self.classes_, y)
 
     def _num_outputs(self) -> int:
         return len(self.classes_)
 
     def _make_loss(self, output: Layer) -> Loss:
-        return CrossEntropy(output, label_smoothing=self.label_smoothing)
+        if self.loss == "cross_entropy":
+            return CrossEntropy(output, label_smoothing=self.label_smoothing)
+        return own_loss(self.loss, output)
+
+    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the logarithms of the shares of the classes; those without rows count as a half row."""
+        if self.loss != "cross_entropy":
+            return None
+        shares = np.bincount(codes, weights, minlength=len(self.classes_))
+        return np.log(np.maximum(shares, 0.5) / shares.sum())
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.loss != "cross_entropy" and not callable(self.loss):
+            raise ValueError(
+                'loss must be "cross_entropy", a class of losses, or a function that makes a loss of the output layer, '
+                f"but is {self.loss!r}"
+            )
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
-        if self.class_weight is None:
-            return sample_weight
-        given = np.ones(len(codes)) if sample_weight is None else sample_weight
-        if isinstance(self.class_weight, dict):
-            of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
-        elif self.class_weight == "balanced":
-            counts = np.bincount(codes, given, minlength=len(self.classes_))
-            of_class = counts.sum() / (len(counts) * np.maximum(counts, 1e-300))
-        else:
-            raise ValueError(f'class_weight must be "balanced", a dictionary or None, but is {self.class_weight!r}')
-        weights: Array = of_class[codes] * given
-        return weights
+        return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}, {}
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        values = entries(header, "classes", str, int, float, bool)
-        dtype = entry(header, "dtype", str)
         try:
-            kind = np.dtype(dtype)
-            if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
-                raise ValueError(f"dtype {dtype} is not one of labels")
-            self._set_classes(np.array(values, dtype=kind))
+            self._set_classes(classes_from(header))
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its classes are wrong: {error}") from error

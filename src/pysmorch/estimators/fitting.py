@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pysmorch.estimators.parameters import batch_size_for
 from pysmorch.layers import Flatten, Layer, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.losses import Loss
+from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.schedules import Schedule
-from pysmorch.training import FitOptions
+from pysmorch.training import Callback, FitOptions, Training
 
 
 def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -> Layer:
@@ -38,6 +40,32 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
             return output
         rows = features if len(features.out_dims) == 2 else Flatten(features)
         return mlp(rows, estimator.hidden, num_outputs, ACTIVATIONS[estimator.activation], estimator.dropout)
+
+
+def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:
+    """Return the loss that a user's class or function makes of the output layer.
+
+    Parameters
+    ----------
+    make : callable
+        The parameter `loss` of an estimator.
+    output : Layer
+        The output layer.
+
+    Returns
+    -------
+    Loss
+        On that layer.
+
+    Raises
+    ------
+    TypeError
+        When it is no loss.
+    """
+    loss = make(output)
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss must make a pysmorch loss of the output layer, but made a {type(loss).__name__}")
+    return loss
 
 
 def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None:
@@ -76,10 +104,52 @@ def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:
         optimizer=estimator.optimizer_,
         batch_size=batch_size_for(estimator.batch_size, num_rows),
         shuffle=True,
-        progress=bool(estimator.verbose),
         dtype="float32",
         engine="auto",
-        threads=None,
+        threads=estimator.threads,
         precision=estimator.precision,
-        **options,
+        **{"progress": bool(estimator.verbose), "metrics": None, "validation_data": None, **options},
     )
+
+
+class Record(Callback):
+    """Keep the history in an estimator, also when training is interrupted.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Its curves and number of epochs are continued.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def on_fit_end(self, training: Training) -> None:
+        """Take the epochs that were completed."""
+        estimator, history = self.estimator, training.history
+        estimator.history_ = history
+        estimator.loss_curve_ += history.get("loss", [])
+        estimator.validation_curve_ += history.get("val_loss", [])
+        estimator.n_iter_ += history.num_epochs
+
+
+class FurtherValidation(Callback):
+    """Measure further validation data after each epoch; in the history their names begin with "val_2_", "val_3_" and so on.
+
+    Parameters
+    ----------
+    data : sequence of tuple
+        Encoded rows, labels as the loss takes them, and weights, of each.
+    metrics : sequence of Metric
+        What is measured besides the loss and its default metric.
+    """
+
+    def __init__(self, data: Sequence[Any], metrics: Sequence[Metric]) -> None:
+        self.data, self.metrics = data, metrics
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Measure all of them."""
+        network = training.network
+        for number, (rows, codes, weights) in enumerate(self.data, 2):
+            measured = network.evaluate(rows, codes, weights, self.metrics)
+            training.history.append({f"val_{number}_{name}": value for name, value in measured.items()})

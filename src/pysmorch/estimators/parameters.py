@@ -8,9 +8,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import _check_sample_weight
 
+from pysmorch.engine import check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
@@ -57,6 +56,8 @@ def check_parameters(estimator: Any) -> None:
     size = estimator.batch_size
     if size != "auto" and (not isinstance(size, (int, np.integer)) or size < 1):
         raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')
+    if estimator.threads is not None:
+        check_threads("threads", estimator.threads)
 
 
 def _is_number(value: Any) -> bool:
@@ -101,36 +102,6 @@ def make_optimizer(estimator: Any) -> Optimizer:
     made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
     options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
     return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)
-
-
-def check_weights(sample_weight: ArrayLike | None, num_data: int) -> Array | None:
-    """Return the weights of rows as float64, or None for none.
-
-    Parameters
-    ----------
-    sample_weight : array-like of shape (N,) or None
-        What was passed to `fit`.
-    num_data : int
-        The number of rows N.
-
-    Returns
-    -------
-    ndarray of shape (N,) or None
-        The weights.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For another number of weights, negative ones, and zeros only.
-    """
-    if sample_weight is None:
-        return None
-    given = np.asarray(sample_weight)
-    if given.size and not given.any():
-        raise ValueError("sample_weight must not be zero for all rows")
-    stand_in = np.zeros((num_data, 1))
-    weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
-    return weights
 
 
 def check_num_labels(y: Array, num_data: int) -> None:

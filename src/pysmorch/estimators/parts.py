@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.encoders import encoder_from_parts, encoder_to_parts
+from pysmorch.estimators.kept import from_plain, parameters_to_plain, take_training, training_to_parts
 from pysmorch.estimators.parameters import make_optimizer
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
@@ -22,7 +23,7 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     Parameters
     ----------
     model : NetworkEstimator
-        Fitted. Parameters that are no plain data, such as functions, are left out.
+        Fitted. Parameters that a file cannot hold, such as functions, are left out with a warning.
 
     Returns
     -------
@@ -34,8 +35,10 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     network, tensors = model.network_.to_parts()
     encoder, encoder_tensors = encoder_to_parts(model.encoder_)
     labels, label_tensors = model._label_parts()
+    parameters = parameters_to_plain(model)
+    steps, state = training_to_parts(model)
     header = {
-        "parameters": {name: value for name, value in model.get_params().items() if _is_plain(value)},
+        "parameters": parameters,
         "network": network,
         **encoder,
         "labels": labels,
@@ -45,9 +48,12 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         "validation_curve": model.validation_curve_,
         "num_epochs": model.n_iter_,
         "seed": model._seed,
+        "training": steps,
         "notes": getattr(model, "notes_", {}),
     }
-    return header, tensors | encoder_tensors | {f"labels.{name}": array for name, array in label_tensors.items()}
+    return header, tensors | state | encoder_tensors | {
+        f"labels.{name}": array for name, array in label_tensors.items()
+    }
 
 
 def estimator_from_parts(
@@ -80,7 +86,7 @@ def estimator_from_parts(
     unknown = set(parameters) - set(cls._get_param_names())
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
-    model = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()})
+    model = cls(**{name: from_plain(value) for name, value in parameters.items()})
     model.network_ = Network.from_parts(entry(header, "network", dict), tensors, layers)
     model.encoder_ = encoder_from_parts(header, tensors)
     of_labels = {name.removeprefix("labels."): array for name, array in tensors.items() if name.startswith("labels.")}
@@ -94,6 +100,7 @@ def estimator_from_parts(
     model._seed = entry(header, "seed", int)
     model.notes_ = entry(header, "notes", dict)
     _check_read(model)
+    take_training(model, header, tensors)
     return model
 
 
@@ -107,9 +114,3 @@ def _check_read(model: Any) -> None:
         model.optimizer_ = make_optimizer(model)
     except (TypeError, ValueError) as wrong:
         raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, (tuple, list)):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))

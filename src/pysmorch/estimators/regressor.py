@@ -9,12 +9,15 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from pysmorch.engine import Precision
 from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_num_labels
+from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -60,11 +63,12 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
         Epochs without a better loss before training stops; at least 1.
-    loss : {"square", "absolute", "huber", "quantile", "poisson"}, default="square"
+    loss : {"square", "absolute", "huber", "quantile", "poisson"} or callable, default="square"
         "square" predicts the mean, "absolute" the median, "huber" something between that is robust against outliers, "quantile" the
-        quantile of that name, "poisson" the rate of counts.
-    quantile : float, default=0.5
-        The quantile that the quantile loss predicts; between 0 and 1.
+        quantiles of that name, "poisson" the rate of counts. A class of losses of your own, or a function that makes a loss of the
+        output layer, such as ``lambda output: HuberLoss(output, delta=2)``; it sees targets of mean 0 and variance 1.
+    quantile : float or sequence of Q floats, default=0.5
+        The quantiles that the quantile loss predicts; between 0 and 1. Several ones such as (0.1, 0.5, 0.9) are for a single target.
     network : callable, default=None
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
@@ -77,6 +81,10 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         An integer makes every training on the same data the same.
     verbose : bool, default=False
         Whether progress is shown.
+    warm_start : bool, default=False
+        Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
+    threads : int, default=None
+        How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
 
     Attributes
     ----------
@@ -142,13 +150,15 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         patience: int = 20,
-        loss: RegressionLoss = "square",
-        quantile: float = 0.5,
+        loss: RegressionLoss | Callable[[Layer], Loss] = "square",
+        quantile: float | Sequence[float] = 0.5,
         network: Callable[[Layer, int], Layer] | None = None,
         pixels: bool = False,
         precision: Precision = "float32",
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
+        warm_start: bool = False,
+        threads: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -168,6 +178,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+        self.warm_start = warm_start
+        self.threads = threads
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on the rows once, from where training is; also after `fit`.
@@ -204,8 +216,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (N,) or (N, K)
-            float64, in the units and the number of dimensions of the y of the training.
+        ndarray of shape (N,), (N, K) or (N, Q)
+            float64, in the units and the number of dimensions of the y of the training; a column for each of several quantiles, in
+            their order, of which a higher one is never below a lower one.
 
         Raises
         ------
@@ -214,12 +227,48 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        values = self._outputs(X) * self._target_scale + self._target_mean
+        values = self._predictions(X) * self._target_scale + self._target_mean
+        if self._num_quantiles() > 1:
+            # Sorting is the nearest way to quantiles that do not cross (Chernozhukov, Fernández-Val and Galichon, 2010).
+            ranks = np.argsort(np.argsort(np.asarray(self.quantile)))
+            return np.sort(values, axis=1)[:, ranks]
         return values[:, 0] if self._flat else values
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return R², the share of the variance of y that the predictions explain.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+        y : array-like of shape (N,) or (N, K)
+            The targets.
+        sample_weight : array-like of shape (N,), default=None
+            Weights that are not negative; only their ratios count.
+
+        Returns
+        -------
+        float
+            1 for exact predictions, 0 for those of the mean; of several targets the mean, and of several quantiles that which is nearest
+            to the median.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
+        """
+        X, y, weights = weighted_rows(X, y, sample_weight)
+        values = self.predict(X)
+        if self._num_quantiles() > 1:
+            values = values[:, np.abs(np.asarray(self.quantile) - 0.5).argmin()]
+        return float(r2_score(y, values, sample_weight=weights))
+
+    def _num_quantiles(self) -> int:
+        return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
         labels: Array = check_array(
-            y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
+            as_labels(y), ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
         )
         check_finite(labels, "y")
         check_num_labels(labels, num_data)
@@ -227,6 +276,10 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
         if self.loss == "poisson" and (labels < 0).any():
             raise ValueError("y must not be negative for the Poisson loss")
+        if self._num_quantiles() > 1 and labels.reshape(num_data, -1).shape[1] > 1:
+            raise ValueError(
+                f"quantile: several quantiles are for one target, but y has shape {labels.shape}; fit a model for each target"
+            )
         if hasattr(self, "network_") and labels.reshape(num_data, -1).shape[1] != self.n_outputs_:
             raise ValueError(
                 f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers for each row"
@@ -243,6 +296,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             self._target_mean = w @ targets / w.sum()
             std = np.sqrt(w @ np.square(targets - self._target_mean) / w.sum())
             self._target_scale = np.where(std > 1e-12 * np.abs(self._target_mean), std, 1.0)
+            # Rounding gives the mean of equal numbers another last digit.
+            self._target_mean = np.where(np.ptp(targets, axis=0) == 0, targets[0], self._target_mean)
 
     def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None) -> Any:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
@@ -255,18 +310,42 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return targets.astype(np.float32)
 
     def _num_outputs(self) -> int:
-        return int(self.n_outputs_)
+        return int(self.n_outputs_) * self._num_quantiles()
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, but is {self.loss!r}")
+        if not callable(self.loss) and self.loss not in LOSSES:
+            raise ValueError(
+                f"loss must be one of {', '.join(LOSSES)}, a class of losses, or a function that makes a loss of the output layer, "
+                f"but is {self.loss!r}"
+            )
+        if self.loss == "quantile" and (np.ndim(self.quantile) > 1 or np.size(self.quantile) == 0):
+            raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
 
     def _make_loss(self, output: Layer) -> Loss:
+        if callable(self.loss):
+            return own_loss(self.loss, output)
         if self.loss == "quantile":
-            return QuantileLoss(output, quantile=self.quantile)
+            quantiles = np.ravel(self.quantile).astype(float).tolist()
+            return QuantileLoss(output, quantile=quantiles if len(quantiles) > 1 else quantiles[0])
         classes = {"square": SquareLoss, "absolute": AbsoluteLoss, "huber": HuberLoss, "poisson": PoissonLoss}
         return classes[self.loss](output)
+
+    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
+        """Return the mean, or the logarithm of the mean count."""
+        if self.loss not in ("square", "poisson"):
+            return None
+        mean = np.average(codes.astype(np.float64), axis=0, weights=weights)
+        if self.loss == "square":
+            return mean
+        return np.log(mean) if (mean > 0).all() else None
+
+    def _settle(self, codes: Array, weights: Array | None, trust: Array | float) -> None:
+        """Leave targets that are all the same as they are."""
+        constant = np.ptp(codes, axis=0) == 0
+        if constant.any() and self.loss != "poisson" and self.network is None and not callable(self.loss):
+            trust = np.where(np.resize(constant, self._num_outputs()), 0.0, trust)
+        super()._settle(codes, weights, trust)
 
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of scaled targets and predictions that measures them in the units of y."""
@@ -293,5 +372,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self._num_quantiles() == 1
+        tags.target_tags.positive_only = isinstance(self.loss, str) and self.loss == "poisson"
         return tags

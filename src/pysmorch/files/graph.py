@@ -113,7 +113,7 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
     output = entry(header, "output", int)
     if not 0 <= output < len(made):
         raise ModelFileError(f"its output is layer {output}, but there are {len(made)} layers")
-    loss = _make_loss(entry(header, "loss", dict), made[output])
+    loss = _make_loss(entry(header, "loss", dict), made[output], known)
     if [id(layer) for layer in graph(loss)[:-1]] != [id(layer) for layer in made]:
         raise ModelFileError("its layers are not in the order of the graph, or not all of them lead to the loss")
     for layer, name in zip(made, name_layers(made), strict=True):
@@ -153,11 +153,14 @@ def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: d
     return layer
 
 
-def _make_loss(description: dict[str, Any], output: Layer) -> Loss:
+def _make_loss(description: dict[str, Any], output: Layer, known: dict[str, type[Layer]]) -> Loss:
     name = entry(description, "type", str)
-    if name not in LOSSES:
-        raise ModelFileError(f"it has a loss of class {name!r}, which is not one of pysmorch")
-    loss: Loss = _call(LOSSES[name], [output], entry(description, "config", dict))
+    losses = LOSSES | {own: cls for own, cls in known.items() if issubclass(cls, Loss)}
+    if name not in losses:
+        raise ModelFileError(
+            f"it has a loss of class {name!r}, which is not one of pysmorch; pass your class: load(path, layers=[{name}])"
+        )
+    loss: Loss = _call(losses[name], [output], entry(description, "config", dict))
     return loss
 
 

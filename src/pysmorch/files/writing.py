@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,13 @@ from typing import BinaryIO
 
 
 def check_writable(path: str | Path) -> Path:
-    """Return the path if a file can be put there, or say why not; nothing is written."""
-    path = Path(path)
+    """Return the path if a file can be put there, or say why not; nothing is written.
+
+    "~" is the home folder, and of a symbolic link it is the file to which it leads.
+    """
+    path = Path(path).expanduser()
+    if path.is_symlink():
+        path = path.resolve()
     folder = path.parent
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
@@ -22,18 +28,20 @@ def check_writable(path: str | Path) -> Path:
         raise FileNotFoundError(f"the folder {folder} for {path.name} does not exist; make it first")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"the folder {folder} for {path.name} is not writable")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(f"{path} is write-protected; name another file, or make it writable")
     return path
 
 
 def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file atomically, also when the power fails; an older file stays until then.
 
-    `write` is called with a temporary file in the same folder, which then replaces `path`.
+    `write` is called with a temporary file in the same folder, which then replaces `path`, or the file to which that links.
 
     Raises OSError when the file cannot be written; nothing has changed then.
     """
     path = check_writable(path)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.opening import File, open_file
 from pysmorch.sources.source import Source, SourceError
 
 FEATURE_NAMES = ("X", "x", "images", "data", "features", "x_train", "X_train")
 LABEL_NAMES = ("y", "Y", "labels", "target", "targets", "y_train")
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(opened: File) -> Source:
     """Read the features, and the labels if there are any, by the names that such arrays usually have."""
+    path = opened.path
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with opened.stream() as raw, np.load(raw, allow_pickle=False) as file:
             names = list(file.files)
             features, targets = _pick(names, FEATURE_NAMES), _pick(names, LABEL_NAMES)
             if features is None:
@@ -38,7 +39,7 @@ def read_npz(path: Path) -> Source:
         )
     if y is not None and (y.ndim == 0 or len(y) != len(X)):
         raise SourceError(f"{path}: {features} has {len(X)} rows, but {targets} has shape {y.shape}")
-    return Source(path.name, _rows_or_images(X), y, pixels=features == "images")
+    return Source(opened.name, _rows_or_images(X), y, pixels=features == "images")
 
 
 def _rows_or_images(X: Array) -> Array:
@@ -52,33 +53,28 @@ def _pick(names: list[str], known: tuple[str, ...]) -> str | None:
     return next((name for name in known if name in names), None)
 
 
-def read_idx(path: Path, labels: str | None) -> Source:
+def read_idx(file: File, labels: str | None) -> Source:
     """Read the images, and their labels from another file if it is named."""
-    images = _idx_array(path)
+    path = file.path
+    images = _idx_array(file)
     if images.ndim < 2:
         raise SourceError(f"{path} holds labels, not images; name the file with the images first")
     if images.size == 0:
         raise SourceError(f"{path} holds no images: its sizes are {list(images.shape)}")
     X = _rows_or_images(images)
     if labels is None:
-        return Source(path.name, X, pixels=True)
+        return Source(file.name, X, pixels=True)
     if not Path(labels).is_file():
         raise FileNotFoundError(f"{labels}: no such file")
-    y = _idx_array(Path(labels))
+    y = _idx_array(open_file(labels))
     if y.ndim != 1 or len(y) != len(X):
         raise SourceError(f"{labels} has shape {y.shape}, but {path} has {len(X)} images; expected one label each")
-    return Source(path.name, X, y.astype(np.int64), pixels=True)
+    return Source(file.name, X, y.astype(np.int64), pixels=True)
 
 
-def _idx_array(path: Path) -> Array:
+def _idx_array(file: File) -> Array:
     """Read the format of MNIST: two zeros, the type, the number of axes, their sizes (big-endian), the bytes."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{path}: damaged or truncated gzip file ({error})") from None
+    path, content = file.path, file.content()
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise SourceError(f"{path}: not an idx file of bytes (its first bytes are {content[:4].hex(' ')})")
     num_axes = content[3]

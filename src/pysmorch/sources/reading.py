@@ -2,43 +2,90 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import os
+import zipfile
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pysmorch.sources.arrays import read_idx, read_npz
+from pysmorch.sources.columnar import read_arrow, read_parquet
+from pysmorch.sources.databases import read_sqlite
 from pysmorch.sources.images import is_image_file, read_image, read_image_folder
+from pysmorch.sources.opening import File, is_pipe, open_file
+from pysmorch.sources.records import is_json, read_json
+from pysmorch.sources.several import (
+    WITHIN,
+    Part,
+    is_pattern,
+    is_table_folder,
+    parts_of_folder,
+    parts_of_pattern,
+    read_parts,
+)
 from pysmorch.sources.source import Source, SourceError
-from pysmorch.sources.tables import read_csv, read_parquet
+from pysmorch.sources.spreadsheets import read_excel
+from pysmorch.sources.tables import read_csv
 
 BUNDLED = ("digits", "iris", "wine", "breast-cancer", "diabetes")
 
+OTHERS = {
+    b"%PDF": "a PDF",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a single NumPy array; put it into an .npz, as X, with the labels as y",
+    b"\xd0\xcf\x11\xe0": "an Excel file of the old kind (.xls) or with a password; save it as .xlsx without one",
+    b"\x80\x04\x95": "a pickle, which can run code",
+    b"\x80\x05\x95": "a pickle, which can run code",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"Rar!": "a RAR archive; unpack it first",
+    b"<!DOCTYPE": "a web page, perhaps instead of the file that was to be downloaded",
+    b"<!doctype": "a web page, perhaps instead of the file that was to be downloaded",
+    b"<html": "a web page, perhaps instead of the file that was to be downloaded",
+    b"\x89PNG": "an image; its name must end in .png",
+    b"\xff\xd8\xff": "an image; its name must end in .jpg",
+}
+"""How files begin that are not read, and what they are."""
+
 
 def read(
-    source: str,
+    source: str | Sequence[str],
     header: bool = True,
     labels: str | None = None,
     resize: tuple[int, int] | None = None,
     colours: str | None = None,
     skip_bad: bool = False,
+    encoding: str | None = None,
+    missing: Sequence[str] = (),
 ) -> Source:
-    """Read a file, a folder of images or a bundled set.
+    """Read a file, several files, a folder or a bundled set.
 
     Args:
-        source: path of a .csv, .tsv, .txt, .parquet, .npz or idx file (also .gz), of an image, of a folder of images, or
-            one of `BUNDLED`. In a folder, the images of each class are in a folder of their own, folder/CLASS/FILE, or all
-            lie directly in it and have no labels.
-        header: whether the first line of a CSV file has the names of the columns; else they are 0, 1, 2, ...
+        source: path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .jsonl, .json, .xlsx, SQLite, .npz or idx file, of
+            an image, of a folder of images, or one of `BUNDLED`. What a file is, also whether it is packed (gzip, bz2, xz,
+            zstd), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
+            partitioned into folders key=value, or a list of paths is one table. FILE::SHEET is a sheet of an Excel file,
+            FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite file. In a folder of images, those of each
+            class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels.
+        header: whether the first row of a CSV or Excel file has the names of the columns; else they are 0, 1, 2, ...
         labels: path of the idx file with the labels of the images.
         resize: (height, width) that image files are brought to.
         colours: "grey" or "colour", which image files are converted to; None takes them as they are, if all are alike.
         skip_bad: whether image files that cannot be read are left out, which is then a remark, instead of an error.
+        encoding: of a CSV or JSON file, if it is neither UTF-8 nor UTF-16 or UTF-32 with a byte order mark.
+        missing: cells of a CSV file that stand for a missing value where they are not quoted, besides empty ones.
 
     Raises FileNotFoundError and SourceError.
     """
+    if not isinstance(source, str):
+        source = list(source)
+        if not source:
+            raise ValueError("source must name at least one file, but is an empty list")
+        if len(source) > 1:
+            return _read_several(", ".join(source), [Part(path, {}) for path in source], header, encoding, missing)
+        source = source[0]
     path = Path(source)
     if has_image_files(source):
         if labels is not None:
@@ -48,43 +95,102 @@ def read(
         return (read_image_folder if path.is_dir() else read_image)(path, resize, colours, skip_bad)
     if resize is not None or colours is not None or skip_bad:
         raise SourceError(f"--resize, --grey, --colour and --skip-bad are for folders of images, but {source} is none")
-    if source in BUNDLED and not path.exists():
+    if os.path.isdir(source):
+        return _read_several(path.resolve().name, parts_of_folder(path), header, encoding, missing)
+    if is_pattern(source):
+        return _read_several(source, parts_of_pattern(source), header, encoding, missing)
+    if source in BUNDLED and not os.path.exists(source):
         return _read_bundled(source)
-    if not path.is_file():
+    return _with_rows(source, _read_file(source, header, labels, encoding, missing))
+
+
+def has_image_files(source: str) -> bool:
+    """Whether a source is a folder of images, or without tables, or an image."""
+    path = Path(source)
+    return not is_table_folder(path) if os.path.isdir(source) else is_image_file(path)
+
+
+def _with_rows(name: str, source: Source) -> Source:
+    if source.features.shape[0] == 0:
+        below = "" if source.line_of is None else " below the header"
+        raise SourceError(f"{name}: there are no rows{below}")
+    return source
+
+
+def _read_several(name: str, parts: list[Part], header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
+    def read_one(path: str) -> Source:
+        return _read_file(path, header, None, encoding, missing)
+
+    return _with_rows(name, read_parts(name, parts, read_one))
+
+
+def _read_file(source: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]) -> Source:
+    """Read one file, or what is named of it after two colons."""
+    path, within = source, None
+    if WITHIN in source and not os.path.exists(source):
+        path, within = source.split(WITHIN, 1)
+    if not os.path.isfile(path) and not is_pipe(path):
         close = get_close_matches(source, BUNDLED, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise FileNotFoundError(
             f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
         )
-    if path.stat().st_size == 0:
-        raise SourceError(f"{source}: the file is empty")
-    kind = _kind_of(path)
-    if kind == "csv":
-        return read_csv(path, header)
-    if kind == "parquet":
-        return read_parquet(path)
-    return read_npz(path) if kind == "npz" else read_idx(path, labels)
+    file = open_file(path)
+    kind = _kind_of(file)
+    if within is not None and kind not in ("excel", "sqlite"):
+        raise SourceError(
+            f"{path}{WITHIN}{within}: only Excel and SQLite files have sheets and tables, but this is none"
+        )
+    readers: dict[str, Callable[[File], Source]] = {
+        "csv": partial(read_csv, header=header, encoding=encoding, missing=missing),
+        "json": partial(read_json, encoding=encoding),
+        "parquet": read_parquet,
+        "arrow": read_arrow,
+        "excel": partial(read_excel, header=header, sheet=within),
+        "sqlite": partial(read_sqlite, what=within),
+        "npz": read_npz,
+        "idx": partial(read_idx, labels=labels),
+    }
+    return readers[kind](file)
 
 
-def has_image_files(source: str) -> bool:
-    """Whether a source is a folder or a file of images."""
-    return Path(source).is_dir() or is_image_file(Path(source))
-
-
-def _kind_of(path: Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if start[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(path) as unpacked:
-                start = unpacked.read(4)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SourceError(f"{path}: damaged or truncated gzip file") from error
-    if start[:2] == b"\0\0" and len(start) == 4 and start[2] == 8:
+def _kind_of(file: File) -> str:
+    """Return what a file is by its content; a text is JSON, or else CSV."""
+    start = file.head(1024)
+    if start[:2] == b"\0\0" and len(start) >= 4 and start[2] == 8:
         return "idx"
-    if start == b"PAR1":
-        return "parquet"
-    return "npz" if start[:2] == b"PK" else "csv"
+    for magic, kind in (
+        (b"PAR1", "parquet"),
+        (b"ARROW1", "arrow"),
+        (b"FEA1", "arrow"),
+        (b"SQLite format 3\0", "sqlite"),
+    ):
+        if start.startswith(magic):
+            return kind
+    if start.startswith(b"\xff\xff\xff\xff"):
+        return "arrow"
+    if start.startswith(b"PK\x03\x04"):
+        return _kind_of_zip(file)
+    if start[257:262] == b"ustar":
+        raise SourceError(f"{file.path} is a tar archive with several files; unpack it first")
+    for magic, what in OTHERS.items():
+        if start.startswith(magic):
+            raise SourceError(f"{file.path} is {what}; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, .npz or idx")
+    return "json" if is_json(file.path, start) else "csv"
+
+
+def _kind_of_zip(file: File) -> str:
+    """Return which of the formats that are zip archives a file has;."""
+    try:
+        with file.stream() as stream, zipfile.ZipFile(stream) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise SourceError(f"{file.path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
+    if "[Content_Types].xml" in names:
+        return "excel"
+    if all(name.endswith(".npy") for name in names):
+        return "npz"
+    raise SourceError(f"{file.path} is a zip archive with {len(names)} files, such as {names[0]}; unpack it first")
 
 
 def _read_bundled(name: str) -> Source:

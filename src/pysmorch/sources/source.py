@@ -43,7 +43,7 @@ class Source:
     labels: Array | None = None
     files: list[str] | None = None
     remarks: list[str] = field(default_factory=list)
-    line_of: Callable[[int], int] | None = None
+    line_of: Callable[[int], int | str] | None = None
     pixels: bool = False
 
     @property

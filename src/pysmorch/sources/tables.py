@@ -1,110 +1,133 @@
-"""Tables: CSV and Parquet files."""
+"""Tables as text: CSV files, whose cells are read as they are written."""
 
 from __future__ import annotations
 
-import gzip
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
+from pysmorch.sources.columns import unlike_names
+from pysmorch.sources.dialect import Dialect, find_dialect
+from pysmorch.sources.opening import File, open_file
+from pysmorch.sources.rows import check_quotes, is_left_out, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
+from pysmorch.sources.text import to_utf8
 
 MISSING = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 """What a cell of a CSV file holds where it holds nothing."""
 
+BLOCK = 2**20
+"""How many bytes PyArrow parses at once; a row that is longer needs more."""
 
-def read_csv(path: Path, header: bool) -> Source:
-    """Read a table; the separator and the kinds of the columns are found out."""
+
+def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
+    """Read a table; its encoding, its separator and where its data begin are found out.
+
+    A cell is missing where it is empty, or one of `missing`, and not quoted.
+    """
+    import pyarrow as pa
+
+    text = to_utf8(file.path, file.content(), encoding)
+    dialect = find_dialect(text, header)
+    if not dialect.names:
+        raise SourceError(f"{file.path}: there are only empty lines and comments")
+    text = without_blanks_around_quotes(text, dialect.separator)
+    dialect = find_dialect(text, header)
+    check_quotes(file.path, text, dialect.separator)
+    table, left_out = _parse(file.path, text, dialect, missing)
+    table, remarks = _without_empty_ends(table, dialect.names)
+    names, renamed = unlike_names(dialect.names[: table.num_columns])
+    table = table.rename_columns(names)
+    if left_out:
+        first = f"the first is {left_out[0][:40]!r}"
+        remarks.append(f"lines that begin with # are comments: {len(left_out)} among the rows, {first}")
+    reread = _reread(file, text, dialect.separator, encoding)
+    remarks = [*dialect.remarks, *remarks, *renamed]
+    table = pa.table([_typed(column) for column in table.columns], names)
+    return Source(file.name, table, remarks=remarks, line_of=lambda row: _line_of(reread(), dialect, row))
+
+
+def _parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
+    """Return a table of texts whose columns are called by their indices, and the comments among its rows."""
     import pyarrow as pa
     from pyarrow import csv
 
-    bad_rows: list[Any] = []
+    width = len(dialect.names)
+    comments: list[str] = []
 
-    def collect(row: Any) -> str:
-        bad_rows.append(row)
-        return "error"
+    def judge(row: Any) -> str:
+        if not row.text.strip():
+            return "skip"
+        if not row.text.startswith("#"):
+            return "error"
+        comments.append(row.text)
+        return "skip"
 
-    delimiter = _sniff(path)
-    try:
-        names = _column_names(path, header, delimiter)
-        table = csv.read_csv(
-            path,
-            csv.ReadOptions(column_names=names, skip_rows=int(header), use_threads=False),
-            csv.ParseOptions(delimiter=delimiter, invalid_row_handler=collect),
-            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        if bad_rows:
-            row = bad_rows[0]
-            line = f"line {row.number}" if row.number else f"the line {row.text[:60]!r}"
-            raise SourceError(
-                f"{path}: {line} has {row.actual_columns} columns, expected {row.expected_columns}"
-            ) from None
-        raise SourceError(f"{path}: {_csv_problem(error)}") from None
-    if table.num_rows == 0:
-        raise SourceError(f"{path}: there are no rows below the header")
-    typed = pa.table({name: _typed(table[name]) for name in names})
-    return Source(path.name, typed, line_of=lambda row: _line_of(path, delimiter, row + int(header)))
-
-
-def _line_of(path: Path, delimiter: str, row: int) -> int:
-    """Return the line in which a row ends, counting the header as row 0 where there is one; empty lines are no rows."""
-    import csv
-
-    with _open_text(path) as file:
-        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-        rows = (reader.line_num for cells in reader if cells)
-        return next(islice(rows, row, None))
+    names = [str(i) for i in range(width)]
+    parse = csv.ParseOptions(delimiter=dialect.separator, newlines_in_values=True, invalid_row_handler=judge)
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=["", *missing, *(f" {cell}" for cell in missing)],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        check_utf8=False,
+    )
+    data = pa.py_buffer(memoryview(text)[dialect.start :])
+    if data.size == 0:
+        return pa.table({name: pa.array([], pa.string()) for name in names}), []
+    block = BLOCK
+    while True:
+        comments.clear()
+        options = csv.ReadOptions(column_names=names, block_size=block, use_threads=False)
+        try:
+            return csv.read_csv(pa.BufferReader(data), options, parse, convert), comments
+        except pa.ArrowInvalid as error:
+            problem = " ".join(str(error).split()).removeprefix("CSV parse error: ")
+            if "Empty CSV" in problem:
+                return pa.table({name: pa.array([], pa.string()) for name in names}), comments
+            if "straddling" not in problem or block > data.size:
+                raise SourceError(f"{path}: {_ragged_line(text, dialect) or problem}") from None
+            block *= 8
 
 
-def _column_names(path: Path, header: bool, delimiter: str) -> list[str]:
-    import csv
-
-    with _open_text(path) as file:
-        first = next(csv.reader(file, delimiter=delimiter, skipinitialspace=True), [])
-    names = [name.strip() for name in first] if header else [str(i) for i in range(len(first))]
-    for name in names:
-        if names.count(name) > 1:
-            raise SourceError(
-                f"{path}, line 1: two columns are called {name!r}; is there a header? (--no-header if not)"
+def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
+    """Name the first row that has more or fewer cells than the header."""
+    width = len(dialect.names)
+    for row in rows_of(text[dialect.start :], dialect.separator):
+        if len(row.cells) != width and not is_left_out(row.cells, width):
+            shown = dialect.separator.join(row.cells)[:60]
+            return (
+                f"line {dialect.line + row.line} has {len(row.cells)} columns, expected {width}, as many as the first line "
+                f"of the table; it is {shown!r}; cells that hold the separator {dialect.separator!r} are to be quoted"
             )
-    return names
+    return None
 
 
-@contextmanager
-def _open_text(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        raw: Any = gzip.GzipFile(fileobj=file) if packed else file
-        yield io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+def _without_empty_ends(table: Any, names: list[str]) -> tuple[Any, list[str]]:
+    """Return a table without the columns at its end that have neither a name nor a value, as separators at line ends make them."""
+    width = table.num_columns
+    while (
+        width > 1 and not names[width - 1] and table.num_rows and table.column(width - 1).null_count == table.num_rows
+    ):
+        width -= 1
+    dropped = table.num_columns - width
+    remark = f"lines end with {dropped} separator{'s' * (dropped > 1)} too many; no column is made of that"
+    return table.select(range(width)), [remark] if dropped else []
 
 
-def _sniff(path: Path) -> str:
-    """Return the separator that splits the first lines into most columns, the same number in each."""
-    with _open_text(path) as file:
-        lines = [line for line in file.read(65536).splitlines()[:20] if line.strip()]
-    lines = lines[:-1] if len(lines) > 2 else lines
-
-    def columns(separator: str) -> int:
-        counts = {line.count(separator) for line in lines}
-        return counts.pop() if len(counts) == 1 else 0
-
-    best = max(",;\t|", key=columns)
-    if columns(best):
-        return best
-    # Quoted cells and ragged rows make counts differ; the first line then says most.
-    return max(",;\t|", key=lambda separator: lines[0].count(separator)) if lines else ","
+def _reread(file: File, text: bytes, separator: str, encoding: str | None) -> Callable[[], bytes]:
+    """Return what reads the text once more, so that it needs no memory meanwhile; one from a pipe is stored."""
+    path = file.path
+    if file.piped:
+        return lambda: text
+    return lambda: without_blanks_around_quotes(to_utf8(path, open_file(path).content(), encoding), separator)
 
 
-def _csv_problem(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if "UTF8" in text or "utf8" in text.lower():
-        return "the text is not UTF-8; convert the file first (for example with iconv)"
-    return text.removeprefix("CSV parse error: ")
+def _line_of(text: bytes, dialect: Dialect, row: int) -> int:
+    """Return the line in which a row ends, counted from 1; empty lines and comments are no rows."""
+    rows = rows_of(text[dialect.start :], dialect.separator)
+    lines = (line for cells, line, _ in rows if not is_left_out(cells, len(dialect.names)))
+    return dialect.line + next(islice(lines, row, None))
 
 
 def _typed(column: Any) -> Any:
@@ -122,19 +145,3 @@ def _typed(column: Any) -> Any:
         except pa.ArrowInvalid:
             continue
     return cells
-
-
-def read_parquet(path: Path) -> Source:
-    """Read a table with its types."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: not a Parquet file, or a damaged one ({' '.join(str(error).split())})") from None
-    if table.num_rows == 0:
-        raise SourceError(f"{path}: the table has no rows")
-    if len(set(table.column_names)) < table.num_columns:
-        raise SourceError(f"{path}: two columns have the same name")
-    return Source(path.name, table)

@@ -1,0 +1,55 @@
+"""What `pysmorch evaluate` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pysmorch.cli import data, figures
+from pysmorch.cli.models import load_estimator
+from pysmorch.cli.options import EvaluateOptions
+from pysmorch.cli.output import Report
+from pysmorch.cli.prediction import features_for
+from pysmorch.estimators import Classifier, Regressor
+from pysmorch.layers.base import Array
+from pysmorch.metrics import as_metric
+
+
+def evaluate(options: EvaluateOptions) -> None:
+    """Print the metrics of a model on all rows of a source."""
+    report = Report(options.as_json)
+    metrics = [as_metric(name, "--metric") for name in options.metric or []]
+    model = load_estimator(options.model)
+    figures.check_metrics(metrics, "classification" if isinstance(model, Classifier) else "regression")
+    source = data.read_for(model, options.source, options, options.labels)
+    for remark in source.remarks:
+        report.note(remark)
+    trained_target = model.notes_.get("target") if source.labels is None else None
+    header = data.header_of(model, options)
+    rows = data.labelled(source, options.target or trained_target, header, report, weight=options.weight)
+    X = features_for(model, rows.source)
+    rows = replace(rows, y=_as_in_training(model, rows.y))
+    measured = data.in_file(
+        rows.source, lambda: figures.measure(model, X, rows.y, rows.weights, (rows.y, rows.weights), metrics)
+    )
+    report.result(f"on {len(rows)} rows of {source.name}:\n{measured.text}")
+    report.finish(
+        {
+            "model": options.model,
+            "source": source.name,
+            "rows": len(rows),
+            "metrics": measured.values,
+            "baseline": measured.baseline,
+        }
+    )
+
+
+def _as_in_training(model: Any, y: Array) -> Array:
+    """Return classes in the kind of the training: names of folders are text, also where idx files have numbers."""
+    if isinstance(model, Regressor) or y.dtype.kind == model.classes_.dtype.kind:
+        return y
+    known = {str(label): label for label in model.classes_.tolist()}
+    labels = [str(label) for label in y.tolist()]
+    return np.array([known[label] for label in labels]) if known.keys() >= set(labels) else y

@@ -1,0 +1,168 @@
+"""Which rows are held out of the training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pysmorch.cli.data import Rows, in_file
+from pysmorch.cli.options import HoldOutOptions
+from pysmorch.cli.output import Report
+from pysmorch.encoders import kind_of
+from pysmorch.estimators.splitting import split_rows
+from pysmorch.layers.base import Array
+
+DEFAULT_FRACTION = 0.2
+TOO_FEW = 5
+"""With fewer rows none can be held out at random."""
+
+
+def check_options(options: HoldOutOptions) -> None:
+    """Refuse options that exclude each other or are out of range."""
+    given = [name for name in ("test_file", "split_time", "split_group") if getattr(options, name) is not None]
+    flags = [f"--{name.replace('_', '-')}" for name in given]
+    if len(flags) > 1:
+        raise ValueError(f"{flags[0]} and {flags[1]} exclude each other")
+    test = options.test
+    if test is not None and not 0 <= test < 1:
+        raise ValueError(f"--test must be from 0 to below 1, but is {test}")
+    if test is not None and options.test_file is not None:
+        raise ValueError("--test and --test-file exclude each other")
+    if test == 0 and flags:
+        raise ValueError(f"--test 0 holds no rows out, but {flags[0]} says which")
+
+
+def fraction_of(options: HoldOutOptions) -> float:
+    """Return the fraction of the rows that is held out."""
+    return DEFAULT_FRACTION if options.test is None else options.test
+
+
+def split_column(options: HoldOutOptions) -> tuple[str, str] | None:
+    """Return the column that says which rows are held out, and its option."""
+    if options.split_time is not None:
+        return options.split_time, "--split-time"
+    return None if options.split_group is None else (options.split_group, "--split-group")
+
+
+def split(rows: Rows, options: HoldOutOptions, task: str, seed: int, report: Report) -> tuple[Rows, Rows | None]:
+    """Return the rows for training, and those held out if any are.
+
+    Raises ValueError where a part would be empty, or the training would lack a class.
+    """
+    fraction = fraction_of(options)
+    if fraction == 0:
+        return rows, None
+    if options.split_time is not None:
+        held_out = _latest(rows, options.split_time, fraction, report)
+    elif options.split_group is not None:
+        held_out = _groups(rows, options.split_group, fraction, seed, report)
+    else:
+        held_out = _random(rows, task, fraction, seed, report)
+    if not held_out.any():
+        return rows, None
+    return rows.take(np.flatnonzero(~held_out)), rows.take(np.flatnonzero(held_out))
+
+
+def _random(rows: Rows, task: str, fraction: float, seed: int, report: Report) -> Array:
+    if len(rows) < TOO_FEW:
+        raise ValueError(f"{len(rows)} rows are too few to hold some out; add --test 0")
+    _check_fraction(fraction, len(rows), "rows")
+    classes = rows.y if task == "classification" else None
+    training, chosen, stratified = split_rows(classes, len(rows), fraction, seed)
+    held_out = np.zeros(len(rows), dtype=bool)
+    held_out[chosen] = True
+    if classes is not None and not stratified:
+        # A class whose rows were all held out could not be learned.
+        held_out &= np.isin(rows.y, rows.y[training])
+        report.note(
+            "some classes have too few rows to be in both parts; the held-out rows are drawn without regard to them, "
+            "and each class is in training"
+        )
+    return held_out
+
+
+def _latest(rows: Rows, name: str, fraction: float, report: Report) -> Array:
+    """Mark the latest rows; those of one time are not torn apart."""
+    import pyarrow as pa
+
+    cells = rows.split_by
+    _check_present(cells, f"--split-time {name}", rows)
+    if not (pa.types.is_temporal(cells.type) or pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
+        raise ValueError(
+            f"--split-time {name} needs times or numbers, but {rows.line(0)} has {str(cells[0].as_py())!r}"
+        )
+    times = cells.to_numpy()
+    _check_fraction(fraction, len(times), "rows")
+    border = np.sort(times)[-int(np.ceil(fraction * len(times)))]
+    held_out: Array = times >= border
+    if held_out.all():
+        held_out = times > border
+    if not held_out.any():
+        raise ValueError(f"--split-time {name}: all rows have the same value, {cells[0].as_py()}")
+    first = cells[int(np.flatnonzero(held_out)[times[held_out].argmin()])].as_py()
+    report.note(f"held out are the {held_out.sum()} latest rows, with {name!r} from {first} on")
+    return held_out
+
+
+def _groups(rows: Rows, name: str, fraction: float, seed: int, report: Report) -> Array:
+    """Mark the rows of some groups, drawn at random."""
+    cells = rows.split_by
+    _check_present(cells, f"--split-group {name}", rows)
+    codes = np.unique(np.array([str(value) for value in cells.to_pylist()]), return_inverse=True)[1]
+    count = int(codes.max()) + 1
+    _check_fraction(fraction, count, f"groups of {name!r}")
+    _, chosen, _ = split_rows(None, count, fraction, seed)
+    report.note(f"held out are {len(chosen)} of {count} groups of {name!r}, which is no feature")
+    return np.isin(codes, chosen)
+
+
+def _check_fraction(fraction: float, count: int, what: str) -> None:
+    num_held_out = int(np.ceil(fraction * count))
+    if num_held_out >= count:
+        raise ValueError(
+            f"--test {fraction} holds out {num_held_out} of {count} {what}, so that none is left for training; "
+            "say a smaller fraction"
+        )
+
+
+def _check_present(cells: Any, option: str, rows: Rows) -> None:
+    missing = np.flatnonzero(cells.is_null(nan_is_null=True).to_numpy())
+    if len(missing):
+        raise ValueError(f"{option} needs a value in each row, but {rows.line(int(missing[0]))} has none")
+
+
+def check_classes(training: Rows, held_out: Rows | None, report: Report) -> None:
+    """Refuse parts from which no classifier can be trained and measured, before anything is trained."""
+    classes = np.unique(training.y)
+    if len(classes) < 2:
+        more = held_out is not None and not np.isin(held_out.y, classes).all()
+        folders = "" if training.source.files is None else "; put the images of others into folders of their own"
+        raise ValueError(
+            f"the target {training.target!r} has one class only{' in training' * more}, {classes.tolist()[0]!r}; "
+            f"a classifier needs at least two{folders}"
+        )
+    if held_out is None:
+        return
+    unknown = np.flatnonzero(~np.isin(held_out.y, classes))
+    if len(unknown):
+        row = int(unknown[0])
+        raise ValueError(
+            f"the class {held_out.y.tolist()[row]!r} of {held_out.line(row)} of {held_out.source.name} is among the "
+            f"held-out rows only, so that it cannot be learned; hold out other rows, or leave out those of this class"
+        )
+    lacking = classes[~np.isin(classes, held_out.y)].tolist()
+    if lacking:
+        report.note(f"no held-out row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
+
+
+def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) -> Any:
+    """Return the features of another source as a model will take them that is to be trained.
+
+    The encoder is learned here once more, so that a file that does not fit is refused before the training.
+    """
+    encoder = kind_of(training.source.features, model.pixels)()
+    encoder.learn(encoder.check(training.source.features, model, reset=True), training.weights)
+    features = encoder.select(held_out.source, by_position)
+    in_file(held_out.source, lambda: encoder.encode(encoder.check(features, model, reset=False)))
+    return features

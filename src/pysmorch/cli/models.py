@@ -1,0 +1,39 @@
+"""What `pysmorch show` does, and reading the model of a command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pysmorch.cli.output import print_escaped
+from pysmorch.estimators import Classifier, Regressor
+from pysmorch.files import ModelFileError
+from pysmorch.loading import load
+
+
+def load_estimator(path: str) -> Any:
+    """Return the estimator of a model file; a network alone is an error."""
+    model = load(path)
+    if not isinstance(model, (Classifier, Regressor)):
+        raise ModelFileError(f"{path} holds a bare network, which does not know its columns; use it from Python")
+    return model
+
+
+def show(model_name: str) -> None:
+    """Print what is in a model file."""
+    model = load(model_name)
+    if not isinstance(model, (Classifier, Regressor)):
+        print_escaped(f"{model_name}: a network\n{model.summary()}")
+        return
+    print_escaped(
+        f"{model_name}: a {type(model).__name__}, {model.n_iter_} epochs, last loss {model.loss_curve_[-1]:.4g}"
+    )
+    for name, value in model.notes_.items():
+        if name != "test":
+            print_escaped(f"  {name}: {value}")
+    for name, value in model.notes_.get("test", {}).items():
+        print_escaped(f"  test {name}: {value:.4g}")
+    if isinstance(model, Classifier):
+        print_escaped(f"  classes: {', '.join(map(str, model.classes_.tolist()[:30]))}")
+    for line in model.encoder_.describe():
+        print_escaped(f"  {line}")
+    print_escaped(str(model.network_.summary()))

@@ -1,0 +1,200 @@
+"""The options of the commands, each declared once with its help; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import typer
+
+from pysmorch.engine import Precision
+from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.metrics import METRIC_NAMES
+from pysmorch.optimizers import OPTIMIZERS
+
+SOURCE = (
+    "a CSV or Parquet file, an .npz, an idx file of images, a folder of images (FOLDER/CLASS/FILE), "
+    "or a bundled set: digits, iris, wine, breast-cancer, diabetes; several files are rows of one table"
+)
+
+Options = TypeVar("Options")
+Texts = list[str] | None
+Sources = Annotated[list[str], typer.Argument(help=SOURCE)]
+MetricNames = Annotated[Texts, typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output, all else on standard error")]
+Force = Annotated[
+    bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
+]
+
+
+@dataclass(kw_only=True)
+class LabelOptions:
+    """What is to be predicted, and how much a row counts."""
+
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="column to predict: a name, or a number (negative from the end); evaluate takes that of the training"
+        ),
+    ] = None
+    labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images")] = None
+    weight: Annotated[str | None, typer.Option(help="column with the weight of each row, which is no feature")] = None
+
+
+@dataclass(kw_only=True)
+class ReadOptions:
+    """How files are read."""
+
+    no_header: Annotated[
+        bool | None, typer.Option("--no-header", help="the CSV file has no names; columns are 0, 1, 2, ...")
+    ] = None
+    missing: Annotated[
+        str | None, typer.Option(help='what cells without a value hold, separated by commas, as in "NA,?"')
+    ] = None
+    encoding: Annotated[str | None, typer.Option(help="of text files, such as latin-1 or cp1252")] = None
+    resize: Annotated[
+        str | None, typer.Option(help="size that image files are brought to, height x width as in 32x48, or 32")
+    ] = None
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False
+    threads: Annotated[int | None, typer.Option(help="how many threads may be used; no result depends on it")] = None
+
+
+@dataclass(kw_only=True)
+class ParameterOptions:
+    """Parameters of the estimators, by their names; None leaves a parameter at its default."""
+
+    columns: Annotated[
+        Texts,
+        typer.Option("--column", help="what a column is, as in zip=category, once for each; else it is found out"),
+    ] = None
+    hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None
+    activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None
+    dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None
+    loss: Annotated[str | None, typer.Option(help="of a regression: {losses}")] = None
+    quantile: Annotated[
+        str | None, typer.Option(help="what --loss quantile predicts, between 0 and 1; several as in 0.1,0.5,0.9")
+    ] = None
+    class_weight: Annotated[
+        Texts, typer.Option(help="balanced, or CLASS=FACTOR once for each class: how much its rows count")
+    ] = None
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="fraction of each label that is spread over all classes")
+    ] = None
+    optimizer: Annotated[str | None, typer.Option(help=", ".join(OPTIMIZERS))] = None
+    learning_rate: Annotated[float | None, typer.Option(help="peak of the learning rate")] = None
+    weight_decay: Annotated[float | None, typer.Option(help="pulls the weights of the network towards 0")] = None
+    batch_size: Annotated[int | None, typer.Option(help="rows for one step")] = None
+    epochs: Annotated[int | None, typer.Option(help="how many times all rows are used at most")] = None
+    early_stopping: Annotated[
+        bool | None,
+        typer.Option(
+            "--early-stopping/--no-early-stopping",
+            help="whether some training rows are for validation, and their loss says when to stop",
+        ),
+    ] = None
+    validation_fraction: Annotated[
+        float | None, typer.Option("--validation", help="fraction of the training rows that is for validation")
+    ] = None
+    patience: Annotated[int | None, typer.Option(help="epochs without a better loss before training stops")] = None
+    precision: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(get_args(Precision))}; bf16 makes products of bfloat16, which are faster"),
+    ] = None
+
+
+@dataclass(kw_only=True)
+class ImageOptions:
+    """Networks and augmentations for images, and how image files are read."""
+
+    network: Annotated[
+        str | None, typer.Option(help="mlp, or for images also {networks}; without it, what suits their size")
+    ] = None
+    augment: Annotated[
+        str | None,
+        typer.Option(help="random changes of images while training, separated by commas: {augmentations}"),
+    ] = None
+    grey: Annotated[bool, typer.Option("--grey", help="make all image files grey")] = False
+    colour: Annotated[bool, typer.Option("--colour", help="take all image files as colour")] = False
+
+
+@dataclass(kw_only=True)
+class HoldOutOptions:
+    """Which rows are held out of the training, for the metrics."""
+
+    test: Annotated[
+        float | None,
+        typer.Option(help="fraction of the rows that is held out for the metrics, 0.2 without it; 0 for none"),
+    ] = None
+    test_file: Annotated[str | None, typer.Option(help="measure on this file instead of on held-out rows")] = None
+    split_time: Annotated[
+        str | None, typer.Option(help="column of times or numbers whose latest rows are held out")
+    ] = None
+    split_group: Annotated[
+        str | None, typer.Option(help="column whose equal values are held out together; it is no feature")
+    ] = None
+
+
+@dataclass(kw_only=True)
+class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, LabelOptions):
+    """All of `pysmorch train`."""
+
+    source: Annotated[Texts, typer.Argument(help=SOURCE, show_default="digits")] = None
+    drop: Annotated[
+        Texts, typer.Option(help="column to leave out, once for each; also several, separated by commas")
+    ] = None
+    task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None
+    out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors"
+    force: Force = False
+    seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
+    metric: MetricNames = None
+    as_json: AsJson = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="only the metrics")] = False
+
+
+@dataclass(kw_only=True)
+class PredictOptions(ReadOptions):
+    """All of `pysmorch predict`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Sources
+    out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None
+    ids: Annotated[Texts, typer.Option("--id", help="column of the source that is written beside the predictions")] = (
+        None
+    )
+    force: Force = False
+
+
+@dataclass(kw_only=True)
+class EvaluateOptions(ReadOptions, LabelOptions):
+    """All of `pysmorch evaluate`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Sources
+    metric: MetricNames = None
+    as_json: AsJson = False
+
+
+def takes(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Return a decorator that makes a command of a function of an options object: its fields become the command's options."""
+    hints = get_type_hints(kind, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(kind)  # type: ignore[arg-type]
+    ]
+
+    def decorate(function: Callable[[Options], None]) -> Callable[..., None]:
+        def command(**values: Any) -> None:
+            function(kind(**values))
+
+        command.__name__, command.__doc__ = function.__name__, function.__doc__
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate

@@ -1,0 +1,154 @@
+"""What the commands print, and which files they may replace."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from pysmorch.files.writing import check_writable
+from pysmorch.warnings import PysmorchWarning
+
+
+class Interrupted(Exception):
+    """A training that was interrupted and has written its model; the message says so."""
+
+
+def escaped(text: str) -> str:
+    r"""Return one line of text without characters that a terminal would obey, such as escape sequences.
+
+    >>> print(escaped("red: \x1b[31m"))
+    red: \x1b[31m
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def print_escaped(text: str, file: TextIO | None = None) -> None:
+    """Print text of any number of lines; only the ends of lines are left as they are."""
+    print("\n".join(map(escaped, text.split("\n"))), file=file or sys.stdout)
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that is safe to print."""
+    return escaped(" ".join(message.split()))
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print each warning of the library as one line, without the Python file that it comes from."""
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        print(f"pysmorch: warning: {one_line(str(message))}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", PysmorchWarning)
+        warnings.showwarning = show
+        yield
+
+
+class Report:
+    """What a command says: text for people, or one JSON object for programs, and then the text on standard error.
+
+    Attributes
+    ----------
+    as_json : bool
+        Whether there is a JSON object.
+    quiet : bool
+        Whether only results are printed.
+    """
+
+    def __init__(self, as_json: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+
+    def note(self, text: str) -> None:
+        """Print what is good to know."""
+        if not self.quiet:
+            self.result(text)
+
+    def result(self, text: str) -> None:
+        """Print what was to be found out."""
+        print_escaped(text, sys.stderr if self.as_json else sys.stdout)
+
+    def finish(self, values: dict[str, Any]) -> None:
+        """Print the JSON object if there is one."""
+        if self.as_json:
+            print(json.dumps(values, default=str))
+
+
+def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[Path], bool], force: bool) -> None:
+    """Refuse a file that cannot be written or would replace something else.
+
+    Parameters
+    ----------
+    out : str
+        The file to write, from --out.
+    inputs : sequence of str
+        What the command reads: files, folders, patterns, and names of bundled sets.
+    kind : str
+        What is written, in the message.
+    is_kind : callable
+        Whether an existing file is of that kind, so that it may be replaced.
+    force : bool
+        Whether a file of another kind may be replaced, and an input.
+
+    Raises
+    ------
+    OSError, ValueError
+        Says why, and what helps.
+    """
+    path = check_writable(out)
+    _try_to_write(path)
+    if force or not path.exists():
+        return
+    for name in inputs:
+        if any(os.path.exists(file) and os.path.samefile(file, path) for file in (name, *glob.glob(name))):
+            raise ValueError(f"--out {out} is {name}, which is read; name another file, or add --force to replace it")
+    if path.stat().st_size and not is_kind(path):
+        raise ValueError(f"--out {out} exists and is no {kind}; name another file, or add --force to replace it")
+
+
+def _try_to_write(path: Path) -> None:
+    """Make the temporary file that is made when the result is written, and remove it."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}; name another file") from None
+
+
+def is_model(path: Path) -> bool:
+    """Whether a file is a model of this library, damaged or not."""
+    from safetensors import SafetensorError, safe_open
+
+    from pysmorch.files.model import METADATA_KEY
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return METADATA_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
+def is_prediction(path: Path) -> bool:
+    """Whether a .csv or .parquet file is one that `predict` has written: it has a column of predictions."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        if path.suffix == ".parquet":
+            names = parquet.read_schema(path).names
+        else:
+            with open(path, encoding="utf-8", newline="") as file:
+                names = next(csv.reader(file), [])
+    except (pa.ArrowException, OSError, ValueError, csv.Error):
+        return False
+    return any(name == "prediction" or name.startswith("prediction ") for name in names)

@@ -1,0 +1,112 @@
+"""From options to the parameters of the estimators, and the choices that the help lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from pysmorch.cli import networks
+from pysmorch.cli.options import ParameterOptions
+from pysmorch.estimators.regressor import LOSSES
+from pysmorch.layers.base import Array
+
+
+def choices() -> dict[str, str]:
+    """Return what the help lists, by name."""
+    amounts = {name: augmentation.amount.upper() for name, augmentation in networks.AUGMENTATIONS.items()}
+    return {
+        "losses": ", ".join(LOSSES),
+        "networks": ", ".join(networks.NETWORKS),
+        "augmentations": ", ".join(f"{name}:{amount}" for name, amount in amounts.items()),
+    }
+
+
+def given(options: ParameterOptions) -> dict[str, Any]:
+    """Return the parameters that the user chose, by name."""
+    chosen = {field.name: getattr(options, field.name) for field in fields(ParameterOptions)}
+    parse: dict[str, Callable[[Any], Any]] = {
+        "hidden": parse_hidden,
+        "columns": parse_columns,
+        "class_weight": parse_class_weight,
+        "quantile": parse_quantile,
+    }
+    return {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
+
+
+def check_task(chosen: dict[str, Any], estimator: Any, other: Any, task: str) -> None:
+    """Refuse parameters that only the estimator of the other task has."""
+    for name in chosen:
+        if (name == "loss" and task == "classification") or (not hasattr(estimator(), name) and hasattr(other(), name)):
+            raise ValueError(f"--{name.replace('_', '-')} is not for {task}; leave it out, or say another --task")
+    if "quantile" in chosen and chosen.get("loss") != "quantile":
+        raise ValueError("--quantile is for --loss quantile; add that")
+
+
+def match_classes(class_weight: Any, y: Array) -> Any:
+    """Return class weights by the classes as they are in y, whose names were given as text."""
+    if not isinstance(class_weight, dict):
+        return class_weight
+    known = {str(label): label for label in set(y.tolist())}
+    for name in class_weight:
+        if name not in known:
+            raise ValueError(f"--class-weight: there is no class {name!r}; the classes are {', '.join(sorted(known))}")
+    return {known[name]: factor for name, factor in class_weight.items()}
+
+
+def parse_hidden(hidden: str) -> tuple[int, ...]:
+    """Return the widths in a text such as 256,128; 0 or nothing stands for no hidden layer."""
+    try:
+        widths = tuple(int(width) for width in hidden.split(",") if width.strip())
+    except ValueError:
+        widths = (-1,)
+    if any(width < 0 for width in widths):
+        raise ValueError(f"--hidden must be widths such as 256,128, but is {hidden!r}")
+    return tuple(width for width in widths if width)
+
+
+def parse_columns(texts: Sequence[str]) -> dict[str, str]:
+    """Return the kinds of columns in texts such as zip=category; the name may have an equals sign, the kind has none."""
+    kinds: dict[str, str] = {}
+    for text in texts:
+        name, equals, kind = text.rpartition("=")
+        if not equals:
+            raise ValueError(f"--column must be a column and its kind such as zip=category, but is {text!r}")
+        if name in kinds:
+            raise ValueError(f"--column {name} is given twice")
+        kinds[name] = kind
+    return kinds
+
+
+def parse_class_weight(texts: Sequence[str]) -> Any:
+    """Return "balanced", or the factors in texts such as yes=5."""
+    if list(texts) == ["balanced"]:
+        return "balanced"
+    factors: dict[str, float] = {}
+    for text in texts:
+        name, equals, number = text.rpartition("=")
+        try:
+            factor = float(number) if equals else -1.0
+        except ValueError:
+            factor = -1.0
+        if not 0 <= factor < float("inf"):
+            raise ValueError(
+                f"--class-weight must be balanced, or a class and a factor that is not negative such as yes=5, but is {text!r}"
+            )
+        factors[name] = factor
+    return factors
+
+
+def parse_quantile(text: str) -> float | tuple[float, ...]:
+    """Return the quantile in a text such as 0.9, or those in 0.1,0.5,0.9."""
+    try:
+        quantiles = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        quantiles = (-1.0,)
+    if not all(0 < quantile < 1 for quantile in quantiles):
+        raise ValueError(f"--quantile must be between 0 and 1, or several as in 0.1,0.9, but is {text!r}")
+    return quantiles if len(quantiles) > 1 else quantiles[0]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

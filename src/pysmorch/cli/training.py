@@ -1,0 +1,242 @@
+"""What `pysmorch train` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn import config_context
+
+from pysmorch.cli import figures, holdout, networks, output, parameters
+from pysmorch.cli.data import Rows, column, in_file, labelled, read_source
+from pysmorch.cli.options import TrainOptions
+from pysmorch.cli.output import Interrupted, Report
+from pysmorch.encoders import kind_of
+from pysmorch.estimators import Classifier, Regressor
+from pysmorch.estimators.splitting import holds_out
+from pysmorch.layers.base import Array
+from pysmorch.metrics import Metric, as_metric
+from pysmorch.training import Callback, Training
+
+MAX_CLASSES_OF_NUMBERS = 20
+"""A target of integers with at most so many distinct ones is taken to be classes."""
+
+MAX_COLUMNS_SHOWN = 200
+"""Columns of which each has its line; `pysmorch show` lists them all."""
+
+
+def train(options: TrainOptions) -> None:
+    """Read, infer the task, hold out rows, train, measure, write; all that can be checked is checked before the training."""
+    report = Report(options.as_json, options.quiet)
+    names = options.source or ["digits"]
+    chosen = networks.parse(
+        options.network, options.augment, options.resize, options.grey, options.colour, options.skip_bad
+    )
+    given = parameters.given(options)
+    metrics = _check_options(options)
+    inputs = [*names, *(name for name in (options.labels, options.test_file) if name is not None)]
+    output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
+    rows = _read(names, options, chosen, given, report)
+    task, reason = infer_task(rows.y, options.task)
+    report.note(f"{task}: {reason}")
+    figures.check_metrics(metrics, task)
+    estimators: Any = (Classifier, Regressor) if task == "classification" else (Regressor, Classifier)
+    parameters.check_task(given, estimators[0], estimators[1], task)
+    if "class_weight" in given:
+        given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
+    model = estimators[0](random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
+    notes = {"source": rows.source.name, "task": task} | _equip(model, rows, options, chosen, given, report)
+    training, held_out = _parts(rows, model, options, chosen, task, report)
+    del rows  # images may take much memory
+    interrupted = _fit(model, training, metrics, report)
+    model.notes_ = notes
+    _finish(model, training, held_out, metrics, options, report, interrupted)
+
+
+def _check_options(options: TrainOptions) -> list[Metric]:
+    metrics = [as_metric(name, "--metric") for name in options.metric or []]
+    if options.task not in (None, "classification", "regression"):
+        raise ValueError(f"--task must be classification or regression, but is {options.task!r}")
+    holdout.check_options(options)
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
+    if metrics and options.test == 0 and not options.early_stopping:
+        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping")
+    return metrics
+
+
+def _read(
+    names: list[str],
+    options: TrainOptions,
+    chosen: networks.NetworkOptions,
+    given: dict[str, Any],
+    report: Report,
+    test: bool = False,
+) -> Rows:
+    """Read the rows of the training, or those of the test file."""
+    header = not options.no_header
+    labels = None if test else options.labels
+    source = read_source(names, options, header, options.missing, labels, chosen.resize, chosen.colours)
+    report.note(source.description)
+    for remark in source.remarks:
+        report.note(remark)
+    for name in given.get("columns", {}):
+        column(source, name, "--column")
+    split = None if test else holdout.split_column(options)
+    return labelled(source, options.target, header, report, options.drop or [], options.weight, split)
+
+
+def infer_task(y: Array, task: str | None) -> tuple[str, str]:
+    """Return the task for labels and why it is this one; ValueError where another one was said that is not possible."""
+    count = len(np.unique(y))
+    kind = "text values" if y.dtype.kind not in "fiub" else "numbers"
+    found = f"the target has {count} distinct {kind}"
+    whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and bool((y == np.round(y)).all()))
+    classes = kind == "text values" or (whole and count <= MAX_CLASSES_OF_NUMBERS)
+    inferred = "classification" if classes else "regression"
+    if task is None or task == inferred:
+        return inferred, found
+    if task == "regression" and kind == "text values":
+        raise ValueError(f"--task regression needs numbers, but {found}, such as {y[0]!r}")
+    return task, f"{found}, and --task says so"
+
+
+def _equip(
+    model: Any,
+    rows: Rows,
+    options: TrainOptions,
+    chosen: networks.NetworkOptions,
+    given: dict[str, Any],
+    report: Report,
+) -> dict[str, Any]:
+    """Give the model its network, and return what its file should say about the input."""
+    source = rows.source
+    kind = kind_of(source.features)
+    networks.check_allowed(chosen, kind, source.name)
+    if kind.networks:
+        network, reason = networks.equip(model, chosen, kind, source.features.shape[1:], given)
+        report.note(f"network: {network}{reason}")
+        return {"network": network, **chosen.notes}
+    notes = {"target": rows.target, "header": not options.no_header}
+    return notes if options.missing is None else notes | {"missing": options.missing}
+
+
+def _parts(
+    rows: Rows, model: Any, options: TrainOptions, chosen: networks.NetworkOptions, task: str, report: Report
+) -> tuple[Rows, Rows | None]:
+    """Return the rows for training and those for the metrics, with the features that the model takes."""
+    held_out: Rows | None
+    if options.test_file is None:
+        training, held_out = holdout.split(rows, options, task, options.seed, report)
+    else:
+        training = rows
+        held_out = _read([options.test_file], options, chosen, {}, report, test=True)
+        features = holdout.features_for(model, training, held_out, bool(options.no_header))
+        held_out = replace(held_out, source=replace(held_out.source, features=features))
+        if (held_out.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
+            found, expected = held_out.y.tolist()[0], training.y.tolist()[0]
+            raise ValueError(
+                f"{options.test_file} has labels such as {found!r}, but those of the training are such as {expected!r}"
+            )
+    if task == "classification":
+        holdout.check_classes(training, held_out, report)
+    return training, held_out
+
+
+class BestSoFar(Callback):
+    """Remember the weights of the best epoch, so that an interrupted training has a model, and print the columns.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        What is trained.
+    report : Report
+        There the lines of the columns are printed when the encoder has learned them.
+    """
+
+    def __init__(self, model: Any, report: Report) -> None:
+        self.model = model
+        self.report = report
+        self.best_epoch = 0
+        self._weights: list[Any] | None = None
+
+    def on_fit_start(self, training: Training) -> None:
+        """Print a line for each column."""
+        lines = self.model.encoder_.describe()
+        for line in lines[:MAX_COLUMNS_SHOWN]:
+            self.report.note(line)
+        if len(lines) > MAX_COLUMNS_SHOWN:
+            self.report.note(f"and {len(lines) - MAX_COLUMNS_SHOWN} more columns, which pysmorch show lists")
+
+    def on_batch_end(self, training: Training) -> None:
+        """Do nothing: that there are calls within an epoch lets an interruption come through."""
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Compare the loss of the epoch with the best so far: that of the validation data where there are any."""
+        losses = training.history.get("val_loss", training.history["loss"])
+        if self.best_epoch == 0 or losses[-1] < losses[self.best_epoch - 1]:
+            self.best_epoch = training.epoch
+            self._weights = training.network.snapshot(self._weights)
+
+    def restore(self) -> None:
+        """Make the network what it was after the best epoch."""
+        self.model.network_.restore(self._weights)
+
+
+def _fit(model: Any, training: Rows, metrics: list[Metric], report: Report) -> str | None:
+    """Train; return what to say about an interruption, if there was one after the first epoch."""
+    best = BestSoFar(model, report)
+    shown = metrics if holds_out(model.early_stopping, len(training)) else None
+    try:
+        with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
+            in_file(
+                training.source,
+                lambda: model.fit(
+                    training.source.features, training.y, training.weights, metrics=shown, callbacks=[best]
+                ),
+            )
+    except KeyboardInterrupt:
+        epochs = getattr(model, "n_iter_", 0)
+        if epochs == 0:
+            raise
+        if best.best_epoch == 0:
+            return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
+        best.restore()
+        return f"interrupted after {epochs} epochs; the model is the best so far, of epoch {best.best_epoch}"
+    return None
+
+
+def _finish(
+    model: Any,
+    training: Rows,
+    held_out: Rows | None,
+    metrics: list[Metric],
+    options: TrainOptions,
+    report: Report,
+    interrupted: str | None,
+) -> None:
+    """Measure, write the model, and say so."""
+    values: dict[str, Any] = {
+        **model.notes_,
+        "model": options.out,
+        "epochs": model.n_iter_,
+        "rows": {"training": len(training), "held_out": 0 if held_out is None else len(held_out)},
+    }
+    if held_out is not None:
+        try:
+            measured = figures.measure(
+                model, held_out.source.features, held_out.y, held_out.weights, (training.y, training.weights), metrics
+            )
+        except KeyboardInterrupt:
+            interrupted = interrupted or "interrupted after the training; the model has no metrics"
+        else:
+            model.notes_["test"] = measured.values
+            values |= {"metrics": measured.values, "baseline": measured.baseline}
+            which = "held-out rows" if options.test_file is None else f"rows of {options.test_file}"
+            report.result(f"on {len(held_out)} {which}:\n{measured.text}")
+    model.save(options.out)
+    report.result(f"model written to {options.out}")
+    report.finish(values | {"interrupted": interrupted is not None})
+    if interrupted is not None:
+        raise Interrupted(f"{interrupted}, and written to {options.out}")

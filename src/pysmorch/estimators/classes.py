@@ -1,0 +1,107 @@
+"""The classes of a Classifier: the indices of labels, factors by class, and classes in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import compute_class_weight
+
+from pysmorch.files.header import entries, entry
+from pysmorch.layers.base import Array
+
+
+def class_indices(classes: Array, y: Array) -> Array:
+    """Return the position of each label among the classes.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (K,)
+        Sorted.
+    y : ndarray of shape (N,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        Indices from 0 to K - 1.
+
+    Raises
+    ------
+    ValueError
+        For labels that are no classes.
+    """
+    indices = np.searchsorted(classes, y) if y.dtype.kind == classes.dtype.kind else None
+    if indices is None:
+        known = {label: i for i, label in enumerate(classes.tolist())}
+        indices = np.array([known.get(label, -1) for label in y.tolist()])
+    indices = np.clip(indices, 0, len(classes) - 1)
+    wrong = classes[indices] != y
+    if np.any(wrong):
+        unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
+        known_ones = ", ".join(repr(label) for label in classes.tolist()[:20])
+        raise ValueError(f"y has unknown labels {unknown}; the classes of this model are {known_ones}")
+    return indices.astype(np.int64)
+
+
+def rows_by_class(class_weight: Any, classes: Array, codes: Array, sample_weight: Array | None) -> Array | None:
+    """Return the weights of rows times the factors of their classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        The parameter of a Classifier.
+    classes : ndarray of shape (K,)
+        All classes.
+    codes : ndarray of shape (N,)
+        The class index of each row.
+    sample_weight : ndarray of shape (N,) or None
+        The weight of each row.
+
+    Returns
+    -------
+    ndarray of shape (N,) or None
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        For factors that are none.
+    """
+    if class_weight is None:
+        return sample_weight
+    given = np.ones(len(codes)) if sample_weight is None else sample_weight
+    if isinstance(class_weight, dict):
+        of_class = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    elif class_weight == "balanced":
+        counts = np.bincount(codes, given, minlength=len(classes))
+        of_class = counts.sum() / (len(counts) * np.maximum(counts, 1e-300))
+    else:
+        raise ValueError(f'class_weight must be "balanced", a dictionary or None, but is {class_weight!r}')
+    weights: Array = of_class[codes] * given
+    return weights
+
+
+def classes_from(header: dict[str, Any]) -> Array:
+    """Return the classes in the header of a model file.
+
+    Parameters
+    ----------
+    header : dict
+        The entry "labels", not checked yet.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        The classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no labels.
+    """
+    values = entries(header, "classes", str, int, float, bool)
+    kind = np.dtype(entry(header, "dtype", str))
+    if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
+        raise ValueError(f"dtype {kind} is not one of labels")
+    return np.array(values, dtype=kind)

@@ -1,0 +1,127 @@
+"""What comes with rows: their weights, of which only the ratios count, and labels of any library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+
+from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.engine import mean_one
+from pysmorch.layers.base import Array
+
+
+def weighted_rows(X: Any, y: Any, sample_weight: ArrayLike | None) -> tuple[Any, Any, Array | None]:
+    """Return the rows that count, with their labels and weights.
+
+    Parameters
+    ----------
+    X : array-like or data frame
+        All rows.
+    y : array-like
+        Their labels.
+    sample_weight : array-like of shape (N,) or None
+        Their weights; rows of weight 0 are left out.
+
+    Returns
+    -------
+    X, y : as given
+        Without the rows of weight 0.
+    weights : ndarray or None
+        As from `check_weights`, above 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For weights that do not fit.
+    """
+    if sample_weight is None:
+        return X, y, None
+    num_rows = len(as_table(X)) if is_table(X) else _num_samples(X)
+    weights = check_weights(sample_weight, num_rows)
+    if weights is None or weights.all():
+        return X, y, weights
+    counting = np.flatnonzero(weights)
+    if len(np.asarray(y)) == num_rows:  # another number of labels is refused where labels are checked
+        y = np.asarray(y)[counting]
+    return _take(X, counting), y, check_weights(weights[counting], len(counting))
+
+
+def check_weights(sample_weight: ArrayLike | None, num_data: int) -> Array | None:
+    """Return the weights of rows with mean one, or None where all are the same.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (N,) or None
+        What was passed to `fit`.
+    num_data : int
+        The number of rows N.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,), or None
+        The weights, rounded to float32, so that those of the same ratios are the same.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another number of weights, negative ones, and zeros only.
+    """
+    if sample_weight is None:
+        return None
+    given = np.asarray(sample_weight)
+    if given.size and not given.any():
+        raise ValueError("sample_weight must not be zero for all rows")
+    stand_in = np.zeros((num_data, 1))
+    weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
+    if np.ptp(weights) == 0:
+        return None
+    return mean_one(weights).astype(np.float32).astype(np.float64)
+
+
+def as_labels(y: Any) -> Array:
+    """Return labels as an array; objects that are numbers, as from nullable columns, become numbers.
+
+    Parameters
+    ----------
+    y : array-like
+        Labels of any library.
+
+    Returns
+    -------
+    ndarray
+        Of objects only where they are no numbers.
+
+    Raises
+    ------
+    ValueError
+        For missing labels; names the first row with one.
+    """
+    labels = np.asarray(y)
+    if labels.dtype.kind != "O":
+        return labels
+    missing = [row for row, label in enumerate(labels.ravel().tolist()) if _is_missing(label)]
+    if missing:
+        row = missing[0] // max(labels.size // len(labels), 1)
+        raise ValueError(f"y has missing labels, the first in row {row}; leave out such rows")
+    if all(isinstance(label, (bool, np.bool_)) for label in labels.flat):
+        return labels.astype(bool)
+    if all(isinstance(label, (int, float, np.number)) and not isinstance(label, bool) for label in labels.flat):
+        numbers = np.array(labels.tolist())
+        return numbers if numbers.dtype.kind in "iuf" else labels
+    return labels
+
+
+def _is_missing(label: Any) -> bool:
+    """Whether a label is None, NaN, NaT, or the NA of pandas, which is equal to nothing and no truth value."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
+
+
+def _take(X: Any, rows: Array) -> Any:
+    if is_table(X):
+        return as_table(X)[rows].to_native()
+    return X[rows] if hasattr(X, "dtype") else np.asarray(X)[rows]

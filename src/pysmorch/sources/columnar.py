@@ -1,0 +1,51 @@
+"""Tables with types: Parquet and Arrow files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pysmorch.sources.columns import unlike_names
+from pysmorch.sources.opening import File
+from pysmorch.sources.source import Source, SourceError
+
+
+def read_parquet(file: File) -> Source:
+    """Read a table with its types."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(_input(file)).read()
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(file, "a Parquet file", error) from None
+    return _source(file, table)
+
+
+def read_arrow(file: File) -> Source:
+    """Read a table of Arrow's or Feather's format."""
+    import pyarrow as pa
+    from pyarrow import feather
+
+    try:
+        if file.head(4) == b"\xff\xff\xff\xff":
+            table = pa.ipc.open_stream(_input(file)).read_all()
+        else:
+            table = feather.read_table(_input(file))
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(file, "an Arrow file", error) from None
+    return _source(file, table)
+
+
+def _input(file: File) -> Any:
+    import pyarrow as pa
+
+    return pa.OSFile(file.path) if file.unpacked is None else pa.BufferReader(file.unpacked)
+
+
+def _source(file: File, table: Any) -> Source:
+    names, remarks = unlike_names(table.column_names)
+    return Source(file.name, table.rename_columns(names), remarks=remarks)
+
+
+def _damaged(file: File, what: str, error: Exception) -> SourceError:
+    return SourceError(f"{file.path}: not {what}, or a damaged one ({' '.join(str(error).split())})")
