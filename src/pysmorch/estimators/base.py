@@ -21,7 +21,7 @@ from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, 
 from pysmorch.estimators.parameters import check_parameters, make_optimizer
 from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.estimators.rows import weighted_rows
-from pysmorch.estimators.small import StopAfter, choose, chooses_by_cross_validation, scale_output
+from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.files import ModelPath, save
@@ -67,9 +67,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return sample_weight
 
-    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
-        """Return the constant output with the smallest loss; None where no formula of it is known."""
-        return None
+    def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
+        """Return constant outputs to which those of the network may be brought nearer; none for a loss of the user's."""
+        return []
 
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of the loss's labels and predictions that measures those of the user."""
@@ -95,7 +95,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
     ) -> Self:
-        """Learn from rows X and their labels y.
+        """Learn from rows X and their labels y; an interrupted fit keeps the epochs that were completed.
 
         Parameters
         ----------
@@ -104,9 +104,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count.
-        eval_set : tuple, default=None
-            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows.
+            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent.
+        eval_set : tuple or list of tuple, default=None
+            (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows. Of a list of
+            such tuples the first one ends the training; the others are in `history_` as "val_2_loss", "val_3_loss" and so on.
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
             (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They appear in
@@ -136,9 +137,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         set_schedule(self, OneCycle)
         validation = self._validation_data(eval_set)
         ends: list[Callback] = []
-        trust: Array | float = 1.0
+        calibration = None
         if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(encoded)):
-            epochs, trust = choose(self, encoded, codes, weights)
+            epochs, calibration = choose(self, encoded, codes, weights)
             ends = [StopAfter(epochs)]
         elif not validation and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
@@ -167,7 +168,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             ],
             metrics=of_labels,
         )
-        self._settle(codes, weights, trust)
+        self._settle(codes, calibration)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
@@ -219,12 +220,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         # The encoder has searched the rows for what is not finite.
         training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
 
-    def _settle(self, codes: Array, weights: Array | None, trust: Array | float) -> None:
-        """Bring the outputs nearer to the constant one, as far as cross-validation found."""
-        if np.all(trust == 1.0):
-            return
-        constant = self._constant_output(codes, weights)
-        scale_output(self.network_.output, np.zeros(self._num_outputs()) if constant is None else constant, trust)
+    def _settle(self, codes: Array, calibration: Calibration | None) -> None:
+        """Bring the outputs nearer to an anchor, as cross-validation found."""
+        if calibration is not None:
+            calibrate(self.network_.output, calibration)
 
     def _validation_data(self, eval_set: Any) -> list[tuple[Array | LazyRows, Array, Array | None]]:
         if eval_set is None:

@@ -16,7 +16,7 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import class_indices, classes_from, rows_by_class
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_num_labels
-from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.rows import as_labels, refuse_missing, weighted_rows
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
@@ -51,8 +51,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     epochs : int, default=50
         How many times the rows are used at most.
     early_stopping : bool or "auto", default="auto"
-        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; "auto" does
-        so from 5000 rows on; False never does. Without held-out rows, training stops when its own loss no longer falls.
+        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; False never
+        does. "auto" does so from 5000 rows on; with fewer, and without `eval_set` and `network`, it chooses the number of epochs and
+        a calibration of the probabilities by cross-validation in two halves, then trains on all rows. Otherwise training stops when its own loss no longer falls.
     validation_fraction : float, default=0.1
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
@@ -273,15 +274,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (N, K), or (N,) for two classes
-            Logits in the order of `classes_`; for two classes that of the second one above that of the first, which is positive where
-            the second one is likelier.
+            Logits in the order of `classes_`; of two classes the difference, positive where the second one is likelier.
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
-        ValueError, TypeError
-            For data that do not fit; messages name the column or the row.
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
         """
         encoded = self._encode(X)
         with using_threads(self.threads):
@@ -339,6 +337,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def _check_labels(self, y: Any, num_data: int) -> Array:
         labels: Array = column_or_1d(as_labels(y), warn=True)
         check_num_labels(labels, num_data)
+        if labels.dtype.kind == "f":
+            refuse_missing(labels, np.isnan(labels))
         check_classification_targets(labels)
         return labels
 
@@ -382,12 +382,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             return CrossEntropy(output, label_smoothing=self.label_smoothing)
         return own_loss(self.loss, output)
 
-    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
-        """Return the logarithms of the shares of the classes; those without rows count as a half row."""
+    def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
+        """Return equal logits, and the logarithms of the shares of the classes; a class without rows counts as half a row."""
         if self.loss != "cross_entropy":
-            return None
+            return []
         shares = np.bincount(codes, weights, minlength=len(self.classes_))
-        return np.log(np.maximum(shares, 0.5) / shares.sum())
+        return [np.zeros(len(self.classes_)), np.log(np.maximum(shares, 0.5) / shares.sum())]
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

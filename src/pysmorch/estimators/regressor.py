@@ -18,6 +18,7 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.small import Calibration
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -57,8 +58,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     epochs : int, default=50
         How many times the rows are used at most.
     early_stopping : bool or "auto", default="auto"
-        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; "auto" does
-        so from 5000 rows on; False never does. Without held-out rows, training stops when its own loss no longer falls.
+        True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; False never
+        does. "auto" does so from 5000 rows on; with fewer, and without `eval_set` and `network`, it chooses the number of epochs by
+        cross-validation in two halves, then trains on all rows. Otherwise training stops when its own loss no longer falls.
     validation_fraction : float, default=0.1
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
@@ -331,21 +333,23 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         classes = {"square": SquareLoss, "absolute": AbsoluteLoss, "huber": HuberLoss, "poisson": PoissonLoss}
         return classes[self.loss](output)
 
-    def _constant_output(self, codes: Array, weights: Array | None) -> Array | None:
+    def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
         """Return the mean, or the logarithm of the mean count."""
         if self.loss not in ("square", "poisson"):
-            return None
+            return []
         mean = np.average(codes.astype(np.float64), axis=0, weights=weights)
         if self.loss == "square":
-            return mean
-        return np.log(mean) if (mean > 0).all() else None
+            return [mean]
+        return [np.log(mean)] if (mean > 0).all() else []
 
-    def _settle(self, codes: Array, weights: Array | None, trust: Array | float) -> None:
-        """Leave targets that are all the same as they are."""
+    def _settle(self, codes: Array, calibration: Calibration | None) -> None:
+        """Leave targets that are all the same as they are: their scaled value is 0."""
         constant = np.ptp(codes, axis=0) == 0
-        if constant.any() and self.loss != "poisson" and self.network is None and not callable(self.loss):
-            trust = np.where(np.resize(constant, self._num_outputs()), 0.0, trust)
-        super()._settle(codes, weights, trust)
+        if constant.any() and self.network is None and self.loss in LOSSES and self.loss != "poisson":
+            trust, anchor = calibration or Calibration(1.0, np.zeros(self._num_outputs()))
+            constant = np.resize(constant, self._num_outputs())
+            calibration = Calibration(np.where(constant, 0.0, trust), np.where(constant, 0.0, anchor))
+        super()._settle(codes, calibration)
 
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of scaled targets and predictions that measures them in the units of y."""

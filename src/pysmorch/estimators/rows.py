@@ -102,16 +102,28 @@ def as_labels(y: Any) -> Array:
     labels = np.asarray(y)
     if labels.dtype.kind != "O":
         return labels
-    missing = [row for row, label in enumerate(labels.ravel().tolist()) if _is_missing(label)]
-    if missing:
-        row = missing[0] // max(labels.size // len(labels), 1)
-        raise ValueError(f"y has missing labels, the first in row {row}; leave out such rows")
+    refuse_missing(labels, np.array([_is_missing(label) for label in labels.flat], dtype=bool))
     if all(isinstance(label, (bool, np.bool_)) for label in labels.flat):
         return labels.astype(bool)
     if all(isinstance(label, (int, float, np.number)) and not isinstance(label, bool) for label in labels.flat):
         numbers = np.array(labels.tolist())
         return numbers if numbers.dtype.kind in "iuf" else labels
     return labels
+
+
+def refuse_missing(labels: Array, missing: Array) -> None:
+    """Raise ValueError where a label is missing.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (N, ...)
+        All labels.
+    missing : ndarray of bool
+        For each of them.
+    """
+    if missing.any():
+        row = int(missing.ravel().argmax()) // max(labels.size // len(labels), 1)
+        raise ValueError(f"y has missing labels, the first in row {row}; leave out such rows")
 
 
 def _is_missing(label: Any) -> bool:

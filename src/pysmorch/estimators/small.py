@@ -1,15 +1,15 @@
 """Few rows: how many epochs to train, and how far to trust the outputs, chosen by cross-validation.
 
 A network that is trained to the end on some hundred rows knows them by heart, and its probabilities are far too sure. Cross-validation
-measures the loss of held-out rows after every epoch, for outputs at several distances between the best constant output (of classes the
-logarithms of their shares) and that of the network. The epoch and the distance with the smallest loss are taken: so the loss that stops the
-training is that after calibration, which does not end it while the ranking of the classes still improves (Berta, Holzmüller, Jordan and
-Bach, "Rethinking early stopping: refine, then calibrate", 2025), and a network that has found nothing predicts the constant.
+measures the loss of held-out rows after every epoch, for outputs z at several distances from an anchor: a z + (1 - a) b. Of classes the
+anchor b is either 0, so that a is the inverse of a temperature (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural
+networks", 2017), or the logarithms of their shares, so that a network that has found nothing predicts these. Of numbers it is their
+mean. The loss that ends the training is that after calibration, since that before it rises while the ranking of the classes still
+improves (Berta, Holzmüller, Jordan and Bach, "Rethinking early stopping: refine, then calibrate", 2025).
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,30 +24,33 @@ from pysmorch.training import Callback
 MIN_ROWS = 10
 """With fewer rows nothing can be chosen by held-out ones."""
 
-FOLDS = int(os.environ.get("FOLDS", "2"))
+FOLDS = 2
 """Each trains on half of the rows, so that both together take as long as the training on all."""
 
-TRUST = np.linspace(0.0, float(os.environ.get("TMAX", "1")), 31)
-"""Factors of the distance between the constant output and that of the network."""
+TRUST = np.linspace(0.0, 1.0, 31)
+"""The factors a."""
+
+AS_GOOD = 0.02
+"""Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows bear more epochs."""
 
 
-class Choice(NamedTuple):
-    """What cross-validation has chosen.
+class Calibration(NamedTuple):
+    """How outputs are brought nearer to an anchor.
 
     Attributes
     ----------
-    epochs : int
-        After how many epochs the training on all rows ends.
-    trust : float
-        The factor of the distance between the constant output and that of the network; from 0 to 1.
+    trust : float or ndarray of shape (K,)
+        a, from 0 to 1.
+    anchor : ndarray of shape (K,)
+        b.
     """
 
-    epochs: int
-    trust: float
+    trust: float | Array
+    anchor: Array
 
 
 class HeldOutLosses(Callback):
-    """Add up the losses of held-out rows after each epoch, for each factor of the distance from the constant output.
+    """Sum the losses of held-out rows after each epoch, for each calibration.
 
     Parameters
     ----------
@@ -55,27 +58,25 @@ class HeldOutLosses(Callback):
         Encoded rows and labels as the loss takes them.
     weights : ndarray or None
         The weights of the rows.
-    constant : ndarray of shape (K,)
-        The constant output.
-    trust : ndarray
-        The factors.
+    calibrations : list of Calibration
+        What is tried.
     """
 
-    def __init__(self, rows: Array, codes: Array, weights: Array | None, constant: Array, trust: Array) -> None:
-        self.rows, self.codes, self.constant, self.trust = rows, codes, constant, trust
+    def __init__(self, rows: Array, codes: Array, weights: Array | None, calibrations: list[Calibration]) -> None:
+        self.rows, self.codes, self.calibrations = rows, codes, calibrations
         self.weights = np.ones(len(rows)) if weights is None else weights
         self.losses: list[list[float]] = []
 
     def on_epoch_end(self, training: Any) -> None:
         """Measure the network as it is."""
         loss = training.network.loss
-        outputs = training.network.predictor([self.rows]).astype(np.float64) - self.constant
+        outputs = training.network.predictor([self.rows]).astype(np.float64)
         targets = loss.targets(outputs, self.codes)
         with np.errstate(all="ignore"):
             self.losses.append(
                 [
-                    float(self.weights @ loss.sample_losses(self.constant + factor * outputs, targets))
-                    for factor in self.trust
+                    float(self.weights @ loss.sample_losses(trust * outputs + (1 - trust) * anchor, targets))
+                    for trust, anchor in self.calibrations
                 ]
             )
 
@@ -131,7 +132,9 @@ def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Arra
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def choose(estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Array | None) -> Choice:
+def choose(
+    estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Array | None
+) -> tuple[int, Calibration | None]:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
@@ -145,24 +148,26 @@ def choose(estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Arr
 
     Returns
     -------
-    Choice
-        All epochs and full trust where the rows are too few for folds.
+    epochs : int
+        After how many epochs the training on all rows ends; all where the rows are too few for folds.
+    calibration : Calibration or None
+        What is done to the outputs then.
     """
     folds = folds_of(codes if codes.dtype.kind == "i" else None, len(encoded), estimator._seed)
     if not folds:
-        return Choice(estimator.epochs, 1.0)
-    constant = estimator._constant_output(codes, weights)
-    trust = np.ones(1) if constant is None else TRUST
-    constant = np.zeros(estimator._num_outputs()) if constant is None else constant
+        return estimator.epochs, None
+    none = Calibration(1.0, np.zeros(estimator._num_outputs()))
+    anchors = estimator._anchors(codes, weights)
+    calibrations = [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
     first = estimator.network_.snapshot()
-    losses = np.zeros((estimator.epochs, len(trust)))
+    losses = np.zeros((estimator.epochs, len(calibrations)))
     for training, held_out in folds:
-        of_part = [None if weights is None else weights[rows] for rows in (training, held_out)]
-        measure = HeldOutLosses(take_rows(encoded, held_out), codes[held_out], of_part[1], constant, trust)
+        of_training, of_held_out = [None if weights is None else weights[rows] for rows in (training, held_out)]
+        measure = HeldOutLosses(take_rows(encoded, held_out), codes[held_out], of_held_out, calibrations)
         estimator._train(
             take_rows(encoded, training),
             codes[training],
-            of_part[0],
+            of_training,
             epochs=estimator.epochs,
             seed=estimator._seed,
             callbacks=[measure],
@@ -172,30 +177,26 @@ def choose(estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Arr
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()
-    epoch, best = np.unravel_index(int(np.nanargmin(losses)), losses.shape)
-    if os.environ.get("V") == "A":
-        best = int(np.nanargmin(losses[-1]))
-        epoch = len(losses) - 1
-    if os.environ.get("V") == "C":
-        epoch = (epoch + len(losses)) // 2
-        best = int(np.nanargmin(losses[epoch]))
-    return Choice(int(epoch) + 1, float(trust[best]))
+    losses = np.where(np.isfinite(losses), losses, np.inf)
+    smallest = losses.min(axis=1)
+    least = smallest.min()
+    epoch = int(np.flatnonzero(smallest <= least + AS_GOOD * abs(least))[-1])
+    return epoch + 1, calibrations[int(losses[epoch].argmin())]
 
 
-def scale_output(output: Any, constant: Array, trust: float | Array) -> None:
-    """Change the last dense layer so that its outputs are `trust` times as far from the constant output.
+def calibrate(output: Any, calibration: Calibration) -> None:
+    """Change the last dense layer so that its outputs z become a z + (1 - a) b.
 
     Parameters
     ----------
     output : Bias
         The output layer, after a Linear.
-    constant : ndarray of shape (K,)
-        The constant output.
-    trust : float or ndarray of shape (K,)
-        The factor.
+    calibration : Calibration
+        a and b.
     """
     assert isinstance(output, Bias)
     assert isinstance(output.in_layer, Linear)
+    trust, anchor = calibration
     output.in_layer.W *= trust
     output.W *= trust
-    output.W += (1 - trust) * constant
+    output.W += (1 - trust) * anchor

@@ -34,7 +34,7 @@ def holds_out(early_stopping: bool | str, num_rows: int) -> bool:
 def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:
     """Return the rows for training, those held out, and whether both have all classes in the same proportions.
 
-    That is impossible where a class has one row only, or a part has fewer rows than there are classes.
+    That is impossible where a class has one row only, which is then for training, or a part has fewer rows than there are classes.
 
     Parameters
     ----------
@@ -55,10 +55,22 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
         Whether both parts have all classes in the same proportions.
     """
     rows = np.arange(num_rows)
-    num_held_out = int(np.ceil(fraction * num_rows))
-    stratified = False
+    single = np.zeros(num_rows, dtype=bool)
+    stratify = None
     if classes is not None:
-        counts = np.unique(classes, return_counts=True)[1]
-        stratified = counts.min() > 1 and len(counts) <= min(num_held_out, num_rows - num_held_out)
-    split: Any = train_test_split(rows, test_size=fraction, random_state=seed, stratify=classes if stratified else None)
-    return np.sort(split[0]), np.sort(split[1]), bool(stratified)
+        _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+        single = counts[index] == 1
+        if (~single).sum() < 2:
+            single[:] = False
+        several = int((counts > 1).sum())
+        num_split = int((~single).sum())
+        num_held_out = int(np.ceil(fraction * num_split))
+        if (
+            several
+            and not (counts[index][~single] == 1).any()
+            and several <= min(num_held_out, num_split - num_held_out)
+        ):
+            stratify = classes[~single]
+    split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed, stratify=stratify)
+    training = np.sort(np.concatenate([split[0], rows[single]]))
+    return training, np.sort(split[1]), stratify is not None and not single.any()
