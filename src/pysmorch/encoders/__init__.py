@@ -9,6 +9,7 @@ from pysmorch.encoders.base import ColumnError, Encoder
 from pysmorch.encoders.blocks import encode_rows
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
+from pysmorch.encoders.target import read_labels
 from pysmorch.layers.base import Array
 
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
@@ -17,7 +18,16 @@ KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
 KINDS_OF_PIXELS: tuple[type[Encoder], ...] = (ImageEncoder, ArrayEncoder)
 """Those that take pixels, in images or in rows."""
 
-__all__ = ["KINDS", "ColumnError", "Encoder", "encode_rows", "encoder_from_parts", "encoder_to_parts", "kind_of"]
+__all__ = [
+    "KINDS",
+    "ColumnError",
+    "Encoder",
+    "encode_rows",
+    "encoder_from_parts",
+    "encoder_to_parts",
+    "kind_of",
+    "read_labels",
+]
 
 
 def kind_of(X: Any, pixels: bool = False) -> type[Encoder]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -118,6 +119,24 @@ class Encoder:
         """
         raise NotImplementedError
 
+    def choose(self, columns: Mapping[str, str] | None, missing: Sequence[str] | None) -> None:
+        """Take what the user says about columns, before `learn`.
+
+        Parameters
+        ----------
+        columns : dict of str to str or None
+            What columns hold, by their names.
+        missing : sequence of str or None
+            Texts that stand for missing values.
+
+        Raises
+        ------
+        ValueError
+            The input has no columns with names.
+        """
+        if columns or missing is not None:
+            raise ValueError("columns and missing are about the columns of a data frame, but X is none")
+
     def check(self, X: Any, estimator: Any, reset: bool) -> Any:
         """Return rows as `learn` and `encode` take them, after checks by scikit-learn's contract.
 
@@ -198,6 +217,11 @@ class Encoder:
     def shape(self) -> tuple[int, ...]:
         """The shape of one encoded row."""
         raise NotImplementedError
+
+    @property
+    def width(self) -> int:
+        """How many numbers one encoded row has."""
+        return math.prod(self.shape)
 
     @property
     def num_features(self) -> int:
@@ -300,6 +324,9 @@ class Encoder:
     def describe(self) -> list[str]:
         """Return lines that say what was learned about the input."""
         raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.num_features} {'columns' if self.entry == 'columns' else 'features'}, {self.width} numbers a row>"
 
     # Model files.
 

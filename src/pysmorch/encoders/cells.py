@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,12 +14,52 @@ from pysmorch.layers.base import Array
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a data frame of a library that narwhals knows."""
+    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of objects with text."""
     if isinstance(X, np.ndarray):  # narwhals takes longer to find out than a small network takes to answer
-        return False
+        return X.dtype == object and X.ndim == 2 and any(isinstance(cell, str) for cell in X.flat)
+    if isinstance(X, list):
+        return bool(X) and all(isinstance(row, dict) for row in X)
     import narwhals as nw
 
-    return bool(nw.dependencies.is_into_dataframe(X))
+    return bool(nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
+
+
+def _is_lazy(X: Any) -> bool:
+    import narwhals as nw
+
+    return bool(nw.dependencies.is_polars_lazyframe(X))
+
+
+def as_frame(X: Any) -> Any:
+    """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
+    import narwhals as nw
+
+    if isinstance(X, np.ndarray):
+        return _frame_of_columns({str(i): X[:, i].tolist() for i in range(X.shape[1])})
+    if isinstance(X, list):
+        return _frame_of_columns(
+            {name: [row.get(name) for row in X] for name in dict.fromkeys(n for row in X for n in row)}
+        )
+    if _is_lazy(X):
+        X = X.collect()
+    elif not nw.dependencies.is_into_dataframe(X):
+        series = nw.from_native(X, series_only=True)
+        X = series.alias(str(series.name or "0")).to_frame().to_native()
+    names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = names.tolist() if hasattr(names, "tolist") else list(names)
+    if not all(type(name) is str for name in names):
+        X = X.set_axis([str(name) for name in names], axis=1)
+        names = [str(name) for name in names]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
+    return X
+
+
+def _frame_of_columns(columns: dict[Any, list[Any]]) -> Any:
+    import pyarrow as pa
+
+    return pa.table({str(name): arrow_of_objects(cells) for name, cells in columns.items()})
 
 
 def as_table(X: Any) -> Any:
@@ -25,13 +68,7 @@ def as_table(X: Any) -> Any:
 
     if not is_table(X):
         raise TypeError(f"X must be a data frame like the one in training, but is a {type(X).__name__}")
-    if hasattr(X, "columns") and not all(isinstance(name, str) for name in _column_names(X)):
-        X = X.set_axis([str(name) for name in _column_names(X)], axis=1)
-    return nw.from_native(X, eager_only=True)
-
-
-def _column_names(X: Any) -> list[Any]:
-    return list(X.column_names) if hasattr(X, "column_names") else list(X.columns)
+    return nw.from_native(as_frame(X), eager_only=True)
 
 
 class Cells:
@@ -45,66 +82,116 @@ class Cells:
 
     def __init__(self, table: Any) -> None:
         self.table = table
-        self._numbers: dict[str, Array] = {}
-        self._strings: dict[str, Any] = {}
+        self.names: list[str] = list(table.columns)
+        self._arrow: dict[str, Any] = {}
+        self._plain: dict[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.table)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.table.columns
+
     def __getitem__(self, rows: slice | Array) -> Cells:
         """Return some rows, by a slice or their indices; what was converted already is not converted again."""
         some = Cells(self.table[rows])
-        some._numbers = {name: values[rows] for name, values in self._numbers.items()}
-        some._strings = {
-            name: values[rows] if isinstance(rows, slice) else values.take(rows)
-            for name, values in self._strings.items()
+        some._plain = self._plain
+        some._arrow = {
+            name: values[rows] if isinstance(rows, slice) else values.take(rows) for name, values in self._arrow.items()
         }
         return some
 
     @property
-    def names(self) -> list[str]:
-        """The names of the columns."""
-        return list(self.table.columns)
+    def plain(self) -> dict[str, str]:
+        """The columns that can be taken as one block of numbers, with the kind of their dtype: "b", "i" or "f"."""
+        if self._plain is None:
+            self._plain = _plain_columns(self.table)
+        return self._plain
 
-    def is_number(self, name: str) -> bool:
-        """Whether a column holds numbers, booleans or times."""
-        return _is_number(self.table[name])
+    def block(self, names: list[str]) -> Array:
+        """Return columns among `plain` as float64, with NaN for what is missing.
 
-    def numbers(self, name: str) -> Array:
-        """Return a column as float64 with NaN for what is missing; ColumnError says which cell is no finite number."""
-        if name not in self._numbers:
-            self._numbers[name] = _numbers(name, self.table[name])
-        return self._numbers[name]
+        Parameters
+        ----------
+        names : list of str
+            Some columns.
 
-    def strings(self, name: str) -> Any:
-        """Return a column as a PyArrow array of strings, with null for what is missing."""
-        if name not in self._strings:
-            self._strings[name] = _strings(self.table[name])
-        return self._strings[name]
+        Returns
+        -------
+        ndarray of shape (N, len(names))
+            In their order.
+        """
+        native = self.table.to_native()
+        if self.table.implementation.is_pandas():
+            chosen = native if names == self.names else native[names]
+            return np.asarray(chosen.to_numpy(dtype=np.float64))
+        if self.table.implementation.is_polars() and "b" not in {self.plain[name] for name in names}:
+            chosen = native if names == self.names else native[names]
+            return np.asarray(chosen.to_numpy(), np.float64)
+        values = np.empty((len(self), len(names)), dtype=np.float64, order="F")
+        for i, name in enumerate(names):
+            column = native[name]
+            values[:, i] = numbers_of(column if hasattr(column, "type") else column.to_arrow())
+        return values
 
-    def missing(self, name: str) -> Array:
-        """Return which cells of a column of strings are missing, as booleans."""
-        return self.strings(name).is_null().to_numpy(zero_copy_only=False)
+    def arrow(self, name: str) -> Any:
+        """Return a column as a PyArrow array: of strings, integers, float64, booleans, times in UTC, durations or times of day."""
+        if name not in self._arrow:
+            self._arrow[name] = _arrow_of_series(self.table[name])
+        return self._arrow[name]
+
+    def order_of(self, name: str) -> list[str] | None:
+        """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
+        import narwhals as nw
+
+        dtype = self.table[name].dtype
+        if isinstance(dtype, nw.Enum):
+            return [str(value) for value in dtype.categories]
+        if dtype != nw.Categorical:
+            return None
+        native = self.table[name].to_native()
+        if self.table.implementation.is_pyarrow() and getattr(native.type, "ordered", False):
+            return [str(value) for value in native.unify_dictionaries().chunk(0).dictionary.to_pylist()]
+        return []
 
 
-def _is_number(series: Any) -> bool:
-    import narwhals as nw
-
-    return bool(series.dtype.is_numeric() or series.dtype in (nw.Boolean, nw.Date) or series.dtype == nw.Datetime)
-
-
-def _numbers(name: str, series: Any) -> Array:
-    import narwhals as nw
-
-    if series.dtype == nw.Date or series.dtype == nw.Datetime:
-        times = series.to_numpy().astype("datetime64[us]")
-        return np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
-    if _is_number(series):
-        values = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+def _plain_columns(table: Any) -> dict[str, str]:
+    native = table.to_native()
+    if table.implementation.is_pandas():
+        kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in native.dtypes]
+    elif table.implementation.is_polars():
+        of_dtype = {dtype: _kind_of_polars(dtype) for dtype in set(native.dtypes)}
+        kinds = [of_dtype[dtype] for dtype in native.dtypes]
+    elif table.implementation.is_pyarrow():
+        kinds = [_kind_of_arrow(field.type) for field in native.schema]
     else:
-        values = np.array([_parse(name, i, cell) for i, cell in enumerate(series.to_list())], dtype=np.float64)
-    check_no_infinity(name, values)
-    return values
+        kinds = [""] * len(table.columns)
+    kinds = ["i" if kind == "u" else kind for kind in kinds]
+    return {name: kind for name, kind in zip(table.columns, kinds, strict=True) if kind in ("b", "i", "f")}
+
+
+def _kind_of_polars(dtype: Any) -> str:
+    if dtype.is_integer():
+        return "i"
+    return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
+
+
+def _kind_of_arrow(dtype: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_integer(dtype):
+        return "i"
+    return "f" if pa.types.is_floating(dtype) else "b" if pa.types.is_boolean(dtype) else ""
+
+
+def numbers_of(array: Any) -> Array:
+    """Return a PyArrow array of numbers or booleans as float64, with NaN for what is missing."""
+    import pyarrow as pa
+
+    options = {} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False}
+    if not pa.types.is_float64(array.type):
+        array = array.cast(pa.float64(), safe=False)
+    return np.asarray(array.to_numpy(**options), np.float64)
 
 
 def check_no_infinity(name: str, values: Array) -> None:
@@ -115,35 +202,123 @@ def check_no_infinity(name: str, values: Array) -> None:
         raise ColumnError(name, found, int(infinite[0]))
 
 
-def no_values(name: str) -> ColumnError:
-    """Return the error for a column in which all cells are missing."""
-    return ColumnError(name, "has no values; leave it out")
-
-
-def _parse(name: str, row: int, cell: Any) -> float:
-    if cell is None:
-        return np.nan
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        raise ColumnError(name, f"held numbers in training, but {{row}} has {cell!r}", row) from None
-
-
-def _strings(series: Any) -> Any:
-    """Return a column as a PyArrow array of strings, with null for what is missing."""
+def _arrow_of_series(series: Any) -> Any:
+    """Return a column of any library as a PyArrow array of one of a few types."""
     import pyarrow as pa
 
     try:
         array = series.to_arrow()
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        if pa.types.is_floating(array.type):  # a category of integers comes as floats where cells are missing
-            return pa.array([_as_text(cell) for cell in array.to_pylist()], pa.string())
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        return _simplified(array)
+    except (pa.ArrowException, TypeError, OverflowError):
+        return arrow_of_objects(series.to_list())
+
+
+def _simplified(array: Any) -> Any:
+    """Return a PyArrow array as one of few types; what these do not know becomes text."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _simplified(array.dictionary_decode())
+    if pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        return array
+    if pa.types.is_large_string(kind) or pa.types.is_null(kind) or str(kind) == "string_view":
         return array.cast(pa.string())
-    except (pa.ArrowException, TypeError):
-        return pa.array([_as_text(cell) for cell in series.to_list()], pa.string())
+    if pa.types.is_floating(kind):
+        return array.cast(pa.float64())
+    if pa.types.is_decimal(kind):
+        digits = array.cast(pa.string())
+        return digits.cast(pa.float64()) if kind.scale > 0 else digits
+    if pa.types.is_date(kind):
+        return array.cast(pa.timestamp("ms")).cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(kind):
+        return array.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.timestamp("us"))
+    if pa.types.is_duration(kind):
+        return array
+    if pa.types.is_time(kind):
+        return array.cast(pa.time64("us"), safe=False)
+    return arrow_of_objects(array.to_pylist())
 
 
-def _as_text(cell: Any) -> str | None:
-    if cell is None or (isinstance(cell, float) and np.isnan(cell)):
+def arrow_of_objects(cells: list[Any]) -> Any:
+    """Return Python objects as a PyArrow array: numbers, times and so on where all are such, else text.
+
+    Parameters
+    ----------
+    cells : list
+        Missing ones are None, NaN, `pandas.NA` or NaT.
+
+    Returns
+    -------
+    pyarrow.Array
+        Mixed objects as their texts; integers that no type holds as their digits.
+    """
+    import pyarrow as pa
+
+    cells = [None if is_missing(cell) else cell for cell in cells]
+    known = [cell for cell in cells if cell is not None]
+    if all(isinstance(cell, (bool, np.bool_)) for cell in known):
+        return pa.array([None if cell is None else bool(cell) for cell in cells], pa.bool_() if known else pa.string())
+    if all(isinstance(cell, (Real, Decimal)) for cell in known):
+        return _arrow_of_numbers(cells)
+    if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in known):
+        return pa.array([None if cell is None else _as_utc(cell) for cell in cells], pa.timestamp("us"))
+    if all(isinstance(cell, (datetime.timedelta, np.timedelta64)) for cell in known):
+        return pa.array(np.array(cells, dtype="timedelta64[us]"), pa.duration("us"))
+    if all(isinstance(cell, datetime.time) for cell in known):
+        return pa.array(cells, pa.time64("us"))
+    return pa.array([as_text(cell) for cell in cells], pa.string())
+
+
+def _arrow_of_numbers(cells: list[Any]) -> Any:
+    import pyarrow as pa
+
+    whole = all(cell is None or isinstance(cell, (int, np.integer)) or _is_whole_decimal(cell) for cell in cells)
+    if not whole:
+        return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())
+    integers = [None if cell is None else int(cell) for cell in cells]
+    try:
+        return pa.array(integers, pa.int64())
+    except (OverflowError, pa.ArrowException):
+        return pa.array([as_text(cell) for cell in integers], pa.string())
+
+
+def _is_whole_decimal(cell: Any) -> bool:
+    return isinstance(cell, Decimal) and cell.is_finite() and cell == cell.to_integral_value()
+
+
+def _as_utc(cell: Any) -> Any:
+    if isinstance(cell, np.datetime64):
+        return cell.astype("datetime64[us]").item()
+    if not isinstance(cell, datetime.datetime):
+        return datetime.datetime(cell.year, cell.month, cell.day)
+    return cell if cell.tzinfo is None else cell.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether an object stands for a missing value in some library: None, NaN, `pandas.NA` or NaT."""
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(cell, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(cell))
+    return isinstance(cell, (float, np.floating, Decimal)) and bool(cell != cell)
+
+
+def texts_of(array: Any) -> Any:
+    """Return a PyArrow array as strings, with null for what is missing; whole numbers have no decimal point."""
+    import pyarrow as pa
+
+    if pa.types.is_string(array.type):
+        return array
+    if pa.types.is_floating(array.type):  # a category of integers comes as floats where cells are missing
+        return pa.array([as_text(cell) for cell in array.to_pylist()], pa.string())
+    return array.cast(pa.string())
+
+
+def as_text(cell: Any) -> str | None:
+    """Return an object as text; None for what is missing."""
+    if is_missing(cell):
         return None
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

@@ -1,65 +1,65 @@
-"""Data frames: what is learned about each column, and how it becomes features.
+"""Data frames: a row becomes features by what the training found each column to hold.
 
-- Numbers are scaled and located among their quantiles (`numbers.py`). A boolean is a number, and so is a point in time (seconds).
-- A column of text with a limited number of different values is a category: one indicator for each value that is seen
-  more than once, one for all rare ones together. A value that was never seen is none of the known ones: it is encoded
-  like the rare ones, or has no indicator at all, which is a code of its own too.
-- A column of text with many words and hardly two cells alike is a bag of words: one indicator for each frequent word.
+- Numbers are scaled and located among their quantiles (`numbers.py`). A boolean is a number, and so are a time (seconds, and the
+  year) and a duration. A number far outside the range of the training is taken to be at its edge.
+- A time also has indicators of month and weekday, and its position in year, week and day as sine and cosine.
+- A category has one indicator for each value that is seen more than once, one for all rare ones together. Where there are too many
+  values, the less frequent ones share indicators. A value that was never seen is none of the known ones: it is encoded
+  like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
+  indicator of being at least that.
+- A text has one indicator for each frequent word, or group of letters.
 - A column with missing cells has an indicator for that.
+- A column that carries nothing is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import ColumnError, Encoder
-from pysmorch.encoders.cells import Cells, as_table, check_no_infinity, is_table, no_values
+from pysmorch.encoders.categories import mark_categories, mark_words
+from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.columns import KINDS, Column
+from pysmorch.encoders.dates import parts_of
 from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.report import as_html, warn_of_columns
+from pysmorch.encoders.schema import check_choices, infinite_text, learn_column
+from pysmorch.encoders.values import number_values, text_values, times_of
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
 
-MAX_CATEGORIES = 255
-MAX_WORDS = 500
-MIN_WORDS_OF_TEXT = 3.0
-"""A column is text, not a category, when its cells have so many words on average and more than half are distinct."""
 
-
-@dataclass
-class Column:
-    """What was learned about one column of a table.
+class Layout(NamedTuple):
+    """Where columns lie among the features.
 
     Attributes
     ----------
-    name : str
-        Its name.
-    kind : str
-        "number", "category" or "text".
-    missing : bool
-        Whether cells were missing, so that there is an indicator for it.
-    values : list of str
-        The categories, most frequent first, or the words.
-    rare : bool
-        Whether there were categories that came only once, so that there is an indicator for them and for new ones.
+    positions : dict of str to int
+        The index of each column's number among all numbers.
+    numbers : list of (Column, int)
+        The columns of numbers, with that index.
+    low, high : ndarray
+        Bounds of all numbers.
+    marked : list of (Column, int)
+        The columns that have indicators, with the index of their number, -1 for those without one.
+    num_indicators : int
+        How many indicators they have together.
     """
 
-    name: str
-    kind: str
-    missing: bool = False
-    values: list[str] = field(default_factory=list)
-    rare: bool = False
-
-    @property
-    def num_indicators(self) -> int:
-        """How many indicators the column has."""
-        return int(self.missing) + (0 if self.kind == "number" else len(self.values) + int(self.rare))
+    positions: dict[str, int]
+    numbers: list[tuple[Column, int]]
+    low: Array
+    high: Array
+    marked: list[tuple[Column, int]]
+    num_indicators: int
 
 
 class TableEncoder(Encoder):
@@ -71,6 +71,8 @@ class TableEncoder(Encoder):
         What was learned about each column.
     numbers : Numbers
         What was learned about those that hold numbers.
+    missing : tuple of str or None
+        What stands for missing values in texts of all columns; None for `MARKERS` in columns of numbers.
     """
 
     what = "rows of columns"
@@ -79,11 +81,18 @@ class TableEncoder(Encoder):
 
     columns: list[Column]
     numbers: Numbers
+    missing: tuple[str, ...] | None = None
+    _choices: Mapping[str, str] = {}
 
     @classmethod
     def understands(cls, X: Any) -> bool:
-        """Whether X is a data frame of a library that narwhals knows."""
+        """Whether X is a data frame of a library that narwhals knows, a list of dictionaries, or objects with text."""
         return is_table(X)
+
+    def choose(self, columns: Mapping[str, str] | None, missing: Sequence[str] | None) -> None:
+        """Take what the user says about columns, before `learn`."""
+        self._choices = dict(columns or {})
+        self.missing = None if missing is None else tuple(missing)
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells:
         """Return the cells of a data frame that has the columns of the training."""
@@ -92,13 +101,20 @@ class TableEncoder(Encoder):
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
-        validate_data(estimator, X, skip_check_array=True, reset=reset)
-        cells = Cells(as_table(X))
+        import narwhals as nw
+
+        named = not isinstance(X, np.ndarray)
+        frame = as_frame(X)
+        validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
+        cells = Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
-        missing = [] if reset else [name for name in self.names if name not in cells.names]
+        known = set(cells.names)
+        missing = [] if reset else [name for name in self.names if name not in known]
         if missing:
             raise ColumnError(missing[0], "is not in X, but the model was trained on it")
+        if reset:
+            check_choices(self._choices, cells.names)
         return cells
 
     @classmethod
@@ -121,35 +137,109 @@ class TableEncoder(Encoder):
         return [column.name for column in self.columns]
 
     def learn(self, rows: Cells, weights: Array | None) -> None:
-        """Learn the kind of each column and its values; ColumnError for one without any, or with an infinite one."""
-        self.columns = [_learn_column(name, rows, weights) for name in rows.names]
-        numbers = [rows.numbers(column.name) for column in self.columns if column.kind == "number"]
-        block = np.stack(numbers, axis=1) if numbers else np.empty((len(rows), 0))
-        self.numbers = Numbers.learn(block, weights)
+        """Learn the kind of each column and its values; ColumnError for an infinite one."""
+        if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
+            rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
+        plain = list(rows.plain)
+        block = rows.block(plain) if plain else np.empty((len(rows), 0))
+        values = dict(zip(plain, block.T, strict=True))
+
+        def learned(name: str, choice: str | None) -> Column:
+            return learn_column(name, rows, values.get(name), weights, choice, self.missing)
+
+        self.columns = [learned(name, self._choices.get(name)) for name in rows.names]
+        if all(column.kind == "none" for column in self.columns):
+            # A table of nothing but row numbers means them.
+            running = [i for i, column in enumerate(self.columns) if column.holds == "running number"]
+            for i in running:
+                self.columns[i] = learned(self.columns[i].name, "number")
+        self.__dict__.pop("_layout", None)
+        self.numbers = Numbers.learn(self._numbers(rows), weights)
+        warn_of_columns(self.columns)
+
+    def _numbers(self, rows: Cells) -> Array:
+        """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
+        positions, available = self._layout.positions, rows.plain
+        plain = [name for name in positions if name in available]
+        if len(plain) == len(self._layout.low):
+            block = rows.block(plain)
+        else:
+            block = np.empty((len(rows), len(self._layout.low)), order="F")
+            if plain:
+                block[:, [positions[name] for name in plain]] = rows.block(plain)
+            for column, position in self._layout.numbers:
+                if column.name not in available:
+                    block[:, position] = self._parsed(column, rows)
+                if column.holds == "time":
+                    block[:, position + 1] = _years(block[:, position])
+        infinite = np.flatnonzero(np.isinf(block).any(axis=0))
+        if len(infinite):
+            name = next(name for name, position in positions.items() if position == infinite[0])
+            check_no_infinity(name, block[:, infinite[0]])
+        return block
+
+    def _parsed(self, column: Column, rows: Cells) -> Array:
+        array = rows.arrow(column.name)
+        values, wrong = number_values(column, array, self.missing)
+        if len(wrong):
+            row = int(wrong[0])
+            held = {"time": "times", "duration": "durations", "time of day": "times of day", "boolean": "booleans"}
+            found = f"held {held.get(column.holds, 'numbers')} in training"
+            written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
+            raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        return values
+
+    @cached_property
+    def _layout(self) -> Layout:
+        positions: dict[str, int] = {}
+        low: list[float] = []
+        high: list[float] = []
+        for column in self.columns:
+            if column.kind != "number":
+                continue
+            positions[column.name] = len(low)
+            bounds = [-np.inf if column.low is None else column.low], [np.inf if column.high is None else column.high]
+            if column.holds == "time":  # the year has the bounds of the time
+                for bound in bounds:
+                    bound += [float(_years(np.array(bound))[0])] if np.isfinite(bound[0]) else bound
+            low += bounds[0]
+            high += bounds[1]
+        marked = [(column, positions.get(column.name, -1)) for column in self.columns if column.num_indicators]
+        num_indicators = sum(column.num_indicators for column, _ in marked)
+        numbers = [(column, positions[column.name]) for column in self.columns if column.kind == "number"]
+        return Layout(positions, numbers, np.array(low), np.array(high), marked, num_indicators)
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = np.zeros((len(rows), *self.shape), dtype=np.float32)
-        numbers = {column.name: rows.numbers(column.name) for column in self.columns if column.kind == "number"}
-        if numbers:
-            self.numbers.encode(np.stack(list(numbers.values()), axis=1), encoded)
+        numbers = self._numbers(rows)
+        if numbers.shape[1]:
+            self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
         start = self.numbers.width
-        for column in self.columns:
+        for column, position in self._layout.marked:
             block = encoded[:, start : start + column.num_indicators]
             start += column.num_indicators
-            if column.kind == "category":
-                _mark_categories(block, column, rows.strings(column.name))
-            elif column.kind == "text":
-                _mark_words(block, column, rows.strings(column.name))
+            if column.kind == "number":
+                self._mark_number(block, column, numbers[:, position])
+                continue
+            cells = text_values(column, rows.arrow(column.name), self.missing)
+            (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
             if column.missing:
-                number = column.kind == "number"
-                block[:, -1] = np.isnan(numbers[column.name]) if number else rows.missing(column.name)
+                block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
         return encoded
+
+    def _mark_number(self, block: Array, column: Column, values: Array) -> None:
+        if column.parts:
+            parts = parts_of(times_of(values))
+            chosen = np.concatenate([parts[part] for part in column.parts], axis=1)
+            block[:, : chosen.shape[1]] = chosen
+        if column.missing:
+            block[:, -1] = np.isnan(values)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(width,)."""
-        return (self.numbers.width + sum(column.num_indicators for column in self.columns),)
+        """(width,); a table of which nothing is left has one feature, which is 0."""
+        return (max(1, self.numbers.width + self._layout.num_indicators),)
 
     @property
     def num_features(self) -> int:
@@ -162,15 +252,17 @@ class TableEncoder(Encoder):
 
     @classmethod
     def check_features(cls, features: Any) -> None:
-        """Refuse a table with a column that has no value, or an infinite one."""
+        """Refuse a table with an infinite number."""
         import pyarrow as pa
 
         for name in features.column_names:
             column = features[name]
-            if column.null_count == len(column):
-                raise no_values(name)
             if pa.types.is_floating(column.type):
                 check_no_infinity(name, column.to_numpy())
+            elif pa.types.is_string(column.type):
+                row = infinite_text(column)
+                if row is not None:
+                    check_no_infinity(name, np.where(np.arange(len(column)) == row, np.inf, 0.0))
 
     def select(self, source: Source, by_position: bool) -> Any:
         """Return the columns of a source that the model knows, by name, or by position where they had no names."""
@@ -181,7 +273,8 @@ class TableEncoder(Encoder):
         table = source.features
         if by_position and table.num_columns == len(self.names):
             table = table.rename_columns(self.names)
-        missing = [name for name in self.names if name not in table.column_names]
+        known = set(table.column_names)
+        missing = [name for name in self.names if name not in known]
         if missing:
             raise ValueError(
                 f"{source.name} has {table.num_columns} columns and lacks {list_names(missing)}, "
@@ -191,11 +284,10 @@ class TableEncoder(Encoder):
 
     def describe(self) -> list[str]:
         """Return a line for each column."""
-        lines = []
-        for column in self.columns:
-            values = f", {len(column.values)} values" if column.kind != "number" else ""
-            lines.append(f"column {column.name}: {column.kind}{values}{', may be missing' if column.missing else ''}")
-        return lines
+        return [column.describe() for column in self.columns]
+
+    def _repr_html_(self) -> str:
+        return as_html(self.columns)
 
     @classmethod
     def is_in(cls, header: dict[str, Any]) -> bool:
@@ -205,89 +297,25 @@ class TableEncoder(Encoder):
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the columns and the arrays of their numbers."""
-        return {"columns": [vars(column) for column in self.columns]}, self.numbers.to_tensors()
+        part: dict[str, Any] = {"columns": [column.to_parts() for column in self.columns]}
+        if self.missing is not None:
+            part["missing"] = list(self.missing)
+        return part, self.numbers.to_tensors()
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> TableEncoder:
         """Return the encoder of `to_parts`."""
         self = cls()
-        self.columns = [
-            Column(
-                entry(c, "name", str),
-                entry(c, "kind", str),
-                entry(c, "missing", bool),
-                entries(c, "values", str),
-                entry(c, "rare", bool),
-            )
-            for c in entries(entry(header, cls.entry, dict), "columns", dict)
-        ]
-        if any(column.kind not in ("number", "category", "text") for column in self.columns):
+        part = entry(header, cls.entry, dict)
+        self.columns = [Column.from_parts(c) for c in entries(part, "columns", dict)]
+        if any(column.kind not in KINDS for column in self.columns):
             raise ModelFileError("a column has a kind that this version does not know")
-        count = sum(column.kind == "number" for column in self.columns)
-        self.numbers = Numbers.from_tensors(tensors, count)
+        if part.get("missing") is not None:
+            self.missing = tuple(entries(part, "missing", str))
+        self.numbers = Numbers.from_tensors(tensors, sum(column.num_numbers for column in self.columns))
         return self
 
 
-def _learn_column(name: str, rows: Cells, weights: Array | None) -> Column:
-    if rows.is_number(name):
-        missing = np.isnan(rows.numbers(name))
-        if missing.all():
-            raise no_values(name)
-        return Column(name, "number", bool(missing.any()))
-    missing = rows.missing(name)
-    if missing.all():
-        raise no_values(name)
-    cells = rows.strings(name)
-    counts = _counts(cells, weights)
-    known = [text for text, count in counts if count > 1]
-    words = sum(len(text.split()) for text, _ in counts) / len(counts)
-    if words >= MIN_WORDS_OF_TEXT and len(counts) > 0.5 * (~missing).sum():
-        return Column(name, "text", bool(missing.any()), _frequent_words(cells))
-    values = known[:MAX_CATEGORIES]
-    return Column(name, "category", bool(missing.any()), values, len(values) < len(counts))
-
-
-def _counts(cells: Any, weights: Array | None) -> list[tuple[str, float]]:
-    """Return the values with their counts, most frequent first, and in the order of the alphabet among equals."""
-    codes, values = _codes(cells)
-    known = codes >= 0
-    counted = np.bincount(codes[known], None if weights is None else weights[known], minlength=len(values))
-    pairs = [(value, float(count)) for value, count in zip(values, counted, strict=True) if count > 0]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-
-
-def _codes(cells: Any) -> tuple[Array, list[str]]:
-    """Return for each cell the index of its value in a list of values; -1 where it is missing."""
-    encoded = cells.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, encoded.dictionary.to_pylist()
-
-
-def _mark_categories(block: Array, column: Column, cells: Any) -> None:
-    codes, values = _codes(cells)
-    index = {value: i for i, value in enumerate(column.values)}
-    otherwise = len(column.values) if column.rare else -1
-    indices = np.array([index.get(value, otherwise) for value in values] + [-1], dtype=np.int64)[codes]
-    rows = np.flatnonzero(indices >= 0)
-    block[rows, indices[rows]] = 1.0
-
-
-def _mark_words(block: Array, column: Column, cells: Any) -> None:
-    if column.values:
-        counted = _vectorizer(vocabulary=column.values).transform([cell or "" for cell in cells.to_pylist()])
-        block[:, : len(column.values)] = counted.toarray()
-
-
-def _frequent_words(cells: Any) -> list[str]:
-    texts = [cell for cell in cells.to_pylist() if cell is not None]
-    try:
-        vectorizer = _vectorizer(max_features=MAX_WORDS, min_df=2).fit(texts)
-    except ValueError:  # no word comes twice
-        return []
-    return sorted(vectorizer.vocabulary_)
-
-
-def _vectorizer(**options: Any) -> Any:
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    return CountVectorizer(binary=True, dtype=np.float32, **options)
+def _years(seconds: Array) -> Array:
+    years = times_of(seconds).astype("datetime64[Y]")
+    return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)

@@ -190,6 +190,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels)()
+        encoder.choose(self.columns, self.missing)
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         if learn is None:
@@ -241,6 +242,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
         return encoded, codes, self._row_weights(codes, weights)
+
+    @property
+    def columns_(self) -> Encoder:
+        """What was learned about the columns: `encoder_`, shown as a table in notebooks."""
+        check_is_fitted(self, "network_")
+        return self.encoder_
 
     # Prediction.
 

@@ -70,6 +70,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         are.
     precision : {"float32", "bf16", "auto"}, default="float32"
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+    columns : dict of str to str, default=None
+        What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
+        "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out.
+    missing : sequence of str, default=None
+        Texts that stand for a missing value in every column of a data frame; None for NA, N/A, NaN, nan, null, NULL, None and ? in
+        columns of numbers, booleans and times, while in others these are values. Empty texts are always missing.
     random_state : int, RandomState or None, default=None
         An integer makes every training on the same data the same.
     verbose : bool, default=False
@@ -93,6 +99,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     encoder_ : Encoder
         How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
         learned about the columns, or of which shape images are.
+    columns_ : Encoder
+        The same; for a data frame `columns_.columns` has what each column holds and why, and a notebook shows it as a table.
     history_ : History
         What was measured in each epoch of the last training.
     loss_curve_, validation_curve_ : list of float
@@ -152,6 +160,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         network: Callable[[Layer, int], Layer] | None = None,
         pixels: bool = False,
         precision: Precision = "float32",
+        columns: Mapping[str, str] | None = None,
+        missing: Sequence[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
         loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
@@ -174,6 +184,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.network = network
         self.pixels = pixels
         self.precision = precision
+        self.columns = columns
+        self.missing = missing
         self.random_state = random_state
         self.verbose = verbose
         self.loss = loss

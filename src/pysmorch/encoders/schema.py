@@ -1,0 +1,328 @@
+"""What each column of a table is: decided once, from the rows of the training, by the rules in this file.
+
+- Numbers, booleans, times, durations and times of day are what their type or all their texts say (`formats.py`, `dates.py`).
+- Everything else is a category, or text where cells have many words and hardly two are alike.
+- What carries nothing is left out: columns without values, constants, running numbers, and texts that never come twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from pysmorch.encoders.base import ColumnError
+from pysmorch.encoders.categories import frequent_words, known_values, value_counts
+from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
+from pysmorch.encoders.columns import CHOICES, LETTERS, OWN_INDICATORS, WORDS, Column
+from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parts_of
+from pysmorch.encoders.formats import (
+    EXACT,
+    INFINITE,
+    LEADING_ZEROS,
+    MARKERS,
+    PLAIN,
+    all_match,
+    any_match,
+    find_number_format,
+    is_ambiguous,
+    without_blanks,
+    without_markers,
+)
+from pysmorch.encoders.values import is_boolean, number_values, times_of
+from pysmorch.entries import list_names
+from pysmorch.layers.base import Array
+
+ROWS_TO_JUDGE = 20
+"""With fewer rows nothing is left out for being constant, distinct or in order."""
+
+MIN_WORDS_OF_TEXT = 3.0
+"""A column is text, not a category, when its cells have so many words on average and more than half are distinct."""
+
+MIN_LETTERS_OF_TEXT = 6.0
+"""The same for letters of scripts that have no blanks between words."""
+
+WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+INDEX_NAMES = ("Unnamed: 0", "__index_level_0__")
+BUCKETS = 512
+"""Categories beyond the most frequent ones share these, two for each, where there are more than fit."""
+
+
+def learn_column(
+    name: str,
+    rows: Cells,
+    values: Array | None,
+    weights: Array | None,
+    choice: str | None,
+    missing: tuple[str, ...] | None,
+) -> Column:
+    """Return what a column is.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    rows : Cells
+        The rows of the training.
+    values : ndarray of shape (N,) or None
+        The column as numbers where it is among `rows.plain`.
+    weights : ndarray of shape (N,) or None
+        One positive weight per row, of which only the ratios count.
+    choice : str or None
+        What the user says it holds, one of `CHOICES`; None finds it out.
+    missing : tuple of str or None
+        What stands for missing values in all columns; None for `MARKERS` in those that hold no text.
+
+    Returns
+    -------
+    Column
+        With what `encode` needs, but for the scale of numbers.
+
+    Raises
+    ------
+    ColumnError
+        Cells are not what the user says, or infinite.
+    """
+    if choice == "id":
+        return Column(name, "none", holds="id", why="as chosen")
+    if values is not None and choice not in ("category", "ordered category", "text"):
+        column = _of_plain(name, rows.plain[name], values, choice)
+        if column is not None:
+            return _with_range(column, values, name in INDEX_NAMES, choice is not None)
+    order = None if name in rows.plain else rows.order_of(name)
+    declared = order is not None and choice is None
+    if declared:
+        choice = "ordered category" if order else "category"
+    array = rows.arrow(name)
+    if array.null_count == len(array):
+        return _empty(name)
+    if _is_text(array):
+        array = without_markers(without_blanks(array), missing or ())
+        column = _of_texts(name, array, choice, missing is None)
+    else:
+        column = _of_type(name, array, choice)
+    if column.kind == "number":
+        numbers = _checked_numbers(column, array, missing)
+        return _with_range(column, numbers, name in INDEX_NAMES, choice is not None)
+    if column.kind == "none":
+        return column
+    if declared:
+        column.why = "declared so"
+    return _learn_texts(column, texts_of(array), weights, order, None if declared else choice)
+
+
+def _of_plain(name: str, kind: str, values: Array, choice: str | None) -> Column | None:
+    """Return the column of plain numbers; None for integers that float64 does not hold."""
+    if kind == "i" and choice is None and np.nanmax(np.abs(values), initial=0) >= EXACT:
+        return None
+    return Column(name, "number", holds=choice or {"b": "boolean", "i": "integer", "f": "number"}[kind])
+
+
+def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None) -> Array:
+    values, wrong = number_values(column, array, missing)
+    if len(wrong):
+        cell = array[int(wrong[0])].as_py()
+        raise ColumnError(column.name, f"cannot be taken as {column.holds}: {{row}} has {cell!r}", int(wrong[0]))
+    return values
+
+
+def check_choices(choices: Mapping[str, str], names: list[str]) -> None:
+    """Refuse what a user says about columns where there is no such column, or no such kind.
+
+    Parameters
+    ----------
+    choices : dict of str to str
+        What each column holds.
+    names : list of str
+        The columns that there are.
+
+    Raises
+    ------
+    ValueError
+        Says which there are.
+    """
+    for name, choice in choices.items():
+        if name not in names:
+            close = get_close_matches(str(name), names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"
+            raise ValueError(f"columns: there is no column {name!r}{hint}")
+        if choice not in CHOICES:
+            raise ValueError(f"columns: {name!r} must be one of {', '.join(CHOICES)}, but is {choice!r}")
+
+
+def infinite_text(cells: Any) -> int | None:
+    """Return the first row with an infinity in a column of strings that are numbers otherwise; None where there is none.
+
+    Parameters
+    ----------
+    cells : pyarrow.ChunkedArray of string
+        A column.
+
+    Returns
+    -------
+    int or None
+        Index of the row.
+    """
+    import pyarrow.compute as pc
+
+    infinite = pc.match_substring_regex(cells, INFINITE)
+    if not pc.any(infinite).as_py():
+        return None
+    values = without_markers(without_blanks(cells.combine_chunks()), MARKERS).unique().drop_null()
+    return None if find_number_format(values) is None else pc.index(infinite, True).as_py()
+
+
+def _is_text(array: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(array.type))
+
+
+def _empty(name: str) -> Column:
+    return Column(name, "none", holds="empty", why="it has no values")
+
+
+def _of_type(name: str, array: Any, choice: str | None) -> Column:
+    """Return the column of an array that holds something else than text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if choice in ("category", "ordered category", "text"):
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+    if pa.types.is_integer(kind):
+        smallest, largest = pc.min_max(array).as_py().values()
+        if choice is None and max(-smallest, largest) > EXACT:
+            return Column(name, "category", holds="category", why="integers above 2^53 are taken as codes")
+        return Column(name, "number", holds=choice or "integer")
+    if pa.types.is_timestamp(kind):
+        return Column(name, "number", holds="time")
+    held = {"bool": "boolean", "time64[us]": "time of day"}.get(
+        str(kind), "duration" if pa.types.is_duration(kind) else "number"
+    )
+    return Column(name, "number", holds=choice or held)
+
+
+def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Column:
+    """Return the column of strings, by what all of them are."""
+    if choice in ("category", "ordered category", "text"):
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+    values = (without_markers(cells, MARKERS) if by_rule else cells).unique().drop_null()
+    if not len(values):
+        return _empty(name)
+    written = find_number_format(values) if choice in (None, "number") else None
+    if written is not None:
+        ambiguous = is_ambiguous(values, written)
+        said = [written.describe()] if not written.is_plain else []
+        said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
+        whole = written.is_plain and not any_match(values, r"[.eE]")
+        form = "" if written.is_plain else "|".join(written)
+        return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
+    if choice in (None, "boolean") and is_boolean(values):
+        return Column(name, "number", holds="boolean", why=f"written {' and '.join(sorted(values.to_pylist())[:2])}")
+    if choice in (None, "time of day") and is_time_of_day(values):
+        return Column(name, "number", holds="time of day")
+    if choice in (None, "duration") and is_duration(values):
+        return Column(name, "number", holds="duration")
+    order, ambiguous = find_time_format(values) if choice in (None, "time") else (None, False)
+    if order is not None:
+        why = f"dates written {order}" + (
+            f", such as {values[0].as_py()}: day and month could be swapped" if ambiguous else ""
+        )
+        return Column(name, "number", holds="time", format=order, why=why)
+    if choice is not None:
+        return Column(name, "number", holds=choice, why="as chosen")
+    return Column(name, "category", holds="category", why=_why_text(values))
+
+
+def _why_text(values: Any) -> str:
+    """Return why texts that look like numbers are taken as text."""
+    import pyarrow.compute as pc
+
+    if not any_match(values.slice(0, 100), "[0-9]"):
+        return ""
+    if all_match(values, rf"{LEADING_ZEROS}|{PLAIN}"):
+        zeros = any_match(values, LEADING_ZEROS)
+        return "numbers with leading zeros are taken as codes" if zeros else "integers above 2^53 are taken as codes"
+    if all_match(values, r"^0[xX][0-9a-fA-F]+$"):
+        return "hexadecimal numbers are taken as codes"
+    number = pc.match_substring_regex(values, PLAIN)
+    share = pc.mean(number).as_py()
+    if share >= 0.5:
+        other = values.filter(pc.invert(number))[0].as_py()
+        return f"mixed: {share:.0%} of its values are numbers, but not {other[:40]!r}"
+    return ""
+
+
+def _with_range(column: Column, values: Array, is_index: bool, chosen: bool) -> Column:
+    """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
+    check_no_infinity(column.name, values)
+    known = values[~np.isnan(values)]
+    column.missing = len(known) < len(values)
+    if not len(known):
+        return _empty(column.name)
+    low, high = float(known.min()), float(known.max())
+    if not chosen and not column.missing and len(values) >= ROWS_TO_JUDGE:
+        if low == high:
+            return Column(column.name, "none", holds="constant", why="it has one value only")
+        if column.holds == "integer" and _is_running(values, is_index):
+            return Column(column.name, "none", holds="running number", why="it only counts the rows")
+    # Few rows say little about the range; a number beyond it is taken to be at the bound.
+    beyond = (high - low) * max(0.5, ROWS_TO_JUDGE / len(known))
+    if low < high and np.isfinite(beyond):
+        column.low, column.high = low - beyond, high + beyond
+    if column.holds in ("time", "time of day"):
+        parts = parts_of(times_of(values))
+        wanted = ("day",) if column.holds == "time of day" else tuple(parts)
+        column.parts = [part for part in wanted if np.ptp(parts[part][~np.isnan(values)], axis=0).any()]
+    return column
+
+
+def _is_running(values: Array, is_index: bool) -> bool:
+    """Whether integers are the numbers of the rows: from about 0 upwards, in order; those of a saved index in any order."""
+    if is_index:
+        return len(np.unique(values)) == len(values)
+    dense = values[0] >= 0 and values[-1] < 2 * len(values) + ROWS_TO_JUDGE
+    return bool(dense and (np.diff(values) > 0).all())
+
+
+def _learn_texts(
+    column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None
+) -> Column:
+    """Complete a column of text: its categories or words; or leave it out."""
+    column.missing = cells.null_count > 0
+    num_known = len(cells) - cells.null_count
+    if not num_known:
+        return _empty(column.name)
+    counts = value_counts(cells, weights)
+    if column.holds == "ordered category":
+        column.values = order or sorted(value for value, _ in counts)
+        return column
+    enough = choice is None and num_known >= ROWS_TO_JUDGE
+    if enough and len(counts) == 1 and not column.missing:
+        return Column(column.name, "none", holds="constant", why="it has one value only")
+    counted = _text_counted([value for value, _ in counts], num_known)
+    if column.kind == "text" or (choice is None and counted is not None):
+        column.kind, column.holds, column.format = "text", "text", counted or LETTERS
+        column.values = frequent_words(cells, column.format)
+        return column
+    column.values = known_values(counts)
+    column.rare = len(column.values) < len(counts)
+    if enough and not column.values and not column.missing:
+        return Column(column.name, "none", holds="id", why="all its values are distinct")
+    column.buckets = BUCKETS if len(column.values) > OWN_INDICATORS + BUCKETS else 0
+    return column
+
+
+def _text_counted(values: list[str], num_known: int) -> str | None:
+    """Return what to count in a column if it is text: words, or groups of letters where a script has no blanks; else None."""
+    if len(values) <= 0.5 * num_known:
+        return None
+    if sum(len(text.split()) for text in values) / len(values) >= MIN_WORDS_OF_TEXT:
+        return WORDS
+    import pyarrow as pa
+
+    long = sum(map(len, values)) / len(values) >= MIN_LETTERS_OF_TEXT
+    return LETTERS if long and any_match(pa.array(values), WITHOUT_BLANKS) else None
