@@ -12,6 +12,10 @@ namespace {
 // Threads are created for one call, which takes as long as so many positions of one of them.
 constexpr size_t POSITIONS_OF_A_THREAD = 1 << 20;
 
+// So many intervals has a column of many rows: loops of a known length are a few vector instructions, three times as
+// fast.
+constexpr int USUAL = 32;
+
 // Neighbouring intervals of one column; in order if none begins before the one in front of it ends.
 struct Run {
     size_t column, first, last;
@@ -37,9 +41,11 @@ float position(double x, double low, double high) {
 }
 
 // A number is inside of one interval at most, so that one division is enough: it is above those before, below the rest.
-void encode_in_order(double x, const double* low, const double* high, int count, float* out) {
-    int above = 0;
-    for (int i = 0; i < count; ++i) above += x >= high[i];
+[[gnu::always_inline]] inline void encode_in_order(double x, const double* __restrict low,
+                                                   const double* __restrict high, int count, float* __restrict out) {
+    int64_t sum = 0;  // of as many bits as the comparisons, which are added as vectors
+    for (int i = 0; i < count; ++i) sum += x >= high[i];
+    const int above = int(sum);
     for (int i = 0; i < count; ++i) out[i] = i < above ? 1.0f : 0.0f;
     if (above < count) out[above] = position(x, low[above], high[above]);
 }
@@ -59,7 +65,8 @@ void encode_intervals(const double* numbers, size_t rows, size_t columns, const 
                 const double *low = intervals.low + run.first, *high = intervals.high + run.first;
                 float* to = out + r * stride + run.first;
                 const int count = int(run.last - run.first);
-                if (run.in_order) encode_in_order(x, low, high, count, to);
+                if (run.in_order && count == USUAL) encode_in_order(x, low, high, USUAL, to);
+                else if (run.in_order) encode_in_order(x, low, high, count, to);
                 else
                     for (int i = 0; i < count; ++i) to[i] = position(x, low[i], high[i]);
             }

@@ -104,3 +104,23 @@ def test_missing_values_are_in_the_file_of_a_model(tmp_path):
     assert again.encoder_.missing.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert again.encoder_.describe() == ["columns: 3 numbers, 3 may be missing"]
+
+
+def test_a_value_far_outside_the_training_range_is_taken_to_be_at_its_bound():
+    X = np.column_stack([np.linspace(0, 10, 400), np.where(np.arange(400) < 399, 0.0, 1e-6)])
+    encoder = learned(X)
+    # The range of 10 is widened by half of it.
+    far, bound = np.array([[1e30, 1e12], [-1e30, -1e12]]), np.array([[15.0, 1.5e-6], [-5.0, -0.5e-6]])
+    np.testing.assert_array_equal(encoder.encode(far), encoder.encode(bound))
+    assert encoder.encode(np.array([[14.0, 0.0]]))[0, 0] < encoder.encode(bound)[0, 0]
+    # Five rows say less about it: it is widened by four times itself.
+    few = learned(np.array([[0.0], [1], [2], [3], [4]]))
+    assert [bound.tolist() for bound in few.bounds] == [[-16.0], [20.0]]
+
+
+def test_bounds_are_in_the_file_of_a_model(tmp_path):
+    model = Classifier(hidden=(4,), epochs=1, random_state=0).fit(INPUT, INPUT[:, 0] > 0)
+    model.save(tmp_path / "m.safetensors")
+    again = ps.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.encoder_.bounds, model.encoder_.bounds)
+    np.testing.assert_array_equal(again.predict_proba(1e9 * INPUT), model.predict_proba(1e9 * INPUT))

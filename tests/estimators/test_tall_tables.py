@@ -106,3 +106,9 @@ def test_a_tall_table_takes_little_memory_beside_itself():
     mebibytes = json.loads(done.stdout)
     assert mebibytes["predict"] < 120, mebibytes
     assert mebibytes["fit"] < 200, mebibytes
+
+
+def test_rows_of_a_later_partial_fit_may_lie_beyond_the_first_ones():
+    model = Regressor(hidden=(4,), random_state=0).partial_fit(X[:, :1], X[:, 0])
+    model.partial_fit(1000 * X[:, :1], X[:, 0])
+    assert model.encoder_.encode(np.array([[1e4]]))[0, 0] > 1000

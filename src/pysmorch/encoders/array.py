@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
-from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.numbers import Numbers, bounds_of
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
@@ -30,6 +30,9 @@ class ArrayEncoder(Encoder):
         What was learned about the columns.
     missing : ndarray of int64
         The columns in which values were missing.
+    bounds : tuple of two ndarrays of shape (D,), or None
+        Bounds of each column: what lies beyond is taken to be there. None for pixels, after `unbound`, and in
+        files of older versions.
     """
 
     what = "rows of columns"
@@ -39,6 +42,7 @@ class ArrayEncoder(Encoder):
     pixels: bool = False
     numbers: Numbers
     missing: Array
+    bounds: tuple[Array, Array] | None
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -61,12 +65,17 @@ class ArrayEncoder(Encoder):
     def learn(self, rows: Array, weights: Array | None) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
         self.numbers = (Numbers.learn_pixels if self.pixels else Numbers.learn)(rows, weights)
+        self.bounds = None if self.pixels else bounds_of(rows)
         self.missing = np.flatnonzero([np.isnan(column).any() for column in rows.T])
+
+    def unbound(self) -> None:
+        """Take numbers outside the range of the rows learned from as they are."""
+        self.bounds = None
 
     def encode(self, rows: Array) -> Array:
         """Return the rows as float32, shape (N, width)."""
         encoded = np.empty((len(rows), *self.shape), dtype=np.float32)
-        self.numbers.encode(rows, encoded)
+        self.numbers.encode(rows, encoded, self.bounds)
         if len(self.missing):
             encoded[:, self.numbers.width :] = np.isnan(rows[:, self.missing])
         return encoded
@@ -113,8 +122,12 @@ class ArrayEncoder(Encoder):
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the arrays, and None for names that there are not."""
-        missing = {"missing": self.missing} if len(self.missing) else {}
-        return {"columns": None}, self.numbers.to_tensors() | missing
+        tensors = self.numbers.to_tensors()
+        if len(self.missing):
+            tensors["missing"] = self.missing
+        if self.bounds is not None:
+            tensors["lowest"], tensors["highest"] = self.bounds
+        return {"columns": None}, tensors
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> ArrayEncoder:
@@ -125,6 +138,9 @@ class ArrayEncoder(Encoder):
         self.missing = tensors.get("missing", np.zeros(0, dtype=np.int64))
         if self.missing.dtype != np.int64 or not np.isin(self.missing, np.arange(self.num_features)).all():
             raise ModelFileError("the columns in which values were missing are none of its columns")
+        self.bounds = (tensors["lowest"], tensors["highest"]) if {"lowest", "highest"} <= set(tensors) else None
+        if self.bounds is not None and any(bound.shape != (self.num_features,) for bound in self.bounds):
+            raise ModelFileError("the bounds of its columns do not fit them")
         return self
 
 

@@ -196,6 +196,9 @@ class Encoder:
         """
         raise NotImplementedError
 
+    def unbound(self) -> None:
+        """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""
+
     def encode(self, rows: Any) -> Array:
         """Return rows as the input layer takes them.
 

@@ -28,6 +28,9 @@ ROWS_OF_AN_INTERVAL = 100
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
 
+FEW_ROWS = 20
+"""With fewer rows than twice as many, what lies outside the training range is believed further."""
+
 NO_WEIGHT = 1e-300
 """Least sum of weights that is divided by: that of a column without values."""
 
@@ -107,7 +110,7 @@ class Numbers:
         ones = np.ones(X.shape[1])
         return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *_no_intervals())
 
-    def encode(self, numbers: Array, encoded: Array) -> None:
+    def encode(self, numbers: Array, encoded: Array, bounds: tuple[Array, Array] | None = None) -> None:
         """Write scaled numbers, then positions in intervals; 0 for what is missing.
 
         Parameters
@@ -116,10 +119,13 @@ class Numbers:
             Of any dtype of numbers, with NaN for what is missing.
         encoded : ndarray of float32, shape (N, at least width)
             In C order; its first columns are overwritten.
+        bounds : tuple of two ndarrays of shape (D,), default=None
+            The lowest and the highest number of each column; what lies beyond is taken to be there.
         """
         count = len(self.mean)
         for rows in _blocks(numbers):
             block = np.require(numbers[rows], np.float64, ["C", "A"])
+            block = block if bounds is None else np.clip(block, *bounds)
             scaled = np.where(self.logarithm, _signed_log(block), block) if self.logarithm.any() else block
             scaled = (scaled - self.mean) / self.scale
             encoded[rows, :count] = np.where(np.isnan(scaled), 0.0, scaled)
@@ -166,6 +172,31 @@ class Numbers:
 
 
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
+
+
+def bounds_of(X: Array) -> tuple[Array, Array]:
+    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        With NaN for what is missing.
+
+    Returns
+    -------
+    lowest, highest : ndarray of float64, shape (D,)
+        Infinite for columns with one value or none.
+    """
+    lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    count = np.zeros(X.shape[1])
+    for rows in _blocks(X):
+        block = X[rows].astype(np.float64, copy=False)
+        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
+        count += (~np.isnan(block)).sum(0)
+    varied = lowest < highest
+    # Few rows say little about the range.
+    beyond = np.where(varied, highest - lowest, np.inf) * np.maximum(0.5, FEW_ROWS / np.maximum(count, 1))
+    return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
 
 
 def _blocks(X: Array) -> Iterator[slice]:

@@ -24,8 +24,8 @@ from pysmorch.layers.graph import graph
 ROWS_AT_A_TIME = 1024
 """Batch size of the reference path; larger batches only take more memory."""
 
-ROWS_OF_A_BLOCK = 16 * ROWS_AT_A_TIME
-"""Rows whose outputs are computed at a time where they are measured, or made when they are read."""
+ROWS_OF_A_BLOCK = 4 * ROWS_AT_A_TIME
+"""Rows whose outputs are computed at a time where they are made when they are read."""
 
 VALUES_AT_A_TIME = 2**26
 """Limit of the entries of all layers' outputs in such a batch: 256 MiB in float32, where images have many channels."""
@@ -143,7 +143,7 @@ def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
     before = loss.labels, loss.sample_weight
     try:
         with np.errstate(all="ignore"):
-            for rows in blocks_of(len(data), ROWS_OF_A_BLOCK):
+            for rows in blocks_of(len(data), 16 * ROWS_AT_A_TIME):
                 weights = None if data.weights is None else data.weights[rows]
                 totals.add(
                     reference.measure(loss, predictor([a[rows] for a in data.inputs]), data.labels[rows], weights)

@@ -176,6 +176,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "network_"):
             codes, encoded, weights = self._start(X, y, sample_weight, learn)
         else:
+            self.encoder_.unbound()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
         self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
