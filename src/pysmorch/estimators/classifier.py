@@ -53,7 +53,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     early_stopping : bool or "auto", default="auto"
         True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; False never
         does. "auto" does so from 5000 rows on; with fewer, and without `eval_set` and `network`, it chooses the number of epochs and
-        a calibration of the probabilities by cross-validation in two halves, then trains on all rows. Otherwise training stops when its own loss no longer falls.
+        a calibration of the probabilities by cross-validation in two halves, then trains on all rows. Without held-out rows, training
+        stops when its own loss no longer falls.
     validation_fraction : float, default=0.1
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
@@ -259,7 +260,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or data frame
-            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+            As for `predict`.
 
         Returns
         -------
@@ -268,10 +269,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
-        ValueError, TypeError
-            For data that do not fit; messages name the column or the row.
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
         """
         return self._predictions(X)
 
@@ -329,7 +328,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or data frame
-            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+            As for `predict`.
 
         Returns
         -------
@@ -338,10 +337,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
-        ValueError, TypeError
-            For data that do not fit; messages name the column or the row.
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))

@@ -103,7 +103,7 @@ def from_plain(plain: Any) -> Any:
         return _of_kind(kind, value, plain)
     except ModelFileError:
         raise
-    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"a parameter of kind {kind!r} is wrong: {error}") from error
 
 
@@ -153,7 +153,7 @@ def parameters_to_plain(model: Any) -> dict[str, Any]:
             f"a model file cannot hold the parameter {', '.join(lost)}: the loaded model predicts the same, but set it again "
             "with set_params before another fit",
             PysmorchWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     return kept
 
