@@ -1,6 +1,7 @@
 // The extension module.
 #include "python/face.h"
 
+#include "core/intervals.h"
 #include "core/random.h"
 #include "kernels/activations.h"
 #include "kernels/amx.h"
@@ -61,6 +62,21 @@ void expose_registries(nb::module_& m) {
     m.attr("optimizers") = optimizers;
 }
 
+// Positions of the numbers of each row in intervals, written into the columns of `out` from `first` on.
+void encode(Matrix<const double> numbers, Flat<const double> low, Flat<const double> high, Flat<const int64_t> owner,
+            Matrix<float> out, size_t first, int threads) {
+    const size_t rows = numbers.shape(0), columns = numbers.shape(1), count = owner.shape(0);
+    require(aligned(low).shape(0) == count && aligned(high).shape(0) == count, "an interval needs both ends");
+    require(aligned(out).shape(0) == rows && first <= out.shape(1) && count <= out.shape(1) - first,
+            "the encoded rows have another size than the intervals need");
+    aligned(numbers);
+    for (size_t i = 0; i < count; ++i)
+        require(aligned(owner).data()[i] >= 0 && size_t(owner.data()[i]) < columns, "an interval has no column");
+    nb::gil_scoped_release release;
+    encode_intervals(numbers.data(), rows, columns, {low.data(), high.data(), owner.data(), count}, out.data() + first,
+                     out.shape(1), threads);
+}
+
 std::string best_instructions() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -91,6 +107,9 @@ NB_MODULE(PYSMORCH_MODULE, m) {
             permutation(seed, step, order.size(), order.data());
         },
         nb::arg("seed"), nb::arg("step"), nb::arg("order").noconvert());
+    m.def("encode_intervals", encode, nb::arg("numbers").noconvert(), nb::arg("low").noconvert(),
+          nb::arg("high").noconvert(), nb::arg("owner").noconvert(), nb::arg("out").noconvert(), nb::arg("first"),
+          nb::arg("threads"));
     expose_registries(m);
     expose_kernels(m);
 #ifdef PYSMORCH_BF16

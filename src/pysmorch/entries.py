@@ -83,8 +83,8 @@ def list_names(names: Sequence[str], most: int = 20) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def check_finite(array: Array, what: str) -> None:
-    """Refuse an array with a NaN or an infinity.
+def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
+    """Refuse an array with an infinity or a NaN.
 
     Parameters
     ----------
@@ -92,16 +92,18 @@ def check_finite(array: Array, what: str) -> None:
         Of any dtype; only floating-point ones are searched.
     what : str
         Name of the array in the message.
+    allow_nan : bool, default=False
+        Whether NaN stands for what is missing, so that only infinities are refused.
 
     Raises
     ------
     ValueError
-        Names the first entry that is not finite.
+        Names the first entry that is refused.
     """
     with np.errstate(all="ignore"):
         if array.dtype.kind != "f" or np.isfinite(np.sum(array)):
             return
-    wrong = np.argwhere(~np.isfinite(array))
+    wrong = np.argwhere(np.isinf(array) if allow_nan else ~np.isfinite(array))
     if len(wrong):
         index = tuple(int(i) for i in wrong[0])
         value = array[index]

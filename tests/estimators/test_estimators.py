@@ -204,7 +204,6 @@ def test_a_second_fit_begins_anew():
         (lambda: quick().fit(X, np.zeros(150)), "one class only"),
         (lambda: quick().fit(X[:0], Y[:0]), "0 sample"),
         (lambda: quick().fit(X, Y[1:]), "y must have one label for each of the 150 rows of X, but has 149"),
-        (lambda: quick().fit(np.where(X > 5, np.nan, X), Y), r"X has NaN in row \d+, column 0"),
         (lambda: quick().fit(np.where(X > 5, np.inf, X), Y), r"X has infinity in row \d+, column 0"),
         (lambda: quick().fit(X, np.where(Y == 1, None, NAMES)), "missing labels"),
         (lambda: quick().fit(X, Y).predict(X[:, :3]), "X has 3 features, but Classifier is expecting 4"),

@@ -156,7 +156,7 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
 
     The encoder is learned here once more, so that a file that does not fit is refused before the training.
     """
-    encoder = kind_of(training.source.features)()
+    encoder = kind_of(training.source.features, model.pixels)()
     encoder.learn(encoder.check(training.source.features, model, reset=True), training.weights)
     features = encoder.select(held_out.source, by_position)
     in_file(held_out.source, lambda: encoder.encode(encoder.check(features, model, reset=False)))

@@ -46,7 +46,7 @@ def train(options: TrainOptions) -> None:
     parameters.check_task(given, estimators[0], estimators[1], task)
     if "class_weight" in given:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
-    model = estimators[0](random_state=options.seed, verbose=not options.quiet, **given)
+    model = estimators[0](random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
     notes = {"source": rows.source.name, "task": task} | _equip(model, rows, options, chosen, given, report)
     training, held_out = _parts(rows, model, options, chosen, task, report)
     kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.blocks import encode_rows
 from pysmorch.encoders.choices import kinds_from
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
@@ -15,10 +16,15 @@ from pysmorch.layers.base import Array
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
 """All kinds of input; the first that understands an input encodes it, and the last one takes whatever the others do not."""
 
+KINDS_OF_PIXELS: tuple[type[Encoder], ...] = (ImageEncoder, ArrayEncoder)
+"""Those that take pixels, in images or in rows."""
+
 __all__ = [
     "KINDS",
+    "KINDS_OF_PIXELS",
     "ColumnError",
     "Encoder",
+    "encode_rows",
     "encoder_from_parts",
     "encoder_to_parts",
     "kind_of",
@@ -27,20 +33,22 @@ __all__ = [
 ]
 
 
-def kind_of(X: Any) -> type[Encoder]:
+def kind_of(X: Any, pixels: bool = False) -> type[Encoder]:
     """Return the class that encodes an input.
 
     Parameters
     ----------
     X : array-like or data frame
         Whatever is given to `fit`.
+    pixels : bool, default=False
+        Whether it consists of pixels, also where it has the shape of a table.
 
     Returns
     -------
     type of Encoder
-        The first of `KINDS` that understands it.
+        The first of `KINDS`, or of `KINDS_OF_PIXELS`, that understands it.
     """
-    return next(kind for kind in KINDS if kind.understands(X))
+    return next(kind for kind in (KINDS_OF_PIXELS if pixels else KINDS) if kind.understands(X))
 
 
 def encoder_to_parts(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -6,32 +6,43 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
-from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.numbers import Numbers, bounds_of
 from pysmorch.entries import check_finite
-from pysmorch.files.header import entry
+from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
 
 
 class ArrayEncoder(Encoder):
-    """Rows of numbers (N, D): each column scaled, with intervals; pixels (dtype uint8) share one scale.
+    """Rows of numbers (N, D): each column scaled, with intervals, and with an indicator of missing values where there were any.
 
     Attributes
     ----------
+    pixels : bool
+        Whether the columns are pixels, which share one scale and have no intervals.
     numbers : Numbers
         What was learned about the columns.
+    missing : ndarray of int64
+        The columns in which values were missing.
+    bounds : tuple of two ndarrays of shape (D,), or None
+        Bounds of each column: what lies beyond is taken to be there. None for pixels, after `unbound`, and in
+        files of older versions.
     """
 
     what = "rows of columns"
     entry = "columns"
     misfit = "its columns do not fit its network"
 
+    pixels: bool = False
     numbers: Numbers
+    missing: Array
+    bounds: tuple[Array, Array] | None
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -39,33 +50,40 @@ class ArrayEncoder(Encoder):
         return True
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Array:
-        """Return the array (N, D); a data frame of numbers is taken as one in prediction."""
+        """Return the array (N, D); a data frame of numbers is taken as one in prediction, and where it holds pixels."""
+        if reset:
+            self.pixels = bool(estimator.pixels)
+        options = {"dtype": dtype_for(X), "ensure_min_features": 1, "ensure_all_finite": False}
         if is_table(X):
             validate_data(estimator, X, skip_check_array=True, reset=reset)
-            X = as_table(X).to_numpy()
-        rows: Array = validate_data(
-            estimator, X, reset=reset, dtype=dtype_for(X), ensure_min_features=1, ensure_all_finite=False
-        )
-        check_entries(rows)
+            rows: Array = check_array(as_table(X).to_numpy(), input_name="X", estimator=estimator, **options)
+        else:
+            rows = validate_data(estimator, X, reset=reset, **options)
+        check_entries(rows, allow_nan=not self.pixels)
         return rows
 
     def learn(self, rows: Array, weights: Array | None) -> None:
-        """Learn mean, scale and intervals of each column, or the one scale of pixels."""
-        if rows.dtype == np.uint8:
-            self.numbers = Numbers.learn_pixels(rows, weights)
-        else:
-            self.numbers = Numbers.learn(rows.astype(np.float64), weights)
+        """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
+        self.numbers = (Numbers.learn_pixels if self.pixels else Numbers.learn)(rows, weights)
+        self.bounds = None if self.pixels else bounds_of(rows)
+        self.missing = np.flatnonzero([np.isnan(column).any() for column in rows.T])
+
+    def unbound(self) -> None:
+        """Take numbers outside the range of the rows learned from as they are."""
+        self.bounds = None
 
     def encode(self, rows: Array) -> Array:
         """Return the rows as float32, shape (N, width)."""
-        encoded = np.zeros((len(rows), self.numbers.width), dtype=np.float32)
-        self.numbers.encode(rows.astype(np.float64, copy=False), encoded)
+        encoded = np.empty((len(rows), *self.shape), dtype=np.float32)
+        self.numbers.encode(rows, encoded, self.bounds)
+        if len(self.missing):
+            encoded[:, self.numbers.width :] = np.isnan(rows[:, self.missing])
         return encoded
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(width,)."""
-        return (self.numbers.width,)
+        return (self.numbers.width + len(self.missing),)
 
     @property
     def num_features(self) -> int:
@@ -78,8 +96,8 @@ class ArrayEncoder(Encoder):
 
     @classmethod
     def check_features(cls, features: Array) -> None:
-        """Refuse arrays with NaN or infinities, or of another dtype than numbers."""
-        check_numbers(features)
+        """Refuse arrays with infinities, or of another dtype than numbers."""
+        check_numbers(features, allow_nan=True)
 
     def select(self, source: Source, by_position: bool) -> Array:
         """Return the array of a source; images become rows of pixels."""
@@ -89,12 +107,13 @@ class ArrayEncoder(Encoder):
         X = X.reshape(len(X), -1)
         if X.shape[1] != self.num_features:
             raise ValueError(f"{source.name} has {X.shape[1]} columns, but the model takes {self.num_features}")
-        check_finite(X, "X")
+        check_finite(X, "X", allow_nan=True)
         return X
 
     def describe(self) -> list[str]:
         """Return how many columns there are."""
-        return [f"columns: {self.num_features} numbers"]
+        missing = f", {len(self.missing)} may be missing" if len(self.missing) else ""
+        return [f"columns: {self.num_features} numbers{missing}"]
 
     @classmethod
     def is_in(cls, header: dict[str, Any]) -> bool:
@@ -103,7 +122,12 @@ class ArrayEncoder(Encoder):
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the arrays, and None for names that there are not."""
-        return {"columns": None}, self.numbers.to_tensors()
+        tensors = self.numbers.to_tensors()
+        if len(self.missing):
+            tensors["missing"] = self.missing
+        if self.bounds is not None:
+            tensors["lowest"], tensors["highest"] = self.bounds
+        return {"columns": None}, tensors
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> ArrayEncoder:
@@ -111,6 +135,12 @@ class ArrayEncoder(Encoder):
         entry(entry(header, cls.entry, dict), "columns", type(None))
         self = cls()
         self.numbers = Numbers.from_tensors(tensors, None)
+        self.missing = tensors.get("missing", np.zeros(0, dtype=np.int64))
+        if self.missing.dtype != np.int64 or not np.isin(self.missing, np.arange(self.num_features)).all():
+            raise ModelFileError("the columns in which values were missing are none of its columns")
+        self.bounds = (tensors["lowest"], tensors["highest"]) if {"lowest", "highest"} <= set(tensors) else None
+        if self.bounds is not None and any(bound.shape != (self.num_features,) for bound in self.bounds):
+            raise ModelFileError("the bounds of its columns do not fit them")
         return self
 
 
@@ -119,14 +149,14 @@ def dtype_for(X: Any) -> str | None:
     return None if isinstance(X, np.ndarray) and X.dtype == np.uint8 else "numeric"
 
 
-def check_entries(X: Array) -> None:
-    """Refuse NaN and infinities, unless scikit-learn is configured to assume that there are none."""
+def check_entries(X: Array, allow_nan: bool = False) -> None:
+    """Refuse infinities, and NaN unless it is allowed; nothing if scikit-learn is configured to assume that there are none."""
     if not get_config()["assume_finite"]:
-        check_finite(X, "X")
+        check_finite(X, "X", allow_nan)
 
 
-def check_numbers(features: Array) -> None:
-    """Refuse an array of a source with entries that are no finite numbers."""
+def check_numbers(features: Array, allow_nan: bool = False) -> None:
+    """Refuse an array of a source with entries that are no finite numbers, nor NaN where that is allowed."""
     if features.dtype.kind not in "fiub":
         raise ValueError(f"X must hold numbers, but has dtype {features.dtype}")
-    check_finite(features, "X")
+    check_finite(features, "X", allow_nan)

@@ -90,6 +90,8 @@ class Encoder:
         the dense network, "mlp", is for every input.
     augmentations : dict of str to Augmentation
         What the command line offers for this input, by name.
+    makes_arrays : bool
+        Whether encoded rows take memory of their own, so that many of them are encoded block by block.
     """
 
     what: ClassVar[str]
@@ -97,6 +99,7 @@ class Encoder:
     misfit: ClassVar[str]
     networks: ClassVar[Mapping[str, Callable[[Any, int], Layer]]] = {}
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
+    makes_arrays: ClassVar[bool] = True
 
     # Rows.
 
@@ -149,7 +152,7 @@ class Encoder:
         Returns
         -------
         object with a length
-            Rows without infinities, and in arrays without NaN.
+            Rows without infinities, and in images without NaN; some of them are rows[slice or ndarray of indices].
 
         Raises
         ------
@@ -192,6 +195,9 @@ class Encoder:
             One weight per row; rows with weight 2 count like two rows.
         """
         raise NotImplementedError
+
+    def unbound(self) -> None:
+        """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""
 
     def encode(self, rows: Any) -> Array:
         """Return rows as the input layer takes them.

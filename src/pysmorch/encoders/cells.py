@@ -93,6 +93,15 @@ class Cells:
     def __contains__(self, name: str) -> bool:
         return name in self.table.columns
 
+    def __getitem__(self, rows: slice | Array) -> Cells:
+        """Return some rows, by a slice or their indices; what was converted already is not converted again."""
+        some = Cells(self.table[rows])
+        some._plain = self._plain
+        some._arrow = {
+            name: values[rows] if isinstance(rows, slice) else values.take(rows) for name, values in self._arrow.items()
+        }
+        return some
+
     @property
     def plain(self) -> dict[str, str]:
         """The columns that can be taken as one block of numbers, with the kind of their dtype: "b", "i" or "f"."""
@@ -148,21 +157,6 @@ class Cells:
         if self.table.implementation.is_pyarrow() and getattr(native.type, "ordered", False):
             return [str(value) for value in native.unify_dictionaries().chunk(0).dictionary.to_pylist()]
         return []
-
-    def take(self, rows: Array) -> Cells:
-        """Return some of the rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Their indices.
-
-        Returns
-        -------
-        Cells
-            Copies of these rows.
-        """
-        return Cells(self.table[rows.tolist()])
 
 
 def _plain_columns(table: Any) -> dict[str, str]:

@@ -64,6 +64,7 @@ class ImageEncoder(Encoder):
     misfit = "the shape of its images does not fit its network"
     networks = NETWORKS
     augmentations = AUGMENTATIONS
+    makes_arrays = False
 
     image_shape: tuple[int, ...]
     scaling: tuple[float, float]

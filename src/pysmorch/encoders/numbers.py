@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from pysmorch.engine.intervals import encode_intervals
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array
 
@@ -25,6 +27,18 @@ ROWS_OF_AN_INTERVAL = 100
 
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
+
+FEW_ROWS = 20
+"""With fewer rows than twice as many, what lies outside the training range is believed further."""
+
+NO_WEIGHT = 1e-300
+"""Least sum of weights that is divided by: that of a column without values."""
+
+ENTRIES_AT_A_TIME = 2**17
+"""Entries of a table that are converted to float64 at a time: the copies, 1 MiB each, stay in a cache."""
+
+ONE_SUM_UP_TO = 2**20
+"""Entries of a table up to which a sum over its rows is one sum; it is made of those of blocks where there are more."""
 
 
 @dataclass
@@ -57,12 +71,12 @@ class Numbers:
 
     @classmethod
     def learn(cls, X: Array, weights: Array | None) -> Numbers:
-        """Learn from columns of float64, with NaN for what is missing.
+        """Learn from columns of numbers, with NaN for what is missing; they are converted to float64 block by block.
 
         Parameters
         ----------
         X : ndarray of shape (N, D)
-            No infinities.
+            Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
 
@@ -75,12 +89,12 @@ class Numbers:
 
     @classmethod
     def learn_pixels(cls, X: Array, weights: Array | None) -> Numbers:
-        """Learn from rows of pixels (dtype uint8), which share one mean and one scale, and have no intervals.
+        """Learn from rows of pixels, which share one mean and one scale, and have no intervals.
 
         Parameters
         ----------
-        X : ndarray of uint8, shape (N, D)
-            Rows of pixels.
+        X : ndarray of shape (N, D)
+            Rows of pixels; without NaN.
         weights : ndarray of shape (N,) or None
             One weight per row.
 
@@ -90,29 +104,33 @@ class Numbers:
             What was learned.
         """
         w = np.ones(len(X)) if weights is None else weights
-        of_rows = w @ np.stack([X.mean(1), np.square(X, dtype=np.float64).mean(1)], axis=1) / w.sum()
+        means = np.concatenate([_pixel_means(X[rows]) for rows in _blocks(X)])
+        of_rows = w @ means / w.sum()
         std = float(np.sqrt(max(of_rows[1] - of_rows[0] ** 2, 0.0)))
         ones = np.ones(X.shape[1])
         return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *_no_intervals())
 
-    def encode(self, numbers: Array, encoded: Array) -> None:
+    def encode(self, numbers: Array, encoded: Array, bounds: tuple[Array, Array] | None = None) -> None:
         """Write scaled numbers, then positions in intervals; 0 for what is missing.
 
         Parameters
         ----------
         numbers : ndarray of shape (N, D)
-            With NaN for what is missing.
+            Of any dtype of numbers, with NaN for what is missing.
         encoded : ndarray of float32, shape (N, at least width)
-            Its first columns are overwritten.
+            In C order; its first columns are overwritten.
+        bounds : tuple of two ndarrays of shape (D,), default=None
+            The lowest and the highest number of each column; what lies beyond is taken to be there.
         """
-        scaled = np.where(self.logarithm, _signed_log(numbers), numbers) if self.logarithm.any() else numbers
         count = len(self.mean)
-        encoded[:, :count] = (scaled - self.mean) / self.scale
-        if len(self.owner):
-            positions = (numbers[:, self.owner] - self.low) / (self.high - self.low)
-            encoded[:, count : self.width] = np.clip(positions, 0.0, 1.0)
-        known = encoded[:, : self.width]
-        known[np.isnan(known)] = 0.0
+        for rows in _blocks(numbers):
+            block = np.require(numbers[rows], np.float64, ["C", "A"])
+            block = block if bounds is None else np.clip(block, *bounds)
+            scaled = np.where(self.logarithm, _signed_log(block), block) if self.logarithm.any() else block
+            scaled = (scaled - self.mean) / self.scale
+            encoded[rows, :count] = np.where(np.isnan(scaled), 0.0, scaled)
+            if len(self.owner):
+                encode_intervals(block, self.low, self.high, self.owner, encoded[rows], count)
 
     def to_tensors(self) -> dict[str, Array]:
         """Return what was learned as arrays by name."""
@@ -156,24 +174,78 @@ class Numbers:
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
+def bounds_of(X: Array) -> tuple[Array, Array]:
+    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        With NaN for what is missing.
+
+    Returns
+    -------
+    lowest, highest : ndarray of float64, shape (D,)
+        Infinite for columns with one value or none.
+    """
+    lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    count = np.zeros(X.shape[1])
+    for rows in _blocks(X):
+        block = X[rows].astype(np.float64, copy=False)
+        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
+        count += (~np.isnan(block)).sum(0)
+    varied = lowest < highest
+    # Few rows say little about the range.
+    beyond = np.where(varied, highest - lowest, np.inf) * np.maximum(0.5, FEW_ROWS / np.maximum(count, 1))
+    return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
+
+
+def _blocks(X: Array) -> Iterator[slice]:
+    """Go through rows (N, D), `ENTRIES_AT_A_TIME` entries at a time."""
+    step = max(1, ENTRIES_AT_A_TIME // max(X.shape[1], 1))
+    for start in range(0, len(X), step):
+        yield slice(start, start + step)
+
+
+def _pixel_means(X: Array) -> Array:
+    """Return the mean of the pixels of each row and that of their squares."""
+    return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
+
+
 def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
-    known = ~np.isnan(X)
-    total = np.maximum(w @ known, 1e-300)
 
-    def moments(values: Array) -> tuple[Array, Array, Array]:
-        mean = w @ np.where(known, values, 0.0) / total
-        centred = np.where(known, values - mean, 0.0)
-        std = np.sqrt(w @ np.square(centred) / total)
+    def total_of(function: Callable[[Array, Array], Array]) -> Array:
+        """Return the weighted sum over all rows of a function of numbers in float64 and of which of them are known."""
+        total = np.zeros(X.shape[1])
+        for rows in [slice(None)] if X.size <= ONE_SUM_UP_TO else _blocks(X):
+            block = X[rows].astype(np.float64, copy=False)
+            total += w[rows] @ function(block, ~np.isnan(block))
+        return total
+
+    total = np.maximum(total_of(lambda _, known: known), NO_WEIGHT)
+
+    def moments(of: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+        mean = total_of(lambda x, known: np.where(known, of(x), 0.0)) / total
+        std = np.sqrt(total_of(lambda x, known: np.square(np.where(known, of(x) - mean, 0.0))) / total)
         # Rounding leaves a constant column with a tiny spread; it has none.
         std = np.where(std > 1e-12 * np.abs(mean), std, 0.0)
         safe = np.where(std > 0, std, 1.0)
-        return mean, safe, w @ (centred / safe) ** 3 / total
+        # A column without any value plays no part: whatever comes later is scaled to 0.
+        safe = np.where(total > NO_WEIGHT, safe, np.inf)
+        return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
 
-    plain, logged = moments(X), moments(_signed_log(X))
-    logarithm = (np.abs(plain[2]) > SKEWED) & (np.abs(logged[2]) < np.abs(plain[2]))
-    return np.where(logarithm, logged[0], plain[0]), np.where(logarithm, logged[1], plain[1]), logarithm
+    mean, scale, skewness = moments(lambda x: x)
+    skewed = np.abs(skewness) > SKEWED
+    if not skewed.any():
+        return mean, scale, skewed
+    of_logarithm = moments(_signed_log)
+    logarithm = skewed & (np.abs(of_logarithm[2]) < np.abs(skewness))
+    return np.where(logarithm, of_logarithm[0], mean), np.where(logarithm, of_logarithm[1], scale), logarithm
+
+
+def _cube(x: Array) -> Array:
+    return x * x * x  # several times as fast as a power
 
 
 def _no_intervals() -> tuple[Array, Array, Array]:
@@ -182,32 +254,50 @@ def _no_intervals() -> tuple[Array, Array, Array]:
 
 def _learn_intervals(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to."""
-    w = np.ones(len(X)) if weights is None else weights
     if not 0 < X.shape[1] <= MAX_COLUMNS_WITH_INTERVALS:
         return _no_intervals()
     low, high, owner = [], [], []
-    for column, values in enumerate(X.T):
-        known = ~np.isnan(values) & (w > 0)
-        edges = _edges(values[known], w[known])
+    for column in range(X.shape[1]):
+        values = X[:, column].astype(np.float64)
+        known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
+        edges = _edges(values[known], None if weights is None else weights[known])
         low.append(edges[:-1])
         high.append(edges[1:])
         owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
     return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
 
 
-def _edges(values: Array, w: Array) -> Array:
+def _edges(values: Array, weights: Array | None) -> Array:
     """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
-    count = min(MAX_INTERVALS, int(w.sum() / ROWS_OF_AN_INTERVAL))
+    num_rows = len(values) if weights is None else weights.sum()
+    count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
     if count < 2:
         return np.zeros(0)
-    distinct, index = np.unique(values, return_inverse=True)
-    counts = np.bincount(index, w)
+    distinct, counts = _counted(values, weights)
     rest = counts <= counts.sum() / count
     if rest.sum() < 2:
         return np.zeros(0) if len(distinct) < 3 else distinct
-    quantiles = np.quantile(distinct[rest], np.linspace(0, 1, count + 1), weights=counts[rest], method="inverted_cdf")
-    edges = np.unique(np.concatenate([quantiles, distinct[~rest]]))
+    edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
     return edges if len(edges) >= 3 else np.zeros(0)
+
+
+def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return the distinct values in order, and how often each comes."""
+    if weights is None:
+        distinct, of_values = np.unique(values, return_counts=True)
+        return distinct, of_values.astype(np.float64)
+    distinct, index = np.unique(values, return_inverse=True)
+    return distinct, np.bincount(index, weights)
+
+
+def _quantiles(distinct: Array, counts: Array, intervals: int) -> Array:
+    """Return the ends of intervals that hold as much each: for q = 0, ..., 1 the first value up to which there is a share of q.
+
+    That is what `numpy.quantile` with weights and the method "inverted_cdf" returns, which would sort once more.
+    """
+    shares = counts.cumsum()
+    shares /= shares[-1]
+    return distinct[np.minimum(np.searchsorted(shares, np.linspace(0, 1, intervals + 1)), len(distinct) - 1)]
 
 
 def _signed_log(x: Array) -> Array:

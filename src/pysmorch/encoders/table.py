@@ -140,7 +140,7 @@ class TableEncoder(Encoder):
     def learn(self, rows: Cells, weights: Array | None) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
-            rows, weights = rows.take(np.flatnonzero(weights > 0)), weights[weights > 0]
+            rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
         plain = list(rows.plain)
         block = rows.block(plain) if plain else np.empty((len(rows), 0))
         values = dict(zip(plain, block.T, strict=True))

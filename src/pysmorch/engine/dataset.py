@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.engine.rows import LazyRows
 from pysmorch.entries import check_finite
 from pysmorch.layers.base import Array, ShapeError, format_dims
 from pysmorch.losses import Loss
@@ -16,14 +17,24 @@ from pysmorch.losses import Loss
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs (one array for each Data layer), labels, and one weight per row or None for ones."""
+    """Inputs (an array or lazy rows for each Data layer), labels, and one weight per row or None for ones."""
 
-    inputs: list[Array]
+    inputs: list[Array | LazyRows]
     labels: Array
     weights: Array | None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def rows_at_a_time(self) -> int | None:
+        """How many rows of the inputs are made at a time; None where all of them are arrays."""
+        return min((rows.rows_at_a_time for rows in self.inputs if isinstance(rows, LazyRows)), default=None)
+
+    def read(self, rows: Array) -> Dataset:
+        """Return some rows, whose inputs are arrays."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Dataset([array[rows] for array in self.inputs], self.labels[rows], weights)
 
     @classmethod
     def checked(
@@ -53,23 +64,23 @@ class Dataset:
         return cls(inputs, labels, _check_weights(sample_weight, num_data, what))
 
 
-def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = True) -> list[Array]:
-    """Return the arrays for the Data layers, or say which does not fit.
+def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = True) -> list[Array | LazyRows]:
+    """Return the arrays for the Data layers, or say which does not fit; lazy rows are taken as they are.
 
     With `finite=False` they are not searched for NaN and infinities, because the caller does that.
     """
     arrays = [X] if len(data_layers) == 1 else X
     if len(data_layers) > 1 and not (isinstance(X, (tuple, list)) and len(X) == len(data_layers)):
         raise ShapeError(f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network")
-    checked = []
+    checked: list[Array | LazyRows] = []
     for layer, data in zip(data_layers, arrays, strict=True):
-        array = np.asarray(data)
+        array = data if isinstance(data, LazyRows) else np.asarray(data)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{what} must hold numbers, but has dtype {array.dtype}")
         expected = (None, *layer.out_dims[1:])
-        if array.shape[1:] != expected[1:] or array.ndim == 0:
+        if array.shape[1:] != expected[1:] or array.shape == ():
             raise ShapeError(f"{what} has shape {array.shape}, but the network expects {format_dims(expected)}")
-        if finite:
+        if finite and isinstance(array, np.ndarray):
             check_finite(array, what)
         checked.append(array)
     if any(len(array) != len(checked[0]) for array in checked):

@@ -52,7 +52,7 @@ class NativeProgram:
     seed : int
         Of dropout and shuffling.
     data : Dataset
-        What `train` will be given.
+        What `train` will be given; where it has lazy rows, blocks of it.
     threads : int, default=None
         How many threads it may use; None goes by `num_threads`.
     bf16 : bool, default=False
@@ -101,10 +101,8 @@ class NativeProgram:
             seed,
             bf16,
         )
-        as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
-        self._data = [contiguous(a, np.int64 if i else None) for a, i in zip(data.inputs, as_indices, strict=True)]
-        classes = loss.takes_class_indices and data.labels.ndim == 1
-        self._labels = contiguous(data.labels, np.int64 if classes else None)
+        self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
+        self._prepared = None if data.rows_at_a_time else (data, *self._arrays_of(data))
         self._threads = num_threads() if threads is None else threads
 
     def permutation(self, epoch: int, count: int) -> Array:
@@ -118,9 +116,13 @@ class NativeProgram:
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
+        if self._prepared is not None and self._prepared[0] is data:
+            _, inputs, labels = self._prepared
+        else:
+            inputs, labels = self._arrays_of(data)
         result = self._program.train(
-            self._data,
-            self._labels,
+            inputs,
+            labels,
             data.weights,
             np.ascontiguousarray(order, dtype=np.int64),
             batch_size,
@@ -137,6 +139,15 @@ class NativeProgram:
             rows = order[b * batch_size : (b + 1) * batch_size]
             report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, first_batch + b + 1)
         return Totals(result["loss"], result["metric"], result["weight"], result["rows"])
+
+    def _arrays_of(self, data: Dataset) -> tuple[list[Array], Array]:
+        """Return inputs and labels as the extension reads them."""
+        as_indices = zip(data.inputs, self._as_indices, strict=True)
+        classes = self.loss.takes_class_indices and data.labels.ndim == 1
+        return (
+            [contiguous(array[:], np.int64 if index else None) for array, index in as_indices],
+            contiguous(data.labels, np.int64 if classes else None),
+        )
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
         """Return a context that does nothing: no product is NumPy's."""

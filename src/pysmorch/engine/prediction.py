@@ -14,6 +14,7 @@ from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.native import contiguous
 from pysmorch.engine.program import Totals
+from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.engine.threads import num_threads
 from pysmorch.entries import check_finite
 from pysmorch.layers.base import Array
@@ -22,6 +23,9 @@ from pysmorch.layers.graph import graph
 
 ROWS_AT_A_TIME = 1024
 """Batch size of the reference path; larger batches only take more memory."""
+
+ROWS_OF_A_BLOCK = 4 * ROWS_AT_A_TIME
+"""Rows whose outputs are computed at a time where they are made when they are read."""
 
 VALUES_AT_A_TIME = 2**26
 """Limit of the entries of all layers' outputs in such a batch: 256 MiB in float32, where images have many channels."""
@@ -55,24 +59,28 @@ class Predictor:
         program = self._program
         return None if program is None else program.quick(X)
 
-    def __call__(self, inputs: Sequence[Array], dtype: Any = None, engine: str = "auto") -> Array:
-        """Return the outputs for inputs that have the right shapes, one array for each Data layer.
+    def __call__(self, inputs: Sequence[Array | LazyRows], dtype: Any = None, engine: str = "auto") -> Array:
+        """Return the outputs for inputs that have the right shapes, an array or lazy rows for each Data layer.
 
         The arithmetic is in `dtype` or that of the parameters. Raises ValueError where a number is not finite.
         """
+        if any(isinstance(rows, LazyRows) for rows in inputs):
+            blocks = blocks_of(len(inputs[0]), ROWS_OF_A_BLOCK)
+            return np.concatenate([self([rows[block] for rows in inputs], dtype, engine) for block in blocks])
+        arrays = [rows[:] for rows in inputs]
         program = None if engine == "reference" else self._ready()
         if program is not None and (dtype is None or np.dtype(dtype) == self._dtype):
             shape = (len(inputs[0]), *self._output.out_dims[1:])
             out = np.empty((shape[0], int(np.prod(shape[1:]))), self._dtype)
-            data = [contiguous(a, np.int64 if i else None) for a, i in zip(inputs, self._as_indices, strict=True)]
+            data = [contiguous(a, np.int64 if i else None) for a, i in zip(arrays, self._as_indices, strict=True)]
             try:
                 if program.predict(data, out, num_threads()):
                     return out.reshape(shape)
             except IndexError:
                 pass  # the reference path names the entry
-        for array in inputs:
+        for array in arrays:
             check_finite(array, "X")
-        return reference.predict(self._output, list(inputs), _rows_at_a_time(self._output), dtype)
+        return reference.predict(self._output, arrays, _rows_at_a_time(self._output), dtype)
 
     @property
     def is_native(self) -> bool:
@@ -133,11 +141,9 @@ def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
     """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters."""
     totals = Totals()
     before = loss.labels, loss.sample_weight
-    rows_at_a_time = 16 * ROWS_AT_A_TIME
     try:
         with np.errstate(all="ignore"):
-            for start in range(0, len(data), rows_at_a_time):
-                rows = slice(start, start + rows_at_a_time)
+            for rows in blocks_of(len(data), 16 * ROWS_AT_A_TIME):
                 weights = None if data.weights is None else data.weights[rows]
                 totals.add(
                     reference.measure(loss, predictor([a[rows] for a in data.inputs]), data.labels[rows], weights)

@@ -12,8 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
-from pysmorch.encoders import Encoder, kind_of
+from pysmorch.encoders import Encoder, encode_rows, kind_of
 from pysmorch.engine import using_threads
+from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
+from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
 from pysmorch.estimators.parameters import check_parameters, make_optimizer
@@ -98,7 +100,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like or data frame
-            Finite numbers (N, D); a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
+            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
@@ -142,8 +144,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         elif not validation and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
             rows, held_out, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
-            validation = [(encoded[held_out], codes[held_out], None if weights is None else weights[held_out])]
-            encoded, codes, weights = encoded[rows], codes[rows], None if weights is None else weights[rows]
+            of_held_out = None if weights is None else weights[held_out]
+            validation = [(take_rows(encoded, held_out), codes[held_out], of_held_out)]
+            encoded, codes = take_rows(encoded, rows), codes[rows]
+            weights = None if weights is None else weights[rows]
         if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
@@ -172,6 +176,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "network_"):
             codes, encoded, weights = self._start(X, y, sample_weight, learn)
         else:
+            self.encoder_.unbound()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
         self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
@@ -179,13 +184,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _start(
         self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network."""
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
-        encoder = kind_of(X)()
+        encoder = kind_of(X, self.pixels)()
         encoder.choose(self.columns, self.missing)
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
@@ -197,7 +202,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         encoder.learn(rows, weights)
         self.encoder_ = encoder
-        encoded = encoder.encode(rows)
+        encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)
@@ -209,7 +214,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
 
-    def _train(self, encoded: Array, codes: Array, weights: Array | None, **options: Any) -> None:
+    def _train(self, encoded: Array | LazyRows, codes: Array, weights: Array | None, **options: Any) -> None:
         """Train the network; its random stream goes on where that of the epochs so far ended, unless a seed is given."""
         seed = self._seed if self.n_iter_ == 0 else self._seed + 1 + self.n_iter_
         callbacks = [*options.pop("callbacks", ()), Record(self)]
@@ -222,7 +227,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if calibration is not None:
             calibrate(self.network_.output, calibration)
 
-    def _validation_data(self, eval_set: Any) -> list[tuple[Array, Array, Array | None]]:
+    def _validation_data(self, eval_set: Any) -> list[tuple[Array | LazyRows, Array, Array | None]]:
         if eval_set is None:
             return []
         several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
@@ -230,7 +235,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             check_labelled("eval_set", one)
         return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
-    def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Array, Array, Array | None]:
+    def _encode_labelled(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoded = self._encode(X)
@@ -245,20 +252,25 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # Prediction.
 
-    def _encode(self, X: Any) -> Array:
+    def _encode(self, X: Any) -> Array | LazyRows:
         """Return rows as the network takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
-        return self.encoder_.encode(self.encoder_.check(X, self, reset=False))
+        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False))
 
-    def _outputs(self, X: Any) -> Array:
-        encoded = self._encode(X)
-        outputs = self.network_.predict(encoded).astype(np.float64)
-        return self.network_.loss.predictions(outputs)
+    def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
+        """Return what a function makes of the predictions of the loss, block by block."""
+        check_is_fitted(self, "network_")
+        encoded = encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once=BYTES_AT_A_TIME)
+        parts = [
+            of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
+            for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _predictions(self, X: Any) -> Array:
+    def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         check_is_fitted(self, "network_")
         with using_threads(self.threads):
-            return self._outputs(X)
+            return self._outputs(X, of_block)
 
     # Files.
 
@@ -321,4 +333,5 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
         return tags

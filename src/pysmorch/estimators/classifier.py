@@ -66,6 +66,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     network : callable, default=None
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+    pixels : bool, default=False
+        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
+        are.
     precision : {"float32", "bf16", "auto"}, default="float32"
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
@@ -157,6 +160,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         label_smoothing: float = 0.0,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         network: Callable[[Layer, int], Layer] | None = None,
+        pixels: bool = False,
         precision: Precision = "float32",
         columns: Mapping[str, str] | None = None,
         missing: Sequence[str] | None = None,
@@ -180,6 +184,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.network = network
+        self.pixels = pixels
         self.precision = precision
         self.columns = columns
         self.missing = missing
@@ -245,7 +250,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         NotFittedError, ValueError, TypeError
             Before `fit`, and for data that do not fit; messages name the column or the row.
         """
-        likeliest = self._predictions(X).argmax(1)
+        likeliest = self._predictions(X, lambda probabilities: probabilities.argmax(1))
         return self.classes_[likeliest]
 
     def predict_proba(self, X: Any) -> Array:

@@ -51,6 +51,8 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
     if estimator.precision not in ("float32", "bf16", "auto"):
         raise ValueError(f'precision must be "float32", "bf16" or "auto", but is {estimator.precision!r}')
+    if not isinstance(estimator.pixels, (bool, np.bool_)):
+        raise ValueError(f"pixels must be True or False, but is {estimator.pixels!r}")
     size = estimator.batch_size
     if size != "auto" and (not isinstance(size, (int, np.integer)) or size < 1):
         raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')

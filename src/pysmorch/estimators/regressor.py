@@ -75,6 +75,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     network : callable, default=None
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+    pixels : bool, default=False
+        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
+        are.
     precision : {"float32", "bf16", "auto"}, default="float32"
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
@@ -162,6 +165,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         loss: RegressionLoss | Callable[[Layer], Loss] = "square",
         quantile: float | Sequence[float] = 0.5,
         network: Callable[[Layer, int], Layer] | None = None,
+        pixels: bool = False,
         precision: Precision = "float32",
         columns: Mapping[str, str] | None = None,
         missing: Sequence[str] | None = None,
@@ -184,6 +188,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.loss = loss
         self.quantile = quantile
         self.network = network
+        self.pixels = pixels
         self.precision = precision
         self.columns = columns
         self.missing = missing

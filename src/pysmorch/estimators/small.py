@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from pysmorch.engine.rows import LazyRows, take_rows
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
 from pysmorch.layers import Bias, Linear
 from pysmorch.layers.base import Array
@@ -131,7 +132,9 @@ def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Arra
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def choose(estimator: Any, encoded: Array, codes: Array, weights: Array | None) -> tuple[int, Calibration | None]:
+def choose(
+    estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Array | None
+) -> tuple[int, Calibration | None]:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
@@ -160,9 +163,9 @@ def choose(estimator: Any, encoded: Array, codes: Array, weights: Array | None) 
     losses = np.zeros((estimator.epochs, len(calibrations)))
     for training, held_out in folds:
         of_training, of_held_out = [None if weights is None else weights[rows] for rows in (training, held_out)]
-        measure = HeldOutLosses(encoded[held_out], codes[held_out], of_held_out, calibrations)
+        measure = HeldOutLosses(take_rows(encoded, held_out), codes[held_out], of_held_out, calibrations)
         estimator._train(
-            encoded[training],
+            take_rows(encoded, training),
             codes[training],
             of_training,
             epochs=estimator.epochs,

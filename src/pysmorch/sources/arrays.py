@@ -39,7 +39,7 @@ def read_npz(opened: File) -> Source:
         )
     if y is not None and (y.ndim == 0 or len(y) != len(X)):
         raise SourceError(f"{path}: {features} has {len(X)} rows, but {targets} has shape {y.shape}")
-    return Source(opened.name, _rows_or_images(X), y)
+    return Source(opened.name, _rows_or_images(X), y, pixels=features == "images")
 
 
 def _rows_or_images(X: Array) -> Array:
@@ -63,13 +63,13 @@ def read_idx(file: File, labels: str | None) -> Source:
         raise SourceError(f"{path} holds no images: its sizes are {list(images.shape)}")
     X = _rows_or_images(images)
     if labels is None:
-        return Source(file.name, X)
+        return Source(file.name, X, pixels=True)
     if not Path(labels).is_file():
         raise FileNotFoundError(f"{labels}: no such file")
     y = _idx_array(open_file(labels))
     if y.ndim != 1 or len(y) != len(X):
         raise SourceError(f"{labels} has shape {y.shape}, but {path} has {len(X)} images; expected one label each")
-    return Source(file.name, X, y.astype(np.int64))
+    return Source(file.name, X, y.astype(np.int64), pixels=True)
 
 
 def _idx_array(file: File) -> Array:

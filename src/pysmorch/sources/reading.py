@@ -217,7 +217,7 @@ def _read_bundled(name: str) -> Source:
 
     bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
     if name == "digits":
-        return Source(name, bunch.data.astype(np.uint8), bunch.target)
+        return Source(name, bunch.data.astype(np.uint8), bunch.target, pixels=True)
     table = pa.table({str(column): bunch.data[:, i] for i, column in enumerate(bunch.feature_names)})
     named = hasattr(bunch, "target_names")
     return Source(name, table, np.asarray(bunch.target_names)[bunch.target] if named else bunch.target)

@@ -35,6 +35,8 @@ class Source:
     line_of : callable or None, default=None
         Returns the line, counted from 1, of a row of the features, where each row is a line of a file; with several
         files a text such as "7 of part-2.csv".
+    pixels : bool, default=False
+        Whether rows of numbers are pixels of images.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Source:
     files: list[str] | None = None
     remarks: list[str] = field(default_factory=list)
     line_of: Callable[[int], int | str] | None = None
+    pixels: bool = False
 
     @property
     def column_names(self) -> list[str] | None:

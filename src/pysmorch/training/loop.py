@@ -117,9 +117,24 @@ def _run_epoch(
     piece = max(1, len(rates) // PIECES) if of_batches else len(rates)
     for first in range(0, len(rates), piece):
         rows = order[first * batch_size : (first + piece) * batch_size]
-        totals.add(program.train(data, rows, batch_size, rates[first : first + piece], first))
+        totals.add(_train(program, data, rows, batch_size, rates[first : first + piece], first))
         training.batch = min(first + piece, len(rates))
         _call(callbacks, "on_batch_end", training)
+    return totals
+
+
+def _train(
+    program: Program, data: Dataset, order: Any, batch_size: int, rates: Sequence[float], first_batch: int
+) -> Totals:
+    """Take a step for each batch of some rows; of lazy rows a block is made at a time."""
+    if data.rows_at_a_time is None:
+        return program.train(data, order, batch_size, rates, first_batch)
+    totals = Totals()
+    batches = max(1, data.rows_at_a_time // batch_size)
+    for first in range(0, len(rates), batches):
+        block = data.read(order[first * batch_size : (first + batches) * batch_size])
+        of_block = rates[first : first + batches]
+        totals.add(program.train(block, np.arange(len(block)), batch_size, of_block, first_batch + first))
     return totals
 
 

@@ -1,0 +1,107 @@
+"""Rows of data that are made when they are read, because all of them together would take much memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+
+BYTES_AT_A_TIME = 2**24
+"""Size of a block of such rows, 16 MiB: many batches, and memory that is used again for the next block."""
+
+
+class LazyRows:
+    """Rows of finite numbers of which a block is made at a time; it has the shape and dtype of an array, and its rows are read.
+
+    Parameters
+    ----------
+    read : callable
+        Returns rows as an array of shape (n, *row_shape), for a slice or an array of n indices.
+    count : int
+        How many rows there are.
+    row_shape : tuple of int
+        The shape of one row.
+    dtype : dtype, default=float32
+        Of the rows.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (count, *row_shape).
+    dtype : dtype
+        Of the rows.
+    """
+
+    def __init__(
+        self, read: Callable[[Any], Array], count: int, row_shape: tuple[int, ...], dtype: Any = np.float32
+    ) -> None:
+        self._read = read
+        self.shape = (count, *row_shape)
+        self.dtype = np.dtype(dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Array) -> Array:
+        return self._read(rows)
+
+    def take(self, rows: Array) -> LazyRows:
+        """Return some of the rows, which are not made yet.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their indices.
+
+        Returns
+        -------
+        LazyRows
+            In that order.
+        """
+        return LazyRows(lambda of_these: self._read(rows[of_these]), len(rows), self.shape[1:], self.dtype)
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """How many rows a block has."""
+        return max(1, BYTES_AT_A_TIME // max(1, prod(self.shape[1:]) * self.dtype.itemsize))
+
+
+def take_rows(rows: Any, indices: Array) -> Any:
+    """Return some rows of an array as an array, and some of lazy rows as lazy rows.
+
+    Parameters
+    ----------
+    rows : ndarray or LazyRows
+        All rows.
+    indices : ndarray of int
+        Which ones.
+
+    Returns
+    -------
+    ndarray or LazyRows
+        In that order.
+    """
+    return rows.take(indices) if isinstance(rows, LazyRows) else rows[indices]
+
+
+def blocks_of(count: int, rows_at_a_time: int) -> Iterator[slice]:
+    """Go through rows, so many at a time.
+
+    Parameters
+    ----------
+    count : int
+        How many rows there are.
+    rows_at_a_time : int
+        How many there are in a block; the last one may have fewer.
+
+    Yields
+    ------
+    slice
+        Of rows; one without any where there are none.
+    """
+    for start in range(0, max(count, 1), rows_at_a_time):
+        yield slice(start, min(start + rows_at_a_time, count))

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from pysmorch.encoders import numbers
+from pysmorch.encoders.numbers import Numbers
+from pysmorch.engine import intervals
+
+RNG = np.random.default_rng(0)
+LEARNED = ("mean", "scale", "logarithm", "low", "high", "owner")
+
+
+def table(num_rows=4000):
+    X = RNG.standard_normal((num_rows, 5))
+    X[:, 1] = np.exp(3 * X[:, 1])
+    X[:, 2] = np.round(X[:, 2])
+    X[:, 3] = 7.0
+    X[RNG.random(X.shape) < 0.05] = np.nan
+    return X
+
+
+def encoded(learned, X):
+    out = np.full((len(X), learned.width), np.nan, np.float32)
+    learned.encode(X, out)
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, np.uint16, np.int64, bool])
+def test_every_dtype_is_learned_and_encoded_as_in_float64(dtype):
+    X = (3 * RNG.standard_normal((1000, 4)) + 5).clip(0, 99).astype(dtype)
+    of_dtype, of_float64 = Numbers.learn(X, None), Numbers.learn(X.astype(np.float64), None)
+    for name in LEARNED:
+        np.testing.assert_array_equal(getattr(of_dtype, name), getattr(of_float64, name))
+    np.testing.assert_array_equal(encoded(of_dtype, X), encoded(of_float64, X.astype(np.float64)))
+
+
+def test_rows_are_encoded_alike_in_blocks_of_any_size_and_alone(monkeypatch):
+    X = table()
+    learned = Numbers.learn(X, None)
+    whole = encoded(learned, X)
+    assert not np.isnan(whole).any()
+    for entries in (1, 35, 1000):
+        monkeypatch.setattr(numbers, "ENTRIES_AT_A_TIME", entries)
+        np.testing.assert_array_equal(encoded(learned, X), whole)
+    np.testing.assert_array_equal(np.concatenate([encoded(learned, X[i : i + 1]) for i in range(50)]), whole[:50])
+    np.testing.assert_array_equal(encoded(learned, np.asfortranarray(X)), whole)
+
+
+def test_sums_in_blocks_are_the_sums_of_all_rows(monkeypatch):
+    X, weights = table(), RNG.random(4000)
+    whole = Numbers.learn(X, weights)
+    monkeypatch.setattr(numbers, "ONE_SUM_UP_TO", 0)
+    monkeypatch.setattr(numbers, "ENTRIES_AT_A_TIME", 999)
+    in_blocks = Numbers.learn(X, weights)
+    for name in LEARNED:
+        np.testing.assert_allclose(getattr(in_blocks, name), getattr(whole, name), rtol=1e-12, atol=1e-12)
+    assert whole.logarithm.tolist() == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_intervals_end_at_the_weighted_quantiles_of_numpy(weighted):
+    values, weights = RNG.standard_normal(3200), RNG.random(3200) + 0.5
+    learned = Numbers.learn(values[:, None], weights if weighted else None)
+    assert len(learned.low) == (31 if weights.sum() < 3200 and weighted else 32)
+    shares = np.linspace(0, 1, len(learned.low) + 1)
+    w = weights if weighted else np.ones(3200)
+    expected = np.quantile(values, shares, weights=w, method="inverted_cdf")
+    np.testing.assert_array_equal(np.append(learned.low, learned.high[-1]), expected)
+
+
+def test_positions_are_the_same_natively_and_in_numpy(monkeypatch):
+    X = table()
+    learned = Numbers.learn(X, None)
+    ends = np.unique(np.concatenate([learned.low, learned.high]))[:, None] * np.ones(5)
+    rows = np.concatenate([X, ends, np.nextafter(ends, np.inf), np.nextafter(ends, -np.inf), [[1e30] * 5, [-1e30] * 5]])
+    native = encoded(learned, rows)
+    monkeypatch.setattr(intervals, "extension", lambda: None)
+    np.testing.assert_array_equal(native, encoded(learned, rows))
+
+
+def test_intervals_in_any_order_have_their_positions(monkeypatch):
+    low, high = np.array([2.0, 0.0, 0.0]), np.array([4.0, 4.0, 1.0])
+    learned = Numbers(np.zeros(1), np.ones(1), np.zeros(1, bool), low, high, np.zeros(3, np.int64))
+    rows = np.array([[-1.0], [1.0], [3.0], [5.0], [np.nan]])
+    expected = [[0, 0, 0], [0, 0.25, 1], [0.5, 0.75, 1], [1, 1, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(encoded(learned, rows)[:, 1:], expected)
+    monkeypatch.setattr(intervals, "extension", lambda: None)
+    np.testing.assert_array_equal(encoded(learned, rows)[:, 1:], expected)
