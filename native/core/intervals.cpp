@@ -16,7 +16,7 @@ constexpr size_t POSITIONS_OF_A_THREAD = 1 << 20;
 // fast.
 constexpr int USUAL = 32;
 
-// Neighbouring intervals of one column; in order if none begins before the one in front of it ends.
+// Neighbouring intervals of one column; in order if none begins before the previous one ends.
 struct Run {
     size_t column, first, last;
     bool in_order;

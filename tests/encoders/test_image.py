@@ -18,6 +18,9 @@ from pysmorch.encoders.image import ImageEncoder, learn_scaling
 from pysmorch.files import ModelFileError
 from tests.helpers import rewritten
 
+# Their networks are functions, which a file cannot hold.
+pytestmark = pytest.mark.filterwarnings("ignore:a model file cannot hold the parameter network")
+
 INPUT = np.random.default_rng(0).integers(0, 256, (40, 4, 5), dtype=np.uint8)
 RNG = np.random.default_rng(0)
 Y = np.arange(90) % 3

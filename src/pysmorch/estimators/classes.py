@@ -5,10 +5,62 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import compute_class_weight
+from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 
+from pysmorch.estimators.parameters import check_num_labels
+from pysmorch.estimators.rows import as_labels, refuse_missing
 from pysmorch.files.header import entries, entry
 from pysmorch.layers.base import Array
+
+
+def checked_classes(y: Any, num_data: int) -> Array:
+    """Return labels as an array, after checks of their number and kind.
+
+    Parameters
+    ----------
+    y : array-like of shape (N,)
+        Labels.
+    num_data : int
+        The number of rows N.
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        The labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For another number of labels, missing ones, and numbers that are no classes.
+    """
+    labels: Array = column_or_1d(as_labels(y), warn=True)
+    check_num_labels(labels, num_data)
+    if labels.dtype.kind == "f":
+        refuse_missing(labels, np.isnan(labels))
+    check_classification_targets(labels)
+    return labels
+
+
+def class_anchors(codes: Array, weights: Array | None, num_classes: int) -> list[Array]:
+    """Return equal logits, and the logarithms of the class frequencies; a class without rows counts as half a row.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (N,)
+        Class indices.
+    weights : ndarray of shape (N,) or None
+        One weight per row.
+    num_classes : int
+        The number of classes K.
+
+    Returns
+    -------
+    list of ndarray of shape (K,)
+        The two anchors.
+    """
+    counts = np.bincount(codes, weights, minlength=num_classes)
+    return [np.zeros(num_classes), np.log(np.maximum(counts, 0.5) / counts.sum())]
 
 
 def class_indices(classes: Array, y: Array) -> Array:

@@ -8,15 +8,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 
 from pysmorch.engine import Precision, using_threads
 from pysmorch.estimators.base import NetworkEstimator
-from pysmorch.estimators.classes import class_indices, classes_from, rows_by_class
+from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, classes_from, rows_by_class
 from pysmorch.estimators.fitting import own_loss
-from pysmorch.estimators.parameters import check_num_labels
-from pysmorch.estimators.rows import as_labels, refuse_missing, weighted_rows
+from pysmorch.estimators.parameters import check_loss
+from pysmorch.estimators.rows import weighted_rows
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
@@ -39,8 +37,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     dropout : float, default=0.2
         Fraction of the hidden units that are dropped in training; from 0 to below 1.
     optimizer : str or Optimizer, default="adamw"
-        A name in `pysmorch.optimizers.OPTIMIZERS` ("sgd" is with Nesterov momentum 0.9), or an object such as `SGD(0.1)`, which is
-        copied and whose own learning rate and weight decay then hold.
+        A name in `OPTIMIZERS` ("sgd" has Nesterov momentum 0.9), or an object, whose own learning rate and weight decay then hold.
     learning_rate : float or Schedule, default=5e-3
         A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
@@ -64,11 +61,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     class_weight : dict, "balanced" or None, default=None
         Factors of the rows by class, as a dictionary, or "balanced" for factors inverse to the frequency of the class.
     network : callable, default=None
-        A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
-        `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
+        Of (input layer, number of outputs), returns the last layer; one of `pysmorch.models` or your own, instead of a dense network.
     pixels : bool, default=False
-        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
-        are.
+        Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision : {"float32", "bf16", "auto"}, default="float32"
         "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
@@ -99,8 +94,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     network_ : Network
         The trained network; its layers are live objects.
     encoder_ : Encoder
-        How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
-        learned about the columns, or of which shape images are.
+        How rows become the input of the network; `encoder_.describe()` says what was learned about X.
     columns_ : Encoder
         The same; for a data frame `columns_.columns` has what each column holds and why, and a notebook shows it as a table.
     history_ : History
@@ -133,8 +127,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     A network of `Linear`, `Bias`, activation and `Dropout` layers for every entry of `hidden` is trained on batches in random order.
     Columns of arrays are scaled to mean 0 and variance 1; columns of data frames are encoded by what they hold. Images (N, H, W) or
-    (N, H, W, C) enter the network with the shape (H, W, C), and a `Rescale` layer gives all pixels together mean 0 and variance 1;
-    without `network` the scaled pixels are the features of a dense network.
+    (N, H, W, C) enter the network with the shape (H, W, C), and a `Rescale` layer gives all pixels together mean 0 and variance 1.
 
     Examples
     --------
@@ -343,12 +336,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        labels: Array = column_or_1d(as_labels(y), warn=True)
-        check_num_labels(labels, num_data)
-        if labels.dtype.kind == "f":
-            refuse_missing(labels, np.isnan(labels))
-        check_classification_targets(labels)
-        return labels
+        return checked_classes(y, num_data)
 
     def encode_labels(self, y: ArrayLike) -> Array:
         """Return the class indices of labels: their positions in `classes_`.
@@ -391,19 +379,13 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return own_loss(self.loss, output)
 
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
-        """Return equal logits, and the logarithms of the shares of the classes; a class without rows counts as half a row."""
         if self.loss != "cross_entropy":
             return []
-        shares = np.bincount(codes, weights, minlength=len(self.classes_))
-        return [np.zeros(len(self.classes_)), np.log(np.maximum(shares, 0.5) / shares.sum())]
+        return class_anchors(codes, weights, len(self.classes_))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.loss != "cross_entropy" and not callable(self.loss):
-            raise ValueError(
-                'loss must be "cross_entropy", a class of losses, or a function that makes a loss of the output layer, '
-                f"but is {self.loss!r}"
-            )
+        check_loss(self.loss, ["cross_entropy"])
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import Any
 
@@ -102,6 +102,24 @@ def make_optimizer(estimator: Any) -> Optimizer:
     made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
     options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
     return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)
+
+
+def check_loss(loss: Any, names: Iterable[str]) -> None:
+    """Raise ValueError where the parameter `loss` is neither a name nor something that makes a loss.
+
+    Parameters
+    ----------
+    loss : object
+        The parameter.
+    names : iterable of str
+        The losses that an estimator knows.
+    """
+    known = list(names)
+    if not callable(loss) and loss not in known:
+        raise ValueError(
+            f"loss must be {' or '.join([repr(name) for name in known])}, a class of losses, or a function that makes a loss "
+            f"of the output layer, but is {loss!r}"
+        )
 
 
 def check_num_labels(y: Array, num_data: int) -> None:

@@ -16,7 +16,7 @@ from pysmorch.engine import Precision
 from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
-from pysmorch.estimators.parameters import check_num_labels
+from pysmorch.estimators.parameters import check_loss, check_num_labels
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
 from pysmorch.files import ModelFileError, saved_as
@@ -330,11 +330,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not callable(self.loss) and self.loss not in LOSSES:
-            raise ValueError(
-                f"loss must be one of {', '.join(LOSSES)}, a class of losses, or a function that makes a loss of the output layer, "
-                f"but is {self.loss!r}"
-            )
+        check_loss(self.loss, LOSSES)
         if self.loss == "quantile" and (np.ndim(self.quantile) > 1 or np.size(self.quantile) == 0):
             raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
 
