@@ -243,3 +243,12 @@ def test_rows_with_many_values_are_computed_a_few_at_a_time_on_the_reference_pat
     monkeypatch.setattr(prediction, "VALUES_AT_A_TIME", 1)
     network.predict(X[:2])
     assert sizes[-2:] == [1, 1]
+
+
+def test_threads_that_predict_on_the_reference_path_get_the_outputs_of_their_rows():
+    network = branching()
+    X = rows(200, 5)
+    expected = np.concatenate([network.predict(X[i : i + 1], engine="reference") for i in range(200)])
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: network.predict(X[i : i + 1], engine="reference"), range(200)))
+    np.testing.assert_array_equal(np.concatenate(found), expected)

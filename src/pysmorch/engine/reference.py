@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
@@ -101,13 +103,28 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
         _report_non_finite(layers, batch)
 
 
+_one_at_a_time = threading.RLock()
+
+
+def _release_in_child() -> None:
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()  # a thread that held it is not in the child
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release_in_child)
+
+
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
-    """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters."""
+    """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters.
+
+    Layers store their inputs and outputs, so that predictions of several threads run one after the other.
+    """
     layers = graph(output)
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     num_data = len(inputs[0])
     parts = []
-    with _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
+    with _one_at_a_time, _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
         for start in range(0, max(num_data, 1), batch_size):
             _feed(layers, [array[start : start + batch_size] for array in inputs], dtype)
             parts.append(output.forward())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from numbers import Real
 from typing import Any
 
@@ -104,21 +104,20 @@ def make_optimizer(estimator: Any) -> Optimizer:
     return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)
 
 
-def check_loss(loss: Any, names: Iterable[str]) -> None:
+def check_loss(loss: Any, names: Collection[str]) -> None:
     """Raise ValueError where the parameter `loss` is neither a name nor something that makes a loss.
 
     Parameters
     ----------
     loss : object
         The parameter.
-    names : iterable of str
+    names : collection of str
         The losses that an estimator knows.
     """
-    known = list(names)
-    if not callable(loss) and loss not in known:
+    if not callable(loss) and loss not in names:
+        known = " or ".join(f'"{name}"' for name in names)
         raise ValueError(
-            f"loss must be {' or '.join([repr(name) for name in known])}, a class of losses, or a function that makes a loss "
-            f"of the output layer, but is {loss!r}"
+            f"loss must be {known}, a class of losses, or a function that makes a loss of the output layer, but is {loss!r}"
         )
 
 
