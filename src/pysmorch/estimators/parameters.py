@@ -115,7 +115,7 @@ def check_loss(loss: Any, names: Collection[str]) -> None:
         The losses that an estimator knows.
     """
     if not callable(loss) and loss not in names:
-        known = " or ".join(f'"{name}"' for name in names)
+        known = f"one of {', '.join(names)}" if len(names) > 1 else f'"{next(iter(names))}"'
         raise ValueError(
             f"loss must be {known}, a class of losses, or a function that makes a loss of the output layer, but is {loss!r}"
         )
