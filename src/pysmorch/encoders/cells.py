@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.base import ColumnError
 from pysmorch.layers.base import Array
@@ -69,6 +70,42 @@ def as_table(X: Any) -> Any:
     if not is_table(X):
         raise TypeError(f"X must be a data frame like the one in training, but is a {type(X).__name__}")
     return nw.from_native(as_frame(X), eager_only=True)
+
+
+def count_rows(X: Any) -> int:
+    """Return how many rows a data frame or an array has.
+
+    Parameters
+    ----------
+    X : array-like or data frame
+        Not checked yet.
+
+    Returns
+    -------
+    int
+        N.
+    """
+    return len(as_table(X)) if is_table(X) else int(_num_samples(X))
+
+
+def some_rows(X: Any, rows: Array) -> Any:
+    """Return some rows of a data frame or an array.
+
+    Parameters
+    ----------
+    X : array-like or data frame
+        All rows.
+    rows : ndarray of int
+        Their indices.
+
+    Returns
+    -------
+    array-like or data frame
+        Like X, with these rows.
+    """
+    if is_table(X):
+        return as_table(X)[rows].to_native()
+    return X[rows] if hasattr(X, "dtype") else np.asarray(X)[rows]
 
 
 class Cells:

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,12 +18,11 @@ from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
 from pysmorch.estimators.parameters import check_parameters, make_optimizer
-from pysmorch.estimators.parts import estimator_from_parts, estimator_to_parts
+from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
-from pysmorch.files import ModelPath, save
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
@@ -34,7 +32,7 @@ from pysmorch.schedules import Constant, OneCycle
 from pysmorch.training import Callback, Training
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(StoredEstimator):
     """The base of Classifier and Regressor; a subclass says what labels and outputs mean.
 
     A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels`, `_num_outputs`, `_make_loss`, `_label_parts` and
@@ -271,64 +269,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "network_")
         with using_threads(self.threads):
             return self._outputs(X, of_block)
-
-    # Files.
-
-    def save(self, path: ModelPath) -> None:
-        """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
-
-        Parameters
-        ----------
-        path : str, Path or binary file
-            The file.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        OSError
-            The file cannot be written.
-        """
-        check_is_fitted(self, "network_")
-        save(self, path)
-
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the model as plain data and arrays, which `save` writes.
-
-        Returns
-        -------
-        header : dict
-            Parameters, network, encoder and labels as plain data.
-        tensors : dict of str to ndarray
-            The arrays by name.
-        """
-        return estimator_to_parts(self)
-
-    @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
-        """Return the model of `to_parts`, after checking everything.
-
-        Parameters
-        ----------
-        header : dict
-            The first result of `to_parts`.
-        tensors : dict of str to ndarray
-            The second one.
-        layers : sequence of type of Layer, default=()
-            Layer classes of your own that the model has.
-
-        Returns
-        -------
-        Classifier or Regressor
-            Fitted.
-
-        Raises
-        ------
-        ModelFileError
-            Where anything is missing or does not fit.
-        """
-        model: Self = estimator_from_parts(cls, header, tensors, layers)
-        return model
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

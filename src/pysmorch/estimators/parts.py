@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
-from pysmorch.encoders import encoder_from_parts, encoder_to_parts
+from pysmorch.encoders import Encoder, encoder_from_parts, encoder_to_parts
 from pysmorch.estimators.parameters import make_optimizer
 from pysmorch.estimators.storing import from_plain, parameters_to_plain, take_training, training_to_parts
-from pysmorch.files import ModelFileError
+from pysmorch.files import ModelFileError, ModelPath, save
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -114,3 +116,66 @@ def _check_read(model: Any) -> None:
         model.optimizer_ = make_optimizer(model)
     except (TypeError, ValueError) as wrong:
         raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
+
+
+class StoredEstimator(BaseEstimator):  # type: ignore[misc]
+    """An estimator that a model file can hold."""
+
+    network_: Network
+    encoder_: Encoder
+
+    def save(self, path: ModelPath) -> None:
+        """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
+
+        Parameters
+        ----------
+        path : str, Path or binary file
+            The file.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        OSError
+            The file cannot be written.
+        """
+        check_is_fitted(self, "network_")
+        save(self, path)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Return the model as plain data and arrays, which `save` writes.
+
+        Returns
+        -------
+        header : dict
+            Parameters, network, encoder and labels as plain data.
+        tensors : dict of str to ndarray
+            The arrays by name.
+        """
+        return estimator_to_parts(self)
+
+    @classmethod
+    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
+        """Return the model of `to_parts`, after checking everything.
+
+        Parameters
+        ----------
+        header : dict
+            The first result of `to_parts`.
+        tensors : dict of str to ndarray
+            The second one.
+        layers : sequence of type of Layer, default=()
+            Layer classes of your own that the model has.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted.
+
+        Raises
+        ------
+        ModelFileError
+            Where anything is missing or does not fit.
+        """
+        model: Self = estimator_from_parts(cls, header, tensors, layers)
+        return model

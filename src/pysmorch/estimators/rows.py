@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import _check_sample_weight, _num_samples
+from sklearn.utils.validation import _check_sample_weight
 
-from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
 from pysmorch.layers.base import Array
 
@@ -39,14 +39,14 @@ def weighted_rows(X: Any, y: Any, sample_weight: ArrayLike | None) -> tuple[Any,
     """
     if sample_weight is None:
         return X, y, None
-    num_rows = len(as_table(X)) if is_table(X) else _num_samples(X)
+    num_rows = count_rows(X)
     weights = check_weights(sample_weight, num_rows)
     if weights is None or weights.all():
         return X, y, weights
     counting = np.flatnonzero(weights)
     if len(np.asarray(y)) == num_rows:  # another number of labels is refused where labels are checked
         y = np.asarray(y)[counting]
-    return _take(X, counting), y, check_weights(weights[counting], len(counting))
+    return some_rows(X, counting), y, check_weights(weights[counting], len(counting))
 
 
 def check_weights(sample_weight: ArrayLike | None, num_data: int) -> Array | None:
@@ -131,9 +131,3 @@ def _is_missing(label: Any) -> bool:
     if label is None or type(label).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
-
-
-def _take(X: Any, rows: Array) -> Any:
-    if is_table(X):
-        return as_table(X)[rows].to_native()
-    return X[rows] if hasattr(X, "dtype") else np.asarray(X)[rows]
