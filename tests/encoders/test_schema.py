@@ -243,6 +243,17 @@ def test_numbers_that_only_look_like_running_ones_are_kept(cells):
     assert learn({"a": cells, "other": OTHER}).columns[0].kind == "number"
 
 
+@pytest.mark.parametrize("cell", ["foo", "2024-01-01", "1,2,3", "0x1F", "yes"])
+def test_a_column_that_only_counted_the_rows_must_still_hold_numbers(cell):
+    x = np.random.default_rng(0).standard_normal(40).round(3)
+    model = Classifier(hidden=(4,), epochs=1, random_state=0)
+    with pytest.warns(PysmorchWarning, match="a running number"):
+        model.fit(pd.DataFrame({"id": [str(i) for i in range(40)], "x": x}), x > 0)
+    model.predict(pd.DataFrame({"id": ["7", "", "900"], "x": [0.1, 0.2, 0.3]}))
+    with pytest.raises(ColumnError, match="column 'id' held numbers in training, but row 1 has "):
+        model.predict(pd.DataFrame({"id": ["7", cell], "x": [0.1, 0.2]}))
+
+
 def test_a_table_of_running_numbers_only_keeps_them():
     assert learn({"a": np.arange(N)}).columns[0].kind == "number"
 

@@ -216,6 +216,11 @@ class TableEncoder(Encoder):
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = np.zeros((len(rows), *self.shape), dtype=np.float32)
+        for column in self.columns:
+            if column.holds == "running number" and column.name not in rows.plain:
+                self._parsed(
+                    column, rows
+                )  # it plays no part, but other cells say that the columns are not those of training
         numbers = self._numbers(rows)
         if numbers.shape[1]:
             self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
