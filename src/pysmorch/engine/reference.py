@@ -13,6 +13,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, Totals
+from pysmorch.engine.rows import blocks_of
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
@@ -122,11 +123,10 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     """
     layers = graph(output)
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
-    num_data = len(inputs[0])
     parts = []
     with _one_at_a_time, _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
-        for start in range(0, max(num_data, 1), batch_size):
-            _feed(layers, [array[start : start + batch_size] for array in inputs], dtype)
+        for rows in blocks_of(len(inputs[0]), batch_size):
+            _feed(layers, [array[rows] for array in inputs], dtype)
             parts.append(output.forward())
     return np.concatenate(parts)
 
