@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import Encoder, encode_rows, kind_of
+from pysmorch.encoders.blocks import BYTES_AT_ONCE
 from pysmorch.engine import using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
@@ -250,15 +251,14 @@ class NetworkEstimator(StoredEstimator):
 
     # Prediction.
 
-    def _encode(self, X: Any) -> Array | LazyRows:
+    def _encode(self, X: Any, at_once: int = BYTES_AT_ONCE) -> Array | LazyRows:
         """Return rows as the network takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
-        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False))
+        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
 
     def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         """Return what a function makes of the predictions of the loss, block by block."""
-        check_is_fitted(self, "network_")
-        encoded = encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once=BYTES_AT_A_TIME)
+        encoded = self._encode(X, BYTES_AT_A_TIME)
         parts = [
             of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
             for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
