@@ -2,9 +2,17 @@
 // them, a Pair.
 #pragma once
 #ifdef PYSMORCH_BF16
+#include <atomic>
+
 #include "kernels/simd.h"
 
 namespace pysmorch {
+
+namespace bf16 {
+// Whether new programs may use the instructions, where the processor has them.
+inline std::atomic<bool> allowed{true};
+inline bool usable() { return allowed.load(std::memory_order_relaxed) && __builtin_cpu_supports("avx512bf16"); }
+}  // namespace bf16
 
 enum class Bf16 : uint16_t {};
 using Pair = uint32_t;

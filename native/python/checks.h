@@ -15,11 +15,14 @@ namespace pysmorch {
 
 namespace nb = nanobind;
 
+// Whether programs can multiply in bfloat16 on this processor.
+inline bool has_bf16() {
 #ifdef PYSMORCH_BF16
-constexpr bool HAS_BF16 = true;
+    return bf16::usable();
 #else
-constexpr bool HAS_BF16 = false;
+    return false;
 #endif
+}
 
 template <class V> V as(nb::handle h, const char* name) {
     V value;

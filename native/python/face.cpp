@@ -88,7 +88,7 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
     factors(decay_factors, u.num_parameters, u.decay_factor, u.decay_factors);
     u.gradients = gradients.data();
     u.parameters = parameters.data();
-    require(!bf16 || (HAS_BF16 && sizeof(T) == 4), "there are no products of bfloat16 here");
+    require(!bf16 || (has_bf16() && sizeof(T) == 4), "there are no products of bfloat16 here");
     program_.updater = u;
     program_.seed = seed;
     bf16_ = bf16;
@@ -97,7 +97,7 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
 
 template <class T> void Face<T>::use_bf16() {
     require(!prepared_ && !program_.updater.parameters, "the program is already in use");
-    require(HAS_BF16 && sizeof(T) == 4, "there are no products of bfloat16 here");
+    require(has_bf16() && sizeof(T) == 4, "there are no products of bfloat16 here");
     bf16_ = true;
 }
 

@@ -97,7 +97,7 @@ using namespace pysmorch;
 NB_MODULE(PYSMORCH_MODULE, m) {
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
-    m.attr("has_bf16") = HAS_BF16;
+    m.def("has_bf16", has_bf16);
     m.def(
         "permutation",
         [](uint64_t seed, uint64_t step, Flat<int64_t> order) {
@@ -114,7 +114,13 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     expose_kernels(m);
 #ifdef PYSMORCH_BF16
     m.def("has_matrix_unit", [] { return amx::usable(); });
-    m.def("allow_matrix_unit", [](bool allowed) { amx::allowed.store(allowed); }, nb::arg("allowed"));
+    m.def(
+        "allow",
+        [](bool bf16, bool matrix_unit) {
+            bf16::allowed.store(bf16);
+            amx::allowed.store(matrix_unit);
+        },
+        nb::arg("bf16"), nb::arg("matrix_unit"));
 #endif
     m.def("best_instructions", best_instructions);
 }

@@ -31,13 +31,12 @@ def findings() -> dict[str, str]:
 
 def _engine() -> str:
     from pysmorch.engine import num_threads
-    from pysmorch.engine.extension import NOT_BUILT, extension
+    from pysmorch.engine.extension import NOT_BUILT, instructions
 
-    module = extension()
-    if module is None:
+    name = instructions()
+    if name is None:
         return f"the reference path: NumPy, layer by layer, which is slower ({NOT_BUILT})"
-    instructions = module.__name__.split("_native_")[1]
-    return f"the native engine, {instructions} instructions, {num_threads()} threads"
+    return f"the native engine, {name} instructions, {num_threads()} threads"
 
 
 def _version(name: str) -> str:
