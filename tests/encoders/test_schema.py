@@ -401,9 +401,11 @@ def test_wrong_choices_are_refused(columns, message):
         Classifier(columns=columns, **SMALL).fit(pd.DataFrame({"size": OTHER, "town": ["Ulm", "Bath"] * 30}), Y)
 
 
-def test_choices_are_for_tables_only():
-    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+def test_choices_are_for_columns_that_there_are():
+    with pytest.raises(ValueError, match="columns: there is no column 'a'; the columns are 0"):
         Classifier(columns={"a": "number"}, **SMALL).fit(OTHER[:, None], Y)
+    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+        Classifier(columns={"a": "number"}, **SMALL).fit(np.zeros((N, 2, 2)), Y)
 
 
 def test_rows_come_as_dictionaries_series_lazy_frames_and_arrays_with_text():

@@ -196,6 +196,9 @@ class Encoder:
         """
         raise NotImplementedError
 
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""
+
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""
 

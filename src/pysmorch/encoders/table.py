@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import ColumnError, Encoder
@@ -84,6 +85,7 @@ class TableEncoder(Encoder):
     numbers: Numbers
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
+    _judged = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -95,18 +97,24 @@ class TableEncoder(Encoder):
         self._choices = dict(columns or {})
         self.missing = None if missing is None else tuple(missing)
 
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack."""
+        self._judged = False
+
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells:
-        """Return the cells of a data frame that has the columns of the training."""
-        if not reset and not is_table(X):
+        """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
+        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        if not is_array and not is_table(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
         import narwhals as nw
 
-        named = not isinstance(X, np.ndarray)
+        if is_array:
+            check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         frame = as_frame(X)
-        validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
+        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
@@ -146,7 +154,7 @@ class TableEncoder(Encoder):
         values = dict(zip(plain, block.T, strict=True))
 
         def learned(name: str, choice: str | None) -> Column:
-            return learn_column(name, rows, values.get(name), weights, choice, self.missing)
+            return learn_column(name, rows, values.get(name), weights, choice, self.missing, self._judged)
 
         self.columns = [learned(name, self._choices.get(name)) for name in rows.names]
         if all(column.kind == "none" for column in self.columns):
@@ -223,7 +231,7 @@ class TableEncoder(Encoder):
                 )  # it plays no part, but other cells say that the columns are not those of training
         numbers = self._numbers(rows)
         if numbers.shape[1]:
-            self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
+            self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
         start = self.numbers.width
         for column, position in self._layout.marked:
             block = encoded[:, start : start + column.num_indicators]

@@ -119,15 +119,19 @@ if hasattr(os, "register_at_fork"):
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
     """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters.
 
-    Layers store their inputs and outputs, so that predictions of several threads run one after the other.
+    Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
+    `batch_size` rows; where there are fewer, the last one is repeated. Layers store their inputs and outputs, so that predictions
+    of several threads run one after the other.
     """
     layers = graph(output)
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     with _one_at_a_time, _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
         for rows in blocks_of(len(inputs[0]), batch_size):
-            _feed(layers, [array[rows] for array in inputs], dtype)
-            parts.append(output.forward())
+            count = rows.stop - rows.start
+            filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
+            _feed(layers, [array[filled] for array in inputs], dtype)
+            parts.append(output.forward()[:count])
     return np.concatenate(parts)
 
 

@@ -173,7 +173,7 @@ class NetworkEstimator(StoredEstimator):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
         """Go through the data once, from where training is; a first call begins it."""
         if not hasattr(self, "network_"):
-            codes, encoded, weights = self._start(X, y, sample_weight, learn)
+            codes, encoded, weights = self._start(X, y, sample_weight, learn, more=True)
         else:
             self.encoder_.unbound()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
@@ -182,15 +182,17 @@ class NetworkEstimator(StoredEstimator):
         return self
 
     def _start(
-        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
+        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None, more: bool = False
     ) -> tuple[Array, Array | LazyRows, Array | None]:
-        """Learn how rows and labels are encoded, and build the network."""
+        """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
-        encoder = kind_of(X, self.pixels)()
+        encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         encoder.choose(self.columns, self.missing)
+        if more:
+            encoder.expect_more()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         if learn is None:

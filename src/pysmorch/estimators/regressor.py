@@ -315,11 +315,11 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             # Rounding gives the mean of equal numbers another last digit.
             self._target_mean = np.where(np.ptp(targets, axis=0) == 0, targets[0], self._target_mean)
 
-    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None) -> Any:
+    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
             if hasattr(self, name):
                 delattr(self, name)
-        return super()._start(X, y, sample_weight, learn)
+        return super()._start(X, y, sample_weight, learn, more)
 
     def _encode_labels(self, y: Array) -> Array:
         targets = (y.reshape(len(y), -1) - self._target_mean) / self._target_scale
