@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 
-from pysmorch.engine import Precision, using_threads
+from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, classes_from, rows_by_class
 from pysmorch.estimators.fitting import own_loss
@@ -284,10 +284,9 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         NotFittedError, ValueError, TypeError
             As for `predict`.
         """
-        encoded = self._encode(X)
-        with using_threads(self.threads):
-            logits = self.network_.predict(encoded).astype(np.float64)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        if len(self.classes_) == 2:
+            return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0])
+        return self._outputs(X, lambda logits: logits)
 
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.
