@@ -11,7 +11,9 @@ from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, bounds_of
+from pysmorch.encoders.report import warn_of_target
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
@@ -62,11 +64,15 @@ class ArrayEncoder(Encoder):
         check_entries(rows, allow_nan=not self.pixels)
         return rows
 
-    def learn(self, rows: Array, weights: Array | None) -> None:
+    def learn(self, rows: Array, weights: Array | None, targets: Array) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
         self.numbers = (Numbers.learn_pixels if self.pixels else Numbers.learn)(rows, weights)
         self.bounds = None if self.pixels else bounds_of(rows)
         self.missing = np.flatnonzero([np.isnan(column).any() for column in rows.T])
+        if not self.pixels and self.num_features > 1:
+            some = looked_at(len(rows))
+            values, targets = rows[some].astype(np.float64), targets[some]
+            warn_of_target([i for i, column in enumerate(values.T) if numbers_tell(column, targets)])
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are."""

@@ -199,7 +199,7 @@ class NetworkEstimator(StoredEstimator):
             learn()
         codes = self._encode_labels(labels)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoder.learn(rows, weights)
+        encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
