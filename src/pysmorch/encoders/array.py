@@ -11,8 +11,9 @@ from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, Ranges, bounds_of, ranges_of
-from pysmorch.encoders.report import warn_of_columns
+from pysmorch.encoders.report import warn_of_columns, warn_of_target
 from pysmorch.encoders.schema import columns_without_content
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
@@ -75,7 +76,7 @@ class ArrayEncoder(Encoder):
         """Leave no column out for what the rows of `learn` lack."""
         self._judged = False
 
-    def learn(self, rows: Array, weights: Array | None) -> None:
+    def learn(self, rows: Array, weights: Array | None, targets: Array) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
         self._num_features = rows.shape[1]
         self.included, self.missing = np.arange(rows.shape[1]), np.zeros(0, dtype=np.int64)
@@ -91,6 +92,10 @@ class ArrayEncoder(Encoder):
         self.missing = self.included[ranges.known[self.included] < len(rows)]
         # Constants, which arrays of pixels and of indicators often have, would be scaled to 0 anyway.
         warn_of_columns([column for column in left_out if column.holds != "constant"])
+        if len(self.included) > 1:
+            some = looked_at(len(rows))
+            values, targets = rows[some].astype(np.float64), targets[some]
+            warn_of_target([i for i in self.included.tolist() if numbers_tell(values[:, i], targets)])
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are."""

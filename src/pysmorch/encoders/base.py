@@ -184,7 +184,7 @@ class Encoder:
         values = np.asarray(X, np.float64)
         return values, [f"feature {i + 1}" for i in range(values.shape[-1] if values.ndim else 0)], lambda array: array
 
-    def learn(self, rows: Any, weights: Array | None) -> None:
+    def learn(self, rows: Any, weights: Array | None, targets: Array) -> None:
         """Learn how rows are encoded.
 
         Parameters
@@ -193,6 +193,8 @@ class Encoder:
             Rows from `check`.
         weights : ndarray of shape (N,) or None
             One weight per row; rows with weight 2 count like two rows.
+        targets : ndarray of int, shape (N,), or of float, shape (N, K)
+            Class indices, or numbers.
         """
         raise NotImplementedError
 

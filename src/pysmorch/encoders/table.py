@@ -23,11 +23,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import ColumnError, Encoder
-from pysmorch.encoders.categories import mark_categories, mark_words
+from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, Column
+from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
 from pysmorch.encoders.dates import parts_of
+from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.schema import infinite_text, learn_column
@@ -145,10 +146,11 @@ class TableEncoder(Encoder):
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def learn(self, rows: Cells, weights: Array | None) -> None:
+    def learn(self, rows: Cells, weights: Array | None, targets: Array) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
-            rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
+            counting = np.flatnonzero(weights > 0)
+            rows, weights, targets = rows[counting], weights[counting], targets[counting]
         plain = list(rows.plain)
         block = rows.block(plain) if plain else np.empty((len(rows), 0))
         values = dict(zip(plain, block.T, strict=True))
@@ -164,7 +166,24 @@ class TableEncoder(Encoder):
                 self.columns[i] = learned(self.columns[i].name, "number")
         self.__dict__.pop("_layout", None)
         self.numbers = Numbers.learn(self._numbers(rows), weights)
+        self._look_for_the_target(rows, rows.parsed | values, targets)
         warn_of_columns(self.columns)
+
+    def _look_for_the_target(self, rows: Cells, values: Mapping[str, Array], targets: Array) -> None:
+        """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
+        looked_for = [column for column in self.columns if column.kind != "none"]
+        if len(looked_for) < 2:
+            return
+        some = looked_at(len(rows))
+        targets = targets[some]
+        for column in looked_for:
+            if column.kind == "number":
+                tells = numbers_tell(values[column.name][some], targets)
+            else:
+                cells = text_values(column, rows.arrow(column.name).take(some), self.missing)
+                tells = codes_tell(codes_of(cells)[0] + 1, targets)
+            if tells:
+                column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""

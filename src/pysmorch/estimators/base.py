@@ -201,7 +201,7 @@ class NetworkEstimator(StoredEstimator):
             learn()
         codes = self._encode_labels(labels)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoder.learn(rows, weights)
+        encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
@@ -258,19 +258,20 @@ class NetworkEstimator(StoredEstimator):
         check_is_fitted(self, "network_")
         return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
 
-    def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        """Return what a function makes of the predictions of the loss, block by block."""
-        encoded = self._encode(X, BYTES_AT_A_TIME)
-        parts = [
-            of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
-            for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
-        ]
+    def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
+        """Return what a function makes of the outputs of the network, block by block."""
+        check_is_fitted(self, "network_")
+        with using_threads(self.threads):
+            encoded = self._encode(X, BYTES_AT_A_TIME)
+            parts = [
+                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
+            ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        check_is_fitted(self, "network_")
-        with using_threads(self.threads):
-            return self._outputs(X, of_block)
+        """Return what a function makes of the predictions of the loss, block by block."""
+        return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

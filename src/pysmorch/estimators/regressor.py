@@ -17,6 +17,7 @@ from pysmorch.entries import check_finite
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss, check_num_labels
+from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
 from pysmorch.files import ModelFileError, saved_as
@@ -314,6 +315,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             self._target_scale = np.where(std > 1e-12 * np.abs(self._target_mean), std, 1.0)
             # Rounding gives the mean of equal numbers another last digit.
             self._target_mean = np.where(np.ptp(targets, axis=0) == 0, targets[0], self._target_mean)
+        if self.loss == "square":
+            warn_of_skew(targets)
 
     def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
