@@ -1,7 +1,6 @@
 """How many threads a program may use."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -11,7 +10,7 @@ import pysmorch as ps
 from pysmorch.cli.doctor import findings
 from pysmorch.engine import threads
 from pysmorch.engine.extension import extension
-from tests.helpers import without_sanitizers
+from tests.helpers import printed_by, without_sanitizers
 
 READ_QUOTA = threads.cpu_quota  # the tests put something else in its place
 
@@ -84,14 +83,6 @@ def test_the_doctor_says_how_many_cores_there_are_and_what_limits_them(monkeypat
 on_linux = pytest.mark.skipif(
     extension() is None or sys.platform != "linux", reason="for the native extension, on Linux"
 )
-
-
-def printed_by(program):
-    """Return the words that a program prints, which has a process to itself."""
-    code = "import numpy as np, os, pysmorch as ps\n" + program
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 @on_linux
