@@ -11,7 +11,7 @@ namespace {
 // Threads are created for one call, which takes as long as this many operations of one of them.
 constexpr double WORK_OF_A_THREAD = 1e7;
 // Signals are looked for between pieces, which take less than a second.
-constexpr double WORK_OF_A_PIECE = 1e10;
+constexpr double WORK_OF_A_PIECE = 5e9;
 // Rows that go through all operations at a time, and elements of their largest value.
 constexpr size_t ROWS_AT_A_TIME = 192, ELEMENTS_AT_A_TIME = ROWS_AT_A_TIME << 10;
 

@@ -201,10 +201,10 @@ def test_layers_with_the_same_array_are_trained_together():
         a, b = ps.Linear(x, 1), ps.Linear(x, 1)
         if shared:
             b.replace_parameters(a.W)
-        before = a.W.copy()
+        before = np.linspace(-1, 1, 6).reshape(6, 1)
         model = ps.Network(ps.SquareLoss(ps.Add(a, b)))
-        b.W[...] = a.W
-        model.fit(X, Y, optimizer=SGD(0.1), epochs=1, batch_size=64, shuffle=False, dtype="float64")
+        a.W = b.W = before
+        model.fit(X.astype(np.float64), Y, optimizer=SGD(0.1), epochs=1, batch_size=64, shuffle=False, dtype="float64")
         assert np.shares_memory(a.W, b.W) == shared
         np.testing.assert_allclose(a.W, b.W)
         sums[shared] = a.W - before
