@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.forks import no_fork
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.engine.rows import blocks_of
@@ -77,7 +76,7 @@ class ReferenceProgram:
                 rows = order[i * batch_size : (i + 1) * batch_size]
                 _set_streams(layers, self.seed, self.num_steps)
                 # Overflow shows as a loss that is not finite, which is reported with its layer.
-                with _multiplying(), np.errstate(all="ignore"):
+                with no_fork(), np.errstate(all="ignore"):
                     totals.add(_forward(layers, data, rows, self.dtype))
                     if not np.isfinite(totals.loss):
                         _report_non_finite(layers, first_batch + i + 1)
@@ -114,8 +113,8 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     layers = _in_mode(graph(output), training=False)
     dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
     parts = []
-    with _multiplying(), np.errstate(all="ignore"):
-        for rows in blocks_of(len(inputs[0]), batch_size):
+    for rows in blocks_of(len(inputs[0]), batch_size):
+        with no_fork(), np.errstate(all="ignore"):
             _feed(layers, [array[rows] for array in inputs], dtype)
             parts.append(layers[-1].forward())
     return np.concatenate(parts)
@@ -126,34 +125,6 @@ def measure(loss: Loss, outputs: Array, labels: Array, weights: Array | None) ->
     loss = shallow_copy(loss)
     loss.set_labels(labels, weights)
     return _totals(loss, float(loss.compute(outputs)), outputs, labels, weights)
-
-
-_threads_multiplying: set[int] = set()
-
-
-@contextmanager
-def _multiplying() -> Iterator[None]:
-    """Inside this context a thread may be in a product of NumPy's BLAS when the process is forked."""
-    thread = threading.get_ident()
-    _threads_multiplying.add(thread)
-    try:
-        yield
-    finally:
-        _threads_multiplying.discard(thread)
-
-
-def _use_one_thread_in_child() -> None:
-    """OpenBLAS locks its products of several threads; where a thread that is not in the child holds that lock, they never end."""
-    _threads_multiplying.discard(threading.get_ident())
-    if _threads_multiplying:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(1, user_api="blas")
-        _threads_multiplying.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_use_one_thread_in_child)
 
 
 def _in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
