@@ -52,7 +52,7 @@ bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, in
         for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
             const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
             for (const Rows& rows : data)
-                if (!is_finite(rows, first, n)) finite.store(false, std::memory_order_relaxed);
+                if (!is_finite<T>(rows, first, n)) finite.store(false, std::memory_order_relaxed);
             predict_rows(data, first, n, row_buffers_[size_t(thread)], out);
             if (thread == 0 && interrupted()) next.store(pieces);
         }

@@ -117,7 +117,7 @@ def check_float32(array: Array, what: str) -> None:
     Parameters
     ----------
     array : ndarray
-        Of any dtype.
+        Of any dtype; lazy rows are made in float32.
     what : str
         Name of the array in the message.
 
@@ -127,7 +127,7 @@ def check_float32(array: Array, what: str) -> None:
         Names the first such entry.
     """
     largest = float(np.finfo(np.float32).max)
-    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not array.size:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not array.size:
         return
     if max(-float(array.min()), float(array.max())) <= largest:
         return

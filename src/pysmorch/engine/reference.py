@@ -111,7 +111,7 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
     """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters."""
     layers = _in_mode(graph(output), training=False)
-    dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
+    dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     for rows in blocks_of(len(inputs[0]), batch_size):
         with no_fork(), np.errstate(all="ignore"):
@@ -150,9 +150,11 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
-def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
-    """The dtype of the parameters, or that of the data where there are none."""
-    return next((layer.W.dtype for layer in layers if hasattr(layer, "W")), np.result_type(inputs[0], np.float32))
+def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
+    """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
+    return next(
+        (layer.W.dtype for layer in graph(output) if hasattr(layer, "W")), np.result_type(inputs[0], np.float32)
+    )
 
 
 def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
