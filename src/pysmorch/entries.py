@@ -111,12 +111,12 @@ def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
         raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
 
 
-def check_float32(array: Array, what: str) -> None:
+def check_float32(array: Any, what: str) -> None:
     """Refuse an array with a finite number that is none in float32.
 
     Parameters
     ----------
-    array : ndarray
+    array : ndarray or LazyRows
         Of any dtype; lazy rows are made in float32.
     what : str
         Name of the array in the message.

@@ -1,5 +1,6 @@
 """What a pass stores belongs to the call: many threads predict and measure, forked processes go on, and one fit at a time trains."""
 
+import contextlib
 import copy
 import os
 import sys
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
-from pysmorch import Data, SGD
+from pysmorch import SGD, Data
 from tests.helpers import printed_by
 
 X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
@@ -283,10 +284,8 @@ def test_indices_that_another_thread_rewrites_give_a_value_or_an_exception():
     try:
         for _ in range(100):
             for call in (lambda: model.predict(indices), lambda: model.fit(indices, labels, epochs=1, progress=False)):
-                try:
+                with contextlib.suppress(ValueError, ArithmeticError, IndexError):
                     call()
-                except (ValueError, ArithmeticError, IndexError):
-                    pass
     finally:
         stop.set()
         thread.join()

@@ -103,9 +103,18 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
     layers = _in_mode(graph(loss), training=True)
     with np.errstate(all="ignore"):
         _set_streams(layers, seed, step)
-        if np.isfinite(_forward(layers, data, rows, dtype).loss):
-            raise AssertionError("the reference path finds finite what the native program does not")
-        _report_non_finite(layers, batch)
+        if not np.isfinite(_forward(layers, data, rows, dtype).loss):
+            _report_non_finite(layers, batch)
+        # Winograd's algorithm, for one, adds numbers before it multiplies, and so overflows a little earlier.
+        largest = [float(np.abs(layer.out_array).max(initial=0)) for layer in layers[:-1]]
+    index = int(np.argmax(largest))
+    name = name_layers(layers)[index]
+    raise NonFiniteError(
+        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the native program overflows",
+        0,
+        batch,
+        name,
+    )
 
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
