@@ -11,7 +11,7 @@ namespace {
 // Threads are created for one call, which takes as long as this many operations of one of them.
 constexpr double WORK_OF_A_THREAD = 1e7;
 // Signals are looked for between pieces, which take less than a second.
-constexpr double WORK_OF_A_PIECE = 1e10;
+constexpr double WORK_OF_A_PIECE = 5e9;
 // Rows that go through all operations at a time, and elements of their largest value.
 constexpr size_t ROWS_AT_A_TIME = 192, ELEMENTS_AT_A_TIME = ROWS_AT_A_TIME << 10;
 
@@ -52,7 +52,7 @@ bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, in
         for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
             const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
             for (const Rows& rows : data)
-                if (!is_finite(rows, first, n)) finite.store(false, std::memory_order_relaxed);
+                if (!is_finite<T>(rows, first, n)) finite.store(false, std::memory_order_relaxed);
             predict_rows(data, first, n, row_buffers_[size_t(thread)], out);
             if (thread == 0 && interrupted()) next.store(pieces);
         }

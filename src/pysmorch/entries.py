@@ -111,13 +111,13 @@ def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
         raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
 
 
-def check_float32(array: Array, what: str) -> None:
+def check_float32(array: Any, what: str) -> None:
     """Refuse an array with a finite number that is none in float32.
 
     Parameters
     ----------
-    array : ndarray
-        Of any dtype.
+    array : ndarray or LazyRows
+        Of any dtype; lazy rows are made in float32.
     what : str
         Name of the array in the message.
 
@@ -127,7 +127,7 @@ def check_float32(array: Array, what: str) -> None:
         Names the first such entry.
     """
     largest = float(np.finfo(np.float32).max)
-    if array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not array.size:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not array.size:
         return
     if max(-float(array.min()), float(array.max())) <= largest:
         return

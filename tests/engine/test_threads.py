@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import pysmorch as ps
 from pysmorch.cli.doctor import findings
@@ -50,6 +51,23 @@ def test_the_environment_and_the_program_decide(monkeypatch):
     assert threads.num_threads() == 3
     ps.set_num_threads(None)
     assert threads.num_threads() == 4
+
+
+@pytest.mark.skipif(extension() is None, reason="for the native extension")
+def test_threadpoolctl_limits_the_threads_and_ends_its_limit():
+    with threadpoolctl.threadpool_limits(2):
+        assert threads.num_threads() == 2
+        with threadpoolctl.threadpool_limits({"pysmorch": 1}):
+            assert threads.num_threads() == 1
+        ps.set_num_threads(4)
+        assert threads.num_threads() == 2
+        ps.set_num_threads(None)
+    assert threads.num_threads() == 8
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        assert threads.num_threads() == 8
+    ours = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "pysmorch"]
+    assert {library["num_threads"] for library in ours} <= {8}
+    assert ours
 
 
 @pytest.mark.parametrize("count", [0, -1, 2.0, "2", True, 5000])

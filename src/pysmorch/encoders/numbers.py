@@ -310,7 +310,9 @@ def _learn_scaling(X: Array, weights: Array | None, columns: Array) -> tuple[Arr
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
         return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
 
-    mean, scale, skewness = moments(lambda x: x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale, skewness = moments(lambda x: x)
+    # Where squares are too large or too small for float64, once more in other units.
     units = units_of(X) if not np.isfinite(scale).all() or (scale == 1.0).any() else np.ones(X.shape[1])
     if (units != 1.0).any():
         of_units = moments(lambda x: x / units)

@@ -17,7 +17,7 @@ from pysmorch.engine.native import contiguous
 from pysmorch.engine.program import Totals
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.engine.threads import num_threads
-from pysmorch.entries import check_finite
+from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph
@@ -91,8 +91,11 @@ class Predictor:
                     return out.reshape(shape)
             except IndexError:
                 pass  # the reference path names the entry
+        dtype = reference.compute_dtype(self._output, arrays) if dtype is None else dtype
         for array in arrays:
             check_finite(array, "X")
+            if dtype == np.float32:
+                check_float32(array, "X")
         return reference.predict(self._output, arrays, _rows_at_a_time(self._output), dtype)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.forks import no_fork
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.engine.rows import blocks_of
@@ -75,7 +76,7 @@ class ReferenceProgram:
                 rows = order[i * batch_size : (i + 1) * batch_size]
                 _set_streams(layers, self.seed, self.num_steps)
                 # Overflow shows as a loss that is not finite, which is reported with its layer.
-                with np.errstate(all="ignore"):
+                with no_fork(), np.errstate(all="ignore"):
                     totals.add(_forward(layers, data, rows, self.dtype))
                     if not np.isfinite(totals.loss):
                         _report_non_finite(layers, first_batch + i + 1)
@@ -102,9 +103,18 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
     layers = _in_mode(graph(loss), training=True)
     with np.errstate(all="ignore"):
         _set_streams(layers, seed, step)
-        if np.isfinite(_forward(layers, data, rows, dtype).loss):
-            raise AssertionError("the reference path finds finite what the native program does not")
-        _report_non_finite(layers, batch)
+        if not np.isfinite(_forward(layers, data, rows, dtype).loss):
+            _report_non_finite(layers, batch)
+        # Winograd's algorithm, for one, adds numbers before it multiplies, and so overflows a little earlier.
+        largest = [float(np.abs(layer.out_array).max(initial=0)) for layer in layers[:-1]]
+    index = int(np.argmax(largest))
+    name = name_layers(layers)[index]
+    raise NonFiniteError(
+        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the native program overflows",
+        0,
+        batch,
+        name,
+    )
 
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
@@ -114,12 +124,12 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     `batch_size` rows; where there are fewer, the last one is repeated.
     """
     layers = _in_mode(graph(output), training=False)
-    dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
+    dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
-    with np.errstate(all="ignore"):
-        for rows in blocks_of(len(inputs[0]), batch_size):
-            count = rows.stop - rows.start
-            filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
+    for rows in blocks_of(len(inputs[0]), batch_size):
+        count = rows.stop - rows.start
+        filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
+        with no_fork(), np.errstate(all="ignore"):
             _feed(layers, [array[filled] for array in inputs], dtype)
             parts.append(layers[-1].forward()[:count])
     return np.concatenate(parts)
@@ -155,9 +165,11 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
-def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
-    """The dtype of the parameters, or that of the data where there are none."""
-    return next((layer.W.dtype for layer in layers if hasattr(layer, "W")), np.result_type(inputs[0], np.float32))
+def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
+    """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
+    return next(
+        (layer.W.dtype for layer in graph(output) if hasattr(layer, "W")), np.result_type(inputs[0], np.float32)
+    )
 
 
 def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:

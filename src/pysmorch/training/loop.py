@@ -55,7 +55,7 @@ def _fit(
     optimizer: Optimizer,
 ) -> History:
     seed = draw_seed() if options.seed is None else check_seed(options.seed)
-    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite)
+    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite, options.dtype)
     validation = _check_validation(network, options.validation_data, finite)
     metrics = metrics_beside(network.loss, options.metrics)
     if metrics and validation is None:
