@@ -6,6 +6,7 @@ are codes, and signs of several currencies in one column are told apart.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,7 +133,14 @@ def without_markers(cells: Any, markers: tuple[str, ...]) -> Any:
 
     if not markers:
         return cells
-    return pc.if_else(pc.is_in(cells, value_set=pa.array(markers)), pa.scalar(None, pa.string()), cells)
+    return pc.if_else(pc.is_in(cells, value_set=_array_of(markers)), pa.scalar(None, pa.string()), cells)
+
+
+@cache
+def _array_of(markers: tuple[str, ...]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(markers)
 
 
 def all_match(values: Any, pattern: str) -> bool:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -102,11 +103,13 @@ def learn_column(
     if array.null_count == len(array):
         return _empty(name)
     if _is_text(array):
-        read = without_markers(without_blanks(texts_of_all(name, array)), missing or ())
+        everything = texts_of_all(name, array)
+        texts = rows.texts(name)
+        read = without_markers(texts if everything is array else without_blanks(everything), missing or ())
         column = _of_texts(name, read, choice, missing is None)
         if choice is not None and sample:
             column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
-        array = without_markers(without_blanks(array), missing or ())
+        array = without_markers(texts, missing or ())
     else:
         column = _of_type(name, array, choice)
     if column.kind == "number":
@@ -149,6 +152,9 @@ def infinite_text(cells: Any) -> int | None:
     """
     import pyarrow.compute as pc
 
+    first = (cells[0].as_py() or "").strip() if len(cells) else ""
+    if first and first not in MARKERS and not re.search(rf"{INFINITE}|[0-9]", first):  # a column of text, as most are
+        return None
     infinite = pc.match_substring_regex(cells, INFINITE)
     if not pc.any(infinite).as_py():
         return None
@@ -219,7 +225,7 @@ def _why_text(values: Any) -> str:
     """Return why texts that look like numbers are taken as text."""
     import pyarrow.compute as pc
 
-    if not any_match(values.slice(0, 100), "[0-9]"):
+    if re.search("[0-9]", "\n".join(values.slice(0, 100).to_pylist())) is None:
         return ""
     if all_match(values, rf"{LEADING_ZEROS}|{PLAIN}"):
         zeros = any_match(values, LEADING_ZEROS)
