@@ -17,7 +17,7 @@ from pysmorch.encoders.categories import frequent_words, known_values, value_cou
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
 from pysmorch.encoders.columns import LETTERS, OWN_INDICATORS, WORDS, Column
-from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parts_of
+from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times, parts_of
 from pysmorch.encoders.formats import (
     EXACT,
     INFINITE,
@@ -222,11 +222,18 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
 
 
 def _why_text(values: Any) -> str:
-    """Return why texts that look like numbers are taken as text."""
+    """Return why texts that look like numbers or dates are taken as text."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if re.search("[0-9]", "\n".join(values.slice(0, 100).to_pylist())) is None:
         return ""
+    for first in values.slice(0, 3):
+        order, _ = find_time_format(pa.array([first.as_py()]))
+        wrong = parse_times(values, order)[1] if order else range(len(values))
+        if len(wrong) <= 0.5 * len(values):
+            other = values[int(wrong[0])].as_py()
+            return f"mixed: {1 - len(wrong) / len(values):.0%} of its values are dates, but not {other[:40]!r}"
     if all_match(values, rf"{LEADING_ZEROS}|{PLAIN}"):
         zeros = any_match(values, LEADING_ZEROS)
         return "numbers with leading zeros are taken as codes" if zeros else "integers above 2^53 are taken as codes"

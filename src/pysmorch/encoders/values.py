@@ -12,7 +12,11 @@ from pysmorch.encoders.dates import ISO, parse_durations, parse_times
 from pysmorch.encoders.formats import MARKERS, NumberFormat, parse_numbers, without_blanks, without_markers
 from pysmorch.layers.base import Array
 
-BOOLEANS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+BOOLEANS = (
+    *(("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on")),
+    *(("nein", "ja"), ("falsch", "wahr"), ("non", "oui"), ("faux", "vrai"), ("no", "sí"), ("no", "si")),
+    *(("falso", "verdadero"), ("não", "sim"), ("нет", "да"), ("否", "是"), ("いいえ", "はい")),
+)
 """Words for false and true, in any case."""
 
 
