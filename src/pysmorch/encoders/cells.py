@@ -12,10 +12,8 @@ from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.formats import EXACT, without_blanks
+from pysmorch.encoders.plain import block_of, plain_columns
 from pysmorch.layers.base import Array
-
-ROWS_OF_ARROW = 2**16
-"""Rows of a table of PyArrow that are taken as numbers at a time."""
 
 BYTES_OF_TEXTS = 2**20
 """Columns of text up to this size are stored without blanks; a table has many columns where they are small."""
@@ -158,7 +156,7 @@ class Cells:
     def plain(self) -> dict[str, str]:
         """The columns that can be taken as one block of numbers, with the kind of their dtype: "b", "i" or "f"."""
         if self._plain is None:
-            self._plain = _plain_columns(self.table, self.names)
+            self._plain = plain_columns(self.table, self.names)
         return self._plain
 
     def block(self, names: list[str]) -> Array:
@@ -174,20 +172,7 @@ class Cells:
         ndarray of shape (N, len(names))
             In their order.
         """
-        native, plain = self.table.to_native(), self.plain
-        if self.table.implementation.is_pandas():
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(dtype=np.float64))
-        if self.table.implementation.is_pyarrow():
-            chosen = native if names == self.names else native.select(names)
-            return _block_of_arrow(chosen, {i for i, name in enumerate(names) if plain[name] == "b"})
-        if self.table.implementation.is_polars() and "b" not in {plain[name] for name in names}:
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(), np.float64)
-        values = np.empty((len(self), len(names)), dtype=np.float64, order="F")
-        for i, name in enumerate(names):
-            values[:, i] = numbers_of(native[name].to_arrow())
-        return values
+        return block_of(self.table, names, {self.plain[name] for name in names})
 
     def arrow(self, name: str) -> Any:
         """Return a column as a PyArrow array: of strings, integers, float64, booleans, times in UTC, durations or times of day."""
@@ -223,64 +208,6 @@ class Cells:
         if self.table.implementation.is_pyarrow() and getattr(native.type, "ordered", False):
             return [str(value) for value in native.unify_dictionaries().chunk(0).dictionary.to_pylist()]
         return []
-
-
-def _plain_columns(table: Any, names: list[str]) -> dict[str, str]:
-    native = table.to_native()
-    if table.implementation.is_pandas():
-        kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in native.dtypes]
-    elif table.implementation.is_polars():
-        of_dtype = {dtype: _kind_of_polars(dtype) for dtype in set(native.dtypes)}
-        kinds = [of_dtype[dtype] for dtype in native.dtypes]
-    elif table.implementation.is_pyarrow():
-        types = native.schema.types
-        of_id = {dtype.id: _kind_of_arrow(dtype) for dtype in {dtype.id: dtype for dtype in types}.values()}
-        kinds = [of_id[dtype.id] for dtype in types]
-    else:
-        kinds = [""] * len(names)
-    kinds = ["i" if kind == "u" else kind for kind in kinds]
-    return {name: kind for name, kind in zip(names, kinds, strict=True) if kind in ("b", "i", "f")}
-
-
-def _kind_of_polars(dtype: Any) -> str:
-    if dtype.is_integer():
-        return "i"
-    return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
-
-
-def _kind_of_arrow(dtype: Any) -> str:
-    import pyarrow as pa
-
-    if pa.types.is_integer(dtype):
-        return "i"
-    if pa.types.is_float16(dtype):
-        return ""
-    return "f" if pa.types.is_floating(dtype) else "b" if pa.types.is_boolean(dtype) else ""
-
-
-def _block_of_arrow(table: Any, booleans: set[int]) -> Array:
-    """Return columns of numbers and booleans as float64, with NaN for what is missing; numbers are taken together, which is quick."""
-    values = np.empty((table.num_rows, table.num_columns))
-    numbers = [i for i in range(table.num_columns) if i not in booleans]
-    chosen = table.select(numbers) if booleans else table
-    start = 0
-    for batch in chosen.to_batches(ROWS_OF_ARROW) if numbers else ():
-        rows = slice(start, start + len(batch))
-        values[rows, numbers if booleans else slice(None)] = batch.to_tensor(null_to_nan=True).to_numpy()
-        start = rows.stop
-    for i in booleans:
-        values[:, i] = numbers_of(table.column(i))
-    return values
-
-
-def numbers_of(array: Any) -> Array:
-    """Return a PyArrow array of numbers or booleans as float64, with NaN for what is missing."""
-    import pyarrow as pa
-
-    options = {} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False}
-    if not pa.types.is_float64(array.type):
-        array = array.cast(pa.float64(), safe=False)
-    return np.asarray(array.to_numpy(**options), np.float64)
 
 
 def check_no_infinity(name: str, values: Array) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.encoders.cells import Cells, numbers_of
+from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import Column
 from pysmorch.encoders.dates import ISO, parse_durations, parse_times
 from pysmorch.encoders.formats import MARKERS, NumberFormat, parse_numbers, without_blanks, without_markers
+from pysmorch.encoders.plain import numbers_of
 from pysmorch.layers.base import Array
 
 BOOLEANS = (
