@@ -49,7 +49,7 @@ def train(options: TrainOptions) -> None:
     model = estimators[0](random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
     notes = {"source": rows.source.name, "task": task} | _equip(model, rows, options, chosen, given, report)
     training, held_out = _parts(rows, model, options, chosen, task, report)
-    kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)
+    kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
     with kinds:
         interrupted = _fit(model, training, metrics, report)

@@ -258,7 +258,7 @@ class TableEncoder(Encoder):
             if column.kind == "number":
                 self._mark_number(block, column, numbers[:, position])
                 continue
-            cells = text_values(column, rows.arrow(column.name), self.missing)
+            cells = text_values(column, rows, self.missing)
             (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
             if column.missing:
                 block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
