@@ -16,7 +16,7 @@ constexpr size_t UNITS = 32;  // into which a thread's share of work by feature 
 
 template <class T> struct Program<T>::Training {
     Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count)
-        : epoch(epoch), interrupted(interrupted), count(count), barrier(count),
+        : epoch(epoch), interrupted(interrupted), count(count), result(epoch.so_far), barrier(count),
           units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
 
     const Epoch& epoch;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
@@ -11,7 +12,9 @@ from pysmorch import training
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
-from pysmorch.files import ModelPath, graph_from_parts, graph_to_parts, save, saved_as
+from pysmorch.files import ModelPath, graph_from_parts, graph_to_parts, own_layers, save, saved_as
+from pysmorch.files.header import entry
+from pysmorch.files.plain import optimizer_from_parts, optimizer_to_parts
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
@@ -47,6 +50,8 @@ class Network:
         The input layer of the loss.
     parameters : dict of str to ndarray
         The parameter arrays by the names of their layers.
+    optimizer : Optimizer or None
+        That with which a loaded network was saved, with its state; None for any other network.
 
     Raises
     ------
@@ -62,6 +67,8 @@ class Network:
     >>> network.names
     ['Data1', 'Linear1', 'Bias1', 'Relu1', 'Linear2', 'Bias2']
     """
+
+    optimizer: Optimizer | None = None
 
     def __init__(self, loss: Loss) -> None:
         if not isinstance(loss, Loss):
@@ -111,6 +118,9 @@ class Network:
         engine: Engine = "auto",
         threads: int | None = None,
         precision: Precision = "float32",
+        checkpoint: str | Path | None = None,
+        every: str = "5 min",
+        resume: str | Path | None = None,
     ) -> History:
         """Train on the samples X and their labels y.
 
@@ -156,6 +166,16 @@ class Network:
             "bf16" makes the products of Linear layers and of convolutions from bfloat16 (8 bits of precision instead of
             24) and stores images between convolutions in it, with sums and weights in float32. That is up to twice as
             fast and takes half the memory for images, where the processor can do it; "auto" does so where it can.
+        checkpoint : str or Path, default=None
+            A new folder for the run: "last.safetensors" has all that is needed to go on with it, "best.safetensors" the network
+            after its best epoch, and some older checkpoints are kept. The last one is also written when an exception, Ctrl-C
+            or another signal ends the fit.
+        every : str, default="5 min"
+            How often it is written: a number and a unit, such as "30 s", "1 h", "2 epochs" or "500 batches".
+        resume : str or Path, default=None
+            The folder of a run that was interrupted: it goes on from its last checkpoint, to the same bits as if it had not been, and
+            writes further ones. Data, network and callbacks must be the same; the options of the run are in the checkpoint and may
+            be left out.
 
         Returns
         -------
@@ -165,7 +185,9 @@ class Network:
         Raises
         ------
         ShapeError, TypeError, ValueError
-            For data or options that do not fit.
+            For data or options that do not fit, or are not those of the run to resume.
+        OSError
+            When the folder cannot be written, holds another run, or has none to resume.
         NonFiniteError
             When the loss is no longer finite; the weights from before that epoch are then restored.
 
@@ -188,6 +210,9 @@ class Network:
             engine=engine,
             threads=threads,
             precision=precision,
+            checkpoint=checkpoint,
+            every=every,
+            resume=resume,
         )
         return training.fit(self, X, y, sample_weight, options)
 
@@ -304,25 +329,33 @@ class Network:
         """
         restore(self.layers, snapshot)
 
-    def save(self, path: ModelPath) -> None:
+    def save(self, path: ModelPath, optimizer: Optimizer | None = None) -> None:
         """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
         Parameters
         ----------
         path : str, Path or binary file
             The file; an older one is replaced.
+        optimizer : Optimizer, default=None
+            Written too, with its state and its schedule: the loaded network has it as `optimizer`, and a `fit` with that goes on
+            to the same bits.
 
         Raises
         ------
         OSError
             The file cannot be written; an older one is then as it was.
-        ModelFileError
-            The network has a layer that cannot be written.
+        ValueError
+            The network has a layer or an array that cannot be written, or the optimizer is of a class of your own.
         """
-        save(self, path)
+        save(self, path, optimizer=optimizer)
 
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def to_parts(self, optimizer: Optimizer | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the network as plain data and arrays, which `save` writes.
+
+        Parameters
+        ----------
+        optimizer : Optimizer, default=None
+            What is written beside it.
 
         Returns
         -------
@@ -331,7 +364,21 @@ class Network:
         tensors : dict of str to ndarray
             Parameters and states by name.
         """
-        return graph_to_parts(self.loss)
+        header, tensors = graph_to_parts(self.loss)
+        if optimizer is None:
+            return header, tensors
+        described, state = optimizer_to_parts(optimizer)
+        return header | {"optimizer": described}, tensors | state
+
+    def own_layers(self) -> list[Any]:
+        """Return the layers that are of classes of your own, which `pysmorch.load` needs, and the loss if it is one.
+
+        Returns
+        -------
+        list of Layer
+            In the order of the graph.
+        """
+        return own_layers(self.loss)
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
@@ -344,7 +391,7 @@ class Network:
         tensors : dict of str to ndarray
             The second one.
         layers : sequence of type of Layer, default=()
-            Layer classes of your own that the network has.
+            Classes of your own, of layers and losses, that the network has.
 
         Returns
         -------
@@ -356,7 +403,11 @@ class Network:
         ModelFileError
             Where anything is missing or does not fit.
         """
-        return cls(graph_from_parts(header, tensors, layers))
+        network = cls(graph_from_parts(header, tensors, layers))
+        if "optimizer" in header:
+            size = sum(W.size for W in network.parameters.values())
+            network.optimizer = optimizer_from_parts(entry(header, "optimizer", dict), tensors, size)
+        return network
 
     def summary(self, batch_size: int = 128) -> Summary:
         """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.
