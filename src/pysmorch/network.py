@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -12,10 +12,8 @@ from pysmorch import training
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
-from pysmorch.files import ModelPath, graph_from_parts, graph_to_parts, own_layers, save, saved_as
-from pysmorch.files.header import entry
-from pysmorch.files.plain import optimizer_from_parts, optimizer_to_parts
-from pysmorch.layers.base import Array, Layer
+from pysmorch.files import StoredNetwork, saved_as
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.trainable import restore, snapshot_of
@@ -26,7 +24,7 @@ from pysmorch.training import Callback, FitOptions, History, Metrics, Training
 
 
 @saved_as("network")
-class Network:
+class Network(StoredNetwork):
     """All layers that a loss depends on, with their training and prediction.
 
     Parameters
@@ -68,16 +66,14 @@ class Network:
     ['Data1', 'Linear1', 'Bias1', 'Relu1', 'Linear2', 'Bias2']
     """
 
-    optimizer: Optimizer | None = None
-
     def __init__(self, loss: Loss) -> None:
         if not isinstance(loss, Loss):
             raise TypeError(
                 f"Network: loss must be a loss, for example CrossEntropy(layer), but is a {type(loss).__name__}"
             )
+        super().__init__(loss)
         self.layers: list[Any] = graph(loss)[:-1]
         self.names = name_layers(self.layers)
-        self.loss = loss
         if not self.inputs:
             raise ValueError(
                 "Network: loss depends on no Data layer; begin the graph with one, for example Data(shape=(None, 784))"
@@ -328,86 +324,6 @@ class Network:
             What `snapshot` returned.
         """
         restore(self.layers, snapshot)
-
-    def save(self, path: ModelPath, optimizer: Optimizer | None = None) -> None:
-        """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
-
-        Parameters
-        ----------
-        path : str, Path or binary file
-            The file; an older one is replaced.
-        optimizer : Optimizer, default=None
-            Written too, with its state and its schedule: the loaded network has it as `optimizer`, and a `fit` with that goes on
-            to the same bits.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written; an older one is then as it was.
-        ValueError
-            The network has a layer or an array that cannot be written, or the optimizer is of a class of your own.
-        """
-        save(self, path, optimizer=optimizer)
-
-    def to_parts(self, optimizer: Optimizer | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the network as plain data and arrays, which `save` writes.
-
-        Parameters
-        ----------
-        optimizer : Optimizer, default=None
-            What is written beside it.
-
-        Returns
-        -------
-        header : dict
-            The graph and the loss as plain data.
-        tensors : dict of str to ndarray
-            Parameters and states by name.
-        """
-        header, tensors = graph_to_parts(self.loss)
-        if optimizer is None:
-            return header, tensors
-        described, state = optimizer_to_parts(optimizer)
-        return header | {"optimizer": described}, tensors | state
-
-    def own_layers(self) -> list[Any]:
-        """Return the layers that are of classes of your own, which `pysmorch.load` needs, and the loss if it is one.
-
-        Returns
-        -------
-        list of Layer
-            In the order of the graph.
-        """
-        return own_layers(self.loss)
-
-    @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
-        """Return the network of `to_parts`, after checking everything.
-
-        Parameters
-        ----------
-        header : dict
-            The first result of `to_parts`.
-        tensors : dict of str to ndarray
-            The second one.
-        layers : sequence of type of Layer, default=()
-            Classes of your own, of layers and losses, that the network has.
-
-        Returns
-        -------
-        Network
-            In the state in which it was.
-
-        Raises
-        ------
-        ModelFileError
-            Where anything is missing or does not fit.
-        """
-        network = cls(graph_from_parts(header, tensors, layers))
-        if "optimizer" in header:
-            size = sum(W.size for W in network.parameters.values())
-            network.optimizer = optimizer_from_parts(entry(header, "optimizer", dict), tensors, size)
-        return network
 
     def summary(self, batch_size: int = 128) -> Summary:
         """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.

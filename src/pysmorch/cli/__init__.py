@@ -100,6 +100,17 @@ def train(options: TrainOptions) -> None:
     training.train(options)
 
 
+@app.command()
+def resume(run: Annotated[str, typer.Argument(help="folder of a run, which train --checkpoint began")]) -> None:
+    """Go on with a training that was interrupted, to the same bits as if it had not been; its command is in the folder."""
+    from pysmorch.cli import runs, training
+
+    options, folder = runs.kept_command(run)
+    _use_threads(options.threads)
+    with folder:
+        training.train(options, resumed=True)
+
+
 @app.command(cls=CommandWithChoices)
 @takes(PredictOptions)
 def predict(options: PredictOptions) -> None:

@@ -149,6 +149,18 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     ] = None
     task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors"
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="new folder for the run: after an interruption, pysmorch resume FOLDER goes on to the same bits"
+        ),
+    ] = None
+    every: Annotated[
+        str, typer.Option(help='how often --checkpoint is written, as in "30 s", "5 min", "2 epochs" or "500 batches"')
+    ] = "5 min"
+    start_from: Annotated[
+        str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
+    ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
     metric: MetricNames = None

@@ -3,9 +3,10 @@
 from pysmorch.engine import NonFiniteError
 from pysmorch.metrics import Metric, Metrics
 from pysmorch.training.callbacks import Callback, EarlyStopping, Training
+from pysmorch.training.checkpoints import SavedRun, check_new, has_checkpoint, read_run
 from pysmorch.training.history import History
 from pysmorch.training.loop import evaluate, fit
-from pysmorch.training.options import FitOptions
+from pysmorch.training.options import FitOptions, interval
 
 __all__ = [
     "Callback",
@@ -15,7 +16,12 @@ __all__ = [
     "Metric",
     "Metrics",
     "NonFiniteError",
+    "SavedRun",
     "Training",
+    "check_new",
     "evaluate",
     "fit",
+    "has_checkpoint",
+    "interval",
+    "read_run",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import warnings
@@ -18,7 +19,16 @@ from pysmorch.layers.base import Array
 from pysmorch.training.callbacks import EarlyStopping
 from pysmorch.training.options import DEFAULTS, FitOptions, interval
 from pysmorch.training.run import Run
-from pysmorch.training.state import instructions, optimizer_to_plain, state_to_parts, take_state
+from pysmorch.training.state import (
+    OPTIMIZER,
+    OTHER_DATA,
+    arrays_of,
+    instructions,
+    optimizer_to_plain,
+    same_bits,
+    state_to_parts,
+    take_state,
+)
 from pysmorch.version import __version__
 from pysmorch.warnings import PysmorchWarning
 
@@ -26,6 +36,20 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 OLDER = re.compile(r"step-(\d+)\.safetensors")
 OLDER_KEPT = 3
 """How many checkpoints before the last one are kept."""
+
+
+OF_TRAINING = {
+    "parameters",
+    "network",
+    "loss_curve",
+    "validation_curve",
+    "num_epochs",
+    "seed",
+    "training",
+    "notes",
+    "optimizer",
+}
+"""Entries of a model that the training changes, or that are compared elsewhere."""
 
 
 @dataclass
@@ -85,10 +109,7 @@ class SavedRun:
 
     def take(self, run: Run, model: Any) -> None:
         """Bring a run that has just begun to where the saved one was."""
-        kind, parts, _ = parts_of(model)
-        graphs = [parts.get("network", parts), entry(self.header, "model", dict)]
-        if entry(self.header, "kind", str) != kind or graphs[0] != graphs[1].get("network", graphs[1]):
-            raise ValueError(f"{self.path}: the run has another network; make the same one again")
+        self._check_model(run, model)
         here, there = instructions(run), self.run["instructions"]
         version = entry(self.header, "versions", dict).get("pysmorch")
         if here != there or version != __version__:
@@ -102,6 +123,23 @@ class SavedRun:
             take_state(run, self.run, self.tensors)
         except ValueError as error:
             raise type(error)(f"{self.path}: {error}") from error
+
+    def _check_model(self, run: Run, model: Any) -> None:
+        """Refuse another network, and another encoder of rows or labels."""
+        kind, parts, tensors = parts_of(model)
+        theirs = entry(self.header, "model", dict)
+        ours = json.loads(json.dumps(parts))
+        if entry(self.header, "kind", str) != kind or ours.get("network", ours) != theirs.get("network", theirs):
+            raise ValueError(f"{self.path}: the run has another network; make the same one again")
+        trained = {
+            f"{name}.{key}"
+            for name, layer in zip(run.network.names, run.network.layers, strict=True)
+            for key in arrays_of(layer)
+        }
+        learned = [name for name in tensors if name not in trained and not name.startswith(OPTIMIZER)]
+        same = all(name in self.tensors and same_bits(tensors[name], self.tensors[name]) for name in learned)
+        if not same or any(ours[name] != theirs.get(name) for name in set(ours) - OF_TRAINING):
+            raise ValueError(f"{self.path}: {OTHER_DATA}")
 
     def _check(self, name: str, given: Any, saved: Any) -> None:
         if given != DEFAULTS[name] and given != saved:
@@ -159,10 +197,16 @@ def read_run(folder: str | Path) -> SavedRun:
     raise FileNotFoundError(f"{path}: no checkpoint of a run is there; fit(checkpoint=...) begins one")
 
 
+def has_checkpoint(folder: str | Path) -> bool:
+    """Whether there is a run in a folder that can go on."""
+    path = Path(folder).expanduser()
+    return (path / LAST).exists() or bool(_older(path))
+
+
 def check_new(folder: str | Path) -> Path:
     """Return the folder of a new run, which is made; FileExistsError where another run is in it."""
     path = Path(folder).expanduser()
-    if (path / LAST).exists() or _older(path):
+    if has_checkpoint(path):
         raise FileExistsError(
             f"{path}: a run is there already; resume={str(folder)!r} goes on with it, or name another folder"
         )

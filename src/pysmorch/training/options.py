@@ -72,13 +72,15 @@ class FitOptions:
         check_labelled("validation_data", self.validation_data)
 
 
-def interval(every: str) -> tuple[float, str]:
+def interval(every: str, what: str = "every") -> tuple[float, str]:
     """Return how much of what is between two checkpoints: of seconds ("s"), "epochs" or "batches".
 
     Parameters
     ----------
     every : str
         A number and a unit, such as "5 min", "30 s", "1 h", "2 epochs" or "500 batches".
+    what : str, default="every"
+        What a message calls it.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def interval(every: str) -> tuple[float, str]:
     name = next((name for name in UNITS if unit in (name, f"{name}s", f"{name}es")), None)
     if match is None or name is None or not 0 < float(match[1]) < float("inf"):
         raise ValueError(
-            f'every must be a number and a unit such as "5 min", "30 s", "1 h", "2 epochs" or "500 batches", but is {every!r}'
+            f'{what} must be a number and a unit such as "5 min", "30 s", "1 h", "2 epochs" or "500 batches", but is {every!r}'
         )
     counted, factor = UNITS[name]
     return float(match[1]) * factor, counted

@@ -22,6 +22,9 @@ BYTES_OF_DATA = 2**26
 OPTIMIZER, GOOD, CALLBACKS = "optimizer.", "before_epoch.", "callbacks."
 """How the names of arrays begin."""
 
+OTHER_DATA = "the data are not those of the run: give it the same rows, labels, weights and validation data"
+"""What is said where a run is resumed with other data."""
+
 
 def state_to_parts(run: Run) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return where a run is, without the parameters and states of its network.
@@ -88,11 +91,9 @@ def take_state(run: Run, header: dict[str, Any], tensors: dict[str, Array]) -> N
     """
     found = [fingerprint(data) for data in (run.data, run.validation) if data is not None]
     if entries(header, "data", str) != found:
-        raise ValueError(
-            "the data are not those of the run: give it the same rows, labels, weights and validation data"
-        )
+        raise ValueError(OTHER_DATA)
     for name, layer in zip(run.network.names, run.network.layers, strict=True):
-        for key, array in _arrays_of(layer).items():
+        for key, array in arrays_of(layer).items():
             array[...] = _take(tensors, f"{name}.{key}", array.shape)
     for name, array in run.optimizer.state.items():
         array[...] = _take(tensors, f"{OPTIMIZER}{name}", array.shape)
@@ -162,7 +163,13 @@ def _check_position(run: Run) -> None:
         raise ModelFileError("its steps, its history and its options do not fit each other")
 
 
-def _arrays_of(layer: Any) -> dict[str, Array]:
+def same_bits(a: Array, b: Array) -> bool:
+    """Whether two arrays have the same shape, dtype and bits."""
+    return a.shape == b.shape and a.dtype.name == b.dtype.name and a.tobytes() == b.tobytes()
+
+
+def arrays_of(layer: Any) -> dict[str, Array]:
+    """Return the parameters and states of a layer by name."""
     W = {"W": layer.W} if hasattr(layer, "W") else {}
     return W | getattr(layer, "state", {})
 
@@ -179,7 +186,7 @@ def _snapshot_to_tensors(run: Run) -> dict[str, Array]:
 def _snapshot_from_tensors(run: Run, tensors: dict[str, Array]) -> list[Any]:
     snapshot = []
     for name, layer in zip(run.network.names, run.network.layers, strict=True):
-        arrays = {key: _take(tensors, f"{GOOD}{name}.{key}", a.shape) for key, a in _arrays_of(layer).items()}
+        arrays = {key: _take(tensors, f"{GOOD}{name}.{key}", a.shape) for key, a in arrays_of(layer).items()}
         snapshot.append((arrays.pop("W", None), arrays))
     return snapshot
 
