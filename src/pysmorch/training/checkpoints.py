@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 import warnings
@@ -301,7 +302,7 @@ class Checkpoints:
             header |= {"finished": finished, "best": best, "notes": self.notes}
             last = self.folder / LAST
             if self.written >= 0 and self.written != self.run.program.num_steps and last.exists():
-                last.replace(self.folder / f"step-{self.written:09d}.safetensors")
+                _keep_as(last, self.folder / f"step-{self.written:09d}.safetensors")
             write_parts(last, kind, parts, tensors | state, run=header)
             self.written, self.since = self.run.program.num_steps, self._now()
             _thin_out(self.folder)
@@ -319,6 +320,15 @@ def _monitored(run: Run) -> tuple[str, int]:
         if isinstance(callback, EarlyStopping):
             return callback.monitor, 1 if callback.maximizes(run.training) else -1
     return ("loss" if run.validation is None else "val_loss"), -1
+
+
+def _keep_as(last: Path, older: Path) -> None:
+    """Give the last checkpoint a second name, so that there is one at every moment; without links, move it."""
+    older.unlink(missing_ok=True)
+    try:
+        os.link(last, older)
+    except OSError:
+        last.replace(older)
 
 
 def _older(folder: Path) -> list[Path]:
