@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from functools import cache
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,9 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
 LARGEST_ROW = 2**27
 """A layer with more values for each row is refused: 512 MiB in float32, 40 times an image of 1024 x 1024 in colour."""
 
+LARGEST_FACTOR = 1e30
+"""Of learning rate and weight decay."""
+
 
 class _Nothing:
     """Source of initial weights for layers whose weights come from a file: zeros, and no more of them than the file has."""
@@ -149,7 +152,7 @@ class _Nothing:
         self.num_entries = num_entries
 
     def standard_normal(self, shape: tuple[int, ...]) -> Array:
-        if float(np.prod([float(size) for size in shape])) > self.num_entries:
+        if prod(map(float, shape)) > self.num_entries:
             raise ModelFileError(f"a layer has parameters of shape {shape}, more than there are in the file")
         return np.zeros(shape)
 
@@ -173,10 +176,10 @@ def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: d
     if values > LARGEST_ROW:
         raise ModelFileError(f"layer {i} ({name}) has {values} values for each row, more than {LARGEST_ROW}")
     for factor in ("lr_factor", "decay_factor"):
-        value = float(entry(description, factor, float, int))
-        if not 0 <= value < inf:
-            raise ModelFileError(f"layer {i} ({name}) has the {factor} {value}, which is not a number from 0 on")
-        setattr(layer, factor, value)
+        value = entry(description, factor, float, int)
+        if not 0 <= value <= LARGEST_FACTOR:
+            raise ModelFileError(f"layer {i} ({name}) has a {factor} that is not a number from 0 to {LARGEST_FACTOR}")
+        setattr(layer, factor, float(value))
     return layer
 
 

@@ -101,7 +101,7 @@ def _temporary(path: Path) -> Iterator[tuple[BinaryIO, str]]:
         if LOCKS is not None:
             with contextlib.suppress(OSError):  # a file system without locks
                 LOCKS.flock(descriptor, LOCKS.LOCK_EX)
-        if os.fstat(descriptor).st_nlink or LOCKS is None:
+        if LOCKS is None or os.path.exists(temporary):
             break
         os.close(descriptor)  # another process took it for left over before it was locked
     try:

@@ -202,7 +202,7 @@ def _kind_of_zip(file: File) -> str:
     try:
         with file.stream() as stream, zipfile.ZipFile(stream) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise SourceError(f"{file.path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
     if "[Content_Types].xml" in names:
         return "excel"
