@@ -24,11 +24,9 @@ KEPT = ("epochs", "learning_rate", "batch_size", "early_stopping", "validation_f
 def keep_command(options: TrainOptions) -> None:
     """Write the options of a command into the folder of its run, which is made.
 
-    Raises ValueError where it cannot be repeated, and OSError where the folder cannot be written or has another run.
+    Raises OSError where the folder cannot be written or has another run.
     """
     assert options.checkpoint is not None
-    if "-" in (options.source or []):
-        raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     folder = check_new(options.checkpoint)
     command = {"folder": os.getcwd(), "options": asdict(options)}
     write_whole(folder / COMMAND, lambda file: file.write(json.dumps(command).encode()))

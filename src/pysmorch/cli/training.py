@@ -69,6 +69,8 @@ def _check_options(options: TrainOptions) -> list[Metric]:
         raise ValueError(f"--task must be classification or regression, but is {options.task!r}")
     holdout.check_options(options)
     interval(options.every, "--every")
+    if options.checkpoint is not None and "-" in (options.source or []):
+        raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
     if metrics and options.test == 0 and not options.early_stopping:
