@@ -164,7 +164,7 @@ class Network(StoredNetwork):
             fast and takes half the memory for images, where the processor can do it; "auto" does so where it can.
         checkpoint : str or Path, default=None
             A new folder for the run: "last.safetensors" has all that is needed to go on with it, "best.safetensors" the network
-            after its best epoch, and some older checkpoints are kept. The last one is also written when an exception, Ctrl-C
+            after its best epoch, and some older checkpoints stay. The last one is also written when an exception, Ctrl-C
             or another signal ends the fit.
         every : str, default="5 min"
             How often it is written: a number and a unit, such as "30 s", "1 h", "2 epochs" or "500 batches".

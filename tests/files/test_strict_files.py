@@ -145,9 +145,9 @@ CHANGES = [
         lambda h: h["model"]["network"]["layers"][1].update(decay_factor=10**400),
         "has a decay_factor that is not a number from 0 to 1e",
     ),
-    (lambda h: h["model"]["labels"].update(classes=[1, 0, 2]), "they are not in order, or one is there twice"),
-    (lambda h: h["model"]["labels"].update(classes=[0, 1, 1]), "they are not in order, or one is there twice"),
-    (lambda h: h["model"]["labels"].update(classes=[0.0, 1.0, 2.5]), "they are not of dtype int64"),
+    (lambda h: h["model"]["labels"].update(classes=[1, 0, 2]), "the labels are not in order, or one is there twice"),
+    (lambda h: h["model"]["labels"].update(classes=[0, 1, 1]), "the labels are not in order, or one is there twice"),
+    (lambda h: h["model"]["labels"].update(classes=[0.0, 1.0, 2.5]), "the labels are not of dtype int64"),
     (lambda h: h["model"]["training"].update(steps=-1), "its optimizer has taken -1 steps"),
 ]
 

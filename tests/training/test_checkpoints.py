@@ -186,7 +186,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tmp_path):
         ({"optimizer": ps.Adam(0.5)}, r"optimizer is Adam\(learning_rate=0.5"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
         ({"seed": 4}, "seed is 4"),
-        ({"validation_data": None}, "the data are not those of the run"),
+        ({"validation_data": None}, "the run had other data"),
         (
             {"callbacks": [stopping()]},
             "the run had none with a state of their own, in this order; now there are EarlyStopping",
@@ -203,7 +203,7 @@ def test_other_data_and_another_network_are_refused_and_change_nothing(tmp_path)
     network().fit(X, Y, checkpoint=tmp_path / "run", **OPTIONS)
     other = network(seed=2)
     before = weights_of(other).astype(np.float32).tobytes()  # a fit converts them
-    with pytest.raises(ValueError, match="the data are not those of the run"):
+    with pytest.raises(ValueError, match="the run had other data"):
         other.fit(X + 1, Y, resume=tmp_path / "run", **OPTIONS)
     assert weights_of(other).tobytes() == before
     with pytest.raises(ValueError, match="the run has another network"):

@@ -107,7 +107,7 @@ def resume(run: Annotated[str, typer.Argument(help="folder of a run, which train
     """Go on with a training that was interrupted, to the same bits as if it had not been; its command is in the folder."""
     from pysmorch.cli import runs, training
 
-    options, folder = runs.kept_command(run)
+    options, folder = runs.stored_command(run)
     _set_limits(options)
     with folder:
         training.train(options, resumed=True)

@@ -1,4 +1,4 @@
-"""Runs of `pysmorch train` that can go on: the command is kept beside the checkpoints."""
+"""Runs of `pysmorch train` that can go on: the command is stored beside the checkpoints."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from typing import Any
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions
 from pysmorch.files import write_whole
-from pysmorch.training import check_new
+from pysmorch.training.checkpoints import check_new
 
 COMMAND = "command.json"
 """The file with the options of the command, in the folder of the run."""
 
-KEPT = ("epochs", "learning_rate", "batch_size", "early_stopping", "validation_fraction", "patience", "class_weight")
+CHOSEN_ANEW = (
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "early_stopping",
+    "validation_fraction",
+    "patience",
+    "class_weight",
+)
 """Parameters that can be chosen anew where training goes on from a model."""
 
 
-def keep_command(options: TrainOptions) -> None:
+def store_command(options: TrainOptions) -> None:
     """Write the options of a command into the folder of its run, which is made.
 
     Raises OSError where the folder cannot be written or has another run.
@@ -32,7 +40,7 @@ def keep_command(options: TrainOptions) -> None:
     write_whole(folder / COMMAND, lambda file: file.write(json.dumps(command).encode()))
 
 
-def kept_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextManager[Any]]:
+def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextManager[Any]]:
     """Return the options of the command that began a run, and a context in the folder where it was given.
 
     Raises FileNotFoundError where there is none, and ValueError where it is not a command of this version.
@@ -63,6 +71,6 @@ def start_from(path: str, estimator: Any, given: dict[str, Any]) -> Any:
             f"--start-from {path}: it is a {type(model).__name__}, but the task needs a {estimator.__name__}"
         )
     for name in given:
-        if name not in KEPT:
+        if name not in CHOSEN_ANEW:
             raise ValueError(f"--{name.replace('_', '-')} is that of the model with --start-from; leave it out")
     return model.set_params(warm_start=True, **given)

@@ -17,7 +17,9 @@ from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.metrics import Metric, as_metric
-from pysmorch.training import Callback, Training, has_checkpoint, interval
+from pysmorch.training import Callback, Training
+from pysmorch.training.checkpoints import has_checkpoint
+from pysmorch.training.options import interval
 from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20
@@ -55,7 +57,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
-        runs.keep_command(options)
+        runs.store_command(options)
     with kinds:
         interrupted = _fit(model, training, metrics, report, options, resumed)
     model.set_params(warm_start=False)

@@ -159,7 +159,7 @@ def classes_from(header: dict[str, Any]) -> Array:
         raise ValueError(f"dtype {kind} is not one of labels")
     classes = np.array(values, dtype=kind)
     if classes.tolist() != values:
-        raise ValueError(f"they are not of dtype {kind}")
+        raise ValueError(f"the labels are not of dtype {kind}")
     if not all(a < b for a, b in itertools.pairwise(values)):
-        raise ValueError("they are not in order, or one is there twice")
+        raise ValueError("the labels are not in order, or one is there twice")
     return classes

@@ -10,7 +10,7 @@ from pysmorch.estimators.storing import parameters_to_plain
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import from_plain, to_plain
-from pysmorch.training import SavedRun, check_new, read_run
+from pysmorch.training.checkpoints import SavedRun, check_new, read_run
 
 NO_PART = ("verbose", "threads", "warm_start")
 """Parameters on which no bit of a run depends, or which say how it begins."""
@@ -48,7 +48,9 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
     for name in sorted(ours):
         if name not in NO_PART and ours[name] != theirs.get(name):
             was = from_plain(theirs[name]) if name in theirs else "another one"
-            raise ValueError(f"{name} is {getattr(model, name)!r}, but in the run in {Path(resume)} it was {was!r}")
+            raise ValueError(
+                f"resume: {name} is {getattr(model, name)!r}, but in the run in {Path(resume)} it was {was!r}"
+            )
     return saved
 
 

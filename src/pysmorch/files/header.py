@@ -77,7 +77,7 @@ class Header(dict[str, Any]):
         return super().items()
 
     def keys(self) -> Any:
-        """Return all names; whoever asks for them knows what to do with each."""
+        """Return all names; whoever takes them knows what to do with each."""
         self.read.update(self)
         return super().keys()
 
@@ -89,16 +89,16 @@ def plain(header: Any) -> Any:
     return [plain(item) for item in header] if isinstance(header, list) else header
 
 
-def unknown_entry(header: Any, place: str = "") -> str | None:
+def unknown_entry(header: Any) -> str | None:
     """Return the name of an entry that was not read, after those of the entries around it, or None where there is none."""
-    todo = [(header, place)]
+    todo = [(header, "")]
     while todo:
-        value, place = todo.pop()
+        value, around = todo.pop()
         if isinstance(value, Header):
             for name in value:
                 if name not in value.read and dict.__getitem__(value, name) is not None:
-                    return f"{place}{name}"
-            todo += [(dict.__getitem__(value, name), f"{place}{name}.") for name in value]
+                    return f"{around}{name}"
+            todo += [(dict.__getitem__(value, name), f"{around}{name}.") for name in value]
         elif isinstance(value, list):
-            todo += [(item, place) for item in value]
+            todo += [(item, around) for item in value]
     return None

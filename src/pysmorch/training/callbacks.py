@@ -122,7 +122,7 @@ class Callback:
         Parameters
         ----------
         state : object
-            What `get_state` returned, with lists in the place of tuples.
+            What `get_state` returned, with lists instead of tuples.
         """
 
 
@@ -249,7 +249,23 @@ class EarlyStopping(Callback):
         self.best_epoch, self.best_value, self._best_weights = state["epoch"], state["value"], state["weights"]
 
     def maximizes(self, training: Training) -> bool:
-        """Return whether larger values of `monitor` are better; ValueError where it is not measured, or not known."""
+        """Return whether larger values of `monitor` are better.
+
+        Parameters
+        ----------
+        training : Training
+            The running fit.
+
+        Returns
+        -------
+        bool
+            As `mode` says, or the metric.
+
+        Raises
+        ------
+        ValueError
+            It is not measured, or its direction is not known.
+        """
         measured = training.maximize
         if self.monitor not in measured:
             raise ValueError(

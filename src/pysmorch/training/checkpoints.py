@@ -35,8 +35,8 @@ from pysmorch.warnings import PysmorchWarning
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 OLDER = re.compile(r"step-(\d+)\.safetensors")
-OLDER_KEPT = 3
-"""How many checkpoints before the last one are kept."""
+MOST_OLDER = 3
+"""How many checkpoints before the last one stay."""
 
 
 OF_TRAINING = {
@@ -140,7 +140,7 @@ class SavedRun:
         learned = [name for name in tensors if name not in trained and not name.startswith(OPTIMIZER)]
         same = all(name in self.tensors and same_bits(tensors[name], self.tensors[name]) for name in learned)
         if not same or any(ours[name] != theirs.get(name) for name in set(ours) - OF_TRAINING):
-            raise ValueError(f"{self.path}: {OTHER_DATA}")
+            raise ValueError(f"{self.path}: the run had other data: {OTHER_DATA}")
 
     def _check(self, name: str, given: Any, saved: Any) -> None:
         if given != DEFAULTS[name] and given != saved:
@@ -342,7 +342,7 @@ def _older(folder: Path) -> list[Path]:
 def _thin_out(folder: Path) -> None:
     """Remove older checkpoints that are near to others: those that are left lie evenly apart, and the newest is among them."""
     paths = _older(folder)
-    while len(paths) > OLDER_KEPT:
+    while len(paths) > MOST_OLDER:
         steps = [0, *(int(path.stem.removeprefix("step-")) for path in paths)]
         gaps = [steps[i + 2] - steps[i] for i in range(len(paths) - 1)]
         paths.pop(gaps.index(min(gaps))).unlink(missing_ok=True)

@@ -100,7 +100,7 @@ class Run:
         """
         history = self.training.history
         if self.pending is not None:
-            self._tell(self.pending, after)
+            self._call_all(self.pending, after)
         while self.epoch < self.options.epochs and (self.batch or history.stopped_by is None):
             start = time.perf_counter()
             if self.batch == 0:
@@ -121,7 +121,7 @@ class Run:
                 history.append(record)
                 self.training.epoch, self.training.batch = self.epoch, 0
                 self._begin("on_epoch_end")
-            self._tell("on_epoch_end", after)
+            self._call_all("on_epoch_end", after)
 
     def mark(self) -> Marks:
         """Return what callbacks have made of the run until now."""
@@ -134,7 +134,7 @@ class Run:
             self.marks = self.mark()
         self.pending = event
 
-    def _tell(self, event: str, after: Callable[[str], None]) -> None:
+    def _call_all(self, event: str, after: Callable[[str], None]) -> None:
         """Tell all callbacks of an event that has begun."""
         call(self.callbacks, event, self.training)
         self.pending = None
@@ -158,7 +158,7 @@ class Run:
             self.training.batch = last
             with without_interrupts():
                 self._begin("on_batch_end")
-            self._tell("on_batch_end", after)
+            self._call_all("on_batch_end", after)
 
     def _train(self, order: Array, rates: Sequence[float], first_batch: int) -> None:
         """Take a step for each batch of some rows; of lazy rows a block is made at a time."""

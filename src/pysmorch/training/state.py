@@ -22,8 +22,8 @@ BYTES_OF_DATA = 2**26
 OPTIMIZER, GOOD, CALLBACKS = "optimizer.", "before_epoch.", "callbacks."
 """How the names of arrays begin."""
 
-OTHER_DATA = "the data are not those of the run: give it the same rows, labels, weights and validation data"
-"""What is said where a run is resumed with other data."""
+OTHER_DATA = "pass the same rows, labels, weights and validation data"
+"""What is to be done where a run is resumed with other data."""
 
 
 def state_to_parts(run: Run) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -91,7 +91,7 @@ def take_state(run: Run, header: dict[str, Any], tensors: dict[str, Array]) -> N
     """
     found = [fingerprint(data) for data in (run.data, run.validation) if data is not None]
     if entries(header, "data", str) != found:
-        raise ValueError(OTHER_DATA)
+        raise ValueError(f"the run had other data: {OTHER_DATA}")
     for name, layer in zip(run.network.names, run.network.layers, strict=True):
         for key, array in arrays_of(layer).items():
             array[...] = _take(tensors, f"{name}.{key}", array.shape)
