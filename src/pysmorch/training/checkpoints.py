@@ -142,9 +142,9 @@ class SavedRun:
         if not same or any(ours[name] != theirs.get(name) for name in set(ours) - OF_TRAINING):
             raise ValueError(f"{self.path}: the run had other data: {OTHER_DATA}")
 
-    def _check(self, name: str, given: Any, saved: Any) -> None:
-        if given != DEFAULTS[name] and given != saved:
-            raise ValueError(f"{name} is {given!r}, but the run in {self.path.parent} has {saved!r}; leave it out")
+    def _check(self, argument: str, given: Any, saved: Any) -> None:
+        if given != DEFAULTS[argument] and given != saved:
+            raise ValueError(f"{argument} is {given!r}, but the run in {self.path.parent} has {saved!r}; leave it out")
 
     def _optimizer(self, given: Any, saved: Any) -> Any:
         if isinstance(given, str):
