@@ -1,7 +1,7 @@
 """Programs: a network made ready to run whole epochs."""
 
 from pysmorch.engine.dataset import Dataset, mean_one
-from pysmorch.engine.extension import extension, has_bf16
+from pysmorch.engine.extension import has_bf16
 from pysmorch.engine.interrupts import ended_by_exit, without_interrupts
 from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
@@ -25,7 +25,6 @@ __all__ = [
     "check_threads",
     "ended_by_exit",
     "evaluate",
-    "extension",
     "has_bf16",
     "make_program",
     "mean_one",

@@ -24,7 +24,7 @@ from pysmorch.training.state import (
     OPTIMIZER,
     OTHER_DATA,
     arrays_of,
-    instructions,
+    instructions_of,
     optimizer_to_plain,
     same_bits,
     state_to_parts,
@@ -111,7 +111,7 @@ class SavedRun:
     def take(self, run: Run, model: Any) -> None:
         """Bring a run that has just begun to where the saved one was."""
         self._check_model(run, model)
-        here, there = instructions(run), self.run["instructions"]
+        here, there = instructions_of(run), self.run["instructions"]
         version = entry(self.header, "versions", dict).get("pysmorch")
         if here != there or version != __version__:
             warnings.warn(
@@ -150,11 +150,13 @@ class SavedRun:
         if isinstance(given, str):
             self._check("optimizer", given.lower(), saved["is"].lower() if isinstance(saved, dict) else saved)
             if isinstance(saved, str):
-                raise ValueError(f"optimizer: the run in {self.path.parent} has a {saved}; pass the same one again")
+                raise ValueError(
+                    f"optimizer: {given!r} was given, but the run in {self.path.parent} has a {saved}; pass the same one again"
+                )
             return from_plain(saved)
         if optimizer_to_plain(given) != saved:
             wanted = from_plain(saved) if isinstance(saved, dict) else saved
-            raise ValueError(f"optimizer is {given!r}, but the run in {self.path.parent} has {wanted!r}")
+            raise ValueError(f"optimizer: {given!r} was given, but the run in {self.path.parent} has {wanted!r}")
         return given
 
 

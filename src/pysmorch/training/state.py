@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import Dataset, NativeProgram, Totals, extension
+from pysmorch.engine import Dataset, NativeProgram, Totals
+from pysmorch.engine.extension import instructions
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import NotStorable, from_plain, to_plain
@@ -67,7 +68,7 @@ def state_to_parts(run: Run) -> tuple[dict[str, Any], dict[str, Array]]:
         "pending": run.pending,
         "callbacks": states,
         "data": [fingerprint(data) for data in (run.data, run.validation) if data is not None],
-        "instructions": instructions(run),
+        "instructions": instructions_of(run),
     }
     return header, tensors
 
@@ -135,12 +136,9 @@ def optimizer_to_plain(optimizer: Optimizer) -> Any:
         return type(optimizer).__name__
 
 
-def instructions(run: Run) -> str:
+def instructions_of(run: Run) -> str:
     """Return the instructions of the native program, or nothing on the reference path."""
-    if not isinstance(run.program, NativeProgram):
-        return ""
-    name: str = extension().__name__
-    return name.rpartition("_native_")[2]
+    return instructions() or "" if isinstance(run.program, NativeProgram) else ""
 
 
 def fingerprint(data: Dataset) -> str:
