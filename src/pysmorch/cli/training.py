@@ -252,7 +252,7 @@ def _fit(
         with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
             in_file(
                 source,
-                lambda: model.fit(
+                lambda: model._fit(  # an interruption keeps what was learned until then
                     source.features, training.y, training.weights, metrics=shown, callbacks=[best], **run
                 ),
             )

@@ -171,6 +171,9 @@ class Numbers:
         return self
 
 
+SQUARABLE = 480
+"""Powers of two beyond which a sum of squares may be no float64."""
+
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
@@ -206,6 +209,25 @@ def _blocks(X: Array) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
+def units_of(X: Array) -> Array:
+    """Return a power of two for each column, near its largest number where squares are no float64, else 1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        Finite numbers, and NaN.
+
+    Returns
+    -------
+    ndarray of shape (D,)
+        Dividing by it changes no digit.
+    """
+    largest = np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
+    exponents = np.frexp(largest)[1]
+    extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
+    return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
+
+
 def _pixel_means(X: Array) -> Array:
     """Return the mean of the pixels of each row and that of their squares."""
     return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
@@ -235,7 +257,14 @@ def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
         return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
 
-    mean, scale, skewness = moments(lambda x: x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale, skewness = moments(lambda x: x)
+    # Where squares are too large or too small for float64, once more in other units.
+    units = units_of(X) if not np.isfinite(scale).all() or (scale == 1.0).any() else np.ones(X.shape[1])
+    if (units != 1.0).any():
+        of_units = moments(lambda x: x / units)
+        mean, skewness = of_units[0] * units, of_units[2]
+        scale = np.where(np.isfinite(of_units[1]) & (of_units[1] != 1.0), of_units[1] * units, of_units[1])
     skewed = np.abs(skewness) > SKEWED
     if not skewed.any():
         return mean, scale, skewed

@@ -26,6 +26,7 @@ from pysmorch.estimators.runs import notes_of, saved_run, take_notes
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
+from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
@@ -99,7 +100,7 @@ class NetworkEstimator(StoredEstimator):
         every: str = "5 min",
         resume: str | Path | None = None,
     ) -> Self:
-        """Learn from rows X and their labels y; an interrupted fit keeps the epochs that were completed.
+        """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
         Parameters
         ----------
@@ -139,6 +140,23 @@ class NetworkEstimator(StoredEstimator):
         ValueError, TypeError
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
+            self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        eval_set: Sequence[Any] | None = None,
+        metrics: Metrics | None = None,
+        callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
+        checkpoint: str | Path | None = None,
+        every: str = "5 min",
+        resume: str | Path | None = None,
+    ) -> None:
+        """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
         saved = saved_run(self, checkpoint, resume)
         if self.warm_start and hasattr(self, "network_"):
@@ -184,10 +202,13 @@ class NetworkEstimator(StoredEstimator):
             notes=notes_of(self, epochs, calibration),
         )
         self._settle(codes, calibration)
-        return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
         """Go through the data once, from where training is; a first call begins it."""
+        with unchanged_on_error(self, hasattr(self, "network_")):
+            self._train_once(X, y, sample_weight, learn)
+
+    def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
             codes, encoded, weights = self._start(X, y, sample_weight, learn)
         else:
@@ -195,7 +216,6 @@ class NetworkEstimator(StoredEstimator):
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
         self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
-        return self
 
     def _start(
         self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Dataset, ended_by_exit, make_program
+from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
-from pysmorch.optimizers import as_optimizer
+from pysmorch.optimizers import Optimizer, as_optimizer
 from pysmorch.training.callbacks import Callback, FunctionCallback, Training
 from pysmorch.training.checkpoints import Checkpoints, SavedRun, read_run
 from pysmorch.training.history import History
@@ -42,31 +43,38 @@ def fit(
     saved = read_run(options.resume) if isinstance(options.resume, (str, Path)) else options.resume
     if saved is not None:
         options = saved.options(options)
-    run = _begin(network, X, y, sample_weight, options, finite)
-    call(run.callbacks, "on_fit_start", run.training)
-    checkpoints = _checkpoints(run, network if model is None else model, notes or {}, saved)
-    try:
-        if saved is None or not saved.is_finished:
-            _go(run, checkpoints)
-    finally:
-        call(run.callbacks, "on_fit_end", run.training)
-    if checkpoints is not None and run.program.num_steps and not (saved is not None and saved.is_finished):
-        checkpoints.finish()
+    optimizer = as_optimizer(options.optimizer)
+    with being_trained([network.loss, *network.layers, optimizer]):
+        run = _begin(network, X, y, sample_weight, options, finite, optimizer)
+        call(run.callbacks, "on_fit_start", run.training)
+        checkpoints = _checkpoints(run, network if model is None else model, notes or {}, saved)
+        try:
+            if saved is None or not saved.is_finished:
+                _go(run, checkpoints)
+        finally:
+            call(run.callbacks, "on_fit_end", run.training)
+        if checkpoints is not None and not (saved is not None and saved.is_finished):
+            checkpoints.finish()
     return run.training.history
 
 
 def _begin(
-    network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, options: FitOptions, finite: bool
+    network: Network,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    options: FitOptions,
+    finite: bool,
+    optimizer: Optimizer,
 ) -> Run:
     """Check everything, and make the program."""
     seed = draw_seed() if options.seed is None else check_seed(options.seed)
-    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite)
+    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite, options.dtype)
     validation = _check_validation(network, options.validation_data, finite)
     metrics = metrics_beside(network.loss, options.metrics)
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"metrics: {names} can be measured on validation data only; pass validation_data=(X, y)")
-    optimizer = as_optimizer(options.optimizer)
     program = make_program(
         network.loss,
         optimizer,
