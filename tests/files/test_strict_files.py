@@ -143,7 +143,11 @@ CHANGES = [
     ),
     (
         lambda h: h["model"]["network"]["layers"][1].update(decay_factor=10**400),
-        "has a decay_factor that is not a number from 0 to 1e",
+        "the entry 'decay_factor' of its header is an integer that is out of range",
+    ),
+    (
+        lambda h: h["model"].update(loss_curve=[10**400]),
+        "the entry 'loss_curve' of its header is an integer that is out of range",
     ),
     (lambda h: h["model"]["labels"].update(classes=[1, 0, 2]), "the labels are not in order, or one is there twice"),
     (lambda h: h["model"]["labels"].update(classes=[0, 1, 1]), "the labels are not in order, or one is there twice"),

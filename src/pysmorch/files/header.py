@@ -21,6 +21,8 @@ def entry(mapping: Any, name: str, *kinds: type) -> Any:
         raise ModelFileError(
             f"the entry {name!r} of its header should be {kinds[0].__name__}, but is {type(value).__name__}"
         )
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ModelFileError(f"the entry {name!r} of its header is an integer that is out of range")
     return value
 
 
