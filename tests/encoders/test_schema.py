@@ -25,10 +25,11 @@ Y = np.arange(N) % 2
 SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0}
 
 
-def learn(data, columns=None, missing=None, weights=None):
+def learn(data, columns=None, missing=None, weights=None, targets=None):
     encoder = TableEncoder()
     encoder.choose(columns, missing)
-    encoder.learn(Cells(as_table(data if not isinstance(data, dict) else pa.table(data))), weights)
+    cells = Cells(as_table(data if not isinstance(data, dict) else pa.table(data)))
+    encoder.learn(cells, weights, np.zeros(len(cells), dtype=int) if targets is None else targets)
     return encoder
 
 
@@ -60,7 +61,14 @@ def column_of(cells, **options):
         (["2024-01-01T00:00Z", "2024-01-02T00:00Z"], "number", "time"),
         (["7:05", "23:59"], "number", "time of day"),
         (["1 days 00:00:00", "26:00:00"], "number", "duration"),
+        (["7:05 AM", "11:59 pm"], "number", "time of day"),
         (["12%", "3%"], "number", "number"),
+        (["ja", "Nein"], "number", "boolean"),
+        (["oui", "non", ""], "number", "boolean"),
+        (["Sí", "No"], "number", "boolean"),
+        (["WAHR", "FALSCH"], "number", "boolean"),
+        (["да", "нет"], "number", "boolean"),
+        (["是", "否"], "number", "boolean"),
         (["NA", "DE"], "category", "category"),
         (["1234567890123456789", "1234567890123456790"], "category", "category"),
         ([2**60, 2**60 + 1], "category", "category"),
@@ -77,8 +85,17 @@ def test_a_column_is_what_all_its_cells_say(cells, kind, holds):
     assert (column.kind, column.holds) == (kind, holds)
 
 
+@pytest.mark.parametrize("odd", ["2024-02-30", "0000-00-00", "2024-01-31T24:00", "soon", "31.12.2024"])
+@pytest.mark.parametrize("first", [0, 1, 39])
+def test_a_cell_among_dates_that_is_none_is_said(odd, first):
+    cells = [f"2024-01-{1 + i % 20:02d}" for i in range(40)]
+    cells[first] = odd
+    with pytest.warns(PysmorchWarning, match=f"mixed: 9[0-9]% of its values are dates, but not '{odd}'"):
+        learn({"a": cells, "other": RNG.normal(size=40)})
+
+
 def test_markers_are_missing_in_numbers_and_values_in_text():
-    for marker in ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"):
+    for marker in ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"):
         assert column_of(["1", "2", marker]).missing
         assert column_of(["DE", "FR", marker]).values == sorted(["DE", "FR", marker])
     assert column_of(["DE", "NA", "-"], missing=["NA", "-"]) == column_of(["DE", "", ""])
@@ -366,6 +383,7 @@ def test_a_weekend_a_month_and_an_hour_can_be_learned_from_a_time():
         assert model.score(X.iloc[test], y[test]) > 0.95
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_users_say_what_columns_hold():
     data = {
         "zip": ["1", "2"] * 30,
@@ -375,7 +393,7 @@ def test_users_say_what_columns_hold():
         "key": ["u", "v"] * 30,
     }
     chosen = {"zip": "category", "code": "category", "when": "time", "note": "text", "key": "id"}
-    encoder = learn(data, columns=chosen)
+    encoder = learn(data, columns=chosen, targets=Y)
     assert [column.kind for column in encoder.columns] == ["category", "category", "number", "text", "none"]
     assert encoder.columns[1].values == ["5", "7"]
     assert encoder.columns[2].holds == "time"
@@ -401,11 +419,14 @@ def test_wrong_choices_are_refused(columns, message):
         Classifier(columns=columns, **SMALL).fit(pd.DataFrame({"size": OTHER, "town": ["Ulm", "Bath"] * 30}), Y)
 
 
-def test_choices_are_for_tables_only():
-    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+def test_choices_are_for_columns_that_there_are():
+    with pytest.raises(ValueError, match="columns: there is no column 'a'; the columns are 0"):
         Classifier(columns={"a": "number"}, **SMALL).fit(OTHER[:, None], Y)
+    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+        Classifier(columns={"a": "number"}, **SMALL).fit(np.zeros((N, 2, 2)), Y)
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_rows_come_as_dictionaries_series_lazy_frames_and_arrays_with_text():
     frame = pd.DataFrame({"size": OTHER, "town": ["Ulm", "Bath"] * 30})
     expected = Regressor(**SMALL).fit(frame, OTHER).predict(frame)
@@ -415,6 +436,7 @@ def test_rows_come_as_dictionaries_series_lazy_frames_and_arrays_with_text():
         assert Regressor(**SMALL).fit(series, OTHER).columns_.columns[0].values == ["Bath", "Ulm"]
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_a_model_keeps_what_it_learned_about_columns(tmp_path):
     data = pd.DataFrame(
         {
@@ -436,7 +458,7 @@ def test_a_model_keeps_what_it_learned_about_columns(tmp_path):
 def test_columns_are_shown_in_a_line_and_as_a_table():
     data = pd.DataFrame({"<b>": ["12%", "7%"] * 30, "zip": ["007", "7", None] * 20, "one": [1] * N})
     with pytest.warns(PysmorchWarning, match="column 'one' is left out: one value only"):
-        model = Classifier(**SMALL).fit(data, Y)
+        model = Classifier(**SMALL).fit(data, np.arange(N) // 2 % 2)
     assert model.columns_.describe() == [
         "column <b>: number, in %",
         "column zip: category, 2 values, may be missing, numbers with leading zeros are taken as codes",

@@ -68,7 +68,6 @@ def test_threads_hold_in_training_and_prediction_and_change_no_bit(monkeypatch):
     monkeypatch.setattr(
         one.network_, "predict", lambda rows: used.append(num_threads()) or np.zeros((150, 3), np.float32)
     )
-    monkeypatch.setattr(type(one), "_outputs", lambda self, X, of_block: of_block(self.network_.predict(X)))
     one.predict(X)
     one.decision_function(X)
     assert used == [1, 1]

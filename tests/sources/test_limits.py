@@ -36,6 +36,13 @@ def npz_with_header(shape, content):
     return file.getvalue()
 
 
+def zipped(name, content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
 ZEROS = bytes(32 * BIG)
 BOMBS = {
     "a.csv.gz": gzip.compress(b"a,b\n" + ZEROS),
@@ -45,6 +52,7 @@ BOMBS = {
     "idx.gz": gzip.compress(
         idx(np.zeros((0, 4, 4)))[:4] + (2**21).to_bytes(4, "big") + bytes([0, 0, 0, 4] * 2) + ZEROS
     ),
+    "a.zip": zipped("a.csv", b"a,b\n" + ZEROS),
     "a.npz": npz_with_header((32 * BIG // 16, 16), ZEROS),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
@@ -156,8 +157,10 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
 
     The encoder is learned here once more, so that a file that does not fit is refused before the training.
     """
-    encoder = kind_of(training.source.features, model.pixels)()
-    encoder.learn(encoder.check(training.source.features, model, reset=True), training.weights)
+    encoder = kind_of(training.source.features, model.pixels, bool(model.columns) or model.missing is not None)()
+    encoder.choose(model.columns, model.missing)
+    rows, y = encoder.check(training.source.features, model, reset=True), training.y
+    encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
     features = encoder.select(held_out.source, by_position)
     in_file(held_out.source, lambda: encoder.encode(encoder.check(features, model, reset=False)))
     return features

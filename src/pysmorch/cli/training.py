@@ -54,7 +54,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     model, notes = _make(estimators[0], rows, options, chosen, given, report)
     notes = {"source": rows.source.name, "task": task} | notes
     training, held_out = _parts(rows, model, options, chosen, task, report)
-    kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)
+    kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)

@@ -11,18 +11,34 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.base import ColumnError
+from pysmorch.encoders.formats import EXACT, without_blanks
+from pysmorch.encoders.plain import block_of, plain_columns
 from pysmorch.layers.base import Array
+
+BYTES_OF_TEXTS = 2**20
+"""Columns of text up to this size are stored without blanks; a table has many columns where they are small."""
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of objects with text."""
+    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of text or of codes."""
     if isinstance(X, np.ndarray):  # narwhals takes longer to find out than a small network takes to answer
-        return X.dtype == object and X.ndim == 2 and any(isinstance(cell, str) for cell in X.flat)
+        return X.ndim == 2 and (_has_text(X) if X.dtype == object else _has_codes(X))
     if isinstance(X, list):
         return bool(X) and all(isinstance(row, dict) for row in X)
     import narwhals as nw
 
     return bool(nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
+
+
+def _has_text(X: Array) -> bool:
+    return any(isinstance(cell, str) for cell in X.flat)
+
+
+def _has_codes(X: Array) -> bool:
+    """Whether an array has integers that float64 does not hold."""
+    if X.dtype.kind not in "iu" or X.dtype.itemsize < 8 or not X.size:
+        return False
+    return max(-int(X.min()), int(X.max())) > EXACT
 
 
 def _is_lazy(X: Any) -> bool:
@@ -34,19 +50,21 @@ def _is_lazy(X: Any) -> bool:
 def as_frame(X: Any) -> Any:
     """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
     import narwhals as nw
+    import pyarrow as pa
 
     if isinstance(X, np.ndarray):
-        return _frame_of_columns({str(i): X[:, i].tolist() for i in range(X.shape[1])})
+        convert = (lambda column: arrow_of_objects(column.tolist())) if X.dtype == object else pa.array
+        return pa.table({str(i): convert(X[:, i]) for i in range(X.shape[1])})
     if isinstance(X, list):
-        return _frame_of_columns(
-            {name: [row.get(name) for row in X] for name in dict.fromkeys(n for row in X for n in row)}
-        )
+        keys = dict.fromkeys(key for row in X for key in row)
+        return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
     if _is_lazy(X):
         X = X.collect()
     elif not nw.dependencies.is_into_dataframe(X):
         series = nw.from_native(X, series_only=True)
         X = series.alias(str(series.name or "0")).to_frame().to_native()
-    names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = getattr(X, "column_names", None)
+    names = X.columns if names is None else names
     names = names.tolist() if hasattr(names, "tolist") else list(names)
     if not all(type(name) is str for name in names):
         X = X.set_axis([str(name) for name in names], axis=1)
@@ -55,12 +73,6 @@ def as_frame(X: Any) -> Any:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
     return X
-
-
-def _frame_of_columns(columns: dict[Any, list[Any]]) -> Any:
-    import pyarrow as pa
-
-    return pa.table({str(name): arrow_of_objects(cells) for name, cells in columns.items()})
 
 
 def as_table(X: Any) -> Any:
@@ -121,6 +133,7 @@ class Cells:
         self.table = table
         self.names: list[str] = list(table.columns)
         self._arrow: dict[str, Any] = {}
+        self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
 
@@ -143,7 +156,7 @@ class Cells:
     def plain(self) -> dict[str, str]:
         """The columns that can be taken as one block of numbers, with the kind of their dtype: "b", "i" or "f"."""
         if self._plain is None:
-            self._plain = _plain_columns(self.table)
+            self._plain = plain_columns(self.table, self.names)
         return self._plain
 
     def block(self, names: list[str]) -> Array:
@@ -159,18 +172,7 @@ class Cells:
         ndarray of shape (N, len(names))
             In their order.
         """
-        native = self.table.to_native()
-        if self.table.implementation.is_pandas():
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(dtype=np.float64))
-        if self.table.implementation.is_polars() and "b" not in {self.plain[name] for name in names}:
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(), np.float64)
-        values = np.empty((len(self), len(names)), dtype=np.float64, order="F")
-        for i, name in enumerate(names):
-            column = native[name]
-            values[:, i] = numbers_of(column if hasattr(column, "type") else column.to_arrow())
-        return values
+        return block_of(self.table, names, {self.plain[name] for name in names})
 
     def arrow(self, name: str) -> Any:
         """Return a column as a PyArrow array: of strings, integers, float64, booleans, times in UTC, durations or times of day."""
@@ -178,6 +180,18 @@ class Cells:
             column = self.table.to_native()[name] if self.table.implementation.is_pyarrow() else None
             self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
+
+    def texts(self, name: str) -> Any:
+        """Return a column as an array of strings without blanks around them; only a column of strings has null for empty ones."""
+        import pyarrow as pa
+
+        if name in self._texts:
+            return self._texts[name]
+        array = self.arrow(name)
+        texts = without_blanks(array) if pa.types.is_string(array.type) else texts_of(array)
+        if texts.nbytes <= BYTES_OF_TEXTS:
+            self._texts[name] = texts
+        return texts
 
     def order_of(self, name: str) -> list[str] | None:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
@@ -194,45 +208,6 @@ class Cells:
         if self.table.implementation.is_pyarrow() and getattr(native.type, "ordered", False):
             return [str(value) for value in native.unify_dictionaries().chunk(0).dictionary.to_pylist()]
         return []
-
-
-def _plain_columns(table: Any) -> dict[str, str]:
-    native = table.to_native()
-    if table.implementation.is_pandas():
-        kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in native.dtypes]
-    elif table.implementation.is_polars():
-        of_dtype = {dtype: _kind_of_polars(dtype) for dtype in set(native.dtypes)}
-        kinds = [of_dtype[dtype] for dtype in native.dtypes]
-    elif table.implementation.is_pyarrow():
-        kinds = [_kind_of_arrow(field.type) for field in native.schema]
-    else:
-        kinds = [""] * len(table.columns)
-    kinds = ["i" if kind == "u" else kind for kind in kinds]
-    return {name: kind for name, kind in zip(table.columns, kinds, strict=True) if kind in ("b", "i", "f")}
-
-
-def _kind_of_polars(dtype: Any) -> str:
-    if dtype.is_integer():
-        return "i"
-    return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
-
-
-def _kind_of_arrow(dtype: Any) -> str:
-    import pyarrow as pa
-
-    if pa.types.is_integer(dtype):
-        return "i"
-    return "f" if pa.types.is_floating(dtype) else "b" if pa.types.is_boolean(dtype) else ""
-
-
-def numbers_of(array: Any) -> Array:
-    """Return a PyArrow array of numbers or booleans as float64, with NaN for what is missing."""
-    import pyarrow as pa
-
-    options = {} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False}
-    if not pa.types.is_float64(array.type):
-        array = array.cast(pa.float64(), safe=False)
-    return np.asarray(array.to_numpy(**options), np.float64)
 
 
 def check_no_infinity(name: str, values: Array) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
-from pysmorch.entries import list_names
+from pysmorch.entries import list_names, suggest
 
 CHOICES = (
     "number",
@@ -30,7 +28,7 @@ CHOICES = (
 WRITTEN = " written "
 """What stands between "number" or "time" and a sample that shows how they are written, as in "time written 31/12/2024"."""
 
-_ALL_ROWS: ContextVar[Any] = ContextVar("all rows of a file", default=None)
+_ALL_ROWS: ContextVar[Mapping[str, Any]] = ContextVar("columns of all rows of a file", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -44,7 +42,9 @@ def kinds_from(features: Any) -> Iterator[None]:
     features : pyarrow.Table or ndarray
         All rows of a source; of an array nothing is decided.
     """
-    token = _ALL_ROWS.set(None if isinstance(features, np.ndarray) else features)
+    names = getattr(features, "column_names", [])
+    columns = dict(zip(names, features.columns, strict=True)) if names else {}
+    token = _ALL_ROWS.set(columns)
     try:
         yield
     finally:
@@ -68,11 +68,8 @@ def texts_of_all(name: str, array: Any) -> Any:
     """
     import pyarrow as pa
 
-    table = _ALL_ROWS.get()
-    if table is None or name not in table.column_names:
-        return array
-    column = table[name].combine_chunks()
-    return column if pa.types.is_string(column.type) else array
+    column = _ALL_ROWS.get().get(name)
+    return column.combine_chunks() if column is not None and pa.types.is_string(column.type) else array
 
 
 def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
@@ -92,8 +89,7 @@ def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
     """
     for name, choice in columns.items():
         if name not in names:
-            close = get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"
+            hint = suggest(str(name), names) or f"; the columns are {list_names(names)}"
             raise ValueError(f"columns: there is no column {name!r}{hint}")
         held, _, sample = str(choice).partition(WRITTEN)
         if held not in CHOICES:

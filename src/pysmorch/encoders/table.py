@@ -19,14 +19,16 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import ColumnError, Encoder
-from pysmorch.encoders.categories import mark_categories, mark_words
+from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, Column
+from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
 from pysmorch.encoders.dates import parts_of
+from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.schema import infinite_text, learn_column
@@ -84,6 +86,7 @@ class TableEncoder(Encoder):
     numbers: Numbers
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
+    _judged = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -95,18 +98,24 @@ class TableEncoder(Encoder):
         self._choices = dict(columns or {})
         self.missing = None if missing is None else tuple(missing)
 
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack."""
+        self._judged = False
+
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells:
-        """Return the cells of a data frame that has the columns of the training."""
-        if not reset and not is_table(X):
+        """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
+        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        if not is_array and not is_table(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
         import narwhals as nw
 
-        named = not isinstance(X, np.ndarray)
+        if is_array:
+            check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         frame = as_frame(X)
-        validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
+        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
@@ -137,16 +146,17 @@ class TableEncoder(Encoder):
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def learn(self, rows: Cells, weights: Array | None) -> None:
+    def learn(self, rows: Cells, weights: Array | None, targets: Array) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
-            rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
+            counting = np.flatnonzero(weights > 0)
+            rows, weights, targets = rows[counting], weights[counting], targets[counting]
         plain = list(rows.plain)
         block = rows.block(plain) if plain else np.empty((len(rows), 0))
         values = dict(zip(plain, block.T, strict=True))
 
         def learned(name: str, choice: str | None) -> Column:
-            return learn_column(name, rows, values.get(name), weights, choice, self.missing)
+            return learn_column(name, rows, values.get(name), weights, choice, self.missing, self._judged)
 
         self.columns = [learned(name, self._choices.get(name)) for name in rows.names]
         if all(column.kind == "none" for column in self.columns):
@@ -156,7 +166,24 @@ class TableEncoder(Encoder):
                 self.columns[i] = learned(self.columns[i].name, "number")
         self.__dict__.pop("_layout", None)
         self.numbers = Numbers.learn(self._numbers(rows), weights)
+        self._look_for_the_target(rows, rows.parsed | values, targets)
         warn_of_columns(self.columns)
+
+    def _look_for_the_target(self, rows: Cells, values: Mapping[str, Array], targets: Array) -> None:
+        """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
+        looked_for = [column for column in self.columns if column.kind != "none"]
+        if len(looked_for) < 2:
+            return
+        some = looked_at(len(rows))
+        targets = targets[some]
+        for column in looked_for:
+            if column.kind == "number":
+                tells = numbers_tell(values[column.name][some], targets)
+            else:
+                cells = text_values(column, rows.arrow(column.name).take(some), self.missing)
+                tells = codes_tell(codes_of(cells)[0] + 1, targets)
+            if tells:
+                column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
@@ -223,7 +250,7 @@ class TableEncoder(Encoder):
                 )  # it plays no part, but other cells say that the columns are not those of training
         numbers = self._numbers(rows)
         if numbers.shape[1]:
-            self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
+            self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
         start = self.numbers.width
         for column, position in self._layout.marked:
             block = encoded[:, start : start + column.num_indicators]
@@ -231,7 +258,7 @@ class TableEncoder(Encoder):
             if column.kind == "number":
                 self._mark_number(block, column, numbers[:, position])
                 continue
-            cells = text_values(column, rows.arrow(column.name), self.missing)
+            cells = text_values(column, rows, self.missing)
             (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
             if column.missing:
                 block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)

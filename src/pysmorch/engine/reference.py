@@ -158,14 +158,20 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
 
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
-    """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters."""
+    """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters.
+
+    Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
+    `batch_size` rows; where there are fewer, the last one is repeated.
+    """
     layers = _in_mode(graph(output), training=False)
     dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     for rows in blocks_of(len(inputs[0]), batch_size):
+        count = rows.stop - rows.start
+        filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
         with no_fork(), np.errstate(all="ignore"):
-            _feed(layers, [array[rows] for array in inputs], dtype)
-            parts.append(layers[-1].forward())
+            _feed(layers, [array[filled] for array in inputs], dtype)
+            parts.append(layers[-1].forward()[:count])
     return np.concatenate(parts)
 
 

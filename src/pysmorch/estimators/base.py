@@ -210,7 +210,7 @@ class NetworkEstimator(StoredEstimator):
 
     def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
-            codes, encoded, weights = self._start(X, y, sample_weight, learn)
+            codes, encoded, weights = self._start(X, y, sample_weight, learn, more=True)
         else:
             self.encoder_.unbound()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
@@ -218,15 +218,17 @@ class NetworkEstimator(StoredEstimator):
         self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
 
     def _start(
-        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
+        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None, more: bool = False
     ) -> tuple[Array, Array | LazyRows, Array | None]:
-        """Learn how rows and labels are encoded, and build the network."""
+        """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
-        encoder = kind_of(X, self.pixels)()
+        encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         encoder.choose(self.columns, self.missing)
+        if more:
+            encoder.expect_more()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         if learn is None:
@@ -235,7 +237,7 @@ class NetworkEstimator(StoredEstimator):
             learn()
         codes = self._encode_labels(labels)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoder.learn(rows, weights)
+        encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
@@ -292,19 +294,20 @@ class NetworkEstimator(StoredEstimator):
         check_is_fitted(self, "network_")
         return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
 
-    def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        """Return what a function makes of the predictions of the loss, block by block."""
-        encoded = self._encode(X, BYTES_AT_A_TIME)
-        parts = [
-            of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
-            for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
-        ]
+    def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
+        """Return what a function makes of the outputs of the network, block by block."""
+        check_is_fitted(self, "network_")
+        with using_threads(self.threads):
+            encoded = self._encode(X, BYTES_AT_A_TIME)
+            parts = [
+                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
+            ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        check_is_fitted(self, "network_")
-        with using_threads(self.threads):
-            return self._outputs(X, of_block)
+        """Return what a function makes of the predictions of the loss, block by block."""
+        return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

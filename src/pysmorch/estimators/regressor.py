@@ -18,6 +18,7 @@ from pysmorch.entries import check_finite, check_float32
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss, check_num_labels
+from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
 from pysmorch.files import ModelFileError, saved_as
@@ -318,12 +319,14 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             # Rounding gives the mean of equal numbers another last digit.
             self._target_mean = np.where(np.ptp(in_units, axis=0) == 0, targets[0], mean * units)
             self._target_scale = np.where(std > 1e-12 * np.abs(mean), std * units, 1.0)
+        if self.loss == "square":
+            warn_of_skew(targets)
 
-    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None) -> Any:
+    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
             if hasattr(self, name):
                 delattr(self, name)
-        return super()._start(X, y, sample_weight, learn)
+        return super()._start(X, y, sample_weight, learn, more)
 
     def _encode_labels(self, y: Array) -> Array:
         units = units_of(np.stack([self._target_mean, self._target_scale]))

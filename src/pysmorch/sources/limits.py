@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextvars import ContextVar
-from typing import BinaryIO
+from typing import IO
 
 from pysmorch.sources.memory import available_memory
 from pysmorch.sources.source import SourceError
@@ -58,7 +58,7 @@ def check_memory(size: float, what: str, packed: int | None = None) -> None:
         )
 
 
-def read_bounded(stream: BinaryIO, what: str, packed: int) -> bytes:
+def read_bounded(stream: IO[bytes], what: str, packed: int) -> bytes:
     """Return what a stream unpacks to, piece by piece, so that too much is refused before it is unpacked.
 
     Parameters

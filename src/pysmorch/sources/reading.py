@@ -16,7 +16,7 @@ from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
 from pysmorch.sources.images import is_image_file, read_image, read_image_folder
-from pysmorch.sources.opening import File, is_pipe, open_file
+from pysmorch.sources.opening import ZIP, File, is_pipe, open_file
 from pysmorch.sources.records import is_json, read_json
 from pysmorch.sources.several import (
     WITHIN,
@@ -66,7 +66,7 @@ def read(
     Args:
         source: path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .jsonl, .json, .xlsx, SQLite, .npz or idx file, of
             an image, of a folder of images, or one of `BUNDLED`. What a file is, also whether it is packed (gzip, bz2, xz,
-            zstd), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
+            zstd, or alone in a zip archive), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
             partitioned into folders key=value, or a list of paths is one table. FILE::SHEET is a sheet of an Excel file,
             FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite or DuckDB file. In a folder of images, those of each
             class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels.
@@ -183,7 +183,7 @@ def _kind_of(file: File) -> str:
             return kind
     if start.startswith(b"\xff\xff\xff\xff"):
         return "arrow"
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(ZIP):
         return _kind_of_zip(file)
     if start[8:12] == b"DUCK":
         return "duckdb"
@@ -198,17 +198,12 @@ def _kind_of(file: File) -> str:
 
 
 def _kind_of_zip(file: File) -> str:
-    """Return which of the formats that are zip archives a file has;."""
+    """Return which of the formats that are zip archives a file has."""
     try:
         with file.stream() as stream, zipfile.ZipFile(stream) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise SourceError(f"{file.path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
-    if "[Content_Types].xml" in names:
-        return "excel"
-    if all(name.endswith(".npy") for name in names):
-        return "npz"
-    raise SourceError(f"{file.path} is a zip archive with {len(names)} files, such as {names[0]}; unpack it first")
+            return "excel" if "[Content_Types].xml" in archive.namelist() else "npz"
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise SourceError(f"{file.path}: archives within archives; unpack it first") from None
 
 
 def _read_bundled(name: str) -> Source:

@@ -17,7 +17,7 @@ from pysmorch.entries import list_names
 from pysmorch.sources.images import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
 
-TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
+TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 """Files of a folder that are tables by their ending."""
 
 WITHIN = "::"

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from pysmorch.layers.base import Array
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.dialect import Dialect, find_dialect
 from pysmorch.sources.opening import File, open_file
 from pysmorch.sources.rows import check_quotes, is_left_out, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.text import to_utf8
+
+BEGINS_AS_NUMBER = re.compile(r"\s*[-+]?[.,]?\d")
+"""Numbers and dates begin with a digit, which names of columns rarely do."""
+
+END_OF_DOS = b"\x1a"
+"""The last byte of text files of DOS."""
 
 BLOCK = 2**20
 """How many bytes PyArrow parses at once; a row that is longer needs more."""
@@ -23,7 +33,7 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
 
     A cell is missing where it is empty, or one of `missing`, and not quoted.
     """
-    text = to_utf8(file.path, file.content(), encoding)
+    text = to_utf8(file.path, file.content(), encoding).removesuffix(END_OF_DOS)
     dialect = find_dialect(text, header)
     if not dialect.names:
         raise SourceError(f"{file.path}: there are only empty lines and comments")
@@ -34,14 +44,28 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
         text += b"\n"  # PyArrow takes an empty cell at the very end for a quoted one if the cell before it is quoted
     table, left_out = _parse(file.path, text, dialect, missing)
     table, remarks = _without_empty_ends(table, dialect.names)
+    header_again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
+    if len(header_again):
+        table = table.take(np.delete(np.arange(table.num_rows), header_again))
     names, renamed = unlike_names(dialect.names[: table.num_columns])
     table = table.rename_columns(names)
     if left_out:
         first = f"the first is {left_out[0][:40]!r}"
         remarks.append(f"lines that begin with # are comments: {len(left_out)} among the rows, {first}")
+    if len(header_again):
+        line = _line_of(text, dialect, int(header_again[0]))
+        remarks.append(
+            f"lines that repeat the names of the columns, as in files that were joined, are left out: {len(header_again)}, "
+            f"the first is line {line}"
+        )
     reread = _reread(file, text, dialect.separator, encoding)
     remarks = [*dialect.remarks, *remarks, *renamed]
-    return Source(file.name, table, remarks=remarks, line_of=lambda row: _line_of(reread(), dialect, row))
+    rows_before = header_again - np.arange(len(header_again))  # how many rows there are before each of these lines
+
+    def line_of(row: int) -> int:
+        return _line_of(reread(), dialect, row + int(np.searchsorted(rows_before, row, side="right")))
+
+    return Source(file.name, table, remarks=remarks, line_of=line_of)
 
 
 def _parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
@@ -102,6 +126,27 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
                 f"of the table; it is {shown!r}; cells that hold the separator {dialect.separator!r} are to be quoted"
             )
     return None
+
+
+def _header_again(table: Any, names: list[str]) -> Array:
+    """Return the rows that repeat the header, where a column of numbers or dates otherwise shows that they are no data."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    none = np.zeros(0, dtype=np.int64)
+    repeated = np.full(table.num_rows, table.num_columns > 1)
+    for name, cells in zip(names, table.columns, strict=False):
+        if not repeated.any():
+            return none
+        repeated &= pc.equal(pc.utf8_trim_whitespace(cells), name).fill_null(False).to_numpy()
+    if not repeated.any():
+        return none
+    others = table.filter(pa.array(~repeated))
+    for name, cells in zip(names, others.columns, strict=False):
+        values = pc.unique(cells).drop_null().to_pylist()
+        if values and BEGINS_AS_NUMBER.match(name) is None and all(map(BEGINS_AS_NUMBER.match, values)):
+            return np.flatnonzero(repeated)
+    return none
 
 
 def _without_empty_ends(table: Any, names: list[str]) -> tuple[Any, list[str]]:
