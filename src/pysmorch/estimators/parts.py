@@ -117,7 +117,7 @@ def _check_read(model: Any) -> None:
     try:
         model._check_parameters()
         model.optimizer_ = make_optimizer(model)
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, OverflowError) as wrong:
         raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
 
 
