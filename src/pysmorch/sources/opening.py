@@ -12,10 +12,12 @@ import sys
 import zipfile
 import zlib
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pysmorch.entries import list_names
+from pysmorch.sources.limits import check_memory, read_bounded
 from pysmorch.sources.source import SourceError
 
 PACKINGS = {
@@ -25,6 +27,12 @@ PACKINGS = {
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
 }
 """The first bytes of packed files."""
+
+IDX_START = b"\0\0\x08"
+"""Of an idx file of bytes."""
+
+MAX_IDX_HEADER = 4 + 4 * 255
+"""Bytes before those of the images: the sizes of at most 255 axes."""
 
 ZIP = b"PK\x03\x04"
 OF_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$)|/$")
@@ -61,7 +69,10 @@ class File:
 
     def content(self) -> bytes:
         """Return all bytes, unpacked."""
-        return Path(self.path).read_bytes() if self.unpacked is None else self.unpacked
+        if self.unpacked is not None:
+            return self.unpacked
+        check_memory(os.path.getsize(self.path), self.path)
+        return Path(self.path).read_bytes()
 
     def stream(self) -> BinaryIO:
         """Return what the bytes can be read from piece by piece."""
@@ -126,7 +137,9 @@ def _only_member(path: str, archive: str | BinaryIO) -> bytes | None:
                 raise SourceError(
                     f"{path} is a zip archive with {found}; an archive with one file is read; unpack this one first"
                 )
-            return opened.read(names[0])
+            packed = opened.getinfo(names[0]).compress_size
+            with opened.open(names[0]) as member:
+                return read_bounded(member, f"{path}: the file that is packed in it", packed)
     except SourceError:
         raise
     except NotImplementedError as error:
@@ -138,17 +151,37 @@ def _only_member(path: str, archive: str | BinaryIO) -> bytes | None:
 
 
 def _unpack(path: str, packing: str, content: bytes) -> bytes:
+    source = io.BytesIO(content)
     try:
-        if packing == "gzip":
-            return gzip.decompress(content)
-        if packing == "bz2":
-            return bz2.decompress(content)
-        if packing == "xz":
-            return lzma.decompress(content)
-        import pyarrow as pa
-
-        with pa.CompressedInputStream(pa.BufferReader(content), packing) as stream:
-            return bytes(stream.read())
+        with _unpacking(source, packing) as stream:
+            start = stream.read(MAX_IDX_HEADER)
+            if start[:3] == IDX_START:  # it says how large it is
+                size = idx_size(start)[1]
+                check_memory(size, f"{path}: the file that is packed in it", len(content))
+                return start + bytes(stream.read(max(0, size - len(start)) + 1))
+            return start + read_bounded(stream, f"{path}: the file that is packed in it", len(content))
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, SourceError):
+            raise
         reason = " ".join(str(error).split())
         raise SourceError(f"{path}: damaged or truncated {packing} file ({reason})") from None
+
+
+def _unpacking(source: BinaryIO, packing: str) -> Any:
+    """Return a stream that unpacks what is read from it."""
+    if packing == "gzip":
+        return gzip.GzipFile(fileobj=source)
+    if packing == "bz2":
+        return bz2.BZ2File(source)
+    if packing == "xz":
+        return lzma.LZMAFile(source)
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(source, "r"), packing)
+
+
+def idx_size(start: bytes) -> tuple[list[int], int]:
+    """Return the sizes of the axes of an idx file of bytes, and the size of the file, from its first bytes."""
+    end = 4 + 4 * start[3]
+    sizes = [int.from_bytes(start[i : i + 4], "big") for i in range(4, end, 4)]
+    return sizes, end + prod(sizes)

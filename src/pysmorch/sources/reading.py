@@ -202,7 +202,7 @@ def _kind_of_zip(file: File) -> str:
     try:
         with file.stream() as stream, zipfile.ZipFile(stream) as archive:
             return "excel" if "[Content_Types].xml" in archive.namelist() else "npz"
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise SourceError(f"{file.path}: archives within archives; unpack it first") from None
 
 
