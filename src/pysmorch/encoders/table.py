@@ -180,7 +180,7 @@ class TableEncoder(Encoder):
             if column.kind == "number":
                 tells = numbers_tell(values[column.name][some], targets)
             else:
-                cells = text_values(column, rows.arrow(column.name).take(some), self.missing)
+                cells = text_values(column, rows, self.missing).take(some)
                 tells = codes_tell(codes_of(cells)[0] + 1, targets)
             if tells:
                 column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
