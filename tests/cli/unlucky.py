@@ -88,8 +88,6 @@ def as_csv(rng, names, rows, separator, end, lucky=False):
             lines[:0] = ["# made in May, by hand", ""]
         if rng.random() < 0.3:
             lines.insert(int(rng.integers(1, len(lines))), "")
-        if rng.random() < 0.2:
-            lines.append(lines[0] if not lines[0].startswith("#") else "")
     return end.join(lines) + end * int(lucky or rng.integers(0, 3))
 
 
