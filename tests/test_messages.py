@@ -263,6 +263,7 @@ WRONG = [
             "class_weight": ["equal"],
             "network": ["mlp"],
             "precision": ["bf17"],
+            "predict_precision": ["bf17"],
             "pixels": ["yes"],
             "X": [np.full((6, 4), np.inf)],
             "y": [CLASSES * 0, CLASSES[:3], None],

@@ -30,6 +30,14 @@ Force = Annotated[
     bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
 ]
 
+PredictPrecision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help=f"of the arithmetic, {', '.join(get_args(Precision))}; without it, that of the model; auto takes bf16 where it can",
+    ),
+]
+
 
 @dataclass(kw_only=True)
 class LabelOptions:
@@ -183,6 +191,7 @@ class PredictOptions(ReadOptions):
     ids: Annotated[Texts, typer.Option("--id", help="column of the source that is written beside the predictions")] = (
         None
     )
+    precision: PredictPrecision = None
     force: Force = False
 
 
@@ -193,6 +202,7 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
     metric: MetricNames = None
+    precision: PredictPrecision = None
     as_json: AsJson = False
 
 

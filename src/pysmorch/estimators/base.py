@@ -14,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from pysmorch import training
 from pysmorch.encoders import Encoder, encode_rows, kind_of
 from pysmorch.encoders.blocks import BYTES_AT_ONCE
-from pysmorch.engine import using_threads
+from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, make_optimizer
+from pysmorch.estimators.parameters import check_parameters, check_precision, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, take_notes
@@ -46,6 +46,7 @@ class NetworkEstimator(StoredEstimator):
     network_: Network
     encoder_: Encoder
     n_features_in_: int
+    predict_precision: Precision
 
     # What a subclass defines.
 
@@ -297,10 +298,11 @@ class NetworkEstimator(StoredEstimator):
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
+        check_precision("predict_precision", self.predict_precision)
         with using_threads(self.threads):
             encoded = self._encode(X, BYTES_AT_A_TIME)
             parts = [
-                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
                 for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
             ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
