@@ -206,6 +206,16 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     as_json: AsJson = False
 
 
+@dataclass(kw_only=True)
+class QuantizeOptions(ReadOptions):
+    """All of `pysmorch quantize`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Sources
+    out: Annotated[str, typer.Option(help="model file to write")] = "quantized.safetensors"
+    force: Force = False
+
+
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 """Of sizes in bytes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from pysmorch.estimators.stopping import stopping_for
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
+from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
@@ -141,6 +143,7 @@ class NetworkEstimator(StoredEstimator):
         ValueError, TypeError
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        self._refuse_training()
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
             self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
         return self
@@ -204,8 +207,14 @@ class NetworkEstimator(StoredEstimator):
         )
         self._settle(codes, calibration)
 
+    def _refuse_training(self) -> None:
+        """Raise ValueError where the network was quantized."""
+        if hasattr(self, "network_"):
+            refuse_training(self.network_.layers)
+
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
         """Go through the data once, from where training is; a first call begins it."""
+        self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
 
@@ -281,6 +290,33 @@ class NetworkEstimator(StoredEstimator):
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
         return encoded, codes, self._row_weights(codes, weights)
+
+    def quantize(self, X: Any) -> Self:
+        """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
+
+        `Linear` layers and convolutions in one group multiply integers; all else is as it was. The new model cannot be trained:
+        `sklearn.base.clone` makes one that can, from the beginning.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Some hundred rows of the training or more, as for `predict`, from which the ranges of the layers' inputs are learned.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted, with a network of its own.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            Before `fit`, for data that do not fit, and where there is no layer that can be quantized.
+        """
+        encoded = self._encode(X, BYTES_AT_A_TIME)
+        model = copy(self)
+        model.network_ = self.network_.quantize(encoded)
+        model.optimizer_ = make_optimizer(self)
+        return model
 
     @property
     def columns_(self) -> Encoder:
