@@ -74,15 +74,18 @@ template <class T, class G> class Quantized : public Operation<T> {
     }
 
     // n numbers, from the first channel on, become integers.
-    void convert(const T* x, size_t n, Input* to) const {
+    void convert(const T* __restrict x, size_t n, Input* __restrict to) const {
         const float low = signed_ ? -127 : 0, high = signed_ ? 127 : 255;
         // The sum is a float whose last bits are the integer, rounded to the nearest one, or to the even of two.
         constexpr float ROUNDING = 12582912;
         const int32_t origin = std::bit_cast<int32_t>(ROUNDING) - int32_t(zero());
-        for (size_t i = 0; i < n; i += inverses_.size()) {
-            const size_t count = std::min(inverses_.size(), n - i);
+        // Nothing of these is what bytes are written to, which the compiler cannot know of members.
+        const float* __restrict inverses = inverses_.data();
+        const size_t at_a_time = inverses_.size();
+        for (size_t i = 0; i < n; i += at_a_time) {
+            const size_t count = std::min(at_a_time, n - i);
             for (size_t j = 0; j < count; ++j) {
-                float v = float(x[i + j]) * inverses_[j];
+                float v = float(x[i + j]) * inverses[j];
                 v = v > low ? v : low;
                 v = v < high ? v : high;
                 to[i + j] = Input(std::bit_cast<int32_t>(v + ROUNDING) - origin);
@@ -170,8 +173,10 @@ template <class T, class G> class Quantized : public Operation<T> {
 #endif
     }
 
-    void finish(const int32_t* sums, T* y) const {
-        for (size_t k = 0; k < K_; ++k) y[k] = T(sums[k] - shifts_[k]) * factors_[k];
+    void finish(const int32_t* __restrict sums, T* __restrict y) const {
+        const int32_t* __restrict shifts = shifts_.data();
+        const T* __restrict factors = factors_.data();
+        for (size_t k = 0; k < K_; ++k) y[k] = T(sums[k] - shifts[k]) * factors[k];
         if (b_) each_lane(y, y, b_, K_, [](auto a, auto b) { return a + b; });
         if (activation_ != Activation::none) activate<T>(activation_, T(0), y, y, K_);
     }
