@@ -72,9 +72,10 @@ class Network(StoredNetwork):
             raise TypeError(
                 f"Network: loss must be a loss, for example CrossEntropy(layer), but is a {type(loss).__name__}"
             )
-        super().__init__(loss)
+        # Before the loss, so that copies go from layer to layer in this order and not deep into the graph.
         self.layers: list[Any] = graph(loss)[:-1]
         self.names = name_layers(self.layers)
+        super().__init__(loss)
         if not self.inputs:
             raise ValueError(
                 "Network: loss depends on no Data layer; begin the graph with one, for example Data(shape=(None, 784))"

@@ -35,7 +35,7 @@ def test_a_model_is_quantized_and_predicts_evaluates_and_shows_itself(run, train
         (["model.safetensors", "houses.csv", "--out", "model.safetensors"], "--out model.safetensors"),
         (["model.safetensors", "narrow.csv"], "narrow.csv"),
         (["houses.csv", "houses.csv"], "houses.csv: not a model file"),
-        (["small.pysm", "houses.csv"], "has no Linear layer and no convolution in one group"),
+        (["small.pysm", "houses.csv"], "there is no Linear and no convolution in one group"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(run, trained, arguments, message):

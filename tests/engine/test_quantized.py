@@ -169,6 +169,14 @@ def test_the_network_that_was_quantized_stays_as_it_was_and_learns_on():
     assert small.predict(X).dtype == np.float32
 
 
+def test_a_deep_network_is_quantized():
+    layer = Data(shape=(None, 2))
+    for _ in range(1000):
+        layer = ps.Tanh(layer)
+    small = Network(ps.SquareLoss(ps.Linear(layer, 1))).quantize(np.ones((2, 2)))
+    assert len(small.layers) == 1002
+
+
 def test_depthwise_and_own_layers_stay_as_they_are():
     class Own(ps.Linear):
         """Looks like Linear, and may compute anything."""
@@ -221,7 +229,7 @@ def test_rows_that_say_nothing_are_refused(X, message):
 
 def test_what_has_nothing_to_quantize_says_so():
     small = dense(3, 2).quantize(numbers(5, 3))
-    with pytest.raises(ValueError, match="has no Linear layer and no convolution in one group"):
+    with pytest.raises(ValueError, match="there is no Linear and no convolution in one group"):
         small.quantize(numbers(5, 3))
 
 

@@ -45,15 +45,15 @@ def quantized(loss: Loss, inputs: Sequence[Array | LazyRows]) -> Loss:
     """
     if not len(inputs[0]):
         raise ValueError("X has no rows; give some hundred rows of the training")
-    copied = copy.deepcopy(loss)
-    layers = graph(copied)
+    layers = copy.deepcopy(graph(loss))
+    copied: Loss = layers[-1]
     for layer in layers:
         if isinstance(layer, Layer) and layer.has_parameters:
             layer.replace_parameters(np.ascontiguousarray(layer.W, np.float32))
     chosen = [layer for layer in layers if _becomes_integers(layer)]
     if not chosen:
         raise ValueError(
-            "loss: the network has no Linear layer and no convolution in one group that is not quantized already"
+            "no layer before the loss can be quantized: there is no Linear and no convolution in one group, or all are already"
         )
     for layer, (low, high) in zip(chosen, _ranges(copied.in_layer, chosen, inputs), strict=True):
         options = {name: value for name, value in layer.config.items() if name != "groups"}

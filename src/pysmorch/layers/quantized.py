@@ -87,12 +87,12 @@ class Quantized(Layer):
 
     def check_state(self) -> None:
         """Raise ValueError where a scale is none: not positive, not finite, or one that cannot be divided by."""
-        for name in ("scales", "in_scales"):
-            scales = getattr(self, name)
+        for argument in ("scales", "in_scales"):
+            scales = getattr(self, argument)
             with np.errstate(all="ignore"):
                 good = (scales > 0) & np.isfinite(scales) & np.isfinite(1 / scales)
             if not good.all():
-                raise ValueError(f"{name} must be positive finite numbers, but one is {scales[~good][0]}")
+                raise ValueError(f"{argument} must be positive finite numbers, but one is {scales[~good][0]}")
 
     @property
     def native_parameters(self) -> dict[str, Array]:
