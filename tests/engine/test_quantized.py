@@ -233,6 +233,16 @@ def test_what_has_nothing_to_quantize_says_so():
         small.quantize(numbers(5, 3))
 
 
+def test_other_integers_count_at_once_and_nobody_changes_those_that_are_there():
+    X = numbers(30, 5)
+    small, other = dense(5, 2).quantize(X), dense(5, 2).quantize(2 * X)
+    assert (small.predict(X) != other.predict(X)).any()
+    small.restore(other.snapshot())
+    assert (small.predict(X) == other.predict(X)).all()
+    with pytest.raises(ValueError, match="read-only"):
+        small.layers[1].weights[...] = 0
+
+
 def test_copies_and_pickles_predict_the_same_bits():
     X = numbers(30, 5)
     small = dense(5, 6, 2).quantize(X)

@@ -85,14 +85,23 @@ class Quantized(Layer):
         weights = np.clip(np.rint(folded / scales), -LARGEST_WEIGHT, LARGEST_WEIGHT)
         self.state = {"weights": weights, "scales": scales, "in_scales": in_scales}
 
-    def check_state(self) -> None:
-        """Raise ValueError where a scale is none: not positive, not finite, or one that cannot be divided by."""
-        for argument in ("scales", "in_scales"):
-            scales = getattr(self, argument)
-            with np.errstate(all="ignore"):
-                good = (scales > 0) & np.isfinite(scales) & np.isfinite(1 / scales)
-            if not good.all():
-                raise ValueError(f"{argument} must be positive finite numbers, but one is {scales[~good][0]}")
+    @property
+    def state(self) -> dict[str, Array]:
+        """The integers and their scales by name. Assigning makes new arrays that nobody changes, since programs pack the integers.
+
+        Raises ValueError where a scale is none: not positive, not finite, or one that cannot be divided by.
+        """
+        return super().state
+
+    @state.setter
+    def state(self, arrays: dict[str, Array]) -> None:
+        for name in self.state_names:
+            array = np.empty_like(getattr(self, name))
+            array[...] = arrays[name]
+            array.flags.writeable = False
+            if array.dtype.kind == "f":
+                _check_scales(name, array)
+            setattr(self, name, array)
 
     @property
     def native_parameters(self) -> dict[str, Array]:
@@ -203,6 +212,13 @@ class QuantizedConv1d(Quantized, Conv1d):
         """A convolution of images of height one."""
         weights = self.weights[None].astype(np.float64)
         return self._floats(convolve(self._integers(x)[:, None], weights, self.windows)[:, 0])
+
+
+def _check_scales(argument: str, scales: Array) -> None:
+    with np.errstate(all="ignore"):
+        good = (scales > 0) & np.isfinite(scales) & np.isfinite(1 / scales)
+    if not good.all():
+        raise ValueError(f"{argument} must be positive finite numbers, but one is {scales[~good][0]}")
 
 
 def _not_too_small(sizes: Array) -> Array:

@@ -110,10 +110,6 @@ class Trainable:
     def state(self, arrays: dict[str, Array]) -> None:
         for name in self.state_names:
             getattr(self, name)[...] = arrays[name]
-        self.check_state()
-
-    def check_state(self) -> None:
-        """Raise ValueError where a state has numbers that the layer cannot use; a concrete layer may define it."""
 
 
 def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[Any]:
