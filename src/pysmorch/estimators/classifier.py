@@ -380,9 +380,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return own_loss(self.loss, output)
 
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
-        if self.loss != "cross_entropy":
-            return []
-        return class_anchors(codes, weights, len(self.classes_))
+        return class_anchors(codes, weights, len(self.classes_)) if self.loss == "cross_entropy" else []
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -78,8 +78,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
     pixels : bool, default=False
-        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
-        are.
+        Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
         Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
@@ -105,8 +104,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     network_ : Network
         The trained network; its layers are live objects.
     encoder_ : Encoder
-        How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
-        learned about the columns, or of which shape images are.
+        How rows become the input of the network; `encoder_.describe()` says what was learned about X.
     columns_ : Encoder
         The same; for a data frame `columns_.columns` has what each column holds and why, and a notebook shows it as a table.
     history_ : History
