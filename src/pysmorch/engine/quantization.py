@@ -78,11 +78,15 @@ def _ranges(output: Any, layers: Sequence[Any], inputs: Sequence[Array | LazyRow
     """Return the least and the largest number of each channel of the layers' inputs, in prediction mode."""
     lows = [np.full(layer.in_dims[-1], np.inf, np.float32) for layer in layers]
     highs = [-low for low in lows]
+    all_layers = graph(output)
+    copies = reference.in_mode(all_layers, training=False)
+    copy_of = {id(layer): made for layer, made in zip(all_layers, copies, strict=True)}
     for rows in blocks_of(len(inputs[0]), rows_at_a_time(output)):
-        arrays = [array[rows] for array in inputs]
-        reference.predict(output, arrays, len(arrays[0]), np.float32)
+        with np.errstate(all="ignore"):
+            reference.feed(copies, [array[rows] for array in inputs], np.float32)
+            copies[-1].forward()
         for layer, low, high in zip(layers, lows, highs, strict=True):
-            channels = layer.in_array.reshape(-1, len(low))
+            channels = copy_of[id(layer)].in_array.reshape(-1, len(low))
             np.minimum(low, channels.min(axis=0), out=low)
             np.maximum(high, channels.max(axis=0), out=high)
     return list(zip(lows, highs, strict=True))
