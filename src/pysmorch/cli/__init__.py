@@ -154,7 +154,7 @@ def quantize(options: QuantizeOptions) -> None:
     """
     from pysmorch.cli import quantizing
 
-    _use_threads(options.threads)
+    _set_limits(options)
     quantizing.quantize(options)
 
 
