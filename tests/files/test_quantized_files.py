@@ -51,8 +51,8 @@ SCALES = np.ones(32, np.float32)
         ("scales", np.ones(32, np.int8), "expected floats"),
         ("scales", SCALES * 0, "scales must be positive finite numbers, but one is 0.0"),
         ("scales", -SCALES, "scales must be positive finite numbers, but one is -1.0"),
-        ("scales", SCALES * np.inf, "scales must be positive finite numbers, but one is inf"),
-        ("scales", SCALES * np.nan, "scales must be positive finite numbers, but one is nan"),
+        ("scales", SCALES * np.inf, "scales has values that are not finite"),
+        ("scales", SCALES * np.nan, "scales has values that are not finite"),
         ("in_scales", SCALES[:2] * np.float32(1e-45), "in_scales must be positive finite numbers"),
     ],
 )
