@@ -163,7 +163,7 @@ def quantized() -> str:
             " → ".join(f"{size / 1000:,.0f}" for size in found[kind]) + " kB"
             for kind in ("network_bytes", "model_bytes")
         ]
-        lines.append(f"| {name} | {exact:.4f} | {small:.4f} | {100 * (exact - small):.2f} | {sizes[0]} | {sizes[1]} |")
+        lines.append(f"| {name} | {exact:.4f} | {small:.4f} | {100 * (exact - small):z.2f} | {sizes[0]} | {sizes[1]} |")
     precisions = list(next(iter(stored["seconds"].values())))
     lines += ["", f"| µs a prediction | {' | '.join(precisions)} |", "|---" * (len(precisions) + 1) + "|"]
     for name, seconds in stored["seconds"].items():
