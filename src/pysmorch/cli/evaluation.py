@@ -21,7 +21,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """Print the metrics of a model on all rows of a source."""
     report = Report(options.as_json)
     metrics = [as_metric(name, "--metric") for name in options.metric or []]
-    model = load_estimator(options.model)
+    model = load_estimator(options.model, options.precision)
     figures.check_metrics(metrics, "classification" if isinstance(model, Classifier) else "regression")
     source = data.read_for(model, options.source, options, options.labels)
     for remark in source.remarks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,12 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 from pysmorch import training
 from pysmorch.encoders import Encoder, encode_rows, kind_of
 from pysmorch.encoders.blocks import BYTES_AT_ONCE
-from pysmorch.engine import using_threads
+from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, make_optimizer
+from pysmorch.estimators.parameters import check_parameters, check_precision, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, take_notes
@@ -29,6 +30,7 @@ from pysmorch.estimators.stopping import stopping_for
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
+from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
@@ -46,6 +48,7 @@ class NetworkEstimator(StoredEstimator):
     network_: Network
     encoder_: Encoder
     n_features_in_: int
+    predict_precision: Precision
 
     # What a subclass defines.
 
@@ -140,6 +143,7 @@ class NetworkEstimator(StoredEstimator):
         ValueError, TypeError
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        self._refuse_training()
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
             self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
         return self
@@ -203,8 +207,14 @@ class NetworkEstimator(StoredEstimator):
         )
         self._settle(codes, calibration)
 
+    def _refuse_training(self) -> None:
+        """Raise ValueError where the network was quantized."""
+        if hasattr(self, "network_"):
+            refuse_training(self.network_.layers)
+
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
         """Go through the data once, from where training is; a first call begins it."""
+        self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
 
@@ -281,6 +291,33 @@ class NetworkEstimator(StoredEstimator):
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
         return encoded, codes, self._row_weights(codes, weights)
 
+    def quantize(self, X: Any) -> Self:
+        """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
+
+        `Linear` layers and convolutions in one group multiply integers; all else is as it was. The new model cannot be trained:
+        `sklearn.base.clone` makes one that can, from the beginning.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Some hundred rows of the training or more, as for `predict`, from which the ranges of the layers' inputs are learned.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted, with a network of its own.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            Before `fit`, for data that do not fit, and where there is no layer that can be quantized.
+        """
+        encoded = self._encode(X, BYTES_AT_A_TIME)
+        model = copy(self)
+        model.network_ = self.network_.quantize(encoded)
+        model.optimizer_ = make_optimizer(self)
+        return model
+
     @property
     def columns_(self) -> Encoder:
         """What was learned about the columns: `encoder_`, shown as a table in notebooks."""
@@ -297,10 +334,11 @@ class NetworkEstimator(StoredEstimator):
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
+        check_precision("predict_precision", self.predict_precision)
         with using_threads(self.threads):
             encoded = self._encode(X, BYTES_AT_A_TIME)
             parts = [
-                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
                 for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
             ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
