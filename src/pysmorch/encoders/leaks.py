@@ -107,7 +107,9 @@ def codes_tell(codes: Array, targets: Array) -> bool:
 
 def _explained(codes: Array, values: Array) -> float:
     """Return the share of the variance of numbers that lies between groups of rows."""
-    centred = values - values.mean()
+    largest = np.abs(values).max(initial=0.0)
+    centred = values / (largest if largest > 0 else 1.0)  # so that no square is too large for float64
+    centred -= centred.mean()
     total = centred @ centred
     sizes = np.bincount(codes)
     sums = np.bincount(codes, centred)
