@@ -176,6 +176,12 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
     metric: MetricNames = None
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance", help="also say how much worse the model is when the cells of each column are shuffled"
+        ),
+    ] = False
     as_json: AsJson = False
 
 
