@@ -175,9 +175,9 @@ class TableEncoder(Encoder):
     def _look_for_the_target(self, rows: Cells, values: Mapping[str, Array], targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
         looked_for = [column for column in self.columns if column.kind != "none"]
-        if len(looked_for) < 2:
+        some = looked_at(len(rows), len(looked_for))
+        if not len(some):
             return
-        some = looked_at(len(rows))
         targets = targets[some]
         for column in looked_for:
             if column.kind == "number":
