@@ -59,6 +59,7 @@ def test_constant_targets_stay_constant(value, options):
     np.testing.assert_array_equal(model.predict(10 * X), value)
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_one_constant_target_among_others_stays_constant_and_is_trained_on_later():
     X = RNG.standard_normal((60, 3))
     model = Regressor((8,), epochs=5, random_state=0).fit(X, np.stack([X[:, 0] * X[:, 1], np.full(60, 5.0)], 1))
@@ -69,6 +70,7 @@ def test_one_constant_target_among_others_stays_constant_and_is_trained_on_later
 
 @pytest.mark.parametrize("early_stopping", ["auto", True, False])
 @pytest.mark.parametrize("rows", [3, 11, 40])
+@pytest.mark.filterwarnings("ignore:y has classes with few rows")
 def test_a_class_with_one_row_is_trained_on(early_stopping, rows):
     X = RNG.standard_normal((rows, 2))
     y = np.zeros(rows, int)
