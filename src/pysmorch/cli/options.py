@@ -203,6 +203,12 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     source: Sources
     metric: MetricNames = None
     precision: PredictPrecision = None
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance", help="also say how much worse the model is when the cells of each column are shuffled"
+        ),
+    ] = False
     as_json: AsJson = False
 
 

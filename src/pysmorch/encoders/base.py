@@ -8,52 +8,10 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
-from pysmorch.entries import name_row
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
-
-
-class ColumnError(ValueError):
-    """A column that cannot be used; the message names it and says what is wrong.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    found : str
-        What is wrong with it; "{row}" in it stands for the row.
-    row : int, default=None
-        Index of the row where that is so, if it is about one.
-    line_of : callable, default=None
-        Returns the line of a row in the file, where the rows come from one.
-    """
-
-    def __init__(
-        self, column: str, found: str, row: int | None = None, line_of: Callable[[int], int | str] | None = None
-    ) -> None:
-        self.column, self.found, self.row = column, found, row
-        where = "" if row is None else name_row(row, line_of)
-        super().__init__(f"column {column!r} {found.replace('{row}', where, 1)}")
-
-    def __reduce__(self) -> Any:
-        return ColumnError, (self.column, self.found, self.row)
-
-    def in_file(self, line_of: Callable[[int], int | str] | None) -> ColumnError:
-        """Return the same error for rows of a file.
-
-        Parameters
-        ----------
-        line_of : callable or None
-            Returns the line of a row.
-
-        Returns
-        -------
-        ColumnError
-            Its message names the line.
-        """
-        return ColumnError(self.column, self.found, self.row, line_of)
 
 
 class Augmentation(NamedTuple):
@@ -200,6 +158,15 @@ class Encoder:
 
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""
+
+    def learn_rows(self, rows: Any, weights: Array | None, targets: Array) -> None:
+        """Learn what `encode` needs of rows that are trained on once more; what was learned before stays.
+
+        Parameters
+        ----------
+        rows, weights, targets : as for `learn`
+            The rows of a further training.
+        """
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""

@@ -4,7 +4,7 @@
   year) and a duration. A number far outside the range of the training is taken to be at its edge.
 - A time also has indicators of month and weekday, and its position in year, week and day as sine and cosine.
 - A category has one indicator for each value that is seen more than once, one for all rare ones together. Where there are too many
-  values, the less frequent ones share indicators. A value that was never seen is none of the known ones: it is encoded
+  values, the most frequent ones have indicators, and all have statistics of the target (`statistics.py`). A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
 - A text has one indicator for each frequent word, or group of letters.
@@ -16,53 +16,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from pysmorch.encoders.base import ColumnError, Encoder
-from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
+from pysmorch.encoders.base import Encoder
+from pysmorch.encoders.categories import codes_of, indices_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
+from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, OWN_INDICATORS, Column
 from pysmorch.encoders.dates import parts_of
+from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.layout import Layout, layout_of, years_of
 from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.schema import infinite_text, learn_column
+from pysmorch.encoders.statistics import averaged, statistics_of
 from pysmorch.encoders.values import number_values, text_values, times_of
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
-
-
-class Layout(NamedTuple):
-    """Where columns lie among the features.
-
-    Attributes
-    ----------
-    positions : dict of str to int
-        The index of each column's number among all numbers.
-    numbers : list of (Column, int)
-        The columns of numbers, with that index.
-    low, high : ndarray
-        Bounds of all numbers.
-    marked : list of (Column, int)
-        The columns that have indicators, with the index of their number, -1 for those without one.
-    num_indicators : int
-        How many indicators they have together.
-    """
-
-    positions: dict[str, int]
-    numbers: list[tuple[Column, int]]
-    low: Array
-    high: Array
-    marked: list[tuple[Column, int]]
-    num_indicators: int
 
 
 class TableEncoder(Encoder):
@@ -74,6 +52,8 @@ class TableEncoder(Encoder):
         What was learned about each column.
     numbers : Numbers
         What was learned about those that hold numbers.
+    statistics : dict of str to ndarray
+        Of the columns of very many categories, for each of them and for all others, by name.
     missing : tuple of str or None
         What stands for missing values in texts of all columns; None for `MARKERS` in columns of numbers.
     """
@@ -84,6 +64,7 @@ class TableEncoder(Encoder):
 
     columns: list[Column]
     numbers: Numbers
+    statistics: dict[str, Array]
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
     _judged = True
@@ -164,17 +145,39 @@ class TableEncoder(Encoder):
             running = [i for i, column in enumerate(self.columns) if column.holds == "running number"]
             for i in running:
                 self.columns[i] = learned(self.columns[i].name, "number")
+        self._learn_statistics(rows, weights, averaged(targets))
         self.__dict__.pop("_layout", None)
-        self.numbers = Numbers.learn(self._numbers(rows), weights)
+        self.numbers = Numbers.learn(self._numbers(rows), weights, located=self._layout.located)
         self._look_for_the_target(rows, rows.parsed | values, targets)
         warn_of_columns(self.columns)
+
+    def _learn_statistics(self, rows: Cells, weights: Array | None, targets: Array) -> None:
+        """Learn the statistics of the target for all categories of which not each can have an indicator."""
+        self.statistics = {}
+        for column in self.columns:
+            if column.kind == "category" and column.holds != "ordered category" and len(column.values) > OWN_INDICATORS:
+                column.statistics = targets.shape[1] + 1
+                self.statistics[column.name] = self._statistics_of(column, rows, weights, targets)
+
+    def _statistics_of(self, column: Column, rows: Cells, weights: Array | None, targets: Array) -> Array:
+        """Return the statistics of a column's values; those of the rows stay with the rows."""
+        indices = indices_of(column, text_values(column, rows, self.missing))
+        indices[indices < 0] = len(column.values)
+        of_values, rows.statistics[column.name] = statistics_of(indices, len(column.values), targets, weights)
+        return of_values
+
+    def learn_rows(self, rows: Cells, weights: Array | None, targets: Array) -> None:
+        """Learn the statistics of rows without their own targets, for columns that have statistics."""
+        for column in self.columns:
+            if column.statistics:
+                self._statistics_of(column, rows, weights, averaged(targets))
 
     def _look_for_the_target(self, rows: Cells, values: Mapping[str, Array], targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
         looked_for = [column for column in self.columns if column.kind != "none"]
-        if len(looked_for) < 2:
+        some = looked_at(len(rows), len(looked_for))
+        if not len(some):
             return
-        some = looked_at(len(rows))
         targets = targets[some]
         for column in looked_for:
             if column.kind == "number":
@@ -199,12 +202,21 @@ class TableEncoder(Encoder):
                 if column.name not in available:
                     block[:, position] = self._parsed(column, rows)
                 if column.holds == "time":
-                    block[:, position + 1] = _years(block[:, position])
+                    block[:, position + 1] = years_of(block[:, position])
+            for column, position in self._layout.statistics:
+                block[:, position : position + column.statistics] = self._statistics_in(column, rows)
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
             check_no_infinity(name, block[:, infinite[0]])
         return block
+
+    def _statistics_in(self, column: Column, rows: Cells) -> Array:
+        """Return the statistics of each row's value; of rows of the training those without their own targets."""
+        if column.name in rows.statistics:
+            return rows.statistics[column.name]
+        indices = indices_of(column, text_values(column, rows, self.missing))
+        return self.statistics[column.name][indices]
 
     def _parsed(self, column: Column, rows: Cells) -> Array:
         if column.name in rows.parsed:
@@ -222,23 +234,7 @@ class TableEncoder(Encoder):
 
     @cached_property
     def _layout(self) -> Layout:
-        positions: dict[str, int] = {}
-        low: list[float] = []
-        high: list[float] = []
-        for column in self.columns:
-            if column.kind != "number":
-                continue
-            positions[column.name] = len(low)
-            bounds = [-np.inf if column.low is None else column.low], [np.inf if column.high is None else column.high]
-            if column.holds == "time":  # the year has the bounds of the time
-                for bound in bounds:
-                    bound += [float(_years(np.array(bound))[0])] if np.isfinite(bound[0]) else bound
-            low += bounds[0]
-            high += bounds[1]
-        marked = [(column, positions.get(column.name, -1)) for column in self.columns if column.num_indicators]
-        num_indicators = sum(column.num_indicators for column, _ in marked)
-        numbers = [(column, positions[column.name]) for column in self.columns if column.kind == "number"]
-        return Layout(positions, numbers, np.array(low), np.array(high), marked, num_indicators)
+        return layout_of(self.columns)
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
@@ -259,9 +255,13 @@ class TableEncoder(Encoder):
                 self._mark_number(block, column, numbers[:, position])
                 continue
             cells = text_values(column, rows, self.missing)
-            (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
+            missing = cells.is_null().to_numpy(zero_copy_only=False)
+            if column.kind == "text":
+                mark_words(block, column, cells)
+            else:
+                mark_categories(block, column, indices_of(column, cells), missing)
             if column.missing:
-                block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
+                block[:, -1] = missing
         return encoded
 
     def _mark_number(self, block: Array, column: Column, values: Array) -> None:
@@ -336,7 +336,12 @@ class TableEncoder(Encoder):
         part: dict[str, Any] = {"columns": [column.to_parts() for column in self.columns]}
         if self.missing is not None:
             part["missing"] = list(self.missing)
-        return part, self.numbers.to_tensors()
+        statistics = {
+            f"statistics.{i}": self.statistics[column.name]
+            for i, column in enumerate(self.columns)
+            if column.statistics
+        }
+        return part, self.numbers.to_tensors() | statistics
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> TableEncoder:
@@ -349,9 +354,11 @@ class TableEncoder(Encoder):
         if part.get("missing") is not None:
             self.missing = tuple(entries(part, "missing", str))
         self.numbers = Numbers.from_tensors(tensors, sum(column.num_numbers for column in self.columns))
+        self.statistics = {}
+        for i, column in enumerate(self.columns):
+            if column.statistics:
+                of_values = tensors.get(f"statistics.{i}", np.zeros(0))
+                if of_values.shape != (len(column.values) + 1, column.statistics) or of_values.dtype != np.float64:
+                    raise ModelFileError(f"the statistics of the column {column.name!r} are missing or do not fit it")
+                self.statistics[column.name] = of_values
         return self
-
-
-def _years(seconds: Array) -> Array:
-    years = times_of(seconds).astype("datetime64[Y]")
-    return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)

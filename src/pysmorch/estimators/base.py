@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import Encoder, encode_rows, kind_of
-from pysmorch.encoders.blocks import BYTES_AT_ONCE
 from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
@@ -165,7 +164,7 @@ class NetworkEstimator(StoredEstimator):
         saved = saved_run(self, checkpoint, resume)
         if self.warm_start and hasattr(self, "network_"):
             self._check_parameters()
-            encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
+            encoded, codes, weights = self._encode_labelled(X, y, sample_weight, trained_before=True)
         else:
             codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
@@ -283,13 +282,15 @@ class NetworkEstimator(StoredEstimator):
         return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
     def _encode_labelled(
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False
     ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight)
-        encoded = self._encode(X)
-        codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        return encoded, codes, self._row_weights(codes, weights)
+        rows = self.encoder_.check(X, self, reset=False)
+        codes = self._encode_labels(self._check_labels(y, len(rows)))
+        if trained_before:
+            self.encoder_.learn_rows(rows, weights, codes)
+        return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
 
     def quantize(self, X: Any) -> Self:
         """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
@@ -326,17 +327,12 @@ class NetworkEstimator(StoredEstimator):
 
     # Prediction.
 
-    def _encode(self, X: Any, at_once: int = BYTES_AT_ONCE) -> Array | LazyRows:
-        """Return rows as the network takes them; the columns must be those of the training."""
-        check_is_fitted(self, "network_")
-        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
-
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
         check_precision("predict_precision", self.predict_precision)
         with using_threads(self.threads):
-            encoded = self._encode(X, BYTES_AT_A_TIME)
+            encoded = encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), BYTES_AT_A_TIME)
             parts = [
                 of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
                 for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)

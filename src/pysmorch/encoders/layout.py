@@ -1,0 +1,85 @@
+"""Where the columns of a table lie among the features of its encoded rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pysmorch.encoders.columns import Column
+from pysmorch.encoders.values import times_of
+from pysmorch.layers.base import Array
+
+
+class Layout(NamedTuple):
+    """Where columns lie among the features.
+
+    Attributes
+    ----------
+    positions : dict of str to int
+        The index of each column's number among all numbers.
+    numbers : list of (Column, int)
+        The columns of numbers, with that index.
+    statistics : list of (Column, int)
+        The categories with statistics, with the index of the first one among all numbers.
+    located : ndarray of bool
+        Which of all numbers have intervals: all but statistics of several classes or targets, which would have too many.
+    low, high : ndarray
+        Bounds of all numbers.
+    marked : list of (Column, int)
+        The columns that have indicators, with the index of their number, -1 for those without one.
+    num_indicators : int
+        How many indicators they have together.
+    """
+
+    positions: dict[str, int]
+    numbers: list[tuple[Column, int]]
+    statistics: list[tuple[Column, int]]
+    located: Array
+    low: Array
+    high: Array
+    marked: list[tuple[Column, int]]
+    num_indicators: int
+
+
+def layout_of(columns: list[Column]) -> Layout:
+    """Return where columns lie: all numbers first, then the indicators of each column.
+
+    Parameters
+    ----------
+    columns : list of Column
+        All columns of a table.
+
+    Returns
+    -------
+    Layout
+        Their positions and bounds.
+    """
+    positions: dict[str, int] = {}
+    statistics: list[tuple[Column, int]] = []
+    low: list[float] = []
+    high: list[float] = []
+    located: list[bool] = []
+    for column in columns:
+        lowest = -np.inf if column.low is None else column.low
+        highest = np.inf if column.high is None else column.high
+        if column.kind == "number":
+            positions[column.name] = len(low)
+        elif column.statistics:
+            statistics.append((column, len(low)))
+        low += [lowest] * column.num_numbers
+        high += [highest] * column.num_numbers
+        located += [column.statistics <= 2] * column.num_numbers
+        if column.holds == "time" and column.low is not None:  # the year has the bounds of the time
+            low[-1], high[-1] = years_of(np.array([lowest, highest])).tolist()
+    marked = [(column, positions.get(column.name, -1)) for column in columns if column.num_indicators]
+    num_indicators = sum(column.num_indicators for column, _ in marked)
+    numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
+    bounds = np.array(low), np.array(high)
+    return Layout(positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, num_indicators)
+
+
+def years_of(seconds: Array) -> Array:
+    """Return the year of times in seconds since 1970; NaN for what is missing."""
+    years = times_of(seconds).astype("datetime64[Y]")
+    return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)
