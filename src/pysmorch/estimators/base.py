@@ -107,7 +107,7 @@ class NetworkEstimator(StoredEstimator):
         Parameters
         ----------
         X : array-like or data frame
-            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
+            Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor
             The label of each row: a class of a Classifier, numbers of a Regressor.
         sample_weight : array-like of shape (N,), default=None
@@ -347,4 +347,5 @@ class NetworkEstimator(StoredEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags

@@ -1,0 +1,91 @@
+"""Intervals between the quantiles of columns of numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pysmorch.encoders.sparse import SparseRows
+from pysmorch.layers.base import Array
+
+MAX_INTERVALS = 32
+ROWS_OF_AN_INTERVAL = 100
+"""Rows needed for each interval between quantiles."""
+
+MAX_COLUMNS_WITH_INTERVALS = 48
+"""Tables with more number columns than this are wide enough as they are."""
+
+
+def no_intervals() -> tuple[Array, Array, Array]:
+    """Return what `learn_intervals` returns where there are none."""
+    return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
+
+
+def learn_intervals(
+    X: Array | SparseRows, weights: Array | None, columns: Array, located: Array
+) -> tuple[Array, Array, Array]:
+    """Return the lower and upper ends of all intervals and the columns they belong to.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, at least D), or SparseRows
+        Of any dtype of numbers, with NaN for what is missing.
+    weights : ndarray of shape (N,) or None
+        One weight per row.
+    columns : ndarray of D indices
+        The columns that count.
+    located : ndarray of bool, shape (D,)
+        Which of these have intervals.
+
+    Returns
+    -------
+    low, high : ndarray of shape (I,)
+        The ends of all intervals.
+    owner : ndarray of int64, shape (I,)
+        The column of each interval, among those that count.
+    """
+    if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
+        return no_intervals()
+    low, high, owner = [], [], []
+    for column, index in enumerate(columns):
+        if not located[column]:
+            continue
+        values = X[:, index].astype(np.float64)
+        known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
+        edges = _edges(values[known], None if weights is None else weights[known])
+        low.append(edges[:-1])
+        high.append(edges[1:])
+        owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
+    return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
+
+
+def _edges(values: Array, weights: Array | None) -> Array:
+    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
+    num_rows = len(values) if weights is None else weights.sum()
+    count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
+    if count < 2:
+        return np.zeros(0)
+    distinct, counts = _counted(values, weights)
+    rest = counts <= counts.sum() / count
+    if rest.sum() < 2:
+        return np.zeros(0) if len(distinct) < 3 else distinct
+    edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
+    return edges if len(edges) >= 3 else np.zeros(0)
+
+
+def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Return the distinct values in order, and how often each comes."""
+    if weights is None:
+        distinct, of_values = np.unique(values, return_counts=True)
+        return distinct, of_values.astype(np.float64)
+    distinct, index = np.unique(values, return_inverse=True)
+    return distinct, np.bincount(index, weights)
+
+
+def _quantiles(distinct: Array, counts: Array, intervals: int) -> Array:
+    """Return the ends of intervals that hold as much each: for q = 0, ..., 1 the first value up to which there is a share of q.
+
+    That is what `numpy.quantile` with weights and the method "inverted_cdf" returns, which would sort once more.
+    """
+    shares = counts.cumsum()
+    shares /= shares[-1]
+    return distinct[np.minimum(np.searchsorted(shares, np.linspace(0, 1, intervals + 1)), len(distinct) - 1)]
