@@ -12,7 +12,7 @@ import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pysmorch.sources.source import SourceError
 
@@ -92,6 +92,19 @@ def open_file(path: str) -> File:
     if not unpacked:
         raise SourceError(f"{path}: the file that is packed in it is empty")
     return File(path, unpacked, piped)
+
+
+def open_unpacked(path: str) -> tuple[BinaryIO, bool]:
+    """Return what reads a regular file piece by piece, unpacked if it is packed, and whether it is."""
+    with open(path, "rb") as stream:
+        start = stream.read(10)
+    packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
+    if packing == "zstd":
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.OSFile(path), packing), True
+    opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, None: open}[packing]
+    return opener(path, "rb"), packing is not None
 
 
 def _unpack(path: str, packing: str, content: bytes) -> bytes:

@@ -32,19 +32,15 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
     check_quotes(file.path, text, dialect.separator)
     if not text.endswith((b"\n", b"\r")):
         text += b"\n"  # PyArrow takes an empty cell at the very end for a quoted one if the cell before it is quoted
-    table, left_out = _parse(file.path, text, dialect, missing)
-    table, remarks = _without_empty_ends(table, dialect.names)
-    names, renamed = unlike_names(dialect.names[: table.num_columns])
-    table = table.rename_columns(names)
-    if left_out:
-        first = f"the first is {left_out[0][:40]!r}"
-        remarks.append(f"lines that begin with # are comments: {len(left_out)} among the rows, {first}")
+    table, left_out = parse(file.path, text, dialect, missing)
+    values = [len(column) - column.null_count for column in table.columns]
+    names, remarks = names_of(dialect, values if table.num_rows else None, left_out)
+    table = table.select(range(len(names))).rename_columns(names)
     reread = _reread(file, text, dialect.separator, encoding)
-    remarks = [*dialect.remarks, *remarks, *renamed]
-    return Source(file.name, table, remarks=remarks, line_of=lambda row: _line_of(reread(), dialect, row))
+    return Source(file.name, table, remarks=remarks, line_of=lambda row: line_of(reread(), dialect, row))
 
 
-def _parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
+def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
     """Return a table of texts whose columns are called by their indices, and the comments among its rows."""
     import pyarrow as pa
     from pyarrow import csv
@@ -104,16 +100,28 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
     return None
 
 
-def _without_empty_ends(table: Any, names: list[str]) -> tuple[Any, list[str]]:
-    """Return a table without the columns at its end that have neither a name nor a value, as separators at line ends make them."""
-    width = table.num_columns
-    while (
-        width > 1 and not names[width - 1] and table.num_rows and table.column(width - 1).null_count == table.num_rows
-    ):
+def names_of(dialect: Dialect, values: Sequence[int] | None, comments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of a table, and what is said of them and of the comments among the rows.
+
+    Columns at its end that have neither a name nor a value, as separators at line ends make them, have no name then.
+
+    Args:
+        dialect: of the file.
+        values: how many values each column has; None where there are no rows.
+        comments: the lines among the rows that are none.
+    """
+    names, width = dialect.names, len(dialect.names)
+    while width > 1 and not names[width - 1] and values is not None and not values[width - 1]:
         width -= 1
-    dropped = table.num_columns - width
-    remark = f"lines end with {dropped} separator{'s' * (dropped > 1)} too many; no column is made of that"
-    return table.select(range(width)), [remark] if dropped else []
+    dropped = len(names) - width
+    remarks = list(dialect.remarks)
+    if dropped:
+        remarks.append(f"lines end with {dropped} separator{'s' * (dropped > 1)} too many; no column is made of that")
+    unlike, renamed = unlike_names(names[:width])
+    if comments:
+        first = f"the first is {comments[0][:40]!r}"
+        remarks.append(f"lines that begin with # are comments: {len(comments)} among the rows, {first}")
+    return unlike, [*remarks, *renamed]
 
 
 def _reread(file: File, text: bytes, separator: str, encoding: str | None) -> Callable[[], bytes]:
@@ -124,7 +132,7 @@ def _reread(file: File, text: bytes, separator: str, encoding: str | None) -> Ca
     return lambda: without_blanks_around_quotes(to_utf8(path, open_file(path).content(), encoding), separator)
 
 
-def _line_of(text: bytes, dialect: Dialect, row: int) -> int:
+def line_of(text: bytes, dialect: Dialect, row: int) -> int:
     """Return the line in which a row ends, counted from 1; empty lines and comments are no rows."""
     rows = rows_of(text[dialect.start :], dialect.separator)
     lines = (line for cells, line, _ in rows if not is_left_out(cells, len(dialect.names)))
