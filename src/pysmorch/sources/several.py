@@ -145,19 +145,18 @@ def _joined(parts: Sequence[Part], tables: Sequence[Any]) -> Any:
     """Return all rows; a column gets the type that holds the values of all."""
     import pyarrow as pa
 
+    streamed = isinstance(tables[0], StreamedTable)
+    present = [table.schema.empty_table() for table in tables] if streamed else tables
     try:
-        if isinstance(tables[0], StreamedTable):
-            empty = [table.schema.empty_table() for table in tables]
-            return StreamedTable.joined(tables, pa.concat_tables(empty, promote_options="permissive").schema)
-        return pa.concat_tables(tables, promote_options="permissive")
+        joined = pa.concat_tables(present, promote_options="permissive")
+        return StreamedTable.joined(tables, joined.schema) if streamed else joined
     except pa.ArrowException:
         pass
-    for part, table in zip(parts, tables, strict=True):
+    for part, table in zip(parts, present, strict=True):
         for name in table.column_names:
             kind, expected = table.schema.field(name).type, tables[0].schema.field(name).type
             try:
-                alike = [other.select([name]).schema.empty_table() for other in (tables[0], table)]
-                pa.concat_tables(alike, promote_options="permissive")
+                pa.concat_tables([present[0].select([name]), table.select([name])], promote_options="permissive")
             except pa.ArrowException:
                 raise SourceError(
                     f"{part.path}: column {name!r} has type {kind}, but {expected} in {parts[0].path}; make them alike"

@@ -212,7 +212,11 @@ class StreamedTable:
         told = pa.table(arrays, names=schema.names)
         if told.schema.types == schema.types:
             return told
-        return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
+        try:
+            return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
+        except pa.ArrowException as error:
+            reason = " ".join(str(error).split())
+            raise SourceError(f"{file.path}: its columns have other types than those of the files beside it ({reason})") from None
 
 
 def stream_parquet(path: str) -> Source:
