@@ -40,6 +40,21 @@ class ColumnError(ValueError):
     def __reduce__(self) -> Any:
         return ColumnError, (self.column, self.found, self.row)
 
+    def after(self, rows: int) -> ColumnError:
+        """Return the same error for rows that follow others.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are before.
+
+        Returns
+        -------
+        ColumnError
+            Its row is counted from the first of those.
+        """
+        return ColumnError(self.column, self.found, None if self.row is None else self.row + rows)
+
     def in_file(self, line_of: Callable[[int], int | str] | None) -> ColumnError:
         """Return the same error for rows of a file.
 
@@ -92,6 +107,8 @@ class Encoder:
         What the command line offers for this input, by name.
     makes_arrays : bool
         Whether encoded rows take memory of their own, so that many of them are encoded block by block.
+    takes_files : bool
+        Whether rows may be in files that are larger than the memory.
     """
 
     what: ClassVar[str]
@@ -100,6 +117,7 @@ class Encoder:
     networks: ClassVar[Mapping[str, Callable[[Any, int], Layer]]] = {}
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
     makes_arrays: ClassVar[bool] = True
+    takes_files: ClassVar[bool] = False
 
     # Rows.
 

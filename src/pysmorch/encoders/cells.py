@@ -12,6 +12,7 @@ from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.base import ColumnError
 from pysmorch.layers.base import Array
+from pysmorch.sources.streaming import StreamedTable
 
 
 def is_table(X: Any) -> bool:
@@ -103,6 +104,8 @@ def some_rows(X: Any, rows: Array) -> Any:
     array-like or data frame
         Like X, with these rows.
     """
+    if isinstance(X, StreamedTable):
+        return X.take(rows)
     if is_table(X):
         return as_table(X)[rows].to_native()
     return X[rows] if hasattr(X, "dtype") else np.asarray(X)[rows]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array
@@ -70,12 +71,12 @@ class Numbers:
         return len(self.mean) + len(self.owner)
 
     @classmethod
-    def learn(cls, X: Array, weights: Array | None) -> Numbers:
+    def learn(cls, X: Array | StoredNumbers, weights: Array | None) -> Numbers:
         """Learn from columns of numbers, with NaN for what is missing; they are converted to float64 block by block.
 
         Parameters
         ----------
-        X : ndarray of shape (N, D)
+        X : ndarray or StoredNumbers of shape (N, D)
             Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
@@ -199,7 +200,7 @@ def bounds_of(X: Array) -> tuple[Array, Array]:
     return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
 
 
-def _blocks(X: Array) -> Iterator[slice]:
+def _blocks(X: Array | StoredNumbers) -> Iterator[slice]:
     """Go through rows (N, D), `ENTRIES_AT_A_TIME` entries at a time."""
     step = max(1, ENTRIES_AT_A_TIME // max(X.shape[1], 1))
     for start in range(0, len(X), step):
@@ -211,7 +212,7 @@ def _pixel_means(X: Array) -> Array:
     return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
 
 
-def _learn_scaling(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+def _learn_scaling(X: Array | StoredNumbers, weights: Array | None) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
 
@@ -252,13 +253,15 @@ def _no_intervals() -> tuple[Array, Array, Array]:
     return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
 
 
-def _learn_intervals(X: Array, weights: Array | None) -> tuple[Array, Array, Array]:
+def _learn_intervals(X: Array | StoredNumbers, weights: Array | None) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to."""
     if not 0 < X.shape[1] <= MAX_COLUMNS_WITH_INTERVALS:
         return _no_intervals()
+    if not isinstance(X, np.ndarray) and X.judged is not None and weights is not None:
+        weights = weights[X.judged]
     low, high, owner = [], [], []
-    for column in range(X.shape[1]):
-        values = X[:, column].astype(np.float64)
+    for column, numbers in enumerate(X.T if isinstance(X, np.ndarray) else X.columns()):
+        values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
         edges = _edges(values[known], None if weights is None else weights[known])
         low.append(edges[:-1])

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -26,41 +26,18 @@ from pysmorch.encoders.categories import mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
-from pysmorch.encoders.dates import parts_of
+from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.schema import infinite_text, learn_column
-from pysmorch.encoders.values import number_values, text_values, times_of
+from pysmorch.encoders.streamed import StreamedRows
+from pysmorch.encoders.values import number_values, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
-
-
-class Layout(NamedTuple):
-    """Where columns lie among the features.
-
-    Attributes
-    ----------
-    positions : dict of str to int
-        The index of each column's number among all numbers.
-    numbers : list of (Column, int)
-        The columns of numbers, with that index.
-    low, high : ndarray
-        Bounds of all numbers.
-    marked : list of (Column, int)
-        The columns that have indicators, with the index of their number, -1 for those without one.
-    num_indicators : int
-        How many indicators they have together.
-    """
-
-    positions: dict[str, int]
-    numbers: list[tuple[Column, int]]
-    low: Array
-    high: Array
-    marked: list[tuple[Column, int]]
-    num_indicators: int
+from pysmorch.sources.streaming import StreamedTable
 
 
 class TableEncoder(Encoder):
@@ -79,6 +56,7 @@ class TableEncoder(Encoder):
     what = "rows of columns"
     entry = "columns"
     misfit = "its columns do not fit its network"
+    takes_files = True
 
     columns: list[Column]
     numbers: Numbers
@@ -87,27 +65,28 @@ class TableEncoder(Encoder):
 
     @classmethod
     def understands(cls, X: Any) -> bool:
-        """Whether X is a data frame of a library that narwhals knows, a list of dictionaries, or objects with text."""
-        return is_table(X)
+        """Whether X is a data frame of a library that narwhals knows, a file, a list of dictionaries, or objects with text."""
+        return isinstance(X, StreamedTable) or is_table(X)
 
     def choose(self, columns: Mapping[str, str] | None, missing: Sequence[str] | None) -> None:
         """Take what the user says about columns, before `learn`."""
         self._choices = dict(columns or {})
         self.missing = None if missing is None else tuple(missing)
 
-    def check(self, X: Any, estimator: Any, reset: bool) -> Cells:
+    def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training."""
-        if not reset and not is_table(X):
+        if not reset and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
         import narwhals as nw
 
+        streamed = isinstance(X, StreamedTable)
         named = not isinstance(X, np.ndarray)
-        frame = as_frame(X)
+        frame = X.schema.empty_table() if streamed else as_frame(X)
         validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
-        cells = Cells(nw.from_native(frame, eager_only=True))
+        cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         known = set(cells.names)
@@ -137,26 +116,34 @@ class TableEncoder(Encoder):
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def learn(self, rows: Cells, weights: Array | None) -> None:
+    def learn(self, rows: Cells | StreamedRows, weights: Array | None) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
-        plain = list(rows.plain)
-        block = rows.block(plain) if plain else np.empty((len(rows), 0))
-        values = dict(zip(plain, block.T, strict=True))
-
-        def learned(name: str, choice: str | None) -> Column:
-            return learn_column(name, rows, values.get(name), weights, choice, self.missing)
-
-        self.columns = [learned(name, self._choices.get(name)) for name in rows.names]
+        self.columns = self._learned(rows, rows.names, weights, self._choices)
         if all(column.kind == "none" for column in self.columns):
             # A table of nothing but row numbers means them.
-            running = [i for i, column in enumerate(self.columns) if column.holds == "running number"]
-            for i in running:
-                self.columns[i] = learned(self.columns[i].name, "number")
+            running = [column.name for column in self.columns if column.holds == "running number"]
+            again = self._learned(rows, running, weights, dict.fromkeys(running, "number"))
+            as_numbers = {column.name: column for column in again}
+            self.columns = [as_numbers.get(column.name, column) for column in self.columns]
         self.__dict__.pop("_layout", None)
-        self.numbers = Numbers.learn(self._numbers(rows), weights)
+        numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
+        self.numbers = Numbers.learn(numbers, weights)
         warn_of_columns(self.columns)
+
+    def _learned(
+        self, rows: Cells | StreamedRows, names: list[str], weights: Array | None, choices: Mapping[str, str]
+    ) -> list[Column]:
+        """Return what columns are, from some of them at a time where all together would take much memory."""
+        columns: list[Column] = []
+        for some, cells in rows.in_groups(names) if isinstance(rows, StreamedRows) else [(names, rows)]:
+            plain = [name for name in cells.plain if name in set(some)]
+            values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
+            columns += [
+                learn_column(name, cells, values.get(name), weights, choices.get(name), self.missing) for name in some
+            ]
+        return columns
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
@@ -172,7 +159,7 @@ class TableEncoder(Encoder):
                 if column.name not in available:
                     block[:, position] = self._parsed(column, rows)
                 if column.holds == "time":
-                    block[:, position + 1] = _years(block[:, position])
+                    block[:, position + 1] = years_of(block[:, position])
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
@@ -195,55 +182,91 @@ class TableEncoder(Encoder):
 
     @cached_property
     def _layout(self) -> Layout:
-        positions: dict[str, int] = {}
-        low: list[float] = []
-        high: list[float] = []
-        for column in self.columns:
-            if column.kind != "number":
-                continue
-            positions[column.name] = len(low)
-            bounds = [-np.inf if column.low is None else column.low], [np.inf if column.high is None else column.high]
-            if column.holds == "time":  # the year has the bounds of the time
-                for bound in bounds:
-                    bound += [float(_years(np.array(bound))[0])] if np.isfinite(bound[0]) else bound
-            low += bounds[0]
-            high += bounds[1]
-        marked = [(column, positions.get(column.name, -1)) for column in self.columns if column.num_indicators]
-        num_indicators = sum(column.num_indicators for column, _ in marked)
-        numbers = [(column, positions[column.name]) for column in self.columns if column.kind == "number"]
-        return Layout(positions, numbers, np.array(low), np.array(high), marked, num_indicators)
+        return layout_of(self.columns)
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
-        encoded = np.zeros((len(rows), *self.shape), dtype=np.float32)
+        encoded = self._encode_numbers(self._read_numbers(rows))
+        for column, start, _ in self._layout.texts:
+            start += self.numbers.width
+            self._mark_text(encoded[:, start : start + column.num_indicators], column, rows)
+        return encoded
+
+    def compact(self, rows: Cells) -> tuple[Array, Array]:
+        """Return what `expand` makes the same encoded rows of, which takes less memory: numbers, and marks of texts.
+
+        Parameters
+        ----------
+        rows : Cells
+            Rows from `check`.
+
+        Returns
+        -------
+        numbers : ndarray of float64, shape (N, P)
+            Not scaled.
+        marks : ndarray of bool, shape (N, num_marks)
+            The indicators of categories and texts.
+        """
+        numbers = self._read_numbers(rows)
+        marks = np.zeros((len(rows), self.num_marks), dtype=bool)
+        for column, _, first in self._layout.texts:
+            self._mark_text(marks[:, first : first + column.num_indicators], column, rows)
+        return numbers, marks
+
+    def expand(self, numbers: Array, marks: Array) -> Array:
+        """Return the encoded rows of `compact`.
+
+        Parameters
+        ----------
+        numbers : ndarray of float64, shape (N, P)
+            Not scaled.
+        marks : ndarray of bool, shape (N, num_marks)
+            The indicators of categories and texts.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, width)
+            As from `encode`.
+        """
+        encoded = self._encode_numbers(numbers)
+        for column, start, first in self._layout.texts:
+            start += self.numbers.width
+            encoded[:, start : start + column.num_indicators] = marks[:, first : first + column.num_indicators]
+        return encoded
+
+    @property
+    def num_numbers(self) -> int:
+        """How many numbers columns become before they are scaled."""
+        return len(self._layout.low)
+
+    @property
+    def num_marks(self) -> int:
+        """How many indicators categories and texts have."""
+        return sum(column.num_indicators for column, _, _ in self._layout.texts)
+
+    def _read_numbers(self, rows: Cells) -> Array:
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
                 self._parsed(
                     column, rows
                 )  # it plays no part, but other cells say that the columns are not those of training
-        numbers = self._numbers(rows)
+        return self._numbers(rows)
+
+    def _encode_numbers(self, numbers: Array) -> Array:
+        """Return encoded rows in which all but the indicators of categories and texts are set."""
+        encoded = np.zeros((len(numbers), *self.shape), dtype=np.float32)
         if numbers.shape[1]:
             self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
-        start = self.numbers.width
-        for column, position in self._layout.marked:
-            block = encoded[:, start : start + column.num_indicators]
-            start += column.num_indicators
-            if column.kind == "number":
-                self._mark_number(block, column, numbers[:, position])
-                continue
-            cells = text_values(column, rows.arrow(column.name), self.missing)
-            (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
-            if column.missing:
-                block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
+        for column, position, start in self._layout.marked:
+            start += self.numbers.width
+            mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
         return encoded
 
-    def _mark_number(self, block: Array, column: Column, values: Array) -> None:
-        if column.parts:
-            parts = parts_of(times_of(values))
-            chosen = np.concatenate([parts[part] for part in column.parts], axis=1)
-            block[:, : chosen.shape[1]] = chosen
+    def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
+        cells = text_values(column, rows.arrow(column.name), self.missing)
+        (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
         if column.missing:
-            block[:, -1] = np.isnan(values)
+            block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -323,8 +346,3 @@ class TableEncoder(Encoder):
             self.missing = tuple(entries(part, "missing", str))
         self.numbers = Numbers.from_tensors(tensors, sum(column.num_numbers for column in self.columns))
         return self
-
-
-def _years(seconds: Array) -> Array:
-    years = times_of(seconds).astype("datetime64[Y]")
-    return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)

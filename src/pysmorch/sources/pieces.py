@@ -5,8 +5,6 @@ from __future__ import annotations
 import bisect
 import lzma
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +15,7 @@ from pysmorch.sources.dialect import Dialect, find_dialect
 from pysmorch.sources.opening import open_unpacked
 from pysmorch.sources.rows import check_quotes, quotes_are_regular, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
-from pysmorch.sources.streaming import Stored, StreamedTable
+from pysmorch.sources.streaming import Stored, StreamedTable, temporary_file
 from pysmorch.sources.tables import line_of, names_of, parse
 from pysmorch.sources.text import check_text, count_lines, find_encoding, recoded
 
@@ -67,18 +65,6 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
 
     schema = pa.schema([(name, pa.string()) for name in names])
     return Source(os.path.basename(path), StreamedTable([stored], schema), remarks=remarks, line_of=find_line)
-
-
-def temporary_file(size: int, name: str) -> Any:
-    """Return an open file without a name, after a check that there is space for so many bytes."""
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise SourceError(
-            f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
-            f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
-        )
-    return tempfile.TemporaryFile()
 
 
 def pieces_of(path: str, header: bool, encoding: str | None) -> Iterator[Piece]:

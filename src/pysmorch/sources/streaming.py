@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import lzma
 import os
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -216,7 +218,9 @@ class StreamedTable:
             return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
         except pa.ArrowException as error:
             reason = " ".join(str(error).split())
-            raise SourceError(f"{file.path}: its columns have other types than those of the files beside it ({reason})") from None
+            raise SourceError(
+                f"{file.path}: its columns have other types than those of the files beside it ({reason})"
+            ) from None
 
 
 def stream_parquet(path: str) -> Source:
@@ -254,3 +258,15 @@ def memory_needed(path: str) -> int | None:
     except (SourceError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return None  # whoever reads it says what is wrong
     return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
+
+
+def temporary_file(size: int, name: str) -> Any:
+    """Return an open file without a name, after a check that there is space for so many bytes."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise SourceError(
+            f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
+            f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
+        )
+    return tempfile.TemporaryFile()
