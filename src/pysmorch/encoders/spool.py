@@ -79,7 +79,8 @@ class Spool:
 
     def read_numbers(self, rows: slice | Array) -> Array:
         """Return the numbers of rows alone."""
-        return np.ascontiguousarray(self._read(rows)["numbers"])
+        numbers: Array = self._read(rows)["numbers"]
+        return numbers
 
     @property
     def num_numbers(self) -> int:
@@ -137,7 +138,8 @@ class StoredNumbers:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> Array:
-        return self._spool.read_numbers(rows)
+        # Column by column, as a table in memory has them, so that sums over rows are the same to the last bit.
+        return np.asfortranarray(self._spool.read_numbers(rows))
 
     def columns(self) -> Iterator[Array]:
         """Go through the columns, of which several are made in one pass through the file."""

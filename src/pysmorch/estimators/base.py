@@ -11,12 +11,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
-from pysmorch.encoders import Encoder, encode_rows, kind_of
+from pysmorch.encoders import ColumnError, Encoder, encode_rows, kind_of
 from pysmorch.encoders.blocks import BYTES_AT_ONCE
 from pysmorch.engine import using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
+from pysmorch.estimators.files import check_takes_files, is_path, read_features
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
 from pysmorch.estimators.parameters import check_parameters, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
@@ -30,6 +31,7 @@ from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
 from pysmorch.schedules import Constant, OneCycle
+from pysmorch.sources.streaming import StreamedTable
 from pysmorch.training import Callback, Training
 
 
@@ -88,8 +90,8 @@ class NetworkEstimator(StoredEstimator):
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
         eval_set: Sequence[Any] | None = None,
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
@@ -98,12 +100,15 @@ class NetworkEstimator(StoredEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame
-            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
-        y : array-like of shape (N,), or (N, K) for several targets of a Regressor
-            The label of each row: a class of a Classifier, numbers of a Regressor.
-        sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent.
+        X : array-like, data frame or path
+            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; images (N, H, W[, C]);
+            or the path of a table, also of a folder or a pattern such as "part-*.parquet". Parquet and CSV files that do not fit into
+            the memory are read block by block: see docs/data.md.
+        y : array-like of shape (N,), or (N, K) for several targets of a Regressor; or str
+            The label of each row: a class of a Classifier, numbers of a Regressor. Of a path the name of their column.
+        sample_weight : array-like of shape (N,) or str, default=None
+            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent. Of a path also the name of
+            their column.
         eval_set : tuple or list of tuple, default=None
             (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows. Of a list of
             such tuples the first one ends the training; the others are in `history_` as "val_2_loss", "val_3_loss" and so on.
@@ -190,6 +195,7 @@ class NetworkEstimator(StoredEstimator):
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels)()
+        check_takes_files(encoder, X)
         encoder.choose(self.columns, self.missing)
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
@@ -238,7 +244,7 @@ class NetworkEstimator(StoredEstimator):
         self, X: Any, y: Any, sample_weight: Any = None
     ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
-        X, y, weights = weighted_rows(X, y, sample_weight)
+        X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         encoded = self._encode(X)
         codes = self._encode_labels(self._check_labels(y, len(encoded)))
         return encoded, codes, self._row_weights(codes, weights)
@@ -254,6 +260,9 @@ class NetworkEstimator(StoredEstimator):
     def _encode(self, X: Any, at_once: int = BYTES_AT_ONCE) -> Array | LazyRows:
         """Return rows as the network takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
+        if is_path(X):
+            X = read_features(X, self.encoder_)
+        check_takes_files(self.encoder_, X)
         return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
 
     def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
@@ -267,8 +276,19 @@ class NetworkEstimator(StoredEstimator):
 
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         check_is_fitted(self, "network_")
+        if is_path(X):
+            X = read_features(X, self.encoder_)
         with using_threads(self.threads):
+            if isinstance(X, StreamedTable):
+                return np.concatenate([self._outputs_after(*block, of_block) for block in X.blocks()])
             return self._outputs(X, of_block)
+
+    def _outputs_after(self, num_rows: int, X: Any, of_block: Callable[[Array], Array]) -> Array:
+        """Return those of `_outputs`; errors count rows from the first of those that were before."""
+        try:
+            return self._outputs(X, of_block)
+        except ColumnError as error:
+            raise error.after(num_rows) from None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
