@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -19,6 +19,7 @@ from pysmorch.encoders.values import number_values
 from pysmorch.entries import list_names, name_row
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
+from pysmorch.sources.streaming import StreamedTable
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,12 @@ def labelled(
 
 def column(source: Source, name: str, option: str) -> Any:
     """Return a column of a table that an option names."""
+    check_column(source, name, option)
+    return source.features[name]
+
+
+def check_column(source: Source, name: str, option: str) -> None:
+    """Refuse an option that names no column of a source."""
     names = source.column_names
     if names is None:
         raise ValueError(f"{option} takes the name of a column, but {source.name} is an array")
@@ -172,7 +179,6 @@ def column(source: Source, name: str, option: str) -> Any:
         close = get_close_matches(name, names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"{option}: {source.name} has no column {name!r}{hint}; the columns are {list_names(names)}")
-    return source.features[name]
 
 
 def _left_out(
@@ -194,7 +200,7 @@ def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
         names = [text] if source.column_names is not None and text in source.column_names else text.split(",")
         for name in names:
             if source.column_names is not None:
-                column(source, name, "--drop")
+                check_column(source, name, "--drop")
             if name == target:
                 raise ValueError(f"--drop: {name!r} is the target")
             dropped.append(name)
@@ -276,6 +282,15 @@ def _weights(cells: Any, name: str, rows: Rows) -> Array:
     return weights
 
 
+def blocks_of(source: Source) -> Iterator[tuple[int, Source]]:
+    """Go through a source, block by block where its rows are in files: how many rows are before a block, and the block."""
+    if isinstance(source.features, StreamedTable):
+        for first, block in source.features.blocks():
+            yield first, replace(source, features=block)
+    else:
+        yield 0, source
+
+
 def of_file(error: ColumnError, source: Source) -> ColumnError:
     """Return an error about a row with its line in the file, or the row counted from 1 where rows have no lines."""
     if source.line_of is None and error.row is not None:
@@ -283,9 +298,9 @@ def of_file(error: ColumnError, source: Source) -> ColumnError:
     return error.in_file(source.line_of)
 
 
-def in_file(source: Source, call: Callable[[], Any]) -> Any:
-    """Return what a call returns; where it refuses a row of a source, name the line of the file."""
+def in_file(source: Source, call: Callable[[], Any], rows_before: int = 0) -> Any:
+    """Return what a call returns; where it refuses a row of a source, or of a block of it, name the line of the file."""
     try:
         return call()
     except ColumnError as error:
-        raise of_file(error, source) from None
+        raise of_file(error.after(rows_before), source) from None

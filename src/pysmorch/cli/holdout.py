@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
-from pysmorch.encoders import kind_of
+from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.layers.base import Array
 
@@ -159,5 +160,5 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
     encoder = kind_of(training.source.features, model.pixels)()
     encoder.learn(encoder.check(training.source.features, model, reset=True), training.weights)
     features = encoder.select(held_out.source, by_position)
-    in_file(held_out.source, lambda: encoder.encode(encoder.check(features, model, reset=False)))
+    in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
     return features
