@@ -191,7 +191,7 @@ class NetworkEstimator(StoredEstimator):
     ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network."""
         self._check_parameters()
-        if y is None:
+        if y is None and not is_path(X):
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels)()

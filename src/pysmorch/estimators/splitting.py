@@ -58,7 +58,9 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     single = np.zeros(num_rows, dtype=bool)
     stratify = None
     if classes is not None:
-        _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+        # Of very many rows the inverse of `unique` takes several times the memory.
+        index = np.searchsorted(np.unique(classes), classes).astype(np.int32)
+        counts = np.bincount(index)
         single = counts[index] == 1
         if (~single).sum() < 2:
             single[:] = False
@@ -70,7 +72,7 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
             and not (counts[index][~single] == 1).any()
             and several <= min(num_held_out, num_split - num_held_out)
         ):
-            stratify = classes[~single]
+            stratify = index[~single]
     split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed, stratify=stratify)
     training = np.sort(np.concatenate([split[0], rows[single]]))
     return training, np.sort(split[1]), stratify is not None and not single.any()

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from pysmorch.entries import list_names
+from pysmorch.memory import available_memory
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
 from pysmorch.sources.images import is_image_file, read_image, read_image_folder
 from pysmorch.sources.kinds import kind_of_file
-from pysmorch.sources.memory import available_memory, spare_address_space
 from pysmorch.sources.opening import File, is_pipe, open_file
 from pysmorch.sources.pieces import stream_csv
 from pysmorch.sources.records import read_json
@@ -86,7 +86,7 @@ def read(
         return _read_several(source, parts_of_pattern(source), header, encoding, missing)
     if source in BUNDLED and not os.path.exists(source):
         return _read_bundled(source)
-    streamed = _said_why(source, [source])
+    streamed = _said_why(path.name, [source])
     if streamed is not None:
         return _with_rows(source, _with_remark(_stream_file(source, header, encoding, missing), streamed))
     return _with_rows(source, _in_memory(source, lambda: _read_file(source, header, labels, encoding, missing)))
@@ -135,7 +135,6 @@ def _read_several(name: str, parts: list[Part], header: bool, encoding: str | No
 
 def _said_why(name: str, paths: Sequence[str]) -> str | None:
     """Return what is said of files that are read block by block, because the memory cannot hold them; None for others."""
-    spare_address_space()
     needed = [memory_needed(path) for path in paths]
     available = available_memory()
     whole = sum(need for need in needed if need is not None)

@@ -9,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BufferedRandom, FileIO
 from typing import Any
 
 import numpy as np
@@ -269,4 +270,12 @@ def temporary_file(size: int, name: str) -> Any:
             f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
             f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
         )
-    return tempfile.TemporaryFile()
+    with tempfile.TemporaryFile() as file:
+        return ClosedAtTheEnd(FileIO(os.dup(file.fileno()), "rb+"))
+
+
+class ClosedAtTheEnd(BufferedRandom):
+    """An open file that is closed without a warning when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
