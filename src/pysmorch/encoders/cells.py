@@ -118,10 +118,13 @@ class Cells:
     ----------
     table : narwhals.DataFrame
         From `as_table`.
+    num_rows : int, default=None
+        How many rows there are where these are a sample of them.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, num_rows: int | None = None) -> None:
         self.table = table
+        self.num_rows = len(table) if num_rows is None else num_rows
         self.names: list[str] = list(table.columns)
         self._arrow: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None

@@ -12,7 +12,9 @@ import numpy as np
 
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
+from pysmorch.encoders.spool import judged_part
 from pysmorch.entries import list_names
+from pysmorch.sources.streaming import StreamedTable
 
 CHOICES = (
     "number",
@@ -71,6 +73,8 @@ def texts_of_all(name: str, array: Any) -> Any:
     table = _ALL_ROWS.get()
     if table is None or name not in table.column_names:
         return array
+    if isinstance(table, StreamedTable):
+        table = judged_part(table)
     column = table[name].combine_chunks()
     return column if pa.types.is_string(column.type) else array
 

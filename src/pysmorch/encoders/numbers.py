@@ -278,6 +278,9 @@ def _edges(values: Array, weights: Array | None) -> Array:
         return np.zeros(0)
     distinct, counts = _counted(values, weights)
     rest = counts <= counts.sum() / count
+    if rest.all():  # as in columns of measurements; copies of very many rows take much memory
+        edges = np.unique(_quantiles(distinct, counts, count))
+        return edges if len(edges) >= 3 else np.zeros(0)
     if rest.sum() < 2:
         return np.zeros(0) if len(distinct) < 3 else distinct
     edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
@@ -285,10 +288,14 @@ def _edges(values: Array, weights: Array | None) -> Array:
 
 
 def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the distinct values in order, and how often each comes."""
+    """Return the distinct values in order, and how often each comes; without weights the values are sorted in place."""
     if weights is None:
-        distinct, of_values = np.unique(values, return_counts=True)
-        return distinct, of_values.astype(np.float64)
+        values.sort()
+        first = np.empty(len(values), dtype=bool)
+        first[:1], first[1:] = True, values[1:] != values[:-1]
+        if first.all():
+            return values, np.ones(len(values))
+        return values[first], np.diff(np.flatnonzero(first), append=len(values)).astype(np.float64)
     distinct, index = np.unique(values, return_inverse=True)
     return distinct, np.bincount(index, weights)
 

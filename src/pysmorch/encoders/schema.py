@@ -89,7 +89,7 @@ def learn_column(
     if values is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], values, choice)
         if column is not None:
-            return _with_range(column, values, name in INDEX_NAMES, choice is not None)
+            return _with_range(column, values, name in INDEX_NAMES, choice is not None, rows.num_rows)
     order = None if name in rows.plain else rows.order_of(name)
     declared = order is not None and choice is None
     if declared:
@@ -107,7 +107,7 @@ def learn_column(
         column = _of_type(name, array, choice)
     if column.kind == "number":
         numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
-        return _with_range(column, numbers, name in INDEX_NAMES, choice is not None)
+        return _with_range(column, numbers, name in INDEX_NAMES, choice is not None, rows.num_rows)
     if column.kind == "none":
         return column
     if declared:
@@ -234,7 +234,7 @@ def _why_text(values: Any) -> str:
     return ""
 
 
-def _with_range(column: Column, values: Array, is_index: bool, chosen: bool) -> Column:
+def _with_range(column: Column, values: Array, is_index: bool, chosen: bool, num_rows: int) -> Column:
     """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
     check_no_infinity(column.name, values)
     known = values[~np.isnan(values)]
@@ -245,12 +245,9 @@ def _with_range(column: Column, values: Array, is_index: bool, chosen: bool) -> 
     if not chosen and not column.missing and len(values) >= ROWS_TO_JUDGE:
         if low == high:
             return Column(column.name, "none", holds="constant", why="it has one value only")
-        if column.holds == "integer" and _is_running(values, is_index):
+        if column.holds == "integer" and _is_running(values, is_index, num_rows):
             return Column(column.name, "none", holds="running number", why="it only counts the rows")
-    # Few rows say little about the range; a number beyond it is taken to be at the bound.
-    beyond = (high - low) * max(0.5, ROWS_TO_JUDGE / len(known))
-    if low < high and np.isfinite(beyond):
-        column.low, column.high = low - beyond, high + beyond
+    set_bounds(column, low, high, len(known))
     if column.holds in ("time", "time of day"):
         parts = parts_of(times_of(values))
         wanted = ("day",) if column.holds == "time of day" else tuple(parts)
@@ -258,11 +255,28 @@ def _with_range(column: Column, values: Array, is_index: bool, chosen: bool) -> 
     return column
 
 
-def _is_running(values: Array, is_index: bool) -> bool:
+def set_bounds(column: Column, low: float, high: float, count: int) -> None:
+    """Set the bounds of a number: what lies beyond is taken to be there.
+
+    Parameters
+    ----------
+    column : Column
+        Of kind "number".
+    low, high : float
+        Its least and its largest value.
+    count : int
+        How many values it has: few say little about the range.
+    """
+    beyond = (high - low) * max(0.5, ROWS_TO_JUDGE / max(count, 1))
+    if low < high and np.isfinite(beyond):
+        column.low, column.high = low - beyond, high + beyond
+
+
+def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
     """Whether integers are the numbers of the rows: from about 0 upwards, in order; those of a saved index in any order."""
     if is_index:
         return len(np.unique(values)) == len(values)
-    dense = values[0] >= 0 and values[-1] < 2 * len(values) + ROWS_TO_JUDGE
+    dense = values[0] >= 0 and values[-1] < 2 * num_rows + ROWS_TO_JUDGE
     return bool(dense and (np.diff(values) > 0).all())
 
 

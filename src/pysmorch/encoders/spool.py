@@ -10,7 +10,7 @@ import numpy as np
 
 from pysmorch.engine.rows import blocks_of
 from pysmorch.layers.base import Array
-from pysmorch.sources.streaming import temporary_file
+from pysmorch.sources.streaming import StreamedTable, temporary_file
 
 ROWS_HELD = 2**24
 """Rows of which a whole column is in memory at a time; of more rows, kinds and quantiles are those of a sample."""
@@ -38,6 +38,12 @@ def judged_rows(num_rows: int) -> Array | None:
     if num_rows <= ROWS_HELD:
         return None
     return np.sort(np.random.default_rng(num_rows).choice(num_rows, ROWS_JUDGED, replace=False, shuffle=False))
+
+
+def judged_part(table: StreamedTable) -> StreamedTable:
+    """Return the rows of a table from which kinds of columns are learned."""
+    judged = judged_rows(len(table))
+    return table if judged is None else table.take(judged)
 
 
 class Spool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.cells import Cells, as_table
-from pysmorch.encoders.spool import Spool
+from pysmorch.encoders.spool import Spool, judged_part, judged_rows
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -25,10 +25,16 @@ class StreamedRows:
     ----------
     table : StreamedTable
         All rows.
+
+    Attributes
+    ----------
+    judged : ndarray of int or None
+        The rows from which columns are learned; None for all.
     """
 
     def __init__(self, table: StreamedTable) -> None:
         self.table = table
+        self.judged = judged_rows(len(table))
         self.names = table.column_names
         self._spool: Spool | None = None
 
@@ -40,10 +46,11 @@ class StreamedRows:
 
     def in_groups(self, names: list[str]) -> Iterator[tuple[list[str], Cells]]:
         """Go through some columns, as many at a time as take little memory."""
-        count = max(1, BYTES_OF_A_GROUP // (8 * max(1, len(self))))
+        held = judged_part(self.table)
+        count = max(1, BYTES_OF_A_GROUP // (8 * max(1, len(held))))
         for first in range(0, len(names), count):
             some = names[first : first + count]
-            yield some, Cells(as_table(self.table.columns(some)))
+            yield some, Cells(as_table(held.columns(some)), len(self))
 
     def blocks(self) -> Iterator[tuple[int, Cells]]:
         """Go through all rows: the index of the first row of a block, and the block."""

@@ -26,6 +26,7 @@ from pysmorch.encoders.categories import mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
+from pysmorch.encoders.judged import complete_columns
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
@@ -127,7 +128,9 @@ class TableEncoder(Encoder):
             again = self._learned(rows, running, weights, dict.fromkeys(running, "number"))
             as_numbers = {column.name: column for column in again}
             self.columns = [as_numbers.get(column.name, column) for column in self.columns]
-        self.__dict__.pop("_layout", None)
+        self.forget_layout()
+        if isinstance(rows, StreamedRows) and rows.judged is not None:
+            complete_columns(self, rows)
         numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
         self.numbers = Numbers.learn(numbers, weights)
         warn_of_columns(self.columns)
@@ -137,6 +140,8 @@ class TableEncoder(Encoder):
     ) -> list[Column]:
         """Return what columns are, from some of them at a time where all together would take much memory."""
         columns: list[Column] = []
+        if isinstance(rows, StreamedRows) and weights is not None and rows.judged is not None:
+            weights = weights[rows.judged]
         for some, cells in rows.in_groups(names) if isinstance(rows, StreamedRows) else [(names, rows)]:
             plain = [name for name in cells.plain if name in set(some)]
             values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
@@ -186,7 +191,7 @@ class TableEncoder(Encoder):
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
-        encoded = self._encode_numbers(self._read_numbers(rows))
+        encoded = self._encode_numbers(self.read_numbers(rows))
         for column, start, _ in self._layout.texts:
             start += self.numbers.width
             self._mark_text(encoded[:, start : start + column.num_indicators], column, rows)
@@ -207,7 +212,7 @@ class TableEncoder(Encoder):
         marks : ndarray of bool, shape (N, num_marks)
             The indicators of categories and texts.
         """
-        numbers = self._read_numbers(rows)
+        numbers = self.read_numbers(rows)
         marks = np.zeros((len(rows), self.num_marks), dtype=bool)
         for column, _, first in self._layout.texts:
             self._mark_text(marks[:, first : first + column.num_indicators], column, rows)
@@ -234,6 +239,15 @@ class TableEncoder(Encoder):
             encoded[:, start : start + column.num_indicators] = marks[:, first : first + column.num_indicators]
         return encoded
 
+    def forget_layout(self) -> None:
+        """Let the columns have changed."""
+        self.__dict__.pop("_layout", None)
+
+    @property
+    def number_positions(self) -> list[tuple[Column, int]]:
+        """The columns of numbers, each with its index among all numbers."""
+        return self._layout.numbers
+
     @property
     def num_numbers(self) -> int:
         """How many numbers columns become before they are scaled."""
@@ -244,7 +258,8 @@ class TableEncoder(Encoder):
         """How many indicators categories and texts have."""
         return sum(column.num_indicators for column, _, _ in self._layout.texts)
 
-    def _read_numbers(self, rows: Cells) -> Array:
+    def read_numbers(self, rows: Cells) -> Array:
+        """Return the numbers of all columns, before they are scaled; ColumnError for a cell that holds something else."""
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
                 self._parsed(

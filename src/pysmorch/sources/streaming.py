@@ -182,9 +182,11 @@ class StreamedTable:
         """Return some columns as a `pyarrow.Table` in memory."""
         import pyarrow as pa
 
+        if self.rows is not None:
+            blocks = [block for _, block in self.select(names).blocks()]
+            return pa.concat_tables(blocks) if blocks else self.select(names).schema.empty_table()
         schema = pa.schema([self.schema.field(name) for name in names])
-        table = pa.concat_tables([self._as_told(file, file.read(names), file.num_rows, schema) for file in self.files])
-        return table if self.rows is None else table.take(pa.array(self.rows))
+        return pa.concat_tables([self._as_told(file, file.read(names), file.num_rows, schema) for file in self.files])
 
     def blocks(self) -> Iterator[tuple[int, Any]]:
         """Go through all rows in order: the index of the first row of a block, and the block as a `pyarrow.Table`."""
