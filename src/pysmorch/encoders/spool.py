@@ -100,6 +100,8 @@ class Spool:
             found = np.empty(max(0, stop - start), self._dtype)
             self._fill(found.view(np.uint8).data, start * size)
             return found
+        if not len(rows):
+            return np.empty(0, self._dtype)
         # Rows that follow each other in the file are read together.
         order = np.argsort(rows, kind="stable")
         wanted = rows[order]
