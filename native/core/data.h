@@ -53,12 +53,18 @@ template <class S> inline bool all_finite(const S* numbers, size_t n) {
         if (sum[l] != 0) return false;
     return true;
 }
-// Whether rows first .. first + n have finite numbers only.
-inline bool is_finite(const Rows& rows, size_t first, size_t n) {
-    if (rows.dtype == Dtype::f32)
-        return all_finite(static_cast<const float*>(rows.data) + first * rows.cols, n * rows.cols);
-    if (rows.dtype == Dtype::f64)
-        return all_finite(static_cast<const double*>(rows.data) + first * rows.cols, n * rows.cols);
+// Whether rows first .. first + n have only numbers that are finite as T.
+template <class T> inline bool is_finite(const Rows& rows, size_t first, size_t n) {
+    const size_t count = n * rows.cols;
+    if (rows.dtype == Dtype::f32) return all_finite(static_cast<const float*>(rows.data) + first * rows.cols, count);
+    if (rows.dtype != Dtype::f64) return true;
+    const double* numbers = static_cast<const double*>(rows.data) + first * rows.cols;
+    if (sizeof(T) == sizeof(double)) return all_finite(numbers, count);
+    Vec<T> sum{};
+    for (size_t i = 0; i < count; i += LANES<T>)
+        sum += convert_vector<T>(numbers + i, int(std::min<size_t>(LANES<T>, count - i))) * T(0);
+    for (int l = 0; l < LANES<T>; ++l)
+        if (sum[l] != 0) return false;
     return true;
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 // Threads are created for one call, which takes as long as this many operations of one of them.
 constexpr double WORK_OF_A_THREAD = 1e7;
+// Signals are looked for between pieces, which take less than a second.
+constexpr double WORK_OF_A_PIECE = 5e9;
 // Rows that go through all operations at a time, and elements of their largest value.
 constexpr size_t ROWS_AT_A_TIME = 192, ELEMENTS_AT_A_TIME = ROWS_AT_A_TIME << 10;
 
@@ -21,12 +23,16 @@ template <class T> double Program<T>::predict_work(size_t n) const {
     return work;
 }
 
-template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads) {
+template <class T>
+bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads,
+                         const std::function<bool()>& interrupted) {
     for (auto& op : operations) op->reserve_rows(count);
     size_t largest = 1;
     for (const Value<T>& v : values) largest = std::max(largest, v.cols);
-    const size_t most = std::max<size_t>(1, std::min(ROWS_AT_A_TIME, ELEMENTS_AT_A_TIME / largest));  // rows of a piece
-    const size_t useful = std::min(count, size_t(predict_work(count) / WORK_OF_A_THREAD));
+    const double work = predict_work(count);
+    const size_t in_time = size_t(double(count) / std::max(1.0, work / WORK_OF_A_PIECE));
+    const size_t most = std::max<size_t>(1, std::min({ROWS_AT_A_TIME, ELEMENTS_AT_A_TIME / largest, in_time}));
+    const size_t useful = std::min(count, size_t(work / WORK_OF_A_THREAD));
     const int threads = int(std::clamp<size_t>(useful, 1, size_t(std::max(1, max_threads))));
     // As many for each thread, so that none waits for the last one.
     const size_t pieces =
@@ -35,8 +41,8 @@ template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_
     while (row_buffers_.size() < size_t(threads)) row_buffers_.emplace_back(values.size());
     for (int t = 0; t < threads; ++t)
         for (size_t v = 0; v < values.size(); ++v)
-            if (!values[v].is_index) row_buffers_[size_t(t)].buffers[v].get(height * row_stride(v));
-    for (size_t i = 0; i < inputs.size(); ++i) check_indices(data[i], count, values[size_t(inputs[i])]);
+            if (values[v].is_index) row_buffers_[size_t(t)].indices[v].get(height * values[v].cols);
+            else row_buffers_[size_t(t)].buffers[v].get(height * row_stride(v));
     std::atomic<size_t> next{0};
     std::atomic<bool> finite{true};
     Barrier barrier(threads);
@@ -46,8 +52,9 @@ template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_
         for (size_t piece; (piece = next.fetch_add(1)) < pieces;) {
             const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
             for (const Rows& rows : data)
-                if (!is_finite(rows, first, n)) finite.store(false, std::memory_order_relaxed);
+                if (!is_finite<T>(rows, first, n)) finite.store(false, std::memory_order_relaxed);
             predict_rows(data, first, n, row_buffers_[size_t(thread)], out);
+            if (thread == 0 && interrupted()) next.store(pieces);
         }
     });
     return finite.load();
@@ -56,10 +63,13 @@ template <class T> bool Program<T>::predict(const std::vector<Rows>& data, size_
 // Rows first .. first + n through all operations.
 template <class T>
 void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& own, T* out) const {
-    auto& [buffers, rows, in, work] = own;
-    for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), row_stride(v), nullptr};
-    for (size_t i = 0; i < inputs.size(); ++i)
-        load_rows(data[i], first, n, values[size_t(inputs[i])], rows[size_t(inputs[i])]);
+    auto& [buffers, indices, rows, in, work] = own;
+    for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), row_stride(v), indices[v].get()};
+    for (size_t i = 0; i < inputs.size(); ++i) {
+        const size_t v = size_t(inputs[i]);
+        if (values[v].is_index) load_indices(data[i], first, n, values[v], indices[v].get());
+        else load_rows(data[i], first, n, values[v], rows[v]);
+    }
     for (size_t i = 0; i < operations.size(); ++i) {
         in.clear();
         for (const Value<T>* v : operations[i]->in) in.push_back(rows[size_t(v - values.data())]);
@@ -70,21 +80,19 @@ void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_
     for (size_t r = 0; r < n; ++r) std::memcpy(out + (first + r) * K, last.data + r * last.stride, K * sizeof(T));
 }
 
-template <class T> void Program<T>::check_indices(const Rows& data, size_t count, const Value<T>& value) const {
+// A copy is checked, since another thread may be writing into the data.
+template <class T>
+void Program<T>::load_indices(const Rows& data, size_t first, size_t n, const Value<T>& value, int64_t* to) const {
+    const size_t count = n * value.cols;
+    std::memcpy(to, static_cast<const int64_t*>(data.data) + first * value.cols, count * sizeof(int64_t));
     for (const auto& op : operations)
-        for (size_t i = 0; value.is_index && op->in[0] == &value && i < count * value.cols; ++i) {
-            const int64_t index = static_cast<const int64_t*>(data.data)[i];
-            if (index < 0 || size_t(index) >= op->index_limit()) throw std::out_of_range("an index is out of range");
-        }
+        for (size_t i = 0; op->in[0] == &value && i < count; ++i)
+            if (to[i] < 0 || size_t(to[i]) >= op->index_limit()) throw std::out_of_range("an index is out of range");
 }
 
 // Rows of the data as T; those that have this dtype are read where they are.
 template <class T>
 void Program<T>::load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const {
-    if (value.is_index) {
-        rows.index = static_cast<const int64_t*>(data.data) + first * value.cols;
-        return;
-    }
     constexpr Dtype own = sizeof(T) == 4 ? Dtype::f32 : Dtype::f64;
     if (data.dtype == own) {
         rows.data = const_cast<T*>(static_cast<const T*>(data.data)) + first * value.cols;
@@ -100,7 +108,7 @@ void Program<T>::load_rows(const Rows& data, size_t first, size_t n, const Value
 
 template double Program<float>::predict_work(size_t) const;
 template double Program<double>::predict_work(size_t) const;
-template bool Program<float>::predict(const std::vector<Rows>&, size_t, float*, int);
-template bool Program<double>::predict(const std::vector<Rows>&, size_t, double*, int);
+template bool Program<float>::predict(const std::vector<Rows>&, size_t, float*, int, const std::function<bool()>&);
+template bool Program<double>::predict(const std::vector<Rows>&, size_t, double*, int, const std::function<bool()>&);
 
 }  // namespace pysmorch

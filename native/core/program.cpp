@@ -87,10 +87,14 @@ template <class T> size_t Program<T>::memory(size_t n, int max_threads) {
     return dry_run.bytes + size_t(threads) * sizeof(Workspace<T>);
 }
 
-template <class T> int Program<T>::threads_for(size_t n, int max_threads) const {
+template <class T> double Program<T>::step_work(size_t n) const {
     double work = 0;
     for (const auto& op : operations) work += 6.0 * double(n) * op->work();
-    return work < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
+    return work;
+}
+
+template <class T> int Program<T>::threads_for(size_t n, int max_threads) const {
+    return step_work(n) < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
 }
 
 template <class T> void Program<T>::reserve(size_t n, int threads) {

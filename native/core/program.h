@@ -27,7 +27,7 @@ struct Epoch {
     std::vector<Rows> data;
     Rows labels;
     const double* weights = nullptr;
-    const int64_t* order = nullptr;
+    std::vector<int64_t> order;  // a copy, which nobody changes after it was checked
     size_t num_rows = 0, batch_size = 1;
     std::vector<double> rates;  // of each step
     int64_t first_step = 0, optimizer_steps = 0;
@@ -41,15 +41,19 @@ template <class T> class Program {
     Loss<T> loss;
     Updater<T> updater;
     uint64_t seed = 0;
+    std::vector<std::pair<double*, size_t>>
+        states;  // of operations, such as running statistics, where they are trained
 
     // Called once, when everything above is set.
     void prepare();
 
-    // `interrupted` is asked after each step whether to stop.
+    // `interrupted` is asked after each step whether to stop, and within long ones, which are then undone.
     Result train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted);
 
-    // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite.
-    bool predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads);
+    // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite. `interrupted`
+    // is asked between pieces of the rows whether to stop.
+    bool predict(const std::vector<Rows>& data, size_t count, T* out, int max_threads,
+                 const std::function<bool()>& interrupted);
 
     // Bytes that training takes for batches of up to n rows, besides the parameters.
     size_t memory(size_t n, int max_threads);
@@ -70,9 +74,12 @@ template <class T> class Program {
     // What a thread needs to predict some rows.
     struct RowBuffers {
         std::vector<Buffer<T>> buffers;
+        std::vector<Buffer<int64_t>> indices;
         std::vector<RowsOf<T>> rows, in;
         std::unique_ptr<Workspace<T>> work = std::make_unique<Workspace<T>>();
-        explicit RowBuffers(size_t values) : buffers(values), rows(values) { in.reserve(values * 2 + 16); }
+        explicit RowBuffers(size_t values) : buffers(values), indices(values), rows(values) {
+            in.reserve(values * 2 + 16);
+        }
     };
 
     const Value<T>& output() const { return values[size_t(loss.spec.value)]; }
@@ -82,6 +89,7 @@ template <class T> class Program {
     void choose_overwriting();
     void choose_bf16();
     Operation<T>* gathering_operation(const Value<T>& value) const;
+    double step_work(size_t n) const;
     int threads_for(size_t n, int max_threads) const;
     void reserve(size_t n, int threads);
     void reserve_tasks(const Step& s);
@@ -94,6 +102,9 @@ template <class T> class Program {
     void train_thread(Training& t, int thread);
     bool run_stages(Training& t, const Step& s, const Labels& labels, int thread);
     bool update_parameters(Training& t, const Step& s, int thread);
+    bool halts(Training& t, int thread);
+    void remember(Training& t);
+    void undo(Training& t);
     std::pair<size_t, size_t> tasks_for(int thread, int count) const;
     Range panels_for(const Step& s, int thread) const;
     bool is_by_feature(const Stage& stage, const Step& s) const;
@@ -107,8 +118,8 @@ template <class T> class Program {
 
     // prediction.cpp
     size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
-    void check_indices(const Rows& data, size_t count, const Value<T>& value) const;
     void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
+    void load_indices(const Rows& data, size_t first, size_t n, const Value<T>& value, int64_t* to) const;
     void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& buffers, T* out) const;
 
     static constexpr size_t SQUARES_AT_A_TIME = 4096;  // parameters whose squares are summed in one go

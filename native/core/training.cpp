@@ -11,22 +11,42 @@ namespace {
 constexpr size_t FEATURES_AT_A_TIME = 64;     // of a row that is gathered: a unit of work
 constexpr size_t FEATURES_PREFETCHED = 1024;  // so many features of the rows of a panel fit the L2 cache
 constexpr size_t UNITS = 32;  // into which a thread's share of work by feature is cut, for others to steal
+// Within a step of more operations of one thread, about 0.2 s, signals are looked for; and after so many.
+constexpr double LONG_STEP = 1e10, WORK_AT_A_TIME = 2e9;
+// A step of more operations for each parameter can be undone: a copy of the parameters costs less than 2 % of it.
+constexpr double WORK_OF_A_COPY = 2e4;
+
+// Calls f for parts of a range: so many of its features, so many of its panels.
+template <class F> void in_chunks(const Range& r, size_t features, size_t panels, F f) {
+    for (size_t i = 0; i < panels; ++i) {
+        const size_t first = r.first + (r.last - r.first) * i / panels;
+        const size_t last = r.first + (r.last - r.first) * (i + 1) / panels;
+        for (size_t j = 0; j < features && first < last; ++j)
+            f(Range{first, last, {r.part.index * int(features) + int(j), r.part.count * int(features)}});
+    }
+}
 
 }  // namespace
 
 template <class T> struct Program<T>::Training {
-    Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count)
-        : epoch(epoch), interrupted(interrupted), count(count), barrier(count),
-          units{WorkQueue(count), WorkQueue(count)}, tasks(count, 1) {}
+    Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count, size_t chunks, bool undoes)
+        : epoch(epoch), interrupted(interrupted), count(count), chunks(chunks), undoes(undoes), barrier(count),
+          units{WorkQueue(count, UNITS / chunks), WorkQueue(count, UNITS / chunks)}, tasks(count, 1) {}
 
     const Epoch& epoch;
     const std::function<bool()>& interrupted;
-    const int count;  // of threads
+    const int count;      // of threads
+    const size_t chunks;  // of a thread's part of a stage, between which signals are looked for; 1 in a short step
+    const bool undoes;    // whether an interruption undoes a step whose parameters are being updated
     Result result;
     Barrier barrier;
     // An exception (there was no memory) ends the step for all threads; until the next barrier, they go on.
     FirstError error;
     std::atomic<bool> broken{false}, stop{false};
+    // An interruption within a step: what is left of it is left out, and it is undone.
+    std::atomic<bool> halted{false};
+    std::vector<T> parameters_before;
+    std::vector<double> states_before;
     WorkQueue units[2];  // alternating: threads may still take work from one when the other is filled
     WorkQueue tasks;
 };
@@ -36,7 +56,9 @@ Result Program<T>::train(const Epoch& epoch, int max_threads, const std::functio
     const size_t largest = std::min(epoch.batch_size, epoch.num_rows);
     const int count = threads_for(largest, max_threads);
     reserve(largest, count);
-    Training t(epoch, interrupted, count);
+    const double work = step_work(largest), of_thread = work / count;
+    const size_t chunks = of_thread < LONG_STEP ? 1 : size_t(std::min(of_thread / WORK_AT_A_TIME, double(UNITS)));
+    Training t(epoch, interrupted, count, chunks, chunks > 1 && work > WORK_OF_A_COPY * double(updater.num_parameters));
     on_threads(count, [&](int thread) { train_thread(t, thread); });
     t.error.rethrow();
     return t.result;
@@ -49,9 +71,10 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
     for (size_t b = 0; b < epoch.rates.size(); ++b) {
         const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
         const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count};
-        const Labels labels{epoch.labels, epoch.weights, epoch.order + start};
+        const Labels labels{epoch.labels, epoch.weights, epoch.order.data() + start};
         if (thread == 0)
             updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
+        if (thread == 0 && t.chunks > 1) remember(t);
         const auto [first_task, last_task] = tasks_for(thread, t.count);
         t.tasks.assign(thread, first_task, last_task);
         if (!run_stages(t, s, labels, thread)) return;
@@ -83,6 +106,7 @@ template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const
         if (now || by_feature || needs_barrier_[i]) t.barrier.wait();
         by_feature = now;
         auto go = [&](const Range& range) {
+            if (halts(t, thread)) return;
             if (!t.error.none([&] { run(stage, s, range, t.epoch, labels, work); }))
                 t.broken.store(true, std::memory_order_relaxed);
         };
@@ -90,20 +114,66 @@ template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const
             units.work(thread, [&](size_t first, size_t last) {
                 go({0, s.panels, {int(first), t.count * int(UNITS), int(last - first)}});
             });
-        else go(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread));
+        else
+            in_chunks(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread), now ? t.chunks : 1,
+                      now ? 1 : t.chunks, go);
     }
     t.barrier.wait();
+    if (t.halted.load(std::memory_order_relaxed)) {
+        if (thread == 0) undo(t);
+        return false;
+    }
     return !t.broken.load(std::memory_order_relaxed);
+}
+
+// Whether the rest of a step is left out because of a signal, which one thread looks for.
+template <class T> bool Program<T>::halts(Training& t, int thread) {
+    if (t.chunks > 1 && thread == 0 && !t.halted.load(std::memory_order_relaxed) && t.interrupted())
+        t.halted.store(true, std::memory_order_relaxed);
+    return t.halted.load(std::memory_order_relaxed);
+}
+
+// What a step changes before it is completed.
+template <class T> void Program<T>::remember(Training& t) {
+    t.states_before.clear();
+    for (const auto& [state, size] : states) t.states_before.insert(t.states_before.end(), state, state + size);
+    t.parameters_before.clear();
+    if (!t.undoes) return;
+    for (const T* array : {updater.parameters, updater.state1, updater.state2})
+        if (array) t.parameters_before.insert(t.parameters_before.end(), array, array + updater.num_parameters);
+}
+
+template <class T> void Program<T>::undo(Training& t) {
+    auto state_before = t.states_before.begin();
+    for (const auto& [state, size] : states) {
+        std::copy_n(state_before, size, state);
+        state_before += std::ptrdiff_t(size);
+    }
+    if (!t.undoes) return;
+    auto before = t.parameters_before.begin();
+    for (T* array : {updater.parameters, updater.state1, updater.state2})
+        if (array) {
+            std::copy_n(before, updater.num_parameters, array);
+            before += std::ptrdiff_t(updater.num_parameters);
+        }
 }
 
 // Gradients of parameters and the optimizer. Returns whether to go on.
 template <class T> bool Program<T>::update_parameters(Training& t, const Step& s, int thread) {
     Workspace<T>& work = *workspaces_[size_t(thread)];
     t.tasks.work(thread, [&](size_t i, size_t) {
+        if (t.undoes && halts(t, thread)) return;
         const Task& task = tasks_[i];
         const bool done = t.error.none([&] { operations[size_t(task.op)]->gradient(s, task, updater, work); });
         if (!done) t.stop.store(true, std::memory_order_relaxed);
     });
+    if (t.undoes) {
+        t.barrier.wait();
+        if (t.halted.load(std::memory_order_relaxed)) {
+            if (thread == 0) undo(t);
+            return false;
+        }
+    }
     if (updater.spec.clip_norm > 0) {
         clip(t.barrier, thread, t.count);
         t.barrier.wait();

@@ -37,7 +37,7 @@ template <class T> class Normalize final : public Operation<T> {
     }
 
     void reserve(size_t panels) override {
-        shift_.get(3 * K_);
+        shift_.get(4 * K_);
         sums_.get((panels + SHARDS) * 3 * K_);
     }
 
@@ -89,8 +89,9 @@ template <class T> class Normalize final : public Operation<T> {
         const double count = double(s.n) * double(positions());
         for (size_t k = 0; k < K_; ++k) {
             const double inverse = double(inverse_std(k));
-            of[k] = T(total(s, 0, k) / count);
-            of[K_ + k] = T(total(s, 1, k) * inverse * inverse / count);
+            const double slope = along(s, k) * inverse * inverse / count;
+            of[k] = T(total(s, 0, k) / count - slope * double(shift_.get()[3 * K_ + k]));
+            of[K_ + k] = T(slope);
         }
         const T* shift = shift_.get();
         with_storage(*out, [&](auto* y, auto* g) {
@@ -116,7 +117,7 @@ template <class T> class Normalize final : public Operation<T> {
         for (size_t k = 0; k < K_; k += NR<T>) {
             const size_t count = std::min<size_t>(NR<T>, K_ - k);
             for (size_t i = 0; i < count; ++i)
-                work.c[i] = T(task.which == 0 ? total(s, 1, k + i) * double(inverse_std(k + i)) : total(s, 0, k + i));
+                work.c[i] = T(task.which == 0 ? along(s, k + i) * double(inverse_std(k + i)) : total(s, 0, k + i));
             updater.take((task.which == 0 ? scale_offset_ : bias_offset_) + k, K_, 1, count, work.c, NR<T>);
         }
     }
@@ -125,7 +126,7 @@ template <class T> class Normalize final : public Operation<T> {
     void reserve_rows(size_t) override { shift_.get(3 * K_); }
     void prepare(Part part) override {
         if (part.index > 0) return;
-        for (size_t k = 0; k < K_; ++k) set_shift(shift_.get(), k, T(mean_[k]), 1 / std::sqrt(variance_[k] + epsilon_));
+        for (size_t k = 0; k < K_; ++k) set_shift(shift_.get(), k, mean_[k], 1 / std::sqrt(variance_[k] + epsilon_));
     }
     void predict(const std::vector<RowsOf<T>>& inputs, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const T* shift = shift_.get();
@@ -254,18 +255,26 @@ template <class T> class Normalize final : public Operation<T> {
                         else squares += of[K_ + k] - of[k] * of[k] / n + n * (here - mean) * (here - mean);
                     }
             const double variance = std::max(0.0, squares / count), inverse = 1 / std::sqrt(variance + epsilon_);
-            set_shift(shift, k, T(mean), inverse);
+            const T low = set_shift(shift, k, mean, inverse);
             if (!keep) continue;
-            set_shift(shift_.get(), k, T(mean), inverse);
+            set_shift(shift_.get(), k, mean, inverse);
             shift_.get()[2 * K_ + k] = T(inverse);
+            shift_.get()[3 * K_ + k] = low;
             mean_[k] += momentum_ * (mean - mean_[k]);
             if (count > 1) variance_[k] += momentum_ * (variance * (count / (count - 1)) - variance_[k]);
         }
     }
-    void set_shift(T* shift, size_t k, T mean, double inverse) const {
-        shift[k] = mean;
-        shift[K_ + k] = scale_ ? T(inverse) * scale_[k] : T(inverse);
-        shift[2 * K_ + k] = bias_ ? bias_[k] : T(0);
+    // Of the gradient and x less the mean, the sum of their product: `sums` have x less the mean in T.
+    double along(const Step& s, size_t k) const {
+        return total(s, 1, k) - double(shift_.get()[3 * K_ + k]) * total(s, 0, k);
+    }
+    // The mean is subtracted in two parts, the second with the bias: where numbers are far from 0, one T is too coarse.
+    T set_shift(T* shift, size_t k, double mean, double inverse) const {
+        const T high = T(mean), low = T(mean - double(high)), factor = scale_ ? T(inverse) * scale_[k] : T(inverse);
+        shift[k] = high;
+        shift[K_ + k] = factor;
+        shift[2 * K_ + k] = (bias_ ? bias_[k] : T(0)) - low * factor;
+        return low;
     }
 
     size_t K_;
@@ -275,7 +284,7 @@ template <class T> class Normalize final : public Operation<T> {
     bool bf16_;
     double epsilon_, momentum_;
     double *mean_ = nullptr, *variance_ = nullptr;
-    Buffer<T> shift_;      // mean, factor, and in training 1 / deviation, in prediction bias
+    Buffer<T> shift_;      // mean, factor, in training 1 / deviation, in prediction bias; the rest of the mean
     Buffer<double> sums_;  // of each shard
 };
 

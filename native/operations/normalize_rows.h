@@ -4,6 +4,27 @@
 
 namespace pysmorch {
 
+// A mean in two parts, which subtracted one after the other leave what the mean in double does: where numbers are far
+// from 0, one of their own type is too coarse.
+template <class T, class N> struct Mean {
+    N high{}, low{};
+
+    N centred(N x) const { return (x - high) - low; }
+};
+template <class T> inline Mean<T, T> mean_of(double sum, double count) {
+    const T high = T(sum / count);
+    return {high, T(sum / count - double(high))};
+}
+template <class T> inline Mean<T, Vec<T>> mean_of(const DoubleSum<T>& sum, double count) {
+    Mean<T, Vec<T>> mean;
+    for (int l = 0; l < LANES<T>; ++l) {
+        const Mean<T, T> of_lane = mean_of<T>(sum.lane(l), count);
+        mean.high[l] = of_lane.high;
+        mean.low[l] = of_lane.low;
+    }
+    return mean;
+}
+
 // Groups of channels of a row of the batch, over all positions (GroupNormalize).
 template <class T> class GroupNormalize final : public Operation<T> {
   public:
@@ -23,9 +44,9 @@ template <class T> class GroupNormalize final : public Operation<T> {
         each_group(r, [&](size_t at, T* inverse) {
             DoubleSum<T> sum, squares;
             each(at, [&](size_t i) { sum.add(load(in[0]->data + i)); });
-            const V mean = sum.mean(count());
+            const auto mean = mean_of<T>(sum, count());
             each(at, [&](size_t i) {
-                const V centred = load(in[0]->data + i) - mean;
+                const V centred = mean.centred(load(in[0]->data + i));
                 store(out->data + i, centred);
                 squares.add_product(centred, centred);
             });
@@ -63,9 +84,9 @@ template <class T> class GroupNormalize final : public Operation<T> {
                 };
                 double sum = 0, squares = 0;
                 all([&](size_t i) { sum += double(from[i]); });
-                const T mean = T(sum / count());
+                const auto mean = mean_of<T>(sum, count());
                 all([&](size_t i) {
-                    to[i] = from[i] - mean;
+                    to[i] = mean.centred(from[i]);
                     squares += double(to[i]) * double(to[i]);
                 });
                 const T scale = T(1 / std::sqrt(squares / count() + epsilon_));
@@ -108,9 +129,9 @@ template <class T> class LayerNormalize final : public Operation<T> {
         each(r, [&](size_t at, T* inverse) {
             DoubleSum<T> sum, squares;
             for (size_t k = 0; k < K_; ++k) sum.add(load(in[0]->data + at + k * NR<T>));
-            const V mean = sum.mean(double(K_));
+            const auto mean = mean_of<T>(sum, double(K_));
             for (size_t k = 0; k < K_; ++k) {
-                const V centred = load(in[0]->data + at + k * NR<T>) - mean;
+                const V centred = mean.centred(load(in[0]->data + at + k * NR<T>));
                 store(out->data + at + k * NR<T>, centred);
                 squares.add_product(centred, centred);
             }
@@ -143,9 +164,9 @@ template <class T> class LayerNormalize final : public Operation<T> {
                 T* to = y.data + r * y.stride + f;
                 double sum = 0, squares = 0;
                 for (size_t k = 0; k < K_; ++k) sum += double(from[k]);
-                const T mean = T(sum / double(K_));
+                const auto mean = mean_of<T>(sum, double(K_));
                 for (size_t k = 0; k < K_; ++k) {
-                    to[k] = from[k] - mean;
+                    to[k] = mean.centred(from[k]);
                     squares += double(to[k]) * double(to[k]);
                 }
                 const T scale = T(1 / std::sqrt(squares / double(K_) + epsilon_));

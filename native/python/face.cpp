@@ -27,6 +27,22 @@ struct View {
     }
 };
 
+constexpr std::chrono::milliseconds BETWEEN_SIGNALS{200};
+
+// Whether a signal, such as Ctrl-C, has raised an exception; asked without the interpreter, which it seldom needs.
+struct Interrupted {
+    bool raised = false;
+    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+
+    bool operator()() {
+        const auto now = std::chrono::steady_clock::now();
+        if (raised || now - last < BETWEEN_SIGNALS) return raised;
+        last = now;
+        nb::gil_scoped_acquire gil;
+        return raised = PyErr_CheckSignals() != 0;
+    }
+};
+
 }  // namespace
 
 template <class T>
@@ -175,6 +191,7 @@ template <class T> void Face<T>::describe_states(const nb::dict& d, Description&
         if (program_.updater.parameters) {
             const auto state = aligned(as<Flat<double>>(h, "states"));
             o.states.push_back({state.data(), state.size()});
+            program_.states.push_back(o.states.back());
         } else {  // prediction only reads them
             const auto state = aligned(as<Flat<const double>>(h, "states"));
             o.states.push_back({const_cast<double*>(state.data()), state.size()});
@@ -204,22 +221,13 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     const Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
     Result result;
-    bool raised = false;
-    auto last = std::chrono::steady_clock::now();
-    auto interrupted = [&] {
-        const auto now = std::chrono::steady_clock::now();
-        if (now - last < std::chrono::milliseconds(200)) return false;
-        last = now;
-        nb::gil_scoped_acquire gil;
-        raised = PyErr_CheckSignals() != 0;
-        return raised;
-    };
+    Interrupted interrupted;
     {
         nb::gil_scoped_release release;
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (epoch.num_rows > 0) result = program_.train(epoch, threads, interrupted);
+        const auto lock = locked();
+        if (epoch.num_rows > 0) result = program_.train(epoch, threads, std::ref(interrupted));
     }
-    if (raised) throw nb::python_error();
+    if (interrupted.raised) throw nb::python_error();
     nb::dict out;
     out["loss"] = result.loss;
     out["metric"] = result.metric;
@@ -246,8 +254,8 @@ Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const n
         require(aligned(array).shape(0) == count, "there must be one weight for each row");
         epoch.weights = array.data();
     }
-    epoch.order = aligned(order).data();
-    epoch.num_rows = order.shape(0);
+    epoch.order.assign(aligned(order).data(), order.data() + order.shape(0));
+    epoch.num_rows = epoch.order.size();
     require(batch_size > 0 && batch_size < (size_t(1) << 31), "the size of the batch is out of range");
     epoch.batch_size = batch_size;
     require(rates.size() == (epoch.num_rows + batch_size - 1) / batch_size,
@@ -290,9 +298,25 @@ template <class T> bool Face<T>::predict(std::vector<Any> data, Matrix<T> out, i
     for (const Rows& r : rows) require(r.count == count, "data and outputs must have as many rows");
     require(aligned(out).shape(1) == output().cols, "outputs have another length than the program's");
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
-    nb::gil_scoped_release release;
-    std::lock_guard<std::mutex> lock(mutex_);
-    return count == 0 || program_.predict(rows, count, out.data(), threads);
+    bool finite = true;
+    Interrupted interrupted;
+    {
+        nb::gil_scoped_release release;
+        const auto lock = locked();
+        if (count > 0) finite = program_.predict(rows, count, out.data(), threads, std::ref(interrupted));
+    }
+    if (interrupted.raised) throw nb::python_error();
+    return finite;
+}
+
+// The program for this call alone. Whoever waits for another thread answers signals.
+template <class T> std::unique_lock<std::timed_mutex> Face<T>::locked() {
+    std::unique_lock<std::timed_mutex> lock(mutex_, std::defer_lock);
+    while (!lock.try_lock_for(BETWEEN_SIGNALS)) {
+        nb::gil_scoped_acquire gil;
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+    return lock;
 }
 
 template <class T> size_t Face<T>::memory(size_t batch_size, int threads) {
@@ -300,7 +324,7 @@ template <class T> size_t Face<T>::memory(size_t batch_size, int threads) {
             "the size of the batch or the number of threads is out of range");
     prepare();
     nb::gil_scoped_release release;  // whoever holds the lock may want the interpreter
-    std::lock_guard<std::mutex> lock(mutex_);
+    const auto lock = locked();
     return program_.memory(batch_size, threads);
 }
 
@@ -365,12 +389,12 @@ template <class T> nb::object Face<T>::quick(nb::handle X) {
     const size_t outputs = output().cols;
     if (!to.held || !to.is<T>() || size_t(to.buffer.len) != count * outputs * sizeof(T)) return nb::none();
     // So little work is done without letting go of the interpreter; whoever predicts without it holds the lock.
-    std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    std::unique_lock<std::timed_mutex> lock(mutex_, std::try_to_lock);
     if (!lock.owns_lock()) return nb::none();
     const Rows rows{numbers, sizeof(T) == 4 ? Dtype::f32 : Dtype::f64, count,
                     program_.values[size_t(program_.inputs[0])].cols};
     one_[0] = rows;
-    return program_.predict(one_, count, static_cast<T*>(to.buffer.buf), 1) ? out : nb::none();
+    return program_.predict(one_, count, static_cast<T*>(to.buffer.buf), 1, [] { return false; }) ? out : nb::none();
 }
 
 template <class T> nb::object Face<T>::new_output(size_t count) const {

@@ -54,6 +54,7 @@ template <class T> class Face {
                    const Flat<const int64_t>& order, size_t batch_size, std::vector<double> rates, int64_t step,
                    int64_t optimizer_steps) const;
     void check_labels(const Rows& labels) const;
+    std::unique_lock<std::timed_mutex> locked();
     nb::object new_output(size_t count) const;
     void prepare();
     Description describe(const nb::dict& d);
@@ -68,7 +69,7 @@ template <class T> class Face {
     nb::object empty_, dtype_;
     std::vector<std::vector<Py_ssize_t>> shapes_;
     std::vector<Rows> one_{1};
-    std::mutex mutex_;
+    std::timed_mutex mutex_;
     std::vector<char> made_;
     bool prepared_ = false, bf16_ = false;
     Program<T> program_;

@@ -111,6 +111,35 @@ def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
         raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
 
 
+def check_float32(array: Any, what: str) -> None:
+    """Refuse an array with a finite number that is none in float32.
+
+    Parameters
+    ----------
+    array : ndarray or LazyRows
+        Of any dtype; lazy rows are made in float32.
+    what : str
+        Name of the array in the message.
+
+    Raises
+    ------
+    ValueError
+        Names the first such entry.
+    """
+    largest = float(np.finfo(np.float32).max)
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.dtype.itemsize <= 4 or not array.size:
+        return
+    if max(-float(array.min()), float(array.max())) <= largest:
+        return
+    wrong = np.argwhere(np.isfinite(array) & (np.abs(array) > largest))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        raise ValueError(
+            f"{what} has {array[index]:.6g} in {name_entry(index)}, which is beyond the range of float32; scale it to "
+            "about 1 first"
+        )
+
+
 def check_labelled(argument: str, value: Any) -> None:
     """Raise ValueError where an argument is neither None nor samples with their labels, (X, y) or (X, y, sample_weight).
 

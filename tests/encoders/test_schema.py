@@ -25,10 +25,11 @@ Y = np.arange(N) % 2
 SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0}
 
 
-def learn(data, columns=None, missing=None, weights=None):
+def learn(data, columns=None, missing=None, weights=None, targets=None):
     encoder = TableEncoder()
     encoder.choose(columns, missing)
-    encoder.learn(Cells(as_table(data if not isinstance(data, dict) else pa.table(data))), weights)
+    cells = Cells(as_table(data if not isinstance(data, dict) else pa.table(data)))
+    encoder.learn(cells, weights, np.zeros(len(cells), dtype=int) if targets is None else targets)
     return encoder
 
 
@@ -366,6 +367,7 @@ def test_a_weekend_a_month_and_an_hour_can_be_learned_from_a_time():
         assert model.score(X.iloc[test], y[test]) > 0.95
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_users_say_what_columns_hold():
     data = {
         "zip": ["1", "2"] * 30,
@@ -375,7 +377,7 @@ def test_users_say_what_columns_hold():
         "key": ["u", "v"] * 30,
     }
     chosen = {"zip": "category", "code": "category", "when": "time", "note": "text", "key": "id"}
-    encoder = learn(data, columns=chosen)
+    encoder = learn(data, columns=chosen, targets=Y)
     assert [column.kind for column in encoder.columns] == ["category", "category", "number", "text", "none"]
     assert encoder.columns[1].values == ["5", "7"]
     assert encoder.columns[2].holds == "time"
@@ -401,11 +403,14 @@ def test_wrong_choices_are_refused(columns, message):
         Classifier(columns=columns, **SMALL).fit(pd.DataFrame({"size": OTHER, "town": ["Ulm", "Bath"] * 30}), Y)
 
 
-def test_choices_are_for_tables_only():
-    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+def test_choices_are_for_columns_that_there_are():
+    with pytest.raises(ValueError, match="columns: there is no column 'a'; the columns are 0"):
         Classifier(columns={"a": "number"}, **SMALL).fit(OTHER[:, None], Y)
+    with pytest.raises(ValueError, match="columns and missing are about the columns of a data frame"):
+        Classifier(columns={"a": "number"}, **SMALL).fit(np.zeros((N, 2, 2)), Y)
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_rows_come_as_dictionaries_series_lazy_frames_and_arrays_with_text():
     frame = pd.DataFrame({"size": OTHER, "town": ["Ulm", "Bath"] * 30})
     expected = Regressor(**SMALL).fit(frame, OTHER).predict(frame)
@@ -415,6 +420,7 @@ def test_rows_come_as_dictionaries_series_lazy_frames_and_arrays_with_text():
         assert Regressor(**SMALL).fit(series, OTHER).columns_.columns[0].values == ["Bath", "Ulm"]
 
 
+@pytest.mark.filterwarnings("ignore:column.*nearly the target")
 def test_a_model_keeps_what_it_learned_about_columns(tmp_path):
     data = pd.DataFrame(
         {
@@ -436,7 +442,7 @@ def test_a_model_keeps_what_it_learned_about_columns(tmp_path):
 def test_columns_are_shown_in_a_line_and_as_a_table():
     data = pd.DataFrame({"<b>": ["12%", "7%"] * 30, "zip": ["007", "7", None] * 20, "one": [1] * N})
     with pytest.warns(PysmorchWarning, match="column 'one' is left out: one value only"):
-        model = Classifier(**SMALL).fit(data, Y)
+        model = Classifier(**SMALL).fit(data, np.arange(N) // 2 % 2)
     assert model.columns_.describe() == [
         "column <b>: number, in %",
         "column zip: category, 2 values, may be missing, numbers with leading zeros are taken as codes",

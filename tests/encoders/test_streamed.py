@@ -84,7 +84,7 @@ def test_what_is_encoded_from_numbers_and_marks_is_what_is_encoded_at_once():
     encoder = TableEncoder()
     encoder.choose({"w": "text"}, None)
     rows = encoder.check(table, Classifier(), reset=True)
-    encoder.learn(rows, None)
+    encoder.learn(rows, None, np.arange(60) % 2)
     assert {column.kind for column in encoder.columns} == {"number", "category", "text"}
     np.testing.assert_array_equal(encoder.expand(*encoder.compact(rows)), encoder.encode(rows))
 
@@ -104,7 +104,7 @@ def learned(path, **choices):
     encoder = TableEncoder()
     encoder.choose(choices, None)
     rows = encoder.check(stream_parquet(str(path)).features, Classifier(), reset=True)
-    encoder.learn(rows, None)
+    encoder.learn(rows, None, np.random.default_rng(1).integers(0, 2, len(rows)))
     return encoder, rows
 
 

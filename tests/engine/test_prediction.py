@@ -236,13 +236,45 @@ def test_rows_with_many_values_are_computed_a_few_at_a_time_on_the_reference_pat
     network = ps.Network(ps.SquareLoss(Watching(ps.Data(shape=(None, 3, 5)))))
     X = np.random.default_rng(0).standard_normal((10, 3, 5))
     np.testing.assert_array_equal(network.predict(X), X)
-    assert sizes == [10]
+    assert sizes == [64]
     monkeypatch.setattr(prediction, "VALUES_AT_A_TIME", 130)
     np.testing.assert_array_equal(network.predict(X), X)
-    assert sizes == [10, 4, 4, 2]
+    assert sizes == [64, 4, 4, 4]
     monkeypatch.setattr(prediction, "VALUES_AT_A_TIME", 1)
     network.predict(X[:2])
     assert sizes[-2:] == [1, 1]
+
+
+class Twice(ps.Layer):
+    def compute(self, x):
+        return 2 * x
+
+
+def of_width(width):
+    return ps.dense(Twice(ps.dense(ps.Data(shape=(None, 7)), width)), 3, activation=None)
+
+
+def of_images(channels):
+    images = ps.conv(Twice(ps.conv(ps.Data(shape=(None, 6, 6, 2)), channels)), channels)
+    return ps.dense(ps.Flatten(images), 3, activation=None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "output",
+    [of_width(1), of_width(33), of_width(300), of_images(3), of_images(50)],
+    ids=["width 1", "width 33", "width 300", "images of 3 channels", "images of 50 channels"],
+)
+def test_a_row_has_the_same_output_in_batches_of_any_size_on_the_reference_path(output, dtype):
+    network = ps.Network(ps.CrossEntropy(output))
+    X = np.random.default_rng(0).standard_normal((200, *network.inputs[0].out_dims[1:])).astype(dtype)
+    expected = network.predict(X, dtype=dtype)
+    for size in (*range(1, 71), 128, 199):
+        start = 3 * size % (201 - size)
+        found = network.predict(X[start : start + size], dtype=dtype)
+        np.testing.assert_array_equal(found, expected[start : start + size])
+    order = np.random.default_rng(1).permutation(200)
+    np.testing.assert_array_equal(network.predict(X[order], dtype=dtype), expected[order])
 
 
 def test_threads_that_predict_on_the_reference_path_get_the_outputs_of_their_rows():

@@ -1,17 +1,17 @@
 """How many threads a program may use."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import pysmorch as ps
 from pysmorch.cli.doctor import findings
 from pysmorch.engine import threads
 from pysmorch.engine.extension import extension
-from tests.helpers import without_sanitizers
+from tests.helpers import printed_by, without_sanitizers
 
 READ_QUOTA = threads.cpu_quota  # the tests put something else in its place
 
@@ -53,6 +53,23 @@ def test_the_environment_and_the_program_decide(monkeypatch):
     assert threads.num_threads() == 4
 
 
+@pytest.mark.skipif(extension() is None, reason="for the native extension")
+def test_threadpoolctl_limits_the_threads_and_ends_its_limit():
+    with threadpoolctl.threadpool_limits(2):
+        assert threads.num_threads() == 2
+        with threadpoolctl.threadpool_limits({"pysmorch": 1}):
+            assert threads.num_threads() == 1
+        ps.set_num_threads(4)
+        assert threads.num_threads() == 2
+        ps.set_num_threads(None)
+    assert threads.num_threads() == 8
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        assert threads.num_threads() == 8
+    ours = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "pysmorch"]
+    assert {library["num_threads"] for library in ours} <= {8}
+    assert ours
+
+
 @pytest.mark.parametrize("count", [0, -1, 2.0, "2", True, 5000])
 def test_a_number_of_threads_is_checked(count):
     with pytest.raises(ValueError, match="count must be from 1 to 1024"):
@@ -84,14 +101,6 @@ def test_the_doctor_says_how_many_cores_there_are_and_what_limits_them(monkeypat
 on_linux = pytest.mark.skipif(
     extension() is None or sys.platform != "linux", reason="for the native extension, on Linux"
 )
-
-
-def printed_by(program):
-    """Return the words that a program prints, which has a process to itself."""
-    code = "import numpy as np, os, pysmorch as ps\n" + program
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 @on_linux

@@ -68,7 +68,6 @@ def test_threads_hold_in_training_and_prediction_and_change_no_bit(monkeypatch):
     monkeypatch.setattr(
         one.network_, "predict", lambda rows: used.append(num_threads()) or np.zeros((150, 3), np.float32)
     )
-    monkeypatch.setattr(type(one), "_outputs", lambda self, X, of_block: of_block(self.network_.predict(X)))
     one.predict(X)
     one.decision_function(X)
     assert used == [1, 1]
@@ -198,18 +197,3 @@ def test_object_arrays_of_numbers_come_through_pipelines_and_ensembles():
     assert make_pipeline(passing, classifier()).fit(frame, Y).predict(frame).shape == (150,)
     bagged = BaggingClassifier(classifier(), n_estimators=2, random_state=0).fit(X.astype(object), Y)
     assert bagged.predict(X.astype(object)).shape == (150,)
-
-
-@pytest.mark.parametrize("rows", [150, 6000])
-def test_an_interrupted_fit_keeps_the_epochs_that_were_completed(rows):
-    index = np.arange(rows) % 150
-
-    def interrupt(training):
-        if training.epoch == 2:
-            raise KeyboardInterrupt
-
-    model = classifier(epochs=9)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X[index], Y[index], callbacks=[interrupt])
-    assert model.n_iter_ == len(model.loss_curve_) == model.history_.num_epochs == 2
-    assert model.predict(X).shape == (150,)

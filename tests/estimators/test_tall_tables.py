@@ -75,6 +75,20 @@ def test_a_network_without_native_form_trains_in_blocks_too(in_blocks):
     np.testing.assert_allclose(model.predict_proba(X), whole.predict_proba(X), rtol=1e-4)
 
 
+@pytest.mark.parametrize("labels", [Y, np.digitize(X[:, 0], [-1, 0])], ids=["two classes", "three classes"])
+def test_the_decision_function_goes_through_blocks_of_rows(labels, in_blocks):
+    model = fitted(Classifier, X, labels, early_stopping=True)
+    whole = model.decision_function(X)
+    in_blocks()
+    sizes = []
+    made = model.encoder_.encode
+    model.encoder_.encode = lambda rows: sizes.append(len(rows)) or made(rows)
+    np.testing.assert_array_equal(model.decision_function(X), whole)
+    assert sizes == [64] * 10 + [60]
+    del model.encoder_.encode
+    assert model.decision_function(X[:1]).shape == whole[:1].shape
+
+
 def test_rows_are_predicted_alike_alone_and_in_blocks_of_any_size(monkeypatch):
     model = fitted(Classifier, X, Y, early_stopping=True)
     whole = model.predict_proba(X)

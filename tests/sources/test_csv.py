@@ -338,3 +338,26 @@ def test_lines_are_found_after_comments_quoted_line_breaks_and_empty_lines(make)
     assert source.features.num_rows == 3
     assert [source.line_of(row) for row in range(3)] == [5, 9, 11]
     assert source.take(np.array([2])).line_of(0) == 11
+
+
+def test_a_header_that_comes_again_is_left_out_and_said(make, cells):
+    source = read(make("a,b\n1,x\na,b\n2,y\n\n a , b\n3,b\n"))
+    assert source.features.to_pydict() == {"a": ["1", "2", "3"], "b": ["x", "y", "b"]}
+    assert source.remarks == [
+        "lines that repeat the names of the columns, as in files that were joined, are left out: 2, the first is line 3"
+    ]
+    assert [source.line_of(row) for row in range(3)] == [2, 4, 7]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\na\nb\n",  # one column: a value
+        "red,yes\nblue,no\nred,yes\n",  # nothing shows that the first line is no data
+        "a,b\n1,b\na,x\n",  # no line repeats all names
+    ],
+)
+def test_cells_that_are_like_the_header_are_kept(make, text):
+    source = read(make(text))
+    assert source.features.num_rows == text.count("\n") - 1
+    assert source.remarks == []

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
@@ -158,7 +159,8 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
     The encoder is learned here once more, so that a file that does not fit is refused before the training.
     """
     encoder = kind_of(training.source.features, model.pixels)()
-    encoder.learn(encoder.check(training.source.features, model, reset=True), training.weights)
+    rows, y = encoder.check(training.source.features, model, reset=True), training.y
+    encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
     features = encoder.select(held_out.source, by_position)
     in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
     return features

@@ -208,7 +208,7 @@ def _fit(model: Any, training: Rows, metrics: list[Metric], report: Report) -> s
         with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
             in_file(
                 training.source,
-                lambda: model.fit(
+                lambda: model._fit(  # an interruption keeps what was learned until then
                     training.source.features, training.y, training.weights, metrics=shown, callbacks=[best]
                 ),
             )

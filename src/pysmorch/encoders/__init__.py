@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pysmorch.encoders.array import ArrayEncoder
 from pysmorch.encoders.base import ColumnError, Encoder
 from pysmorch.encoders.blocks import encode_rows
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 
-def kind_of(X: Any, pixels: bool = False) -> type[Encoder]:
+def kind_of(X: Any, pixels: bool = False, chosen: bool = False) -> type[Encoder]:
     """Return the class that encodes an input.
 
     Parameters
@@ -42,13 +44,16 @@ def kind_of(X: Any, pixels: bool = False) -> type[Encoder]:
         Whatever is given to `fit`.
     pixels : bool, default=False
         Whether it consists of pixels, also where it has the shape of a table.
+    chosen : bool, default=False
+        Whether the user says what its columns hold, so that an array of numbers is a table with columns 0, 1, 2, ...
 
     Returns
     -------
     type of Encoder
         The first of `KINDS`, or of `KINDS_OF_PIXELS`, that understands it.
     """
-    return next(kind for kind in (KINDS_OF_PIXELS if pixels else KINDS) if kind.understands(X))
+    kind = next(kind for kind in (KINDS_OF_PIXELS if pixels else KINDS) if kind.understands(X))
+    return TableEncoder if chosen and not pixels and kind is ArrayEncoder and isinstance(X, np.ndarray) else kind
 
 
 def encoder_to_parts(encoder: Encoder) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -11,7 +11,10 @@ from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
-from pysmorch.encoders.numbers import Numbers, bounds_of
+from pysmorch.encoders.leaks import looked_at, numbers_tell
+from pysmorch.encoders.numbers import Numbers, Ranges, bounds_of, ranges_of
+from pysmorch.encoders.report import warn_of_columns, warn_of_target
+from pysmorch.encoders.schema import columns_without_content
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
@@ -22,16 +25,20 @@ from pysmorch.sources.source import Source
 class ArrayEncoder(Encoder):
     """Rows of numbers (N, D): each column scaled, with intervals, and with an indicator of missing values where there were any.
 
+    The features are those of a data frame of the same numbers, and columns that carry nothing are left out as there.
+
     Attributes
     ----------
     pixels : bool
         Whether the columns are pixels, which share one scale and have no intervals.
+    included : ndarray of int64, shape (K,)
+        The columns that are not left out.
     numbers : Numbers
-        What was learned about the columns.
+        What was learned about the K columns.
     missing : ndarray of int64
-        The columns in which values were missing.
-    bounds : tuple of two ndarrays of shape (D,), or None
-        Bounds of each column: what lies beyond is taken to be there. None for pixels, after `unbound`, and in
+        Those among the D columns in which values were missing.
+    bounds : tuple of two ndarrays of shape (K,), or None
+        Bounds of the K columns: what lies beyond is taken to be there. None for pixels, after `unbound`, and in
         files of older versions.
     """
 
@@ -40,9 +47,12 @@ class ArrayEncoder(Encoder):
     misfit = "its columns do not fit its network"
 
     pixels: bool = False
+    included: Array
     numbers: Numbers
     missing: Array
     bounds: tuple[Array, Array] | None
+    _num_features: int
+    _judged = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -62,11 +72,30 @@ class ArrayEncoder(Encoder):
         check_entries(rows, allow_nan=not self.pixels)
         return rows
 
-    def learn(self, rows: Array, weights: Array | None) -> None:
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack."""
+        self._judged = False
+
+    def learn(self, rows: Array, weights: Array | None, targets: Array) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
-        self.numbers = (Numbers.learn_pixels if self.pixels else Numbers.learn)(rows, weights)
-        self.bounds = None if self.pixels else bounds_of(rows)
-        self.missing = np.flatnonzero([np.isnan(column).any() for column in rows.T])
+        self._num_features = rows.shape[1]
+        self.included, self.missing = np.arange(rows.shape[1]), np.zeros(0, dtype=np.int64)
+        self.bounds = None
+        if self.pixels:
+            self.numbers = Numbers.learn_pixels(rows, weights)
+            return
+        ranges = ranges_of(rows)
+        left_out = columns_without_content(rows, ranges, self._judged)
+        self.included = np.delete(self.included, [int(column.name) for column in left_out])
+        self.numbers = Numbers.learn(rows, weights, self.included)
+        self.bounds = bounds_of(Ranges(*(values[self.included] for values in ranges)))
+        self.missing = self.included[ranges.known[self.included] < len(rows)]
+        # Constants, which arrays of pixels and of indicators often have, would be scaled to 0 anyway.
+        warn_of_columns([column for column in left_out if column.holds != "constant"])
+        if len(self.included) > 1:
+            some = looked_at(len(rows))
+            values, targets = rows[some].astype(np.float64), targets[some]
+            warn_of_target([i for i in self.included.tolist() if numbers_tell(values[:, i], targets)])
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are."""
@@ -75,20 +104,21 @@ class ArrayEncoder(Encoder):
     def encode(self, rows: Array) -> Array:
         """Return the rows as float32, shape (N, width)."""
         encoded = np.empty((len(rows), *self.shape), dtype=np.float32)
-        self.numbers.encode(rows, encoded, self.bounds)
-        if len(self.missing):
-            encoded[:, self.numbers.width :] = np.isnan(rows[:, self.missing])
+        self.numbers.encode(
+            rows, encoded, self.bounds, self.included if len(self.included) < self.num_features else None
+        )
+        encoded[:, self.numbers.width :] = np.isnan(rows[:, self.missing]) if len(self.missing) else 0
         return encoded
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(width,)."""
-        return (self.numbers.width + len(self.missing),)
+        """(width,); rows of which nothing is left have one feature, which is 0."""
+        return (max(1, self.numbers.width + len(self.missing)),)
 
     @property
     def num_features(self) -> int:
         """D."""
-        return len(self.numbers.mean)
+        return self._num_features
 
     def input_layer(self) -> Layer:
         """Return a Data layer."""
@@ -113,7 +143,9 @@ class ArrayEncoder(Encoder):
     def describe(self) -> list[str]:
         """Return how many columns there are."""
         missing = f", {len(self.missing)} may be missing" if len(self.missing) else ""
-        return [f"columns: {self.num_features} numbers{missing}"]
+        count = self.num_features - len(self.included)
+        left_out = f", {count} of them left out, as they carry nothing" if count else ""
+        return [f"columns: {self.num_features} numbers{missing}{left_out}"]
 
     @classmethod
     def is_in(cls, header: dict[str, Any]) -> bool:
@@ -125,6 +157,9 @@ class ArrayEncoder(Encoder):
         tensors = self.numbers.to_tensors()
         if len(self.missing):
             tensors["missing"] = self.missing
+        if len(self.included) < self.num_features:
+            tensors["included"] = self.included
+            tensors["count"] = np.array([self.num_features])
         if self.bounds is not None:
             tensors["lowest"], tensors["highest"] = self.bounds
         return {"columns": None}, tensors
@@ -135,12 +170,20 @@ class ArrayEncoder(Encoder):
         entry(entry(header, cls.entry, dict), "columns", type(None))
         self = cls()
         self.numbers = Numbers.from_tensors(tensors, None)
-        self.missing = tensors.get("missing", np.zeros(0, dtype=np.int64))
-        if self.missing.dtype != np.int64 or not np.isin(self.missing, np.arange(self.num_features)).all():
-            raise ModelFileError("the columns in which values were missing are none of its columns")
+        self._num_features = int(tensors["count"].sum()) if "count" in tensors else len(self.numbers.mean)
+        nothing = np.zeros(0, dtype=np.int64)
+        self.included, self.missing = (
+            tensors.get("included", np.arange(self.num_features)),
+            tensors.get("missing", nothing),
+        )
+        for indices, what in ((self.missing, "in which values were missing"), (self.included, "that are included")):
+            if indices.dtype != np.int64 or not np.isin(indices, np.arange(self.num_features)).all():
+                raise ModelFileError(f"the columns {what} are none of its columns")
         self.bounds = (tensors["lowest"], tensors["highest"]) if {"lowest", "highest"} <= set(tensors) else None
-        if self.bounds is not None and any(bound.shape != (self.num_features,) for bound in self.bounds):
-            raise ModelFileError("the bounds of its columns do not fit them")
+        if len(self.included) != len(self.numbers.mean) or (
+            self.bounds is not None and any(bound.shape != self.included.shape for bound in self.bounds)
+        ):
+            raise ModelFileError("what was learned about its columns does not fit them")
         return self
 
 

@@ -202,7 +202,7 @@ class Encoder:
         values = np.asarray(X, np.float64)
         return values, [f"feature {i + 1}" for i in range(values.shape[-1] if values.ndim else 0)], lambda array: array
 
-    def learn(self, rows: Any, weights: Array | None) -> None:
+    def learn(self, rows: Any, weights: Array | None, targets: Array) -> None:
         """Learn how rows are encoded.
 
         Parameters
@@ -211,8 +211,13 @@ class Encoder:
             Rows from `check`.
         weights : ndarray of shape (N,) or None
             One weight per row; rows with weight 2 count like two rows.
+        targets : ndarray of int, shape (N,), or of float, shape (N, K)
+            Class indices, or numbers.
         """
         raise NotImplementedError
+
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""

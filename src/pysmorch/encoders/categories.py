@@ -28,7 +28,7 @@ def value_counts(cells: Any, weights: Array | None) -> list[tuple[str, float]]:
     list of (str, float)
         Whole numbers.
     """
-    codes, values = _codes(cells)
+    codes, values = codes_of(cells)
     known = codes >= 0
     repeated = None if weights is None else weights / weights.min()
     if repeated is not None and (np.abs(repeated - np.rint(repeated)) > 1e-6).any():
@@ -55,7 +55,7 @@ def mark_categories(block: Array, column: Column, cells: Any) -> None:
     cells : pyarrow.Array of string
         Null where they are missing.
     """
-    codes, values = _codes(cells)
+    codes, values = codes_of(cells)
     index = {value: i for i, value in enumerate(column.values)}
     indices = np.array([*(_index_of(value, index) for value in values), -1], dtype=np.int64)[codes]
     if column.holds == "ordered category":
@@ -133,8 +133,21 @@ def _vectorizer(counted: str, **options: Any) -> Any:
     return CountVectorizer(binary=True, dtype=np.float32, **options)
 
 
-def _codes(cells: Any) -> tuple[Array, list[str]]:
-    """Return for each cell the index of its value in a list of values; -1 where it is missing."""
+def codes_of(cells: Any) -> tuple[Array, list[str]]:
+    """Return for each cell the index of its value in a list of values.
+
+    Parameters
+    ----------
+    cells : pyarrow.Array of string
+        Null where they are missing.
+
+    Returns
+    -------
+    codes : ndarray of int64
+        One for each cell; -1 where it is missing.
+    values : list of str
+        In the order in which they come first.
+    """
     encoded = cells.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()

@@ -11,19 +11,31 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.base import ColumnError
+from pysmorch.encoders.formats import EXACT
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of objects with text."""
+    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of text or of codes."""
     if isinstance(X, np.ndarray):  # narwhals takes longer to find out than a small network takes to answer
-        return X.dtype == object and X.ndim == 2 and any(isinstance(cell, str) for cell in X.flat)
+        return X.ndim == 2 and (_has_text(X) if X.dtype == object else _has_codes(X))
     if isinstance(X, list):
         return bool(X) and all(isinstance(row, dict) for row in X)
     import narwhals as nw
 
     return bool(nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
+
+
+def _has_text(X: Array) -> bool:
+    return any(isinstance(cell, str) for cell in X.flat)
+
+
+def _has_codes(X: Array) -> bool:
+    """Whether an array has integers that float64 does not hold."""
+    if X.dtype.kind not in "iu" or X.dtype.itemsize < 8 or not X.size:
+        return False
+    return max(-int(X.min()), int(X.max())) > EXACT
 
 
 def _is_lazy(X: Any) -> bool:
@@ -35,13 +47,14 @@ def _is_lazy(X: Any) -> bool:
 def as_frame(X: Any) -> Any:
     """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
     import narwhals as nw
+    import pyarrow as pa
 
     if isinstance(X, np.ndarray):
-        return _frame_of_columns({str(i): X[:, i].tolist() for i in range(X.shape[1])})
+        convert = (lambda column: arrow_of_objects(column.tolist())) if X.dtype == object else pa.array
+        return pa.table({str(i): convert(X[:, i]) for i in range(X.shape[1])})
     if isinstance(X, list):
-        return _frame_of_columns(
-            {name: [row.get(name) for row in X] for name in dict.fromkeys(n for row in X for n in row)}
-        )
+        keys = dict.fromkeys(key for row in X for key in row)
+        return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
     if _is_lazy(X):
         X = X.collect()
     elif not nw.dependencies.is_into_dataframe(X):
@@ -56,12 +69,6 @@ def as_frame(X: Any) -> Any:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
     return X
-
-
-def _frame_of_columns(columns: dict[Any, list[Any]]) -> Any:
-    import pyarrow as pa
-
-    return pa.table({str(name): arrow_of_objects(cells) for name, cells in columns.items()})
 
 
 def as_table(X: Any) -> Any:

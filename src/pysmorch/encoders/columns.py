@@ -15,6 +15,9 @@ KINDS = ("number", "category", "text", "none")
 WORDS, LETTERS = "words", "groups of letters"
 """What is counted in a text; groups of letters where a script has no blanks."""
 
+NEARLY_THE_TARGET = "nearly the target"
+"""Why a column deserves a look: it may be a copy, or known only after the target is."""
+
 OWN_INDICATORS = 255
 """So many categories have an indicator of their own where there are more than fit."""
 

@@ -99,7 +99,7 @@ class ImageEncoder(Encoder):
             )
         return images
 
-    def learn(self, rows: Array, weights: Array | None) -> None:
+    def learn(self, rows: Array, weights: Array | None, targets: Array) -> None:
         """Learn the scale of all pixels together."""
         self.scaling = learn_scaling(rows, weights)
 

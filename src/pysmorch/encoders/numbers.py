@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
+from pysmorch.engine.rows import blocks_of
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array
 
@@ -71,22 +73,25 @@ class Numbers:
         return len(self.mean) + len(self.owner)
 
     @classmethod
-    def learn(cls, X: Array | StoredNumbers, weights: Array | None) -> Numbers:
+    def learn(cls, X: Array | StoredNumbers, weights: Array | None, columns: Array | None = None) -> Numbers:
         """Learn from columns of numbers, with NaN for what is missing; they are converted to float64 block by block.
 
         Parameters
         ----------
-        X : ndarray or StoredNumbers of shape (N, D)
+        X : ndarray or StoredNumbers of shape (N, at least D)
             Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
+        columns : ndarray of D indices, default=None
+            The columns that count; None for all of them.
 
         Returns
         -------
         Numbers
-            What was learned.
+            What was learned: the same bits for every dtype and memory layout of the same numbers.
         """
-        return cls(*_learn_scaling(X, weights), *_learn_intervals(X, weights))
+        columns = np.arange(X.shape[1]) if columns is None else columns
+        return cls(*_learn_scaling(X, weights, columns), *_learn_intervals(X, weights, columns))
 
     @classmethod
     def learn_pixels(cls, X: Array, weights: Array | None) -> Numbers:
@@ -105,27 +110,35 @@ class Numbers:
             What was learned.
         """
         w = np.ones(len(X)) if weights is None else weights
-        means = np.concatenate([_pixel_means(X[rows]) for rows in _blocks(X)])
+        means = np.concatenate([_pixel_means(X[rows]) for rows in _blocks(len(X), X.shape[1])])
         of_rows = w @ means / w.sum()
         std = float(np.sqrt(max(of_rows[1] - of_rows[0] ** 2, 0.0)))
         ones = np.ones(X.shape[1])
         return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *_no_intervals())
 
-    def encode(self, numbers: Array, encoded: Array, bounds: tuple[Array, Array] | None = None) -> None:
+    def encode(
+        self,
+        numbers: Array,
+        encoded: Array,
+        bounds: tuple[Array, Array] | None = None,
+        columns: Array | None = None,
+    ) -> None:
         """Write scaled numbers, then positions in intervals; 0 for what is missing.
 
         Parameters
         ----------
-        numbers : ndarray of shape (N, D)
+        numbers : ndarray of shape (N, at least D)
             Of any dtype of numbers, with NaN for what is missing.
         encoded : ndarray of float32, shape (N, at least width)
             In C order; its first columns are overwritten.
         bounds : tuple of two ndarrays of shape (D,), default=None
             The lowest and the highest number of each column; what lies beyond is taken to be there.
+        columns : ndarray of D indices, default=None
+            The columns that count; None for all of them.
         """
         count = len(self.mean)
-        for rows in _blocks(numbers):
-            block = np.require(numbers[rows], np.float64, ["C", "A"])
+        for rows in _blocks(len(numbers), count):
+            block = _block(numbers[rows], columns)
             block = block if bounds is None else np.clip(block, *bounds)
             scaled = np.where(self.logarithm, _signed_log(block), block) if self.logarithm.any() else block
             scaled = (scaled - self.mean) / self.scale
@@ -172,11 +185,30 @@ class Numbers:
         return self
 
 
+SQUARABLE = 480
+"""Powers of two beyond which a sum of squares may be no float64."""
+
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
-def bounds_of(X: Array) -> tuple[Array, Array]:
-    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
+class Ranges(NamedTuple):
+    """The range of each of D columns.
+
+    Attributes
+    ----------
+    lowest, highest : ndarray of float64, shape (D,)
+        Infinity and -infinity for a column without values.
+    known : ndarray of int64, shape (D,)
+        How many values there are.
+    """
+
+    lowest: Array
+    highest: Array
+    known: Array
+
+
+def ranges_of(X: Array) -> Ranges:
+    """Return the ranges of the columns of an array.
 
     Parameters
     ----------
@@ -185,26 +217,70 @@ def bounds_of(X: Array) -> tuple[Array, Array]:
 
     Returns
     -------
+    Ranges
+        Of what is known.
+    """
+    lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    known = np.zeros(X.shape[1], dtype=np.int64)
+    for rows in _blocks(*X.shape):
+        block = X[rows].astype(np.float64, copy=False)
+        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
+        known += (~np.isnan(block)).sum(0)
+    return Ranges(lowest, highest, known)
+
+
+def bounds_of(ranges: Ranges) -> tuple[Array, Array]:
+    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
+
+    Parameters
+    ----------
+    ranges : Ranges
+        Of the rows of the training.
+
+    Returns
+    -------
     lowest, highest : ndarray of float64, shape (D,)
         Infinite for columns with one value or none.
     """
-    lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
-    count = np.zeros(X.shape[1])
-    for rows in _blocks(X):
-        block = X[rows].astype(np.float64, copy=False)
-        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
-        count += (~np.isnan(block)).sum(0)
-    varied = lowest < highest
-    # Few rows say little about the range.
-    beyond = np.where(varied, highest - lowest, np.inf) * np.maximum(0.5, FEW_ROWS / np.maximum(count, 1))
-    return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
+    lowest, highest, known = ranges
+    with np.errstate(over="ignore"):
+        span = np.subtract(highest, lowest, where=lowest < highest, out=np.full(lowest.shape, np.inf))
+        # Few rows say little about the range.
+        beyond = span * np.maximum(0.5, FEW_ROWS / np.maximum(known, 1))
+        varied = np.isfinite(beyond)
+        return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
 
 
-def _blocks(X: Array | StoredNumbers) -> Iterator[slice]:
-    """Go through rows (N, D), `ENTRIES_AT_A_TIME` entries at a time."""
-    step = max(1, ENTRIES_AT_A_TIME // max(X.shape[1], 1))
-    for start in range(0, len(X), step):
-        yield slice(start, start + step)
+def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
+    """Go through the rows of a table, `ENTRIES_AT_A_TIME` entries at a time."""
+    return blocks_of(num_rows, max(1, ENTRIES_AT_A_TIME // max(num_columns, 1)))
+
+
+def _block(rows: Array, columns: Array | None) -> Array:
+    """Return columns of some rows as float64 in C order, so that sums over them have the same bits in any memory layout."""
+    return np.require(rows if columns is None else rows[:, columns], np.float64, ["C", "A"])
+
+
+def units_of(X: Array | StoredNumbers) -> Array:
+    """Return a power of two for each column, near its largest number where squares are no float64, else 1.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        Finite numbers, and NaN.
+
+    Returns
+    -------
+    ndarray of shape (D,)
+        Dividing by it changes no digit.
+    """
+    largest = np.zeros(X.shape[1])
+    for rows in _blocks(*X.shape):
+        block = X[rows]
+        largest = np.maximum(largest, np.max(np.abs(block), axis=0, initial=0.0, where=np.isfinite(block)))
+    exponents = np.frexp(largest)[1]
+    extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
+    return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
 
 
 def _pixel_means(X: Array) -> Array:
@@ -212,15 +288,17 @@ def _pixel_means(X: Array) -> Array:
     return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
 
 
-def _learn_scaling(X: Array | StoredNumbers, weights: Array | None) -> tuple[Array, Array, Array]:
+def _learn_scaling(X: Array | StoredNumbers, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
+    at_once = len(X) * len(columns) <= ONE_SUM_UP_TO
+    chosen = None if len(columns) == X.shape[1] else columns
 
     def total_of(function: Callable[[Array, Array], Array]) -> Array:
         """Return the weighted sum over all rows of a function of numbers in float64 and of which of them are known."""
-        total = np.zeros(X.shape[1])
-        for rows in [slice(None)] if X.size <= ONE_SUM_UP_TO else _blocks(X):
-            block = X[rows].astype(np.float64, copy=False)
+        total = np.zeros(len(columns))
+        for rows in [slice(None)] if at_once else _blocks(len(X), len(columns)):
+            block = _block(X[rows], chosen)
             total += w[rows] @ function(block, ~np.isnan(block))
         return total
 
@@ -236,7 +314,14 @@ def _learn_scaling(X: Array | StoredNumbers, weights: Array | None) -> tuple[Arr
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
         return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
 
-    mean, scale, skewness = moments(lambda x: x)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale, skewness = moments(lambda x: x)
+    # Where squares are too large or too small for float64, once more in other units.
+    units = units_of(X) if not np.isfinite(scale).all() or (scale == 1.0).any() else np.ones(X.shape[1])
+    if (units != 1.0).any():
+        of_units = moments(lambda x: x / units)
+        mean, skewness = of_units[0] * units, of_units[2]
+        scale = np.where(np.isfinite(of_units[1]) & (of_units[1] != 1.0), of_units[1] * units, of_units[1])
     skewed = np.abs(skewness) > SKEWED
     if not skewed.any():
         return mean, scale, skewed
@@ -253,14 +338,14 @@ def _no_intervals() -> tuple[Array, Array, Array]:
     return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
 
 
-def _learn_intervals(X: Array | StoredNumbers, weights: Array | None) -> tuple[Array, Array, Array]:
+def _learn_intervals(X: Array | StoredNumbers, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to."""
-    if not 0 < X.shape[1] <= MAX_COLUMNS_WITH_INTERVALS:
+    if not 0 < len(columns) <= MAX_COLUMNS_WITH_INTERVALS:
         return _no_intervals()
     if not isinstance(X, np.ndarray) and X.judged is not None and weights is not None:
         weights = weights[X.judged]
     low, high, owner = [], [], []
-    for column, numbers in enumerate(X.T if isinstance(X, np.ndarray) else X.columns()):
+    for column, numbers in enumerate((X[:, i] for i in columns) if isinstance(X, np.ndarray) else X.columns()):
         values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
         edges = _edges(values[known], None if weights is None else weights[known])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from html import escape
 
-from pysmorch.encoders.columns import LETTERS, Column
+from pysmorch.encoders.columns import LETTERS, NEARLY_THE_TARGET, Column
 from pysmorch.entries import list_names
 from pysmorch.warnings import PysmorchWarning
 
@@ -23,10 +23,25 @@ def warn_of_columns(columns: list[Column]) -> None:
         for reason in _reasons(column):
             said.setdefault(reason, []).append(column.name)
     for reason, names in said.items():
-        one = len(names) == 1
-        whom = f"column {names[0]!r}" if one else f"columns {list_names(names)}"
-        verb = "is" if one else "are"
-        warnings.warn(f"{whom} {reason.format(verb=verb)}", PysmorchWarning, stacklevel=2)
+        _warn(names, reason)
+
+
+def warn_of_target(columns: list[int]) -> None:
+    """Warn of the columns of an array that are nearly the target, if there are any.
+
+    Parameters
+    ----------
+    columns : list of int
+        Their indices.
+    """
+    if columns:
+        _warn([str(i) for i in columns], TELLS_THE_TARGET)
+
+
+def _warn(names: list[str], reason: str) -> None:
+    one = len(names) == 1
+    whom = f"column {names[0]!r}" if one else f"columns {list_names(names)}"
+    warnings.warn(f"{whom} {reason.format(verb='is' if one else 'are')}", PysmorchWarning, stacklevel=3)
 
 
 LEFT_OUT = {
@@ -36,16 +51,21 @@ LEFT_OUT = {
     "id": "{verb} left out: all values are distinct texts, which carry nothing to new rows; choose text to keep them",
 }
 
+TELLS_THE_TARGET = f"{{verb}} {NEARLY_THE_TARGET}; leave out what is known only after the target is"
+
 
 def _reasons(column: Column) -> list[str]:
     if column.kind == "none" and column.why != "as chosen":
         return [LEFT_OUT[column.holds]]
-    if column.format == LETTERS and column.why != "as chosen":
-        return ["of text: its script has no blanks between words, so groups of letters are counted"]
     why = column.why.replace("{", "(").replace("}", ")")
-    if column.buckets:
-        return [f"of categories: {len(column.values)} values, of which the less frequent ones share indicators"]
-    return [f"({column.holds}): {why}"] if "could" in why or why.startswith("mixed") else []
+    reasons = [TELLS_THE_TARGET] if why.endswith(NEARLY_THE_TARGET) else []
+    if column.format == LETTERS and not why.startswith("as chosen"):
+        reasons.append("of text: its script has no blanks between words, so groups of letters are counted")
+    elif column.buckets:
+        reasons.append(f"of categories: {len(column.values)} values, of which the less frequent ones share indicators")
+    elif "could" in why or why.startswith("mixed"):
+        reasons.append(f"({column.holds}): {why}")
+    return reasons
 
 
 def as_html(columns: list[Column]) -> str:

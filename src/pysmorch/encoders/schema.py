@@ -30,6 +30,7 @@ from pysmorch.encoders.formats import (
     without_blanks,
     without_markers,
 )
+from pysmorch.encoders.numbers import Ranges, bounds_of
 from pysmorch.encoders.values import is_boolean, number_values, times_of
 from pysmorch.layers.base import Array
 
@@ -55,6 +56,7 @@ def learn_column(
     weights: Array | None,
     choice: str | None,
     missing: tuple[str, ...] | None,
+    judged: bool = True,
 ) -> Column:
     """Return what a column is.
 
@@ -72,6 +74,8 @@ def learn_column(
         What the user says it holds, one of `CHOICES`, also with a sample; None finds it out.
     missing : tuple of str or None
         What stands for missing values in all columns; None for `MARKERS` in those that hold no text.
+    judged : bool, default=True
+        Whether a column that carries nothing in these rows is left out, unless the user says what it holds.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def learn_column(
     if values is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], values, choice)
         if column is not None:
-            return _with_range(column, values, name in INDEX_NAMES, choice is not None, rows.num_rows)
+            return _with_range(column, values, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
     order = None if name in rows.plain else rows.order_of(name)
     declared = order is not None and choice is None
     if declared:
@@ -107,12 +111,12 @@ def learn_column(
         column = _of_type(name, array, choice)
     if column.kind == "number":
         numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
-        return _with_range(column, numbers, name in INDEX_NAMES, choice is not None, rows.num_rows)
+        return _with_range(column, numbers, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
     if column.kind == "none":
         return column
     if declared:
         column.why = "declared so"
-    return _learn_texts(column, texts_of(array), weights, order, None if declared else choice)
+    return _learn_texts(column, texts_of(array), weights, order, None if declared else choice, judged)
 
 
 def _of_plain(name: str, kind: str, values: Array, choice: str | None) -> Column | None:
@@ -156,10 +160,6 @@ def _is_text(array: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_string(array.type))
-
-
-def _empty(name: str) -> Column:
-    return Column(name, "none", holds="empty", why="it has no values")
 
 
 def _of_type(name: str, array: Any, choice: str | None) -> Column:
@@ -234,7 +234,7 @@ def _why_text(values: Any) -> str:
     return ""
 
 
-def _with_range(column: Column, values: Array, is_index: bool, chosen: bool, num_rows: int) -> Column:
+def _with_range(column: Column, values: Array, is_index: bool, judged: bool, num_rows: int) -> Column:
     """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
     check_no_infinity(column.name, values)
     known = values[~np.isnan(values)]
@@ -242,11 +242,11 @@ def _with_range(column: Column, values: Array, is_index: bool, chosen: bool, num
     if not len(known):
         return _empty(column.name)
     low, high = float(known.min()), float(known.max())
-    if not chosen and not column.missing and len(values) >= ROWS_TO_JUDGE:
+    if judged and not column.missing and len(values) >= ROWS_TO_JUDGE:
         if low == high:
-            return Column(column.name, "none", holds="constant", why="it has one value only")
-        if column.holds == "integer" and _is_running(values, is_index, num_rows):
-            return Column(column.name, "none", holds="running number", why="it only counts the rows")
+            return _constant(column.name)
+        if column.holds in ("integer", "number") and _is_running(values, is_index, num_rows):
+            return _running(column.name)
     set_bounds(column, low, high, len(known))
     if column.holds in ("time", "time of day"):
         parts = parts_of(times_of(values))
@@ -267,21 +267,63 @@ def set_bounds(column: Column, low: float, high: float, count: int) -> None:
     count : int
         How many values it has: few say little about the range.
     """
-    beyond = (high - low) * max(0.5, ROWS_TO_JUDGE / max(count, 1))
-    if low < high and np.isfinite(beyond):
-        column.low, column.high = low - beyond, high + beyond
+    bounds = bounds_of(Ranges(*map(np.array, (low, high, count))))
+    column.low, column.high = (float(bound) if np.isfinite(bound) else None for bound in bounds)
+
+
+def _empty(name: str) -> Column:
+    return Column(name, "none", holds="empty", why="it has no values")
+
+
+def _constant(name: str) -> Column:
+    return Column(name, "none", holds="constant", why="it has one value only")
+
+
+def _running(name: str) -> Column:
+    return Column(name, "none", holds="running number", why="it only counts the rows")
 
 
 def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
-    """Whether integers are the numbers of the rows: from about 0 upwards, in order; those of a saved index in any order."""
+    """Whether numbers are those of the rows: whole, from about 0 upwards, in order; those of a saved index in any order."""
     if is_index:
-        return len(np.unique(values)) == len(values)
+        return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
     dense = values[0] >= 0 and values[-1] < 2 * num_rows + ROWS_TO_JUDGE
-    return bool(dense and (np.diff(values) > 0).all())
+    return bool(dense and (np.diff(values) > 0).all() and (values == np.floor(values)).all())
+
+
+def columns_without_content(X: Array, ranges: Ranges, judged: bool) -> list[Column]:
+    """Return the columns of an array of numbers that are left out, as those of a data frame are.
+
+    Parameters
+    ----------
+    X : ndarray of shape (N, D)
+        The rows of the training, with NaN for what is missing.
+    ranges : Ranges
+        Of its columns.
+    judged : bool
+        Whether constants and running numbers are left out, too.
+
+    Returns
+    -------
+    list of Column
+        Called by their indices.
+    """
+    lowest, highest, known = ranges
+    left_out = {i: _empty(str(i)) for i in np.flatnonzero(known == 0).tolist()}
+    if judged and len(X) >= ROWS_TO_JUDGE:
+        full = known == len(X)
+        left_out |= {i: _constant(str(i)) for i in np.flatnonzero(full & (lowest == highest)).tolist()}
+        in_order = full & (lowest < highest) & (X[0] == lowest) & (X[-1] == highest)
+        running = [
+            i for i in np.flatnonzero(in_order).tolist() if _is_running(X[:, i].astype(np.float64), False, len(X))
+        ]
+        if len(left_out) + len(running) < X.shape[1]:  # a table of nothing but row numbers means them
+            left_out |= {i: _running(str(i)) for i in running}
+    return [left_out[i] for i in sorted(left_out)]
 
 
 def _learn_texts(
-    column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None
+    column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None, judged: bool
 ) -> Column:
     """Complete a column of text: its categories or words; or leave it out."""
     column.missing = cells.null_count > 0
@@ -292,7 +334,7 @@ def _learn_texts(
     if column.holds == "ordered category":
         column.values = order or sorted(value for value, _ in counts)
         return column
-    enough = choice is None and num_known >= ROWS_TO_JUDGE
+    enough = judged and choice is None and num_known >= ROWS_TO_JUDGE
     if enough and len(counts) == 1 and not column.missing:
         return Column(column.name, "none", holds="constant", why="it has one value only")
     counted = _text_counted([value for value, _ in counts], num_known)

@@ -146,8 +146,7 @@ class StoredNumbers:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> Array:
-        # Column by column, as a table in memory has them, so that sums over rows are the same to the last bit.
-        return np.asfortranarray(self._spool.read_numbers(rows))
+        return self._spool.read_numbers(rows)
 
     def columns(self) -> Iterator[Array]:
         """Go through the columns, of which several are made in one pass through the file."""

@@ -52,6 +52,11 @@ class StreamedRows:
             some = names[first : first + count]
             yield some, Cells(as_table(held.columns(some)), len(self))
 
+    def cells_of(self, rows: Array) -> Cells:
+        """Return the cells of some rows, whose indices are in increasing order."""
+        some = self.table.take(rows)
+        return Cells(as_table(some.columns(self.names)))
+
     def blocks(self) -> Iterator[tuple[int, Cells]]:
         """Go through all rows: the index of the first row of a block, and the block."""
         for first, block in self.table.blocks():

@@ -19,15 +19,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import ColumnError, Encoder
-from pysmorch.encoders.categories import mark_categories, mark_words
+from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, Column
+from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
 from pysmorch.encoders.judged import complete_columns
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
+from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.schema import infinite_text, learn_column
@@ -63,6 +65,7 @@ class TableEncoder(Encoder):
     numbers: Numbers
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
+    _judged = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -74,19 +77,25 @@ class TableEncoder(Encoder):
         self._choices = dict(columns or {})
         self.missing = None if missing is None else tuple(missing)
 
+    def expect_more(self) -> None:
+        """Leave no column out for what the rows of `learn` lack."""
+        self._judged = False
+
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
-        """Return the cells of a data frame that has the columns of the training."""
-        if not reset and not self.understands(X):
+        """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
+        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        if not is_array and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
             )
         import narwhals as nw
 
+        if is_array:
+            check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         streamed = isinstance(X, StreamedTable)
-        named = not isinstance(X, np.ndarray)
         frame = X.schema.empty_table() if streamed else as_frame(X)
-        validate_data(estimator, frame if named else X, skip_check_array=True, reset=reset)
+        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
@@ -117,10 +126,11 @@ class TableEncoder(Encoder):
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def learn(self, rows: Cells | StreamedRows, weights: Array | None) -> None:
+    def learn(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
-            rows, weights = rows[np.flatnonzero(weights > 0)], weights[weights > 0]
+            counting = np.flatnonzero(weights > 0)
+            rows, weights, targets = rows[counting], weights[counting], targets[counting]
         self.columns = self._learned(rows, rows.names, weights, self._choices)
         if all(column.kind == "none" for column in self.columns):
             # A table of nothing but row numbers means them.
@@ -133,6 +143,8 @@ class TableEncoder(Encoder):
             complete_columns(self, rows)
         numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
         self.numbers = Numbers.learn(numbers, weights)
+        some = looked_at(len(rows))
+        self._look_for_the_target(rows.cells_of(some) if isinstance(rows, StreamedRows) else rows[some], targets[some])
         warn_of_columns(self.columns)
 
     def _learned(
@@ -146,9 +158,25 @@ class TableEncoder(Encoder):
             plain = [name for name in cells.plain if name in set(some)]
             values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
             columns += [
-                learn_column(name, cells, values.get(name), weights, choices.get(name), self.missing) for name in some
+                learn_column(name, cells, values.get(name), weights, choices.get(name), self.missing, self._judged)
+                for name in some
             ]
         return columns
+
+    def _look_for_the_target(self, rows: Cells, targets: Array) -> None:
+        """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
+        looked_for = [column for column in self.columns if column.kind != "none"]
+        if len(looked_for) < 2:
+            return
+        numbers, positions = self._numbers(rows), self._layout.positions
+        for column in looked_for:
+            if column.kind == "number":
+                tells = numbers_tell(numbers[:, positions[column.name]], targets)
+            else:
+                cells = text_values(column, rows.arrow(column.name), self.missing)
+                tells = codes_tell(codes_of(cells)[0] + 1, targets)
+            if tells:
+                column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
@@ -271,7 +299,7 @@ class TableEncoder(Encoder):
         """Return encoded rows in which all but the indicators of categories and texts are set."""
         encoded = np.zeros((len(numbers), *self.shape), dtype=np.float32)
         if numbers.shape[1]:
-            self.numbers.encode(np.clip(numbers, self._layout.low, self._layout.high), encoded)
+            self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
         for column, position, start in self._layout.marked:
             start += self.numbers.width
             mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])

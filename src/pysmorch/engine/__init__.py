@@ -1,5 +1,6 @@
 """Programs: a network made ready to run whole epochs."""
 
+from pysmorch.engine import limits as limits
 from pysmorch.engine.dataset import Dataset, mean_one
 from pysmorch.engine.extension import has_bf16
 from pysmorch.engine.native import NativeProgram, step_memory

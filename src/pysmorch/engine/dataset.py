@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.engine.rows import LazyRows
-from pysmorch.entries import check_finite
+from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array, ShapeError, format_dims
 from pysmorch.losses import Loss
 
@@ -46,10 +46,12 @@ class Dataset:
         sample_weight: ArrayLike | None,
         what: str,
         finite: bool = True,
+        dtype: str = "float64",
     ) -> Dataset:
         """Check arrays against a network, or say what is wrong with them; `what` names them in messages.
 
-        With `finite=False` X is not searched for NaN and infinities, because the caller has done that.
+        With `finite=False` X is not searched for NaN and infinities, because the caller has done that. Arithmetic in the `dtype`
+        float32 takes only what is finite there.
         """
         inputs = check_inputs(data_layers, X, what, finite)
         labels = np.asarray(y)
@@ -60,6 +62,10 @@ class Dataset:
             count = "are a single number" if labels.ndim == 0 else f"have {len(labels)} rows"
             raise ShapeError(f"{what} has {num_data} rows, but its labels y {count}; every row needs one label")
         check_finite(labels, f"the labels of {what}")
+        if dtype == "float32":
+            for array in inputs if finite else []:
+                check_float32(array, what)
+            check_float32(labels, f"the labels of {what}")
         loss.check_labels(labels, (num_data, *loss.in_layer.out_dims[1:]))
         return cls(inputs, labels, _check_weights(sample_weight, num_data, what))
 

@@ -83,6 +83,7 @@ class NativeProgram:
         self.num_steps = 0
         layers = graph(loss)
         flat = FlatParameters(layers, self.dtype, with_decay=bool(optimizer.weight_decay))
+        self._check_bound = flat.check_bound
         self.parameters, self.gradients = flat.values, flat.gradients
         optimizer.prepare(self.parameters)
         lowered = Lowering(layers[:-1], loss.in_layer)
@@ -116,6 +117,7 @@ class NativeProgram:
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
+        self._check_bound()
         if self._prepared is not None and self._prepared[0] is data:
             _, inputs, labels = self._prepared
         else:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.forks import no_fork
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
@@ -52,10 +52,9 @@ class ReferenceProgram:
         self.optimizer = optimizer
         self.layers = graph(loss)
         self.dtype = np.dtype(dtype)
-        flat = FlatParameters(self.layers, self.dtype, with_decay=bool(optimizer.weight_decay))
-        self.parameters, self.gradients = flat.values, flat.gradients
-        self.rate_factors, self.decay_factors = flat.rate_factors, flat.decay_factors
-        self._collect = flat.collect
+        self._flat = FlatParameters(self.layers, self.dtype, with_decay=bool(optimizer.weight_decay))
+        self.parameters, self.gradients = self._flat.values, self._flat.gradients
+        self.rate_factors, self.decay_factors = self._flat.rate_factors, self._flat.decay_factors
         self.seed = seed
         self.num_steps = 0
         optimizer.prepare(self.parameters)
@@ -69,19 +68,24 @@ class ReferenceProgram:
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
+        self._flat.check_bound()
         totals = Totals()
-        # Overflow shows as a loss that is not finite, which is reported with its layer.
-        with _mode(self.layers, training=True), _restoring_data(self.layers), np.errstate(all="ignore"):
+        layers = _in_mode(self.layers, training=True)
+        try:
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
-                _set_streams(self.layers, self.seed, self.num_steps)
-                totals.add(_forward(self.loss, self.layers, data, rows, self.dtype))
-                if not np.isfinite(totals.loss):
-                    _report_non_finite(self.layers, first_batch + i + 1)
-                self.loss.backward()
-                self._collect()
-                self.optimizer.step(self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors)
+                _set_streams(layers, self.seed, self.num_steps)
+                # Overflow shows as a loss that is not finite, which is reported with its layer.
+                with no_fork(), np.errstate(all="ignore"):
+                    totals.add(_forward(layers, data, rows, self.dtype))
+                    if not np.isfinite(totals.loss):
+                        _report_non_finite(layers, first_batch + i + 1)
+                    layers[-1].backward()
+                    self._flat.collect(layers)
+                    self.optimizer.step(self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors)
                 self.num_steps += 1
+        finally:
+            take_attributes(self.layers, layers)
         return totals
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
@@ -96,48 +100,58 @@ class ReferenceProgram:
 
 def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int) -> NoReturn:
     """Repeat the forward pass of a batch whose loss was not finite, to raise NonFiniteError with the first such layer."""
-    layers = graph(loss)
-    with _mode(layers, training=True), _restoring_data(layers), np.errstate(all="ignore"):
+    layers = _in_mode(graph(loss), training=True)
+    with np.errstate(all="ignore"):
         _set_streams(layers, seed, step)
-        if np.isfinite(_forward(loss, layers, data, rows, dtype).loss):
-            raise AssertionError("the reference path finds finite what the native program does not")
-        _report_non_finite(layers, batch)
-
-
-_one_at_a_time = threading.RLock()
-
-
-def _release_in_child() -> None:
-    global _one_at_a_time
-    _one_at_a_time = threading.RLock()  # a thread that held it is not in the child
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_release_in_child)
+        if not np.isfinite(_forward(layers, data, rows, dtype).loss):
+            _report_non_finite(layers, batch)
+        # Winograd's algorithm, for one, adds numbers before it multiplies, and so overflows a little earlier.
+        largest = [float(np.abs(layer.out_array).max(initial=0)) for layer in layers[:-1]]
+    index = int(np.argmax(largest))
+    name = name_layers(layers)[index]
+    raise NonFiniteError(
+        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the native program overflows",
+        0,
+        batch,
+        name,
+    )
 
 
 def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None) -> Array:
     """Return the output of a layer for all rows, in prediction mode and in `dtype`, or that of the parameters.
 
-    Layers store their inputs and outputs, so that predictions of several threads run one after the other.
+    Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
+    `batch_size` rows; where there are fewer, the last one is repeated.
     """
-    layers = graph(output)
-    dtype = _dtype_of(layers, inputs) if dtype is None else np.dtype(dtype)
+    layers = _in_mode(graph(output), training=False)
+    dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
-    with _one_at_a_time, _mode(layers, training=False), _restoring_data(layers), np.errstate(all="ignore"):
-        for rows in blocks_of(len(inputs[0]), batch_size):
-            _feed(layers, [array[rows] for array in inputs], dtype)
-            parts.append(output.forward())
+    for rows in blocks_of(len(inputs[0]), batch_size):
+        count = rows.stop - rows.start
+        filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
+        with no_fork(), np.errstate(all="ignore"):
+            _feed(layers, [array[filled] for array in inputs], dtype)
+            parts.append(layers[-1].forward()[:count])
     return np.concatenate(parts)
 
 
 def measure(loss: Loss, outputs: Array, labels: Array, weights: Array | None) -> Totals:
     """Return the sums of loss and metric for these outputs."""
+    loss = shallow_copy(loss)
     loss.set_labels(labels, weights)
     return _totals(loss, float(loss.compute(outputs)), outputs, labels, weights)
 
 
-def _forward(loss: Loss, layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:
+def _in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
+    """Return shallow copies in training or prediction mode: what a pass stores in them is seen by no other pass."""
+    copies = shallow_copies(layers)
+    for copy in copies:
+        copy.training = training
+    return copies
+
+
+def _forward(layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:
+    loss = layers[-1]
     _feed(layers, [array[rows] for array in data.inputs], dtype)
     labels = data.labels[rows]
     weights = None if data.weights is None else data.weights[rows]
@@ -151,9 +165,11 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
-def _dtype_of(layers: Sequence[Any], inputs: Sequence[Array]) -> np.dtype[Any]:
-    """The dtype of the parameters, or that of the data where there are none."""
-    return next((layer.W.dtype for layer in layers if hasattr(layer, "W")), np.result_type(inputs[0], np.float32))
+def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
+    """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
+    return next(
+        (layer.W.dtype for layer in graph(output) if hasattr(layer, "W")), np.result_type(inputs[0], np.float32)
+    )
 
 
 def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
@@ -178,33 +194,3 @@ def _report_non_finite(layers: Sequence[Any], batch: int) -> NoReturn:
         if isinstance(layer, Layer) and not isinstance(layer, Data) and not np.isfinite(layer.out_array).all():
             raise NonFiniteError(f"the output of {name}", 0, batch, name)
     raise NonFiniteError("the sum of the losses", 0, batch, name)
-
-
-@contextmanager
-def _mode(layers: Sequence[Any], training: bool) -> Iterator[None]:
-    before = [getattr(layer, "training", None) for layer in layers]
-    for layer in layers:
-        layer.training = training
-    try:
-        yield
-    finally:
-        for layer, mode in zip(layers, before, strict=True):
-            if mode is not None:
-                layer.training = mode
-
-
-@contextmanager
-def _restoring_data(layers: Sequence[Any]) -> Iterator[None]:
-    """Restore the arrays of Data layers and losses at the end, so that a batch does not stay in memory."""
-    before = [(layer, name, getattr(layer, name)) for layer in layers for name in _held(layer)]
-    try:
-        yield
-    finally:
-        for layer, name, value in before:
-            setattr(layer, name, value)
-
-
-def _held(layer: Any) -> tuple[str, ...]:
-    if isinstance(layer, Data):
-        return ("data",)
-    return ("labels", "sample_weight") if isinstance(layer, Loss) else ()

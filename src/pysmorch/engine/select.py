@@ -11,6 +11,7 @@ from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
 from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
+from pysmorch.engine.parameters import owners_of_arrays
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.layers.graph import graph
@@ -39,6 +40,8 @@ def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) 
     """Return why a network cannot be trained natively here, or None if it can."""
     if extension() is None:
         return NOT_BUILT
+    if any(index != owner for index, owner in owners_of_arrays(layers).items()):
+        return "two layers have the same array W"
     return unsupported_layers(layers) or unsupported_form(loss, optimizer)
 
 

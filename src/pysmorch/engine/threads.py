@@ -12,6 +12,8 @@ CPU_MAX = "/sys/fs/cgroup/cpu.max"
 """The CPU quota of a container on Linux: microseconds, or "max", and the period in microseconds."""
 
 _chosen: int | None = None
+_limit: int | None = None
+"""Set by threadpoolctl."""
 _of_context: ContextVar[int | None] = ContextVar("threads of a context", default=None)
 
 
@@ -55,12 +57,32 @@ def using_threads(count: int | None) -> Iterator[None]:
 def num_threads() -> int:
     """Return how many threads a program may use.
 
-    That is what the context of `using_threads` says, else what `set_num_threads` said, else the environment variable PYSMORCH_NUM_THREADS, else the cores that this process may
-    run on, but no more than the container's quota and OMP_NUM_THREADS; joblib sets the latter in its processes.
+    That is what the context of `using_threads` says. Else it is what `set_num_threads` said, else the environment variable
+    PYSMORCH_NUM_THREADS, else the cores that this process may run on, but no more than the container's quota and OMP_NUM_THREADS
+    (joblib sets the latter in its processes); and no more than `threadpoolctl.threadpool_limits` allows.
     """
-    chosen = _of_context.get() or _chosen
-    if chosen is not None:
-        return chosen
+    of_context = _of_context.get()
+    if of_context is not None:
+        return of_context
+    count = _chosen or _of_environment()
+    return count if _limit is None else min(count, _limit)
+
+
+def limit_num_threads(count: int) -> None:
+    """Let programs use at most this many threads, whatever else was said; as many as they would use ends a limit.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+    """
+    global _limit
+    _limit = None
+    if count < num_threads():
+        _limit = count
+
+
+def _of_environment() -> int:
     wanted = _positive(os.environ.get("PYSMORCH_NUM_THREADS"))
     if wanted:
         return wanted

@@ -25,6 +25,7 @@ from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
+from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
@@ -96,7 +97,7 @@ class NetworkEstimator(StoredEstimator):
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
     ) -> Self:
-        """Learn from rows X and their labels y; an interrupted fit keeps the epochs that were completed.
+        """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
         Parameters
         ----------
@@ -132,6 +133,20 @@ class NetworkEstimator(StoredEstimator):
         ValueError, TypeError
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
+            self._fit(X, y, sample_weight, eval_set, metrics, callbacks)
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        eval_set: Sequence[Any] | None = None,
+        metrics: Metrics | None = None,
+        callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
+    ) -> None:
+        """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
         if self.warm_start and hasattr(self, "network_"):
             self._check_parameters()
@@ -173,30 +188,34 @@ class NetworkEstimator(StoredEstimator):
             metrics=of_labels,
         )
         self._settle(codes, calibration)
-        return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Any:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
         """Go through the data once, from where training is; a first call begins it."""
+        with unchanged_on_error(self, hasattr(self, "network_")):
+            self._train_once(X, y, sample_weight, learn)
+
+    def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
-            codes, encoded, weights = self._start(X, y, sample_weight, learn)
+            codes, encoded, weights = self._start(X, y, sample_weight, learn, more=True)
         else:
             self.encoder_.unbound()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
         self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
-        return self
 
     def _start(
-        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None
+        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None, more: bool = False
     ) -> tuple[Array, Array | LazyRows, Array | None]:
-        """Learn how rows and labels are encoded, and build the network."""
+        """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
         if y is None and not is_path(X):
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
-        encoder = kind_of(X, self.pixels)()
+        encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
         encoder.choose(self.columns, self.missing)
+        if more:
+            encoder.expect_more()
         rows = encoder.check(X, self, reset=True)
         labels = self._check_labels(y, len(rows))
         if learn is None:
@@ -205,7 +224,7 @@ class NetworkEstimator(StoredEstimator):
             learn()
         codes = self._encode_labels(labels)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        encoder.learn(rows, weights)
+        encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
@@ -265,30 +284,30 @@ class NetworkEstimator(StoredEstimator):
         check_takes_files(self.encoder_, X)
         return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
 
-    def _outputs(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        """Return what a function makes of the predictions of the loss, block by block."""
-        encoded = self._encode(X, BYTES_AT_A_TIME)
-        parts = [
-            of_block(self.network_.loss.predictions(self.network_.predict(encoded[rows]).astype(np.float64)))
-            for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
+    def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
+        """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
         if is_path(X):
             X = read_features(X, self.encoder_)
         with using_threads(self.threads):
-            if isinstance(X, StreamedTable):
-                return np.concatenate([self._outputs_after(*block, of_block) for block in X.blocks()])
-            return self._outputs(X, of_block)
+            blocks = X.blocks() if isinstance(X, StreamedTable) else [(0, X)]
+            parts = [part for block in blocks for part in self._outputs_of(*block, of_block)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _outputs_after(self, num_rows: int, X: Any, of_block: Callable[[Array], Array]) -> Array:
-        """Return those of `_outputs`; errors count rows from the first of those that were before."""
+    def _outputs_of(self, num_before: int, X: Any, of_block: Callable[[Array], Array]) -> list[Array]:
+        """Return those of rows in memory; errors count rows from the first of those that were before."""
         try:
-            return self._outputs(X, of_block)
+            encoded = self._encode(X, BYTES_AT_A_TIME)
+            return [
+                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
+            ]
         except ColumnError as error:
-            raise error.after(num_rows) from None
+            raise error.after(num_before) from None
+
+    def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
+        """Return what a function makes of the predictions of the loss, block by block."""
+        return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

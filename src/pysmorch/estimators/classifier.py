@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 
-from pysmorch.engine import Precision, using_threads
+from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, classes_from, rows_by_class
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss
+from pysmorch.estimators.remarks import warn_of_classes
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.layers import Layer
@@ -284,10 +285,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         NotFittedError, ValueError, TypeError
             As for `predict`.
         """
-        encoded = self._encode(X)
-        with using_threads(self.threads):
-            logits = self.network_.predict(encoded).astype(np.float64)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits)
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.
@@ -359,7 +357,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return self._encode_labels(np.asarray(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
-        self._set_classes(np.unique(y if sample_weight is None else y[sample_weight > 0]))
+        self._set_classes(np.unique(y))
+        warn_of_classes(y, self.classes_)
 
     def _set_classes(self, classes: Array) -> None:
         if len(classes) < 2:

@@ -12,11 +12,13 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
+from pysmorch.encoders.numbers import units_of
 from pysmorch.engine import Precision
-from pysmorch.entries import check_finite
+from pysmorch.entries import check_finite, check_float32
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss, check_num_labels
+from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
 from pysmorch.files import ModelFileError, saved_as
@@ -278,7 +280,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         values = self.predict(X)
         if self._num_quantiles() > 1:
             values = values[:, np.abs(np.asarray(self.quantile) - 0.5).argmin()]
-        return float(r2_score(y, values, sample_weight=weights))
+        units = units_of(values)  # squares of large numbers would be infinite
+        return float(r2_score(np.asarray(y, np.float64) / units, values / units, sample_weight=weights))
 
     def _num_quantiles(self) -> int:
         return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
@@ -310,20 +313,26 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.n_outputs_ = targets.shape[1]
         self._target_mean, self._target_scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if self.loss != "poisson":
-            self._target_mean = w @ targets / w.sum()
-            std = np.sqrt(w @ np.square(targets - self._target_mean) / w.sum())
-            self._target_scale = np.where(std > 1e-12 * np.abs(self._target_mean), std, 1.0)
+            units = units_of(targets)
+            in_units = targets / units
+            mean = w @ in_units / w.sum()
+            std = np.sqrt(w @ np.square(in_units - mean) / w.sum())
             # Rounding gives the mean of equal numbers another last digit.
-            self._target_mean = np.where(np.ptp(targets, axis=0) == 0, targets[0], self._target_mean)
+            self._target_mean = np.where(np.ptp(in_units, axis=0) == 0, targets[0], mean * units)
+            self._target_scale = np.where(std > 1e-12 * np.abs(mean), std * units, 1.0)
+        if self.loss == "square":
+            warn_of_skew(targets)
 
-    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None) -> Any:
+    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
             if hasattr(self, name):
                 delattr(self, name)
-        return super()._start(X, y, sample_weight, learn)
+        return super()._start(X, y, sample_weight, learn, more)
 
     def _encode_labels(self, y: Array) -> Array:
-        targets = (y.reshape(len(y), -1) - self._target_mean) / self._target_scale
+        units = units_of(np.stack([self._target_mean, self._target_scale]))
+        targets = (y.reshape(len(y), -1) / units - self._target_mean / units) / (self._target_scale / units)
+        check_float32(targets, "y, scaled to mean 0 and variance 1," if self.loss != "poisson" else "y")
         return targets.astype(np.float32)
 
     def _num_outputs(self) -> int:

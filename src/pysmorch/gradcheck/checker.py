@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +12,7 @@ from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sa
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable, other_inputs
 from pysmorch.layers.base import LAST_PASS, Array
+from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
@@ -60,12 +59,11 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
-    with _as_float64(last, seed):
-        rows = _check_graph(last, tol, seed)
-        nodes = graph(last)
-        if all(row.passed for row in rows) or len([n for n in nodes if feeders(n)]) == 1:
-            return CheckReport(rows)
-        return CheckReport(_blame(nodes, rows, tol, seed))
+    nodes = _as_float64(graph(last), seed)
+    rows = _check_graph(nodes[-1], tol, seed)
+    if all(row.passed for row in rows) or len([n for n in nodes if feeders(n)]) == 1:
+        return CheckReport(rows)
+    return CheckReport(_blame(nodes, rows, tol, seed))
 
 
 def _check_graph(last: Any, tol: float, seed: int) -> list[CheckRow]:
@@ -183,29 +181,23 @@ def _value_of(layer: Any) -> Any:
     return layer.data if isinstance(layer, Data) else run_forward(layer)
 
 
-@contextmanager
-def _as_float64(last: Any, seed: int) -> Iterator[None]:
-    """Give every layer float64 copies of its arrays, and missing data and labels; restore everything at the end."""
-    nodes = graph(last)
-    before = [(node, dict(vars(node))) for node in nodes]
+def _as_float64(layers: list[Any], seed: int) -> list[Any]:
+    """Return copies of all layers with float64 copies of their arrays, and with data and labels where these are missing."""
+    nodes = shallow_copies(layers)
     rng = np.random.default_rng(seed)
-    try:
-        for node in nodes:
-            state = vars(node)
-            for pass_only in LAST_PASS:
-                state.pop(pass_only, None)
-            for name, value in list(state.items()):
-                if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                    state[name] = np.array(value, dtype=np.float64)
-            if isinstance(node, Data) and node.data is None:
-                node.data = _draw_data(node, nodes, rng)
-        if isinstance(last, Loss) and last.labels is None:
-            last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
-        yield
-    finally:
-        for node, state in before:
-            vars(node).clear()
-            vars(node).update(state)
+    for node in nodes:
+        state = vars(node)
+        for pass_only in LAST_PASS:
+            state.pop(pass_only, None)
+        for name, value in list(state.items()):
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                state[name] = np.array(value, dtype=np.float64)
+        if isinstance(node, Data) and node.data is None:
+            node.data = _draw_data(node, nodes, rng)
+    last = nodes[-1]
+    if isinstance(last, Loss) and last.labels is None:
+        last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
+    return nodes
 
 
 def _draw_data(node: Data, nodes: list[Any], rng: np.random.Generator) -> Array:

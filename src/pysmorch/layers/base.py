@@ -203,4 +203,5 @@ class Layer(Inputs, Trainable, NativeForm):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the layer without its last pass, so that a copy or a pickle does not hold a batch."""
-        return {name: value for name, value in vars(self).items() if name not in LAST_PASS}
+        # A copy, since another thread may add to the attributes.
+        return {name: value for name, value in dict(vars(self)).items() if name not in LAST_PASS}

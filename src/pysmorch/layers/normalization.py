@@ -63,15 +63,14 @@ class Normalize(Layer):
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
         if not self.training:
-            self.centred = x - self.running_mean.astype(x.dtype)
-            self.inverse_std = (1 / np.sqrt(self.running_var + self.epsilon)).astype(x.dtype)
-            return self.centred * self.inverse_std
-        axes = tuple(range(x.ndim - 1))
-        mean = x.mean(axes)
-        self.centred = x - mean
-        variance = np.square(self.centred).mean(axes)
-        self.inverse_std = 1 / np.sqrt(variance + self.epsilon)
-        self._keep_running(mean, variance, x.size // max(x.shape[-1], 1))
+            mean, variance = self.running_mean, self.running_var
+        else:
+            axes = tuple(range(x.ndim - 1))
+            mean = x.mean(axes, dtype=np.float64)
+            variance = np.square(x - mean).mean(axes)
+            self._keep_running(mean, variance, x.size // max(x.shape[-1], 1))
+        self.centred = (x - mean).astype(x.dtype)
+        self.inverse_std = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
         return self.centred * self.inverse_std
 
     def pull_back(self, dwnstrm: Array) -> Array:
@@ -121,10 +120,10 @@ class LayerNormalize(Layer):
 
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
-        centred = x - x.mean(-1, keepdims=True)
+        centred = x - x.mean(-1, keepdims=True, dtype=np.float64)
         variance = np.square(centred).mean(-1, keepdims=True)
-        self.inverse_std = 1 / np.sqrt(variance + self.epsilon)
-        return centred * self.inverse_std
+        self.inverse_std = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
+        return centred.astype(x.dtype) * self.inverse_std
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """Mean and variance depend on X too: the components of dwnstrm along 1 and Y are subtracted."""
@@ -175,10 +174,10 @@ class GroupNormalize(Layer):
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
         parts = self._by_group(x)
-        centred = parts - parts.mean((1, 3), keepdims=True)
+        centred = parts - parts.mean((1, 3), keepdims=True, dtype=np.float64)
         variance = np.square(centred).mean((1, 3), keepdims=True)
-        self.inverse_std = 1 / np.sqrt(variance + self.epsilon)
-        return (centred * self.inverse_std).reshape(x.shape)
+        self.inverse_std = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
+        return (centred.astype(x.dtype) * self.inverse_std).reshape(x.shape)
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """Mean and variance depend on X too: the components of dwnstrm along 1 and Y are subtracted."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import Array, ShapeError
+from pysmorch.layers.claims import is_being_trained
 
 
 class Trainable:
@@ -78,7 +79,13 @@ class Trainable:
         ------
         ShapeError
             When the shape is another one.
+        RuntimeError
+            While the layer is being trained.
         """
+        if is_being_trained(self):
+            raise RuntimeError(
+                f"{self!r}: its parameters cannot be replaced while it is being trained; assign to W to change their values"
+            )
         if W.shape != self.W.shape:
             raise ShapeError(f"{self!r}: W has shape {self.W.shape}, but an array of shape {W.shape} was given")
         self._W, self._G_is_bound = W, False

@@ -16,7 +16,7 @@ from pysmorch.sources.opening import open_unpacked
 from pysmorch.sources.rows import check_quotes, quotes_are_regular, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import Stored, StreamedTable, temporary_file
-from pysmorch.sources.tables import line_of, names_of, parse
+from pysmorch.sources.tables import line_of, names_of, parse, row_with, without_header_again
 from pysmorch.sources.text import check_text, count_lines, find_encoding, recoded
 
 BYTES_OF_A_PIECE = 2**24
@@ -41,12 +41,18 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
     file = temporary_file(os.path.getsize(path), path)
     comments: list[str] = []
     starts: list[int] = []
+    repeated: list[Any] = []
+    line_again = 0
     writer: Any = None
     num_rows = 0
     for text, dialect, lines_before in pieces_of(path, header, encoding):
         check_quotes(path, text, dialect.separator, lines_before)
         table, left_out = parse(path, text, dialect, missing)
+        table, again = without_header_again(table, dialect, header)
+        if len(again) and not line_again:
+            line_again = line_of(text, dialect, int(again[0]))
         comments += left_out
+        repeated.append(again)
         if writer is None:
             first, writer = dialect, parquet.ParquetWriter(file, table.schema)
             values = np.zeros(table.num_columns, np.int64)
@@ -55,13 +61,14 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
         num_rows += table.num_rows
         values += [len(column) - column.null_count for column in table.columns]
     writer.close()
-    names, remarks = names_of(first, values.tolist() if num_rows else None, comments)
+    num_again = sum(map(len, repeated))
+    names, remarks = names_of(first, values.tolist() if num_rows else None, comments, num_again, line_again)
     stored = Stored(path, file, num_rows, {name: str(i) for i, name in enumerate(names)})
 
     def find_line(row: int) -> int:
         piece = bisect.bisect_right(starts, row) - 1
         text, dialect, _ = next(p for i, p in enumerate(pieces_of(path, header, encoding)) if i == piece)
-        return line_of(text, dialect, row - starts[piece])
+        return line_of(text, dialect, row_with(repeated[piece], row - starts[piece]))
 
     schema = pa.schema([(name, pa.string()) for name in names])
     return Source(os.path.basename(path), StreamedTable([stored], schema), remarks=remarks, line_of=find_line)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from pysmorch.layers.base import Array
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.dialect import Dialect, find_dialect
 from pysmorch.sources.opening import File, open_file
 from pysmorch.sources.rows import check_quotes, is_left_out, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.text import to_utf8
+
+BEGINS_AS_NUMBER = re.compile(r"\s*[-+]?[.,]?\d")
+"""Numbers and dates begin with a digit, which names of columns rarely do."""
 
 BLOCK = 2**20
 """How many bytes PyArrow parses at once; a row that is longer needs more."""
@@ -33,11 +40,15 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
     if not text.endswith((b"\n", b"\r")):
         text += b"\n"  # PyArrow takes an empty cell at the very end for a quoted one if the cell before it is quoted
     table, left_out = parse(file.path, text, dialect, missing)
+    table, again = without_header_again(table, dialect, header)
     values = [len(column) - column.null_count for column in table.columns]
-    names, remarks = names_of(dialect, values if table.num_rows else None, left_out)
+    line = line_of(text, dialect, int(again[0])) if len(again) else 0
+    names, remarks = names_of(dialect, values if table.num_rows else None, left_out, len(again), line)
     table = table.select(range(len(names))).rename_columns(names)
     reread = _reread(file, text, dialect.separator, encoding)
-    return Source(file.name, table, remarks=remarks, line_of=lambda row: line_of(reread(), dialect, row))
+    return Source(
+        file.name, table, remarks=remarks, line_of=lambda row: line_of(reread(), dialect, row_with(again, row))
+    )
 
 
 def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
@@ -100,8 +111,43 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
     return None
 
 
-def names_of(dialect: Dialect, values: Sequence[int] | None, comments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of a table, and what is said of them and of the comments among the rows.
+def without_header_again(table: Any, dialect: Dialect, header: bool) -> tuple[Any, Array]:
+    """Return a table without the rows that repeat the header, and the indices of these rows."""
+    again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
+    return (table.take(np.delete(np.arange(table.num_rows), again)) if len(again) else table), again
+
+
+def row_with(again: Array, row: int) -> int:
+    """Return the index of a row where those that repeat the header are counted too."""
+    rows_before = again - np.arange(len(again))  # how many rows there are before each of these lines
+    return row + int(np.searchsorted(rows_before, row, side="right"))
+
+
+def _header_again(table: Any, names: list[str]) -> Array:
+    """Return the rows that repeat the header, where a column of numbers or dates otherwise shows that they are no data."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    none = np.zeros(0, dtype=np.int64)
+    repeated = np.full(table.num_rows, table.num_columns > 1)
+    for name, cells in zip(names, table.columns, strict=False):
+        if not repeated.any():
+            return none
+        repeated &= pc.equal(pc.utf8_trim_whitespace(cells), name).fill_null(False).to_numpy()
+    if not repeated.any():
+        return none
+    others = table.filter(pa.array(~repeated))
+    for name, cells in zip(names, others.columns, strict=False):
+        values = pc.unique(cells).drop_null().to_pylist()
+        if values and BEGINS_AS_NUMBER.match(name) is None and all(map(BEGINS_AS_NUMBER.match, values)):
+            return np.flatnonzero(repeated)
+    return none
+
+
+def names_of(
+    dialect: Dialect, values: Sequence[int] | None, comments: Sequence[str], num_again: int, line_again: int
+) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of a table, and what is said of them and of the lines among the rows that are left out.
 
     Columns at its end that have neither a name nor a value, as separators at line ends make them, have no name then.
 
@@ -109,6 +155,8 @@ def names_of(dialect: Dialect, values: Sequence[int] | None, comments: Sequence[
         dialect: of the file.
         values: how many values each column has; None where there are no rows.
         comments: the lines among the rows that are none.
+        num_again: how many lines repeat the header.
+        line_again: the first of them.
     """
     names, width = dialect.names, len(dialect.names)
     while width > 1 and not names[width - 1] and values is not None and not values[width - 1]:
@@ -121,6 +169,11 @@ def names_of(dialect: Dialect, values: Sequence[int] | None, comments: Sequence[
     if comments:
         first = f"the first is {comments[0][:40]!r}"
         remarks.append(f"lines that begin with # are comments: {len(comments)} among the rows, {first}")
+    if num_again:
+        remarks.append(
+            f"lines that repeat the names of the columns, as in files that were joined, are left out: {num_again}, "
+            f"the first is line {line_again}"
+        )
     return unlike, [*remarks, *renamed]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Dataset, NonFiniteError, Program, Totals, make_program
+from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
 from pysmorch.optimizers import Optimizer, as_optimizer
@@ -39,14 +40,27 @@ def fit(
     With `finite=False` X and the X of `validation_data` are not searched for NaN and infinities, because the caller has
     done that.
     """
+    optimizer = as_optimizer(options.optimizer)
+    with being_trained([network.loss, *network.layers, optimizer]):
+        return _fit(network, X, y, sample_weight, options, finite, optimizer)
+
+
+def _fit(
+    network: Network,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    options: FitOptions,
+    finite: bool,
+    optimizer: Optimizer,
+) -> History:
     seed = draw_seed() if options.seed is None else check_seed(options.seed)
-    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite)
+    data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X", finite, options.dtype)
     validation = _check_validation(network, options.validation_data, finite)
     metrics = metrics_beside(network.loss, options.metrics)
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"metrics: {names} can be measured on validation data only; pass validation_data=(X, y)")
-    optimizer = as_optimizer(options.optimizer)
     program = make_program(
         network.loss,
         optimizer,

@@ -1,0 +1,126 @@
+"""Columns that tell the target nearly by themselves: copies of it, codes for it, or what is only known after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+
+MIN_ROWS = 20
+"""With fewer rows nothing is said: a column may fit by chance."""
+
+MAX_ROWS = 10_000
+"""So many rows, evenly spaced, are looked at."""
+
+MAX_CODES = 20
+"""Numbers with at most so many distinct ones are taken as codes, too."""
+
+ROWS_OF_A_CODE = 5
+"""Codes tell nothing where they have fewer rows on average."""
+
+MOST_ERRORS = 0.02
+"""Codes tell the class if they leave so many of the errors that guessing the most frequent class makes."""
+
+OF_CLASSES = 0.98
+"""Numbers tell the class if classes explain so much of their variance: each class has its own narrow range."""
+
+OF_NUMBERS = 0.995
+"""A column tells a number if it explains so much of its variance, or of that of its ranks."""
+
+
+def looked_at(count: int) -> Array:
+    """Return the rows that are looked at.
+
+    Parameters
+    ----------
+    count : int
+        How many rows there are.
+
+    Returns
+    -------
+    ndarray of int
+        Their indices: all, or `MAX_ROWS` of them.
+    """
+    return np.linspace(0, count - 1, min(count, MAX_ROWS)).astype(np.int64)
+
+
+def numbers_tell(values: Array, targets: Array) -> bool:
+    """Whether a column of numbers is nearly the target.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (N,)
+        With NaN for what is missing.
+    targets : ndarray of int, shape (N,), or of float, shape (N, K)
+        Class indices, or numbers.
+
+    Returns
+    -------
+    bool
+        For several targets, whether it is nearly one of them.
+    """
+    known = ~np.isnan(values)
+    if len(values) < MIN_ROWS:
+        return False
+    distinct, codes = np.unique(values, return_inverse=True)
+    if len(distinct) <= MAX_CODES and codes_tell(codes, targets):
+        return True
+    if not known.all() and codes_tell(known.astype(np.int64), targets):
+        return True
+    if known.sum() < max(MIN_ROWS, 0.5 * len(values)) or len(distinct) < 3:
+        return False
+    some, of_known = values[known], targets[known]
+    if targets.dtype.kind == "i":
+        return _explained(of_known, some) >= OF_CLASSES
+    ranks = _ranks(some)
+    return any(
+        _correlation(some, target) ** 2 >= OF_NUMBERS or _correlation(ranks, _ranks(target)) ** 2 >= OF_NUMBERS
+        for target in of_known.T.astype(np.float64)
+    )
+
+
+def codes_tell(codes: Array, targets: Array) -> bool:
+    """Whether a column of categories is nearly the target.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (N,)
+        The index of each row's category, from 0; what is missing is one, too.
+    targets : ndarray of int, shape (N,), or of float, shape (N, K)
+        Class indices, or numbers.
+
+    Returns
+    -------
+    bool
+        For several targets, whether it tells one of them.
+    """
+    count = int(codes.max()) + 1
+    if len(codes) < max(MIN_ROWS, ROWS_OF_A_CODE * count) or count < 2:
+        return False
+    if targets.dtype.kind != "i":
+        return any(_explained(codes, target) >= OF_NUMBERS for target in targets.T.astype(np.float64))
+    num_classes = int(targets.max()) + 1
+    table = np.bincount(codes * num_classes + targets, minlength=count * num_classes).reshape(count, num_classes)
+    errors, of_guess = len(codes) - table.max(1).sum(), len(codes) - table.sum(0).max()
+    return bool(errors <= MOST_ERRORS * of_guess and of_guess > 0)
+
+
+def _explained(codes: Array, values: Array) -> float:
+    """Return the share of the variance of numbers that lies between groups of rows."""
+    centred = values - values.mean()
+    total = centred @ centred
+    sizes = np.bincount(codes)
+    sums = np.bincount(codes, centred)
+    return float((sums**2 / np.maximum(sizes, 1)).sum() / total) if total > 0 else 0.0
+
+
+def _ranks(values: Array) -> Array:
+    """Return the ranks of numbers, the mean of them for equal ones."""
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - counts / 2)[index]
+
+
+def _correlation(a: Array, b: Array) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 0 else 0.0

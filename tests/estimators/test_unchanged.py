@@ -1,0 +1,99 @@
+"""A fit that raises leaves an estimator as it was before: fitted as it was, or not fitted."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+from pysmorch import Classifier, NonFiniteError, Regressor
+
+X = np.random.default_rng(0).normal(size=(60, 4))
+Y = (X[:, 0] > 0).astype(int)
+SMALL = {"hidden": (4,), "epochs": 2, "random_state": 0}
+
+
+def interrupt(training):
+    raise KeyboardInterrupt
+
+
+def bad_row():
+    rows = X.copy()
+    rows[7, 2] = np.inf
+    return rows
+
+
+FAILURES = {
+    "infinite rows": ({}, lambda m: m.fit(bad_row(), Y), ValueError),
+    "rows of another width, bad labels": ({}, lambda m: m.fit(X[:, :2], Y[:-1]), ValueError),
+    "a loss that is not finite": ({"learning_rate": 1e30}, lambda m: m.fit(X[:, :3], Y), NonFiniteError),
+    "an interruption": ({"hidden": (8,)}, lambda m: m.fit(X[:, :3], Y, callbacks=[interrupt]), KeyboardInterrupt),
+    "an interruption of a warm start": (
+        {"warm_start": True},
+        lambda m: m.fit(X, Y, callbacks=[interrupt]),
+        KeyboardInterrupt,
+    ),
+    "infinite rows of partial_fit": ({}, lambda m: m.partial_fit(bad_row(), Y), ValueError),
+}
+
+
+def state_of(model):
+    return {k: pickle.dumps(v) for k, v in vars(model).items()}
+
+
+@pytest.mark.parametrize("kind", [Classifier, Regressor])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_training_that_fails_leaves_a_fitted_estimator_as_it_was(kind, failure):
+    options, train, error = FAILURES[failure]
+    model = kind(**SMALL).fit(X, Y)
+    model.set_params(**options)
+    before, outputs = state_of(model), model.predict(X)
+    with pytest.raises(error):
+        train(model)
+    np.testing.assert_array_equal(model.predict(X), outputs)
+    assert state_of(model) == before
+    assert model.n_features_in_ == 4
+
+
+@pytest.mark.parametrize("failure", [name for name in FAILURES if "partial" not in name])
+def test_a_first_fit_that_fails_leaves_an_estimator_that_is_not_fitted(failure):
+    options, train, error = FAILURES[failure]
+    model = Classifier(
+        **(SMALL | options),
+    )
+    before = dict(vars(model))
+    with pytest.raises(error):
+        train(model)
+    assert vars(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_random_state_is_as_it_was():
+    source = np.random.RandomState(3)
+    model = Classifier(**(SMALL | {"random_state": source}))
+    before = pickle.dumps(source.get_state())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, callbacks=[interrupt])
+    assert pickle.dumps(source.get_state()) == before
+
+
+def test_an_estimator_is_trained_by_one_thread_at_a_time():
+    model = Classifier(**SMALL)
+    inside, done = threading.Event(), threading.Event()
+
+    def wait(_):
+        inside.set()
+        done.wait(60)
+
+    thread = threading.Thread(target=lambda: model.fit(X, Y, callbacks=[wait]))
+    thread.start()
+    try:
+        assert inside.wait(60)
+        with pytest.raises(RuntimeError, match="Classifier is being trained by another thread"):
+            model.fit(X, Y)
+    finally:
+        done.set()
+        thread.join()
+    assert model.score(X, Y) > 0
