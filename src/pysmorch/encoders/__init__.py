@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from pysmorch.encoders.array import ArrayEncoder
-from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.blocks import encode_rows
 from pysmorch.encoders.choices import kinds_from
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.encoders.target import read_labels

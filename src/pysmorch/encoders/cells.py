@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from pysmorch.encoders.base import ColumnError
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import EXACT
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable

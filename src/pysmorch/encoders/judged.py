@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import Column
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.schema import set_bounds
 from pysmorch.encoders.spool import ROWS_JUDGED
 from pysmorch.encoders.values import text_values

@@ -274,13 +274,15 @@ def units_of(X: Array | StoredNumbers) -> Array:
     ndarray of shape (D,)
         Dividing by it changes no digit.
     """
-    largest = np.zeros(X.shape[1])
-    for rows in _blocks(*X.shape):
-        block = X[rows]
-        largest = np.maximum(largest, np.max(np.abs(block), axis=0, initial=0.0, where=np.isfinite(block)))
+    blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
+    largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
     exponents = np.frexp(largest)[1]
     extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
     return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
+
+
+def _largest(X: Array) -> Array:
+    return np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
 
 
 def _pixel_means(X: Array) -> Array:
@@ -363,12 +365,10 @@ def _edges(values: Array, weights: Array | None) -> Array:
         return np.zeros(0)
     distinct, counts = _counted(values, weights)
     rest = counts <= counts.sum() / count
-    if rest.all():  # as in columns of measurements; copies of very many rows take much memory
-        edges = np.unique(_quantiles(distinct, counts, count))
-        return edges if len(edges) >= 3 else np.zeros(0)
     if rest.sum() < 2:
         return np.zeros(0) if len(distinct) < 3 else distinct
-    edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
+    held: Array | slice = slice(None) if rest.all() else rest  # copies of very many rows take much memory
+    edges = np.unique(np.concatenate([_quantiles(distinct[held], counts[held], count), distinct[~rest]]))
     return edges if len(edges) >= 3 else np.zeros(0)
 
 

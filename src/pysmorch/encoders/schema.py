@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
 from pysmorch.encoders.columns import LETTERS, OWN_INDICATORS, WORDS, Column
 from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parts_of
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import (
     EXACT,
     INFINITE,

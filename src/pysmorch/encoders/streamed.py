@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pysmorch.encoders.base import ColumnError
 from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.spool import Spool, judged_part, judged_rows
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array

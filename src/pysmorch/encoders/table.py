@@ -22,11 +22,12 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from pysmorch.encoders.base import ColumnError, Encoder
+from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.judged import complete_columns
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell

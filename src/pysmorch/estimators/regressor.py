@@ -230,8 +230,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like, data frame or path
-            Rows with the columns of the training: numbers (N, D), a data frame of any library, images (N, H, W) or (N, H, W, C), or
-            the path of a table, which may have more columns.
+            Rows with the columns of the training; a table in a file may have more.
 
         Returns
         -------
