@@ -31,6 +31,7 @@ struct Epoch {
     size_t num_rows = 0, batch_size = 1;
     std::vector<double> rates;  // of each step
     int64_t first_step = 0, optimizer_steps = 0;
+    Result so_far;  // the sums go on from these, so that they do not depend on the parts of an epoch
 };
 
 template <class T> class Program {

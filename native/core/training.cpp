@@ -30,7 +30,8 @@ template <class F> void in_chunks(const Range& r, size_t features, size_t panels
 
 template <class T> struct Program<T>::Training {
     Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count, size_t chunks, bool undoes)
-        : epoch(epoch), interrupted(interrupted), count(count), chunks(chunks), undoes(undoes), barrier(count),
+        : epoch(epoch), interrupted(interrupted), count(count), chunks(chunks), undoes(undoes), result(epoch.so_far),
+          barrier(count),
           units{WorkQueue(count, UNITS / chunks), WorkQueue(count, UNITS / chunks)}, tasks(count, 1) {}
 
     const Epoch& epoch;

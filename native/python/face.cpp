@@ -215,10 +215,11 @@ template <class T> const T* Face<T>::own(const Weights<const T>& array) {
 template <class T>
 nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
                         size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps,
-                        int threads) {
+                        int threads, std::tuple<double, double, double> sums) {
     require(program_.updater.parameters, "this program can only predict");
     prepare();
-    const Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
+    Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
+    std::tie(epoch.so_far.loss, epoch.so_far.metric, epoch.so_far.weight) = sums;
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
     Result result;
     Interrupted interrupted;
@@ -227,8 +228,11 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
         const auto lock = locked();
         if (epoch.num_rows > 0) result = program_.train(epoch, threads, std::ref(interrupted));
     }
-    if (interrupted.raised) throw nb::python_error();
     nb::dict out;
+    if (interrupted.raised) {  // whoever called has to know how many steps were taken, before it raises the exception
+        nb::python_error error;
+        out["raised"] = error.value();
+    }
     out["loss"] = result.loss;
     out["metric"] = result.metric;
     out["weight"] = result.weight;

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,30 @@ def list_names(names: Sequence[str], most: int = 20) -> str:
     """
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return what is added to a message about a name that there is not: the name that was probably meant.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    known : iterable of str
+        The names that there are.
+
+    Returns
+    -------
+    str
+        Empty where none is similar.
+
+    Examples
+    --------
+    >>> suggest("pirce", ["price", "size"])
+    "; did you mean 'price'?"
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
@@ -11,8 +12,8 @@ from pysmorch import training
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
-from pysmorch.files import ModelPath, graph_from_parts, graph_to_parts, save, saved_as
-from pysmorch.layers.base import Array, Layer
+from pysmorch.files import StoredNetwork, saved_as
+from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.trainable import restore, snapshot_of
@@ -23,7 +24,7 @@ from pysmorch.training import Callback, FitOptions, History, Metrics, Training
 
 
 @saved_as("network")
-class Network:
+class Network(StoredNetwork):
     """All layers that a loss depends on, with their training and prediction.
 
     Parameters
@@ -47,6 +48,8 @@ class Network:
         The input layer of the loss.
     parameters : dict of str to ndarray
         The parameter arrays by the names of their layers.
+    optimizer : Optimizer or None
+        That with which a loaded network was saved, with its state; None for any other network.
 
     Raises
     ------
@@ -68,9 +71,9 @@ class Network:
             raise TypeError(
                 f"Network: loss must be a loss, for example CrossEntropy(layer), but is a {type(loss).__name__}"
             )
+        super().__init__(loss)
         self.layers: list[Any] = graph(loss)[:-1]
         self.names = name_layers(self.layers)
-        self.loss = loss
         if not self.inputs:
             raise ValueError(
                 "Network: loss depends on no Data layer; begin the graph with one, for example Data(shape=(None, 784))"
@@ -111,6 +114,9 @@ class Network:
         engine: Engine = "auto",
         threads: int | None = None,
         precision: Precision = "float32",
+        checkpoint: str | Path | None = None,
+        every: str = "5 min",
+        resume: str | Path | None = None,
     ) -> History:
         """Train on the samples X and their labels y.
 
@@ -156,6 +162,16 @@ class Network:
             "bf16" makes the products of Linear layers and of convolutions from bfloat16 (8 bits of precision instead of
             24) and stores images between convolutions in it, with sums and weights in float32. That is up to twice as
             fast and takes half the memory for images, where the processor can do it; "auto" does so where it can.
+        checkpoint : str or Path, default=None
+            A new folder for the run: "last.safetensors" has all that is needed to go on with it, "best.safetensors" the network
+            after its best epoch, and some older checkpoints stay. The last one is also written when an exception, Ctrl-C
+            or another signal ends the fit.
+        every : str, default="5 min"
+            How often it is written: a number and a unit, such as "30 s", "1 h", "2 epochs" or "500 batches".
+        resume : str or Path, default=None
+            The folder of a run that was interrupted: it goes on from its last checkpoint, to the same bits as if it had not been, and
+            writes further ones. Data, network and callbacks must be the same; the options of the run are in the checkpoint and may
+            be left out.
 
         Returns
         -------
@@ -165,7 +181,9 @@ class Network:
         Raises
         ------
         ShapeError, TypeError, ValueError
-            For data or options that do not fit.
+            For data or options that do not fit, or are not those of the run to resume.
+        OSError
+            When the folder cannot be written, holds another run, or has none to resume.
         NonFiniteError
             When the loss is no longer finite; the weights from before that epoch are then restored.
 
@@ -188,6 +206,9 @@ class Network:
             engine=engine,
             threads=threads,
             precision=precision,
+            checkpoint=checkpoint,
+            every=every,
+            resume=resume,
         )
         return training.fit(self, X, y, sample_weight, options)
 
@@ -303,60 +324,6 @@ class Network:
             What `snapshot` returned.
         """
         restore(self.layers, snapshot)
-
-    def save(self, path: ModelPath) -> None:
-        """Write the network into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
-
-        Parameters
-        ----------
-        path : str, Path or binary file
-            The file; an older one is replaced.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written; an older one is then as it was.
-        ModelFileError
-            The network has a layer that cannot be written.
-        """
-        save(self, path)
-
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the network as plain data and arrays, which `save` writes.
-
-        Returns
-        -------
-        header : dict
-            The graph and the loss as plain data.
-        tensors : dict of str to ndarray
-            Parameters and states by name.
-        """
-        return graph_to_parts(self.loss)
-
-    @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
-        """Return the network of `to_parts`, after checking everything.
-
-        Parameters
-        ----------
-        header : dict
-            The first result of `to_parts`.
-        tensors : dict of str to ndarray
-            The second one.
-        layers : sequence of type of Layer, default=()
-            Layer classes of your own that the network has.
-
-        Returns
-        -------
-        Network
-            In the state in which it was.
-
-        Raises
-        ------
-        ModelFileError
-            Where anything is missing or does not fit.
-        """
-        return cls(graph_from_parts(header, tensors, layers))
 
     def summary(self, batch_size: int = 128) -> Summary:
         """Return a table of the layers with shapes and parameters, the exact objective, and the memory of a training step.

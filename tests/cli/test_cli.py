@@ -13,7 +13,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.metrics import METRICS
-from pysmorch.training import loop
+from pysmorch.training.run import Run
 from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of, idx
 
@@ -402,7 +402,7 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
         r"error: interrupted after (\d+) epochs; the model is the best so far, of epoch", errors.splitlines()[-1]
     )
     assert said
-    assert errors.endswith(", and written to model.safetensors\n")
+    assert f", and written to model.safetensors; {HOW_TO_GO_ON}\n" in errors
     assert "model written to model.safetensors" in out
     assert os.listdir(tmp_path) == ["model.safetensors"]
     model = ps.load(tmp_path / "model.safetensors")
@@ -410,9 +410,12 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
     assert 0.5 < model.notes_["test"]["accuracy"] <= 1
 
 
+HOW_TO_GO_ON = "--start-from model.safetensors trains on from there, and a run with --checkpoint FOLDER can go on as if nothing had been"
+
+
 def interrupt_after(monkeypatch, epochs):
     """Let Ctrl-C be pressed in the epoch after so many."""
-    run_epoch, done = loop._run_epoch, []
+    run_epoch, done = Run._run_epoch, []
 
     def run(*arguments):
         done.append(1)
@@ -420,7 +423,7 @@ def interrupt_after(monkeypatch, epochs):
             raise KeyboardInterrupt
         return run_epoch(*arguments)
 
-    monkeypatch.setattr(loop, "_run_epoch", run)
+    monkeypatch.setattr(Run, "_run_epoch", run)
 
 
 @pytest.mark.parametrize(
@@ -439,7 +442,7 @@ def test_the_model_of_an_interruption_is_that_of_its_best_epoch(run, monkeypatch
     expected = (
         f"interrupted after 12 epochs; the model is the best so far, of epoch {best}, and written to model.safetensors"
     )
-    assert err == f"pysmorch: error: {expected}\n"
+    assert err == f"pysmorch: error: {expected}; {HOW_TO_GO_ON}\n"
 
 
 def test_an_interruption_of_the_cross_validation_writes_a_model_too(run, monkeypatch):

@@ -136,3 +136,15 @@ def test_a_class_that_only_the_latest_rows_have_is_refused(run):
     spoil("new.csv", "t,y\n" + "\n".join(rows) + "\n")
     message = error_of(run("train", "new.csv", "--target", "y", "--split-time", "t"))
     assert "the class 'c' of line 22 of new.csv is among the held-out rows only" in message
+
+
+def test_what_is_said_of_columns_and_missing_cells_holds_for_the_test_file_too(run):
+    rows = [f"{10 + i % 7},{'-' if i % 9 == 0 else i % 5},{'ab'[i % 2]}\n" for i in range(40)]
+    spoil("new.csv", "zip,n,y\n" + "".join(rows))
+    spoil("later.csv", "zip,n,y\nA1,3,a\n12,-,b\n")
+    code, out, err = run(
+        *["train", "new.csv", "--target", "y", "--test-file", "later.csv", "--epochs", "1"],
+        *["--column", "zip=category", "--missing", "-"],
+    )
+    assert code == 0, err
+    assert "on 2 rows of later.csv" in out

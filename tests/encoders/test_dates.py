@@ -26,6 +26,9 @@ from pysmorch.encoders.dates import (
         (["12-31-2024"], "month-day-year", "2024-12-31"),
         (["31.12.24", "01.02.70"], "day.month.yy", "2024-12-31"),
         (["31 Dec 2024", "1 January 2023"], "day name year", "2024-12-31"),
+        (["31. 12. 2024", "1. 2. 2023"], "day.month.year", "2024-12-31"),
+        (["Tue, 31 Dec 2024 10:00:00 GMT", "Wed, 1 Jan 2025 09:00:00 +0100"], "day name year", "2024-12-31T10:00"),
+        (["Tuesday, December 31, 2024", "Wednesday, January 1, 2025"], "name day, year", "2024-12-31"),
         (["Dec 31, 2024", "March 1st, 2023"], "name day, year", "2024-12-31"),
         (["2024-01-31T10:00:00Z"], "year-month-day", "2024-01-31T10:00"),
         (["2024-01-31T12:00:00+02:00"], "year-month-day", "2024-01-31T10:00"),
@@ -99,9 +102,20 @@ def test_times_of_day_are_told_from_durations_and_ratios():
         (["7:60"], False),
         (["7"], False),
         (["12:30:15.25"], True),
+        (["7:05 AM", "12:00 pm", "12:15AM"], True),
+        (["13:05 PM"], False),
+        (["0:05 AM"], False),
     ):
         assert is_time_of_day(pa.array(cells)) is expected, cells
     assert parse_durations(pa.array(["7:05"]))[0].tolist() == [25500]
+    # Noon is 12 pm, midnight 12 am.
+    assert parse_durations(pa.array(["7:05 AM", "7:05 pm", "12:00 PM", "12:15 am"]))[0].tolist() == [
+        25500,
+        68700,
+        43200,
+        900,
+    ]
+    assert not is_duration(pa.array(["7:05 AM"]))
 
 
 def test_parts_of_a_time_are_month_weekday_and_positions_in_cycles():

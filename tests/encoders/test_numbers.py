@@ -85,3 +85,13 @@ def test_intervals_in_any_order_have_their_positions(monkeypatch):
     np.testing.assert_array_equal(encoded(learned, rows)[:, 1:], expected)
     monkeypatch.setattr(intervals, "extension", lambda: None)
     np.testing.assert_array_equal(encoded(learned, rows)[:, 1:], expected)
+
+
+@pytest.mark.parametrize("columns", [None, np.array([0, 2])])
+@pytest.mark.parametrize("largest", [1e160, 1e-200])
+def test_numbers_whose_squares_are_no_float64_are_scaled_beside_others(largest, columns):
+    X = np.column_stack([largest * np.linspace(-1, 1, 90), np.ones(90), np.linspace(0, 1, 90)])
+    learned = Numbers.learn(X, None, columns)
+    scaled = np.zeros((90, learned.width), dtype=np.float32)
+    learned.encode(X, scaled, columns=columns)
+    np.testing.assert_allclose(scaled[:, [0, -1]].std(0), 1, rtol=1e-5)

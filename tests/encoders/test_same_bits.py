@@ -11,7 +11,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor
-from pysmorch.encoders.cells import as_table
+from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.sources import read
 
 N = 400
@@ -130,6 +130,32 @@ def test_an_array_of_numbers_is_the_table_of_its_columns(form, of_numbers):
     assert [str(i) for i in model.encoder_.included] == [
         str(i) for i, column in enumerate(of_numbers[0].encoder_.columns) if column.kind != "none"
     ]
+
+
+def test_numbers_of_every_type_of_arrow_are_those_of_float64():
+    plain = {
+        "bool": [True, None, False],
+        "int8": [-128, None, 127],
+        "uint8": [0, None, 255],
+        "int32": [-(2**31), 7, None],
+        "int64": [-(2**53), 2**53, None],
+        "uint64": [0, 2**53, None],
+        "halffloat": [0.5, None, -2],
+        "float": [0.25, None, 2.0**100],
+        "double": [0.1, None, -1e300],
+    }
+    for names in (list(plain), ["int8", "uint8"], ["int32", "float"], ["uint64", "int64"], ["bool"]):
+        chunks = [pa.table({name: pa.array(plain[name], name) for name in names})] * 20
+        table = pa.concat_tables(chunks)
+        expected = [[np.nan if cell is None else float(cell) for cell in plain[name] * 20] for name in names]
+        cells = Cells(as_table(table))
+        some = [name for name in names if name != "halffloat"]
+        assert list(cells.plain) == some
+        block = cells.block(some)
+        assert block.dtype == np.float64
+        np.testing.assert_array_equal(block.T, [expected[names.index(name)] for name in some])
+        fitted_to = [fitted(X, np.arange(60) % 2) for X in (table, pa.table(dict(zip(names, expected, strict=True))))]
+        np.testing.assert_array_equal(*(model.predict_proba(table) for model in fitted_to))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -61,7 +61,14 @@ def column_of(cells, **options):
         (["2024-01-01T00:00Z", "2024-01-02T00:00Z"], "number", "time"),
         (["7:05", "23:59"], "number", "time of day"),
         (["1 days 00:00:00", "26:00:00"], "number", "duration"),
+        (["7:05 AM", "11:59 pm"], "number", "time of day"),
         (["12%", "3%"], "number", "number"),
+        (["ja", "Nein"], "number", "boolean"),
+        (["oui", "non", ""], "number", "boolean"),
+        (["Sí", "No"], "number", "boolean"),
+        (["WAHR", "FALSCH"], "number", "boolean"),
+        (["да", "нет"], "number", "boolean"),
+        (["是", "否"], "number", "boolean"),
         (["NA", "DE"], "category", "category"),
         (["1234567890123456789", "1234567890123456790"], "category", "category"),
         ([2**60, 2**60 + 1], "category", "category"),
@@ -78,8 +85,17 @@ def test_a_column_is_what_all_its_cells_say(cells, kind, holds):
     assert (column.kind, column.holds) == (kind, holds)
 
 
+@pytest.mark.parametrize("odd", ["2024-02-30", "0000-00-00", "2024-01-31T24:00", "soon", "31.12.2024"])
+@pytest.mark.parametrize("first", [0, 1, 39])
+def test_a_cell_among_dates_that_is_none_is_said(odd, first):
+    cells = [f"2024-01-{1 + i % 20:02d}" for i in range(40)]
+    cells[first] = odd
+    with pytest.warns(PysmorchWarning, match=f"mixed: 9[0-9]% of its values are dates, but not '{odd}'"):
+        learn({"a": cells, "other": RNG.normal(size=40)})
+
+
 def test_markers_are_missing_in_numbers_and_values_in_text():
-    for marker in ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"):
+    for marker in ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"):
         assert column_of(["1", "2", marker]).missing
         assert column_of(["DE", "FR", marker]).values == sorted(["DE", "FR", marker])
     assert column_of(["DE", "NA", "-"], missing=["NA", "-"]) == column_of(["DE", "", ""])

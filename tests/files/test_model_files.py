@@ -155,7 +155,7 @@ def set_config(i, **values):
         (set_config(1, num_out_features=7), "ShapeError|shape|expected floats"),
         (set_config(1, num_out_features="7"), "must be a positive integer"),
         (set_config(1, seed=3), "Linear has no argument seed"),
-        (set_config(0, shape=[None, 2**31 - 1]), "more than there are in the file"),
+        (set_config(0, shape=[None, 2**31 - 1]), "has 2147483647 values for each row, more than 134217728"),
         (set_config(0, shape=[]), "cannot be made"),
         (set_config(0, data=[1]), "cannot be made|has no argument"),
     ],

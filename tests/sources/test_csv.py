@@ -225,6 +225,11 @@ def test_a_first_line_that_looks_like_data_is_said(make, text, data):
     assert read(make(text), header=False).remarks == []
 
 
+@pytest.mark.parametrize("end", ["\x1a", "\r\n\x1a", "\n\n\x1a"])
+def test_the_mark_at_the_end_of_files_of_dos_is_no_row(make, cells, end):
+    assert cells(make("a,b\r\n1,x" + end)) == {"a": ["1"], "b": ["x"]}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "found", "expected"),
     [

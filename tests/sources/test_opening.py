@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -166,10 +167,57 @@ def test_other_kinds_of_files_are_named(make, refusal, content, message):
     assert message in refusal(make(content))
 
 
-def test_a_zip_archive_is_named_with_what_it_holds(make, refusal, tmp_path):
-    import zipfile
+def zip_of(members, packing=zipfile.ZIP_DEFLATED):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packing) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return content.getvalue()
 
-    make("")
-    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
-        archive.writestr("train.csv", "a,b\n1,2\n")
-    assert "is a zip archive with 1 files, such as train.csv; unpack it first" in refusal("z.zip")
+
+@pytest.mark.parametrize(
+    ("name", "member", "content"),
+    [
+        ("t.zip", "t.csv", b"a,b\n1,x\n"),
+        ("t.csv", "t.csv", b"a;b\n1;x\n"),
+        ("t.csv.zip", "data/2024/t.csv", "a,b\n1,x\n".encode("utf-16")),
+        ("t.jsonl.zip", "t", b'{"a": "1", "b": "x"}\n'),
+        ("t.zip", "t.csv.gz", gzip.compress(b"a,b\n1,x\n")),
+    ],
+)
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_the_only_file_of_a_zip_archive_is_read(make, cells, name, member, content, packing):
+    others = {"data/": b"", "__MACOSX/._t.csv": b"\0\1", "data/.DS_Store": b"\0"}
+    assert cells(make(zip_of({member: content, **others}, packing), name)) == {"a": ["1"], "b": ["x"]}
+
+
+def test_lines_of_a_file_in_a_zip_archive_are_named(make):
+    source = read(make(zip_of({"t.csv": "a,b\n\n1,x\n2,y\n"}), "t.zip"))
+    assert [source.line_of(row) for row in (0, 1)] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            zip_of({"a.csv": "a\n1\n", "b.csv": "a\n1\n"}),
+            "is a zip archive with 2 files, a.csv, b.csv; an archive with",
+        ),
+        (zip_of({f"{i}.csv": "a" for i in range(5)}), "with 5 files, 0.csv, 1.csv, 2.csv and 2 more; an archive with"),
+        (zip_of({"folder/": ""}), "is a zip archive with no files; an archive with one file is read"),
+        (zip_of({"t.csv": ""}), "the file that is packed in it is empty"),
+        (zip_of({"t.csv": "a,b\n1,2\n" * 99})[:-9], "a damaged or truncated file, zip archive, .npz or .xlsx"),
+    ],
+)
+def test_a_zip_archive_that_cannot_be_read_is_named_with_what_it_holds(make, refusal, content, message):
+    assert message in refusal(make(content, "z.zip"))
+
+
+def test_a_zip_archive_with_a_password_or_damaged_bytes_is_refused(make, refusal):
+    content = bytearray(zip_of({"t.csv": "a,b\n" + "1,2\n" * 99}))
+    content[40] ^= 255
+    assert "a damaged or truncated file, zip archive" in refusal(make(bytes(content), "z.zip"))
+    locked = bytearray(zip_of({"t.csv": "a,b\n1,2\n"}))
+    for offset in (6, locked.index(b"PK\x01\x02") + 8):  # the flag of encryption, in both headers
+        locked[offset] |= 1
+    assert "a zip archive with a password; unpack it first" in refusal(make(bytes(locked), "z.zip"))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from pysmorch.cli.help import CommandWithChoices
-from pysmorch.cli.options import EvaluateOptions, PredictOptions, TrainOptions, takes
+from pysmorch.cli.options import EvaluateOptions, PredictOptions, ReadOptions, TrainOptions, parse_size, takes
 from pysmorch.cli.output import Interrupted, one_line, warnings_as_lines
 
 app = typer.Typer(
@@ -83,11 +83,13 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _use_threads(threads: int | None) -> None:
+def _set_limits(options: ReadOptions) -> None:
     from pysmorch.engine import check_threads, set_num_threads
+    from pysmorch.sources.limits import set_max_memory
 
-    if threads is not None:
-        set_num_threads(check_threads("--threads", threads))
+    if options.threads is not None:
+        set_num_threads(check_threads("--threads", options.threads))
+    set_max_memory(None if options.max_memory is None else parse_size("--max-memory", options.max_memory))
 
 
 @app.command(cls=CommandWithChoices)
@@ -96,8 +98,19 @@ def train(options: TrainOptions) -> None:
     """Train a model, say how good it is on rows it has not seen, and write it into a file."""
     from pysmorch.cli import training
 
-    _use_threads(options.threads)
+    _set_limits(options)
     training.train(options)
+
+
+@app.command()
+def resume(run: Annotated[str, typer.Argument(help="folder of a run, which train --checkpoint began")]) -> None:
+    """Go on with a training that was interrupted, to the same bits as if it had not been; its command is in the folder."""
+    from pysmorch.cli import runs, training
+
+    options, folder = runs.stored_command(run)
+    _set_limits(options)
+    with folder:
+        training.train(options, resumed=True)
 
 
 @app.command(cls=CommandWithChoices)
@@ -110,7 +123,7 @@ def predict(options: PredictOptions) -> None:
     """
     from pysmorch.cli import prediction
 
-    _use_threads(options.threads)
+    _set_limits(options)
     prediction.predict(options)
 
 
@@ -120,7 +133,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """Say how good a model is on all rows of a source."""
     from pysmorch.cli import evaluation
 
-    _use_threads(options.threads)
+    _set_limits(options)
     evaluation.evaluate(options)
 
 

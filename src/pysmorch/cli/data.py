@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from pysmorch.encoders import ColumnError, kind_of, read_labels
 from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.encoders.schema import infinite_text, learn_column
 from pysmorch.encoders.values import number_values
-from pysmorch.entries import list_names, name_row
+from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
 from pysmorch.sources.streaming import StreamedTable
@@ -61,7 +60,12 @@ class Rows:
 
     def line(self, row: int) -> str:
         """Name a row in a message, by its line in the file or counted from 1."""
-        return name_row(row + (self.source.line_of is None), self.source.line_of)
+        return name_line(self.source, row)
+
+
+def name_line(source: Source, row: int) -> str:
+    """Name a row of a source in a message, by its line in the file or counted from 1."""
+    return name_row(row + (source.line_of is None), source.line_of)
 
 
 def read_source(
@@ -176,8 +180,7 @@ def check_column(source: Source, name: str, option: str) -> None:
     if names is None:
         raise ValueError(f"{option} takes the name of a column, but {source.name} is an array")
     if name not in names:
-        close = get_close_matches(name, names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = suggest(name, names)
         raise ValueError(f"{option}: {source.name} has no column {name!r}{hint}; the columns are {list_names(names)}")
 
 
@@ -220,8 +223,9 @@ def _check_finite(cells: Any, what: str, source: Source) -> None:
         wrong = np.flatnonzero(~np.isfinite(cells.to_numpy()) & cells.is_valid().to_numpy())
         row = int(wrong[0]) if len(wrong) else None
     if row is not None:
-        line = name_row(row + (source.line_of is None), source.line_of)
-        raise ValueError(f"{what} has {cells[row].as_py()} in {line}; replace or remove such values first")
+        raise ValueError(
+            f"{what} has {cells[row].as_py()} in {name_line(source, row)}; replace or remove such values first"
+        )
 
 
 def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]) -> Array:
@@ -252,11 +256,11 @@ def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]
     """
     import pyarrow as pa
 
-    array = Cells(as_table(pa.table({name: cells}))).arrow(name)
-    wrong = 0
+    of_column = Cells(as_table(pa.table({name: cells})))
+    array, wrong = of_column.arrow(name), 0
     for kind in kinds:
         try:
-            column = learn_column(name, Cells(as_table(pa.table({name: cells}))), None, None, kind, None)
+            column = learn_column(name, of_column, None, None, kind, None)
         except ColumnError as error:
             wrong = max(wrong, error.row or 0)
             continue
@@ -294,7 +298,7 @@ def blocks_of(source: Source) -> Iterator[tuple[int, Source]]:
 def of_file(error: ColumnError, source: Source) -> ColumnError:
     """Return an error about a row with its line in the file, or the row counted from 1 where rows have no lines."""
     if source.line_of is None and error.row is not None:
-        return ColumnError(error.column, error.found.replace("{row}", name_row(error.row + 1), 1))
+        return ColumnError(error.column, error.found.replace("{row}", name_line(source, error.row), 1))
     return error.in_file(source.line_of)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pysmorch.cli.options import parse_size
 from pysmorch.files.writing import check_writable, write_whole
 from pysmorch.teach import FileReport, GradeReport, GradingError, grade_file
 from pysmorch.teach.grade_report import junit
 from pysmorch.teach.grading import check_known
 
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 LEAST_MEMORY = 2**28
 """Less does not hold Python and NumPy."""
 
@@ -96,10 +95,7 @@ def parse_points(text: str | None) -> dict[str, float]:
 
 def parse_memory(text: str) -> int:
     """Return the bytes in a text such as 2GB or 512MB."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)(?:I?B)?\s*", text.upper())
-    if match is None:
-        raise ValueError(f"--memory must be a size such as 2GB or 512MB, but is {text!r}")
-    size = int(float(match[1]) * UNITS[match[2]])
+    size = parse_size("--memory", text)
     if size < LEAST_MEMORY:
         raise ValueError(
             f"--memory must be at least {LEAST_MEMORY // 2**20}MB, which Python and NumPy need, but is {text!r}"

@@ -158,7 +158,8 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
 
     The encoder is learned here once more, so that a file that does not fit is refused before the training.
     """
-    encoder = kind_of(training.source.features, model.pixels)()
+    encoder = kind_of(training.source.features, model.pixels, bool(model.columns) or model.missing is not None)()
+    encoder.choose(model.columns, model.missing)
     rows, y = encoder.check(training.source.features, model, reset=True), training.y
     encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
     features = encoder.select(held_out.source, by_position)

@@ -24,9 +24,8 @@ def show(model_name: str) -> None:
     if not isinstance(model, (Classifier, Regressor)):
         print_escaped(f"{model_name}: a network\n{model.summary()}")
         return
-    print_escaped(
-        f"{model_name}: a {type(model).__name__}, {model.n_iter_} epochs, last loss {model.loss_curve_[-1]:.4g}"
-    )
+    loss = f", last loss {model.loss_curve_[-1]:.4g}" if model.loss_curve_ else ""
+    print_escaped(f"{model_name}: a {type(model).__name__}, {model.n_iter_} epochs{loss}")
     for name, value in model.notes_.items():
         if name != "test":
             print_escaped(f"  {name}: {value}")

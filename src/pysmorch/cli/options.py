@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -60,6 +61,10 @@ class ReadOptions:
     ] = None
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="leave out image files that cannot be read")] = False
     threads: Annotated[int | None, typer.Option(help="how many threads may be used; no result depends on it")] = None
+    max_memory: Annotated[
+        str | None,
+        typer.Option(help="memory that reading may take, as in 4GB; without it, three quarters of what is left"),
+    ] = None
 
 
 @dataclass(kw_only=True)
@@ -149,6 +154,18 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     ] = None
     task: Annotated[str | None, typer.Option(help="classification or regression, instead of the inferred one")] = None
     out: Annotated[str, typer.Option(help="model file to write")] = "model.safetensors"
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="new folder for the run: after an interruption, pysmorch resume FOLDER goes on to the same bits"
+        ),
+    ] = None
+    every: Annotated[
+        str, typer.Option(help='how often --checkpoint is written, as in "30 s", "5 min", "2 epochs" or "500 batches"')
+    ] = "5 min"
+    start_from: Annotated[
+        str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
+    ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
     metric: MetricNames = None
@@ -177,6 +194,18 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     source: Sources
     metric: MetricNames = None
     as_json: AsJson = False
+
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+"""Of sizes in bytes."""
+
+
+def parse_size(option: str, text: str) -> int:
+    """Return the bytes in a text such as 2GB or 512MB."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
+    if match is None:
+        raise ValueError(f"{option} must be a size such as 2GB or 512MB, but is {text!r}")
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 def takes(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:

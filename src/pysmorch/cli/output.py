@@ -7,14 +7,13 @@ import glob
 import json
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from pysmorch.files.writing import check_writable
+from pysmorch.files.writing import check_writable, try_to_write
 from pysmorch.sources.several import WITHIN
 from pysmorch.warnings import PysmorchWarning
 
@@ -107,7 +106,7 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
         Says why, and what helps.
     """
     path = check_writable(out)
-    _try_to_write(path)
+    try_to_write(path)
     if force or not path.exists():
         return
     for name in inputs:
@@ -118,26 +117,19 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
         raise ValueError(f"--out {out} exists and is no {kind}; name another file, or add --force to replace it")
 
 
-def _try_to_write(path: Path) -> None:
-    """Make the temporary file that is made when the result is written, and remove it."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}; name another file") from None
-
-
 def is_model(path: Path) -> bool:
     """Whether a file is a model of this library, damaged or not."""
-    from safetensors import SafetensorError, safe_open
+    from pysmorch.files.model import METADATA_KEY, metadata_of
 
-    from pysmorch.files.model import METADATA_KEY
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return METADATA_KEY in (file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
-        return False
+    with open(path, "rb") as file:
+        start = file.read(8)
+        size = int.from_bytes(start, "little")
+        if len(start) < 8 or size > path.stat().st_size:
+            return False
+        try:
+            return METADATA_KEY in metadata_of(start + file.read(size))
+        except (ValueError, RecursionError):
+            return False
 
 
 def is_prediction(path: Path) -> bool:

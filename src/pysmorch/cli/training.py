@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import figures, holdout, networks, output, parameters
+from pysmorch.cli import figures, holdout, networks, output, parameters, runs
 from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
@@ -18,6 +18,8 @@ from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.training import Callback, Training
+from pysmorch.training.checkpoints import has_checkpoint
+from pysmorch.training.options import interval
 from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20
@@ -27,8 +29,11 @@ MAX_COLUMNS_SHOWN = 200
 """Columns of which each has its line; `pysmorch show` lists them all."""
 
 
-def train(options: TrainOptions) -> None:
-    """Read, infer the task, hold out rows, train, measure, write; all that can be checked is checked before the training."""
+def train(options: TrainOptions, resumed: bool = False) -> None:
+    """Read, infer the task, hold out rows, train, measure, write; all that can be checked is checked before the training.
+
+    With `resumed` the run in the folder `options.checkpoint` goes on.
+    """
     report = Report(options.as_json, options.quiet)
     names = options.source or ["digits"]
     chosen = networks.parse(
@@ -46,13 +51,16 @@ def train(options: TrainOptions) -> None:
     parameters.check_task(given, estimators[0], estimators[1], task)
     if "class_weight" in given:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
-    model = estimators[0](random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
-    notes = {"source": rows.source.name, "task": task} | _equip(model, rows, options, chosen, given, report)
+    model, notes = _make(estimators[0], rows, options, chosen, given, report)
+    notes = {"source": rows.source.name, "task": task} | notes
     training, held_out = _parts(rows, model, options, chosen, task, report)
-    kinds = kinds_from(rows.source.features if rows.source.column_names is not None else None)
+    kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
+    if options.checkpoint is not None and not resumed:
+        runs.store_command(options)
     with kinds:
-        interrupted = _fit(model, training, metrics, report)
+        interrupted = _fit(model, training, metrics, report, options, resumed)
+    model.set_params(warm_start=False)
     model.notes_ = notes
     _finish(model, training, held_out, metrics, options, report, interrupted)
 
@@ -62,6 +70,9 @@ def _check_options(options: TrainOptions) -> list[Metric]:
     if options.task not in (None, "classification", "regression"):
         raise ValueError(f"--task must be classification or regression, but is {options.task!r}")
     holdout.check_options(options)
+    interval(options.every, "--every")
+    if options.checkpoint is not None and "-" in (options.source or []):
+        raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
     if metrics and options.test == 0 and not options.early_stopping:
@@ -116,6 +127,24 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _make(
+    estimator: Any,
+    rows: Rows,
+    options: TrainOptions,
+    chosen: networks.NetworkOptions,
+    given: dict[str, Any],
+    report: Report,
+) -> tuple[Any, dict[str, Any]]:
+    """Return the model to train, and what its file should say about the input."""
+    if options.start_from is None:
+        model = estimator(random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
+        return model, _equip(model, rows, options, chosen, given, report)
+    if chosen.network is not None or chosen.augment:
+        raise ValueError("--network and --augment are those of the model with --start-from; leave them out")
+    model = runs.start_from(options.start_from, estimator, given).set_params(verbose=not options.quiet)
+    return model, {name: value for name, value in model.notes_.items() if name != "test"}
 
 
 def _equip(
@@ -195,32 +224,55 @@ class BestSoFar(Callback):
             self.best_epoch = training.epoch
             self._weights = training.network.snapshot(self._weights)
 
+    def get_state(self) -> Any:
+        """Return the best epoch so far, with its weights."""
+        return {"epoch": self.best_epoch, "weights": self._weights}
+
+    def set_state(self, state: Any) -> None:
+        """Go on from the best epoch so far."""
+        self.best_epoch, self._weights = state["epoch"], state["weights"]
+
     def restore(self) -> None:
         """Make the network what it was after the best epoch."""
         self.model.network_.restore(self._weights)
 
 
-def _fit(model: Any, training: Rows, metrics: list[Metric], report: Report) -> str | None:
+def _fit(
+    model: Any, training: Rows, metrics: list[Metric], report: Report, options: TrainOptions, resumed: bool
+) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
     best = BestSoFar(model, report)
     shown = metrics if holds_out(model.early_stopping, len(training)) else None
+    begun = model.n_iter_ if options.start_from is not None else 0
+    run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    if resumed and has_checkpoint(str(options.checkpoint)):
+        run["resume"] = options.checkpoint
+    source = training.source
     try:
         with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
             in_file(
-                training.source,
+                source,
                 lambda: model._fit(  # an interruption keeps what was learned until then
-                    training.source.features, training.y, training.weights, metrics=shown, callbacks=[best]
+                    source.features, training.y, training.weights, metrics=shown, callbacks=[best], **run
                 ),
             )
     except KeyboardInterrupt:
-        epochs = getattr(model, "n_iter_", 0)
-        if epochs == 0:
+        epochs = getattr(model, "n_iter_", 0) - begun
+        if epochs == 0 and options.checkpoint is None:
             raise
+        if epochs == 0:
+            raise Interrupted(f"interrupted before the end of an epoch; {_how_to_go_on(options)}") from None
         if best.best_epoch == 0:
             return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
         best.restore()
         return f"interrupted after {epochs} epochs; the model is the best so far, of epoch {best.best_epoch}"
     return None
+
+
+def _how_to_go_on(options: TrainOptions) -> str:
+    if options.checkpoint is not None:
+        return f"pysmorch resume {options.checkpoint} goes on"
+    return f"--start-from {options.out} trains on from there, and a run with --checkpoint FOLDER can go on as if nothing had been"
 
 
 def _finish(
@@ -258,4 +310,4 @@ def _finish(
     report.result(f"model written to {options.out}")
     report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:
-        raise Interrupted(f"{interrupted}, and written to {options.out}")
+        raise Interrupted(f"{interrupted}, and written to {options.out}; {_how_to_go_on(options)}")

@@ -149,5 +149,6 @@ def codes_of(cells: Any) -> tuple[Array, list[str]]:
         In the order in which they come first.
     """
     encoded = cells.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    indices = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    codes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()

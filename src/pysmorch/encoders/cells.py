@@ -11,9 +11,13 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.formats import EXACT
+from pysmorch.encoders.formats import EXACT, without_blanks
+from pysmorch.encoders.plain import block_of, plain_columns
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
+
+BYTES_OF_TEXTS = 2**20
+"""Columns of text up to this size are stored without blanks; a table has many columns where they are small."""
 
 
 def is_table(X: Any) -> bool:
@@ -60,7 +64,8 @@ def as_frame(X: Any) -> Any:
     elif not nw.dependencies.is_into_dataframe(X):
         series = nw.from_native(X, series_only=True)
         X = series.alias(str(series.name or "0")).to_frame().to_native()
-    names = X.column_names if hasattr(X, "column_names") else X.columns
+    names = getattr(X, "column_names", None)
+    names = X.columns if names is None else names
     names = names.tolist() if hasattr(names, "tolist") else list(names)
     if not all(type(name) is str for name in names):
         X = X.set_axis([str(name) for name in names], axis=1)
@@ -134,6 +139,7 @@ class Cells:
         self.num_rows = len(table) if num_rows is None else num_rows
         self.names: list[str] = list(table.columns)
         self._arrow: dict[str, Any] = {}
+        self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
 
@@ -156,7 +162,7 @@ class Cells:
     def plain(self) -> dict[str, str]:
         """The columns that can be taken as one block of numbers, with the kind of their dtype: "b", "i" or "f"."""
         if self._plain is None:
-            self._plain = _plain_columns(self.table)
+            self._plain = plain_columns(self.table, self.names)
         return self._plain
 
     def block(self, names: list[str]) -> Array:
@@ -172,18 +178,7 @@ class Cells:
         ndarray of shape (N, len(names))
             In their order.
         """
-        native = self.table.to_native()
-        if self.table.implementation.is_pandas():
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(dtype=np.float64))
-        if self.table.implementation.is_polars() and "b" not in {self.plain[name] for name in names}:
-            chosen = native if names == self.names else native[names]
-            return np.asarray(chosen.to_numpy(), np.float64)
-        values = np.empty((len(self), len(names)), dtype=np.float64, order="F")
-        for i, name in enumerate(names):
-            column = native[name]
-            values[:, i] = numbers_of(column if hasattr(column, "type") else column.to_arrow())
-        return values
+        return block_of(self.table, names, {self.plain[name] for name in names})
 
     def arrow(self, name: str) -> Any:
         """Return a column as a PyArrow array: of strings, integers, float64, booleans, times in UTC, durations or times of day."""
@@ -191,6 +186,18 @@ class Cells:
             column = self.table.to_native()[name] if self.table.implementation.is_pyarrow() else None
             self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
+
+    def texts(self, name: str) -> Any:
+        """Return a column as an array of strings without blanks around them; only a column of strings has null for empty ones."""
+        import pyarrow as pa
+
+        if name in self._texts:
+            return self._texts[name]
+        array = self.arrow(name)
+        texts = without_blanks(array) if pa.types.is_string(array.type) else texts_of(array)
+        if texts.nbytes <= BYTES_OF_TEXTS:
+            self._texts[name] = texts
+        return texts
 
     def order_of(self, name: str) -> list[str] | None:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
@@ -207,45 +214,6 @@ class Cells:
         if self.table.implementation.is_pyarrow() and getattr(native.type, "ordered", False):
             return [str(value) for value in native.unify_dictionaries().chunk(0).dictionary.to_pylist()]
         return []
-
-
-def _plain_columns(table: Any) -> dict[str, str]:
-    native = table.to_native()
-    if table.implementation.is_pandas():
-        kinds = [dtype.kind if isinstance(dtype, np.dtype) else "" for dtype in native.dtypes]
-    elif table.implementation.is_polars():
-        of_dtype = {dtype: _kind_of_polars(dtype) for dtype in set(native.dtypes)}
-        kinds = [of_dtype[dtype] for dtype in native.dtypes]
-    elif table.implementation.is_pyarrow():
-        kinds = [_kind_of_arrow(field.type) for field in native.schema]
-    else:
-        kinds = [""] * len(table.columns)
-    kinds = ["i" if kind == "u" else kind for kind in kinds]
-    return {name: kind for name, kind in zip(table.columns, kinds, strict=True) if kind in ("b", "i", "f")}
-
-
-def _kind_of_polars(dtype: Any) -> str:
-    if dtype.is_integer():
-        return "i"
-    return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
-
-
-def _kind_of_arrow(dtype: Any) -> str:
-    import pyarrow as pa
-
-    if pa.types.is_integer(dtype):
-        return "i"
-    return "f" if pa.types.is_floating(dtype) else "b" if pa.types.is_boolean(dtype) else ""
-
-
-def numbers_of(array: Any) -> Array:
-    """Return a PyArrow array of numbers or booleans as float64, with NaN for what is missing."""
-    import pyarrow as pa
-
-    options = {} if isinstance(array, pa.ChunkedArray) else {"zero_copy_only": False}
-    if not pa.types.is_float64(array.type):
-        array = array.cast(pa.float64(), safe=False)
-    return np.asarray(array.to_numpy(**options), np.float64)
 
 
 def check_no_infinity(name: str, values: Array) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
 from pysmorch.encoders.spool import judged_part
-from pysmorch.entries import list_names
+from pysmorch.entries import list_names, suggest
 from pysmorch.sources.streaming import StreamedTable
 
 CHOICES = (
@@ -32,7 +30,9 @@ CHOICES = (
 WRITTEN = " written "
 """What stands between "number" or "time" and a sample that shows how they are written, as in "time written 31/12/2024"."""
 
-_ALL_ROWS: ContextVar[Any] = ContextVar("all rows of a file", default=None)
+_ALL_ROWS: ContextVar[Mapping[str, Any] | StreamedTable] = ContextVar(
+    "columns of all rows of a file", default=MappingProxyType({})
+)
 
 
 @contextmanager
@@ -46,7 +46,11 @@ def kinds_from(features: Any) -> Iterator[None]:
     features : pyarrow.Table or ndarray
         All rows of a source; of an array nothing is decided.
     """
-    token = _ALL_ROWS.set(None if isinstance(features, np.ndarray) else features)
+    if isinstance(features, StreamedTable):
+        token = _ALL_ROWS.set(judged_part(features))
+    else:
+        names = getattr(features, "column_names", [])
+        token = _ALL_ROWS.set(dict(zip(names, features.columns, strict=True)) if names else {})
     try:
         yield
     finally:
@@ -70,13 +74,8 @@ def texts_of_all(name: str, array: Any) -> Any:
     """
     import pyarrow as pa
 
-    table = _ALL_ROWS.get()
-    if table is None or name not in table.column_names:
-        return array
-    if isinstance(table, StreamedTable):
-        table = judged_part(table)
-    column = table[name].combine_chunks()
-    return column if pa.types.is_string(column.type) else array
+    column = _ALL_ROWS.get().get(name)
+    return column.combine_chunks() if column is not None and pa.types.is_string(column.type) else array
 
 
 def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
@@ -96,8 +95,7 @@ def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
     """
     for name, choice in columns.items():
         if name not in names:
-            close = get_close_matches(str(name), names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; the columns are {list_names(names)}"
+            hint = suggest(str(name), names) or f"; the columns are {list_names(names)}"
             raise ValueError(f"columns: there is no column {name!r}{hint}")
         held, _, sample = str(choice).partition(WRITTEN)
         if held not in CHOICES:

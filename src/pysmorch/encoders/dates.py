@@ -16,13 +16,14 @@ _CLOCK = (
 )
 _YEAR, _MONTH, _DAY = r"(?P<year>[0-9]{4})", r"(?P<month>[0-9]{1,2})", r"(?P<day>[0-9]{1,2})"
 _NAME = r"(?P<month>[A-Za-z]{3,9})[.]?"
+_WEEKDAY = r"(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,?\s+)?"
 _SHORT = r"(?P<year>[0-9]{2})"
 ISO = "year-month-day"
 ORDERS = {
     ISO: f"^{_YEAR}-{_MONTH}-{_DAY}",
     "year/month/day": f"^{_YEAR}/{_MONTH}/{_DAY}",
     "year.month.day": f"^{_YEAR}[.]{_MONTH}[.]{_DAY}",
-    "day.month.year": f"^{_DAY}[.]{_MONTH}[.]{_YEAR}",
+    "day.month.year": rf"^{_DAY}[.]\s?{_MONTH}[.]\s?{_YEAR}",
     "month/day/year": f"^{_MONTH}/{_DAY}/{_YEAR}",
     "day/month/year": f"^{_DAY}/{_MONTH}/{_YEAR}",
     "day-month-year": f"^{_DAY}-{_MONTH}-{_YEAR}",
@@ -30,8 +31,8 @@ ORDERS = {
     "day.month.yy": f"^(?P<day>[0-9]{{2}})[.](?P<month>[0-9]{{2}})[.]{_SHORT}",
     "month/day/yy": f"^{_MONTH}/{_DAY}/{_SHORT}",
     "day/month/yy": f"^{_DAY}/{_MONTH}/{_SHORT}",
-    "day name year": rf"^{_DAY}[.]?[\s-]+{_NAME}[\s-]+{_YEAR}",
-    "name day, year": rf"^{_NAME}\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}",
+    "day name year": rf"^{_WEEKDAY}{_DAY}[.]?[\s-]+{_NAME}[\s-]+{_YEAR}",
+    "name day, year": rf"^{_WEEKDAY}{_NAME}\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}",
 }
 """Orders of day, month and year, in which dates are looked for in this order."""
 
@@ -43,13 +44,13 @@ AMBIGUOUS = {
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DURATION = (
     r"^(?P<sign>-?)(?:(?P<day>[0-9]+)\s*(?:days?|d),?\s*)?\+?"
-    r"(?P<hour>[0-9]+):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.][0-9]+)?))?$"
+    r"(?P<hour>[0-9]+):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.][0-9]+)?))?\s*(?P<half>[AaPp][Mm])?$"
 )
 _PERIOD = (
     r"^(?P<sign>-?)P(?:(?P<day>[0-9]+)D)?(?:T(?:(?P<hour>[0-9]+)H)?(?:(?P<minute>[0-9]+)M)?"
-    r"(?:(?P<second>[0-9]+(?:[.][0-9]+)?)S)?)?$"
+    r"(?:(?P<second>[0-9]+(?:[.][0-9]+)?)S)?)?(?P<half>)$"
 )
-_TIME_OF_DAY = r"^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?$"
+_TIME_OF_DAY = r"^(([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?|(0?[1-9]|1[0-2]):[0-5][0-9](:[0-5][0-9])?\s*[AaPp][Mm])$"
 PARTS = ("month", "weekday", "year", "week", "day")
 """What of a time has features of its own: indicators of month and weekday, and the positions in a cycle as sine and cosine."""
 
@@ -147,6 +148,8 @@ def parse_durations(cells: Any) -> tuple[Array, Array]:
         texts = parts.field("second")
         second = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0").cast(pa.float64()).to_numpy()
         sign = np.where(pc.equal(parts.field("sign"), "-").fill_null(False).to_numpy(zero_copy_only=False), -1.0, 1.0)
+        half = pc.utf8_lower(parts.field("half").fill_null("")).to_numpy(zero_copy_only=False)
+        hour = np.where(half == "", hour, hour % 12 + 12 * (half == "pm"))
         clock = hour * 3600 + minute * 60 + second
         # "-1 days +23:00:00" is an hour before: there the sign belongs to the days alone.
         mixed = pc.match_substring(cells, "+").fill_null(False).to_numpy(zero_copy_only=False)
@@ -162,7 +165,8 @@ def is_time_of_day(values: Any) -> bool:
 
 def is_duration(values: Any) -> bool:
     """Whether strings are durations, with hours, days, or in the form of ISO 8601."""
-    return _all_are(values, rf"{_plain(_DURATION)}|{_plain(_PERIOD)}") and not len(parse_durations(values)[1])
+    without_half = _DURATION.replace(r"\s*(?P<half>[AaPp][Mm])?", "")
+    return _all_are(values, rf"{_plain(without_half)}|{_plain(_PERIOD)}") and not len(parse_durations(values)[1])
 
 
 def parts_of(times: Array) -> dict[str, Array]:

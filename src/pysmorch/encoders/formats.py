@@ -6,13 +6,14 @@ are codes, and signs of several currencies in one column are told apart.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pysmorch.layers.base import Array
 
-MARKERS = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+MARKERS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?")
 """What stands for a missing value in columns of numbers, booleans and times; in columns of text these are values."""
 
 EXACT = 2**53
@@ -23,7 +24,7 @@ PLAIN = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
 LEADING_ZEROS = r"^[+-]?0[0-9]+$"
-_CURRENCY = r"\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł"
+_CURRENCY = r"(?:R|A|C|US|HK|NZ|S|Mex)?\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł"
 _GAP = r"[\s\x{a0}\x{2009}\x{202f}]*"
 _PARTS = (
     rf"^(?P<sign>[-+]?){_GAP}(?P<before>{_CURRENCY})?{_GAP}(?P<second>[-+]?)"
@@ -60,7 +61,9 @@ class NumberFormat(NamedTuple):
         point = "[.]" if self.decimal == "." else ","
         whole = "(?:0|[1-9][0-9]*)"
         if self.thousands:
-            whole = rf"(?:0|[1-9][0-9]{{0,2}}(?:[{_group(self.thousands)}][0-9]{{3}})+|[1-9][0-9]{{0,2}})"
+            groups = rf"[1-9][0-9]{{0,2}}(?:[{_group(self.thousands)}][0-9]{{3}})+"
+            groups += "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if self.thousands == "," else ""  # as in India
+            whole = rf"(?:0|{groups}|[1-9][0-9]{{0,2}})"
         return rf"^(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)$"
 
     def describe(self) -> str:
@@ -132,7 +135,14 @@ def without_markers(cells: Any, markers: tuple[str, ...]) -> Any:
 
     if not markers:
         return cells
-    return pc.if_else(pc.is_in(cells, value_set=pa.array(markers)), pa.scalar(None, pa.string()), cells)
+    return pc.if_else(pc.is_in(cells, value_set=_array_of(markers)), pa.scalar(None, pa.string()), cells)
+
+
+@cache
+def _array_of(markers: tuple[str, ...]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(markers)
 
 
 def all_match(values: Any, pattern: str) -> bool:

@@ -58,7 +58,7 @@ def complete_columns(encoder: Any, rows: Any) -> None:
 def _take_texts(column: Column, cells: Cells, missing: tuple[str, ...] | None, values: dict[str, set[Any]]) -> None:
     """Take what a block says about a category or text, or about a column that is left out."""
     if column.kind in ("category", "text"):
-        column.missing |= text_values(column, cells.arrow(column.name), missing).null_count > 0
+        column.missing |= text_values(column, cells, missing).null_count > 0
     elif column.holds in ("constant", "empty") and column.why != "as chosen":
         found = values.setdefault(column.name, set())
         found.update(cells.arrow(column.name).unique().to_pylist()[:2])

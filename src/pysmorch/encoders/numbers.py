@@ -319,7 +319,8 @@ def _learn_scaling(X: Array | StoredNumbers, weights: Array | None, columns: Arr
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale, skewness = moments(lambda x: x)
     # Where squares are too large or too small for float64, once more in other units.
-    units = units_of(X) if not np.isfinite(scale).all() or (scale == 1.0).any() else np.ones(X.shape[1])
+    extreme = not np.isfinite(scale).all() or (scale == 1.0).any()
+    units = units_of(X)[columns] if extreme else np.ones(len(columns))
     if (units != 1.0).any():
         of_units = moments(lambda x: x / units)
         mean, skewness = of_units[0] * units, of_units[2]

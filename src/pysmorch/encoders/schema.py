@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from pysmorch.encoders.categories import frequent_words, known_values, value_cou
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
 from pysmorch.encoders.columns import LETTERS, OWN_INDICATORS, WORDS, Column
-from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parts_of
+from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times, parts_of
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import (
     EXACT,
@@ -102,11 +103,13 @@ def learn_column(
     if array.null_count == len(array):
         return _empty(name)
     if _is_text(array):
-        read = without_markers(without_blanks(texts_of_all(name, array)), missing or ())
+        everything = texts_of_all(name, array)
+        texts = rows.texts(name)
+        read = without_markers(texts if everything is array else without_blanks(everything), missing or ())
         column = _of_texts(name, read, choice, missing is None)
         if choice is not None and sample:
             column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
-        array = without_markers(without_blanks(array), missing or ())
+        array = without_markers(texts, missing or ())
     else:
         column = _of_type(name, array, choice)
     if column.kind == "number":
@@ -149,6 +152,9 @@ def infinite_text(cells: Any) -> int | None:
     """
     import pyarrow.compute as pc
 
+    first = (cells[0].as_py() or "").strip() if len(cells) else ""
+    if first and first not in MARKERS and not re.search(rf"{INFINITE}|[0-9]", first):  # a column of text, as most are
+        return None
     infinite = pc.match_substring_regex(cells, INFINITE)
     if not pc.any(infinite).as_py():
         return None
@@ -216,11 +222,18 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
 
 
 def _why_text(values: Any) -> str:
-    """Return why texts that look like numbers are taken as text."""
+    """Return why texts that look like numbers or dates are taken as text."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not any_match(values.slice(0, 100), "[0-9]"):
+    if re.search("[0-9]", "\n".join(values.slice(0, 100).to_pylist())) is None:
         return ""
+    for first in values.slice(0, 3):
+        order, _ = find_time_format(pa.array([first.as_py()]))
+        wrong = parse_times(values, order)[1] if order else range(len(values))
+        if len(wrong) <= 0.5 * len(values):
+            other = values[int(wrong[0])].as_py()
+            return f"mixed: {1 - len(wrong) / len(values):.0%} of its values are dates, but not {other[:40]!r}"
     if all_match(values, rf"{LEADING_ZEROS}|{PLAIN}"):
         zeros = any_match(values, LEADING_ZEROS)
         return "numbers with leading zeros are taken as codes" if zeros else "integers above 2^53 are taken as codes"

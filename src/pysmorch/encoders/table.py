@@ -174,7 +174,7 @@ class TableEncoder(Encoder):
             if column.kind == "number":
                 tells = numbers_tell(numbers[:, positions[column.name]], targets)
             else:
-                cells = text_values(column, rows.arrow(column.name), self.missing)
+                cells = text_values(column, rows, self.missing)
                 tells = codes_tell(codes_of(cells)[0] + 1, targets)
             if tells:
                 column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
@@ -307,7 +307,7 @@ class TableEncoder(Encoder):
         return encoded
 
     def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
-        cells = text_values(column, rows.arrow(column.name), self.missing)
+        cells = text_values(column, rows, self.missing)
         (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
         if column.missing:
             block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.encoders.cells import numbers_of, texts_of
+from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import Column
 from pysmorch.encoders.dates import ISO, parse_durations, parse_times
 from pysmorch.encoders.formats import MARKERS, NumberFormat, parse_numbers, without_blanks, without_markers
+from pysmorch.encoders.plain import numbers_of
 from pysmorch.layers.base import Array
 
-BOOLEANS = (("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on"))
+BOOLEANS = (
+    *(("false", "true"), ("no", "yes"), ("n", "y"), ("f", "t"), ("off", "on")),
+    *(("nein", "ja"), ("falsch", "wahr"), ("non", "oui"), ("faux", "vrai"), ("no", "sí"), ("no", "si")),
+    *(("falso", "verdadero"), ("não", "sim"), ("нет", "да"), ("否", "是"), ("いいえ", "はい")),
+)
 """Words for false and true, in any case."""
 
 
@@ -109,15 +114,15 @@ def times_of(seconds: Array) -> Array:
     return np.where(np.isnan(seconds), np.datetime64("NaT", "us"), micros)
 
 
-def text_values(column: Column, array: Any, missing: tuple[str, ...] | None) -> Any:
+def text_values(column: Column, rows: Cells, missing: tuple[str, ...] | None) -> Any:
     """Return the cells of a category or text as strings, with null for what is missing.
 
     Parameters
     ----------
     column : Column
         Of kind "category" or "text".
-    array : pyarrow.Array
-        From `Cells.arrow`.
+    rows : Cells
+        Rows with this column.
     missing : tuple of str or None
         What stands for missing values; None for nothing but empty cells.
 
@@ -129,11 +134,11 @@ def text_values(column: Column, array: Any, missing: tuple[str, ...] | None) -> 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    cells = texts_of(array)
-    if not pa.types.is_string(array.type):
-        return cells
+    cells = rows.arrow(column.name)
+    if not pa.types.is_string(cells.type):
+        return rows.texts(column.name)
     if column.holds:
-        return without_markers(without_blanks(cells), missing or ())
+        return without_markers(rows.texts(column.name), missing or ())
     # Files of older versions: markers were missing in CSV files and values in data frames.
     marked = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=pa.array(["", *MARKERS]))
     known = pc.is_in(cells, value_set=pa.array(column.values, pa.string()))

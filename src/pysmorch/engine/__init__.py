@@ -3,6 +3,7 @@
 from pysmorch.engine import limits as limits
 from pysmorch.engine.dataset import Dataset, mean_one
 from pysmorch.engine.extension import has_bf16
+from pysmorch.engine.interrupts import ended_by_exit, without_interrupts
 from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.program import NonFiniteError, Program, Totals
@@ -23,6 +24,7 @@ __all__ = [
     "Totals",
     "check_choice",
     "check_threads",
+    "ended_by_exit",
     "evaluate",
     "has_bf16",
     "make_program",
@@ -32,4 +34,5 @@ __all__ = [
     "step_memory",
     "unsupported_reason",
     "using_threads",
+    "without_interrupts",
 ]

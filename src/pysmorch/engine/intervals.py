@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pysmorch.engine.extension import extension
+from pysmorch.engine.rows import blocks_of
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
 
@@ -33,8 +34,7 @@ def encode_intervals(numbers: Array, low: Array, high: Array, owner: Array, enco
         module.encode_intervals(numbers, low, high, owner, encoded, first, num_threads())
         return
     rows_at_a_time = max(1, POSITIONS_AT_A_TIME // max(len(owner), 1))
-    for start in range(0, len(numbers), rows_at_a_time):
-        rows = slice(start, start + rows_at_a_time)
+    for rows in blocks_of(len(numbers), rows_at_a_time):
         positions = (numbers[rows][:, owner] - low) / (high - low)
         known = np.where(np.isnan(positions), 0.0, positions)
         encoded[rows, first : first + len(owner)] = np.clip(known, 0.0, 1.0)

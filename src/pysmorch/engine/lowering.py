@@ -13,10 +13,12 @@ from pysmorch.layers.graph import feeders
 
 def unsupported_layers(layers: Sequence[Any]) -> str | None:
     """Return why the native engine cannot run these layers, or None if it can."""
+    operations = getattr(extension(), "operations", {})
+    consumers = consumers_of(layers)
     for layer in layers:
-        if not isinstance(layer, Layer) or not is_ours(layer) or not _is_known(layer):
+        if not isinstance(layer, Layer) or not is_ours(layer) or not (layer.is_view or layer.native in operations):
             return f"{type(layer).__name__} has no native operation"
-        reads = [other for other in layers if layer in feeders(other)]
+        reads = consumers[id(layer)]
         if isinstance(layer, Data) and any(other.reads_indices for other in reads if isinstance(other, Layer)):
             if len(reads) > 1:
                 return "one Data layer feeds an Embedding and another layer"
@@ -30,9 +32,13 @@ def is_ours(layer: Any) -> bool:
     return "native" in vars(type(layer))
 
 
-def _is_known(layer: Layer) -> bool:
-    module = extension()
-    return layer.is_view or (module is not None and layer.native in module.operations)
+def consumers_of(layers: Sequence[Any]) -> dict[int, list[Any]]:
+    """Return the layers that read each layer, by the id of that."""
+    consumers: dict[int, list[Any]] = {id(layer): [] for layer in layers}
+    for layer in layers:
+        for feeder in {id(feeder): feeder for feeder in feeders(layer)}:
+            consumers.setdefault(feeder, []).append(layer)
+    return consumers
 
 
 def _numbers(layer: Any) -> dict[str, float]:
@@ -69,7 +75,7 @@ class Lowering:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
         self.inputs: list[int] = []
-        self._consumers = {id(f): [c for c in layers if f in feeders(c)] for f in layers}
+        self._consumers = consumers_of(layers)
         self._output = output
         self._training = training
         self._value: dict[int, int] = {}

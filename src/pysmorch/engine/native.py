@@ -62,8 +62,12 @@ class NativeProgram:
     ----------
     parameters, gradients : ndarray of shape (P,)
         All parameters and their gradients; the layers' `W` and `G` are views into them.
+    bf16 : bool
+        Whether products are made from bfloat16.
     num_steps : int
         Completed training steps.
+    is_whole : bool
+        False after an exception in the midst of a step.
     """
 
     def __init__(
@@ -81,6 +85,8 @@ class NativeProgram:
         self.dtype = np.dtype(dtype)
         self.seed = seed
         self.num_steps = 0
+        self.is_whole = True
+        self.bf16 = bf16
         layers = graph(loss)
         flat = FlatParameters(layers, self.dtype, with_decay=bool(optimizer.weight_decay))
         self._check_bound = flat.check_bound
@@ -112,17 +118,29 @@ class NativeProgram:
         extension().permutation(self.seed, epoch, order)
         return order
 
-    def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates.
+    def train(
+        self,
+        data: Dataset,
+        order: Array,
+        batch_size: int,
+        rates: Sequence[float],
+        first_batch: int,
+        totals: Totals | None = None,
+    ) -> Totals:
+        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
+
+        They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
+        there for the steps before an exception.
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
+        totals = Totals() if totals is None else totals
         self._check_bound()
         if self._prepared is not None and self._prepared[0] is data:
             _, inputs, labels = self._prepared
         else:
             inputs, labels = self._arrays_of(data)
-        result = self._program.train(
+        arguments = (
             inputs,
             labels,
             data.weights,
@@ -132,15 +150,23 @@ class NativeProgram:
             self.num_steps,
             self.optimizer.num_steps,
             self._threads,
+            (totals.loss, totals.metric, totals.weight),
         )
+        self.is_whole = False
+        result = self._program.train(*arguments)
         self.num_steps += result["steps"]
         self.optimizer.num_steps += result["steps"]
+        totals.loss, totals.metric, totals.weight = result["loss"], result["metric"], result["weight"]
+        totals.rows += result["rows"]
+        self.is_whole = True
+        if "raised" in result:
+            raise result["raised"]
         if result["failed_batch"] >= 0:
             # The weights are those from before the failed batch; the reference path finds the layer.
             b = result["failed_batch"]
             rows = order[b * batch_size : (b + 1) * batch_size]
             report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, first_batch + b + 1)
-        return Totals(result["loss"], result["metric"], result["weight"], result["rows"])
+        return totals
 
     def _arrays_of(self, data: Dataset) -> tuple[list[Array], Array]:
         """Return inputs and labels as the extension reads them."""

@@ -115,7 +115,7 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
     for (_, end, i), (start, _, j) in pairwise(ranges):
         if start < end and np.shares_memory(layers[i].W, layers[j].W):
             raise ValueError(
-                f"the arrays W of {layers[i]!r} and {layers[j]!r} have a part in common, but not all of it; "
+                f"layers: the arrays W of {layers[i]!r} and {layers[j]!r} have a part in common, but not all of it; "
                 "give each an array of its own"
             )
     return owners

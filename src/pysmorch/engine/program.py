@@ -71,20 +71,38 @@ class Program(Protocol):
     ----------
     parameters, gradients : ndarray of shape (P,)
         All parameters and their gradients; the layers' `W` and `G` are views into them.
+    seed : int
+        Of dropout and shuffling.
     num_steps : int
         Completed training steps.
+    is_whole : bool
+        False where a step was begun and not completed, because of an exception in the midst of it: parameters and the state
+        of the optimizer are then of no step.
     """
 
     parameters: Array
     gradients: Array
+    seed: int
     num_steps: int
+    is_whole: bool
 
     def permutation(self, epoch: int, count: int) -> Array:
         """Return `count` row indices in the order of an epoch, which depends on the seed and the epoch alone."""
         ...
 
-    def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates.
+    def train(
+        self,
+        data: Dataset,
+        order: Array,
+        batch_size: int,
+        rates: Sequence[float],
+        first_batch: int,
+        totals: Totals | None = None,
+    ) -> Totals:
+        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
+
+        They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
+        there for the steps before an exception.
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.forks import no_fork
+from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.engine.rows import blocks_of
@@ -45,6 +46,8 @@ class ReferenceProgram:
         All parameters and their gradients; the layers' `W` and `G` are views into them.
     num_steps : int
         Completed training steps.
+    is_whole : bool
+        False after an exception in the midst of a step.
     """
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
@@ -57,36 +60,73 @@ class ReferenceProgram:
         self.rate_factors, self.decay_factors = self._flat.rate_factors, self._flat.decay_factors
         self.seed = seed
         self.num_steps = 0
+        self.is_whole = True
         optimizer.prepare(self.parameters)
 
     def permutation(self, epoch: int, count: int) -> Array:
         """Return `count` rows in the order of an epoch, which depends on the seed and the epoch alone."""
         return permutation(self.seed, epoch, count)
 
-    def train(self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates.
+    def train(
+        self,
+        data: Dataset,
+        order: Array,
+        batch_size: int,
+        rates: Sequence[float],
+        first_batch: int,
+        totals: Totals | None = None,
+    ) -> Totals:
+        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
+
+        They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
+        there for the steps before an exception.
 
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
         self._flat.check_bound()
-        totals = Totals()
+        totals = Totals() if totals is None else totals
         layers = _in_mode(self.layers, training=True)
         try:
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
-                _set_streams(layers, self.seed, self.num_steps)
                 # Overflow shows as a loss that is not finite, which is reported with its layer.
-                with no_fork(), np.errstate(all="ignore"):
-                    totals.add(_forward(layers, data, rows, self.dtype))
-                    if not np.isfinite(totals.loss):
-                        _report_non_finite(layers, first_batch + i + 1)
-                    layers[-1].backward()
-                    self._flat.collect(layers)
-                    self.optimizer.step(self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors)
-                self.num_steps += 1
+                with no_fork(), np.errstate(all="ignore"), self._whole_steps():
+                    of_batch = self._gradients(layers, data, rows, totals, first_batch + i + 1)
+                    with without_interrupts():
+                        self.is_whole = False
+                        self.optimizer.step(
+                            self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors
+                        )
+                        self.num_steps += 1
+                        totals.add(of_batch)
+                        self.is_whole = True
         finally:
             take_attributes(self.layers, layers)
         return totals
+
+    def _gradients(self, layers: list[Any], data: Dataset, rows: Array, totals: Totals, batch: int) -> Totals:
+        """Run a batch forward and backward, and return its sums."""
+        _set_streams(layers, self.seed, self.num_steps)
+        of_batch = _forward(layers, data, rows, self.dtype)
+        if not np.isfinite(totals.loss + of_batch.loss):
+            _report_non_finite(layers, batch)
+        layers[-1].backward()
+        self._flat.collect(layers)
+        return of_batch
+
+    @contextmanager
+    def _whole_steps(self) -> Iterator[None]:
+        """Give layers the states of before where a step ends before it changes the parameters, such as running statistics."""
+        before = self.num_steps
+        states = [(layer, name, array.copy()) for layer in self.layers for name, array in _states_of(layer)]
+        try:
+            yield
+        except BaseException:
+            if self.num_steps == before:
+                with without_interrupts():
+                    for layer, name, array in states:
+                        getattr(layer, name)[...] = array
+            raise
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
         """Return a context in which small products stay on one thread, since starting more costs more than they save."""
@@ -194,3 +234,7 @@ def _report_non_finite(layers: Sequence[Any], batch: int) -> NoReturn:
         if isinstance(layer, Layer) and not isinstance(layer, Data) and not np.isfinite(layer.out_array).all():
             raise NonFiniteError(f"the output of {name}", 0, batch, name)
     raise NonFiniteError("the sum of the losses", 0, batch, name)
+
+
+def _states_of(layer: Any) -> list[tuple[str, Array]]:
+    return [(name, getattr(layer, name)) for name in getattr(layer, "state_names", ())]

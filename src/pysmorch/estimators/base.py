@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, 
 from pysmorch.estimators.parameters import check_parameters, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.runs import notes_of, saved_run, take_notes
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
@@ -96,6 +98,9 @@ class NetworkEstimator(StoredEstimator):
         eval_set: Sequence[Any] | None = None,
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
+        checkpoint: str | Path | None = None,
+        every: str = "5 min",
+        resume: str | Path | None = None,
     ) -> Self:
         """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
@@ -122,6 +127,13 @@ class NetworkEstimator(StoredEstimator):
         callbacks : sequence of Callback or callable, default=()
             Objects such as `EarlyStopping("val_auc")`, or functions called with the `Training` after every epoch. An
             `EarlyStopping` replaces that of the parameters `early_stopping` and `patience`; rows are still held out.
+        checkpoint : str or Path, default=None
+            A new folder for the run, as in `Network.fit`: it can go on from there after an interruption.
+        every : str, default="5 min"
+            How often a checkpoint is written, such as "30 s", "1 h", "2 epochs" or "500 batches"; also at the end, whatever ends it.
+        resume : str or Path, default=None
+            The folder of a run that was interrupted. With the same parameters and data it goes on to the same bits as if it had not
+            been.
 
         Returns
         -------
@@ -134,7 +146,7 @@ class NetworkEstimator(StoredEstimator):
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
-            self._fit(X, y, sample_weight, eval_set, metrics, callbacks)
+            self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
         return self
 
     def _fit(
@@ -145,9 +157,13 @@ class NetworkEstimator(StoredEstimator):
         eval_set: Sequence[Any] | None = None,
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
+        checkpoint: str | Path | None = None,
+        every: str = "5 min",
+        resume: str | Path | None = None,
     ) -> None:
         """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
+        saved = saved_run(self, checkpoint, resume)
         if self.warm_start and hasattr(self, "network_"):
             self._check_parameters()
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
@@ -155,11 +171,10 @@ class NetworkEstimator(StoredEstimator):
             codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
         validation = self._validation_data(eval_set)
-        ends: list[Callback] = []
-        calibration = None
+        epochs, calibration = (None, None) if saved is None else take_notes(self, saved.notes)
         if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(encoded)):
-            epochs, calibration = choose(self, encoded, codes, weights)
-            ends = [StopAfter(epochs)]
+            if saved is None:
+                epochs, calibration = choose(self, encoded, codes, weights)
         elif not validation and holds_out(self.early_stopping, len(encoded)):
             classes = codes if codes.dtype.kind == "i" else None
             rows, held_out, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
@@ -180,12 +195,16 @@ class NetworkEstimator(StoredEstimator):
             epochs=self.epochs,
             validation_data=validation[0] if validation else None,
             callbacks=[
-                *ends,
+                *([] if epochs is None else [StopAfter(epochs)]),
                 FurtherValidation(validation[1:], of_labels),
                 *stopping_for(self, bool(validation), callbacks),
                 *callbacks,
             ],
             metrics=of_labels,
+            checkpoint=checkpoint,
+            every=every,
+            resume=saved,
+            notes=notes_of(self, epochs, calibration),
         )
         self._settle(codes, calibration)
 
@@ -241,10 +260,10 @@ class NetworkEstimator(StoredEstimator):
     def _train(self, encoded: Array | LazyRows, codes: Array, weights: Array | None, **options: Any) -> None:
         """Train the network; its random stream goes on where that of the epochs so far ended, unless a seed is given."""
         seed = self._seed if self.n_iter_ == 0 else self._seed + 1 + self.n_iter_
-        callbacks = [*options.pop("callbacks", ()), Record(self)]
+        callbacks, notes = [*options.pop("callbacks", ()), Record(self)], options.pop("notes", None)
         fitted_with = fit_options(self, len(encoded), **{"seed": seed, "callbacks": callbacks, **options})
         # The encoder has searched the rows for what is not finite.
-        training.fit(self.network_, encoded, codes, weights, fitted_with, finite=False)
+        training.fit(self.network_, encoded, codes, weights, fitted_with, False, self, notes)
 
     def _settle(self, codes: Array, calibration: Calibration | None) -> None:
         """Bring the outputs nearer to an anchor, as cross-validation found."""

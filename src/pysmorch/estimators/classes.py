@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -156,4 +157,9 @@ def classes_from(header: dict[str, Any]) -> Array:
     kind = np.dtype(entry(header, "dtype", str))
     if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
         raise ValueError(f"dtype {kind} is not one of labels")
-    return np.array(values, dtype=kind)
+    classes = np.array(values, dtype=kind)
+    if classes.tolist() != values:
+        raise ValueError(f"the labels are not of dtype {kind}")
+    if not all(a < b for a, b in itertools.pairwise(values)):
+        raise ValueError("the labels are not in order, or one is there twice")
+    return classes

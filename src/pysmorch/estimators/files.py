@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.encoders import Encoder, read_labels
-from pysmorch.encoders.cells import numbers_of
+from pysmorch.encoders.plain import numbers_of
 from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, read

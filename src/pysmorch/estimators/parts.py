@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,12 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch.encoders import Encoder, encoder_from_parts, encoder_to_parts
 from pysmorch.estimators.parameters import make_optimizer
-from pysmorch.estimators.storing import from_plain, parameters_to_plain, take_training, training_to_parts
+from pysmorch.estimators.storing import parameters_to_plain, take_training, training_to_parts
 from pysmorch.files import ModelFileError, ModelPath, save
-from pysmorch.files.header import entries, entry
+from pysmorch.files.header import entries, entry, plain
+from pysmorch.files.plain import from_plain
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
+from pysmorch.warnings import PysmorchWarning
 
 
 def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -25,7 +28,7 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     Parameters
     ----------
     model : NetworkEstimator
-        Fitted. Parameters that a file cannot hold, such as functions, are left out with a warning.
+        Fitted. Parameters that a file cannot hold, such as functions, are left out.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     network, tensors = model.network_.to_parts()
     encoder, encoder_tensors = encoder_to_parts(model.encoder_)
     labels, label_tensors = model._label_parts()
-    parameters = parameters_to_plain(model)
+    parameters, _ = parameters_to_plain(model)
     steps, state = training_to_parts(model)
     header = {
         "parameters": parameters,
@@ -100,7 +103,7 @@ def estimator_from_parts(
     model.validation_curve_ = [float(v) for v in entries(header, "validation_curve", float, int)]
     model.n_iter_ = entry(header, "num_epochs", int)
     model._seed = entry(header, "seed", int)
-    model.notes_ = entry(header, "notes", dict)
+    model.notes_ = plain(entry(header, "notes", dict))
     _check_read(model)
     take_training(model, header, tensors)
     return model
@@ -114,7 +117,7 @@ def _check_read(model: Any) -> None:
     try:
         model._check_parameters()
         model.optimizer_ = make_optimizer(model)
-    except (TypeError, ValueError) as wrong:
+    except (TypeError, ValueError, OverflowError) as wrong:
         raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
 
 
@@ -140,6 +143,14 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
             The file cannot be written.
         """
         check_is_fitted(self, "network_")
+        _, lost = parameters_to_plain(self)
+        if lost:
+            warnings.warn(
+                f"a model file cannot hold the parameter {', '.join(lost)}: the loaded model predicts the same, but set it again "
+                "with set_params before another fit",
+                PysmorchWarning,
+                stacklevel=2,
+            )
         save(self, path)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -154,6 +165,16 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         """
         return estimator_to_parts(self)
 
+    def own_layers(self) -> list[Any]:
+        """Return the layers that are of classes of your own, which `pysmorch.load` needs, and the loss if it is one.
+
+        Returns
+        -------
+        list of Layer
+            In the order of the graph.
+        """
+        return self.network_.own_layers()
+
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
         """Return the model of `to_parts`, after checking everything.
@@ -165,7 +186,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
         tensors : dict of str to ndarray
             The second one.
         layers : sequence of type of Layer, default=()
-            Layer classes of your own that the model has.
+            Classes of your own, of layers and losses, that the model has.
 
         Returns
         -------

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from pysmorch.training import Callback, EarlyStopping
 
 CONVERGED_WITHIN = 1e-4
@@ -27,7 +25,7 @@ class Converged(Callback):
 
     def on_fit_start(self, training: Any) -> None:
         """Begin to count."""
-        self.best = np.inf
+        self.best = float("inf")
         self.since = 0
 
     def on_epoch_end(self, training: Any) -> None:
@@ -39,6 +37,14 @@ class Converged(Callback):
             self.since += 1
         if self.since >= self.patience:
             training.stop(f"the loss has not fallen any more for {self.patience} epochs")
+
+    def get_state(self) -> Any:
+        """Return the smallest loss so far, and since how many epochs it is that."""
+        return {"best": self.best, "since": self.since}
+
+    def set_state(self, state: Any) -> None:
+        """Go on from there."""
+        self.best, self.since = state["best"], state["since"]
 
 
 def stopping_for(estimator: Any, has_validation: bool, callbacks: Sequence[Any]) -> list[Callback]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,7 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
         described.append(
             {
                 "type": type(layer).__name__,
+                **_own(layer, LAYERS),
                 "fed_by": [number[id(feeder)] for feeder in feeders(layer)],
                 "config": {key: _plain(value, f"{name}'s {key}") for key, value in layer.config.items()},
                 "lr_factor": layer.lr_factor,
@@ -77,10 +80,22 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
         "output": number[id(loss.in_layer)],
         "loss": {
             "type": type(loss).__name__,
+            **_own(loss, LOSSES),
             "config": {key: _plain(value, f"the loss's {key}") for key, value in loss.config.items()},
         },
     }
     return header, tensors
+
+
+def _own(layer: Any, library: dict[str, Any]) -> dict[str, bool]:
+    """Return the entry that tells a class of the user's from one of the library with the same name."""
+    return {} if library.get(type(layer).__name__) is type(layer) else {"own": True}
+
+
+def own_layers(loss: Loss) -> list[Any]:
+    """Return the layers before a loss, and the loss, that are of classes of the user's."""
+    layers = graph(loss)
+    return [layer for layer in layers if _own(layer, LOSSES if layer is loss else LAYERS)]
 
 
 def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Loss:
@@ -123,6 +138,13 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
     return loss
 
 
+LARGEST_ROW = 2**27
+"""A layer with more values for each row is refused: 512 MiB in float32, 40 times an image of 1024 x 1024 in colour."""
+
+LARGEST_FACTOR = 1e30
+"""Of learning rate and weight decay."""
+
+
 class _Nothing:
     """Source of initial weights for layers whose weights come from a file: zeros, and no more of them than the file has."""
 
@@ -130,7 +152,7 @@ class _Nothing:
         self.num_entries = num_entries
 
     def standard_normal(self, shape: tuple[int, ...]) -> Array:
-        if float(np.prod([float(size) for size in shape])) > self.num_entries:
+        if prod(map(float, shape)) > self.num_entries:
             raise ModelFileError(f"a layer has parameters of shape {shape}, more than there are in the file")
         return np.zeros(shape)
 
@@ -140,7 +162,9 @@ class _Nothing:
 
 def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: dict[str, type[Layer]]) -> Layer:
     name = entry(description, "type", str)
-    if name not in known:
+    if name not in known or (
+        "own" in description and entry(description, "own", bool) and known[name] is LAYERS.get(name)
+    ):
         raise ModelFileError(
             f"it has a layer of class {name!r}, which is not one of pysmorch; pass your class: load(path, layers=[{name}])"
         )
@@ -148,25 +172,32 @@ def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: d
     if any(not 0 <= number < i for number in fed_by):
         raise ModelFileError(f"layer {i} ({name}) is fed by {fed_by}, which are not layers before it")
     layer: Layer = _call(known[name], [made[number] for number in fed_by], entry(description, "config", dict))
-    layer.lr_factor = float(entry(description, "lr_factor", float, int))
-    layer.decay_factor = float(entry(description, "decay_factor", float, int))
+    values = prod(size or 1 for size in layer.out_dims[1:])
+    if values > LARGEST_ROW:
+        raise ModelFileError(f"layer {i} ({name}) has {values} values for each row, more than {LARGEST_ROW}")
+    for factor in ("lr_factor", "decay_factor"):
+        value = entry(description, factor, float, int)
+        if not 0 <= value <= LARGEST_FACTOR:
+            raise ModelFileError(f"layer {i} ({name}) has a {factor} that is not a number from 0 to {LARGEST_FACTOR}")
+        setattr(layer, factor, float(value))
     return layer
 
 
 def _make_loss(description: dict[str, Any], output: Layer, known: dict[str, type[Layer]]) -> Loss:
     name = entry(description, "type", str)
     losses = LOSSES | {own: cls for own, cls in known.items() if issubclass(cls, Loss)}
-    if name not in losses:
+    if name not in losses or (
+        "own" in description and entry(description, "own", bool) and losses[name] is LOSSES.get(name)
+    ):
         raise ModelFileError(
-            f"it has a loss of class {name!r}, which is not one of pysmorch; pass your class: load(path, layers=[{name}])"
+            f"it has a loss of class {name!r}, which is not one of pysmorch; pass your class: load(path, losses=[{name}])"
         )
     loss: Loss = _call(losses[name], [output], entry(description, "config", dict))
     return loss
 
 
 def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
-    parameters = inspect.signature(cls).parameters
-    unknown = set(config) - (set(parameters) - {"in_layer", "in_layers", "labels", "ones_hot"})
+    unknown = set(config) - (_arguments(cls) - {"in_layer", "in_layers", "labels", "ones_hot"})
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no argument {', '.join(sorted(unknown))}")
     for name, value in config.items():
@@ -179,6 +210,11 @@ def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
         raise ModelFileError(f"{cls.__name__} cannot be made as the file says: {error}") from error
 
 
+@cache
+def _arguments(cls: Any) -> set[str]:
+    return set(inspect.signature(cls).parameters)
+
+
 def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array:
     if name not in tensors:
         raise ModelFileError(f"the array {name} is missing")
@@ -187,6 +223,8 @@ def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array
         raise ModelFileError(
             f"the array {name} has shape {array.shape} and dtype {array.dtype}, expected floats of shape {shape}"
         )
+    if not np.isfinite(array).all():
+        raise ModelFileError(f"the array {name} has values that are not finite")
     return array
 
 

@@ -7,15 +7,16 @@ import io
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from pysmorch.files.header import ModelFileError, entry
-from pysmorch.files.registry import kind_of
+from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
+from pysmorch.files.registry import class_of, kind_of
 from pysmorch.files.writing import write_whole
-from pysmorch.layers.base import Array
+from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
 
 FORMAT = 1
@@ -24,13 +25,21 @@ FORMAT = 1
 METADATA_KEY = "pysmorch"
 DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
 
+ENTRIES = {"format", "kind", "versions", "model", "checksum"}
+"""Of a header; that of a checkpoint also says where the run was, under "run"."""
+
 
 ModelPath = str | Path | IO[bytes]
 """Where a model is written to."""
 
+Parts = tuple[str, dict[str, Any], dict[str, Array]]
+"""The kind of an object, its plain data, and its arrays by name."""
 
-def save(model: Any, path: ModelPath) -> None:
+
+def save(model: Any, path: ModelPath, **more: Any) -> None:
     """Write an object of a registered class into one .safetensors file, whole or not at all.
+
+    What was written is read again before it replaces an older file, so that no file is left that `load` refuses.
 
     Parameters
     ----------
@@ -38,36 +47,111 @@ def save(model: Any, path: ModelPath) -> None:
         What is to be saved.
     path : str, Path or binary file
         The file; "~" is the home folder. Into an open file or a `BytesIO` it is written from the current position.
+    **more
+        Passed to the `to_parts` of the model.
 
     Raises
     ------
     TypeError
         Objects of its class cannot be saved, or the file is open for text.
     ValueError
-        It cannot be described as plain data.
+        It cannot be described as plain data, or not such that `load` makes it again.
     OSError
         The file cannot be written.
     """
-    from safetensors.numpy import save as to_bytes
-
-    kind = kind_of(model)
-    parts, tensors = model.to_parts()
-    # In C order, the only one that the writer stores correctly.
-    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
-    versions = {"pysmorch": __version__, "numpy": np.__version__}
-    header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts}
-    header["checksum"] = _checksum(header, arrays)
-    try:
-        text = json.dumps(header, allow_nan=False)
-    except ValueError as error:
-        raise ValueError(f"the model cannot be saved: {error}") from error
-    content = to_bytes(arrays, metadata={METADATA_KEY: text})
     if isinstance(path, io.TextIOBase):
         raise TypeError('the file to save to is open for text; open it with mode "wb"')
+    kind, parts, tensors = parts_of(model, **more)
+    content = _content(kind, parts, tensors, {})
+    own = [type(layer) for layer in model.own_layers()]
+
+    def check(written: bytes) -> None:
+        if written != content:
+            raise OSError("what was read back is not what was written")
+        try:
+            model_of(*_checked(written, "the file"), own)
+        except ModelFileError as error:
+            raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
+
     if isinstance(path, (str, os.PathLike)):
-        write_whole(path, lambda file: file.write(content))
+        write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
     else:
+        check(content)
         path.write(content)
+
+
+def parts_of(model: Any, **more: Any) -> Parts:
+    """Return the kind of an object of a registered class, its plain data, and its arrays.
+
+    Parameters
+    ----------
+    model : Network, Classifier or Regressor
+        The object.
+    **more
+        Passed to its `to_parts`.
+
+    Returns
+    -------
+    kind : str
+        The name of its kind.
+    parts : dict
+        Plain data.
+    tensors : dict of str to ndarray
+        Its arrays, which are live.
+    """
+    kind = kind_of(model)
+    parts, tensors = model.to_parts(**more)
+    return kind, parts, tensors
+
+
+def write_parts(path: str | Path, kind: str, parts: dict[str, Any], tensors: dict[str, Array], **more: Any) -> None:
+    """Write parts into a model file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    kind, parts, tensors
+        What `parts_of` returned.
+    **more
+        Further entries of the header, plain data.
+
+    Raises
+    ------
+    ValueError
+        Something is not plain data.
+    OSError
+        The file cannot be written.
+    """
+    content = _content(kind, parts, tensors, more)
+
+    def check(written: bytes) -> None:
+        if written != content:
+            raise OSError("what was read back is not what was written")
+
+    write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
+
+
+def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: dict[str, Any]) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
+    # In C order and the machine's byte order, the only ones that the writer stores correctly.
+    arrays = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in tensors.items()}
+    for name, array in arrays.items():
+        if array.dtype.name not in DTYPES:
+            raise ValueError(
+                f"the model cannot be saved: {name} has dtype {array.dtype}, but a file holds {', '.join(DTYPES)}; "
+                "convert it, for example to float32"
+            )
+    versions = {"pysmorch": __version__, "numpy": np.__version__}
+    header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts, **more}
+    try:
+        header["checksum"] = _checksum(header, arrays)
+        text = json.dumps(header, allow_nan=False)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the model cannot be saved: {error}") from error
+    content: bytes = to_bytes(arrays, metadata={METADATA_KEY: text})
+    return content
 
 
 def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -92,21 +176,41 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     ModelFileError
         It is not a model, is damaged or altered, or comes from a newer version.
     """
+    # All is read into memory: a file that is mapped, and that somebody else writes into, may end the process.
     name = name_of(path)
-    text, tensors = (
-        _read_file(Path(path).expanduser()) if isinstance(path, (str, os.PathLike)) else _read_bytes(path, name)
-    )
-    if text is None:
-        raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
+    content = _read_file(Path(path).expanduser()) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+    return _checked(content, name)
+
+
+def model_of(header: dict[str, Any], tensors: dict[str, Array], own: Sequence[type[Layer]]) -> Any:
+    """Return the object of the parts of a file, whose class is registered.
+
+    Parameters
+    ----------
+    header, tensors
+        What `read_parts` returned.
+    own : sequence of type of Layer
+        Classes of the user.
+
+    Returns
+    -------
+    Network, Classifier or Regressor
+        What was saved.
+
+    Raises
+    ------
+    ModelFileError
+        Something is missing, does not fit, or is not known.
+    """
     try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{name}: its header is damaged ({_one_line(error)})") from error
-    try:
-        _check_header(header, tensors)
+        parts = Header.of(entry(header, "model", dict))
+        model = class_of(entry(header, "kind", str)).from_parts(parts, tensors, own)
+        unknown = unknown_entry(parts)
+        if unknown is not None:
+            raise ModelFileError(f"its entry {unknown} is not one that this version knows")
+        return model
     except ModelFileError as error:
-        raise ModelFileError(f"{name}: {error}{said_of_version(header)}") from error
-    return header, tensors
+        raise ModelFileError(f"{error}{said_of_version(header)}") from error
 
 
 def name_of(path: ModelPath | bytes) -> str:
@@ -117,11 +221,13 @@ def name_of(path: ModelPath | bytes) -> str:
 
 
 def said_of_version(header: Any) -> str:
-    """Return what is added to an error about a file of a newer version: both versions; nothing about any other file."""
+    """Return what is added to an error about a file: the version that wrote it, and what to do if that is a newer one."""
     versions = header.get("versions") if isinstance(header, dict) else None
     version = versions.get("pysmorch") if isinstance(versions, dict) else None
-    if not isinstance(version, str) or _numbers(version) <= _numbers(__version__):
+    if not isinstance(version, str) or not re.fullmatch(r"[\w.+-]{1,40}", version, re.ASCII):
         return ""
+    if _numbers(version) <= _numbers(__version__):
+        return f" (written by pysmorch {version})"
     return f"; it was written by pysmorch {version}, which is newer than this {__version__}: update pysmorch"
 
 
@@ -129,46 +235,82 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def _read_file(path: Path) -> tuple[str | None, dict[str, Array]]:
-    """Return the text of the header, None where there is none, and the arrays."""
-    from safetensors import SafetensorError, safe_open
-
+def _read_file(path: Path) -> bytes:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
-            return text, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (SafetensorError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path}: not a model file, or a damaged one ({_one_line(error)})") from error
+    return path.read_bytes()
 
 
-def _read_bytes(source: IO[bytes] | bytes, name: str) -> tuple[str | None, dict[str, Array]]:
-    """Return the same of bytes, or of the rest of an open file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
+def _read_open(source: IO[bytes] | bytes, name: str) -> bytes:
+    """Return bytes, or the rest of an open file."""
     content = source if isinstance(source, (bytes, bytearray, memoryview)) else source.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f'{name} is open for text; open it with mode "rb"')
     if not len(content):
         raise ModelFileError(f"{name}: nothing to read from the current position on; seek(0) goes to the beginning")
-    content = bytes(content)
+    return bytes(content)
+
+
+def _checked(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header and the arrays of the content of a model file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
         tensors = load(content)
-        # The format: the size of the header in 8 bytes, the header as JSON, the arrays.
-        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
-    except (SafetensorError, TypeError, AttributeError, ValueError, KeyError) as error:
-        raise ModelFileError(f"{name}: not a model, or a damaged one ({_one_line(error)})") from error
-    return metadata.get(METADATA_KEY), tensors
+        metadata = metadata_of(content)
+    except (SafetensorError, TypeError, AttributeError, ValueError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"{name}: not a model file, or a damaged one ({_one_line(error)})") from error
+    if not isinstance(metadata.get(METADATA_KEY), str):
+        raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
+    try:
+        header = json.loads(metadata[METADATA_KEY], object_pairs_hook=without_duplicates, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{name}: its header is damaged ({_one_line(error)})") from error
+    try:
+        _check_header(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}{said_of_version(header)}") from error
+    return header, tensors
+
+
+def metadata_of(content: bytes) -> dict[str, Any]:
+    """Return the metadata of a .safetensors file: the size of its header in 8 bytes, the header as JSON, the arrays.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, or its beginning with the whole header.
+
+    Returns
+    -------
+    dict
+        What is under "__metadata__".
+
+    Raises
+    ------
+    ValueError
+        It is no such file.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size], object_pairs_hook=without_duplicates)
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("its header is no object")
+    return metadata
 
 
 def _check_header(header: Any, tensors: dict[str, Array]) -> None:
     number = entry(header, "format", int)
     if number > FORMAT:
         raise ModelFileError(f"written in format {number} by a newer version, this one reads {FORMAT}; update pysmorch")
+    if number < 1:
+        raise ModelFileError(f"written in format {number}, which there is not")
+    unknown = sorted(set(header) - ENTRIES - {"run"})
+    if unknown:
+        raise ModelFileError(f"its entry {unknown[0]} is not one that this version knows")
     for name, array in tensors.items():
         if array.dtype.name not in DTYPES:
             raise ModelFileError(f"the array {name} has dtype {array.dtype}, which no model has")
@@ -185,6 +327,10 @@ def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _one_line(error: BaseException) -> str:

@@ -15,6 +15,9 @@ class Saveable(Protocol):
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the object as plain data, and arrays by name."""
 
+    def own_layers(self) -> list[Any]:
+        """Return the layers and losses that are of classes of the user's."""
+
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
         """Return the object of `to_parts`; ModelFileError says what does not fit.
@@ -26,7 +29,7 @@ class Saveable(Protocol):
         tensors : dict of str to ndarray
             The arrays.
         layers : sequence of type of Layer, default=()
-            Layer classes of the user that the object may have.
+            Classes of the user, of layers and losses, that the object may have.
         """
 
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
+import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+LOCKS: Any = import_module("fcntl") if os.name == "posix" else None
+"""The module for locks on files, None on Windows."""
+
+LONGEST = 200
+"""Bytes of a file's name that are in the name of its temporary file; of a longer one it is a digest."""
 
 
 def check_writable(path: str | Path) -> Path:
@@ -18,7 +28,10 @@ def check_writable(path: str | Path) -> Path:
     """
     path = Path(path).expanduser()
     if path.is_symlink():
-        path = path.resolve()
+        try:
+            path = path.resolve()
+        except RuntimeError:
+            raise OSError(errno.ELOOP, f"{path} is a link that leads to itself; name a file") from None
     folder = path.parent
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
@@ -33,32 +46,89 @@ def check_writable(path: str | Path) -> Path:
     return path
 
 
-def write_whole(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+def try_to_write(path: Path) -> None:
+    """Make the temporary file that is made when a file is written, and remove it; OSError says why that is not possible."""
+    try:
+        with _temporary(path):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}; name another file") from None
+
+
+def write_whole(
+    path: str | Path, write: Callable[[BinaryIO], object], check: Callable[[BinaryIO], object] | None = None
+) -> None:
     """Write a file atomically, also when the power fails; an older file stays until then.
 
-    `write` is called with a temporary file in the same folder, which then replaces `path`, or the file to which that links.
+    `write` is called with a temporary file in the same folder, which then replaces `path`, or the file to which that links. Before
+    that `check` is called with what was written. Temporary files that a killed process has left are removed.
 
-    Raises OSError when the file cannot be written; nothing has changed then.
+    Raises OSError when the file cannot be written; the message says whether an older one is still there.
     """
     path = check_writable(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
+        _remove_left(path)
+        with _temporary(path) as (file, temporary):
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            if check is not None:
+                file.seek(0)
+                check(file)
             os.chmod(temporary, mode)
+            if LOCKS is None:
+                file.close()  # an open file cannot be renamed there
             os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+    except OSError as error:
+        raise OSError(error.errno, f"{path} could not be written: {_reason(error)}; nothing was changed") from error
+    try:
         _sync_folder(path.parent)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(error.errno, f"{path} could not be written: {reason}; nothing was changed") from error
+        raise OSError(
+            error.errno, f"{path} was written, but whether it outlasts a loss of power is not known: {_reason(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[BinaryIO, str]]:
+    """Make an empty file beside another one, and remove it at the end unless it was renamed.
+
+    It is locked as long as its process lives, so that others know that it is not left over.
+    """
+    while True:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".tmp")
+        if LOCKS is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                LOCKS.flock(descriptor, LOCKS.LOCK_EX)
+        if LOCKS is None or os.path.exists(temporary):
+            break
+        os.close(descriptor)  # another process took it for left over before it was locked
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file, temporary
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote this file: those that nobody has locked."""
+    if LOCKS is None:
+        return
+    for name in glob.glob(glob.escape(str(path.parent / _prefix(path))) + "????????.tmp"):
+        with contextlib.suppress(OSError), open(name, "rb") as file:
+            LOCKS.flock(file, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
+            os.unlink(name)
+
+
+def _prefix(path: Path) -> str:
+    name = os.fsencode(path.name)
+    return f".{path.name if len(name) <= LONGEST else hashlib.sha256(name).hexdigest()}."
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,9 +11,10 @@ from pysmorch.gradcheck.check_report import CheckReport, CheckRow
 from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable, other_inputs
-from pysmorch.layers.base import LAST_PASS, Array
+from pysmorch.layers.base import Array
 from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.dense import Data
+from pysmorch.layers.description import LAST_PASS
 from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
 

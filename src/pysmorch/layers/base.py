@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,20 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import Array, ShapeError, format_dims
+from pysmorch.layers.description import Description
 from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_forward
 from pysmorch.layers.inputs import Inputs
 from pysmorch.layers.native_form import NativeForm
 from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
-from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.trainable import Trainable
 
-__all__ = ["LAST_PASS", "Array", "Layer", "ShapeError", "format_dims"]
-
-LAST_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "_G", "_G_is_bound")
-"""Attributes that belong to the last pass and not to the layer."""
+__all__ = ["Array", "Layer", "ShapeError", "format_dims"]
 
 
-class Layer(Inputs, Trainable, NativeForm):
+class Layer(Inputs, Trainable, NativeForm, Description):
     """One operation in a graph of layers, with at most one parameter array `W` and its gradient `G`.
 
     A concrete layer defines `compute(*inputs)`, which returns the output, and `pull_back(dwnstrm)`, which stores the gradient with
@@ -61,23 +57,11 @@ class Layer(Inputs, Trainable, NativeForm):
     """
 
     out_array: Any
-    out_dims: tuple[int | None, ...]
     pass_back: Any
     training: bool = True
     lr_factor: float = 1.0
     decay_factor: float = 1.0
     _computed_for: tuple[Array, ...] | None = None
-
-    def __init__(self, *in_layers: LayerLike) -> None:
-        for layer in in_layers:
-            if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
-                raise TypeError(
-                    f"{type(self).__name__}: an in_layer must be a layer, but is a {type(layer).__name__}; "
-                    "wrap an array as Data(array)"
-                )
-        self.in_layers = in_layers
-        if in_layers:
-            self.out_dims = tuple(in_layers[0].out_dims)
 
     def compute(self, *inputs: Any, **no_options: Any) -> Any:
         """Return the output; a concrete layer defines it.
@@ -143,8 +127,6 @@ class Layer(Inputs, Trainable, NativeForm):
         else:
             backpropagate(self.in_layers, self._pull_back(dwnstrm))  # super().backward(dwnstrm) in a subclass
 
-    # What the traversal calls.
-
     def _forward_step(self, inputs: tuple[Any, ...]) -> Any:
         if type(self).forward is Layer.forward:
             return self._compute(inputs)
@@ -186,22 +168,3 @@ class Layer(Inputs, Trainable, NativeForm):
         )
         self.pass_back = parts if isinstance(gradient, tuple) else parts[0]
         return parts
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments besides the input layers, by name."""
-        parameters = inspect.signature(type(self)).parameters.values()
-        return {
-            p.name: getattr(self, p.name)
-            for p in parameters
-            if p.name != "in_layer" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        }
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.size(value) <= 4)
-        return f"{type(self).__name__}({arguments})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the layer without its last pass, so that a copy or a pickle does not hold a batch."""
-        # A copy, since another thread may add to the attributes.
-        return {name: value for name, value in dict(vars(self)).items() if name not in LAST_PASS}

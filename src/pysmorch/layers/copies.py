@@ -61,8 +61,10 @@ def take_attributes(layers: Sequence[Any], copies: Sequence[Any]) -> None:
         The layers and what `shallow_copies` made of them.
     """
     for layer, copy in zip(layers, copies, strict=True):
-        kept = {name: value for name, value in vars(copy).items() if name not in OF_A_PASS and not _holds_layers(value)}
-        vars(layer).update(kept)
+        stored = {
+            name: value for name, value in vars(copy).items() if name not in OF_A_PASS and not _holds_layers(value)
+        }
+        vars(layer).update(stored)
 
 
 def _is_ours(layer: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pysmorch.layers.arguments import Array
+from pysmorch.layers.protocol import LayerLike
 
 
 class Inputs:
@@ -12,6 +13,18 @@ class Inputs:
 
     in_layers: tuple[Any, ...] = ()
     in_arrays: tuple[Array, ...]
+    out_dims: tuple[int | None, ...]
+
+    def __init__(self, *in_layers: LayerLike) -> None:
+        for layer in in_layers:
+            if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
+                raise TypeError(
+                    f"{type(self).__name__}: an in_layer must be a layer, but is a {type(layer).__name__}; "
+                    "wrap an array as Data(array)"
+                )
+        self.in_layers = in_layers
+        if in_layers:
+            self.out_dims = tuple(in_layers[0].out_dims)
 
     @property
     def in_layer(self) -> Any:

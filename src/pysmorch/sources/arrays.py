@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from pysmorch.layers.base import Array
-from pysmorch.sources.opening import File, open_file
+from pysmorch.sources.limits import check_memory
+from pysmorch.sources.opening import IDX_START, MAX_IDX_HEADER, File, idx_size, open_file
 from pysmorch.sources.source import Source, SourceError
 
 FEATURE_NAMES = ("X", "x", "images", "data", "features", "x_train", "X_train")
@@ -25,9 +27,10 @@ def read_npz(opened: File) -> Source:
             features, targets = _pick(names, FEATURE_NAMES), _pick(names, LABEL_NAMES)
             if features is None:
                 raise SourceError(f"{path} has no array X (or images, data); there are {', '.join(names) or 'none'}")
+            _check_arrays(file.zip, [name for name in (features, targets) if name is not None], path)
             X = file[features]
             y = None if targets is None else file[targets]
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError) as error:
         raise SourceError(f"{path}: not an .npz file, or a damaged one ({error})") from None
     except SourceError:
         raise
@@ -40,6 +43,23 @@ def read_npz(opened: File) -> Source:
     if y is not None and (y.ndim == 0 or len(y) != len(X)):
         raise SourceError(f"{path}: {features} has {len(X)} rows, but {targets} has shape {y.shape}")
     return Source(opened.name, _rows_or_images(X), y, pixels=features == "images")
+
+
+def _check_arrays(archive: zipfile.ZipFile, names: list[str], path: str) -> None:
+    """Refuse arrays that are larger than what reading may take, or than what their archive says, before they are made."""
+    members = [member for member in archive.infolist() if member.filename.removesuffix(".npy") in names]
+    size, packed = (sum(sizes) for sizes in zip(*((m.file_size, m.compress_size) for m in members), strict=True))
+    check_memory(size, f"{path}: {' and '.join(names)}", packed)
+    for member in members:
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            expected = file.tell() + prod(shape) * dtype.itemsize
+            if not dtype.hasobject and expected != member.file_size:
+                raise SourceError(
+                    f"{path}: the array {member.filename} has {member.file_size} bytes, but its shape {shape} needs {expected}"
+                )
 
 
 def _rows_or_images(X: Array) -> Array:
@@ -75,12 +95,9 @@ def read_idx(file: File, labels: str | None) -> Source:
 def _idx_array(file: File) -> Array:
     """Read the format of MNIST: two zeros, the type, the number of axes, their sizes (big-endian), the bytes."""
     path, content = file.path, file.content()
-    if len(content) < 4 or content[:3] != b"\0\0\x08":
+    if len(content) < 4 or content[:3] != IDX_START:
         raise SourceError(f"{path}: not an idx file of bytes (its first bytes are {content[:4].hex(' ')})")
-    num_axes = content[3]
-    start = 4 + 4 * num_axes
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
-    expected = start + int(np.prod([float(size) for size in sizes]))
-    if num_axes == 0 or len(content) != expected:
+    sizes, expected = idx_size(content[:MAX_IDX_HEADER])
+    if not sizes or len(content) != expected:
         raise SourceError(f"{path}: {len(content)} bytes, but its sizes {sizes} need {expected}; truncated or altered")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)

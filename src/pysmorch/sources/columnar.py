@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pysmorch.sources.columns import unlike_names
+from pysmorch.sources.limits import check_memory
 from pysmorch.sources.opening import File
 from pysmorch.sources.source import Source, SourceError
 
@@ -15,7 +16,9 @@ def read_parquet(file: File) -> Source:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(_input(file)).read()
+        opened = parquet.ParquetFile(_input(file))
+        check_memory(_least_size(opened.metadata), file.path)
+        table = opened.read()
     except (pa.ArrowException, OSError) as error:
         raise _damaged(file, "a Parquet file", error) from None
     return _source(file, table)
@@ -34,6 +37,12 @@ def read_arrow(file: File) -> Source:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(file, "an Arrow file", error) from None
     return _source(file, table)
+
+
+def _least_size(metadata: Any) -> int:
+    """Return the bytes that a table of a Parquet file takes at least: those of its pages, and one for each value."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return max(sum(group.total_byte_size for group in groups), metadata.num_rows * metadata.num_columns)
 
 
 def _input(file: File) -> Any:

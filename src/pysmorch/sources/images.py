@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.limits import check_memory
 from pysmorch.sources.source import Source, SourceError
 
 if TYPE_CHECKING:
@@ -194,11 +196,12 @@ def _is_grey(pixels: Array) -> bool:
 
 def _room_for(count: int, shape: tuple[int, ...], where: str) -> Array:
     try:
+        check_memory(count * prod(shape), f"the {count} images of {where}")
         return np.empty((count, *shape), np.uint8)
-    except MemoryError:
+    except (MemoryError, SourceError):
         size = count * float(np.prod(shape)) / 2**30
         raise SourceError(
-            f"the {count} images of {where} need {size:.0f} GiB, which is more than there is; "
+            f"the {count} images of {where} need {size:.0f} GiB, which is more than there is, or than --max-memory; "
             "make them smaller with --resize HxW"
         ) from None
 

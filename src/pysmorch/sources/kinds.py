@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 
-from pysmorch.sources.opening import File
+from pysmorch.sources.opening import ZIP, File
 from pysmorch.sources.records import is_json
 from pysmorch.sources.source import SourceError
 
@@ -41,7 +41,7 @@ def kind_of_file(file: File) -> str:
             return kind
     if start.startswith(b"\xff\xff\xff\xff"):
         return "arrow"
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(ZIP):
         return _kind_of_zip(file)
     if start[8:12] == b"DUCK":
         return "duckdb"
@@ -56,14 +56,9 @@ def kind_of_file(file: File) -> str:
 
 
 def _kind_of_zip(file: File) -> str:
-    """Return which of the formats that are zip archives a file has;."""
+    """Return which of the formats that are zip archives a file has."""
     try:
         with file.stream() as stream, zipfile.ZipFile(stream) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise SourceError(f"{file.path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
-    if "[Content_Types].xml" in names:
-        return "excel"
-    if all(name.endswith(".npy") for name in names):
-        return "npz"
-    raise SourceError(f"{file.path} is a zip archive with {len(names)} files, such as {names[0]}; unpack it first")
+            return "excel" if "[Content_Types].xml" in archive.namelist() else "npz"
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise SourceError(f"{file.path}: archives within archives; unpack it first") from None

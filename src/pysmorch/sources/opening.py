@@ -9,11 +9,15 @@ import lzma
 import os
 import re
 import sys
+import zipfile
 import zlib
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pysmorch.entries import list_names
+from pysmorch.sources.limits import check_memory, read_bounded
 from pysmorch.sources.source import SourceError
 
 PACKINGS = {
@@ -23,6 +27,19 @@ PACKINGS = {
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
 }
 """The first bytes of packed files."""
+
+IDX_START = b"\0\0\x08"
+"""Of an idx file of bytes."""
+
+MAX_IDX_HEADER = 4 + 4 * 255
+"""Bytes before those of the images: the sizes of at most 255 axes."""
+
+ZIP = b"PK\x03\x04"
+OF_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$)|/$")
+"""Members of a zip archive that are no data: folders, and what file managers add."""
+
+MOST_PACKINGS = 2
+"""So often files are packed in each other, as table.csv.gz in a zip archive; archives can hold themselves."""
 
 STANDARD_INPUT = ("-", "/dev/stdin")
 
@@ -52,7 +69,10 @@ class File:
 
     def content(self) -> bytes:
         """Return all bytes, unpacked."""
-        return Path(self.path).read_bytes() if self.unpacked is None else self.unpacked
+        if self.unpacked is not None:
+            return self.unpacked
+        check_memory(os.path.getsize(self.path), self.path)
+        return Path(self.path).read_bytes()
 
     def stream(self) -> BinaryIO:
         """Return what the bytes can be read from piece by piece."""
@@ -85,13 +105,49 @@ def open_file(path: str) -> File:
             start = stream.read(10)
     if not start:
         raise SourceError(f"{path}: the file is empty")
+    packed = content if piped else None
+    for _ in range(MOST_PACKINGS):
+        unpacked = _unpacked(path, start, packed)
+        if unpacked is None:
+            break
+        if not unpacked:
+            raise SourceError(f"{path}: the file that is packed in it is empty")
+        packed, start = unpacked, unpacked[:10]
+    return File(path, packed, piped)
+
+
+def _unpacked(path: str, start: bytes, content: bytes | None) -> bytes | None:
+    """Return what is packed in a file, or in its content where that was read; None for a file that is not packed."""
+    if start.startswith(ZIP):
+        return _only_member(path, path if content is None else io.BytesIO(content))
     packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
-    if packing is None:
-        return File(path, content if piped else None, piped)
-    unpacked = _unpack(path, packing, content if piped else Path(path).read_bytes())
-    if not unpacked:
-        raise SourceError(f"{path}: the file that is packed in it is empty")
-    return File(path, unpacked, piped)
+    return None if packing is None else _unpack(path, packing, Path(path).read_bytes() if content is None else content)
+
+
+def _only_member(path: str, archive: str | BinaryIO) -> bytes | None:
+    """Return the file that a zip archive holds; None for .npz and .xlsx files, which are archives themselves."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = opened.namelist()
+            if "[Content_Types].xml" in names or (names and all(name.endswith(".npy") for name in names)):
+                return None
+            names = [name for name in names if not OF_SYSTEMS.search(name)]
+            if len(names) != 1:
+                found = f"{len(names)} files, {list_names(names, 3)}" if names else "no files"
+                raise SourceError(
+                    f"{path} is a zip archive with {found}; an archive with one file is read; unpack this one first"
+                )
+            packed = opened.getinfo(names[0]).compress_size
+            with opened.open(names[0]) as member:
+                return read_bounded(member, f"{path}: the file that is packed in it", packed)
+    except SourceError:
+        raise
+    except NotImplementedError as error:
+        raise SourceError(f"{path}: a zip archive that cannot be unpacked here ({error}); unpack it first") from None
+    except RuntimeError:
+        raise SourceError(f"{path}: a zip archive with a password; unpack it first") from None
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
 
 
 def open_unpacked(path: str) -> tuple[BinaryIO, bool]:
@@ -108,17 +164,37 @@ def open_unpacked(path: str) -> tuple[BinaryIO, bool]:
 
 
 def _unpack(path: str, packing: str, content: bytes) -> bytes:
+    source = io.BytesIO(content)
     try:
-        if packing == "gzip":
-            return gzip.decompress(content)
-        if packing == "bz2":
-            return bz2.decompress(content)
-        if packing == "xz":
-            return lzma.decompress(content)
-        import pyarrow as pa
-
-        with pa.CompressedInputStream(pa.BufferReader(content), packing) as stream:
-            return bytes(stream.read())
+        with _unpacking(source, packing) as stream:
+            start = stream.read(MAX_IDX_HEADER)
+            if start[:3] == IDX_START:  # it says how large it is
+                size = idx_size(start)[1]
+                check_memory(size, f"{path}: the file that is packed in it", len(content))
+                return start + bytes(stream.read(max(0, size - len(start)) + 1))
+            return start + read_bounded(stream, f"{path}: the file that is packed in it", len(content))
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, SourceError):
+            raise
         reason = " ".join(str(error).split())
         raise SourceError(f"{path}: damaged or truncated {packing} file ({reason})") from None
+
+
+def _unpacking(source: BinaryIO, packing: str) -> Any:
+    """Return a stream that unpacks what is read from it."""
+    if packing == "gzip":
+        return gzip.GzipFile(fileobj=source)
+    if packing == "bz2":
+        return bz2.BZ2File(source)
+    if packing == "xz":
+        return lzma.LZMAFile(source)
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.PythonFile(source, "r"), packing)
+
+
+def idx_size(start: bytes) -> tuple[list[int], int]:
+    """Return the sizes of the axes of an idx file of bytes, and the size of the file, from its first bytes."""
+    end = 4 + 4 * start[3]
+    sizes = [int.from_bytes(start[i : i + 4], "big") for i in range(4, end, 4)]
+    return sizes, end + prod(sizes)

@@ -53,7 +53,7 @@ def read(
     Args:
         source: path of a .csv, .tsv, .txt, .parquet, .arrow, .feather, .jsonl, .json, .xlsx, SQLite, .npz or idx file, of
             an image, of a folder of images, or one of `BUNDLED`. What a file is, also whether it is packed (gzip, bz2, xz,
-            zstd), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
+            zstd, or alone in a zip archive), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
             partitioned into folders key=value, or a list of paths is one table. FILE::SHEET is a sheet of an Excel file,
             FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite or DuckDB file. In a folder of images, those of each
             class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels.

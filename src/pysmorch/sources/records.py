@@ -22,7 +22,7 @@ EXPECTED = (
 def is_json(path: str, head: bytes) -> bool:
     """Whether a text is JSON by its ending, before that of a packed file, or by its beginning."""
     return (
-        re.search(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$", path.lower()) is not None
+        re.search(r"\.(json|jsonl|ndjson)(\.(gz|bz2|xz|zst|zip))?$", path.lower()) is not None
         or START.match(head) is not None
     )
 

@@ -18,7 +18,7 @@ from pysmorch.sources.images import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import StreamedTable
 
-TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst))?$", re.IGNORECASE)
+TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 """Files of a folder that are tables by their ending."""
 
 WITHIN = "::"

@@ -140,6 +140,10 @@ class StreamedTable:
     def __getitem__(self, name: str) -> Any:
         return self.columns([name])[name]
 
+    def get(self, name: str) -> Any:
+        """Return a column; None where there is none of that name."""
+        return self[name] if name in self.schema.names else None
+
     def take(self, rows: Array) -> StreamedTable:
         """Return some rows, which are not read yet; their indices are in increasing order."""
         return StreamedTable(self.files, self.schema, rows if self.rows is None else self.rows[rows])

@@ -21,6 +21,9 @@ from pysmorch.sources.text import to_utf8
 BEGINS_AS_NUMBER = re.compile(r"\s*[-+]?[.,]?\d")
 """Numbers and dates begin with a digit, which names of columns rarely do."""
 
+END_OF_DOS = b"\x1a"
+"""The last byte of text files of DOS."""
+
 BLOCK = 2**20
 """How many bytes PyArrow parses at once; a row that is longer needs more."""
 
@@ -30,7 +33,7 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
 
     A cell is missing where it is empty, or one of `missing`, and not quoted.
     """
-    text = to_utf8(file.path, file.content(), encoding)
+    text = to_utf8(file.path, file.content(), encoding).removesuffix(END_OF_DOS)
     dialect = find_dialect(text, header)
     if not dialect.names:
         raise SourceError(f"{file.path}: there are only empty lines and comments")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from pysmorch.entries import check_finite, list_names
+from pysmorch.entries import check_finite, list_names, suggest
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source, SourceError
 
@@ -62,8 +61,7 @@ def _resolve(target: str, names: list[str], source: str, header: bool) -> str:
     try:
         return names[int(target)]
     except (ValueError, IndexError):
-        close = get_close_matches(target, names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = suggest(target, names)
         no_header = " (is the first line data? then add --no-header)" if header else ""
         raise ValueError(
             f"{source} has no column {target!r}{hint}; the columns are {list_names(names)}{no_header}"

@@ -106,6 +106,25 @@ class Callback:
             The running fit.
         """
 
+    def get_state(self) -> Any:
+        """Return what a run needs besides the history to go on with this callback, for checkpoints.
+
+        Returns
+        -------
+        object
+            Plain data and arrays, which later events do not change; None where there is nothing to remember.
+        """
+        return None
+
+    def set_state(self, state: Any) -> None:
+        """Go on from a state; called after `on_fit_start` when a run is resumed.
+
+        Parameters
+        ----------
+        state : object
+            What `get_state` returned, with lists instead of tuples.
+        """
+
 
 class FunctionCallback(Callback):
     """A function that is called at the end of every epoch.
@@ -185,7 +204,7 @@ class EarlyStopping(Callback):
         training : Training
             The running fit.
         """
-        self._sign = 1 if self._maximizes(training) else -1
+        self._sign = 1 if self.maximizes(training) else -1
         self.best_epoch: int | None = None
         self.best_value = float("nan")
         self._best_weights: list[Any] | None = None
@@ -221,7 +240,32 @@ class EarlyStopping(Callback):
             training.network.restore(self._best_weights)
             self._best_weights = None
 
-    def _maximizes(self, training: Training) -> bool:
+    def get_state(self) -> Any:
+        """Return the best epoch so far, with its weights."""
+        return {"epoch": self.best_epoch, "value": self.best_value, "weights": self._best_weights}
+
+    def set_state(self, state: Any) -> None:
+        """Go on from the best epoch so far."""
+        self.best_epoch, self.best_value, self._best_weights = state["epoch"], state["value"], state["weights"]
+
+    def maximizes(self, training: Training) -> bool:
+        """Return whether larger values of `monitor` are better.
+
+        Parameters
+        ----------
+        training : Training
+            The running fit.
+
+        Returns
+        -------
+        bool
+            As `mode` says, or the metric.
+
+        Raises
+        ------
+        ValueError
+            It is not measured, or its direction is not known.
+        """
         measured = training.maximize
         if self.monitor not in measured:
             raise ValueError(

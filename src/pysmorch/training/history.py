@@ -42,6 +42,16 @@ class History(Mapping[str, list[float]]):
         for name, value in record.items():
             self._columns.setdefault(name, []).append(float(value))
 
+    def take(self, columns: Mapping[str, list[float]]) -> None:
+        """Go on from the columns of another history.
+
+        Parameters
+        ----------
+        columns : mapping of str to list of float
+            One value per epoch for each name.
+        """
+        self._columns = {name: [float(value) for value in values] for name, values in columns.items()}
+
     @property
     def num_epochs(self) -> int:
         """Number of completed epochs."""

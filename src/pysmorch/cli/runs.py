@@ -1,0 +1,76 @@
+"""Runs of `pysmorch train` that can go on: the command is stored beside the checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pysmorch.cli.models import load_estimator
+from pysmorch.cli.options import TrainOptions
+from pysmorch.files import write_whole
+from pysmorch.training.checkpoints import check_new
+
+COMMAND = "command.json"
+"""The file with the options of the command, in the folder of the run."""
+
+CHOSEN_ANEW = (
+    "epochs",
+    "learning_rate",
+    "batch_size",
+    "early_stopping",
+    "validation_fraction",
+    "patience",
+    "class_weight",
+)
+"""Parameters that can be chosen anew where training goes on from a model."""
+
+
+def store_command(options: TrainOptions) -> None:
+    """Write the options of a command into the folder of its run, which is made.
+
+    Raises OSError where the folder cannot be written or has another run.
+    """
+    assert options.checkpoint is not None
+    folder = check_new(options.checkpoint)
+    command = {"folder": os.getcwd(), "options": asdict(options)}
+    write_whole(folder / COMMAND, lambda file: file.write(json.dumps(command).encode()))
+
+
+def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextManager[Any]]:
+    """Return the options of the command that began a run, and a context in the folder where it was given.
+
+    Raises FileNotFoundError where there is none, and ValueError where it is not a command of this version.
+    """
+    path = Path(run).expanduser().absolute()
+    if not (path / COMMAND).is_file():
+        how = "it was begun in Python, where fit(resume=...) goes on" if path.is_dir() else "there is no such folder"
+        raise FileNotFoundError(f"{run} has no run of pysmorch train: {how}")
+    try:
+        command = json.loads((path / COMMAND).read_text(encoding="utf-8"))
+        values, folder = dict(command["options"]), str(command["folder"])
+        if set(values) != {field.name for field in fields(TrainOptions)}:
+            raise ValueError("its options are not those of this version")
+        options = TrainOptions(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path / COMMAND} is not the command of a run ({error}); begin a new one") from error
+    return replace(options, checkpoint=str(path)), contextlib.chdir(folder if Path(folder).is_dir() else ".")
+
+
+def start_from(path: str, estimator: Any, given: dict[str, Any]) -> Any:
+    """Return the model of a file, which is trained on with the parameters that may be chosen anew.
+
+    Raises ValueError where it is for another task, or a parameter is given that is part of the model.
+    """
+    model = load_estimator(path)
+    if type(model) is not estimator:
+        raise ValueError(
+            f"--start-from {path}: it is a {type(model).__name__}, but the task needs a {estimator.__name__}"
+        )
+    for name in given:
+        if name not in CHOSEN_ANEW:
+            raise ValueError(f"--{name.replace('_', '-')} is that of the model with --start-from; leave it out")
+    return model.set_params(warm_start=True, **given)

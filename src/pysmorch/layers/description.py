@@ -1,0 +1,34 @@
+"""What a layer says of itself: its arguments, in text and in copies."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+LAST_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "_G", "_G_is_bound")
+"""Attributes that belong to the last pass and not to the layer."""
+
+
+class Description:
+    """The arguments of a layer, for its text, its copies and its entry in a file."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments besides the input layers, by name."""
+        parameters = inspect.signature(type(self)).parameters.values()
+        return {
+            p.name: getattr(self, p.name)
+            for p in parameters
+            if p.name != "in_layer" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        }
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.size(value) <= 4)
+        return f"{type(self).__name__}({arguments})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the layer without its last pass, so that a copy or a pickle does not hold a batch."""
+        # A copy, since another thread may add to the attributes.
+        return {name: value for name, value in dict(vars(self)).items() if name not in LAST_PASS}

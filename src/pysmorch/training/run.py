@@ -1,0 +1,188 @@
+"""A fit while it runs: its program and data, where it is, and how it goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysmorch.engine import Dataset, NonFiniteError, Program, Totals, without_interrupts
+from pysmorch.layers.base import Array
+from pysmorch.metrics import Metric
+from pysmorch.optimizers import Optimizer
+from pysmorch.training.callbacks import Callback, Training
+from pysmorch.training.measures import means, measure_all
+from pysmorch.training.options import FitOptions
+
+if TYPE_CHECKING:
+    from pysmorch.network import Network
+
+PIECES = 20
+"""How often `on_batch_end` is called in an epoch, or after every batch where there are fewer."""
+
+
+@dataclass
+class Marks:
+    """What callbacks have made of a run, at one moment.
+
+    Attributes
+    ----------
+    columns : dict of str to int
+        How many values each column of the history has.
+    stopped_by : str or None
+        Of the history.
+    states : list
+        The state of each callback.
+    """
+
+    columns: dict[str, int]
+    stopped_by: str | None
+    states: list[Any]
+
+
+@dataclass
+class Run:
+    """A fit while it runs. Where it is follows from the steps of the program and the epochs of the history.
+
+    Attributes
+    ----------
+    network, options, optimizer, program, data, validation, metrics, callbacks, training
+        What is trained, how, and with what.
+    totals : Totals
+        Sums over the batches of the current epoch.
+    good_weights : list or None
+        Parameters and states from before the current epoch.
+    pending : str or None
+        The event of which callbacks are being told: "on_batch_end" or "on_epoch_end".
+    marks : Marks or None
+        From before that event.
+    """
+
+    network: Network
+    options: FitOptions
+    optimizer: Optimizer
+    program: Program
+    data: Dataset
+    validation: Dataset | None
+    metrics: list[Metric]
+    callbacks: list[Callback]
+    training: Training
+    totals: Totals = field(default_factory=Totals)
+    good_weights: list[Any] | None = None
+    pending: str | None = None
+    marks: Marks | None = None
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        return self.training.num_batches
+
+    @property
+    def epoch(self) -> int:
+        """Completed epochs, those with a record."""
+        return self.training.history.num_epochs
+
+    @property
+    def batch(self) -> int:
+        """Completed batches of the epoch after those."""
+        return self.program.num_steps - self.epoch * self.num_batches
+
+    def go(self, after: Callable[[str], None]) -> None:
+        """Train from where the run is to the end.
+
+        Parameters
+        ----------
+        after : callable
+            Called with the name of each event when all callbacks have been told of it.
+        """
+        history = self.training.history
+        if self.pending is not None:
+            self._call_all(self.pending, after)
+        while self.epoch < self.options.epochs and (self.batch or history.stopped_by is None):
+            start = time.perf_counter()
+            if self.batch == 0:
+                self.good_weights = self.network.snapshot(self.good_weights)
+                self.totals = Totals()
+            rates = self._rates()
+            try:
+                self._run_epoch(rates, after)
+            except NonFiniteError as error:
+                assert self.good_weights is not None
+                self.network.restore(self.good_weights)
+                raise _explain(error, self.epoch + 1) from None
+            record = means(self.network.loss, self.totals, "")
+            if self.validation is not None:
+                record |= measure_all(self.network, self.validation, self.metrics, "val_")
+            record |= {"learning_rate": rates[-1], "seconds": time.perf_counter() - start}
+            with without_interrupts():
+                history.append(record)
+                self.training.epoch, self.training.batch = self.epoch, 0
+                self._begin("on_epoch_end")
+            self._call_all("on_epoch_end", after)
+
+    def mark(self) -> Marks:
+        """Return what callbacks have made of the run until now."""
+        history = self.training.history
+        columns = {name: len(values) for name, values in history.items()}
+        return Marks(columns, history.stopped_by, [callback.get_state() for callback in self.callbacks])
+
+    def _begin(self, event: str) -> None:
+        if self.options.checkpoint is not None:
+            self.marks = self.mark()
+        self.pending = event
+
+    def _call_all(self, event: str, after: Callable[[str], None]) -> None:
+        """Tell all callbacks of an event that has begun."""
+        call(self.callbacks, event, self.training)
+        self.pending = None
+        after(event)
+
+    def _rates(self) -> list[float]:
+        schedule, epoch, num_batches = self.optimizer.schedule, self.epoch, self.num_batches
+        return [schedule.rate(epoch + batch / num_batches, self.options.epochs) for batch in range(num_batches)]
+
+    def _run_epoch(self, rates: Sequence[float], after: Callable[[str], None]) -> None:
+        """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
+        count, size = len(self.data), self.options.batch_size
+        order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
+        of_batches = any(type(callback).on_batch_end is not Callback.on_batch_end for callback in self.callbacks)
+        in_pieces = of_batches or self.options.checkpoint is not None
+        piece = max(1, len(rates) // PIECES) if in_pieces else len(rates)
+        while self.batch < len(rates):
+            first = self.batch
+            last = min(first - first % piece + piece, len(rates))
+            self._train(order[first * size : last * size], rates[first:last], first)
+            self.training.batch = last
+            with without_interrupts():
+                self._begin("on_batch_end")
+            self._call_all("on_batch_end", after)
+
+    def _train(self, order: Array, rates: Sequence[float], first_batch: int) -> None:
+        """Take a step for each batch of some rows; of lazy rows a block is made at a time."""
+        data, size = self.data, self.options.batch_size
+        if data.rows_at_a_time is None:
+            self.program.train(data, order, size, rates, first_batch, self.totals)
+            return
+        batches = max(1, data.rows_at_a_time // size)
+        for first in range(0, len(rates), batches):
+            block = data.read(order[first * size : (first + batches) * size])
+            of_block = rates[first : first + batches]
+            self.program.train(block, np.arange(len(block)), size, of_block, first_batch + first, self.totals)
+
+
+def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:
+    """Call a hook of all callbacks."""
+    for callback in callbacks:
+        getattr(callback, event)(training)
+
+
+def _explain(error: NonFiniteError, epoch: int) -> NonFiniteError:
+    message = (
+        f"the loss is not finite in epoch {epoch}, batch {error.batch}: the first layer with such a value is "
+        f"{error.layer} ({error.args[0]}). The weights from before this epoch are restored. "
+        "Try a smaller learning rate, clip_norm=1.0 in the optimizer, or inputs and labels scaled to about 1"
+    )
+    return NonFiniteError(message, epoch, error.batch, error.layer)
