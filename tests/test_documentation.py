@@ -105,7 +105,12 @@ def test_the_examples_run(path, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("path", "what"),
-    [("README.md", "figures"), ("benchmarks/README.md", "scaling"), ("docs/speed.md", "matrix_unit")],
+    [
+        ("README.md", "figures"),
+        ("benchmarks/README.md", "scaling"),
+        ("docs/speed.md", "matrix_unit"),
+        ("docs/prediction.md", "quantized"),
+    ],
 )
 def test_the_figures_are_those_of_the_benchmark_files(path, what, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")

@@ -25,6 +25,7 @@ ELSEWHERE = ("cli", "sources", "files", "teach")
 EXCEPTIONS = {
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
     ("losses/base.py", "compute"): "an empty batch is the output of a layer, and no argument",
+    ("layers/quantized.py", "refuse_training"): "the network cannot be trained, whatever the arguments are",
     ("layers/embedding.py", "_check"): "entries of the data at run time; the layer and the entry are named",
 }
 
@@ -263,6 +264,7 @@ WRONG = [
             "class_weight": ["equal"],
             "network": ["mlp"],
             "precision": ["bf17"],
+            "predict_precision": ["bf17"],
             "pixels": ["yes"],
             "X": [np.full((6, 4), np.inf)],
             "y": [CLASSES * 0, CLASSES[:3], None],

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -21,10 +22,14 @@ inline void require(bool condition, const std::string& what) {
 struct Parameter {
     std::string name;
     const void* data = nullptr;  // of the program's number type
+    bool integers = false;       // int8_t instead
     std::vector<size_t> shape;
     size_t size = 0;
 
-    template <class T> const T* as() const { return static_cast<const T*>(data); }
+    template <class T> const T* as() const {
+        require(integers == std::is_same_v<T, int8_t>, name + " has another number type");
+        return static_cast<const T*>(data);
+    }
 };
 
 // What a class of operations takes. Python reads it from the registry (operations.h), and a description is checked

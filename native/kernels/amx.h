@@ -1,5 +1,5 @@
-// Products of bfloat16 on the matrix unit of a processor (AMX): 16 rows of A, with 16 pairs each, times 16 pairs of 16
-// columns.
+// Products on the matrix unit of a processor (AMX): of bfloat16, 16 rows of A, with 16 pairs each, times 16 pairs of 16
+// columns; and of integers in groups of four bytes, with as many of them.
 //
 // Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18. A build with
 // PYSMORCH_EMULATE_AMX does the same without the unit, for tests.
@@ -8,7 +8,7 @@
 #include <array>
 #include <atomic>
 
-#include "kernels/product.h"
+#include "kernels/integers.h"
 
 #if defined(__linux__) && !defined(PYSMORCH_EMULATE_AMX)
 #include <cpuid.h>
@@ -59,6 +59,14 @@ template <int C, int A, int B> void multiply() {
                 std::memcpy(&tiles[C][i][j], &sum, sizeof sum);
             }
 }
+template <int C, int A, int B> void multiply_bytes() {
+    for (size_t i = 0; i < shapes[C].rows; ++i)
+        for (size_t k = 0; k < shapes[A].columns; ++k)
+            for (size_t j = 0; j < shapes[C].columns; ++j)
+                for (int shift = 0; shift < 32; shift += 8)
+                    tiles[C][i][j] +=
+                        uint32_t(int32_t(uint8_t(tiles[A][i][k] >> shift)) * int32_t(int8_t(tiles[B][k][j] >> shift)));
+}
 struct Session {
     explicit Session(const Shapes& all = WHOLE) { std::copy(all.begin(), all.end(), shapes); }
 };
@@ -76,6 +84,9 @@ template <int TILE> inline __attribute__((always_inline)) void store(void* to, s
 }
 template <int C, int A, int B> inline __attribute__((always_inline)) void multiply() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
+}
+template <int C, int A, int B> inline __attribute__((always_inline)) void multiply_bytes() {
+    asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
 }
 
 // Eight tiles of these shapes, from here to the end of the block.
@@ -100,7 +111,8 @@ struct Session {
 inline bool usable() {
     static const bool answer = [] {
         unsigned a, b, c, d;
-        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & (1u << 22)) || !(d & (1u << 24))) return false;
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & (1u << 22)) || !(d & (1u << 24)) || !(d & (1u << 25)))
+            return false;
         constexpr long REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
         return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
     }();
@@ -113,6 +125,7 @@ template <int> void zero() {}
 template <int> void load(const void*, size_t) {}
 template <int> void store(void*, size_t) {}
 template <int, int, int> void multiply() {}
+template <int, int, int> void multiply_bytes() {}
 struct Session {
     explicit Session(const Shapes& = WHOLE) {}
 };
@@ -122,7 +135,7 @@ inline bool usable() { return false; }
 
 namespace amx {
 // 2 x 2 tiles of sums, 32 x 32 elements of C in all: `lower` says whether there are more than 16 rows, `two` whether
-// there are more than 16 columns. C has rows of `stride` floats.
+// there are more than 16 columns. C has rows of `stride` numbers.
 inline void zero_sums() {
     zero<0>();
     zero<1>();
@@ -135,27 +148,33 @@ inline void load_sums(const float* c, size_t stride, bool lower, bool two) {
     if (lower) load<2>(c + 16 * stride, stride * 4);
     if (lower && two) load<3>(c + 16 * stride + 16, stride * 4);
 }
-inline void store_sums(float* c, size_t stride, bool lower, bool two) {
+template <class T> inline void store_sums(T* c, size_t stride, bool lower, bool two) {
     store<0>(c, stride * 4);
     if (two) store<1>(c + 16, stride * 4);
     if (lower) store<2>(c + 16 * stride, stride * 4);
     if (lower && two) store<3>(c + 16 * stride + 16, stride * 4);
 }
-// Adds the products of a tile of A and the one with the rows below it, of `a_stride` pairs a row, and two tiles of B
-// side by side, of `b_stride` pairs a row.
-inline __attribute__((always_inline)) void add_products(const Pair* a, const Pair* below, size_t a_stride,
-                                                        const Pair* b, size_t b_stride, bool lower, bool two) {
+// What is in the tiles: pairs of bfloat16, or bytes.
+template <class S, int C, int A, int B> inline __attribute__((always_inline)) void multiply_entries() {
+    if constexpr (std::is_same_v<S, Bytes>) multiply_bytes<C, A, B>();
+    else multiply<C, A, B>();
+}
+// Adds the products of a tile of A and the one with the rows below it, of `a_stride` entries a row, and two tiles of B
+// side by side, of `b_stride` entries a row.
+template <class S>
+inline __attribute__((always_inline)) void add_products(const S* a, const S* below, size_t a_stride, const S* b,
+                                                        size_t b_stride, bool lower, bool two) {
     load<4>(a, a_stride * 4);
     load<6>(b, b_stride * 4);
-    multiply<0, 4, 6>();
+    multiply_entries<S, 0, 4, 6>();
     if (two) {
         load<7>(b + 16, b_stride * 4);
-        multiply<1, 4, 7>();
+        multiply_entries<S, 1, 4, 7>();
     }
     if (lower) {
         load<5>(below, a_stride * 4);
-        multiply<2, 5, 6>();
-        if (two) multiply<3, 5, 7>();
+        multiply_entries<S, 2, 5, 6>();
+        if (two) multiply_entries<S, 3, 5, 7>();
     }
 }
 }  // namespace amx

@@ -27,6 +27,10 @@ template <> struct VectorOf<double> {
     typedef int64_t mask __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
     typedef double stored __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(8), may_alias));
 };
+template <> struct VectorOf<int32_t> {
+    typedef int32_t type __attribute__((vector_size(PYSMORCH_VECTOR_BYTES)));
+    typedef int32_t stored __attribute__((vector_size(PYSMORCH_VECTOR_BYTES), aligned(4), may_alias));
+};
 template <class T> using Vec = typename VectorOf<T>::type;
 template <class T> using Mask = typename VectorOf<T>::mask;
 

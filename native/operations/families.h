@@ -11,6 +11,7 @@ template <class T> void add_elementwise(Registry<T>& all);
 template <class T> void add_images(Registry<T>& all);
 template <class T> void add_normalizations(Registry<T>& all);
 template <class T> void add_pooling(Registry<T>& all);
+template <class T> void add_quantized(Registry<T>& all);
 template <class T> void add_shapes(Registry<T>& all);
 
 // An entry for a class whose constructor takes a description and the parameters.

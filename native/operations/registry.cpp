@@ -17,6 +17,7 @@ template <class T> const Registry<T>& registry() {
         add_images(r);
         add_normalizations(r);
         add_pooling(r);
+        add_quantized(r);
         add_shapes(r);
         return r;
     }();

@@ -166,12 +166,21 @@ template <class T> Description Face<T>::describe(const nb::dict& d) {
         require(v >= 0 && size_t(v) < made_.size() && made_[size_t(v)], "an operation comes before what it needs");
     made(o.output, "an operation has no output of its own");
     for (auto [name, given] : get<nb::dict>(d, "parameters")) {
-        const auto array = as<Weights<const T>>(given, "parameters");
         Parameter p;
         p.name = as<std::string>(name, "parameters");
-        p.data = own(array);
-        for (size_t i = 0; i < array.ndim(); ++i) p.shape.push_back(array.shape(i));
-        p.size = array.size();
+        const auto take = [&](const auto& array, const void* data) {
+            p.data = data;
+            for (size_t i = 0; i < array.ndim(); ++i) p.shape.push_back(array.shape(i));
+            p.size = array.size();
+        };
+        Weights<const int8_t> integers;
+        p.integers = nb::try_cast(given, integers, false);
+        if (p.integers) {
+            take(integers, integers.data());
+        } else {
+            const auto array = as<Weights<const T>>(given, "parameters");
+            take(array, own(array));
+        }
         o.parameters.push_back(p);
         arrays_.append(given);
     }

@@ -117,11 +117,12 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     m.def("has_matrix_unit", [] { return amx::usable(); });
     m.def(
         "allow",
-        [](bool bf16, bool matrix_unit) {
+        [](bool bf16, bool vnni, bool matrix_unit) {
             bf16::allowed.store(bf16);
+            vnni::allowed.store(vnni);
             amx::allowed.store(matrix_unit);
         },
-        nb::arg("bf16"), nb::arg("matrix_unit"));
+        nb::arg("bf16"), nb::arg("vnni"), nb::arg("matrix_unit"));
 #endif
     m.def("best_instructions", best_instructions);
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 from pysmorch.engine import step_memory
 from pysmorch.layers.base import format_dims
 from pysmorch.layers.graph import feeders
+from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
 
 
@@ -43,14 +43,19 @@ def summary_of(names: Sequence[str], layers: Sequence[Any], loss: Loss, batch_si
     for i, (layer, name) in enumerate(zip(layers, names, strict=True)):
         fed_by = [number[id(f)] for f in feeders(layer)]
         plain = i == 0 or fed_by == [names[i - 1]]
-        size = str(layer.W.size) if hasattr(layer, "W") else ""
+        size = str(_num_parameters(layer) or "")
         shape = format_dims((None, *tuple(layer.out_dims)[1:]))
         rows.append((name, shape, size, "" if plain else ", ".join(fed_by)))
     widths = [max(len(row[c]) for row in rows) for c in range(4)]
     lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows]
-    total = sum(prod(layer.W.shape) for layer in layers if hasattr(layer, "W"))
+    total = sum(_num_parameters(layer) for layer in layers)
     lines += [f"{total} parameters", f"{type(loss).__name__}: {loss.objective}"]
     step = step_memory(layers, loss, batch_size)
     if step is not None:
         lines.append(f"a training step with {batch_size} rows takes {step / 2**20:.1f} MiB")
     return Summary("\n".join(lines))
+
+
+def _num_parameters(layer: Any) -> int:
+    weights = layer.weights if is_quantized([layer]) else getattr(layer, "W", None)
+    return 0 if weights is None else int(weights.size)

@@ -10,7 +10,7 @@ import pytest
 import pysmorch as ps
 from pysmorch.cli import networks
 from pysmorch.encoders.choices import CHOICES
-from pysmorch.engine import num_threads
+from pysmorch.engine import has_bf16, num_threads
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.optimizers import OPTIMIZERS
@@ -87,6 +87,21 @@ def test_options_that_do_not_fit_are_one_line(run, options, message):
     result = run(*TRAIN, *options)
     assert message in error_of(result)
     assert "epoch 1/" not in result[2]
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_command_takes_the_precision_of_its_predictions(run, command):
+    write_csv()
+    loaded(run(*TRAIN))
+    plain, auto = (
+        run(command, "model.safetensors", "houses.csv"),
+        run(command, "model.safetensors", "houses.csv", "--precision", "auto"),
+    )
+    assert plain[0] == auto[0] == 0
+    if command == "predict":
+        assert (plain[1] == auto[1]) != has_bf16()
+    result = run(command, "model.safetensors", "houses.csv", "--precision", "bf17")
+    assert '--precision must be "float32", "bf16" or "auto", but is \'bf17\'' in error_of(result)
 
 
 def test_several_quantiles_are_predicted_and_the_middle_one_is_measured(run):

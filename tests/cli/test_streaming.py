@@ -130,3 +130,22 @@ def test_a_text_in_a_single_row_is_seen_whichever_part_it_is_in(houses, no_memor
     code, output, errors = houses("train", "bad.csv", "--target", "price", *QUICK)
     assert code == 0, errors
     assert "column size: category" in output
+
+
+def test_importance_is_refused_where_columns_cannot_be_shuffled_in_memory(houses, no_memory):
+    assert houses("train", "houses.csv", "--target", "price", *QUICK)[0] == 0
+    no_memory()
+    code, _, errors = houses("evaluate", "model.safetensors", "houses.csv", "--importance")
+    assert code == 2
+    assert "--importance shuffles columns in memory, but the source is read block by block" in errors
+
+
+def test_a_model_is_quantized_by_a_table_in_blocks_as_by_one_in_memory(houses, no_memory):
+    assert houses("train", "houses.csv", "--target", "price", *QUICK)[0] == 0
+    files = []
+    for out in ("whole", "blocks"):
+        code, _, errors = houses("quantize", "model.safetensors", "houses.csv", "--out", f"{out}.safetensors")
+        assert code == 0, errors
+        files.append(Path(f"{out}.safetensors").read_bytes())
+        no_memory()
+    assert files[0] == files[1]

@@ -14,8 +14,6 @@ import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor
 from pysmorch.encoders import ColumnError, kinds_from
 from pysmorch.encoders.cells import Cells, as_table
-from pysmorch.encoders.columns import OWN_INDICATORS
-from pysmorch.encoders.schema import BUCKETS
 from pysmorch.encoders.table import TableEncoder
 
 RNG = np.random.default_rng(0)
@@ -324,21 +322,19 @@ def test_an_ordered_category_marks_all_values_up_to_its_own():
         np.testing.assert_array_equal(encode(encoder, {"a": ["M", "XL"]}), [[1, 1, 0], [0, 0, 0]])
 
 
-@pytest.mark.parametrize("count", [300, OWN_INDICATORS + BUCKETS, 2000, 5000])
 @pytest.mark.filterwarnings("ignore::pysmorch.PysmorchWarning")
-def test_many_categories_are_told_apart(count):
-    cells = [f"c{i}" for i in range(count)] * 2
-    encoder = learn({"a": cells})
-    encoded = encode(encoder, {"a": cells[:count]})
-    assert encoder.width <= OWN_INDICATORS + BUCKETS
-    assert len(np.unique(encoded, axis=0)) > 0.97 * count
-    if count > OWN_INDICATORS + BUCKETS:
-        assert "shared indicators" in encoder.describe()[0]
+@pytest.mark.parametrize("count", [255, 256, 5000])
+def test_many_categories_have_indicators_as_far_as_they_go_and_statistics_beyond(count):
+    cells = [f"c{i:04d}" for i in range(count)] * 2
+    column = learn({"a": cells, "other": np.arange(2.0 * count) ** 2}).columns[0]
+    assert column.num_own == 255
+    assert len(column.values) == count
+    assert ("means of the target of all" in column.describe()) == (count > 255)
 
 
 def test_more_categories_than_fit_are_said():
     with pytest.warns(
-        PysmorchWarning, match="column 'a' of categories: 1000 values, of which the less frequent ones share"
+        PysmorchWarning, match="column 'a' of categories: 1000 values, of which the 255 most frequent have indicators"
     ):
         learn({"a": [f"c{i}" for i in range(1000)] * 2})
 

@@ -149,6 +149,27 @@ def test_bounds_means_and_missing_cells_are_those_of_all_rows(few_judged, writte
     assert encoder.shape[0] == rows.encoded(encoder)[:].shape[1]
 
 
+@pytest.mark.filterwarnings("ignore:column")
+def test_statistics_of_the_target_are_those_of_all_rows(few_judged, written, monkeypatch):
+    monkeypatch.setattr("pysmorch.encoders.folds.OWN_INDICATORS", 20)
+    monkeypatch.setattr("pysmorch.encoders.columns.OWN_INDICATORS", 20)
+    keys = np.random.default_rng(0).integers(0, 30, ROWS)
+    with pytest.warns(PysmorchWarning, match="learned from 400 of 4,000 rows"):
+        encoder, rows = learned(written(a=np.random.default_rng(0).normal(size=ROWS), key=[f"k{key}" for key in keys]))
+    targets = np.random.default_rng(1).integers(0, 2, ROWS)
+    of_key = targets[keys == int(encoder.columns[1].values[7][1:])]
+    # As if 20 more rows had the mean of all.
+    expected = (of_key.sum() + 20 * targets.mean()) / (len(of_key) + 20), np.log1p(len(of_key))
+    np.testing.assert_allclose(encoder.statistics["key"][7], expected)
+    # Rows of the training get what the other four of five folds say.
+    fold = np.random.RandomState(0).permutation(ROWS) % 5
+    row = np.flatnonzero(keys == int(encoder.columns[1].values[7][1:]))[3]
+    others = targets[(fold != fold[row]) & (keys == keys[row])]
+    of_others = targets[fold != fold[row]].mean()
+    spooled = rows.store(encoder).read_numbers(np.array([row]))[0]
+    np.testing.assert_allclose(spooled[1], (others.sum() + 20 * of_others) / (len(others) + 20))
+
+
 def test_quantiles_of_a_sample_are_near_those_of_all_rows(few_judged, written):
     numbers = np.random.default_rng(0).normal(size=ROWS)
     with pytest.warns(PysmorchWarning):

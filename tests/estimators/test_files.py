@@ -85,6 +85,48 @@ def test_a_file_in_blocks_gives_the_same_bits_as_in_memory(
     assert quiet(lambda: answers(model)) == expected_answers
 
 
+@pytest.fixture
+def keys(tmp_path):
+    """A file with a category of 300 values, beyond those that have indicators, three rows each, and some that are missing or rare."""
+    rng = np.random.default_rng(1)
+    effect, codes = rng.normal(size=300), rng.permutation(np.arange(900) % 300)
+    cells = [f"k{code:03d}" for code in codes]
+    cells[100], cells[200] = None, "only once"
+    much = effect[codes] + 0.1 * rng.normal(size=900)
+    columns = {
+        "key": cells,
+        "x": rng.normal(size=900),
+        "weight": rng.integers(0, 4, 900),
+        "much": much,
+        "label": np.where(much > 0, "yes", "no"),
+        "part": [f"p{i}" for i in np.digitize(much, [-1, 0, 1])],
+    }
+    pa.parquet.write_table(pa.table(columns), tmp_path / "k.parquet", row_group_size=130)
+    pa.csv.write_csv(pa.table(columns), tmp_path / "k.csv")
+    return {"parquet": tmp_path / "k.parquet", "csv": tmp_path / "k.csv"}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("weight", [None, "weight"])
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize(("estimator", "y"), [(Classifier, "label"), (Classifier, "part"), (Regressor, "much")])
+def test_statistics_of_the_target_have_the_same_bits_in_blocks(keys, no_memory, kind, weight, warm_start, estimator, y):
+    def fitted():
+        model = estimator(columns={name: "id" for name in ("much", "label", "part") if name != y}, **SETTINGS)
+        quiet(lambda: model.set_params(warm_start=warm_start).fit(keys[kind], y, weight))
+        return quiet(lambda: model.fit(keys[kind], y, weight)) if warm_start else model
+
+    expected = fitted()
+    answers = quiet(lambda: expected.predict(keys[kind])).tolist()
+    (of_values,) = expected.encoder_.statistics.values()
+    assert of_values.shape[1] == {"label": 2, "part": 5, "much": 2}[y]
+    no_memory()
+    model = fitted()
+    assert learned(model) == learned(expected)
+    np.testing.assert_array_equal(model.encoder_.statistics["key"], of_values)
+    assert quiet(lambda: model.predict(keys[kind])).tolist() == answers
+
+
 def test_a_path_is_the_same_as_the_table_in_it(files, table):
     from_path = quiet(lambda: Classifier(**SETTINGS).fit(files["parquet"], "label", "weight"))
     rows, labels = table.drop_columns(["label", "weight"]), table["label"].to_pylist()

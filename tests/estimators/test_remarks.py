@@ -130,6 +130,13 @@ def test_the_only_column_is_what_there_is_to_learn_from():
     ]
 
 
+def test_a_few_rows_that_fit_by_chance_are_no_leak():
+    rare = np.arange(N) < 9  # nine rows of a class, and a column that is not 0 for just these
+    assert said(Classifier, np.stack([X[:, 0], rare], axis=1), rare.astype(int)) == []
+    more = np.arange(N) < 10
+    assert len(said(Classifier, np.stack([X[:, 0], more], axis=1), more.astype(int))) == 1
+
+
 @pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "linnerud"])
 def test_ordinary_data_raise_nothing(name):
     data = getattr(datasets, f"load_{name}")(as_frame=True)

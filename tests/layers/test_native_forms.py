@@ -7,6 +7,7 @@ import pysmorch as ps
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering
 from pysmorch.gradcheck.cases import LAYER_CASES
+from pysmorch.layers import quantized
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.graph import graph
 
@@ -32,7 +33,8 @@ def test_a_layer_declares_what_its_native_operation_takes(name):
 
 
 def test_each_native_operation_belongs_to_a_layer():
-    assert set(extension().operations) == {layer.native for layer in LAYERS.values() if not layer.is_view}
+    trained = {layer.native for layer in LAYERS.values() if not layer.is_view}
+    assert set(extension().operations) == trained | {getattr(quantized, name).native for name in quantized.__all__}
 
 
 def test_the_activations_that_an_operation_may_include_are_those_of_the_extension():

@@ -13,7 +13,15 @@ from typing import Annotated
 import typer
 
 from pysmorch.cli.help import CommandWithChoices
-from pysmorch.cli.options import EvaluateOptions, PredictOptions, ReadOptions, TrainOptions, parse_size, takes
+from pysmorch.cli.options import (
+    EvaluateOptions,
+    PredictOptions,
+    QuantizeOptions,
+    ReadOptions,
+    TrainOptions,
+    parse_size,
+    takes,
+)
 from pysmorch.cli.output import Interrupted, one_line, warnings_as_lines
 
 app = typer.Typer(
@@ -135,6 +143,19 @@ def evaluate(options: EvaluateOptions) -> None:
 
     _set_limits(options)
     evaluation.evaluate(options)
+
+
+@app.command(cls=CommandWithChoices)
+@takes(QuantizeOptions)
+def quantize(options: QuantizeOptions) -> None:
+    """Make a model with weights of 8 bits, a quarter of the size, that predicts nearly the same and cannot be trained.
+
+    How large the values between its layers become is learned from the rows of a source: take some hundred of the training, or all.
+    """
+    from pysmorch.cli import quantizing
+
+    _set_limits(options)
+    quantizing.quantize(options)
 
 
 @app.command()

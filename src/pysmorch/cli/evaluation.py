@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.cli import data, figures
+from pysmorch.cli import data, figures, importance
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import EvaluateOptions
 from pysmorch.cli.output import Report
@@ -21,7 +21,7 @@ def evaluate(options: EvaluateOptions) -> None:
     """Print the metrics of a model on all rows of a source."""
     report = Report(options.as_json)
     metrics = [as_metric(name, "--metric") for name in options.metric or []]
-    model = load_estimator(options.model)
+    model = load_estimator(options.model, options.precision)
     figures.check_metrics(metrics, "classification" if isinstance(model, Classifier) else "regression")
     source = data.read_for(model, options.source, options, options.labels)
     for remark in source.remarks:
@@ -41,16 +41,19 @@ def evaluate(options: EvaluateOptions) -> None:
     measured = data.in_file(
         rows.source, lambda: figures.measure(model, X, rows.y, rows.weights, (rows.y, rows.weights), metrics)
     )
+    found = importance.column_importance(model, X, rows.y, rows.weights) if options.importance else {}
     report.result(f"on {len(rows)} rows of {source.name}:\n{measured.text}")
-    report.finish(
-        {
-            "model": options.model,
-            "source": source.name,
-            "rows": len(rows),
-            "metrics": measured.values,
-            "baseline": measured.baseline,
-        }
-    )
+    values: dict[str, Any] = {
+        "model": options.model,
+        "source": source.name,
+        "rows": len(rows),
+        "metrics": measured.values,
+        "baseline": measured.baseline,
+    }
+    if options.importance:
+        report.result(importance.as_text(found, "accuracy" if isinstance(model, Classifier) else "R²"))
+        values["importance"] = {name: mean for name, (mean, _) in found.items()}
+    report.finish(values)
 
 
 def _as_in_training(model: Any, y: Array) -> Array:

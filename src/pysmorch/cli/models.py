@@ -6,16 +6,19 @@ from typing import Any
 
 from pysmorch.cli.output import print_escaped
 from pysmorch.estimators import Classifier, Regressor
+from pysmorch.estimators.parameters import check_precision
 from pysmorch.files import ModelFileError
 from pysmorch.loading import load
 
 
-def load_estimator(path: str) -> Any:
-    """Return the estimator of a model file; a network alone is an error."""
+def load_estimator(path: str, precision: str | None = None) -> Any:
+    """Return the estimator of a model file, which predicts in another precision if one is given; a network alone is an error."""
+    if precision is not None:
+        check_precision("--precision", precision)
     model = load(path)
     if not isinstance(model, (Classifier, Regressor)):
         raise ModelFileError(f"{path} holds a bare network, which does not know its columns; use it from Python")
-    return model
+    return model if precision is None else model.set_params(predict_precision=precision)
 
 
 def show(model_name: str) -> None:

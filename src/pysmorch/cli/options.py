@@ -30,6 +30,14 @@ Force = Annotated[
     bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
 ]
 
+PredictPrecision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help=f"of the arithmetic, {', '.join(get_args(Precision))}; without it, that of the model; auto takes bf16 where it can",
+    ),
+]
+
 
 @dataclass(kw_only=True)
 class LabelOptions:
@@ -183,6 +191,7 @@ class PredictOptions(ReadOptions):
     ids: Annotated[Texts, typer.Option("--id", help="column of the source that is written beside the predictions")] = (
         None
     )
+    precision: PredictPrecision = None
     force: Force = False
 
 
@@ -193,7 +202,24 @@ class EvaluateOptions(ReadOptions, LabelOptions):
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
     metric: MetricNames = None
+    precision: PredictPrecision = None
+    importance: Annotated[
+        bool,
+        typer.Option(
+            "--importance", help="also say how much worse the model is when the cells of each column are shuffled"
+        ),
+    ] = False
     as_json: AsJson = False
+
+
+@dataclass(kw_only=True)
+class QuantizeOptions(ReadOptions):
+    """All of `pysmorch quantize`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Sources
+    out: Annotated[str, typer.Option(help="model file to write")] = "quantized.safetensors"
+    force: Force = False
 
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

@@ -30,7 +30,7 @@ def predict(options: PredictOptions) -> None:
     if out is not None:
         inputs = [options.model, *options.source]
         output.check_output(out, inputs, "file of predictions", output.is_prediction, options.force)
-    model = load_estimator(options.model)
+    model = load_estimator(options.model, options.precision)
     source = data.read_for(model, options.source, options)
     for remark in source.remarks:
         output.print_escaped(remark, sys.stderr)

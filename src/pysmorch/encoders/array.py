@@ -92,8 +92,8 @@ class ArrayEncoder(Encoder):
         self.missing = self.included[ranges.known[self.included] < len(rows)]
         # Constants, which arrays of pixels and of indicators often have, would be scaled to 0 anyway.
         warn_of_columns([column for column in left_out if column.holds != "constant"])
-        if len(self.included) > 1:
-            some = looked_at(len(rows))
+        some = looked_at(len(rows), len(self.included))
+        if len(some):
             values, targets = rows[some].astype(np.float64), targets[some]
             warn_of_target([i for i in self.included.tolist() if numbers_tell(values[:, i], targets)])
 

@@ -162,6 +162,15 @@ class Encoder:
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""
 
+    def learn_rows(self, rows: Any, weights: Array | None, targets: Array) -> None:
+        """Learn what `encode` needs of rows that are trained on once more; what was learned before stays.
+
+        Parameters
+        ----------
+        rows, weights, targets : as for `learn`
+            The rows of a further training.
+        """
+
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""
 

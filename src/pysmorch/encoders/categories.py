@@ -43,7 +43,27 @@ def known_values(counts: list[tuple[str, float]]) -> list[str]:
     return [value for value, count in counts if count > 1]
 
 
-def mark_categories(block: Array, column: Column, cells: Any) -> None:
+def indices_of(column: Column, cells: Any) -> Array:
+    """Return the index of each cell's value among those of a category.
+
+    Parameters
+    ----------
+    column : Column
+        A category.
+    cells : pyarrow.Array of string
+        Null where they are missing.
+
+    Returns
+    -------
+    ndarray of int64
+        -1 for a value that is none of them, and for what is missing.
+    """
+    codes, values = codes_of(cells)
+    index = {value: i for i, value in enumerate(column.values)}
+    return np.array([*(_index_of(value, index) for value in values), -1], dtype=np.int64)[codes]
+
+
+def mark_categories(block: Array, column: Column, indices: Array, missing: Array) -> None:
     """Set the indicators of a category.
 
     Parameters
@@ -52,12 +72,11 @@ def mark_categories(block: Array, column: Column, cells: Any) -> None:
         Zeros, which are overwritten.
     column : Column
         A category.
-    cells : pyarrow.Array of string
-        Null where they are missing.
+    indices : ndarray of int64, shape (N,)
+        From `indices_of`.
+    missing : ndarray of bool, shape (N,)
+        Which cells are missing.
     """
-    codes, values = codes_of(cells)
-    index = {value: i for i, value in enumerate(column.values)}
-    indices = np.array([*(_index_of(value, index) for value in values), -1], dtype=np.int64)[codes]
     if column.holds == "ordered category":
         block[:, : len(column.values)] = np.arange(len(column.values)) <= indices[:, None]
         return
@@ -69,7 +88,7 @@ def mark_categories(block: Array, column: Column, cells: Any) -> None:
         for bucket in shared[indices[tail]].T:
             block[tail, column.num_own + bucket] = 1.0
     if column.rare:
-        block[(indices < 0) & (codes >= 0), column.num_own + column.buckets] = 1.0
+        block[(indices < 0) & ~missing, column.num_own + column.buckets] = 1.0
 
 
 def _index_of(value: str, index: dict[str, int]) -> int:

@@ -142,6 +142,7 @@ class Cells:
         self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
+        self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
 
     def __len__(self) -> int:
         return len(self.table)
@@ -153,6 +154,7 @@ class Cells:
         """Return some rows, by a slice or their indices; what was converted already is not converted again."""
         some = Cells(self.table[rows])
         some._plain = self._plain
+        some.statistics = {name: of_rows[rows] for name, of_rows in self.statistics.items()}
         some._arrow = {
             name: values[rows] if isinstance(rows, slice) else values.take(rows) for name, values in self._arrow.items()
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from pysmorch.encoders.dates import NUM_FEATURES, ORDERS
 from pysmorch.encoders.formats import NumberFormat
+from pysmorch.encoders.statistics import MAX_TARGETS
 from pysmorch.files.header import ModelFileError, entries, entry
 
 KINDS = ("number", "category", "text", "none")
@@ -48,7 +49,9 @@ class Column:
     low, high : float or None
         Bounds of a number: what lies beyond is taken to be there.
     buckets : int
-        How many indicators are shared by those categories that have none of their own.
+        How many indicators are shared by those categories that have none of their own, in files of older versions.
+    statistics : int
+        How many statistics of the target each category has where not all have an indicator of their own.
     why : str
         Why it was taken as that.
     """
@@ -64,12 +67,13 @@ class Column:
     low: float | None = None
     high: float | None = None
     buckets: int = 0
+    statistics: int = 0
     why: str = ""
 
     @property
     def num_numbers(self) -> int:
-        """How many numbers it becomes, which are scaled and have intervals: a time also has its year."""
-        return 0 if self.kind != "number" else 1 + int(self.holds == "time")
+        """How many numbers it becomes, which are scaled: a time also has its year, a category statistics of the target."""
+        return self.statistics if self.kind != "number" else 1 + int(self.holds == "time")
 
     @property
     def num_indicators(self) -> int:
@@ -83,7 +87,7 @@ class Column:
     @property
     def num_own(self) -> int:
         """How many of its values have an indicator of their own."""
-        return OWN_INDICATORS if self.buckets else len(self.values)
+        return OWN_INDICATORS if self.buckets or self.statistics else len(self.values)
 
     @property
     def number_format(self) -> NumberFormat:
@@ -99,6 +103,9 @@ class Column:
         facts += (
             [f"all but the {OWN_INDICATORS} most frequent in {self.buckets} shared indicators"] if self.buckets else []
         )
+        facts += (
+            [f"indicators of the {OWN_INDICATORS} most frequent, means of the target of all"] if self.statistics else []
+        )
         facts += ["rare ones together"] if self.rare and self.kind == "category" else []
         facts += ["may be missing"] if self.missing else []
         facts += [self.why] if self.why else []
@@ -106,7 +113,7 @@ class Column:
 
     def to_parts(self) -> dict[str, Any]:
         """Return the column as plain data; one of an older version as it was there."""
-        part = dict(vars(self))
+        part = {name: value for name, value in vars(self).items() if name != "statistics" or value}
         return part if self.holds else {name: part[name] for name in ("name", "kind", "missing", "values", "rare")}
 
     @classmethod
@@ -135,10 +142,12 @@ class Column:
             return column
         column.holds, column.format, column.why = (entry(part, key, str) for key in ("holds", "format", "why"))
         column.parts, column.buckets = entries(part, "parts", str), entry(part, "buckets", int)
+        column.statistics = entry(part, "statistics", int) if "statistics" in part else 0
         column.low, column.high = (entry(part, key, float, int, type(None)) for key in ("low", "high"))
         numbers = kind != "number" or not column.format or column.holds == "time" or column.format.count("|") == 2
         known = set(column.parts) <= set(NUM_FEATURES) and 0 <= column.buckets <= 2**16 and numbers
-        known = known and (column.buckets == 0 or len(column.values) >= OWN_INDICATORS)
+        known = known and 0 <= column.statistics <= MAX_TARGETS + 1
+        known = known and (column.num_own == len(column.values) or len(column.values) >= OWN_INDICATORS)
         if not known or (column.holds == "time" and column.format and column.format not in ORDERS):
             raise ModelFileError(f"what it says of the column {name!r} does not fit together")
         return column

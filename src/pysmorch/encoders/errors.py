@@ -1,4 +1,4 @@
-"""The error for a column that cannot be used."""
+"""What is wrong with a column, in a message that names it."""
 
 from __future__ import annotations
 

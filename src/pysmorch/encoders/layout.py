@@ -1,4 +1,4 @@
-"""Where the columns of a table lie among its features, and the features that come from a number."""
+"""Where the columns of a table lie among the features of its encoded rows, and the features that come from a number."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class Layout(NamedTuple):
         The index of each column's number among all numbers.
     numbers : list of (Column, int)
         The columns of numbers, with that index.
+    statistics : list of (Column, int)
+        The categories with statistics, with the index of the first one among all numbers.
+    located : ndarray of bool
+        Which of all numbers have intervals: all but statistics of several classes or targets, which would have too many.
     low, high : ndarray
         Bounds of all numbers.
     marked : list of (Column, int, int)
@@ -34,6 +38,8 @@ class Layout(NamedTuple):
 
     positions: dict[str, int]
     numbers: list[tuple[Column, int]]
+    statistics: list[tuple[Column, int]]
+    located: Array
     low: Array
     high: Array
     marked: list[tuple[Column, int, int]]
@@ -42,33 +48,39 @@ class Layout(NamedTuple):
 
 
 def layout_of(columns: Sequence[Column]) -> Layout:
-    """Return where columns lie among the features.
+    """Return where columns lie: all numbers first, then the indicators of each column.
 
     Parameters
     ----------
     columns : sequence of Column
-        In their order.
+        All columns of a table.
 
     Returns
     -------
     Layout
-        Of numbers and indicators.
+        Their positions and bounds.
     """
     positions: dict[str, int] = {}
+    statistics: list[tuple[Column, int]] = []
     low: list[float] = []
     high: list[float] = []
+    located: list[bool] = []
     for column in columns:
-        if column.kind != "number":
-            continue
-        positions[column.name] = len(low)
-        bounds = [-np.inf if column.low is None else column.low], [np.inf if column.high is None else column.high]
-        if column.holds == "time":  # the year has the bounds of the time
-            for bound in bounds:
-                bound += [float(years_of(np.array(bound))[0])] if np.isfinite(bound[0]) else bound
-        low += bounds[0]
-        high += bounds[1]
+        lowest = -np.inf if column.low is None else column.low
+        highest = np.inf if column.high is None else column.high
+        if column.kind == "number":
+            positions[column.name] = len(low)
+        elif column.statistics:
+            statistics.append((column, len(low)))
+        low += [lowest] * column.num_numbers
+        high += [highest] * column.num_numbers
+        located += [column.statistics <= 2] * column.num_numbers
+        if column.holds == "time" and column.low is not None:  # the year has the bounds of the time
+            low[-1], high[-1] = years_of(np.array([lowest, highest])).tolist()
     marked, texts, start, num_marks = [], [], 0, 0
     for column in columns:
+        if not column.num_indicators:
+            continue
         if column.kind == "number":
             marked.append((column, positions[column.name], start))
         else:
@@ -76,12 +88,12 @@ def layout_of(columns: Sequence[Column]) -> Layout:
             num_marks += column.num_indicators
         start += column.num_indicators
     numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
-    marked, texts = ([entry for entry in entries if entry[0].num_indicators] for entries in (marked, texts))
-    return Layout(positions, numbers, np.array(low), np.array(high), marked, texts, start)
+    bounds = np.array(low), np.array(high)
+    return Layout(positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, texts, start)
 
 
 def years_of(seconds: Array) -> Array:
-    """Return the years of times in seconds, with NaN for those that are missing."""
+    """Return the year of times in seconds since 1970; NaN for what is missing."""
     years = times_of(seconds).astype("datetime64[Y]")
     return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)
 

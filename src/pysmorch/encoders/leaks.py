@@ -9,8 +9,17 @@ from pysmorch.layers.base import Array
 MIN_ROWS = 20
 """With fewer rows nothing is said: a column may fit by chance."""
 
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000
 """So many rows, evenly spaced, are looked at."""
+
+MAX_ENTRIES = 2**21
+"""Of wide tables fewer rows are looked at, so that it takes about a second."""
+
+MAX_COLUMNS = 2_000
+"""Tables with more columns are not looked at."""
+
+RARE = 10
+"""What is so in fewer rows than these fits by chance where there are many columns."""
 
 MAX_CODES = 20
 """Numbers with at most so many distinct ones are taken as codes, too."""
@@ -28,20 +37,25 @@ OF_NUMBERS = 0.995
 """A column tells a number if it explains so much of its variance, or of that of its ranks."""
 
 
-def looked_at(count: int) -> Array:
+def looked_at(count: int, num_columns: int) -> Array:
     """Return the rows that are looked at.
 
     Parameters
     ----------
     count : int
         How many rows there are.
+    num_columns : int
+        How many columns there are.
 
     Returns
     -------
     ndarray of int
-        Their indices: all, or `MAX_ROWS` of them.
+        Their indices: all, or `MAX_ROWS` of them at most. None where there is but one column, which is what there is to learn
+        from, and where there are very many.
     """
-    return np.linspace(0, count - 1, min(count, MAX_ROWS)).astype(np.int64)
+    if not 2 <= num_columns <= MAX_COLUMNS:
+        return np.zeros(0, dtype=np.int64)
+    return np.linspace(0, count - 1, min(count, MAX_ROWS, MAX_ENTRIES // num_columns)).astype(np.int64)
 
 
 def numbers_tell(values: Array, targets: Array) -> bool:
@@ -62,7 +76,9 @@ def numbers_tell(values: Array, targets: Array) -> bool:
     known = ~np.isnan(values)
     if len(values) < MIN_ROWS:
         return False
-    distinct, codes = np.unique(values, return_inverse=True)
+    distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if len(values) - counts.max() < RARE or (targets.dtype.kind == "i" and _others(targets) < RARE):
+        return False
     if len(distinct) <= MAX_CODES and codes_tell(codes, targets):
         return True
     if not known.all() and codes_tell(known.astype(np.int64), targets):
@@ -101,13 +117,20 @@ def codes_tell(codes: Array, targets: Array) -> bool:
         return any(_explained(codes, target) >= OF_NUMBERS for target in targets.T.astype(np.float64))
     num_classes = int(targets.max()) + 1
     table = np.bincount(codes * num_classes + targets, minlength=count * num_classes).reshape(count, num_classes)
-    errors, of_guess = len(codes) - table.max(1).sum(), len(codes) - table.sum(0).max()
-    return bool(errors <= MOST_ERRORS * of_guess and of_guess > 0)
+    errors, of_guess = len(codes) - table.max(1).sum(), _others(targets)
+    return bool(errors <= MOST_ERRORS * of_guess and of_guess >= RARE)
+
+
+def _others(targets: Array) -> int:
+    """Return how many rows are not of the most frequent class: the errors of guessing it."""
+    return len(targets) - int(np.bincount(targets).max())
 
 
 def _explained(codes: Array, values: Array) -> float:
     """Return the share of the variance of numbers that lies between groups of rows."""
-    centred = values - values.mean()
+    largest = np.abs(values).max(initial=0.0)
+    centred = values / (largest if largest > 0 else 1.0)  # so that no square is too large for float64
+    centred -= centred.mean()
     total = centred @ centred
     sizes = np.bincount(codes)
     sums = np.bincount(codes, centred)

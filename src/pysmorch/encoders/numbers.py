@@ -73,7 +73,13 @@ class Numbers:
         return len(self.mean) + len(self.owner)
 
     @classmethod
-    def learn(cls, X: Array | StoredNumbers, weights: Array | None, columns: Array | None = None) -> Numbers:
+    def learn(
+        cls,
+        X: Array | StoredNumbers,
+        weights: Array | None,
+        columns: Array | None = None,
+        located: Array | None = None,
+    ) -> Numbers:
         """Learn from columns of numbers, with NaN for what is missing; they are converted to float64 block by block.
 
         Parameters
@@ -84,6 +90,8 @@ class Numbers:
             One weight per row.
         columns : ndarray of D indices, default=None
             The columns that count; None for all of them.
+        located : ndarray of bool, shape (D,), default=None
+            Which of these have intervals; None for all.
 
         Returns
         -------
@@ -91,7 +99,8 @@ class Numbers:
             What was learned: the same bits for every dtype and memory layout of the same numbers.
         """
         columns = np.arange(X.shape[1]) if columns is None else columns
-        return cls(*_learn_scaling(X, weights, columns), *_learn_intervals(X, weights, columns))
+        located = np.ones(len(columns), dtype=bool) if located is None else located
+        return cls(*_learn_scaling(X, weights, columns), *_learn_intervals(X, weights, columns, located))
 
     @classmethod
     def learn_pixels(cls, X: Array, weights: Array | None) -> Numbers:
@@ -341,14 +350,18 @@ def _no_intervals() -> tuple[Array, Array, Array]:
     return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
 
 
-def _learn_intervals(X: Array | StoredNumbers, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
+def _learn_intervals(
+    X: Array | StoredNumbers, weights: Array | None, columns: Array, located: Array
+) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to."""
-    if not 0 < len(columns) <= MAX_COLUMNS_WITH_INTERVALS:
+    if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
         return _no_intervals()
     if not isinstance(X, np.ndarray) and X.judged is not None and weights is not None:
         weights = weights[X.judged]
     low, high, owner = [], [], []
     for column, numbers in enumerate((X[:, i] for i in columns) if isinstance(X, np.ndarray) else X.columns()):
+        if not located[column]:
+            continue
         values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
         edges = _edges(values[known], None if weights is None else weights[known])

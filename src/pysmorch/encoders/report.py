@@ -61,8 +61,11 @@ def _reasons(column: Column) -> list[str]:
     reasons = [TELLS_THE_TARGET] if why.endswith(NEARLY_THE_TARGET) else []
     if column.format == LETTERS and not why.startswith("as chosen"):
         reasons.append("of text: its script has no blanks between words, so groups of letters are counted")
-    elif column.buckets:
-        reasons.append(f"of categories: {len(column.values)} values, of which the less frequent ones share indicators")
+    elif column.statistics:
+        reasons.append(
+            f"of categories: {len(column.values)} values, of which the {column.num_own} most frequent have indicators; "
+            "the others have only means of the target"
+        )
     elif "could" in why or why.startswith("mixed"):
         reasons.append(f"({column.holds}): {why}")
     return reasons

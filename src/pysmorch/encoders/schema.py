@@ -15,7 +15,7 @@ import numpy as np
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
-from pysmorch.encoders.columns import LETTERS, OWN_INDICATORS, WORDS, Column
+from pysmorch.encoders.columns import LETTERS, WORDS, Column
 from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times, parts_of
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import (
@@ -46,8 +46,6 @@ MIN_LETTERS_OF_TEXT = 6.0
 
 WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 INDEX_NAMES = ("Unnamed: 0", "__index_level_0__")
-BUCKETS = 512
-"""Categories beyond the most frequent ones share these, two for each, where there are more than fit."""
 
 
 def learn_column(
@@ -359,7 +357,6 @@ def _learn_texts(
     column.rare = len(column.values) < len(counts)
     if enough and not column.values and not column.missing:
         return Column(column.name, "none", holds="id", why="all its values are distinct")
-    column.buckets = BUCKETS if len(column.values) > OWN_INDICATORS + BUCKETS else 0
     return column
 
 

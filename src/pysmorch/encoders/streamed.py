@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pysmorch.encoders.cells import Cells, as_table
@@ -30,12 +30,15 @@ class StreamedRows:
     ----------
     judged : ndarray of int or None
         The rows from which columns are learned; None for all.
+    take_statistics : callable or None
+        A function of (cells of a block, index of its first row) that gives them the statistics of rows of a training.
     """
 
     def __init__(self, table: StreamedTable) -> None:
         self.table = table
         self.judged = judged_rows(len(table))
         self.names = table.column_names
+        self.take_statistics: Callable[[Cells, int], None] | None = None
         self._spool: Spool | None = None
 
     def __len__(self) -> int:
@@ -57,9 +60,9 @@ class StreamedRows:
         some = self.table.take(rows)
         return Cells(as_table(some.columns(self.names)))
 
-    def blocks(self) -> Iterator[tuple[int, Cells]]:
-        """Go through all rows: the index of the first row of a block, and the block."""
-        for first, block in self.table.blocks():
+    def blocks(self, names: list[str] | None = None) -> Iterator[tuple[int, Cells]]:
+        """Go through all rows, with some columns or all: the index of the first row of a block, and the block."""
+        for first, block in (self.table if names is None else self.table.select(names)).blocks():
             yield first, Cells(as_table(block))
 
     def store(self, encoder: Any) -> Spool:
@@ -85,6 +88,8 @@ class StreamedRows:
         spool = Spool(len(self), encoder.num_numbers, encoder.num_marks)
         at_a_time = max(1, BYTES_TO_STORE // (8 * encoder.num_numbers + encoder.num_marks + 1))
         for first, block in self.blocks():
+            if self.take_statistics is not None:
+                self.take_statistics(block, first)
             for rows in blocks_of(len(block), at_a_time):
                 try:
                     spool.append(*encoder.compact(block[rows]))

@@ -4,7 +4,7 @@
   year) and a duration. A number far outside the range of the training is taken to be at its edge.
 - A time also has indicators of month and weekday, and its position in year, week and day as sine and cosine.
 - A category has one indicator for each value that is seen more than once, one for all rare ones together. Where there are too many
-  values, the less frequent ones share indicators. A value that was never seen is none of the known ones: it is encoded
+  values, the most frequent ones have indicators, and all have statistics of the target (`statistics.py`). A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
 - A text has one indicator for each frequent word, or group of letters.
@@ -23,17 +23,24 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
-from pysmorch.encoders.categories import codes_of, mark_categories, mark_words
+from pysmorch.encoders.categories import indices_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, Column
+from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.folds import (
+    learn_statistics,
+    statistics_from_tensors,
+    statistics_to_tensors,
+    with_many,
+)
 from pysmorch.encoders.judged import complete_columns
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
-from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
+from pysmorch.encoders.leaks import looked_at
+from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
-from pysmorch.encoders.schema import infinite_text, learn_column
+from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.values import number_values, text_values
 from pysmorch.entries import list_names
@@ -53,6 +60,8 @@ class TableEncoder(Encoder):
         What was learned about each column.
     numbers : Numbers
         What was learned about those that hold numbers.
+    statistics : dict of str to ndarray
+        Of the columns of very many categories, for each of them and for all others, by name.
     missing : tuple of str or None
         What stands for missing values in texts of all columns; None for `MARKERS` in columns of numbers.
     """
@@ -64,6 +73,7 @@ class TableEncoder(Encoder):
 
     columns: list[Column]
     numbers: Numbers
+    statistics: dict[str, Array]
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
     _judged = True
@@ -132,52 +142,32 @@ class TableEncoder(Encoder):
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
-        self.columns = self._learned(rows, rows.names, weights, self._choices)
-        if all(column.kind == "none" for column in self.columns):
-            # A table of nothing but row numbers means them.
-            running = [column.name for column in self.columns if column.holds == "running number"]
-            again = self._learned(rows, running, weights, dict.fromkeys(running, "number"))
-            as_numbers = {column.name: column for column in again}
-            self.columns = [as_numbers.get(column.name, column) for column in self.columns]
+        self.columns = learn_columns(rows, weights, self._choices, self.missing, self._judged)
         self.forget_layout()
         if isinstance(rows, StreamedRows) and rows.judged is not None:
             complete_columns(self, rows)
+        self.statistics = learn_statistics(with_many(self.columns), rows, weights, targets, self.missing)
+        self.forget_layout()
         numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
-        self.numbers = Numbers.learn(numbers, weights)
-        some = looked_at(len(rows))
-        self._look_for_the_target(rows.cells_of(some) if isinstance(rows, StreamedRows) else rows[some], targets[some])
+        self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
+        self._look_for_the_target(rows, targets)
         warn_of_columns(self.columns)
 
-    def _learned(
-        self, rows: Cells | StreamedRows, names: list[str], weights: Array | None, choices: Mapping[str, str]
-    ) -> list[Column]:
-        """Return what columns are, from some of them at a time where all together would take much memory."""
-        columns: list[Column] = []
-        if isinstance(rows, StreamedRows) and weights is not None and rows.judged is not None:
-            weights = weights[rows.judged]
-        for some, cells in rows.in_groups(names) if isinstance(rows, StreamedRows) else [(names, rows)]:
-            plain = [name for name in cells.plain if name in set(some)]
-            values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
-            columns += [
-                learn_column(name, cells, values.get(name), weights, choices.get(name), self.missing, self._judged)
-                for name in some
-            ]
-        return columns
+    def learn_rows(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
+        """Learn the statistics of rows without their own targets, for columns that have statistics."""
+        having = [column for column in self.columns if column.statistics]
+        learn_statistics(having, rows, weights, targets, self.missing)
 
-    def _look_for_the_target(self, rows: Cells, targets: Array) -> None:
+    def _look_for_the_target(self, rows: Cells | StreamedRows, targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
         looked_for = [column for column in self.columns if column.kind != "none"]
-        if len(looked_for) < 2:
+        some = looked_at(len(rows), len(looked_for))
+        if not len(some):
             return
-        numbers, positions = self._numbers(rows), self._layout.positions
-        for column in looked_for:
-            if column.kind == "number":
-                tells = numbers_tell(numbers[:, positions[column.name]], targets)
-            else:
-                cells = text_values(column, rows, self.missing)
-                tells = codes_tell(codes_of(cells)[0] + 1, targets)
-            if tells:
-                column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
+        looked = rows.cells_of(some) if isinstance(rows, StreamedRows) else rows[some]
+        block = self._numbers(looked)
+        numbers = {name: block[:, position] for name, position in self._layout.positions.items()}
+        note_the_target(looked_for, looked, numbers, self.missing, targets[some])
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
@@ -194,11 +184,20 @@ class TableEncoder(Encoder):
                     block[:, position] = self._parsed(column, rows)
                 if column.holds == "time":
                     block[:, position + 1] = years_of(block[:, position])
+            for column, position in self._layout.statistics:
+                block[:, position : position + column.statistics] = self._statistics_in(column, rows)
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
             check_no_infinity(name, block[:, infinite[0]])
         return block
+
+    def _statistics_in(self, column: Column, rows: Cells) -> Array:
+        """Return the statistics of each row's value; of rows of the training those without their own targets."""
+        if column.name in rows.statistics:
+            return rows.statistics[column.name]
+        indices = indices_of(column, text_values(column, rows, self.missing))
+        return self.statistics[column.name][indices]
 
     def _parsed(self, column: Column, rows: Cells) -> Array:
         if column.name in rows.parsed:
@@ -308,9 +307,13 @@ class TableEncoder(Encoder):
 
     def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
         cells = text_values(column, rows, self.missing)
-        (mark_categories if column.kind == "category" else mark_words)(block, column, cells)
+        missing = cells.is_null().to_numpy(zero_copy_only=False)
+        if column.kind == "text":
+            mark_words(block, column, cells)
+        else:
+            mark_categories(block, column, indices_of(column, cells), missing)
         if column.missing:
-            block[:, -1] = cells.is_null().to_numpy(zero_copy_only=False)
+            block[:, -1] = missing
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -376,7 +379,7 @@ class TableEncoder(Encoder):
         part: dict[str, Any] = {"columns": [column.to_parts() for column in self.columns]}
         if self.missing is not None:
             part["missing"] = list(self.missing)
-        return part, self.numbers.to_tensors()
+        return part, self.numbers.to_tensors() | statistics_to_tensors(self.columns, self.statistics)
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> TableEncoder:
@@ -389,4 +392,5 @@ class TableEncoder(Encoder):
         if part.get("missing") is not None:
             self.missing = tuple(entries(part, "missing", str))
         self.numbers = Numbers.from_tensors(tensors, sum(column.num_numbers for column in self.columns))
+        self.statistics = statistics_from_tensors(self.columns, tensors)
         return self

@@ -18,7 +18,7 @@ def extension() -> Any:
     wanted = os.environ.get("PYSMORCH_INSTRUCTIONS", "")
     module = _build(UNITS.get(wanted, wanted))
     if hasattr(module, "allow"):
-        module.allow(bf16=wanted != "avx512", matrix_unit=wanted in ("", "amx"))
+        module.allow(bf16=wanted != "avx512", vnni=wanted != "avx512", matrix_unit=wanted in ("", "amx"))
     return module
 
 

@@ -98,11 +98,11 @@ class Lowering:
         operation = {
             "kind": layer.native,
             "inputs": inputs,
-            "parameters": {"weights": layer.W} if layer.has_parameters else {},
+            "parameters": dict(layer.native_parameters),
             "activation": "none",
             "channels": int(layer.out_dims[-1]),
             "numbers": _numbers(layer),
-            "states": list(layer.state.values()),
+            "states": [array for name, array in layer.state.items() if name not in layer.native_parameters],
             "stream": stream,
         }
         chain = self._fuse(layer, operation)

@@ -18,6 +18,7 @@ from pysmorch.engine.reference import report_non_finite
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import graph
+from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -27,7 +28,7 @@ DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
     """Return the bytes that a float32 program takes for batches of this size besides parameters, or None where there is none."""
     module = extension()
-    if module is None or unsupported_layers(layers) or unsupported_form(loss):
+    if module is None or unsupported_layers(layers) or unsupported_form(loss) or is_quantized(layers):
         return None
     lowered = Lowering(layers, loss.in_layer)
     for operation in lowered.operations:

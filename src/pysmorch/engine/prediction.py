@@ -96,7 +96,7 @@ class Predictor:
             check_finite(array, "X")
             if dtype == np.float32:
                 check_float32(array, "X")
-        return reference.predict(self._output, arrays, _rows_at_a_time(self._output), dtype)
+        return reference.predict(self._output, arrays, rows_at_a_time(self._output), dtype)
 
     @property
     def is_native(self) -> bool:
@@ -111,10 +111,12 @@ class Predictor:
             return compiled
         self._compiled = None
         layers = graph(self._output)
-        parameters = [layer.W for layer in layers if hasattr(layer, "W")]
-        dtypes = {W.dtype for W in parameters}
         module = extension()
-        if module is None or unsupported_layers(layers) or len(dtypes) != 1:
+        if module is None or unsupported_layers(layers):
+            return None
+        parameters = [array for layer in layers for array in layer.native_parameters.values()]
+        dtypes = {array.dtype for array in parameters if array.dtype.kind == "f"}
+        if len(dtypes) != 1:
             return None
         (dtype,) = dtypes
         if dtype not in (np.float32, np.float64) or not all(
@@ -149,8 +151,8 @@ class Predictor:
         return Compiled(program, dtype, as_indices, os.getpid())
 
 
-def _rows_at_a_time(output: Any) -> int:
-    """Return a power of two, so that no rows are left over beside the tiles of a matrix product."""
+def rows_at_a_time(output: Any) -> int:
+    """Return how many rows the reference path takes at a time: a power of two, so that none are left over beside the tiles of a product."""
     values_of_a_row = sum(prod(layer.out_dims[1:]) for layer in graph(output))
     rows = max(1, min(ROWS_AT_A_TIME, VALUES_AT_A_TIME // max(values_of_a_row, 1)))
     return 2 ** (rows.bit_length() - 1)

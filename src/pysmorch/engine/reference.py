@@ -85,7 +85,7 @@ class ReferenceProgram:
         """
         self._flat.check_bound()
         totals = Totals() if totals is None else totals
-        layers = _in_mode(self.layers, training=True)
+        layers = in_mode(self.layers, training=True)
         try:
             for i, rate in enumerate(rates):
                 rows = order[i * batch_size : (i + 1) * batch_size]
@@ -140,7 +140,7 @@ class ReferenceProgram:
 
 def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int) -> NoReturn:
     """Repeat the forward pass of a batch whose loss was not finite, to raise NonFiniteError with the first such layer."""
-    layers = _in_mode(graph(loss), training=True)
+    layers = in_mode(graph(loss), training=True)
     with np.errstate(all="ignore"):
         _set_streams(layers, seed, step)
         if not np.isfinite(_forward(layers, data, rows, dtype).loss):
@@ -163,14 +163,14 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
     `batch_size` rows; where there are fewer, the last one is repeated.
     """
-    layers = _in_mode(graph(output), training=False)
+    layers = in_mode(graph(output), training=False)
     dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     for rows in blocks_of(len(inputs[0]), batch_size):
         count = rows.stop - rows.start
         filled = rows if count in (0, batch_size) else np.minimum(rows.start + np.arange(batch_size), rows.stop - 1)
         with no_fork(), np.errstate(all="ignore"):
-            _feed(layers, [array[filled] for array in inputs], dtype)
+            feed(layers, [array[filled] for array in inputs], dtype)
             parts.append(layers[-1].forward()[:count])
     return np.concatenate(parts)
 
@@ -182,7 +182,7 @@ def measure(loss: Loss, outputs: Array, labels: Array, weights: Array | None) ->
     return _totals(loss, float(loss.compute(outputs)), outputs, labels, weights)
 
 
-def _in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
+def in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
     """Return shallow copies in training or prediction mode: what a pass stores in them is seen by no other pass."""
     copies = shallow_copies(layers)
     for copy in copies:
@@ -192,7 +192,7 @@ def _in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
 
 def _forward(layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:
     loss = layers[-1]
-    _feed(layers, [array[rows] for array in data.inputs], dtype)
+    feed(layers, [array[rows] for array in data.inputs], dtype)
     labels = data.labels[rows]
     weights = None if data.weights is None else data.weights[rows]
     loss.set_labels(labels, weights)
@@ -219,7 +219,7 @@ def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
             layer.seed, layer.stream, layer.step = seed, stream, step
 
 
-def _feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:
+def feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:
     """Set a batch in the Data layers; numbers become `dtype` unless an Embedding reads them as indices."""
     data_layers = [layer for layer in layers if isinstance(layer, Data)]
     for data_layer, batch in zip(data_layers, batches, strict=True):

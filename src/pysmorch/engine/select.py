@@ -15,6 +15,7 @@ from pysmorch.engine.parameters import owners_of_arrays
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.layers.graph import graph
+from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -58,8 +59,9 @@ def make_program(
 ) -> Program:
     """Return the program for a network: the native one where that is requested and possible, else the reference program.
 
-    Raises ValueError where the choice is not possible, with the reason.
+    Raises ValueError where the choice is not possible, with the reason, and for a network that was quantized.
     """
+    refuse_training(graph(loss))
     reference = engine == "reference"
     reason = None if reference else unsupported_reason(graph(loss)[:-1], loss, optimizer)
     against_bf16 = 'it needs the native engine, not engine="reference"' if reference else reason

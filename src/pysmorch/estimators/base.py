@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,14 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
 from pysmorch.encoders import ColumnError, Encoder, encode_rows, kind_of
-from pysmorch.encoders.blocks import BYTES_AT_ONCE
-from pysmorch.engine import using_threads
+from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.files import check_takes_files, is_path, read_features
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, make_optimizer
+from pysmorch.estimators.parameters import check_parameters, check_precision, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, take_notes
@@ -30,6 +30,7 @@ from pysmorch.estimators.stopping import stopping_for
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
+from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
@@ -48,6 +49,7 @@ class NetworkEstimator(StoredEstimator):
     network_: Network
     encoder_: Encoder
     n_features_in_: int
+    predict_precision: Precision
 
     # What a subclass defines.
 
@@ -145,6 +147,7 @@ class NetworkEstimator(StoredEstimator):
         ValueError, TypeError
             For parameters out of range, data that cannot be used, and metrics that do not fit; messages name column or row.
         """
+        self._refuse_training()
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
             self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
         return self
@@ -166,7 +169,7 @@ class NetworkEstimator(StoredEstimator):
         saved = saved_run(self, checkpoint, resume)
         if self.warm_start and hasattr(self, "network_"):
             self._check_parameters()
-            encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
+            encoded, codes, weights = self._encode_labelled(X, y, sample_weight, trained_before=True)
         else:
             codes, encoded, weights = self._start(X, y, sample_weight)
         set_schedule(self, OneCycle)
@@ -208,8 +211,14 @@ class NetworkEstimator(StoredEstimator):
         )
         self._settle(codes, calibration)
 
+    def _refuse_training(self) -> None:
+        """Raise ValueError where the network was quantized."""
+        if hasattr(self, "network_"):
+            refuse_training(self.network_.layers)
+
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
         """Go through the data once, from where training is; a first call begins it."""
+        self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
 
@@ -279,13 +288,42 @@ class NetworkEstimator(StoredEstimator):
         return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
     def _encode_labelled(
-        self, X: Any, y: Any, sample_weight: Any = None
+        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False
     ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
-        encoded = self._encode(X)
-        codes = self._encode_labels(self._check_labels(y, len(encoded)))
-        return encoded, codes, self._row_weights(codes, weights)
+        rows = self._checked(X)
+        codes = self._encode_labels(self._check_labels(y, len(rows)))
+        if trained_before:
+            self.encoder_.learn_rows(rows, weights, codes)
+        return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
+
+    def quantize(self, X: Any) -> Self:
+        """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
+
+        `Linear` layers and convolutions in one group multiply integers; all else is as it was. The new model cannot be trained:
+        `sklearn.base.clone` makes one that can, from the beginning.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            Some hundred rows of the training or more, as for `predict`, from which the ranges of the layers' inputs are learned.
+
+        Returns
+        -------
+        Classifier or Regressor
+            Fitted, with a network of its own.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            Before `fit`, for data that do not fit, and where there is no layer that can be quantized.
+        """
+        encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
+        model = copy(self)
+        model.network_ = self.network_.quantize(encoded)
+        model.optimizer_ = make_optimizer(self)
+        return model
 
     @property
     def columns_(self) -> Encoder:
@@ -295,17 +333,18 @@ class NetworkEstimator(StoredEstimator):
 
     # Prediction.
 
-    def _encode(self, X: Any, at_once: int = BYTES_AT_ONCE) -> Array | LazyRows:
-        """Return rows as the network takes them; the columns must be those of the training."""
+    def _checked(self, X: Any) -> Any:
+        """Return rows as the encoder takes them; the columns must be those of the training."""
         check_is_fitted(self, "network_")
         if is_path(X):
             X = read_features(X, self.encoder_)
         check_takes_files(self.encoder_, X)
-        return encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), at_once)
+        return self.encoder_.check(X, self, reset=False)
 
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
+        check_precision("predict_precision", self.predict_precision)
         if is_path(X):
             X = read_features(X, self.encoder_)
         with using_threads(self.threads):
@@ -316,9 +355,9 @@ class NetworkEstimator(StoredEstimator):
     def _outputs_of(self, num_before: int, X: Any, of_block: Callable[[Array], Array]) -> list[Array]:
         """Return those of rows in memory; errors count rows from the first of those that were before."""
         try:
-            encoded = self._encode(X, BYTES_AT_A_TIME)
+            encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
             return [
-                of_block(self.network_.predict(encoded[rows]).astype(np.float64))
+                of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
                 for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
             ]
         except ColumnError as error:

@@ -65,8 +65,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         Of (input layer, number of outputs), returns the last layer; one of `pysmorch.models` or your own, instead of a dense network.
     pixels : bool, default=False
         Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
-    precision : {"float32", "bf16", "auto"}, default="float32"
-        "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+    precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
+        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
@@ -163,6 +163,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
         warm_start: bool = False,
         threads: int | None = None,
+        predict_precision: Precision = "float32",
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -187,6 +188,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.loss = loss
         self.warm_start = warm_start
         self.threads = threads
+        self.predict_precision = predict_precision
 
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -378,9 +380,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return own_loss(self.loss, output)
 
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
-        if self.loss != "cross_entropy":
-            return []
-        return class_anchors(codes, weights, len(self.classes_))
+        return class_anchors(codes, weights, len(self.classes_)) if self.loss == "cross_entropy" else []
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from pysmorch.engine import check_threads
+from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
@@ -49,8 +49,8 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
     if not 0 < estimator.validation_fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
-    if estimator.precision not in ("float32", "bf16", "auto"):
-        raise ValueError(f'precision must be "float32", "bf16" or "auto", but is {estimator.precision!r}')
+    check_precision("precision", estimator.precision)
+    check_precision("predict_precision", estimator.predict_precision)
     if not isinstance(estimator.pixels, (bool, np.bool_)):
         raise ValueError(f"pixels must be True or False, but is {estimator.pixels!r}")
     size = estimator.batch_size
@@ -58,6 +58,20 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')
     if estimator.threads is not None:
         check_threads("threads", estimator.threads)
+
+
+def check_precision(argument: str, value: Any) -> None:
+    """Raise ValueError where an argument is no precision.
+
+    Parameters
+    ----------
+    argument : str
+        Its name.
+    value : object
+        What it is set to.
+    """
+    if value not in get_args(Precision):
+        raise ValueError(f'{argument} must be "float32", "bf16" or "auto", but is {value!r}')
 
 
 def _is_number(value: Any) -> bool:

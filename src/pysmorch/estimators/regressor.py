@@ -78,10 +78,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
     pixels : bool, default=False
-        Whether the columns of X are pixels, which share one scale and have no missing values; of arrays (N, H, W[, C]) they always
-        are.
-    precision : {"float32", "bf16", "auto"}, default="float32"
-        "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+        Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
+    precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
+        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
@@ -105,8 +104,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     network_ : Network
         The trained network; its layers are live objects.
     encoder_ : Encoder
-        How rows become the input of the network, for the kind of X that it was trained on; `encoder_.describe()` says what was
-        learned about the columns, or of which shape images are.
+        How rows become the input of the network; `encoder_.describe()` says what was learned about X.
     columns_ : Encoder
         The same; for a data frame `columns_.columns` has what each column holds and why, and a notebook shows it as a table.
     history_ : History
@@ -175,6 +173,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         verbose: bool = False,
         warm_start: bool = False,
         threads: int | None = None,
+        predict_precision: Precision = "float32",
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -198,6 +197,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         self.verbose = verbose
         self.warm_start = warm_start
         self.threads = threads
+        self.predict_precision = predict_precision
 
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on the rows once, from where training is; also after `fit`.

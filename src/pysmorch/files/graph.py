@@ -13,6 +13,7 @@ import numpy as np
 from pysmorch import layers as layer_module
 from pysmorch import losses as loss_module
 from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
+from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import drawing_from
@@ -27,7 +28,7 @@ def _classes(module: Any, base: type) -> dict[str, Any]:
     }
 
 
-LAYERS = _classes(layer_module, Layer)
+LAYERS = _classes(layer_module, Layer) | {name: getattr(quantized, name) for name in quantized.__all__}
 LOSSES = _classes(loss_module, Loss)
 """The only classes that a file can name, besides those that the caller of `load` passes."""
 
@@ -133,8 +134,13 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
         raise ModelFileError("its layers are not in the order of the graph, or not all of them lead to the loss")
     for layer, name in zip(made, name_layers(made), strict=True):
         if layer.has_parameters:
-            layer.replace_parameters(_take(tensors, f"{name}.W", layer.W.shape))
-        layer.state = {key: _take(tensors, f"{name}.{key}", array.shape) for key, array in layer.state.items()}
+            layer.replace_parameters(_take(tensors, f"{name}.W", layer.W))
+        try:
+            layer.state = {key: _take(tensors, f"{name}.{key}", array) for key, array in layer.state.items()}
+        except ModelFileError:
+            raise
+        except ValueError as error:
+            raise ModelFileError(f"the arrays of {name} are wrong: {error}") from error
     return loss
 
 
@@ -215,13 +221,16 @@ def _arguments(cls: Any) -> set[str]:
     return set(inspect.signature(cls).parameters)
 
 
-def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+def _take(tensors: dict[str, Array], name: str, like: Array) -> Array:
+    """Return an array by name, which must have the shape of one that is there, and its kind of numbers."""
     if name not in tensors:
         raise ModelFileError(f"the array {name} is missing")
     array = tensors[name]
-    if array.shape != shape or array.dtype.kind != "f":
+    floats = like.dtype.kind == "f"
+    if array.shape != like.shape or (array.dtype.kind != "f" if floats else array.dtype != like.dtype):
         raise ModelFileError(
-            f"the array {name} has shape {array.shape} and dtype {array.dtype}, expected floats of shape {shape}"
+            f"the array {name} has shape {array.shape} and dtype {array.dtype}, expected "
+            f"{'floats' if floats else like.dtype} of shape {like.shape}"
         )
     if not np.isfinite(array).all():
         raise ModelFileError(f"the array {name} has values that are not finite")

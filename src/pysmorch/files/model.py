@@ -23,7 +23,7 @@ FORMAT = 1
 """Raised when files can no longer be read by older versions."""
 
 METADATA_KEY = "pysmorch"
-DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool")
+DTYPES = ("float32", "float64", "int64", "int32", "int8", "uint8", "bool")
 
 ENTRIES = {"format", "kind", "versions", "model", "checksum"}
 """Of a header; that of a checkpoint also says where the run was, under "run"."""

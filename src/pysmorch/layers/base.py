@@ -168,3 +168,8 @@ class Layer(Inputs, Trainable, NativeForm, Description):
         )
         self.pass_back = parts if isinstance(gradient, tuple) else parts[0]
         return parts
+
+    @property
+    def native_parameters(self) -> dict[str, Array]:
+        """Arrays that are arguments of the native operation, by the names that it has for them."""
+        return {"weights": self.W} if self.has_parameters else {}
