@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pysmorch.encoders.quantiles import edges_between
 from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
@@ -23,10 +24,6 @@ from pysmorch.layers.base import Array
 
 SKEWED = 2.0
 """Skewness from which the logarithm is taken, if it is less skewed then."""
-
-MAX_INTERVALS = 32
-ROWS_OF_AN_INTERVAL = 100
-"""Rows needed for each interval between quantiles."""
 
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
@@ -364,49 +361,11 @@ def _learn_intervals(
             continue
         values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
-        edges = _edges(values[known], None if weights is None else weights[known])
+        edges = edges_between(values[known], None if weights is None else weights[known])
         low.append(edges[:-1])
         high.append(edges[1:])
         owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
     return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
-
-
-def _edges(values: Array, weights: Array | None) -> Array:
-    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
-    num_rows = len(values) if weights is None else weights.sum()
-    count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
-    if count < 2:
-        return np.zeros(0)
-    distinct, counts = _counted(values, weights)
-    rest = counts <= counts.sum() / count
-    if rest.sum() < 2:
-        return np.zeros(0) if len(distinct) < 3 else distinct
-    held: Array | slice = slice(None) if rest.all() else rest  # copies of very many rows take much memory
-    edges = np.unique(np.concatenate([_quantiles(distinct[held], counts[held], count), distinct[~rest]]))
-    return edges if len(edges) >= 3 else np.zeros(0)
-
-
-def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the distinct values in order, and how often each comes; without weights the values are sorted in place."""
-    if weights is None:
-        values.sort()
-        first = np.empty(len(values), dtype=bool)
-        first[:1], first[1:] = True, values[1:] != values[:-1]
-        if first.all():
-            return values, np.ones(len(values))
-        return values[first], np.diff(np.flatnonzero(first), append=len(values)).astype(np.float64)
-    distinct, index = np.unique(values, return_inverse=True)
-    return distinct, np.bincount(index, weights)
-
-
-def _quantiles(distinct: Array, counts: Array, intervals: int) -> Array:
-    """Return the ends of intervals that hold as much each: for q = 0, ..., 1 the first value up to which there is a share of q.
-
-    That is what `numpy.quantile` with weights and the method "inverted_cdf" returns, which would sort once more.
-    """
-    shares = counts.cumsum()
-    shares /= shares[-1]
-    return distinct[np.minimum(np.searchsorted(shares, np.linspace(0, 1, intervals + 1)), len(distinct) - 1)]
 
 
 def _signed_log(x: Array) -> Array:

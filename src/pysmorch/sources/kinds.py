@@ -60,5 +60,7 @@ def _kind_of_zip(file: File) -> str:
     try:
         with file.stream() as stream, zipfile.ZipFile(stream) as archive:
             return "excel" if "[Content_Types].xml" in archive.namelist() else "npz"
+    except NotImplementedError as error:
+        raise SourceError(f"{file.path}: it cannot be read ({error}); unpack it with another program first") from None
     except (zipfile.BadZipFile, OSError, ValueError):
         raise SourceError(f"{file.path}: archives within archives; unpack it first") from None
