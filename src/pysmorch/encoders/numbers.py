@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pysmorch.encoders.quantiles import edges_between
+from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.files.header import ModelFileError
@@ -22,10 +24,6 @@ from pysmorch.layers.base import Array
 
 SKEWED = 2.0
 """Skewness from which the logarithm is taken, if it is less skewed then."""
-
-MAX_INTERVALS = 32
-ROWS_OF_AN_INTERVAL = 100
-"""Rows needed for each interval between quantiles."""
 
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
@@ -73,13 +71,17 @@ class Numbers:
 
     @classmethod
     def learn(
-        cls, X: Array, weights: Array | None, columns: Array | None = None, located: Array | None = None
+        cls,
+        X: Array | StoredNumbers,
+        weights: Array | None,
+        columns: Array | None = None,
+        located: Array | None = None,
     ) -> Numbers:
         """Learn from columns of numbers, with NaN for what is missing; they are converted to float64 block by block.
 
         Parameters
         ----------
-        X : ndarray of shape (N, at least D)
+        X : ndarray or StoredNumbers of shape (N, at least D)
             Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
@@ -265,7 +267,7 @@ def _block(rows: Array, columns: Array | None) -> Array:
     return np.require(rows if columns is None else rows[:, columns], np.float64, ["C", "A"])
 
 
-def units_of(X: Array) -> Array:
+def units_of(X: Array | StoredNumbers) -> Array:
     """Return a power of two for each column, near its largest number where squares are no float64, else 1.
 
     Parameters
@@ -278,10 +280,15 @@ def units_of(X: Array) -> Array:
     ndarray of shape (D,)
         Dividing by it changes no digit.
     """
-    largest = np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
+    blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
+    largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
     exponents = np.frexp(largest)[1]
     extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
     return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
+
+
+def _largest(X: Array) -> Array:
+    return np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
 
 
 def _pixel_means(X: Array) -> Array:
@@ -289,7 +296,7 @@ def _pixel_means(X: Array) -> Array:
     return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
 
 
-def _learn_scaling(X: Array, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
+def _learn_scaling(X: Array | StoredNumbers, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
     at_once = len(X) * len(columns) <= ONE_SUM_UP_TO
@@ -340,54 +347,25 @@ def _no_intervals() -> tuple[Array, Array, Array]:
     return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
 
 
-def _learn_intervals(X: Array, weights: Array | None, columns: Array, located: Array) -> tuple[Array, Array, Array]:
+def _learn_intervals(
+    X: Array | StoredNumbers, weights: Array | None, columns: Array, located: Array
+) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to."""
     if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
         return _no_intervals()
+    if not isinstance(X, np.ndarray) and X.judged is not None and weights is not None:
+        weights = weights[X.judged]
     low, high, owner = [], [], []
-    for column, index in enumerate(columns):
+    for column, numbers in enumerate((X[:, i] for i in columns) if isinstance(X, np.ndarray) else X.columns()):
         if not located[column]:
             continue
-        values = X[:, index].astype(np.float64)
+        values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
-        edges = _edges(values[known], None if weights is None else weights[known])
+        edges = edges_between(values[known], None if weights is None else weights[known])
         low.append(edges[:-1])
         high.append(edges[1:])
         owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
     return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
-
-
-def _edges(values: Array, weights: Array | None) -> Array:
-    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
-    num_rows = len(values) if weights is None else weights.sum()
-    count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
-    if count < 2:
-        return np.zeros(0)
-    distinct, counts = _counted(values, weights)
-    rest = counts <= counts.sum() / count
-    if rest.sum() < 2:
-        return np.zeros(0) if len(distinct) < 3 else distinct
-    edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
-    return edges if len(edges) >= 3 else np.zeros(0)
-
-
-def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the distinct values in order, and how often each comes."""
-    if weights is None:
-        distinct, of_values = np.unique(values, return_counts=True)
-        return distinct, of_values.astype(np.float64)
-    distinct, index = np.unique(values, return_inverse=True)
-    return distinct, np.bincount(index, weights)
-
-
-def _quantiles(distinct: Array, counts: Array, intervals: int) -> Array:
-    """Return the ends of intervals that hold as much each: for q = 0, ..., 1 the first value up to which there is a share of q.
-
-    That is what `numpy.quantile` with weights and the method "inverted_cdf" returns, which would sort once more.
-    """
-    shares = counts.cumsum()
-    shares /= shares[-1]
-    return distinct[np.minimum(np.searchsorted(shares, np.linspace(0, 1, intervals + 1)), len(distinct) - 1)]
 
 
 def _signed_log(x: Array) -> Array:
