@@ -19,3 +19,15 @@ def run(tmp_path, monkeypatch, capfd):
         return stop.value.code or 0, captured.out, captured.err
 
     return call
+
+
+@pytest.fixture
+def no_memory(monkeypatch):
+    """Let every table that can be read block by block be read so, in small blocks."""
+
+    def call():
+        monkeypatch.setattr("pysmorch.sources.reading.available_memory", lambda: 0)
+        monkeypatch.setattr("pysmorch.sources.streaming.ROWS_OF_A_BLOCK", 37)
+        monkeypatch.setattr("pysmorch.sources.pieces.BYTES_OF_A_PIECE", 300)
+
+    return call

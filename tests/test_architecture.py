@@ -11,7 +11,7 @@ import pysmorch
 
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
-    {"version", "warnings"},
+    {"version", "warnings", "memory"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "gradcheck", "diagram", "files", "sources"},

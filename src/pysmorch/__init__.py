@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pysmorch import layers, losses
 from pysmorch.layers import *  # noqa: F403
 from pysmorch.losses import *  # noqa: F403
+from pysmorch.memory import spare_address_space
 from pysmorch.version import __version__ as __version__
 from pysmorch.warnings import PysmorchWarning
 
@@ -95,6 +96,9 @@ __all__ = [
 ]
 __all__ += layers.__all__
 __all__ += losses.__all__
+
+
+spare_address_space()  # before PyArrow is loaded
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ import pysmorch as ps
 from pysmorch import Classifier, Regressor
 from pysmorch.encoders import encoder_from_parts, encoder_to_parts
 from pysmorch.encoders.cells import Cells, as_table
-from pysmorch.encoders.statistics import FOLDS, MAX_TARGETS, PRIOR_ROWS, averaged, statistics_of
+from pysmorch.encoders.statistics import FOLDS, MAX_TARGETS, PRIOR_ROWS, Targets, statistics_of
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.files import ModelFileError
 
@@ -27,10 +27,24 @@ CLASSES = np.where(EFFECT > 0, "up", "down")
 SMALL = {"hidden": (8,), "epochs": 2, "random_state": 0}
 
 
+def learned(codes, num_values, targets, weights, size=1000):
+    """The statistics of each value, and those of each row without its own target, from blocks of rows."""
+    told = Targets(targets, weights)
+    sums = told.no_sums(num_values)
+    for first in range(0, len(codes), size):
+        told.add(sums, codes[first : first + size], first)
+    of_values, of_folds = statistics_of(sums)
+    return of_values, of_folds[told.fold, codes]
+
+
+def averaged(targets):
+    return Targets(targets, None).averaged(slice(None))
+
+
 def test_the_mean_of_a_value_is_shrunk_to_that_of_all_rows():
     codes = np.array([0] * 20 + [1] * 5 + [2] * 15)
     targets = np.array([1.0] * 20 + [0.0] * 20)[:, None]
-    of_values, of_rows = statistics_of(codes, 2, targets, None)
+    of_values, of_rows = learned(codes, 2, targets, None)
     # Half of all rows are 1, and 20 more rows of each value are as if they were so: (20 + 10) / 40, (0 + 10) / 25.
     assert PRIOR_ROWS == 20
     np.testing.assert_allclose(of_values, [[0.75, np.log(21)], [0.4, np.log(6)], [0.5, 0]])
@@ -41,11 +55,11 @@ def test_the_mean_of_a_value_is_shrunk_to_that_of_all_rows():
 def test_the_statistics_of_a_row_do_not_depend_on_its_own_target():
     codes = RNG.integers(0, 10, 100)
     targets = RNG.normal(size=(100, 1))
-    _, before = statistics_of(codes, 10, targets, None)
+    _, before = learned(codes, 10, targets, None)
     for row in (0, 17, 99):
         changed = targets.copy()
         changed[row] += 100
-        _, after = statistics_of(codes, 10, changed, None)
+        _, after = learned(codes, 10, changed, None)
         same = np.isclose(before, after).all(1)
         assert same[row]
         assert not same.all()
@@ -55,21 +69,32 @@ def test_the_statistics_of_a_row_do_not_depend_on_its_own_target():
 def test_rows_get_what_the_other_folds_say():
     codes, targets = np.zeros(100, dtype=np.int64), np.arange(100.0)[:, None]
     fold = np.random.RandomState(0).permutation(100) % 5
-    _, of_rows = statistics_of(codes, 1, targets, None)
+    _, of_rows = learned(codes, 1, targets, None)
     # All rows have one value: its mean is that of the other folds' rows, and its count that of 100 rows.
     for i in range(5):
         np.testing.assert_allclose(of_rows[fold == i, 0], np.mean(targets[fold != i]))
     np.testing.assert_allclose(of_rows[:, 1], np.log(101))
 
 
+@pytest.mark.parametrize("targets", [RNG.normal(size=(500, 3)), RNG.integers(0, 2, 500), RNG.integers(0, 30, 500)])
+@pytest.mark.parametrize("weights", [None, RNG.random(500) + 0.1])
+def test_blocks_of_rows_give_the_same_bits_as_all_at_once(targets, weights):
+    codes = RNG.integers(0, 41, 500)
+    of_values, of_rows = learned(codes, 40, targets, weights)
+    for size in (1, 37, 499):
+        in_blocks = learned(codes, 40, targets, weights, size)
+        np.testing.assert_array_equal(in_blocks[0], of_values)
+        np.testing.assert_array_equal(in_blocks[1], of_rows)
+
+
 def test_a_weight_counts_as_so_many_rows_and_only_ratios_count():
     codes, targets = np.array([0, 0, 1, 1]), np.array([1.0, 0, 0, 0])[:, None]
     weights = np.array([3.0, 1, 2, 2])
-    of_values, _ = statistics_of(codes, 2, targets, weights)
+    of_values, _ = learned(codes, 2, targets, weights)
     # Of mean one: 1.5, 0.5, 1, 1. The mean of all rows is 3 / 8.
     np.testing.assert_allclose(of_values[:2, 0], [(1.5 + 20 * 3 / 8) / 22, (20 * 3 / 8) / 22])
     for factor in (1e-300, 1e6):
-        np.testing.assert_allclose(statistics_of(codes, 2, targets, weights * factor)[0], of_values, rtol=1e-12)
+        np.testing.assert_allclose(learned(codes, 2, targets, weights * factor)[0], of_values, rtol=1e-12)
 
 
 def test_classes_have_a_share_each_as_far_as_a_bound():

@@ -66,7 +66,7 @@ def test_threads_hold_in_training_and_prediction_and_change_no_bit(monkeypatch):
     np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
     used = []
     monkeypatch.setattr(
-        one.network_, "predict", lambda rows: used.append(num_threads()) or np.zeros((150, 3), np.float32)
+        one.network_, "predict", lambda rows, precision: used.append(num_threads()) or np.zeros((150, 3), np.float32)
     )
     one.predict(X)
     one.decision_function(X)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 ANYTHING = {
     "X": "arrays, lists, data frames of any library, images, and tuples of arrays",
+    "Callback.set_state.state": "what `get_state` of the same class returned",
     "decision_boundary.model": "a classifier of any library",
     "confusion.model": "a classifier of any library",
     "loss_curves.history": "a History, another mapping, or anything with loss_curve_",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from pysmorch.encoders.values import number_values
 from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
+from pysmorch.sources.streaming import StreamedTable
 
 
 @dataclass(frozen=True)
@@ -169,13 +170,18 @@ def labelled(
 
 def column(source: Source, name: str, option: str) -> Any:
     """Return a column of a table that an option names."""
+    check_column(source, name, option)
+    return source.features[name]
+
+
+def check_column(source: Source, name: str, option: str) -> None:
+    """Refuse an option that names no column of a source."""
     names = source.column_names
     if names is None:
         raise ValueError(f"{option} takes the name of a column, but {source.name} is an array")
     if name not in names:
         hint = suggest(name, names)
         raise ValueError(f"{option}: {source.name} has no column {name!r}{hint}; the columns are {list_names(names)}")
-    return source.features[name]
 
 
 def _left_out(
@@ -197,7 +203,7 @@ def _dropped(source: Source, drop: Sequence[str], target: str) -> list[str]:
         names = [text] if source.column_names is not None and text in source.column_names else text.split(",")
         for name in names:
             if source.column_names is not None:
-                column(source, name, "--drop")
+                check_column(source, name, "--drop")
             if name == target:
                 raise ValueError(f"--drop: {name!r} is the target")
             dropped.append(name)
@@ -280,6 +286,15 @@ def _weights(cells: Any, name: str, rows: Rows) -> Array:
     return weights
 
 
+def blocks_of(source: Source) -> Iterator[tuple[int, Source]]:
+    """Go through a source, block by block where its rows are in files: how many rows are before a block, and the block."""
+    if isinstance(source.features, StreamedTable):
+        for first, block in source.features.blocks():
+            yield first, replace(source, features=block)
+    else:
+        yield 0, source
+
+
 def of_file(error: ColumnError, source: Source) -> ColumnError:
     """Return an error about a row with its line in the file, or the row counted from 1 where rows have no lines."""
     if source.line_of is None and error.row is not None:
@@ -287,9 +302,9 @@ def of_file(error: ColumnError, source: Source) -> ColumnError:
     return error.in_file(source.line_of)
 
 
-def in_file(source: Source, call: Callable[[], Any]) -> Any:
-    """Return what a call returns; where it refuses a row of a source, name the line of the file."""
+def in_file(source: Source, call: Callable[[], Any], rows_before: int = 0) -> Any:
+    """Return what a call returns; where it refuses a row of a source, or of a block of it, name the line of the file."""
     try:
         return call()
     except ColumnError as error:
-        raise of_file(error, source) from None
+        raise of_file(error.after(rows_before), source) from None

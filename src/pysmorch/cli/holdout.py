@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import is_classifier
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
-from pysmorch.encoders import kind_of
+from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.layers.base import Array
 
@@ -162,5 +163,5 @@ def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) 
     rows, y = encoder.check(training.source.features, model, reset=True), training.y
     encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
     features = encoder.select(held_out.source, by_position)
-    in_file(held_out.source, lambda: encoder.encode(encoder.check(features, model, reset=False)))
+    in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
     return features

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.streaming import StreamedTable
 
 SHUFFLES = 5
 """How often each column is shuffled."""
@@ -19,8 +20,13 @@ def column_importance(model: Any, X: Any, y: Array, weights: Array | None) -> di
 
     The score is the accuracy, or R². So many columns as there are, times `SHUFFLES`, are predictions of all rows.
 
-    Raises ValueError for images, which have no columns.
+    Raises ValueError for images, which have no columns, and for tables that are read block by block.
     """
+    if isinstance(X, StreamedTable):
+        raise ValueError(
+            "--importance shuffles columns in memory, but the source is read block by block, since the memory does not hold it; "
+            "evaluate it on some of the rows"
+        )
     if len(X.shape) != 2:
         raise ValueError("--importance is about the columns of a table, but the source has images")
     names, shuffled = _columns_of(X)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from sklearn import config_context
@@ -21,10 +23,7 @@ from pysmorch.sources import Source
 
 
 def predict(options: PredictOptions) -> None:
-    """Write the predictions for all rows."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
+    """Write the predictions for all rows, block by block where the source is read so."""
     out = options.out
     if out is not None and Path(out).suffix not in (".csv", ".parquet"):
         raise ValueError(f"--out must end in .csv or .parquet, but is {out}")
@@ -35,27 +34,48 @@ def predict(options: PredictOptions) -> None:
     source = data.read_for(model, options.source, options)
     for remark in source.remarks:
         output.print_escaped(remark, sys.stderr)
-    columns = _beside(source, options.ids or [])
-    X = features_for(model, source)
-    predicted = data.in_file(source, lambda: _predicted(model, X))
-    for name in predicted.keys() & columns.keys():
-        raise ValueError(f"--id {name}: a column of the predictions has this name too; rename that of {source.name}")
-    columns |= {name: pa.array(values.tolist()) for name, values in predicted.items()}
-    table = pa.table(columns)
+    ids = options.ids or []
+    for name in ids:
+        data.check_column(source, name, "--id")
+    tables = _tables(model, source, ids)
     if out is None:
-        _print_table(table)
-    elif out.endswith(".parquet"):
-        write_whole(out, lambda file: parquet.write_table(table, file))
+        for i, table in enumerate(tables):
+            _print_table(table, header=i == 0)
     else:
-        write_whole(out, lambda file: csv.write_csv(table, file))
-    if out is not None:
-        output.print_escaped(f"{table.num_rows} predictions written to {out}")
+        write_whole(out, lambda file: (_write_parquet if out.endswith(".parquet") else _write_csv)(file, tables))
+        output.print_escaped(f"{source.features.shape[0]} predictions written to {out}")
 
 
-def _beside(source: Source, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the columns that are written beside the predictions: those of --id, and the files of images."""
-    files = {} if source.files is None else {"file": np.array(source.files)}
-    return files | {name: data.column(source, name, "--id") for name in ids}
+def _tables(model: Any, source: Source, ids: Sequence[str]) -> Iterator[Any]:
+    """Go through the blocks of a source as tables with the columns of --id, the files of images, and the predictions."""
+    import pyarrow as pa
+
+    for first, block in data.blocks_of(source):
+        columns: dict[str, Any] = {} if source.files is None else {"file": np.array(source.files)}
+        columns |= {name: block.features[name] for name in ids}
+        X = features_for(model, block)
+        predicted = data.in_file(source, partial(_predicted, model, X), first)
+        for name in predicted.keys() & columns.keys():
+            raise ValueError(
+                f"--id {name}: a column of the predictions has this name too; rename that of {source.name}"
+            )
+        yield pa.table(columns | {name: pa.array(values.tolist()) for name, values in predicted.items()})
+
+
+def _write_parquet(file: BinaryIO, tables: Iterator[Any]) -> None:
+    from pyarrow import parquet
+
+    first = next(tables)
+    with parquet.ParquetWriter(file, first.schema) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
+
+
+def _write_csv(file: BinaryIO, tables: Iterator[Any]) -> None:
+    from pyarrow import csv
+
+    for i, table in enumerate(tables):
+        csv.write_csv(table, file, csv.WriteOptions(include_header=i == 0))
 
 
 def features_for(model: Any, source: Source) -> Any:
@@ -77,13 +97,14 @@ def _predicted(model: Any, X: Any) -> dict[str, Array]:
     return {name: values[:, i] for i, name in enumerate(names)}
 
 
-def _print_table(table: Any) -> None:
+def _print_table(table: Any, header: bool) -> None:
     """Print a table as CSV: as it is for programs, safe to read on a terminal."""
     from pyarrow import csv
 
+    options = csv.WriteOptions(include_header=header)
     if not sys.stdout.isatty():
-        csv.write_csv(table, sys.stdout.buffer)
+        csv.write_csv(table, sys.stdout.buffer, options)
         return
     text = io.BytesIO()
-    csv.write_csv(table, text)
+    csv.write_csv(table, text, options)
     output.print_escaped(text.getvalue().decode().removesuffix("\n"))

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.cli import figures, holdout, networks, output, parameters, runs
-from pysmorch.cli.data import Rows, column, in_file, labelled, read_source
+from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
@@ -96,7 +96,7 @@ def _read(
     for remark in source.remarks:
         report.note(remark)
     for name in given.get("columns", {}):
-        column(source, name, "--column")
+        check_column(source, name, "--column")
     split = holdout.split_column(options)
     classes = None if training is None else np.unique(training.y)
     return labelled(source, options.target, header, report, options.drop or [], options.weight, split, classes)

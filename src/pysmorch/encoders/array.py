@@ -12,7 +12,8 @@ from sklearn.utils.validation import validate_data
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.leaks import looked_at, numbers_tell
-from pysmorch.encoders.numbers import Numbers, Ranges, bounds_of, ranges_of
+from pysmorch.encoders.numbers import Numbers, ranges_of
+from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
 from pysmorch.encoders.schema import columns_without_content
 from pysmorch.encoders.sparse import SparseRows, is_sparse

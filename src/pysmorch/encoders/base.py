@@ -50,6 +50,8 @@ class Encoder:
         What the command line offers for this input, by name.
     makes_arrays : bool
         Whether encoded rows take memory of their own, so that many of them are encoded block by block.
+    takes_files : bool
+        Whether rows may be in files that are larger than the memory.
     """
 
     what: ClassVar[str]
@@ -58,6 +60,7 @@ class Encoder:
     networks: ClassVar[Mapping[str, Callable[[Any, int], Layer]]] = {}
     augmentations: ClassVar[Mapping[str, Augmentation]] = {}
     makes_arrays: ClassVar[bool] = True
+    takes_files: ClassVar[bool] = False
 
     # Rows.
 

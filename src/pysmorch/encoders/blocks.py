@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from pysmorch.encoders.base import Encoder
+from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.engine.rows import LazyRows
 from pysmorch.layers.base import Array
 
@@ -30,6 +31,8 @@ def encode_rows(encoder: Encoder, rows: Any, at_once: int = BYTES_AT_ONCE) -> Ar
     ndarray or LazyRows
         Of shape (N, *encoder.shape); the same numbers either way.
     """
+    if isinstance(rows, StreamedRows):
+        return rows.encoded(encoder)
     if not encoder.makes_arrays or 4 * len(rows) * prod(encoder.shape) <= at_once:
         return encoder.encode(rows)
     return LazyRows(lambda some: encoder.encode(rows[some]), len(rows), encoder.shape)

@@ -15,6 +15,7 @@ from pysmorch.encoders.formats import EXACT, without_blanks
 from pysmorch.encoders.plain import block_of, plain_columns
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.layers.base import Array
+from pysmorch.sources.streaming import StreamedTable
 
 BYTES_OF_TEXTS = 2**20
 """Columns of text up to this size are stored without blanks; a table has many columns where they are small."""
@@ -118,6 +119,8 @@ def some_rows(X: Any, rows: Array) -> Any:
     array-like or data frame
         Like X, with these rows.
     """
+    if isinstance(X, StreamedTable):
+        return X.take(rows)
     if is_table(X):
         return as_table(X)[rows].to_native()
     if is_sparse(X):
@@ -132,10 +135,13 @@ class Cells:
     ----------
     table : narwhals.DataFrame
         From `as_table`.
+    num_rows : int, default=None
+        How many rows there are where these are a sample of them.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, num_rows: int | None = None) -> None:
         self.table = table
+        self.num_rows = len(table) if num_rows is None else num_rows
         self.names: list[str] = list(table.columns)
         self._arrow: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}

@@ -10,7 +10,9 @@ from typing import Any
 
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
+from pysmorch.encoders.spool import judged_part
 from pysmorch.entries import list_names, suggest
+from pysmorch.sources.streaming import StreamedTable
 
 CHOICES = (
     "number",
@@ -28,7 +30,9 @@ CHOICES = (
 WRITTEN = " written "
 """What stands between "number" or "time" and a sample that shows how they are written, as in "time written 31/12/2024"."""
 
-_ALL_ROWS: ContextVar[Mapping[str, Any]] = ContextVar("columns of all rows of a file", default=MappingProxyType({}))
+_ALL_ROWS: ContextVar[Mapping[str, Any] | StreamedTable] = ContextVar(
+    "columns of all rows of a file", default=MappingProxyType({})
+)
 
 
 @contextmanager
@@ -42,9 +46,11 @@ def kinds_from(features: Any) -> Iterator[None]:
     features : pyarrow.Table or ndarray
         All rows of a source; of an array nothing is decided.
     """
-    names = getattr(features, "column_names", [])
-    columns = dict(zip(names, features.columns, strict=True)) if names else {}
-    token = _ALL_ROWS.set(columns)
+    if isinstance(features, StreamedTable):
+        token = _ALL_ROWS.set(judged_part(features))
+    else:
+        names = getattr(features, "column_names", [])
+        token = _ALL_ROWS.set(dict(zip(names, features.columns, strict=True)) if names else {})
     try:
         yield
     finally:

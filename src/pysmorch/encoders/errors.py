@@ -33,6 +33,21 @@ class ColumnError(ValueError):
     def __reduce__(self) -> Any:
         return ColumnError, (self.column, self.found, self.row)
 
+    def after(self, rows: int) -> ColumnError:
+        """Return the same error for rows that follow others.
+
+        Parameters
+        ----------
+        rows : int
+            How many there are before.
+
+        Returns
+        -------
+        ColumnError
+            Its row is counted from the first of those.
+        """
+        return ColumnError(self.column, self.found, None if self.row is None else self.row + rows)
+
     def in_file(self, line_of: Callable[[int], int | str] | None) -> ColumnError:
         """Return the same error for rows of a file.
 

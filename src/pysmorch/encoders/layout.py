@@ -1,12 +1,14 @@
-"""Where the columns of a table lie among the features of its encoded rows."""
+"""Where the columns of a table lie among the features of its encoded rows, and the features that come from a number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pysmorch.encoders.columns import Column
+from pysmorch.encoders.dates import parts_of
 from pysmorch.encoders.values import times_of
 from pysmorch.layers.base import Array
 
@@ -26,10 +28,12 @@ class Layout(NamedTuple):
         Which of all numbers have intervals: all but statistics of several classes or targets, which would have too many.
     low, high : ndarray
         Bounds of all numbers.
-    marked : list of (Column, int)
-        The columns that have indicators, with the index of their number, -1 for those without one.
+    marked : list of (Column, int, int)
+        The columns of numbers that have indicators, with the index of their number, and that of their first indicator.
+    texts : list of (Column, int, int)
+        The categories and texts, with the index of their first indicator among all, and among those of categories and texts.
     num_indicators : int
-        How many indicators they have together.
+        How many indicators there are.
     """
 
     positions: dict[str, int]
@@ -38,16 +42,17 @@ class Layout(NamedTuple):
     located: Array
     low: Array
     high: Array
-    marked: list[tuple[Column, int]]
+    marked: list[tuple[Column, int, int]]
+    texts: list[tuple[Column, int, int]]
     num_indicators: int
 
 
-def layout_of(columns: list[Column]) -> Layout:
+def layout_of(columns: Sequence[Column]) -> Layout:
     """Return where columns lie: all numbers first, then the indicators of each column.
 
     Parameters
     ----------
-    columns : list of Column
+    columns : sequence of Column
         All columns of a table.
 
     Returns
@@ -72,14 +77,32 @@ def layout_of(columns: list[Column]) -> Layout:
         located += [column.statistics <= 2] * column.num_numbers
         if column.holds == "time" and column.low is not None:  # the year has the bounds of the time
             low[-1], high[-1] = years_of(np.array([lowest, highest])).tolist()
-    marked = [(column, positions.get(column.name, -1)) for column in columns if column.num_indicators]
-    num_indicators = sum(column.num_indicators for column, _ in marked)
+    marked, texts, start, num_marks = [], [], 0, 0
+    for column in columns:
+        if not column.num_indicators:
+            continue
+        if column.kind == "number":
+            marked.append((column, positions[column.name], start))
+        else:
+            texts.append((column, start, num_marks))
+            num_marks += column.num_indicators
+        start += column.num_indicators
     numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
     bounds = np.array(low), np.array(high)
-    return Layout(positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, num_indicators)
+    return Layout(positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, texts, start)
 
 
 def years_of(seconds: Array) -> Array:
     """Return the year of times in seconds since 1970; NaN for what is missing."""
     years = times_of(seconds).astype("datetime64[Y]")
     return np.where(np.isnat(years), np.nan, years.astype(np.int64) + 1970.0)
+
+
+def mark_number(block: Array, column: Column, values: Array) -> None:
+    """Set the indicators of a number: the parts of a time, and whether it is missing."""
+    if column.parts:
+        parts = parts_of(times_of(values))
+        chosen = np.concatenate([parts[part] for part in column.parts], axis=1)
+        block[:, : chosen.shape[1]] = chosen
+    if column.missing:
+        block[:, -1] = np.isnan(values)

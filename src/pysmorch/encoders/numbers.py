@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from pysmorch.encoders.quantiles import learn_intervals, no_intervals
+from pysmorch.encoders.ranges import Ranges
 from pysmorch.encoders.sparse import SparseRows, as_array
+from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.files.header import ModelFileError
@@ -24,9 +26,6 @@ from pysmorch.layers.base import Array
 
 SKEWED = 2.0
 """Skewness from which the logarithm is taken, if it is less skewed then."""
-
-FEW_ROWS = 20
-"""With fewer rows than twice as many, what lies outside the training range is believed further."""
 
 NO_WEIGHT = 1e-300
 """Least sum of weights that is divided by: that of a column without values."""
@@ -69,7 +68,7 @@ class Numbers:
     @classmethod
     def learn(
         cls,
-        X: Array | SparseRows,
+        X: Array | StoredNumbers | SparseRows,
         weights: Array | None,
         columns: Array | None = None,
         located: Array | None = None,
@@ -78,7 +77,7 @@ class Numbers:
 
         Parameters
         ----------
-        X : ndarray of shape (N, at least D), or SparseRows
+        X : ndarray, StoredNumbers or SparseRows, of shape (N, at least D)
             Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
@@ -219,22 +218,6 @@ SQUARABLE = 480
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
-class Ranges(NamedTuple):
-    """The range of each of D columns.
-
-    Attributes
-    ----------
-    lowest, highest : ndarray of float64, shape (D,)
-        Infinity and -infinity for a column without values.
-    known : ndarray of int64, shape (D,)
-        How many values there are.
-    """
-
-    lowest: Array
-    highest: Array
-    known: Array
-
-
 def ranges_of(X: Array | SparseRows) -> Ranges:
     """Return the ranges of the columns of an array.
 
@@ -259,28 +242,6 @@ def ranges_of(X: Array | SparseRows) -> Ranges:
     return Ranges(lowest, highest, known)
 
 
-def bounds_of(ranges: Ranges) -> tuple[Array, Array]:
-    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
-
-    Parameters
-    ----------
-    ranges : Ranges
-        Of the rows of the training.
-
-    Returns
-    -------
-    lowest, highest : ndarray of float64, shape (D,)
-        Infinite for columns with one value or none.
-    """
-    lowest, highest, known = ranges
-    with np.errstate(over="ignore"):
-        span = np.subtract(highest, lowest, where=lowest < highest, out=np.full(lowest.shape, np.inf))
-        # Few rows say little about the range.
-        beyond = span * np.maximum(0.5, FEW_ROWS / np.maximum(known, 1))
-        varied = np.isfinite(beyond)
-        return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
-
-
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
     """Go through the rows of a table, `ENTRIES_AT_A_TIME` entries at a time."""
     return blocks_of(num_rows, max(1, ENTRIES_AT_A_TIME // max(num_columns, 1)))
@@ -291,12 +252,12 @@ def _block(rows: Array, columns: Array | None) -> Array:
     return np.require(rows if columns is None else rows[:, columns], np.float64, ["C", "A"])
 
 
-def units_of(X: Array | SparseRows) -> Array:
+def units_of(X: Array | StoredNumbers | SparseRows) -> Array:
     """Return a power of two for each column, near its largest number where squares are no float64, else 1.
 
     Parameters
     ----------
-    X : ndarray of shape (N, D), or SparseRows
+    X : ndarray, StoredNumbers or SparseRows, of shape (N, D)
         Finite numbers, and NaN.
 
     Returns
@@ -308,10 +269,15 @@ def units_of(X: Array | SparseRows) -> Array:
         lowest, highest, known = X.ranges()
         largest = np.where(known > 0, np.maximum(-lowest, highest), 0.0)
     else:
-        largest = np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
+        blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
+        largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
     exponents = np.frexp(largest)[1]
     extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
     return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
+
+
+def _largest(X: Array) -> Array:
+    return np.max(np.abs(X), axis=0, initial=0.0, where=np.isfinite(X)).astype(np.float64)
 
 
 def _pixel_means(X: Array) -> Array:
@@ -323,7 +289,7 @@ Function = Callable[[Array, Array, Any], Array]
 """Of numbers in float64, which of them are known, and their columns: indices, or the slice of all."""
 
 
-def _values_of(function: Function, X: Array | SparseRows, columns: Array) -> Callable[[slice], Array]:
+def _values_of(function: Function, X: Array | StoredNumbers | SparseRows, columns: Array) -> Callable[[slice], Array]:
     """Return what makes the values of a function for columns of some rows; those of zeros that are not stored are made once."""
     chosen = None if len(columns) == X.shape[1] else columns
     if not isinstance(X, SparseRows):
@@ -347,7 +313,9 @@ def _values_of(function: Function, X: Array | SparseRows, columns: Array) -> Cal
     return of_sparse
 
 
-def _learn_scaling(X: Array | SparseRows, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
+def _learn_scaling(
+    X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array
+) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
     at_once = len(X) * len(columns) <= ONE_SUM_UP_TO

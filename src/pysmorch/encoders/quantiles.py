@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pysmorch.encoders.sparse import SparseRows
+from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.layers.base import Array
 
 MAX_INTERVALS = 32
@@ -21,13 +22,13 @@ def no_intervals() -> tuple[Array, Array, Array]:
 
 
 def learn_intervals(
-    X: Array | SparseRows, weights: Array | None, columns: Array, located: Array
+    X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array, located: Array
 ) -> tuple[Array, Array, Array]:
     """Return the lower and upper ends of all intervals and the columns they belong to.
 
     Parameters
     ----------
-    X : ndarray of shape (N, at least D), or SparseRows
+    X : ndarray, StoredNumbers or SparseRows, of shape (N, at least D)
         Of any dtype of numbers, with NaN for what is missing.
     weights : ndarray of shape (N,) or None
         One weight per row.
@@ -45,11 +46,13 @@ def learn_intervals(
     """
     if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
         return no_intervals()
+    if isinstance(X, StoredNumbers) and X.judged is not None and weights is not None:
+        weights = weights[X.judged]
     low, high, owner = [], [], []
-    for column, index in enumerate(columns):
+    for column, numbers in enumerate(X.columns() if isinstance(X, StoredNumbers) else (X[:, i] for i in columns)):
         if not located[column]:
             continue
-        values = X[:, index].astype(np.float64)
+        values = numbers.astype(np.float64)
         known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
         edges = _edges(values[known], None if weights is None else weights[known])
         low.append(edges[:-1])
@@ -68,15 +71,20 @@ def _edges(values: Array, weights: Array | None) -> Array:
     rest = counts <= counts.sum() / count
     if rest.sum() < 2:
         return np.zeros(0) if len(distinct) < 3 else distinct
-    edges = np.unique(np.concatenate([_quantiles(distinct[rest], counts[rest], count), distinct[~rest]]))
+    held: Array | slice = slice(None) if rest.all() else rest  # copies of very many rows take much memory
+    edges = np.unique(np.concatenate([_quantiles(distinct[held], counts[held], count), distinct[~rest]]))
     return edges if len(edges) >= 3 else np.zeros(0)
 
 
 def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the distinct values in order, and how often each comes."""
+    """Return the distinct values in order, and how often each comes; without weights the values are sorted in place."""
     if weights is None:
-        distinct, of_values = np.unique(values, return_counts=True)
-        return distinct, of_values.astype(np.float64)
+        values.sort()
+        first = np.empty(len(values), dtype=bool)
+        first[:1], first[1:] = True, values[1:] != values[:-1]
+        if first.all():
+            return values, np.ones(len(values))
+        return values[first], np.diff(np.flatnonzero(first), append=len(values)).astype(np.float64)
     distinct, index = np.unique(values, return_inverse=True)
     return distinct, np.bincount(index, weights)
 

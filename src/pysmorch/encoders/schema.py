@@ -31,7 +31,7 @@ from pysmorch.encoders.formats import (
     without_blanks,
     without_markers,
 )
-from pysmorch.encoders.numbers import Ranges, bounds_of
+from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.sparse import SparseRows
 from pysmorch.encoders.values import is_boolean, number_values, times_of
 from pysmorch.layers.base import Array
@@ -93,7 +93,7 @@ def learn_column(
     if values is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], values, choice)
         if column is not None:
-            return _with_range(column, values, name in INDEX_NAMES, judged and choice is None)
+            return _with_range(column, values, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
     order = None if name in rows.plain else rows.order_of(name)
     declared = order is not None and choice is None
     if declared:
@@ -113,7 +113,7 @@ def learn_column(
         column = _of_type(name, array, choice)
     if column.kind == "number":
         numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
-        return _with_range(column, numbers, name in INDEX_NAMES, judged and choice is None)
+        return _with_range(column, numbers, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
     if column.kind == "none":
         return column
     if declared:
@@ -246,7 +246,7 @@ def _why_text(values: Any) -> str:
     return ""
 
 
-def _with_range(column: Column, values: Array, is_index: bool, judged: bool) -> Column:
+def _with_range(column: Column, values: Array, is_index: bool, judged: bool, num_rows: int) -> Column:
     """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
     check_no_infinity(column.name, values)
     known = values[~np.isnan(values)]
@@ -257,15 +257,30 @@ def _with_range(column: Column, values: Array, is_index: bool, judged: bool) -> 
     if judged and not column.missing and len(values) >= ROWS_TO_JUDGE:
         if low == high:
             return _constant(column.name)
-        if column.holds in ("integer", "number") and _is_running(values, is_index):
+        if column.holds in ("integer", "number") and _is_running(values, is_index, num_rows):
             return _running(column.name)
-    bounds = bounds_of(Ranges(*map(np.array, (low, high, len(known)))))
-    column.low, column.high = (float(bound) if np.isfinite(bound) else None for bound in bounds)
+    set_bounds(column, low, high, len(known))
     if column.holds in ("time", "time of day"):
         parts = parts_of(times_of(values))
         wanted = ("day",) if column.holds == "time of day" else tuple(parts)
         column.parts = [part for part in wanted if np.ptp(parts[part][~np.isnan(values)], axis=0).any()]
     return column
+
+
+def set_bounds(column: Column, low: float, high: float, count: int) -> None:
+    """Set the bounds of a number: what lies beyond is taken to be there.
+
+    Parameters
+    ----------
+    column : Column
+        Of kind "number".
+    low, high : float
+        Its least and its largest value.
+    count : int
+        How many values it has: few say little about the range.
+    """
+    bounds = bounds_of(Ranges(*map(np.array, (low, high, count))))
+    column.low, column.high = (float(bound) if np.isfinite(bound) else None for bound in bounds)
 
 
 def _empty(name: str) -> Column:
@@ -280,11 +295,11 @@ def _running(name: str) -> Column:
     return Column(name, "none", holds="running number", why="it only counts the rows")
 
 
-def _is_running(values: Array, is_index: bool) -> bool:
+def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
     """Whether numbers are those of the rows: whole, from about 0 upwards, in order; those of a saved index in any order."""
     if is_index:
         return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
-    dense = values[0] >= 0 and values[-1] < 2 * len(values) + ROWS_TO_JUDGE
+    dense = values[0] >= 0 and values[-1] < 2 * num_rows + ROWS_TO_JUDGE
     return bool(dense and (np.diff(values) > 0).all() and (values == np.floor(values)).all())
 
 
@@ -311,7 +326,9 @@ def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool)
         full = known == len(X)
         left_out |= {i: _constant(str(i)) for i in np.flatnonzero(full & (lowest == highest)).tolist()}
         in_order = full & (lowest < highest) & (X[0] == lowest) & (X[-1] == highest)
-        running = [i for i in np.flatnonzero(in_order).tolist() if _is_running(X[:, i].astype(np.float64), False)]
+        running = [
+            i for i in np.flatnonzero(in_order).tolist() if _is_running(X[:, i].astype(np.float64), False, len(X))
+        ]
         if len(left_out) + len(running) < X.shape[1]:  # a table of nothing but row numbers means them
             left_out |= {i: _running(str(i)) for i in running}
     return [left_out[i] for i in sorted(left_out)]

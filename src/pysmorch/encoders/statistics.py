@@ -20,61 +20,99 @@ MAX_TARGETS = 8
 """So many targets, or the most frequent ones of more classes, have statistics."""
 
 
-def averaged(targets: Array) -> Array:
-    """Return what means are taken of: numbers as they are, of classes an indicator for each.
+class Targets:
+    """The targets of the rows of a training, of which sums are taken block by block.
 
     Parameters
     ----------
     targets : ndarray of int, shape (N,), or of float, shape (N, K)
         Class indices, or numbers.
+    weights : ndarray of shape (N,) or None
+        One positive weight per row.
 
-    Returns
-    -------
-    ndarray of float64, shape (N, at most MAX_TARGETS)
-        Of two classes one column, since their shares sum to 1.
+    Attributes
+    ----------
+    fold : ndarray of int8, shape (N,)
+        The fold of each row.
+    num_statistics : int
+        How many statistics each value has.
     """
-    if targets.dtype.kind != "i":
-        return targets[:, :MAX_TARGETS].astype(np.float64)
-    counts = np.bincount(targets)
-    frequent = np.sort(np.argsort(-counts, kind="stable")[:MAX_TARGETS])
-    return (targets[:, None] == (frequent[1:] if len(counts) == 2 else frequent)).astype(np.float64)
+
+    def __init__(self, targets: Array, weights: Array | None) -> None:
+        self._targets, self._weights = targets, weights
+        self._mean_weight = 1.0 if weights is None else weights.mean()
+        self._classes = _averaged_classes(targets) if targets.dtype.kind == "i" else None
+        self.fold = (np.random.RandomState(0).permutation(len(targets)) % FOLDS).astype(np.int8)
+        self.num_statistics = 1 + (min(targets.shape[1], MAX_TARGETS) if self._classes is None else len(self._classes))
+
+    def averaged(self, rows: slice) -> Array:
+        """Return what means are taken of: numbers as they are, of classes an indicator for each.
+
+        Parameters
+        ----------
+        rows : slice
+            Some of the rows.
+
+        Returns
+        -------
+        ndarray of float64, shape (number of rows, at most MAX_TARGETS)
+            Of two classes one column, since their shares sum to 1.
+        """
+        if self._classes is None:
+            return self._targets[rows, :MAX_TARGETS].astype(np.float64)
+        return (self._targets[rows, None] == self._classes).astype(np.float64)
+
+    def no_sums(self, num_values: int) -> Array:
+        """Return what `add` adds to: zeros of shape (num_statistics, FOLDS, num_values + 1)."""
+        return np.zeros((self.num_statistics, FOLDS, num_values + 1))
+
+    def add(self, sums: Array, codes: Array, first: int) -> None:
+        """Add the targets of a block of rows, and their weights, to the sums for each fold and value.
+
+        Parameters
+        ----------
+        sums : ndarray
+            From `no_sums`. The same rows in other blocks make the same bits.
+        codes : ndarray of int, shape (number of rows,)
+            The index of each row's value; `num_values` for all that have none of their own.
+        first : int
+            Index of the first of these rows.
+        """
+        rows = slice(first, first + len(codes))
+        w = np.ones(len(codes)) if self._weights is None else self._weights[rows] / self._mean_weight
+        bins = self.fold[rows] * np.int64(sums.shape[2]) + codes
+        for of_bins, targets in zip(
+            sums.reshape(len(sums), -1), [*self.averaged(rows).T, np.ones(len(w))], strict=True
+        ):
+            np.add.at(of_bins, bins, targets * w)
 
 
-def statistics_of(codes: Array, num_values: int, targets: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the statistics of each value, and those of each row without its own target.
+def statistics_of(sums: Array) -> tuple[Array, Array]:
+    """Return the statistics of each value, and those from the rows of the other folds.
 
     Parameters
     ----------
-    codes : ndarray of int, shape (N,)
-        The index of each row's value; `num_values` for all that have none of their own.
-    num_values : int
-        How many values have statistics of their own.
-    targets : ndarray of float64, shape (N, K)
-        From `averaged`.
-    weights : ndarray of shape (N,) or None
-        One positive weight per row.
+    sums : ndarray
+        From `Targets.add`, over all rows.
 
     Returns
     -------
     of_values : ndarray of shape (num_values + 1, K + 1)
         Means, and the logarithm of the number of rows; in the last row of all other values.
-    of_rows : ndarray of shape (N, K + 1)
-        The same for the same rows in the same order.
+    of_folds : ndarray of shape (FOLDS, num_values + 1, K + 1)
+        The same for the rows of each fold, without what they say themselves.
     """
-    w = np.ones(len(codes)) if weights is None else weights / weights.mean()
-    weighted = np.column_stack([targets * w[:, None], w])
-    fold = np.random.RandomState(0).permutation(len(codes)) % FOLDS
-    sums = np.stack([_sums(codes[fold == i], weighted[fold == i], num_values) for i in range(FOLDS)])
-    of_all = sums.sum(0)
-    of_rows = np.empty(weighted.shape)
-    for i in range(FOLDS):
-        of_others = np.where(of_all == sums[i], 0.0, of_all - sums[i])
-        of_rows[fold == i] = _shrunk(of_others, FOLDS / (FOLDS - 1))[codes[fold == i]]
-    return _shrunk(of_all, 1.0), of_rows
+    of_each = np.ascontiguousarray(np.moveaxis(sums, 0, -1))
+    of_all = of_each.sum(0)
+    of_others = [np.where(of_all == of_fold, 0.0, of_all - of_fold) for of_fold in of_each]
+    return _shrunk(of_all, 1.0), np.stack([_shrunk(others, FOLDS / (FOLDS - 1)) for others in of_others])
 
 
-def _sums(codes: Array, weighted: Array, num_values: int) -> Array:
-    return np.stack([np.bincount(codes, column, minlength=num_values + 1) for column in weighted.T], axis=1)
+def _averaged_classes(codes: Array) -> Array:
+    """Return the classes that have shares: the most frequent ones, and of two classes the second."""
+    counts = np.bincount(codes)
+    frequent = np.sort(np.argsort(-counts, kind="stable")[:MAX_TARGETS])
+    return frequent[1:] if len(counts) == 2 else frequent
 
 
 def _shrunk(sums: Array, factor: float) -> Array:

@@ -23,24 +23,32 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
-from pysmorch.encoders.categories import codes_of, indices_of, mark_categories, mark_words
+from pysmorch.encoders.categories import indices_of, mark_categories, mark_words
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
-from pysmorch.encoders.columns import KINDS, NEARLY_THE_TARGET, OWN_INDICATORS, Column
-from pysmorch.encoders.dates import parts_of
+from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.layout import Layout, layout_of, years_of
-from pysmorch.encoders.leaks import codes_tell, looked_at, numbers_tell
+from pysmorch.encoders.folds import (
+    learn_statistics,
+    statistics_from_tensors,
+    statistics_to_tensors,
+    with_many,
+)
+from pysmorch.encoders.judged import complete_columns
+from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
+from pysmorch.encoders.leaks import looked_at
+from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
-from pysmorch.encoders.schema import infinite_text, learn_column
-from pysmorch.encoders.statistics import averaged, statistics_of
-from pysmorch.encoders.values import number_values, text_values, times_of
+from pysmorch.encoders.schema import infinite_text
+from pysmorch.encoders.streamed import StreamedRows
+from pysmorch.encoders.values import number_values, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
+from pysmorch.sources.streaming import StreamedTable
 
 
 class TableEncoder(Encoder):
@@ -61,6 +69,7 @@ class TableEncoder(Encoder):
     what = "rows of columns"
     entry = "columns"
     misfit = "its columns do not fit its network"
+    takes_files = True
 
     columns: list[Column]
     numbers: Numbers
@@ -71,8 +80,8 @@ class TableEncoder(Encoder):
 
     @classmethod
     def understands(cls, X: Any) -> bool:
-        """Whether X is a data frame of a library that narwhals knows, a list of dictionaries, or objects with text."""
-        return is_table(X)
+        """Whether X is a data frame of a library that narwhals knows, a file, a list of dictionaries, or objects with text."""
+        return isinstance(X, StreamedTable) or is_table(X)
 
     def choose(self, columns: Mapping[str, str] | None, missing: Sequence[str] | None) -> None:
         """Take what the user says about columns, before `learn`."""
@@ -83,10 +92,10 @@ class TableEncoder(Encoder):
         """Leave no column out for what the rows of `learn` lack."""
         self._judged = False
 
-    def check(self, X: Any, estimator: Any, reset: bool) -> Cells:
+    def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
         is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
-        if not is_array and not is_table(X):
+        if not is_array and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
                 f"{type(estimator).__name__} was trained, but is a {type(X).__name__}"
@@ -95,9 +104,10 @@ class TableEncoder(Encoder):
 
         if is_array:
             check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
-        frame = as_frame(X)
+        streamed = isinstance(X, StreamedTable)
+        frame = X.schema.empty_table() if streamed else as_frame(X)
         validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
-        cells = Cells(nw.from_native(frame, eager_only=True))
+        cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         known = set(cells.names)
@@ -127,66 +137,37 @@ class TableEncoder(Encoder):
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def learn(self, rows: Cells, weights: Array | None, targets: Array) -> None:
+    def learn(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
         """Learn the kind of each column and its values; ColumnError for an infinite one."""
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
-        plain = list(rows.plain)
-        block = rows.block(plain) if plain else np.empty((len(rows), 0))
-        values = dict(zip(plain, block.T, strict=True))
-
-        def learned(name: str, choice: str | None) -> Column:
-            return learn_column(name, rows, values.get(name), weights, choice, self.missing, self._judged)
-
-        self.columns = [learned(name, self._choices.get(name)) for name in rows.names]
-        if all(column.kind == "none" for column in self.columns):
-            # A table of nothing but row numbers means them.
-            running = [i for i, column in enumerate(self.columns) if column.holds == "running number"]
-            for i in running:
-                self.columns[i] = learned(self.columns[i].name, "number")
-        self._learn_statistics(rows, weights, averaged(targets))
-        self.__dict__.pop("_layout", None)
-        self.numbers = Numbers.learn(self._numbers(rows), weights, located=self._layout.located)
-        self._look_for_the_target(rows, rows.parsed | values, targets)
+        self.columns = learn_columns(rows, weights, self._choices, self.missing, self._judged)
+        self.forget_layout()
+        if isinstance(rows, StreamedRows) and rows.judged is not None:
+            complete_columns(self, rows)
+        self.statistics = learn_statistics(with_many(self.columns), rows, weights, targets, self.missing)
+        self.forget_layout()
+        numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
+        self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
+        self._look_for_the_target(rows, targets)
         warn_of_columns(self.columns)
 
-    def _learn_statistics(self, rows: Cells, weights: Array | None, targets: Array) -> None:
-        """Learn the statistics of the target for all categories of which not each can have an indicator."""
-        self.statistics = {}
-        for column in self.columns:
-            if column.kind == "category" and column.holds != "ordered category" and len(column.values) > OWN_INDICATORS:
-                column.statistics = targets.shape[1] + 1
-                self.statistics[column.name] = self._statistics_of(column, rows, weights, targets)
-
-    def _statistics_of(self, column: Column, rows: Cells, weights: Array | None, targets: Array) -> Array:
-        """Return the statistics of a column's values; those of the rows stay with the rows."""
-        indices = indices_of(column, text_values(column, rows, self.missing))
-        indices[indices < 0] = len(column.values)
-        of_values, rows.statistics[column.name] = statistics_of(indices, len(column.values), targets, weights)
-        return of_values
-
-    def learn_rows(self, rows: Cells, weights: Array | None, targets: Array) -> None:
+    def learn_rows(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
         """Learn the statistics of rows without their own targets, for columns that have statistics."""
-        for column in self.columns:
-            if column.statistics:
-                self._statistics_of(column, rows, weights, averaged(targets))
+        having = [column for column in self.columns if column.statistics]
+        learn_statistics(having, rows, weights, targets, self.missing)
 
-    def _look_for_the_target(self, rows: Cells, values: Mapping[str, Array], targets: Array) -> None:
+    def _look_for_the_target(self, rows: Cells | StreamedRows, targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
         looked_for = [column for column in self.columns if column.kind != "none"]
         some = looked_at(len(rows), len(looked_for))
         if not len(some):
             return
-        targets = targets[some]
-        for column in looked_for:
-            if column.kind == "number":
-                tells = numbers_tell(values[column.name][some], targets)
-            else:
-                cells = text_values(column, rows, self.missing).take(some)
-                tells = codes_tell(codes_of(cells)[0] + 1, targets)
-            if tells:
-                column.why = ", ".join(filter(None, [column.why, NEARLY_THE_TARGET]))
+        looked = rows.cells_of(some) if isinstance(rows, StreamedRows) else rows[some]
+        block = self._numbers(looked)
+        numbers = {name: block[:, position] for name, position in self._layout.positions.items()}
+        note_the_target(looked_for, looked, numbers, self.missing, targets[some])
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
@@ -238,39 +219,101 @@ class TableEncoder(Encoder):
 
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
-        encoded = np.zeros((len(rows), *self.shape), dtype=np.float32)
+        encoded = self._encode_numbers(self.read_numbers(rows))
+        for column, start, _ in self._layout.texts:
+            start += self.numbers.width
+            self._mark_text(encoded[:, start : start + column.num_indicators], column, rows)
+        return encoded
+
+    def compact(self, rows: Cells) -> tuple[Array, Array]:
+        """Return what `expand` makes the same encoded rows of, which takes less memory: numbers, and marks of texts.
+
+        Parameters
+        ----------
+        rows : Cells
+            Rows from `check`.
+
+        Returns
+        -------
+        numbers : ndarray of float64, shape (N, P)
+            Not scaled.
+        marks : ndarray of bool, shape (N, num_marks)
+            The indicators of categories and texts.
+        """
+        numbers = self.read_numbers(rows)
+        marks = np.zeros((len(rows), self.num_marks), dtype=bool)
+        for column, _, first in self._layout.texts:
+            self._mark_text(marks[:, first : first + column.num_indicators], column, rows)
+        return numbers, marks
+
+    def expand(self, numbers: Array, marks: Array) -> Array:
+        """Return the encoded rows of `compact`.
+
+        Parameters
+        ----------
+        numbers : ndarray of float64, shape (N, P)
+            Not scaled.
+        marks : ndarray of bool, shape (N, num_marks)
+            The indicators of categories and texts.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, width)
+            As from `encode`.
+        """
+        encoded = self._encode_numbers(numbers)
+        for column, start, first in self._layout.texts:
+            start += self.numbers.width
+            encoded[:, start : start + column.num_indicators] = marks[:, first : first + column.num_indicators]
+        return encoded
+
+    def forget_layout(self) -> None:
+        """Let the columns have changed."""
+        self.__dict__.pop("_layout", None)
+
+    @property
+    def number_positions(self) -> list[tuple[Column, int]]:
+        """The columns of numbers, each with its index among all numbers."""
+        return self._layout.numbers
+
+    @property
+    def num_numbers(self) -> int:
+        """How many numbers columns become before they are scaled."""
+        return len(self._layout.low)
+
+    @property
+    def num_marks(self) -> int:
+        """How many indicators categories and texts have."""
+        return sum(column.num_indicators for column, _, _ in self._layout.texts)
+
+    def read_numbers(self, rows: Cells) -> Array:
+        """Return the numbers of all columns, before they are scaled; ColumnError for a cell that holds something else."""
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
                 self._parsed(
                     column, rows
                 )  # it plays no part, but other cells say that the columns are not those of training
-        numbers = self._numbers(rows)
+        return self._numbers(rows)
+
+    def _encode_numbers(self, numbers: Array) -> Array:
+        """Return encoded rows in which all but the indicators of categories and texts are set."""
+        encoded = np.zeros((len(numbers), *self.shape), dtype=np.float32)
         if numbers.shape[1]:
             self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
-        start = self.numbers.width
-        for column, position in self._layout.marked:
-            block = encoded[:, start : start + column.num_indicators]
-            start += column.num_indicators
-            if column.kind == "number":
-                self._mark_number(block, column, numbers[:, position])
-                continue
-            cells = text_values(column, rows, self.missing)
-            missing = cells.is_null().to_numpy(zero_copy_only=False)
-            if column.kind == "text":
-                mark_words(block, column, cells)
-            else:
-                mark_categories(block, column, indices_of(column, cells), missing)
-            if column.missing:
-                block[:, -1] = missing
+        for column, position, start in self._layout.marked:
+            start += self.numbers.width
+            mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
         return encoded
 
-    def _mark_number(self, block: Array, column: Column, values: Array) -> None:
-        if column.parts:
-            parts = parts_of(times_of(values))
-            chosen = np.concatenate([parts[part] for part in column.parts], axis=1)
-            block[:, : chosen.shape[1]] = chosen
+    def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
+        cells = text_values(column, rows, self.missing)
+        missing = cells.is_null().to_numpy(zero_copy_only=False)
+        if column.kind == "text":
+            mark_words(block, column, cells)
+        else:
+            mark_categories(block, column, indices_of(column, cells), missing)
         if column.missing:
-            block[:, -1] = np.isnan(values)
+            block[:, -1] = missing
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -336,12 +379,7 @@ class TableEncoder(Encoder):
         part: dict[str, Any] = {"columns": [column.to_parts() for column in self.columns]}
         if self.missing is not None:
             part["missing"] = list(self.missing)
-        statistics = {
-            f"statistics.{i}": self.statistics[column.name]
-            for i, column in enumerate(self.columns)
-            if column.statistics
-        }
-        return part, self.numbers.to_tensors() | statistics
+        return part, self.numbers.to_tensors() | statistics_to_tensors(self.columns, self.statistics)
 
     @classmethod
     def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array]) -> TableEncoder:
@@ -354,11 +392,5 @@ class TableEncoder(Encoder):
         if part.get("missing") is not None:
             self.missing = tuple(entries(part, "missing", str))
         self.numbers = Numbers.from_tensors(tensors, sum(column.num_numbers for column in self.columns))
-        self.statistics = {}
-        for i, column in enumerate(self.columns):
-            if column.statistics:
-                of_values = tensors.get(f"statistics.{i}", np.zeros(0))
-                if of_values.shape != (len(column.values) + 1, column.statistics) or of_values.dtype != np.float64:
-                    raise ModelFileError(f"the statistics of the column {column.name!r} are missing or do not fit it")
-                self.statistics[column.name] = of_values
+        self.statistics = statistics_from_tensors(self.columns, tensors)
         return self

@@ -13,11 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
-from pysmorch.encoders import Encoder, encode_rows, kind_of
+from pysmorch.encoders import ColumnError, Encoder, encode_rows, kind_of
 from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
 from pysmorch.entries import check_labelled
+from pysmorch.estimators.files import check_takes_files, is_path, read_features
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
 from pysmorch.estimators.parameters import check_parameters, check_precision, make_optimizer
 from pysmorch.estimators.parts import StoredEstimator
@@ -34,6 +35,7 @@ from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
 from pysmorch.schedules import Constant, OneCycle
+from pysmorch.sources.streaming import StreamedTable
 from pysmorch.training import Callback, Training
 
 
@@ -93,8 +95,8 @@ class NetworkEstimator(StoredEstimator):
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
         eval_set: Sequence[Any] | None = None,
         metrics: Metrics | None = None,
         callbacks: Sequence[Callback | Callable[[Training], Any]] = (),
@@ -106,12 +108,15 @@ class NetworkEstimator(StoredEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame
-            Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing values; or images (N, H, W[, C]).
-        y : array-like of shape (N,), or (N, K) for several targets of a Regressor
-            The label of each row: a class of a Classifier, numbers of a Regressor.
-        sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent.
+        X : array-like, data frame or path
+            Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing
+            values; images (N, H, W[, C]); or the path of a table, also of a folder or a pattern such as "part-*.parquet". Parquet and CSV files that do not fit into
+            the memory are read block by block: see docs/data.md.
+        y : array-like of shape (N,), or (N, K) for several targets of a Regressor; or str
+            The label of each row: a class of a Classifier, numbers of a Regressor. Of a path the name of their column.
+        sample_weight : array-like of shape (N,) or str, default=None
+            Weights that are not negative; only their ratios count, and rows of weight 0 are as absent. Of a path also the name of
+            their column.
         eval_set : tuple or list of tuple, default=None
             (X, y) or (X, y, sample_weight), validation data for early stopping and curves, instead of held-out rows. Of a list of
             such tuples the first one ends the training; the others are in `history_` as "val_2_loss", "val_3_loss" and so on.
@@ -231,10 +236,11 @@ class NetworkEstimator(StoredEstimator):
     ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
-        if y is None:
+        if y is None and not is_path(X):
             raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
+        check_takes_files(encoder, X)
         encoder.choose(self.columns, self.missing)
         if more:
             encoder.expect_more()
@@ -285,8 +291,8 @@ class NetworkEstimator(StoredEstimator):
         self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False
     ) -> tuple[Array | LazyRows, Array, Array | None]:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
-        X, y, weights = weighted_rows(X, y, sample_weight)
-        rows = self.encoder_.check(X, self, reset=False)
+        X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
+        rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         if trained_before:
             self.encoder_.learn_rows(rows, weights, codes)
@@ -313,7 +319,7 @@ class NetworkEstimator(StoredEstimator):
         NotFittedError, ValueError, TypeError
             Before `fit`, for data that do not fit, and where there is no layer that can be quantized.
         """
-        encoded = self._encode(X, BYTES_AT_A_TIME)
+        encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
         model = copy(self)
         model.network_ = self.network_.quantize(encoded)
         model.optimizer_ = make_optimizer(self)
@@ -327,17 +333,35 @@ class NetworkEstimator(StoredEstimator):
 
     # Prediction.
 
+    def _checked(self, X: Any) -> Any:
+        """Return rows as the encoder takes them; the columns must be those of the training."""
+        check_is_fitted(self, "network_")
+        if is_path(X):
+            X = read_features(X, self.encoder_)
+        check_takes_files(self.encoder_, X)
+        return self.encoder_.check(X, self, reset=False)
+
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
         check_precision("predict_precision", self.predict_precision)
+        if is_path(X):
+            X = read_features(X, self.encoder_)
         with using_threads(self.threads):
-            encoded = encode_rows(self.encoder_, self.encoder_.check(X, self, reset=False), BYTES_AT_A_TIME)
-            parts = [
+            blocks = X.blocks() if isinstance(X, StreamedTable) else [(0, X)]
+            parts = [part for block in blocks for part in self._outputs_of(*block, of_block)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _outputs_of(self, num_before: int, X: Any, of_block: Callable[[Array], Array]) -> list[Array]:
+        """Return those of rows in memory; errors count rows from the first of those that were before."""
+        try:
+            encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
+            return [
                 of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
                 for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
             ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        except ColumnError as error:
+            raise error.after(num_before) from None
 
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         """Return what a function makes of the predictions of the loss, block by block."""

@@ -233,8 +233,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or data frame
-            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+        X : array-like, data frame or path
+            Rows with the columns of the training; a table in a file may have more.
 
         Returns
         -------
@@ -289,17 +289,17 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         """
         return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits)
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.
 
         Parameters
         ----------
         X : array-like or data frame
             As for `predict`.
-        y : array-like of shape (N,)
-            The classes.
-        sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count.
+        y : array-like of shape (N,) or str
+            The classes; of a path the name of their column.
+        sample_weight : array-like of shape (N,) or str, default=None
+            Weights that are not negative; only their ratios count. Of a path also the name of their column.
 
         Returns
         -------
@@ -311,7 +311,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         NotFittedError, ValueError, TypeError
             As for `predict`.
         """
-        X, y, weights = weighted_rows(X, y, sample_weight)
+        X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         return float(super().score(X, y, weights))
 
     def predict_log_proba(self, X: Any) -> Array:

@@ -229,8 +229,8 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or data frame
-            Rows with the columns of the training: numbers (N, D), a data frame of any library, or images (N, H, W) or (N, H, W, C).
+        X : array-like, data frame or path
+            Rows with the columns of the training; a table in a file may have more.
 
         Returns
         -------
@@ -252,17 +252,17 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             return np.sort(values, axis=1)[:, ranks]
         return values[:, 0] if self._flat else values
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return R², the share of the variance of y that the predictions explain.
 
         Parameters
         ----------
         X : array-like or data frame
             As for `predict`.
-        y : array-like of shape (N,) or (N, K)
-            The targets.
-        sample_weight : array-like of shape (N,), default=None
-            Weights that are not negative; only their ratios count.
+        y : array-like of shape (N,) or (N, K), or str
+            The targets; of a path the name of their column.
+        sample_weight : array-like of shape (N,) or str, default=None
+            Weights that are not negative; only their ratios count. Of a path also the name of their column.
 
         Returns
         -------

@@ -72,6 +72,7 @@ def warn_of_skew(targets: Array) -> None:
 
 
 def _skewness(values: Array) -> float:
-    centred = values - values.mean()
+    in_units = values / (np.abs(values).max(initial=0.0) or 1.0)  # squares of any numbers are in range
+    centred = in_units - in_units.mean()
     std = np.sqrt(np.mean(centred**2))
     return float(np.mean((centred / std) ** 3)) if std > 0 else 0.0

@@ -10,24 +10,29 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
+from pysmorch.estimators.files import is_path, read_labelled
 from pysmorch.layers.base import Array
 
 
-def weighted_rows(X: Any, y: Any, sample_weight: ArrayLike | None) -> tuple[Any, Any, Array | None]:
+def weighted_rows(
+    X: Any, y: Any, sample_weight: ArrayLike | str | None, classes: Array | None = None
+) -> tuple[Any, Any, Array | None]:
     """Return the rows that count, with their labels and weights.
 
     Parameters
     ----------
-    X : array-like or data frame
+    X : array-like, data frame or path of a table
         All rows.
-    y : array-like
+    y : array-like, or a column of the table
         Their labels.
-    sample_weight : array-like of shape (N,) or None
+    sample_weight : array-like of shape (N,), a column of the table, or None
         Their weights; rows of weight 0 are left out.
+    classes : ndarray, default=None
+        The classes of a model that knows them, for the labels in a file.
 
     Returns
     -------
-    X, y : as given
+    X, y : as given, or as read
         Without the rows of weight 0.
     weights : ndarray or None
         As from `check_weights`, above 0.
@@ -37,6 +42,8 @@ def weighted_rows(X: Any, y: Any, sample_weight: ArrayLike | None) -> tuple[Any,
     ValueError, TypeError
         For weights that do not fit.
     """
+    if is_path(X):
+        X, y, sample_weight = read_labelled(X, y, sample_weight, classes)
     if sample_weight is None:
         return X, y, None
     num_rows = count_rows(X)
@@ -49,7 +56,7 @@ def weighted_rows(X: Any, y: Any, sample_weight: ArrayLike | None) -> tuple[Any,
     return some_rows(X, counting), y, check_weights(weights[counting], len(counting))
 
 
-def check_weights(sample_weight: ArrayLike | None, num_data: int) -> Array | None:
+def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array | None:
     """Return the weights of rows with mean one, or None where all are the same.
 
     Parameters

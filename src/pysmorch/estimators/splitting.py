@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import _approximate_mode
 
 from pysmorch.layers.base import Array
 
@@ -56,9 +58,10 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     """
     rows = np.arange(num_rows)
     single = np.zeros(num_rows, dtype=bool)
-    stratify = None
     if classes is not None:
-        _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+        # Of very many rows the inverse of `unique` takes several times the memory.
+        index = np.searchsorted(np.unique(classes), classes).astype(np.int32)
+        counts = np.bincount(index)
         single = counts[index] == 1
         if (~single).sum() < 2:
             single[:] = False
@@ -70,7 +73,25 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
             and not (counts[index][~single] == 1).any()
             and several <= min(num_held_out, num_split - num_held_out)
         ):
-            stratify = classes[~single]
-    split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed, stratify=stratify)
+            held_out = _stratified(index, rows[~single], num_held_out, seed)
+            in_training = np.ones(num_rows, dtype=bool)
+            in_training[held_out] = False
+            return np.flatnonzero(in_training), held_out, not single.any()
+    split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed)
     training = np.sort(np.concatenate([split[0], rows[single]]))
-    return training, np.sort(split[1]), stratify is not None and not single.any()
+    return training, np.sort(split[1]), False
+
+
+def _stratified(index: Array, rows: Array, num_held_out: int, seed: int) -> Array:
+    """Return the rows that scikit-learn's `train_test_split` would hold out, in order, without its lists of Python's objects."""
+    rng = check_random_state(seed)
+    of_rows = index[rows]
+    counts = np.bincount(of_rows)
+    present = np.flatnonzero(counts)
+    of_training = _approximate_mode(counts[present], len(rows) - num_held_out, rng)
+    _approximate_mode(counts[present] - of_training, num_held_out, rng)  # it draws the numbers that are drawn there
+    by_class = np.split(np.argsort(of_rows, kind="stable"), np.cumsum(counts[present])[:-1])
+    held_out = [
+        of_class[rng.permutation(len(of_class))[count:]] for of_class, count in zip(by_class, of_training, strict=True)
+    ]
+    return np.sort(rows[np.concatenate(held_out)])

@@ -6,7 +6,7 @@ import io
 from contextvars import ContextVar
 from typing import IO
 
-from pysmorch.sources.memory import available_memory
+from pysmorch.memory import available_memory
 from pysmorch.sources.source import SourceError
 
 SHARE = 0.75

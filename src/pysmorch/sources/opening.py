@@ -150,6 +150,19 @@ def _only_member(path: str, archive: str | BinaryIO) -> bytes | None:
         raise SourceError(f"{path}: a damaged or truncated file, zip archive, .npz or .xlsx ({error})") from None
 
 
+def open_unpacked(path: str) -> tuple[BinaryIO, bool]:
+    """Return what reads a regular file piece by piece, unpacked if it is packed, and whether it is."""
+    with open(path, "rb") as stream:
+        start = stream.read(10)
+    packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
+    if packing == "zstd":
+        import pyarrow as pa
+
+        return pa.CompressedInputStream(pa.OSFile(path), packing), True
+    opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, None: open}[packing]
+    return opener(path, "rb"), packing is not None
+
+
 def _unpack(path: str, packing: str, content: bytes) -> bytes:
     source = io.BytesIO(content)
     try:

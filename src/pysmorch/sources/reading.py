@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from pysmorch.entries import list_names
+from pysmorch.memory import available_memory
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
 from pysmorch.sources.images import is_image_file, read_image, read_image_folder
-from pysmorch.sources.opening import ZIP, File, is_pipe, open_file
-from pysmorch.sources.records import is_json, read_json
+from pysmorch.sources.kinds import kind_of_file
+from pysmorch.sources.opening import File, is_pipe, open_file
+from pysmorch.sources.pieces import stream_csv
+from pysmorch.sources.records import read_json
 from pysmorch.sources.several import (
     WITHIN,
     Part,
@@ -29,26 +32,10 @@ from pysmorch.sources.several import (
 )
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.spreadsheets import read_excel
+from pysmorch.sources.streaming import is_parquet, memory_needed, stream_parquet
 from pysmorch.sources.tables import read_csv
 
 BUNDLED = ("digits", "iris", "wine", "breast-cancer", "diabetes")
-
-OTHERS = {
-    b"%PDF": "a PDF",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a single NumPy array; put it into an .npz, as X, with the labels as y",
-    b"\xd0\xcf\x11\xe0": "an Excel file of the old kind (.xls) or with a password; save it as .xlsx without one",
-    b"\x80\x04\x95": "a pickle, which can run code",
-    b"\x80\x05\x95": "a pickle, which can run code",
-    b"7z\xbc\xaf": "a 7z archive; unpack it first",
-    b"Rar!": "a RAR archive; unpack it first",
-    b"<!DOCTYPE": "a web page, perhaps instead of the file that was to be downloaded",
-    b"<!doctype": "a web page, perhaps instead of the file that was to be downloaded",
-    b"<html": "a web page, perhaps instead of the file that was to be downloaded",
-    b"\x89PNG": "an image; its name must end in .png",
-    b"\xff\xd8\xff": "an image; its name must end in .jpg",
-}
-"""How files begin that are not read, and what they are."""
 
 
 def read(
@@ -99,7 +86,10 @@ def read(
         return _read_several(source, parts_of_pattern(source), header, encoding, missing)
     if source in BUNDLED and not os.path.exists(source):
         return _read_bundled(source)
-    return _with_rows(source, _read_file(source, header, labels, encoding, missing))
+    streamed = _said_why(path.name, [source])
+    if streamed is not None:
+        return _with_rows(source, _with_remark(_stream_file(source, header, encoding, missing), streamed))
+    return _with_rows(source, _in_memory(source, lambda: _read_file(source, header, labels, encoding, missing)))
 
 
 def has_image_files(source: str) -> bool:
@@ -131,10 +121,48 @@ def _parts_of_list(sources: Sequence[str]) -> list[Part]:
 
 
 def _read_several(name: str, parts: list[Part], header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
-    def read_one(path: str) -> Source:
-        return _read_file(path, header, None, encoding, missing)
+    streamed = _said_why(name, [part.path for part in parts])
+    if streamed is not None:
+        joined = read_parts(name, parts, lambda path: _stream_file(path, header, encoding, missing))
+        return _with_rows(name, _with_remark(joined, streamed))
+    return _with_rows(
+        name,
+        _in_memory(
+            name, lambda: read_parts(name, parts, lambda path: _read_file(path, header, None, encoding, missing))
+        ),
+    )
 
-    return _with_rows(name, read_parts(name, parts, read_one))
+
+def _said_why(name: str, paths: Sequence[str]) -> str | None:
+    """Return what is said of files that are read block by block, because the memory cannot hold them; None for others."""
+    needed = [memory_needed(path) for path in paths]
+    available = available_memory()
+    whole = sum(need for need in needed if need is not None)
+    if None in needed or whole <= available:
+        return None
+    return (
+        f"{name} is read block by block: whole, it would take about {whole / 1e9:.1f} GB, and {available / 1e9:.1f} GB of memory "
+        "are left"
+    )
+
+
+def _with_remark(source: Source, remark: str) -> Source:
+    return replace(source, remarks=[remark, *source.remarks])
+
+
+def _in_memory(name: str, read_it: Callable[[], Source]) -> Source:
+    """Return what is read, or say that the memory cannot hold it."""
+    try:
+        return read_it()
+    except MemoryError:
+        raise SourceError(
+            f"{name} does not fit into the memory that is left; Parquet and CSV files larger than that are read block by block, "
+            "but this is none"
+        ) from None
+
+
+def _stream_file(path: str, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
+    return stream_parquet(path) if is_parquet(path) else stream_csv(path, header, encoding, missing)
 
 
 def _read_file(source: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]) -> Source:
@@ -149,7 +177,7 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
             f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
         )
     file = open_file(path)
-    kind = _kind_of(file)
+    kind = kind_of_file(file)
     if within is not None and kind not in ("excel", "sqlite", "duckdb"):
         raise SourceError(
             f"{path}{WITHIN}{within}: only Excel, SQLite and DuckDB files have sheets and tables, but this is none"
@@ -166,44 +194,6 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
         "idx": partial(read_idx, labels=labels),
     }
     return readers[kind](file)
-
-
-def _kind_of(file: File) -> str:
-    """Return what a file is by its content; a text is JSON, or else CSV."""
-    start = file.head(1024)
-    if start[:2] == b"\0\0" and len(start) >= 4 and start[2] == 8:
-        return "idx"
-    for magic, kind in (
-        (b"PAR1", "parquet"),
-        (b"ARROW1", "arrow"),
-        (b"FEA1", "arrow"),
-        (b"SQLite format 3\0", "sqlite"),
-    ):
-        if start.startswith(magic):
-            return kind
-    if start.startswith(b"\xff\xff\xff\xff"):
-        return "arrow"
-    if start.startswith(ZIP):
-        return _kind_of_zip(file)
-    if start[8:12] == b"DUCK":
-        return "duckdb"
-    if start[257:262] == b"ustar":
-        raise SourceError(f"{file.path} is a tar archive with several files; unpack it first")
-    for magic, what in OTHERS.items():
-        if start.startswith(magic):
-            raise SourceError(
-                f"{file.path} is {what}; expected CSV, JSON, Parquet, Arrow, Excel, SQLite, DuckDB, .npz or idx"
-            )
-    return "json" if is_json(file.path, start) else "csv"
-
-
-def _kind_of_zip(file: File) -> str:
-    """Return which of the formats that are zip archives a file has."""
-    try:
-        with file.stream() as stream, zipfile.ZipFile(stream) as archive:
-            return "excel" if "[Content_Types].xml" in archive.namelist() else "npz"
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise SourceError(f"{file.path}: archives within archives; unpack it first") from None
 
 
 def _read_bundled(name: str) -> Source:

@@ -65,13 +65,13 @@ def without_blanks_around_quotes(text: bytes, separator: str) -> bytes:
     return re.sub(cell, rb"\1\2", text)
 
 
-def check_quotes(path: str, text: bytes, separator: str) -> None:
+def check_quotes(path: str, text: bytes, separator: str, lines_before: int = 0) -> None:
     """Raise SourceError where a quoted cell does not end, or goes on after its closing quote.
 
     The quotes of nearly all files stand beside separators and line ends only, which is quick to see; a quote elsewhere may be
-    a letter of a cell, as in 5" nails, and takes a slower look.
+    a letter of a cell, as in 5" nails, and takes a slower look. Of a piece of a file the lines before it are counted too.
     """
-    if b'"' not in text or _quotes_are_regular(text, separator):
+    if b'"' not in text or quotes_are_regular(text, separator):
         return
     limit = csv.field_size_limit(FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=separator, strict=True)
@@ -83,12 +83,12 @@ def check_quotes(path: str, text: bytes, separator: str) -> None:
         reason = "has a quote that is never closed; the file is truncated, or the quote is to be doubled"
         if "end of data" not in str(error):
             reason = "has letters after a closing quote; quotes within a quoted cell are to be doubled"
-        raise SourceError(f"{path}: line {line + 1} {reason}") from None
+        raise SourceError(f"{path}: line {lines_before + line + 1} {reason}") from None
     finally:
         csv.field_size_limit(limit)
 
 
-def _quotes_are_regular(text: bytes, separator: str) -> bool:
+def quotes_are_regular(text: bytes, separator: str) -> bool:
     """Whether every opening quote follows, and every closing one precedes, a separator, a line end or another quote."""
     letters = np.frombuffer(b"\n" + text + b"\n", np.uint8)
     quotes = np.flatnonzero(letters == ord('"'))

@@ -16,6 +16,7 @@ import numpy as np
 from pysmorch.entries import list_names
 from pysmorch.sources.images import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
+from pysmorch.sources.streaming import StreamedTable
 
 TABLES = re.compile(r"\.(csv|tsv|parquet|arrow|feather|jsonl|ndjson)(\.(gz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 """Files of a folder that are tables by their ending."""
@@ -107,7 +108,7 @@ def read_parts(name: str, parts: Sequence[Part], read_one: Callable[[str], Sourc
         kind = pa.string() if written or not all(map(_is_integer, values)) else pa.int64()
         for i, value in enumerate(values):
             one = None if value is None else int(value) if kind == pa.int64() else value
-            tables[i] = tables[i].append_column(key, pa.array([one] * tables[i].num_rows, kind))
+            tables[i] = _with_key(tables[i], key, one, kind)
 
     def line_of(row: int) -> str:
         part = int(np.searchsorted(ends, row, side="right"))
@@ -116,6 +117,14 @@ def read_parts(name: str, parts: Sequence[Part], read_one: Callable[[str], Sourc
         return f"{within} of {parts[part].path}" if find is None else f"{find(within)} of {parts[part].path}"
 
     return Source(name, _joined(parts, tables), remarks=_remarks(parts, sources), line_of=line_of if written else None)
+
+
+def _with_key(table: Any, key: str, value: str | int | None, kind: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(table, StreamedTable):
+        return table.with_constant(key, value, kind)
+    return table.append_column(key, pa.array([value] * table.num_rows, kind))
 
 
 def _is_integer(value: str | None) -> bool:
@@ -136,15 +145,18 @@ def _joined(parts: Sequence[Part], tables: Sequence[Any]) -> Any:
     """Return all rows; a column gets the type that holds the values of all."""
     import pyarrow as pa
 
+    streamed = isinstance(tables[0], StreamedTable)
+    present = [table.schema.empty_table() for table in tables] if streamed else tables
     try:
-        return pa.concat_tables(tables, promote_options="permissive")
+        joined = pa.concat_tables(present, promote_options="permissive")
+        return StreamedTable.joined(tables, joined.schema) if streamed else joined
     except pa.ArrowException:
         pass
-    for part, table in zip(parts, tables, strict=True):
+    for part, table in zip(parts, present, strict=True):
         for name in table.column_names:
             kind, expected = table.schema.field(name).type, tables[0].schema.field(name).type
             try:
-                pa.concat_tables([tables[0].select([name]), table.select([name])], promote_options="permissive")
+                pa.concat_tables([present[0].select([name]), table.select([name])], promote_options="permissive")
             except pa.ArrowException:
                 raise SourceError(
                     f"{part.path}: column {name!r} has type {kind}, but {expected} in {parts[0].path}; make them alike"

@@ -42,33 +42,19 @@ def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[s
     check_quotes(file.path, text, dialect.separator)
     if not text.endswith((b"\n", b"\r")):
         text += b"\n"  # PyArrow takes an empty cell at the very end for a quoted one if the cell before it is quoted
-    table, left_out = _parse(file.path, text, dialect, missing)
-    table, remarks = _without_empty_ends(table, dialect.names)
-    header_again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
-    if len(header_again):
-        table = table.take(np.delete(np.arange(table.num_rows), header_again))
-    names, renamed = unlike_names(dialect.names[: table.num_columns])
-    table = table.rename_columns(names)
-    if left_out:
-        first = f"the first is {left_out[0][:40]!r}"
-        remarks.append(f"lines that begin with # are comments: {len(left_out)} among the rows, {first}")
-    if len(header_again):
-        line = _line_of(text, dialect, int(header_again[0]))
-        remarks.append(
-            f"lines that repeat the names of the columns, as in files that were joined, are left out: {len(header_again)}, "
-            f"the first is line {line}"
-        )
+    table, left_out = parse(file.path, text, dialect, missing)
+    table, again = without_header_again(table, dialect, header)
+    values = [len(column) - column.null_count for column in table.columns]
+    line = line_of(text, dialect, int(again[0])) if len(again) else 0
+    names, remarks = names_of(dialect, values if table.num_rows else None, left_out, len(again), line)
+    table = table.select(range(len(names))).rename_columns(names)
     reread = _reread(file, text, dialect.separator, encoding)
-    remarks = [*dialect.remarks, *remarks, *renamed]
-    rows_before = header_again - np.arange(len(header_again))  # how many rows there are before each of these lines
-
-    def line_of(row: int) -> int:
-        return _line_of(reread(), dialect, row + int(np.searchsorted(rows_before, row, side="right")))
-
-    return Source(file.name, table, remarks=remarks, line_of=line_of)
+    return Source(
+        file.name, table, remarks=remarks, line_of=lambda row: line_of(reread(), dialect, row_with(again, row))
+    )
 
 
-def _parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
+def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> tuple[Any, list[str]]:
     """Return a table of texts whose columns are called by their indices, and the comments among its rows."""
     import pyarrow as pa
     from pyarrow import csv
@@ -128,6 +114,18 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
     return None
 
 
+def without_header_again(table: Any, dialect: Dialect, header: bool) -> tuple[Any, Array]:
+    """Return a table without the rows that repeat the header, and the indices of these rows."""
+    again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
+    return (table.take(np.delete(np.arange(table.num_rows), again)) if len(again) else table), again
+
+
+def row_with(again: Array, row: int) -> int:
+    """Return the index of a row where those that repeat the header are counted too."""
+    rows_before = again - np.arange(len(again))  # how many rows there are before each of these lines
+    return row + int(np.searchsorted(rows_before, row, side="right"))
+
+
 def _header_again(table: Any, names: list[str]) -> Array:
     """Return the rows that repeat the header, where a column of numbers or dates otherwise shows that they are no data."""
     import pyarrow as pa
@@ -149,16 +147,37 @@ def _header_again(table: Any, names: list[str]) -> Array:
     return none
 
 
-def _without_empty_ends(table: Any, names: list[str]) -> tuple[Any, list[str]]:
-    """Return a table without the columns at its end that have neither a name nor a value, as separators at line ends make them."""
-    width = table.num_columns
-    while (
-        width > 1 and not names[width - 1] and table.num_rows and table.column(width - 1).null_count == table.num_rows
-    ):
+def names_of(
+    dialect: Dialect, values: Sequence[int] | None, comments: Sequence[str], num_again: int, line_again: int
+) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of a table, and what is said of them and of the lines among the rows that are left out.
+
+    Columns at its end that have neither a name nor a value, as separators at line ends make them, have no name then.
+
+    Args:
+        dialect: of the file.
+        values: how many values each column has; None where there are no rows.
+        comments: the lines among the rows that are none.
+        num_again: how many lines repeat the header.
+        line_again: the first of them.
+    """
+    names, width = dialect.names, len(dialect.names)
+    while width > 1 and not names[width - 1] and values is not None and not values[width - 1]:
         width -= 1
-    dropped = table.num_columns - width
-    remark = f"lines end with {dropped} separator{'s' * (dropped > 1)} too many; no column is made of that"
-    return table.select(range(width)), [remark] if dropped else []
+    dropped = len(names) - width
+    remarks = list(dialect.remarks)
+    if dropped:
+        remarks.append(f"lines end with {dropped} separator{'s' * (dropped > 1)} too many; no column is made of that")
+    unlike, renamed = unlike_names(names[:width])
+    if comments:
+        first = f"the first is {comments[0][:40]!r}"
+        remarks.append(f"lines that begin with # are comments: {len(comments)} among the rows, {first}")
+    if num_again:
+        remarks.append(
+            f"lines that repeat the names of the columns, as in files that were joined, are left out: {num_again}, "
+            f"the first is line {line_again}"
+        )
+    return unlike, [*remarks, *renamed]
 
 
 def _reread(file: File, text: bytes, separator: str, encoding: str | None) -> Callable[[], bytes]:
@@ -169,7 +188,7 @@ def _reread(file: File, text: bytes, separator: str, encoding: str | None) -> Ca
     return lambda: without_blanks_around_quotes(to_utf8(path, open_file(path).content(), encoding), separator)
 
 
-def _line_of(text: bytes, dialect: Dialect, row: int) -> int:
+def line_of(text: bytes, dialect: Dialect, row: int) -> int:
     """Return the line in which a row ends, counted from 1; empty lines and comments are no rows."""
     rows = rows_of(text[dialect.start :], dialect.separator)
     lines = (line for cells, line, _ in rows if not is_left_out(cells, len(dialect.names)))

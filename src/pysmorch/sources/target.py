@@ -104,7 +104,7 @@ def known_labels(target: Any, name: str) -> tuple[Array | None, Array]:
     if rows is not None:
         target = target.filter(known)
     if pa.types.is_string(target.type) or pa.types.is_dictionary(target.type) or pa.types.is_large_string(target.type):
-        return rows, np.array(target.cast(pa.string()).to_pylist(), dtype=str)
+        return rows, _texts(target.cast(pa.string()))
     if pa.types.is_boolean(target.type):
         return rows, np.array(target.to_pylist(), dtype=str)
     labels = target.to_numpy()
@@ -112,3 +112,9 @@ def known_labels(target: Any, name: str) -> tuple[Array | None, Array]:
         raise ValueError(f"the target {name!r} has type {target.type}; expected numbers or text")
     check_finite(labels, f"the target {name!r}")
     return rows, labels
+
+
+def _texts(target: Any) -> Array:
+    """Return strings as an array; each value becomes an object of Python once, since very many objects take much memory."""
+    encoded = target.combine_chunks().dictionary_encode()
+    return np.array(encoded.dictionary.to_pylist(), dtype=str)[encoded.indices.to_numpy(zero_copy_only=False)]

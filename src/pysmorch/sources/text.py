@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from pysmorch.sources.source import SourceError
 
@@ -32,15 +34,25 @@ def to_utf8(path: str, content: bytes, encoding: str | None) -> bytes:
 
     Raises SourceError when the bytes are no text of that encoding.
     """
-    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
-    found = encoding or MARKS.get(mark) or _utf16_without_mark(content) or "utf-8"
+    found, mark = find_encoding(content, encoding)
     content = _recode(path, content, found, encoding is None) if found != "utf-8" else content.removeprefix(mark)
+    check_text(path, content)
+    return content
+
+
+def find_encoding(content: bytes, encoding: str | None) -> tuple[str, bytes]:
+    """Return the encoding of a text, and its byte order mark if it has one."""
+    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
+    return encoding or MARKS.get(mark) or _utf16_without_mark(content) or "utf-8", mark
+
+
+def check_text(path: str, content: bytes, lines_before: int = 0) -> None:
+    """Raise SourceError where a text has a zero byte, or is not UTF-8; of a piece of a file the lines before it are counted too."""
     zero = content.find(b"\0")
     if zero >= 0:
-        raise SourceError(f"{path}: a zero byte in line {_line_at(content, zero)}; {NO_TEXT}")
+        raise SourceError(f"{path}: a zero byte in line {lines_before + _line_at(content, zero)}; {NO_TEXT}")
     if not content.isascii():
-        _check_utf8(path, content)
-    return content
+        _check_utf8(path, content, lines_before)
 
 
 def _utf16_without_mark(content: bytes) -> str | None:
@@ -57,18 +69,45 @@ def _recode(path: str, content: bytes, encoding: str, detected: bool) -> bytes:
     try:
         text = content.decode(encoding)
     except LookupError:
-        raise SourceError(f"--encoding {encoding!r} is not known; expected a name such as cp1252 or utf-16") from None
+        raise _unknown(encoding) from None
     except UnicodeError as error:
-        said = f"begins as {encoding}, but is truncated or damaged" if detected else f"is not in --encoding {encoding}"
-        raise SourceError(f"{path} {said} ({error.args[-1]} at byte {getattr(error, 'start', 0)})") from None
+        raise _not_in(path, encoding, detected, error, 0) from None
     return text.removeprefix("\ufeff").encode()
 
 
-def _check_utf8(path: str, content: bytes) -> None:
+def _unknown(encoding: str) -> SourceError:
+    return SourceError(f"--encoding {encoding!r} is not known; expected a name such as cp1252 or utf-16")
+
+
+def _not_in(path: str, encoding: str, detected: bool, error: UnicodeError, before: int) -> SourceError:
+    said = f"begins as {encoding}, but is truncated or damaged" if detected else f"is not in --encoding {encoding}"
+    return SourceError(f"{path} {said} ({error.args[-1]} at byte {before + getattr(error, 'start', 0)})")
+
+
+def recoded(path: str, chunks: Iterable[bytes], encoding: str, detected: bool) -> Iterator[bytes]:
+    """Go through a text of another encoding in UTF-8, a chunk at a time, without a byte order mark; errors are those of `to_utf8`."""
+    try:
+        b"".decode(encoding)
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except LookupError:
+        raise _unknown(encoding) from None
+    done, start = 0, True
+    for chunk in chain(chunks, [b""]):
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeError as error:
+            raise _not_in(path, encoding, detected, error, done - pending) from None
+        done += len(chunk)
+        yield (text.removeprefix("\ufeff") if start else text).encode()
+        start = start and not text
+
+
+def _check_utf8(path: str, content: bytes, lines_before: int) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        line = _line_at(content, error.start)
+        line = lines_before + _line_at(content, error.start)
         sample = content[:4096]
         if len(sample) - len(sample.translate(None, CONTROL)) > 0.02 * len(sample):
             raise SourceError(f"{path}: bytes that are no letters of any encoding; {NO_TEXT}") from None
@@ -83,5 +122,9 @@ def _check_utf8(path: str, content: bytes) -> None:
 
 
 def _line_at(content: bytes, offset: int) -> int:
-    before = content[:offset]
-    return 1 + before.count(b"\n") + before.replace(b"\r\n", b"").count(b"\r")
+    return 1 + count_lines(content[:offset])
+
+
+def count_lines(content: bytes) -> int:
+    """Return how many lines end in a text."""
+    return content.count(b"\n") + content.replace(b"\r\n", b"").count(b"\r")

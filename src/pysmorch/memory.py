@@ -1,4 +1,4 @@
-"""How much memory there is, which decides whether a table is read whole or block by block."""
+"""How much memory there is, which decides whether a table is read whole or block by block, and how little of it is reserved."""
 
 from __future__ import annotations
 
@@ -46,8 +46,6 @@ def _address_space(resident: bool = False) -> int:
 
 
 def spare_address_space() -> None:
-    """Let PyArrow allocate no more than it needs where address space is limited: its own allocator reserves 1 GiB at once."""
+    """Let PyArrow, when it is loaded, allocate no more than it needs where address space is limited: else it reserves 1 GiB at once."""
     if address_limit() is not None:
-        import pyarrow as pa
-
-        pa.set_memory_pool(pa.system_memory_pool())
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

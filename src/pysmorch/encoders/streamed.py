@@ -1,0 +1,105 @@
+"""Rows of tables that are larger than the memory: learned from some columns at a time, encoded from a temporary file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.spool import Spool, judged_part, judged_rows
+from pysmorch.engine.rows import LazyRows, blocks_of
+from pysmorch.layers.base import Array
+from pysmorch.sources.streaming import StreamedTable
+
+BYTES_OF_A_GROUP = 2**26
+"""Columns are learned together where their numbers take so much memory."""
+
+BYTES_TO_STORE = 2**24
+
+
+class StreamedRows:
+    """The rows of a table in files, where `Cells` are those of a table in memory.
+
+    Parameters
+    ----------
+    table : StreamedTable
+        All rows.
+
+    Attributes
+    ----------
+    judged : ndarray of int or None
+        The rows from which columns are learned; None for all.
+    take_statistics : callable or None
+        A function of (cells of a block, index of its first row) that gives them the statistics of rows of a training.
+    """
+
+    def __init__(self, table: StreamedTable) -> None:
+        self.table = table
+        self.judged = judged_rows(len(table))
+        self.names = table.column_names
+        self.take_statistics: Callable[[Cells, int], None] | None = None
+        self._spool: Spool | None = None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, rows: Array) -> StreamedRows:
+        return StreamedRows(self.table.take(rows))
+
+    def in_groups(self, names: list[str]) -> Iterator[tuple[list[str], Cells]]:
+        """Go through some columns, as many at a time as take little memory."""
+        held = judged_part(self.table)
+        count = max(1, BYTES_OF_A_GROUP // (8 * max(1, len(held))))
+        for first in range(0, len(names), count):
+            some = names[first : first + count]
+            yield some, Cells(as_table(held.columns(some)), len(self))
+
+    def cells_of(self, rows: Array) -> Cells:
+        """Return the cells of some rows, whose indices are in increasing order."""
+        some = self.table.take(rows)
+        return Cells(as_table(some.columns(self.names)))
+
+    def blocks(self, names: list[str] | None = None) -> Iterator[tuple[int, Cells]]:
+        """Go through all rows, with some columns or all: the index of the first row of a block, and the block."""
+        for first, block in (self.table if names is None else self.table.select(names)).blocks():
+            yield first, Cells(as_table(block))
+
+    def store(self, encoder: Any) -> Spool:
+        """Put what is needed to encode the rows into a temporary file.
+
+        Parameters
+        ----------
+        encoder : TableEncoder
+            It has learned what the columns are.
+
+        Returns
+        -------
+        Spool
+            Of all rows.
+
+        Raises
+        ------
+        ColumnError
+            Names the first row that cannot be encoded.
+        """
+        if self._spool is not None:
+            return self._spool
+        spool = Spool(len(self), encoder.num_numbers, encoder.num_marks)
+        at_a_time = max(1, BYTES_TO_STORE // (8 * encoder.num_numbers + encoder.num_marks + 1))
+        for first, block in self.blocks():
+            if self.take_statistics is not None:
+                self.take_statistics(block, first)
+            for rows in blocks_of(len(block), at_a_time):
+                try:
+                    spool.append(*encoder.compact(block[rows]))
+                except ColumnError as error:
+                    raise error.after(first + rows.start) from None
+        spool.finish()
+        self._spool = spool
+        return spool
+
+    def encoded(self, encoder: Any) -> LazyRows:
+        """Return the rows as the network takes them, which are made when they are read."""
+        spool = self.store(encoder)
+        return LazyRows(lambda rows: encoder.expand(*spool.read(rows)), len(self), encoder.shape)

@@ -1,0 +1,287 @@
+"""Tables that are larger than the memory: they stay in Parquet files, of which some columns or some rows are read at a time."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from io import BufferedRandom, FileIO
+from typing import Any
+
+import numpy as np
+
+from pysmorch.layers.base import Array
+from pysmorch.sources.columns import unlike_names
+from pysmorch.sources.kinds import kind_of_file
+from pysmorch.sources.opening import File, open_unpacked
+from pysmorch.sources.source import Source, SourceError
+
+ENTRIES_OF_A_BLOCK = 2**20
+ROWS_OF_A_BLOCK = 2**16
+"""A block has so many rows at most, and so many entries."""
+
+COPIES = 5
+"""How often the numbers of a table are in memory while a model is trained on all of it: as read, and as float64."""
+
+COPIES_OF_TEXT = 6
+"""The same for the bytes of a CSV file."""
+
+UNPACKED = 8
+"""How many bytes one of a packed file is taken to become."""
+
+BUFFER = 2**20
+"""Bytes of a column that are read at a time; without it whole columns of a row group are in memory."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A Parquet file that holds rows of a table.
+
+    Attributes
+    ----------
+    path : str
+        What messages call it.
+    file : str or binary file
+        From which it is read.
+    num_rows : int
+        How many rows it has.
+    names : dict of str to str
+        The name in the file of each column of the table.
+    constants : dict of str to (str, int or None)
+        Columns that have the same value in all rows, and are not in the file.
+    """
+
+    path: str
+    file: Any
+    num_rows: int
+    names: dict[str, str]
+    constants: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> Any:
+        """Return the open file; SourceError where it cannot be read."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            return parquet.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def read(self, names: Sequence[str]) -> Any:
+        """Return columns as a table of this file's types, without the constant ones."""
+        import pyarrow as pa
+
+        try:
+            return self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
+        """Go through the rows, so many at a time, as tables like those of `read`."""
+        import pyarrow as pa
+
+        columns = [self.names[name] for name in names if name in self.names]
+        try:
+            for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
+                yield pa.Table.from_batches([batch])
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> SourceError:
+        return SourceError(f"{self.path}: not a Parquet file, or a damaged one ({' '.join(str(error).split())})")
+
+
+class StreamedTable:
+    """A table in files, of which some columns or some rows are read at a time; it has what is used of a `pyarrow.Table`.
+
+    Parameters
+    ----------
+    files : sequence of Stored
+        Where its rows are.
+    schema : pyarrow.Schema
+        Names and types of its columns, which hold those of all files.
+    rows : ndarray of int or None, default=None
+        Which of the rows of the files it has, in increasing order; None for all.
+    """
+
+    def __init__(self, files: Sequence[Stored], schema: Any, rows: Array | None = None) -> None:
+        self.files = tuple(files)
+        self.schema = schema
+        self.rows = rows
+        self.num_rows = sum(file.num_rows for file in files) if rows is None else len(rows)
+
+    @classmethod
+    def joined(cls, tables: Sequence[StreamedTable], schema: Any) -> StreamedTable:
+        """Return all rows of tables that have the columns of a schema."""
+        return cls([file for table in tables for file in table.files], schema)
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.schema.names)
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns there are."""
+        return len(self.schema.names)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.num_rows, self.num_columns
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns([name])[name]
+
+    def get(self, name: str) -> Any:
+        """Return a column; None where there is none of that name."""
+        return self[name] if name in self.schema.names else None
+
+    def take(self, rows: Array) -> StreamedTable:
+        """Return some rows, which are not read yet; their indices are in increasing order."""
+        return StreamedTable(self.files, self.schema, rows if self.rows is None else self.rows[rows])
+
+    def select(self, names: Sequence[str]) -> StreamedTable:
+        """Return the table with some columns, in the order of their names."""
+        import pyarrow as pa
+
+        return StreamedTable(self.files, pa.schema([self.schema.field(name) for name in names]), self.rows)
+
+    def drop_columns(self, names: Sequence[str]) -> StreamedTable:
+        """Return the table without some columns."""
+        dropped = set(names)
+        return self.select([name for name in self.column_names if name not in dropped])
+
+    def rename_columns(self, names: Sequence[str]) -> StreamedTable:
+        """Return the table with other names of its columns."""
+        import pyarrow as pa
+
+        of = dict(zip(self.column_names, names, strict=True))
+        files = [
+            replace(
+                file,
+                names={of[old]: stored for old, stored in file.names.items() if old in of},
+                constants={of[old]: value for old, value in file.constants.items() if old in of},
+            )
+            for file in self.files
+        ]
+        schema = pa.schema([self.schema.field(old).with_name(new) for old, new in of.items()])
+        return StreamedTable(files, schema, self.rows)
+
+    def with_constant(self, name: str, value: Any, kind: Any) -> StreamedTable:
+        """Return the table with one more column of one value."""
+        import pyarrow as pa
+
+        files = [replace(file, constants=file.constants | {name: value}) for file in self.files]
+        return StreamedTable(files, self.schema.append(pa.field(name, kind)), self.rows)
+
+    def columns(self, names: Sequence[str]) -> Any:
+        """Return some columns as a `pyarrow.Table` in memory."""
+        import pyarrow as pa
+
+        if self.rows is not None:
+            blocks = [block for _, block in self.select(names).blocks()]
+            return pa.concat_tables(blocks) if blocks else self.select(names).schema.empty_table()
+        schema = pa.schema([self.schema.field(name) for name in names])
+        return pa.concat_tables([self._as_told(file, file.read(names), file.num_rows, schema) for file in self.files])
+
+    def blocks(self) -> Iterator[tuple[int, Any]]:
+        """Go through all rows in order: the index of the first row of a block, and the block as a `pyarrow.Table`."""
+        import pyarrow as pa
+
+        size = min(ROWS_OF_A_BLOCK, max(1, ENTRIES_OF_A_BLOCK // max(1, self.num_columns)))
+        first = done = 0
+        for file in self.files:
+            for batch in file.batches(self.column_names, size):
+                block = self._as_told(file, batch, batch.num_rows, self.schema)
+                if self.rows is not None:
+                    end = int(np.searchsorted(self.rows, first + len(block)))
+                    block, first = block.take(pa.array(self.rows[done:end] - first)), first + len(block)
+                if len(block):
+                    yield done, block
+                    done += len(block)
+
+    def _as_told(self, file: Stored, table: Any, count: int, schema: Any) -> Any:
+        """Return what was read of a file with the names and types of a schema, which are those of some columns."""
+        import pyarrow as pa
+
+        arrays = [
+            table.column(file.names[name])
+            if name in file.names
+            else pa.chunked_array([pa.repeat(pa.scalar(file.constants[name], schema.field(name).type), count)])
+            for name in schema.names
+        ]
+        told = pa.table(arrays, names=schema.names)
+        if told.schema.types == schema.types:
+            return told
+        try:
+            return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
+        except pa.ArrowException as error:
+            reason = " ".join(str(error).split())
+            raise SourceError(
+                f"{file.path}: its columns have other types than those of the files beside it ({reason})"
+            ) from None
+
+
+def stream_parquet(path: str) -> Source:
+    """Return a Parquet file as a table that stays where it is; only its schema is read."""
+    file = Stored(path, path, 0, {}).open()
+    stored = list(file.schema_arrow.names)
+    names, remarks = unlike_names(stored)
+    if remarks:
+        raise SourceError(
+            f"{path}: {remarks[0].split(';')[0]}; a table that is read block by block needs different names"
+        )
+    rows = Stored(path, path, file.metadata.num_rows, dict(zip(names, stored, strict=True)))
+    return Source(os.path.basename(path), StreamedTable([rows], file.schema_arrow.remove_metadata()))
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file is a Parquet file that can be read where it is."""
+    with open(path, "rb") as stream:
+        return stream.read(4) == b"PAR1"
+
+
+def memory_needed(path: str) -> int | None:
+    """Return about how many bytes it takes to train on a file in memory; None for those that cannot be read block by block."""
+    if not os.path.isfile(path):
+        return None
+    if is_parquet(path):
+        metadata = Stored(path, path, 0, {}).open().metadata
+        written = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        return COPIES * max(written, 8 * metadata.num_rows * metadata.num_columns)
+    try:
+        stream, packed = open_unpacked(path)
+        with stream:
+            start = stream.read(1024)
+        kind = kind_of_file(File(path, start if packed else None, False))
+    except (SourceError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+        return None  # whoever reads it says what is wrong
+    return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
+
+
+def temporary_file(size: int, name: str) -> Any:
+    """Return an open file without a name, after a check that there is space for so many bytes."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise SourceError(
+            f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
+            f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
+        )
+    with tempfile.TemporaryFile() as file:
+        return ClosedAtTheEnd(FileIO(os.dup(file.fileno()), "rb+"))
+
+
+class ClosedAtTheEnd(BufferedRandom):
+    """An open file that is closed without a warning when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
