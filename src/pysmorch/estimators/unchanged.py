@@ -36,7 +36,11 @@ def unchanged_on_error(estimator: Any, goes_on: bool) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and "network_" not in attributes and getattr(estimator, "n_iter_", 0):
+            if (
+                isinstance(error, KeyboardInterrupt)
+                and "network_" not in attributes
+                and getattr(estimator, "n_iter_", 0) > 0
+            ):
                 raise
             vars(estimator).clear()
             vars(estimator).update(attributes)
