@@ -169,3 +169,13 @@ def test_a_warm_start_on_the_same_rows_goes_on_without_their_own_targets():
     first.learn(cells, None, model._encode_labels(NUMBERS))
     np.testing.assert_array_equal(seen[0], first.encode(cells))
     assert (seen[0] != encode(Cells(as_table(FRAME)))).any()
+
+
+def test_a_warm_start_has_the_statistics_of_the_classes_of_the_first_training():
+    X, y = FRAME, np.arange(len(FRAME)) % 10
+    model = Classifier(**SMALL, warm_start=True).fit(X, y)
+    (column,) = [column for column in model.encoder_.columns if column.statistics]
+    assert (column.averaged, column.statistics) == (list(range(8)), 9)
+    few = y < 3
+    model.fit(X[few], y[few])  # these alone would have three shares
+    assert (column.averaged, column.statistics) == (list(range(8)), 9)

@@ -52,6 +52,8 @@ class Column:
         How many indicators are shared by those categories that have none of their own, in files of older versions.
     statistics : int
         How many statistics of the target each category has where not all have an indicator of their own.
+    averaged : list of int
+        Indices of the classes whose shares are among the statistics; none for numbers.
     why : str
         Why it was taken as that.
     """
@@ -68,6 +70,7 @@ class Column:
     high: float | None = None
     buckets: int = 0
     statistics: int = 0
+    averaged: list[int] = field(default_factory=list)
     why: str = ""
 
     @property
@@ -113,7 +116,7 @@ class Column:
 
     def to_parts(self) -> dict[str, Any]:
         """Return the column as plain data; one of an older version as it was there."""
-        part = {name: value for name, value in vars(self).items() if name != "statistics" or value}
+        part = {name: value for name, value in vars(self).items() if name not in ("statistics", "averaged") or value}
         return part if self.holds else {name: part[name] for name in ("name", "kind", "missing", "values", "rare")}
 
     @classmethod
@@ -143,10 +146,13 @@ class Column:
         column.holds, column.format, column.why = (entry(part, key, str) for key in ("holds", "format", "why"))
         column.parts, column.buckets = entries(part, "parts", str), entry(part, "buckets", int)
         column.statistics = entry(part, "statistics", int) if "statistics" in part else 0
+        column.averaged = entries(part, "averaged", int) if "averaged" in part else []
         column.low, column.high = (entry(part, key, float, int, type(None)) for key in ("low", "high"))
         numbers = kind != "number" or not column.format or column.holds == "time" or column.format.count("|") == 2
         known = set(column.parts) <= set(NUM_FEATURES) and 0 <= column.buckets <= 2**16 and numbers
-        known = known and 0 <= column.statistics <= MAX_TARGETS + 1
+        known = (
+            known and 0 <= column.statistics <= MAX_TARGETS + 1 and len(column.averaged) in (0, column.statistics - 1)
+        )
         known = known and (column.num_own == len(column.values) or len(column.values) >= OWN_INDICATORS)
         if not known or (column.holds == "time" and column.format and column.format not in ORDERS):
             raise ModelFileError(f"what it says of the column {name!r} does not fit together")

@@ -54,9 +54,10 @@ def learn_statistics(
     """
     if not columns:
         return {}
-    told = Targets(targets, weights)
+    # Rows of a further training have the statistics of the first one's classes.
+    told = Targets(targets, weights, columns[0].averaged)
     for column in columns:
-        column.statistics = column.statistics or told.num_statistics
+        column.statistics, column.averaged = told.num_statistics, told.classes
     sums = {column.name: told.no_sums(len(column.values)) for column in columns}
     for first, cells in rows.blocks(list(sums)) if isinstance(rows, StreamedRows) else [(0, rows)]:
         for column in columns:

@@ -8,6 +8,8 @@ folds say, and so never their own target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pysmorch.layers.base import Array
@@ -29,19 +31,25 @@ class Targets:
         Class indices, or numbers.
     weights : ndarray of shape (N,) or None
         One positive weight per row.
+    classes : sequence of int
+        Indices of the classes that have shares; empty for the most frequent of these rows.
 
     Attributes
     ----------
+    classes : list of int
+        Indices of the classes that have shares; empty for numbers.
     fold : ndarray of int8, shape (N,)
         The fold of each row.
     num_statistics : int
         How many statistics each value has.
     """
 
-    def __init__(self, targets: Array, weights: Array | None) -> None:
+    def __init__(self, targets: Array, weights: Array | None, classes: Sequence[int] = ()) -> None:
         self._targets, self._weights = targets, weights
         self._mean_weight = 1.0 if weights is None else weights.mean()
-        self._classes = _averaged_classes(targets) if targets.dtype.kind == "i" else None
+        known = np.array(classes, dtype=np.int64)
+        self._classes = (known if len(known) else _averaged_classes(targets)) if targets.dtype.kind == "i" else None
+        self.classes: list[int] = [] if self._classes is None else self._classes.tolist()
         self.fold = (np.random.RandomState(0).permutation(len(targets)) % FOLDS).astype(np.int8)
         self.num_statistics = 1 + (min(targets.shape[1], MAX_TARGETS) if self._classes is None else len(self._classes))
 

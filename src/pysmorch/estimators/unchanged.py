@@ -15,6 +15,8 @@ from pysmorch.layers.claims import being_trained
 def unchanged_on_error(estimator: Any, goes_on: bool) -> Iterator[None]:
     """Inside this context an exception, also Ctrl-C, leaves an estimator as it was before, fitted or not.
 
+    Ctrl-C in a first training leaves what was learned in the epochs until then, with their history: there is nothing to go back to.
+
     Parameters
     ----------
     estimator : NetworkEstimator
@@ -33,7 +35,13 @@ def unchanged_on_error(estimator: Any, goes_on: bool) -> Iterator[None]:
         drawn = source.get_state() if isinstance(source, np.random.RandomState) else None
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            if (
+                isinstance(error, KeyboardInterrupt)
+                and "network_" not in attributes
+                and getattr(estimator, "n_iter_", 0) > 0
+            ):
+                raise
             vars(estimator).clear()
             vars(estimator).update(attributes)
             if learned is not None:

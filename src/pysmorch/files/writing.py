@@ -27,18 +27,18 @@ def check_writable(path: str | Path) -> Path:
     "~" is the home folder, and of a symbolic link it is the file to which it leads.
     """
     path = Path(path).expanduser()
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # such as a name that is too long
+        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}; name another file") from None
     if path.is_symlink():
         try:
             path = path.resolve()
         except RuntimeError:
             raise OSError(errno.ELOOP, f"{path} is a link that leads to itself; name a file") from None
     folder = path.parent
-    try:
-        path.stat()
-    except FileNotFoundError:
-        pass
-    except OSError as error:  # such as a name that is too long
-        raise OSError(error.errno, f"{path} cannot be written: {error.strerror}; name another file") from None
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file")
     if path.exists() and not path.is_file():
