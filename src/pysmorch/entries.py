@@ -131,9 +131,28 @@ def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
     wrong = np.argwhere(np.isinf(array) if allow_nan else ~np.isfinite(array))
     if len(wrong):
         index = tuple(int(i) for i in wrong[0])
-        value = array[index]
-        found = "NaN" if np.isnan(value) else "infinity" if value > 0 else "-infinity"
-        raise ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
+        raise not_finite(what, array[index], index)
+
+
+def not_finite(what: str, value: float, index: tuple[int, ...]) -> ValueError:
+    """Return the error for an entry that is not finite.
+
+    Parameters
+    ----------
+    what : str
+        Name of the array in the message.
+    value : float
+        The entry.
+    index : tuple of int
+        Its index.
+
+    Returns
+    -------
+    ValueError
+        Names the entry, and says what to do.
+    """
+    found = "NaN" if np.isnan(value) else "infinity" if value > 0 else "-infinity"
+    return ValueError(f"{what} has {found} in {name_entry(index)}; replace or remove such values first")
 
 
 def check_float32(array: Any, what: str) -> None:

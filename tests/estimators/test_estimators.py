@@ -23,7 +23,10 @@ def quick(**options):
 
 def not_in_mini_batches(estimator):
     """Rows in mini-batches are not the same steps as repeated rows; one full batch is tested below."""
-    return {"check_sample_weight_equivalence_on_dense_data": "rows are shuffled into mini-batches"}
+    return dict.fromkeys(
+        [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")],
+        "rows are shuffled into mini-batches",
+    )
 
 
 @parametrize_with_checks([Classifier(), Regressor()], expected_failed_checks=not_in_mini_batches)

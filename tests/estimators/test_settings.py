@@ -36,7 +36,10 @@ SETTINGS = [
     (Classifier, {"threads": 1}),
     (Classifier, {"loss": CrossEntropy}),
 ]
-NOT_IN_BATCHES = {"check_sample_weight_equivalence_on_dense_data": "rows are shuffled into mini-batches"}
+NOT_IN_BATCHES = dict.fromkeys(
+    [f"check_sample_weight_equivalence_on_{kind}_data" for kind in ("dense", "sparse")],
+    "rows are shuffled into mini-batches",
+)
 NOT_OF_COUNTS = {"check_regressor_multioutput": "its targets are negative, in spite of the tag"}
 
 

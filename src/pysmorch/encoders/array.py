@@ -1,4 +1,4 @@
-"""Arrays: rows of numbers, all columns of one kind."""
+"""Arrays and sparse matrices: rows of numbers, all columns of one kind."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from sklearn.utils.validation import validate_data
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.leaks import looked_at, numbers_tell
-from pysmorch.encoders.numbers import Numbers, Ranges, bounds_of, ranges_of
+from pysmorch.encoders.numbers import Numbers, ranges_of
+from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
 from pysmorch.encoders.schema import columns_without_content
+from pysmorch.encoders.sparse import SparseRows, is_sparse
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
@@ -59,8 +61,8 @@ class ArrayEncoder(Encoder):
         """Take everything that no other kind takes; what is no array is refused by `check`."""
         return True
 
-    def check(self, X: Any, estimator: Any, reset: bool) -> Array:
-        """Return the array (N, D); a data frame of numbers is taken as one in prediction, and where it holds pixels."""
+    def check(self, X: Any, estimator: Any, reset: bool) -> Array | SparseRows:
+        """Return the array (N, D), or sparse rows; a data frame of numbers is an array in prediction, and where it holds pixels."""
         if reset:
             self.pixels = bool(estimator.pixels)
         options = {"dtype": dtype_for(X), "ensure_min_features": 1, "ensure_all_finite": False}
@@ -68,7 +70,12 @@ class ArrayEncoder(Encoder):
             validate_data(estimator, X, skip_check_array=True, reset=reset)
             rows: Array = check_array(as_table(X).to_numpy(), input_name="X", estimator=estimator, **options)
         else:
-            rows = validate_data(estimator, X, reset=reset, **options)
+            rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
+        if is_sparse(rows):
+            sparse_rows = SparseRows(rows)
+            if not get_config()["assume_finite"]:
+                sparse_rows.check_finite(allow_nan=not self.pixels)
+            return sparse_rows
         check_entries(rows, allow_nan=not self.pixels)
         return rows
 
@@ -76,7 +83,7 @@ class ArrayEncoder(Encoder):
         """Leave no column out for what the rows of `learn` lack."""
         self._judged = False
 
-    def learn(self, rows: Array, weights: Array | None, targets: Array) -> None:
+    def learn(self, rows: Array | SparseRows, weights: Array | None, targets: Array) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
         self._num_features = rows.shape[1]
         self.included, self.missing = np.arange(rows.shape[1]), np.zeros(0, dtype=np.int64)
@@ -94,21 +101,35 @@ class ArrayEncoder(Encoder):
         warn_of_columns([column for column in left_out if column.holds != "constant"])
         some = looked_at(len(rows), len(self.included))
         if len(some):
-            values, targets = rows[some].astype(np.float64), targets[some]
-            warn_of_target([i for i in self.included.tolist() if numbers_tell(values[:, i], targets)])
+            values, targets = rows[some], targets[some]
+            warn_of_target(
+                [i for i in self.included.tolist() if numbers_tell(values[:, i].astype(np.float64), targets)]
+            )
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are."""
         self.bounds = None
 
-    def encode(self, rows: Array) -> Array:
+    def encode(self, rows: Array | SparseRows) -> Array:
         """Return the rows as float32, shape (N, width)."""
         encoded = np.empty((len(rows), *self.shape), dtype=np.float32)
-        self.numbers.encode(
-            rows, encoded, self.bounds, self.included if len(self.included) < self.num_features else None
-        )
+        all_included = len(self.included) == self.num_features
+        if isinstance(rows, SparseRows):
+            some = rows if all_included else rows.of_columns(self.included)
+            self.numbers.encode_sparse(some, encoded, self.bounds)
+            self._mark_missing(rows, encoded)
+            return encoded
+        self.numbers.encode(rows, encoded, self.bounds, None if all_included else self.included)
         encoded[:, self.numbers.width :] = np.isnan(rows[:, self.missing]) if len(self.missing) else 0
         return encoded
+
+    def _mark_missing(self, rows: SparseRows, encoded: Array) -> None:
+        """Write the indicators of missing values."""
+        encoded[:, self.numbers.width :] = 0
+        if len(self.missing):
+            row_of, column_of, values = rows.of_columns(self.missing).entries_of(slice(0, len(rows)))
+            gaps = np.isnan(values)
+            encoded[row_of[gaps], self.numbers.width + column_of[gaps]] = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

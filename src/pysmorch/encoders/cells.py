@@ -13,6 +13,7 @@ from sklearn.utils.validation import _num_samples
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import EXACT, without_blanks
 from pysmorch.encoders.plain import block_of, plain_columns
+from pysmorch.encoders.sparse import is_sparse
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
 
@@ -26,6 +27,8 @@ def is_table(X: Any) -> bool:
         return X.ndim == 2 and (_has_text(X) if X.dtype == object else _has_codes(X))
     if isinstance(X, list):
         return bool(X) and all(isinstance(row, dict) for row in X)
+    if is_sparse(X):
+        return False
     import narwhals as nw
 
     return bool(nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
@@ -120,6 +123,8 @@ def some_rows(X: Any, rows: Array) -> Any:
         return X.take(rows)
     if is_table(X):
         return as_table(X)[rows].to_native()
+    if is_sparse(X):
+        return X.tocsr()[rows]
     return X[rows] if hasattr(X, "dtype") else np.asarray(X)[rows]
 
 

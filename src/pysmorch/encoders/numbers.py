@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from pysmorch.encoders.quantiles import edges_between
+from pysmorch.encoders.quantiles import learn_intervals, no_intervals
+from pysmorch.encoders.ranges import Ranges
+from pysmorch.encoders.sparse import SparseRows, as_array
 from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
@@ -24,12 +26,6 @@ from pysmorch.layers.base import Array
 
 SKEWED = 2.0
 """Skewness from which the logarithm is taken, if it is less skewed then."""
-
-MAX_COLUMNS_WITH_INTERVALS = 48
-"""Tables with more number columns than this are wide enough as they are."""
-
-FEW_ROWS = 20
-"""With fewer rows than twice as many, what lies outside the training range is believed further."""
 
 NO_WEIGHT = 1e-300
 """Least sum of weights that is divided by: that of a column without values."""
@@ -72,7 +68,7 @@ class Numbers:
     @classmethod
     def learn(
         cls,
-        X: Array | StoredNumbers,
+        X: Array | StoredNumbers | SparseRows,
         weights: Array | None,
         columns: Array | None = None,
         located: Array | None = None,
@@ -81,7 +77,7 @@ class Numbers:
 
         Parameters
         ----------
-        X : ndarray or StoredNumbers of shape (N, at least D)
+        X : ndarray, StoredNumbers or SparseRows, of shape (N, at least D)
             Of any dtype of numbers; no infinities.
         weights : ndarray of shape (N,) or None
             One weight per row.
@@ -93,19 +89,19 @@ class Numbers:
         Returns
         -------
         Numbers
-            What was learned: the same bits for every dtype and memory layout of the same numbers.
+            What was learned: the same bits for every dtype and memory layout of the same numbers, and for sparse rows.
         """
         columns = np.arange(X.shape[1]) if columns is None else columns
         located = np.ones(len(columns), dtype=bool) if located is None else located
-        return cls(*_learn_scaling(X, weights, columns), *_learn_intervals(X, weights, columns, located))
+        return cls(*_learn_scaling(X, weights, columns), *learn_intervals(X, weights, columns, located))
 
     @classmethod
-    def learn_pixels(cls, X: Array, weights: Array | None) -> Numbers:
+    def learn_pixels(cls, X: Array | SparseRows, weights: Array | None) -> Numbers:
         """Learn from rows of pixels, which share one mean and one scale, and have no intervals.
 
         Parameters
         ----------
-        X : ndarray of shape (N, D)
+        X : ndarray of shape (N, D), or SparseRows
             Rows of pixels; without NaN.
         weights : ndarray of shape (N,) or None
             One weight per row.
@@ -116,11 +112,11 @@ class Numbers:
             What was learned.
         """
         w = np.ones(len(X)) if weights is None else weights
-        means = np.concatenate([_pixel_means(X[rows]) for rows in _blocks(len(X), X.shape[1])])
+        means = np.concatenate([_pixel_means(as_array(X[rows])) for rows in _blocks(len(X), X.shape[1])])
         of_rows = w @ means / w.sum()
         std = float(np.sqrt(max(of_rows[1] - of_rows[0] ** 2, 0.0)))
         ones = np.ones(X.shape[1])
-        return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *_no_intervals())
+        return cls(of_rows[0] * ones, (std or 1.0) * ones, np.zeros(X.shape[1], dtype=bool), *no_intervals())
 
     def encode(
         self,
@@ -151,6 +147,31 @@ class Numbers:
             encoded[rows, :count] = np.where(np.isnan(scaled), 0.0, scaled)
             if len(self.owner):
                 encode_intervals(block, self.low, self.high, self.owner, encoded[rows], count)
+
+    def encode_sparse(self, rows: SparseRows, encoded: Array, bounds: tuple[Array, Array] | None = None) -> None:
+        """Write what `encode` makes of the same rows as an array: a row of zeros, and the stored entries in it.
+
+        Parameters
+        ----------
+        rows : SparseRows
+            Of D columns.
+        encoded, bounds : as for `encode`
+            There, too.
+        """
+        if len(self.owner):
+            self.encode(rows.toarray(), encoded, bounds)
+            return
+        count = len(self.mean)
+        of_zeros = np.empty((1, count), dtype=np.float32)
+        self.encode(np.zeros((1, count)), of_zeros, bounds)
+        encoded[:, :count] = of_zeros
+        row_of, column_of, values = rows.entries_of(slice(0, len(rows)))
+        numbers = values.astype(np.float64)
+        if bounds is not None:
+            numbers = np.clip(numbers, bounds[0][column_of], bounds[1][column_of])
+        scaled = np.where(self.logarithm[column_of], _signed_log(numbers), numbers)
+        scaled = (scaled - self.mean[column_of]) / self.scale[column_of]
+        encoded[row_of, column_of] = np.where(np.isnan(scaled), 0.0, scaled)
 
     def to_tensors(self) -> dict[str, Array]:
         """Return what was learned as arrays by name."""
@@ -197,28 +218,12 @@ SQUARABLE = 480
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
-class Ranges(NamedTuple):
-    """The range of each of D columns.
-
-    Attributes
-    ----------
-    lowest, highest : ndarray of float64, shape (D,)
-        Infinity and -infinity for a column without values.
-    known : ndarray of int64, shape (D,)
-        How many values there are.
-    """
-
-    lowest: Array
-    highest: Array
-    known: Array
-
-
-def ranges_of(X: Array) -> Ranges:
+def ranges_of(X: Array | SparseRows) -> Ranges:
     """Return the ranges of the columns of an array.
 
     Parameters
     ----------
-    X : ndarray of shape (N, D)
+    X : ndarray of shape (N, D), or SparseRows
         With NaN for what is missing.
 
     Returns
@@ -226,6 +231,8 @@ def ranges_of(X: Array) -> Ranges:
     Ranges
         Of what is known.
     """
+    if isinstance(X, SparseRows):
+        return Ranges(*X.ranges())
     lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     known = np.zeros(X.shape[1], dtype=np.int64)
     for rows in _blocks(*X.shape):
@@ -233,28 +240,6 @@ def ranges_of(X: Array) -> Ranges:
         lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
         known += (~np.isnan(block)).sum(0)
     return Ranges(lowest, highest, known)
-
-
-def bounds_of(ranges: Ranges) -> tuple[Array, Array]:
-    """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
-
-    Parameters
-    ----------
-    ranges : Ranges
-        Of the rows of the training.
-
-    Returns
-    -------
-    lowest, highest : ndarray of float64, shape (D,)
-        Infinite for columns with one value or none.
-    """
-    lowest, highest, known = ranges
-    with np.errstate(over="ignore"):
-        span = np.subtract(highest, lowest, where=lowest < highest, out=np.full(lowest.shape, np.inf))
-        # Few rows say little about the range.
-        beyond = span * np.maximum(0.5, FEW_ROWS / np.maximum(known, 1))
-        varied = np.isfinite(beyond)
-        return np.where(varied, lowest, 0.0) - beyond, np.where(varied, highest, 0.0) + beyond
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
@@ -267,12 +252,12 @@ def _block(rows: Array, columns: Array | None) -> Array:
     return np.require(rows if columns is None else rows[:, columns], np.float64, ["C", "A"])
 
 
-def units_of(X: Array | StoredNumbers) -> Array:
+def units_of(X: Array | StoredNumbers | SparseRows) -> Array:
     """Return a power of two for each column, near its largest number where squares are no float64, else 1.
 
     Parameters
     ----------
-    X : ndarray of shape (N, D)
+    X : ndarray, StoredNumbers or SparseRows, of shape (N, D)
         Finite numbers, and NaN.
 
     Returns
@@ -280,8 +265,12 @@ def units_of(X: Array | StoredNumbers) -> Array:
     ndarray of shape (D,)
         Dividing by it changes no digit.
     """
-    blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
-    largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
+    if isinstance(X, SparseRows):
+        lowest, highest, known = X.ranges()
+        largest = np.where(known > 0, np.maximum(-lowest, highest), 0.0)
+    else:
+        blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
+        largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
     exponents = np.frexp(largest)[1]
     extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
     return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
@@ -296,76 +285,83 @@ def _pixel_means(X: Array) -> Array:
     return np.stack([X.mean(1, dtype=np.float64), np.square(X, dtype=np.float64).mean(1)], axis=1)
 
 
-def _learn_scaling(X: Array | StoredNumbers, weights: Array | None, columns: Array) -> tuple[Array, Array, Array]:
+Function = Callable[[Array, Array, Any], Array]
+"""Of numbers in float64, which of them are known, and their columns: indices, or the slice of all."""
+
+
+def _values_of(function: Function, X: Array | StoredNumbers | SparseRows, columns: Array) -> Callable[[slice], Array]:
+    """Return what makes the values of a function for columns of some rows; those of zeros that are not stored are made once."""
+    chosen = None if len(columns) == X.shape[1] else columns
+    if not isinstance(X, SparseRows):
+
+        def of_array(rows: slice) -> Array:
+            block = _block(X[rows], chosen)
+            return function(block, ~np.isnan(block), slice(None))
+
+        return of_array
+
+    some = X if chosen is None else X.of_columns(chosen)
+    of_zeros = function(np.zeros((1, len(columns))), np.ones((1, len(columns)), dtype=bool), slice(None))
+
+    def of_sparse(rows: slice) -> Array:
+        row_of, column_of, values = some.entries_of(rows)
+        block = np.empty((rows.stop - rows.start, len(columns)), dtype=of_zeros.dtype)
+        block[:] = of_zeros
+        block[row_of, column_of] = function(values.astype(np.float64), ~np.isnan(values), column_of)
+        return block
+
+    return of_sparse
+
+
+def _learn_scaling(
+    X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array
+) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
     at_once = len(X) * len(columns) <= ONE_SUM_UP_TO
-    chosen = None if len(columns) == X.shape[1] else columns
 
-    def total_of(function: Callable[[Array, Array], Array]) -> Array:
-        """Return the weighted sum over all rows of a function of numbers in float64 and of which of them are known."""
-        total = np.zeros(len(columns))
-        for rows in [slice(None)] if at_once else _blocks(len(X), len(columns)):
-            block = _block(X[rows], chosen)
-            total += w[rows] @ function(block, ~np.isnan(block))
+    def total_of(function: Function) -> Array:
+        """Return the weighted sum of a function over all rows."""
+        total, values_of = np.zeros(len(columns)), _values_of(function, X, columns)
+        for rows in [slice(0, len(X))] if at_once else _blocks(len(X), len(columns)):
+            total += w[rows] @ values_of(rows)
         return total
 
-    total = np.maximum(total_of(lambda _, known: known), NO_WEIGHT)
+    total = np.maximum(total_of(lambda _, known, at: known), NO_WEIGHT)
 
-    def moments(of: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
-        mean = total_of(lambda x, known: np.where(known, of(x), 0.0)) / total
-        std = np.sqrt(total_of(lambda x, known: np.square(np.where(known, of(x) - mean, 0.0))) / total)
+    def moments(of: Callable[[Array, Any], Array]) -> tuple[Array, Array, Array]:
+        mean = total_of(lambda x, known, at: np.where(known, of(x, at), 0.0)) / total
+        std = np.sqrt(total_of(lambda x, known, at: np.square(np.where(known, of(x, at) - mean[at], 0.0))) / total)
         # Rounding leaves a constant column with a tiny spread; it has none.
         std = np.where(std > 1e-12 * np.abs(mean), std, 0.0)
         safe = np.where(std > 0, std, 1.0)
         # A column without any value plays no part: whatever comes later is scaled to 0.
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
-        return mean, safe, total_of(lambda x, known: _cube(np.where(known, of(x) - mean, 0.0) / safe)) / total
+        return (
+            mean,
+            safe,
+            total_of(lambda x, known, at: _cube(np.where(known, of(x, at) - mean[at], 0.0) / safe[at])) / total,
+        )
 
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale, skewness = moments(lambda x: x)
+        mean, scale, skewness = moments(lambda x, at: x)
     # Where squares are too large or too small for float64, once more in other units.
     extreme = not np.isfinite(scale).all() or (scale == 1.0).any()
     units = units_of(X)[columns] if extreme else np.ones(len(columns))
     if (units != 1.0).any():
-        of_units = moments(lambda x: x / units)
+        of_units = moments(lambda x, at: x / units[at])
         mean, skewness = of_units[0] * units, of_units[2]
         scale = np.where(np.isfinite(of_units[1]) & (of_units[1] != 1.0), of_units[1] * units, of_units[1])
     skewed = np.abs(skewness) > SKEWED
     if not skewed.any():
         return mean, scale, skewed
-    of_logarithm = moments(_signed_log)
+    of_logarithm = moments(lambda x, at: _signed_log(x))
     logarithm = skewed & (np.abs(of_logarithm[2]) < np.abs(skewness))
     return np.where(logarithm, of_logarithm[0], mean), np.where(logarithm, of_logarithm[1], scale), logarithm
 
 
 def _cube(x: Array) -> Array:
     return x * x * x  # several times as fast as a power
-
-
-def _no_intervals() -> tuple[Array, Array, Array]:
-    return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
-
-
-def _learn_intervals(
-    X: Array | StoredNumbers, weights: Array | None, columns: Array, located: Array
-) -> tuple[Array, Array, Array]:
-    """Return the lower and upper ends of all intervals and the columns they belong to."""
-    if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
-        return _no_intervals()
-    if not isinstance(X, np.ndarray) and X.judged is not None and weights is not None:
-        weights = weights[X.judged]
-    low, high, owner = [], [], []
-    for column, numbers in enumerate((X[:, i] for i in columns) if isinstance(X, np.ndarray) else X.columns()):
-        if not located[column]:
-            continue
-        values = numbers.astype(np.float64)
-        known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
-        edges = edges_between(values[known], None if weights is None else weights[known])
-        low.append(edges[:-1])
-        high.append(edges[1:])
-        owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
-    return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
 
 
 def _signed_log(x: Array) -> Array:

@@ -1,31 +1,68 @@
-"""Quantiles of a column of numbers, between which its intervals lie."""
+"""Intervals between the quantiles of columns of numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pysmorch.encoders.sparse import SparseRows
+from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.layers.base import Array
 
 MAX_INTERVALS = 32
 ROWS_OF_AN_INTERVAL = 100
 """Rows needed for each interval between quantiles."""
 
+MAX_COLUMNS_WITH_INTERVALS = 48
+"""Tables with more number columns than this are wide enough as they are."""
 
-def edges_between(values: Array, weights: Array | None) -> Array:
-    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others.
+
+def no_intervals() -> tuple[Array, Array, Array]:
+    """Return what `learn_intervals` returns where there are none."""
+    return np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
+
+
+def learn_intervals(
+    X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array, located: Array
+) -> tuple[Array, Array, Array]:
+    """Return the lower and upper ends of all intervals and the columns they belong to.
 
     Parameters
     ----------
-    values : ndarray of float64, shape (N,)
-        Without NaN; they are sorted in place where there are no weights.
+    X : ndarray, StoredNumbers or SparseRows, of shape (N, at least D)
+        Of any dtype of numbers, with NaN for what is missing.
     weights : ndarray of shape (N,) or None
-        One positive weight per value.
+        One weight per row.
+    columns : ndarray of D indices
+        The columns that count.
+    located : ndarray of bool, shape (D,)
+        Which of these have intervals.
 
     Returns
     -------
-    ndarray of float64
-        The ends of the intervals, in order; none where there are too few rows, or values.
+    low, high : ndarray of shape (I,)
+        The ends of all intervals.
+    owner : ndarray of int64, shape (I,)
+        The column of each interval, among those that count.
     """
+    if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
+        return no_intervals()
+    if isinstance(X, StoredNumbers) and X.judged is not None and weights is not None:
+        weights = weights[X.judged]
+    low, high, owner = [], [], []
+    for column, numbers in enumerate(X.columns() if isinstance(X, StoredNumbers) else (X[:, i] for i in columns)):
+        if not located[column]:
+            continue
+        values = numbers.astype(np.float64)
+        known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
+        edges = _edges(values[known], None if weights is None else weights[known])
+        low.append(edges[:-1])
+        high.append(edges[1:])
+        owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
+    return np.concatenate(low), np.concatenate(high), np.concatenate(owner)
+
+
+def _edges(values: Array, weights: Array | None) -> Array:
+    """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
     num_rows = len(values) if weights is None else weights.sum()
     count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
     if count < 2:

@@ -31,7 +31,8 @@ from pysmorch.encoders.formats import (
     without_blanks,
     without_markers,
 )
-from pysmorch.encoders.numbers import Ranges, bounds_of
+from pysmorch.encoders.ranges import Ranges, bounds_of
+from pysmorch.encoders.sparse import SparseRows
 from pysmorch.encoders.values import is_boolean, number_values, times_of
 from pysmorch.layers.base import Array
 
@@ -302,12 +303,12 @@ def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
     return bool(dense and (np.diff(values) > 0).all() and (values == np.floor(values)).all())
 
 
-def columns_without_content(X: Array, ranges: Ranges, judged: bool) -> list[Column]:
+def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool) -> list[Column]:
     """Return the columns of an array of numbers that are left out, as those of a data frame are.
 
     Parameters
     ----------
-    X : ndarray of shape (N, D)
+    X : ndarray of shape (N, D), or SparseRows
         The rows of the training, with NaN for what is missing.
     ranges : Ranges
         Of its columns.

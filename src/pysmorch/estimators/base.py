@@ -109,8 +109,8 @@ class NetworkEstimator(StoredEstimator):
         Parameters
         ----------
         X : array-like, data frame or path
-            Numbers (N, D), NaN where one is missing; a data frame of any library, also with text and missing values; images (N, H, W[, C]);
-            or the path of a table, also of a folder or a pattern such as "part-*.parquet". Parquet and CSV files that do not fit into
+            Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing
+            values; images (N, H, W[, C]); or the path of a table, also of a folder or a pattern such as "part-*.parquet". Parquet and CSV files that do not fit into
             the memory are read block by block: see docs/data.md.
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor; or str
             The label of each row: a class of a Classifier, numbers of a Regressor. Of a path the name of their column.
@@ -371,4 +371,5 @@ class NetworkEstimator(StoredEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
