@@ -128,13 +128,7 @@ class NativeProgram:
         first_batch: int,
         totals: Totals | None = None,
     ) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
-
-        They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
-        there for the steps before an exception.
-
-        Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
-        """
+        """Take one step for each batch of `order`: see `Program.train`."""
         totals = Totals() if totals is None else totals
         self._check_bound()
         if self._prepared is not None and self._prepared[0] is data:

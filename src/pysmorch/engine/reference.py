@@ -76,13 +76,7 @@ class ReferenceProgram:
         first_batch: int,
         totals: Totals | None = None,
     ) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
-
-        They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
-        there for the steps before an exception.
-
-        Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
-        """
+        """Take one step for each batch of `order`: see `Program.train`."""
         self._flat.check_bound()
         totals = Totals() if totals is None else totals
         layers = in_mode(self.layers, training=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pysmorch.layers.description import PASS_ARRAYS
+
 CONNECTIONS = ("in_layers", "in_layer")
 """Attributes that say what a layer reads from."""
 
-OF_A_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "training", "data", "labels", "sample_weight")
+OF_A_PASS = (*PASS_ARRAYS, "training", "data", "labels", "sample_weight")
 """Attributes that a pass sets in layers, in its Data layers and in its loss."""
 
 

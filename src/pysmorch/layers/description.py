@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-LAST_PASS = ("in_arrays", "out_array", "pass_back", "_computed_for", "_G", "_G_is_bound")
+PASS_ARRAYS = ("in_arrays", "out_array", "pass_back", "_computed_for")
+"""Attributes that the graph's traversal sets in each layer."""
+
+LAST_PASS = (*PASS_ARRAYS, "_G", "_G_is_bound")
 """Attributes that belong to the last pass and not to the layer."""
 
 
