@@ -1,4 +1,4 @@
-"""Rows in a temporary file, and columns that are judged by a sample of very many rows."""
+"""Rows in a temporary file, and columns that are learned from a sample of very many rows."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +7,7 @@ import pytest
 
 from pysmorch import Classifier, PysmorchWarning
 from pysmorch.encoders import ColumnError
-from pysmorch.encoders.spool import Spool, judged_rows
+from pysmorch.encoders.spool import Spool, sampled_rows
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.sources.streaming import stream_parquet
 
@@ -90,11 +90,11 @@ def test_what_is_encoded_from_numbers_and_marks_is_what_is_encoded_at_once():
 
 
 @pytest.fixture
-def few_judged(monkeypatch):
-    """Columns of more than 1000 rows are judged by 400 of them."""
+def small_sample(monkeypatch):
+    """Columns of more than 1000 rows are learned from 400 of them."""
     monkeypatch.setattr("pysmorch.encoders.spool.ROWS_HELD", 1000)
-    monkeypatch.setattr("pysmorch.encoders.spool.ROWS_JUDGED", 400)
-    monkeypatch.setattr("pysmorch.encoders.judged.ROWS_JUDGED", 400)
+    monkeypatch.setattr("pysmorch.encoders.spool.SAMPLE_SIZE", 400)
+    monkeypatch.setattr("pysmorch.encoders.sampled.SAMPLE_SIZE", 400)
 
 
 ROWS = 4000
@@ -117,19 +117,19 @@ def written(tmp_path):
     return write
 
 
-def test_all_rows_up_to_a_limit_are_judged_and_beyond_it_the_same_sample_each_time(few_judged):
-    assert judged_rows(1000) is None
-    sample = judged_rows(ROWS)
+def test_all_rows_up_to_a_limit_are_sampled_and_beyond_it_the_same_sample_each_time(small_sample):
+    assert sampled_rows(1000) is None
+    sample = sampled_rows(ROWS)
     assert len(sample) == len(set(sample)) == 400
     assert (np.diff(sample) > 0).all()
     assert sample[0] >= 0
     assert sample[-1] < ROWS
-    np.testing.assert_array_equal(sample, judged_rows(ROWS))
+    np.testing.assert_array_equal(sample, sampled_rows(ROWS))
 
 
-def test_bounds_means_and_missing_cells_are_those_of_all_rows(few_judged, written):
+def test_bounds_means_and_missing_cells_are_those_of_all_rows(small_sample, written):
     numbers = np.random.default_rng(0).normal(size=ROWS)
-    outside = np.setdiff1d(np.arange(ROWS), judged_rows(ROWS))
+    outside = np.setdiff1d(np.arange(ROWS), sampled_rows(ROWS))
     numbers[outside[0]] = 6.0
     texts = np.array(["x", "y"] * (ROWS // 2), dtype=object)
     texts[outside[1]] = None
@@ -150,7 +150,7 @@ def test_bounds_means_and_missing_cells_are_those_of_all_rows(few_judged, writte
 
 
 @pytest.mark.filterwarnings("ignore:column")
-def test_statistics_of_the_target_are_those_of_all_rows(few_judged, written, monkeypatch):
+def test_statistics_of_the_target_are_those_of_all_rows(small_sample, written, monkeypatch):
     monkeypatch.setattr("pysmorch.encoders.folds.OWN_INDICATORS", 20)
     monkeypatch.setattr("pysmorch.encoders.columns.OWN_INDICATORS", 20)
     keys = np.random.default_rng(0).integers(0, 30, ROWS)
@@ -170,7 +170,7 @@ def test_statistics_of_the_target_are_those_of_all_rows(few_judged, written, mon
     np.testing.assert_allclose(spooled[1], (others.sum() + 20 * of_others) / (len(others) + 20))
 
 
-def test_quantiles_of_a_sample_are_near_those_of_all_rows(few_judged, written):
+def test_quantiles_of_a_sample_are_near_those_of_all_rows(small_sample, written):
     numbers = np.random.default_rng(0).normal(size=ROWS)
     with pytest.warns(PysmorchWarning):
         encoder, _ = learned(written(a=numbers))
@@ -185,9 +185,9 @@ def test_quantiles_of_a_sample_are_near_those_of_all_rows(few_judged, written):
     ("usual", "other", "what"),
     [(1.0, 2.0, "constant"), ("x", "y", "constant"), (None, "y", "empty"), (1.0, None, None)],
 )
-def test_a_column_that_only_seems_to_carry_nothing_is_refused(few_judged, written, usual, other, what):
+def test_a_column_that_only_seems_to_carry_nothing_is_refused(small_sample, written, usual, other, what):
     cells = [usual] * ROWS
-    cells[np.setdiff1d(np.arange(ROWS), judged_rows(ROWS))[5]] = other
+    cells[np.setdiff1d(np.arange(ROWS), sampled_rows(ROWS))[5]] = other
     path = written(a=np.random.default_rng(0).normal(size=ROWS), b=pa.array(cells))
     message = f"^column 'b' is {what or 'constant'} in the rows by which columns are judged, but has other values elsewhere; say"
     with pytest.warns(PysmorchWarning), pytest.raises(ColumnError, match=message):
@@ -197,9 +197,9 @@ def test_a_column_that_only_seems_to_carry_nothing_is_refused(few_judged, writte
     assert encoder.columns[1].kind == "none"
 
 
-def test_a_text_among_numbers_that_the_sample_does_not_have_is_named_by_its_row(few_judged, written):
+def test_a_text_among_numbers_that_the_sample_does_not_have_is_named_by_its_row(small_sample, written):
     cells = [str(i * 7 % 100) for i in range(ROWS)]
-    row = int(np.setdiff1d(np.arange(ROWS), judged_rows(ROWS))[100])
+    row = int(np.setdiff1d(np.arange(ROWS), sampled_rows(ROWS))[100])
     cells[row] = "much"
     with (
         pytest.warns(PysmorchWarning),

@@ -54,7 +54,7 @@ class ArrayEncoder(Encoder):
     missing: Array
     bounds: tuple[Array, Array] | None
     _num_features: int
-    _judged = True
+    _leaves_out = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -81,7 +81,7 @@ class ArrayEncoder(Encoder):
 
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack."""
-        self._judged = False
+        self._leaves_out = False
 
     def learn(self, rows: Array | SparseRows, weights: Array | None, targets: Array) -> None:
         """Learn mean, scale and intervals of each column, or the one scale of pixels, and where values are missing."""
@@ -92,7 +92,7 @@ class ArrayEncoder(Encoder):
             self.numbers = Numbers.learn_pixels(rows, weights)
             return
         ranges = ranges_of(rows)
-        left_out = columns_without_content(rows, ranges, self._judged)
+        left_out = columns_without_content(rows, ranges, self._leaves_out)
         self.included = np.delete(self.included, [int(column.name) for column in left_out])
         self.numbers = Numbers.learn(rows, weights, self.included)
         self.bounds = bounds_of(Ranges(*(values[self.included] for values in ranges)))

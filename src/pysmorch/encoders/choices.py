@@ -10,7 +10,7 @@ from typing import Any
 
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
-from pysmorch.encoders.spool import judged_part
+from pysmorch.encoders.spool import sample_of
 from pysmorch.entries import list_names, suggest
 from pysmorch.sources.streaming import StreamedTable
 
@@ -47,7 +47,7 @@ def kinds_from(features: Any) -> Iterator[None]:
         All rows of a source; of an array nothing is decided.
     """
     if isinstance(features, StreamedTable):
-        token = _ALL_ROWS.set(judged_part(features))
+        token = _ALL_ROWS.set(sample_of(features))
     else:
         names = getattr(features, "column_names", [])
         token = _ALL_ROWS.set(dict(zip(names, features.columns, strict=True)) if names else {})

@@ -10,7 +10,7 @@ MIN_ROWS = 20
 """With fewer rows nothing is said: a column may fit by chance."""
 
 MAX_ROWS = 5_000
-"""So many rows, evenly spaced, are looked at."""
+"""The rows that are examined, evenly spaced, are at most this many."""
 
 MAX_ENTRIES = 2**21
 """Of wide tables fewer rows are looked at, so that it takes about a second."""

@@ -19,7 +19,7 @@ def learn_columns(
     weights: Array | None,
     choices: Mapping[str, str],
     missing: tuple[str, ...] | None,
-    judged: bool,
+    leaves_out: bool,
 ) -> list[Column]:
     """Return what all columns are.
 
@@ -33,7 +33,7 @@ def learn_columns(
         What the user says that columns hold, by their names.
     missing : tuple of str or None
         As for `learn_column`.
-    judged : bool
+    leaves_out : bool
         As for `learn_column`.
 
     Returns
@@ -41,8 +41,8 @@ def learn_columns(
     list of Column
         In the order of the table.
     """
-    if isinstance(rows, StreamedRows) and weights is not None and rows.judged is not None:
-        weights = weights[rows.judged]
+    if isinstance(rows, StreamedRows) and weights is not None and rows.sampled is not None:
+        weights = weights[rows.sampled]
 
     def learned(names: list[str], choices: Mapping[str, str]) -> list[Column]:
         columns: list[Column] = []
@@ -51,7 +51,7 @@ def learn_columns(
             plain = [name for name in cells.plain if name in wanted]
             values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
             columns += [
-                learn_column(name, cells, values.get(name), weights, choices.get(name), missing, judged)
+                learn_column(name, cells, values.get(name), weights, choices.get(name), missing, leaves_out)
                 for name in some
             ]
         return columns

@@ -46,8 +46,8 @@ def learn_intervals(
     """
     if not 0 < located.sum() <= MAX_COLUMNS_WITH_INTERVALS:
         return no_intervals()
-    if isinstance(X, StoredNumbers) and X.judged is not None and weights is not None:
-        weights = weights[X.judged]
+    if isinstance(X, StoredNumbers) and X.sampled is not None and weights is not None:
+        weights = weights[X.sampled]
     low, high, owner = [], [], []
     for column, numbers in enumerate(X.columns() if isinstance(X, StoredNumbers) else (X[:, i] for i in columns)):
         if not located[column]:

@@ -56,7 +56,7 @@ def learn_column(
     weights: Array | None,
     choice: str | None,
     missing: tuple[str, ...] | None,
-    judged: bool = True,
+    leaves_out: bool = True,
 ) -> Column:
     """Return what a column is.
 
@@ -74,7 +74,7 @@ def learn_column(
         What the user says it holds, one of `CHOICES`, also with a sample; None finds it out.
     missing : tuple of str or None
         What stands for missing values in all columns; None for `MARKERS` in those that hold no text.
-    judged : bool, default=True
+    leaves_out : bool, default=True
         Whether a column that carries nothing in these rows is left out, unless the user says what it holds.
 
     Returns
@@ -93,7 +93,7 @@ def learn_column(
     if values is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], values, choice)
         if column is not None:
-            return _with_range(column, values, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
+            return _with_range(column, values, name in INDEX_NAMES, leaves_out and choice is None, rows.num_rows)
     order = None if name in rows.plain else rows.order_of(name)
     declared = order is not None and choice is None
     if declared:
@@ -113,12 +113,12 @@ def learn_column(
         column = _of_type(name, array, choice)
     if column.kind == "number":
         numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
-        return _with_range(column, numbers, name in INDEX_NAMES, judged and choice is None, rows.num_rows)
+        return _with_range(column, numbers, name in INDEX_NAMES, leaves_out and choice is None, rows.num_rows)
     if column.kind == "none":
         return column
     if declared:
         column.why = "declared so"
-    return _learn_texts(column, texts_of(array), weights, order, None if declared else choice, judged)
+    return _learn_texts(column, texts_of(array), weights, order, None if declared else choice, leaves_out)
 
 
 def _of_plain(name: str, kind: str, values: Array, choice: str | None) -> Column | None:
@@ -246,7 +246,7 @@ def _why_text(values: Any) -> str:
     return ""
 
 
-def _with_range(column: Column, values: Array, is_index: bool, judged: bool, num_rows: int) -> Column:
+def _with_range(column: Column, values: Array, is_index: bool, leaves_out: bool, num_rows: int) -> Column:
     """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
     check_no_infinity(column.name, values)
     known = values[~np.isnan(values)]
@@ -254,7 +254,7 @@ def _with_range(column: Column, values: Array, is_index: bool, judged: bool, num
     if not len(known):
         return _empty(column.name)
     low, high = float(known.min()), float(known.max())
-    if judged and not column.missing and len(values) >= ROWS_TO_JUDGE:
+    if leaves_out and not column.missing and len(values) >= ROWS_TO_JUDGE:
         if low == high:
             return _constant(column.name)
         if column.holds in ("integer", "number") and _is_running(values, is_index, num_rows):
@@ -303,7 +303,7 @@ def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
     return bool(dense and (np.diff(values) > 0).all() and (values == np.floor(values)).all())
 
 
-def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool) -> list[Column]:
+def columns_without_content(X: Array | SparseRows, ranges: Ranges, leaves_out: bool) -> list[Column]:
     """Return the columns of an array of numbers that are left out, as those of a data frame are.
 
     Parameters
@@ -312,7 +312,7 @@ def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool)
         The rows of the training, with NaN for what is missing.
     ranges : Ranges
         Of its columns.
-    judged : bool
+    leaves_out : bool
         Whether constants and running numbers are left out, too.
 
     Returns
@@ -322,7 +322,7 @@ def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool)
     """
     lowest, highest, known = ranges
     left_out = {i: _empty(str(i)) for i in np.flatnonzero(known == 0).tolist()}
-    if judged and len(X) >= ROWS_TO_JUDGE:
+    if leaves_out and len(X) >= ROWS_TO_JUDGE:
         full = known == len(X)
         left_out |= {i: _constant(str(i)) for i in np.flatnonzero(full & (lowest == highest)).tolist()}
         in_order = full & (lowest < highest) & (X[0] == lowest) & (X[-1] == highest)
@@ -335,7 +335,7 @@ def columns_without_content(X: Array | SparseRows, ranges: Ranges, judged: bool)
 
 
 def _learn_texts(
-    column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None, judged: bool
+    column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None, leaves_out: bool
 ) -> Column:
     """Complete a column of text: its categories or words; or leave it out."""
     column.missing = cells.null_count > 0
@@ -346,7 +346,7 @@ def _learn_texts(
     if column.holds == "ordered category":
         column.values = order or sorted(value for value, _ in counts)
         return column
-    enough = judged and choice is None and num_known >= ROWS_TO_JUDGE
+    enough = leaves_out and choice is None and num_known >= ROWS_TO_JUDGE
     if enough and len(counts) == 1 and not column.missing:
         return Column(column.name, "none", holds="constant", why="it has one value only")
     counted = _text_counted([value for value, _ in counts], num_known)

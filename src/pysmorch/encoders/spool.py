@@ -15,14 +15,14 @@ from pysmorch.sources.streaming import StreamedTable, temporary_file
 ROWS_HELD = 2**24
 """Rows of which a whole column is in memory at a time; of more rows, kinds and quantiles are those of a sample."""
 
-ROWS_JUDGED = 2**20
+SAMPLE_SIZE = 2**20
 """Rows of such a sample, drawn at random. By the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart the share of all rows below
 any quantile differs from that in the sample by less than 0.3 percentage points, but for one table in a million."""
 
 BYTES_AT_A_TIME = 2**26
 
 
-def judged_rows(num_rows: int) -> Array | None:
+def sampled_rows(num_rows: int) -> Array | None:
     """Return the rows from which kinds of columns and quantiles are learned, in order; None for all.
 
     Parameters
@@ -37,13 +37,13 @@ def judged_rows(num_rows: int) -> Array | None:
     """
     if num_rows <= ROWS_HELD:
         return None
-    return np.sort(np.random.default_rng(num_rows).choice(num_rows, ROWS_JUDGED, replace=False, shuffle=False))
+    return np.sort(np.random.default_rng(num_rows).choice(num_rows, SAMPLE_SIZE, replace=False, shuffle=False))
 
 
-def judged_part(table: StreamedTable) -> StreamedTable:
+def sample_of(table: StreamedTable) -> StreamedTable:
     """Return the rows of a table from which kinds of columns are learned."""
-    judged = judged_rows(len(table))
-    return table if judged is None else table.take(judged)
+    sampled = sampled_rows(len(table))
+    return table if sampled is None else table.take(sampled)
 
 
 class Spool:
@@ -132,7 +132,7 @@ class StoredNumbers:
         (N, D).
     size : int
         N D.
-    judged : ndarray of int or None
+    sampled : ndarray of int or None
         The rows that `columns` gives; None for all.
     """
 
@@ -140,7 +140,7 @@ class StoredNumbers:
         self._spool = spool
         self.shape = (spool.num_rows, spool.num_numbers)
         self.size = self.shape[0] * self.shape[1]
-        self.judged = judged_rows(spool.num_rows)
+        self.sampled = sampled_rows(spool.num_rows)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -150,11 +150,11 @@ class StoredNumbers:
 
     def columns(self) -> Iterator[Array]:
         """Go through the columns, of which several are made in one pass through the file."""
-        count = self.shape[0] if self.judged is None else len(self.judged)
+        count = self.shape[0] if self.sampled is None else len(self.sampled)
         together = max(1, BYTES_AT_A_TIME // (8 * max(count, 1)))
         for first in range(0, self.shape[1], together):
             columns = np.empty((min(together, self.shape[1] - first), count))
             for rows in blocks_of(count, 2**16):
-                wanted = rows if self.judged is None else self.judged[rows]
+                wanted = rows if self.sampled is None else self.sampled[rows]
                 columns[:, rows] = self._spool.read_numbers(wanted)[:, first : first + together].T
             yield from columns

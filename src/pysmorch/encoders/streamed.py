@@ -7,7 +7,7 @@ from typing import Any
 
 from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.spool import Spool, judged_part, judged_rows
+from pysmorch.encoders.spool import Spool, sample_of, sampled_rows
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -28,7 +28,7 @@ class StreamedRows:
 
     Attributes
     ----------
-    judged : ndarray of int or None
+    sampled : ndarray of int or None
         The rows from which columns are learned; None for all.
     take_statistics : callable or None
         A function of (cells of a block, index of its first row) that gives them the statistics of rows of a training.
@@ -36,7 +36,7 @@ class StreamedRows:
 
     def __init__(self, table: StreamedTable) -> None:
         self.table = table
-        self.judged = judged_rows(len(table))
+        self.sampled = sampled_rows(len(table))
         self.names = table.column_names
         self.take_statistics: Callable[[Cells, int], None] | None = None
         self._spool: Spool | None = None
@@ -49,7 +49,7 @@ class StreamedRows:
 
     def in_groups(self, names: list[str]) -> Iterator[tuple[list[str], Cells]]:
         """Go through some columns, as many at a time as take little memory."""
-        held = judged_part(self.table)
+        held = sample_of(self.table)
         count = max(1, BYTES_OF_A_GROUP // (8 * max(1, len(held))))
         for first in range(0, len(names), count):
             some = names[first : first + count]

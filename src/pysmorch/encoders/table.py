@@ -34,12 +34,12 @@ from pysmorch.encoders.folds import (
     statistics_to_tensors,
     with_many,
 )
-from pysmorch.encoders.judged import complete_columns
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.report import as_html, warn_of_columns
+from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.values import number_values, text_values
@@ -76,7 +76,7 @@ class TableEncoder(Encoder):
     statistics: dict[str, Array]
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
-    _judged = True
+    _leaves_out = True
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -90,7 +90,7 @@ class TableEncoder(Encoder):
 
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack."""
-        self._judged = False
+        self._leaves_out = False
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
@@ -142,9 +142,9 @@ class TableEncoder(Encoder):
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
-        self.columns = learn_columns(rows, weights, self._choices, self.missing, self._judged)
+        self.columns = learn_columns(rows, weights, self._choices, self.missing, self._leaves_out)
         self.forget_layout()
-        if isinstance(rows, StreamedRows) and rows.judged is not None:
+        if isinstance(rows, StreamedRows) and rows.sampled is not None:
             complete_columns(self, rows)
         self.statistics = learn_statistics(with_many(self.columns), rows, weights, targets, self.missing)
         self.forget_layout()

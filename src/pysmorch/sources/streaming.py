@@ -22,7 +22,7 @@ from pysmorch.sources.source import Source, SourceError
 
 ENTRIES_OF_A_BLOCK = 2**20
 ROWS_OF_A_BLOCK = 2**16
-"""A block has so many rows at most, and so many entries."""
+"""The largest block: rows, and entries of the table."""
 
 COPIES = 5
 """How often the numbers of a table are in memory while a model is trained on all of it: as read, and as float64."""

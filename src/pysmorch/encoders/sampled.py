@@ -1,4 +1,4 @@
-"""Tables of so many rows that columns are judged by a sample: what must hold in all rows is found in one pass through them."""
+"""Very long tables, whose columns are learned from a sample of the rows: what must hold in all rows is found in one pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import Column
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.schema import set_bounds
-from pysmorch.encoders.spool import ROWS_JUDGED
+from pysmorch.encoders.spool import SAMPLE_SIZE
 from pysmorch.encoders.values import text_values
 from pysmorch.warnings import PysmorchWarning
 
@@ -32,7 +32,7 @@ def complete_columns(encoder: Any, rows: Any) -> None:
         Names the column, and what helps.
     """
     warnings.warn(
-        f"what columns hold, categories and quantiles are learned from {ROWS_JUDGED:,} of {len(rows):,} rows, drawn at random",
+        f"what columns hold, categories and quantiles are learned from {SAMPLE_SIZE:,} of {len(rows):,} rows, drawn at random",
         PysmorchWarning,
         stacklevel=2,
     )
