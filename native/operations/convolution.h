@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/activations.h"
 #include "operations/filters.h"
+#include "operations/fused_pooling.h"
 
 namespace pysmorch {
 
@@ -161,35 +162,37 @@ template <class T> class Filtering : public Operation<T> {
             }
     }
 
-    // y = the convolution of x, or x = its adjoint of y; rows first .. last of panel p.
-    template <class Done>
-    void convolve_rows(const T* x, T* y, size_t first, size_t last, bool two, bool add, Done&& done) const {
+    // Entries of a row of the larger image x, and of the smaller one y, in a panel.
+    size_t row_of_x() const { return size_t(g_.across.size) * g_.channels * NR<T>; }
+    size_t row_of_y() const { return size_t(g_.across.out_size) * g_.out_channels * NR<T>; }
+
+    // Row r of y = the convolution of x, or of x = its adjoint of y, whose first row is row `above` of the image.
+    void convolution_row(const T* x, T* y, size_t r, bool two, bool add) const {
         const size_t K = g_.out_channels;
-        convolve<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x,
-                                      {size_t(g_.across.size), g_.channels, C_}, y, {size_t(g_.across.out_size), K, K_},
-                                      down_into_, across_into_, first, last, two, add, done);
+        convolve_row<T, T, Form::columns>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, x,
+                                          {size_t(g_.across.size), g_.channels, C_}, y,
+                                          {size_t(g_.across.out_size), K, K_}, down_into_[r], across_into_, two, add);
     }
-    template <class Done>
-    void adjoint_rows(const T* y, T* x, size_t first, size_t last, bool two, bool add, Done&& done) const {
+    void adjoint_row(const T* y, T* x, size_t r, bool two, bool add, size_t above = 0) const {
         const size_t K = g_.out_channels;
-        convolve<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y,
-                                   {size_t(g_.across.out_size), K, K_}, x, {size_t(g_.across.size), g_.channels, C_},
-                                   down_from_, across_from_, first, last, two, add, done);
+        Taps taps = down_from_[r];
+        taps.position -= ptrdiff_t(above);
+        convolve_row<T, T, Form::rows>({W_, K, C_ * K, K_}, size_t(g_.across.kernel), groups_, y,
+                                       {size_t(g_.across.out_size), K, K_}, x,
+                                       {size_t(g_.across.size), g_.channels, C_}, taps, across_from_, two, add);
     }
 
-    // Adds the gradient of the weights from rows first .. last of the smaller image y (or its gradient).
-    void add_weight_sums(const T* x, const T* y, size_t first, size_t last, size_t lanes, T* sums,
-                         Workspace<T>& work) const {
+    // Adds the gradient of the weights from row r, `y`, of the smaller image (or of its gradient).
+    void add_weight_sums(const T* x, const T* y, size_t r, size_t lanes, T* sums, Workspace<T>& work) const {
         const size_t K = g_.out_channels, width = size_t(g_.across.out_size);
         const size_t at_a_time =
             std::max<size_t>(1, std::min(width, Workspace<T>::SIZE / (round_up(K, LANES<T>) * NR<T>)));
         T* rows = work.more.get(at_a_time * round_up(K, LANES<T>) * NR<T> + NR<T>);
-        for (size_t r = first; r < last; ++r)
-            for (size_t i = 0; i < width; i += at_a_time) {
-                const size_t end = std::min(width, i + at_a_time);
-                transpose_positions(y + (r * width + i) * K * NR<T>, end - i, lanes, rows);
-                add_products<T, T>(g_, groups_, x, rows, r, i, end, lanes, sums, stride());
-            }
+        for (size_t i = 0; i < width; i += at_a_time) {
+            const size_t end = std::min(width, i + at_a_time);
+            transpose_positions(y + i * K * NR<T>, end - i, lanes, rows);
+            add_products<T, T>(g_, groups_, x, rows, r, i, end, lanes, sums, stride());
+        }
     }
 
     // From channels of positions, side by side for the batch, to rows of the batch, side by side for channels.
@@ -292,20 +295,52 @@ template <class T> class Convolution : public Filtering<T> {
                this->has_room(seen(g_.down), across_with_margin(), g_.channels);
     }
 
-    void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
-        const size_t width = size_t(g_.across.out_size), K = g_.out_channels;
-        each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-            this->convolve_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
-                                [&](size_t r) { this->finish(out->panel(p) + r * width * K * NR<T>, width, K); });
-        });
+    // A max pooling, where the activation costs nothing.
+    bool fuse(std::unique_ptr<Operation<T>>& next) override {
+        const auto* pool = dynamic_cast<const Pool<T, true>*>(next.get());
+        if (!pool || !pool->is_fusable() || !this->is_simple() || !fuses(pool->geometry())) return false;
+        pooling_.emplace(*pool, std::move(next), this->activation_ == Activation::relu);
+        return true;
+    }
+
+    void reserve(size_t panels) override {
+        this->reserve_shards(panels);
+        if (pooling_) pooling_->reserve(panels);
+    }
+
+    void forward(const Step& s, const Range& range, int, Workspace<T>& work) override {
+        const size_t row = this->row_of_y();
+        each_part(
+            range, pooling_ ? pooling_->rows() : size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
+                const T* x = in[0]->panel(p);
+                for (size_t r = first; r < last; ++r) {
+                    if (pooling_) {
+                        T* rows = work.rows.get(pooling_->down() * row);
+                        for (size_t a = 0; a < pooling_->down(); ++a)
+                            this->convolution_row(x, rows + a * row, r * pooling_->down() + a, this->two(s, p), false);
+                        pooling_->pool_row(rows, p, r, out->panel(p),
+                                           [this](Vec<T> v, size_t k) { return this->finished(v, k); });
+                    } else {
+                        T* y = out->panel(p) + r * row;
+                        this->convolution_row(x, y, r, this->two(s, p), false);
+                        this->finish(y, size_t(g_.across.out_size), g_.out_channels);
+                    }
+                }
+            });
     }
 
     int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
         if (phase == 1) {
             each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
-                this->adjoint_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p),
-                                   !this->overwrite[0], [](size_t) {});
+                this->each_group_of_rows(
+                    this->down_from_, first, last, pooling_ ? pooling_->rows_at_a_time() : SIZE_MAX,
+                    [&](size_t start, size_t end, size_t from, size_t to) {
+                        const T* g = pooling_ ? expanded(p, from, to, nullptr, work) : out->grad_panel(p);
+                        for (size_t r = start; r < end; ++r)
+                            this->adjoint_row(g, in[0]->grad_panel(p) + r * this->row_of_x(), r, this->two(s, p),
+                                              !this->overwrite[0], pooling_ ? from : 0);
+                    });
             });
             return;
         }
@@ -313,10 +348,10 @@ template <class T> class Convolution : public Filtering<T> {
         this->each_shard(s, range, height, [&](size_t p, size_t shard, size_t first, size_t last) {
             this->clear(shard);
             for (size_t r = first; r < last; ++r) {
-                const size_t at = r * width * K * NR<T>;
-                this->finish_back(out->grad_panel(p) + at, out->panel(p) + at, width, K, this->bias_sums(shard));
-                this->add_weight_sums(in[0]->panel(p), out->grad_panel(p), r, r + 1, size_t(rows_in<T>(s, p)),
-                                      this->weight_sums(shard), work);
+                const size_t at = r * this->row_of_y();
+                T* g = pooling_ ? expanded(p, r, r + 1, this->bias_sums(shard), work) : out->grad_panel(p) + at;
+                if (!pooling_) this->finish_back(g, out->panel(p) + at, width, K, this->bias_sums(shard));
+                this->add_weight_sums(in[0]->panel(p), g, r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }
@@ -346,8 +381,11 @@ template <class T> class Convolution : public Filtering<T> {
             loops.a_inner = ptrdiff_t(size_t(across.dilation) * C);
             loops.b_inner = ptrdiff_t(group * NR<T>);
         }
+        std::vector<RowsOf<T>> image;
+        if (pooling_) image.push_back({work.rows.get(height * width * K)});
         for (size_t r = 0; r < n; ++r) {
-            T* to = y.data + r * y.stride;
+            T* const result = y.data + r * y.stride;
+            T* to = pooling_ ? image[0].data : result;
             const T* x =
                 this->with_margin(inputs[0].data + r * inputs[0].stride, size_t(down.size), size_t(across.size), C,
                                   size_t(down.pad), size_t(across.pad), needed, row, work.more);
@@ -357,8 +395,25 @@ template <class T> class Convolution : public Filtering<T> {
                                             size_t(across.stride) * C, loops, depth, this->K_, to + i * width * K, K, g,
                                             this->pack_.get() + g * depth * blocks);
             this->finish_row(to, height * width, K);
+            if (pooling_) pooling_->predict(image, result, work);
         }
     }
+
+  protected:
+    virtual bool fuses(const Geometry& pool) const {
+        (void)pool;
+        return true;
+    }
+    // Rows from .. to of the gradient of what the pooling reads, whose sums are added to those of the bias.
+    T* expanded(size_t p, size_t from, size_t to, T* bias_sums, Workspace<T>& work) const {
+        const size_t row = this->row_of_y();
+        T* rows = work.rows.get((to - from) * row);
+        for (size_t r = from; r < to; ++r)
+            pooling_->expand_row(out->grad_panel(p), p, r, rows + (r - from) * row, this->b_ ? bias_sums : nullptr);
+        return rows;
+    }
+
+    std::optional<FusedPooling<T>> pooling_;
 
   private:
     // ImageLayout of an image and its margin that the windows see.

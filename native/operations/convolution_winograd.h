@@ -35,7 +35,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {}
 
     void reserve(size_t panels) override {
-        this->reserve_shards(panels);
+        Convolution<T>::reserve(panels);
         filters_.get(POINTS * (PAIRS ? K_ * entries(C_) : C_ * KP_));
         rotated_.get(POINTS * C_ * rotated_row());
         zeros_.get(std::max(C_, K_) * P);
@@ -101,6 +101,10 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 
   protected:
+    // A window lies within one tile.
+    bool fuses(const Geometry& pool) const override {
+        return DOWN % size_t(pool.down.stride) == 0 && ACROSS % size_t(pool.across.stride) == 0;
+    }
     size_t weight_sums_size() const override { return POINTS * C_ * KP_; }
     int rows_to_cut() const override { return int(tiles_down(g_.down.out_size)); }
 
@@ -147,15 +151,24 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 
     template <class E, class O>
-    void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) const {
+    void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) {
         const bool changes = this->is_simple() && (this->b_ || this->activation_ != Activation::none);
         each_part(range, tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
             const auto y = output(to, p);
-            auto rows_of_tiles = [&](auto finished) {
+            auto each_tile = [&](auto done) {
                 multiply<PAIRS ? Form::rows : Form::columns, E>(
                     filters_.get(), PAIRS ? entries(C_) : KP_, PAIRS ? K_ * entries(C_) : C_ * KP_, input(from, p),
-                    -g_.down.pad, -g_.across.pad, y, first, last, this->two(s, p), work, finished);
+                    -g_.down.pad, -g_.across.pad, K_, g_.across.out_size, first, last, this->two(s, p), work, done);
             };
+            auto rows_of_tiles = [&](auto finished) {
+                each_tile([&](size_t r, size_t j, const T* products) { write_tile(y, r, j, products, finished); });
+            };
+            if constexpr (std::is_same_v<O, T>)
+                if (this->pooling_) {
+                    each_tile(
+                        [&](size_t r, size_t j, const T* products) { pool_tile(p, r, j, products, out->panel(p)); });
+                    return;
+                }
             if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
             else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
             if constexpr (std::is_same_v<O, T>) {
@@ -166,14 +179,33 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
     template <class E, class O>
     void backward_panels(const Step& s, const Range& range, E* to, const O* g, Workspace<T>& work) const {
+        const int top = g_.down.pad - 2;
         each_part(range, tiles_down(g_.down.size), [&](size_t p, size_t first, size_t last) {
-            auto rows_of_tiles = [&](auto finished) {
-                multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), output(g, p),
-                                        g_.down.pad - 2, g_.across.pad - 2, input(to, p), first, last, this->two(s, p),
-                                        work, finished);
+            // From rows of the gradient of which the first is row `above`.
+            auto rows_of_tiles = [&](const Image<const O>& rows, int above, size_t start, size_t end, auto finished) {
+                multiply<Form::rows, O>(
+                    rotated_.get(), rotated_row(), C_ * rotated_row(), rows, top - above, g_.across.pad - 2, C_,
+                    g_.across.size, start, end, this->two(s, p), work,
+                    [&](size_t r, size_t j, const T* products) { write_tile(input(to, p), r, j, products, finished); });
             };
-            if (this->overwrite[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
-            else rows_of_tiles([](const E* at, Vec<T> v, size_t) { return load(at) + v; });
+            auto from_rows = [&](const Image<const O>& rows, int above, size_t start, size_t end) {
+                if (this->overwrite[0])
+                    rows_of_tiles(rows, above, start, end, [](const E*, Vec<T> v, size_t) { return v; });
+                else rows_of_tiles(rows, above, start, end, [](const E* at, Vec<T> v, size_t) { return load(at) + v; });
+            };
+            if constexpr (std::is_same_v<O, T>)
+                if (this->pooling_) {
+                    const size_t at_a_time = std::max<size_t>(1, this->pooling_->rows_at_a_time() / DOWN);
+                    for (size_t start = first; start < last; start += at_a_time) {
+                        const size_t end = std::min(last, start + at_a_time);
+                        const int above = std::max(0, int(DOWN * start) + top),
+                                  below = std::min(g_.down.out_size, int(DOWN * (end - 1) + ROWS) + top);
+                        const T* rows = this->expanded(p, size_t(above), size_t(below), nullptr, work);
+                        from_rows({rows, below - above, g_.across.out_size, K_}, above, start, end);
+                    }
+                    return;
+                }
+            from_rows(output(g, p), 0, first, last);
         });
     }
     template <class E, class O>
@@ -183,11 +215,14 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         this->each_shard(s, range, rows, [&](size_t p, size_t shard, size_t first, size_t last) {
             this->clear(shard);
             for (size_t r = first; r < last; ++r) {
-                for (size_t row = DOWN * r; row < std::min(height, DOWN * r + DOWN); ++row)
+                const size_t end = std::min(height, DOWN * r + DOWN);
+                Image<O> rows{output(g, p).at(ptrdiff_t(DOWN * r), 0), int(end - DOWN * r), g_.across.out_size, K_};
+                if constexpr (std::is_same_v<O, T>)
+                    if (this->pooling_) rows.data = this->expanded(p, DOWN * r, end, this->bias_sums(shard), work);
+                for (size_t row = DOWN * r; !this->pooling_ && row < end; ++row)
                     this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_,
                                       this->bias_sums(shard));
-                add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard),
-                                    work);
+                add_gradients<E, O>(input(from, p), rows, r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }
@@ -272,13 +307,14 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 #endif
 
-    // The rows of tiles first .. last of y from x, whose position (top, left) is the first that the filter sees.
-    // Filters of a point have rows of `stride` entries, and are `filter` entries from those of the next.
-    // `finished(position, v, channel)` is what is written.
-    template <Form FORM, class E, class O, class Finished>
+    // The rows of tiles first .. last, of images of some channels and some positions in a row, from x, whose position
+    // (top, left) is the first that the filter sees. Filters of a point have rows of `stride` entries, and are `filter`
+    // entries from those of the next. `done(row of tiles, first column, products)` is called for each tile.
+    template <Form FORM, class E, class Done>
     void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left,
-                  const Image<O>& y, size_t first, size_t last, bool two, Workspace<T>& work, Finished finished) const {
-        const size_t depth = entries(x.channels), point = point_of(y.channels);
+                  size_t channels, int width, size_t first, size_t last, bool two, Workspace<T>& work,
+                  Done done) const {
+        const size_t depth = entries(x.channels), point = point_of(channels);
         T* products = work.more.get(POINTS * (point_of(x.channels) + point));
         S* patch = reinterpret_cast<S*>(products + POINTS * point);
         ReductionLoops loops = single_loop(depth);
@@ -287,44 +323,78 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         loops.b_product = ptrdiff_t(point_of(depth));
         loops.c_product = ptrdiff_t(point);
         for (size_t r = first; r < last; ++r)
-            for (size_t j = 0; j < size_t(y.width); j += ACROSS) {
+            for (size_t j = 0; j < size_t(width); j += ACROSS) {
                 transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, patch);
-                for (size_t t = 0; t < num_tiles(y.channels); ++t) {
-                    const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
+                for (size_t t = 0; t < num_tiles(channels); ++t) {
+                    const size_t f = tile_start(channels, t), height = tile_start(channels, t + 1) - f;
                     tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
                                                           patch, P, loops, products + f * P, P, false);
                 }
-                const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r),
-                             columns = std::min(ACROSS, size_t(y.width) - j);
-                O* const positions = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
-                const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
-                for (size_t i = 0; i < y.channels * P; i += L) {
-                    auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
-                        for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
-                    };
-                    // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
-                    auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
-                        O* to = positions + i + a * row + b * position;
-                        store(to, finished(to, v, i / P));
-                    };
-                    if (rows == DOWN && columns == ACROSS) {
-                        transform<Transform::positions>(get, put);
-                    } else {
-                        transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
-                            if (a < rows && b < columns) put(a, b, v);
-                        });
-                    }
-                }
+                done(r, j, products);
             }
     }
 
-    // Adds what a row of tiles of the output's gradient has to do with the input to the gradients of the transformed
-    // filters.
+    // Vector i of the products of a tile, point by point.
+    static auto products_at(const T* products, size_t i, size_t point) {
+        return [=](size_t column, Vec<T>(&v)[ROWS]) {
+            for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
+        };
+    }
+    // The positions of a tile: `finished(position, v, channel)` is what is written.
+    template <class O, class Finished>
+    static void write_tile(const Image<O>& y, size_t r, size_t j, const T* products, Finished finished) {
+        const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r),
+                     columns = std::min(ACROSS, size_t(y.width) - j);
+        O* const positions = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
+        const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
+        for (size_t i = 0; i < y.channels * P; i += L) {
+            const auto get = products_at(products, i, point_of(y.channels));
+            // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
+            auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
+                O* to = positions + i + a * row + b * position;
+                store(to, finished(to, v, i / P));
+            };
+            if (rows == DOWN && columns == ACROSS) {
+                transform<Transform::positions>(get, put);
+            } else {
+                transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
+                    if (a < rows && b < columns) put(a, b, v);
+                });
+            }
+        }
+    }
+    // Pools the windows of a tile into y.
+    void pool_tile(size_t p, size_t r, size_t j, const T* products, T* y) {
+        const size_t rows = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r),
+                     columns = std::min(ACROSS, size_t(g_.across.out_size) - j);
+        for (size_t i = 0; i < K_ * P; i += L) {
+            Vec<T> tile[DOWN * ACROSS];
+            const auto get = products_at(products, i, point_of(K_));
+            auto put = [&](size_t a, size_t b, Vec<T> v)
+                           __attribute__((always_inline)) { tile[a * ACROSS + b] = this->finished(v, i / P); };
+            if (rows == DOWN && columns == ACROSS) {
+                transform<Transform::positions>(get, put);
+            } else {
+                transform<Transform::positions>(get, [&](size_t a, size_t b, Vec<T> v) {
+                    if (a < rows && b < columns) put(a, b, v);
+                });
+            }
+            this->pooling_->with_size([&](auto down, auto across) {
+                for (size_t a = 0; a < rows; a += down)
+                    for (size_t b = 0; b < columns; b += across)
+                        this->pooling_->pool(down, across, p, (DOWN * r + a) / down, (j + b) / across, i, y,
+                                             [&](size_t c, size_t d) { return tile[(a + c) * ACROSS + b + d]; });
+            });
+        }
+    }
+
+    // Adds what row of tiles r of the output's gradient, `y`, has to do with the input to the gradients of the
+    // transformed filters.
     template <class E, class O>
     void add_gradients(const Image<const E>& image, const Image<O>& y, size_t r, size_t lanes, T* sums,
                        Workspace<T>& work) const {
         const size_t width = size_t(g_.across.out_size), count = tiles_across(g_.across.out_size),
-                     height = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r);
+                     height = size_t(y.height);
         const size_t of_x = C_ * D + L, of_y = KP_ * D + L, one = POINTS * (of_x + of_y),
                      at_a_time = std::max<size_t>(1, std::min(count, PATCHES_FIT / one));
         const size_t transposed = at_a_time * DOWN * ACROSS * KP_ * P + P;
@@ -338,7 +408,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                                            ptrdiff_t(ACROSS * (start + i)) - g_.across.pad, patches + i * POINTS * of_x,
                                            of_x);
             for (size_t a = 0; a < height; ++a)
-                this->transpose_positions(y.at(ptrdiff_t(DOWN * r + a), ptrdiff_t(ACROSS * start)), positions, lanes,
+                this->transpose_positions(y.at(ptrdiff_t(a), ptrdiff_t(ACROSS * start)), positions, lanes,
                                           rows + a * row);
             for (size_t i = 0; i < here; ++i)
                 transform_positions(rows, row, positions, height, i, lanes, tiles_points + i * POINTS * of_y, of_y);

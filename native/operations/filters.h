@@ -58,17 +58,6 @@ static void convolve_row(const Filters<S>& filters, size_t kernel_width, size_t 
             }
     }
 }
-// Rows first .. last; `done(row)` is called when a row is complete.
-template <class T, class S, Form FORM, class Done>
-static void convolve(const Filters<S>& filters, size_t kernel_width, size_t groups, const S* x, const ImageLayout& in,
-                     T* y, const ImageLayout& out, const std::vector<Taps>& down, const std::vector<Taps>& across,
-                     size_t first, size_t last, bool two, bool add, Done&& done) {
-    for (size_t r = first; r < last; ++r) {
-        convolve_row<T, S, FORM>(filters, kernel_width, groups, x, in, y + r * out.width * out.channels * NR<T>, out,
-                                 down[r], across, two, add);
-        done(r);
-    }
-}
 
 // The gradient for y is needed with the rows of the batch one after the other: [block of NR
 // channels][position][row][channel].
