@@ -1,6 +1,6 @@
 // The adjoint of a convolution, with the bias and the activation that follow.
 #pragma once
-#include "operations/convolution.h"
+#include "operations/filtering.h"
 
 namespace pysmorch {
 
