@@ -6,12 +6,11 @@ import sys
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
 
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
-from pysmorch.encoders import encode_rows, kind_of
+from pysmorch.encoders import ColumnError, encode_rows
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.layers.base import Array
 
@@ -153,15 +152,11 @@ def check_classes(training: Rows, held_out: Rows | None, report: Report) -> None
         report.note(f"no held-out row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
 
 
-def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) -> Any:
-    """Return the features of another source as a model will take them that is to be trained.
-
-    The encoder is learned here once more, so that a file that does not fit is refused before the training.
-    """
-    encoder = kind_of(training.source.features, model.pixels, bool(model.columns) or model.missing is not None)()
-    encoder.choose(model.columns, model.missing)
-    rows, y = encoder.check(training.source.features, model, reset=True), training.y
-    encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
+def check_fits(model: Any, held_out: Rows, by_position: bool) -> None:
+    """Refuse rows of another file that a model cannot take, whose encoder has learned and whose network is not trained yet."""
+    encoder = model.encoder_
     features = encoder.select(held_out.source, by_position)
-    in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
-    return features
+    try:
+        in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
+    except ColumnError as error:  # a line of this file, not of that of the training
+        raise ValueError(str(error)) from None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from pysmorch.engine import Precision
+from pysmorch.estimators.parameters import TrainingPrecision
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
@@ -116,7 +117,9 @@ class ParameterOptions:
     patience: Annotated[int | None, typer.Option(help="epochs without a better loss before training stops")] = None
     precision: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(get_args(Precision))}; bf16 makes products of bfloat16, which are faster"),
+        typer.Option(
+            help=f"{', '.join(get_args(TrainingPrecision))}; bf16 makes products of bfloat16, which are faster"
+        ),
     ] = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from pysmorch.cli import figures, holdout, networks, output, parameters, runs
 from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
+from pysmorch.cli.prediction import features_for
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
@@ -53,13 +54,18 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
     model, notes = _make(estimators[0], rows, options, chosen, given, report)
     notes = {"source": rows.source.name, "task": task} | notes
-    training, held_out = _parts(rows, model, options, chosen, task, report)
+    training, held_out = _parts(rows, options, chosen, task, report)
     kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
-    if options.checkpoint is not None and not resumed:
-        runs.store_command(options)
+
+    def begin() -> None:
+        if options.test_file is not None and held_out is not None:
+            holdout.check_fits(model, held_out, bool(options.no_header))
+        if options.checkpoint is not None and not resumed:
+            runs.store_command(options)
+
     with kinds:
-        interrupted = _fit(model, training, metrics, report, options, resumed)
+        interrupted = _fit(model, training, metrics, report, options, resumed, begin)
     model.set_params(warm_start=False)
     model.notes_ = notes
     _finish(model, training, held_out, metrics, options, report, interrupted)
@@ -168,17 +174,15 @@ def _equip(
 
 
 def _parts(
-    rows: Rows, model: Any, options: TrainOptions, chosen: networks.NetworkOptions, task: str, report: Report
+    rows: Rows, options: TrainOptions, chosen: networks.NetworkOptions, task: str, report: Report
 ) -> tuple[Rows, Rows | None]:
-    """Return the rows for training and those for the metrics, with the features that the model takes."""
+    """Return the rows for training and those for the metrics."""
     held_out: Rows | None
     if options.test_file is None:
         training, held_out = holdout.split(rows, options, task, options.seed, report)
     else:
         training = rows
         held_out = _read([options.test_file], options, chosen, {}, report, training)
-        features = holdout.features_for(model, training, held_out, bool(options.no_header))
-        held_out = replace(held_out, source=replace(held_out.source, features=features))
         if (held_out.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
             found, expected = held_out.y.tolist()[0], training.y.tolist()[0]
             raise ValueError(
@@ -238,13 +242,19 @@ class BestSoFar(Callback):
 
 
 def _fit(
-    model: Any, training: Rows, metrics: list[Metric], report: Report, options: TrainOptions, resumed: bool
+    model: Any,
+    training: Rows,
+    metrics: list[Metric],
+    report: Report,
+    options: TrainOptions,
+    resumed: bool,
+    begin: Callable[[], None],
 ) -> str | None:
-    """Train; return what to say about an interruption, if there was one after the first epoch."""
+    """Train; return what to say about an interruption, if there was one after the first epoch; `begin` comes before that."""
     best = BestSoFar(model, report)
     shown = metrics if holds_out(model.early_stopping, len(training)) else None
     begun = model.n_iter_ if options.start_from is not None else 0
-    run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every, "begin": begin}
     if resumed and has_checkpoint(str(options.checkpoint)):
         run["resume"] = options.checkpoint
     source = training.source
@@ -293,9 +303,8 @@ def _finish(
     }
     if held_out is not None:
         try:
-            measured = figures.measure(
-                model, held_out.source.features, held_out.y, held_out.weights, (training.y, training.weights), metrics
-            )
+            X = held_out.source.features if options.test_file is None else features_for(model, held_out.source)
+            measured = figures.measure(model, X, held_out.y, held_out.weights, (training.y, training.weights), metrics)
         except KeyboardInterrupt:
             interrupted = interrupted or "interrupted after the training; the model has no metrics"
         else:

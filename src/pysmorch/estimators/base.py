@@ -163,8 +163,9 @@ class NetworkEstimator(StoredEstimator):
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
-        """Learn as `fit` does; after an exception there is what was learned until then."""
+        """Learn as `fit` does; after an exception there is what was learned until then. `begin` is called before the first step."""
         chosen = as_metrics(metrics)
         saved = saved_run(self, checkpoint, resume)
         if self.warm_start and hasattr(self, "network_"):
@@ -172,6 +173,7 @@ class NetworkEstimator(StoredEstimator):
             encoded, codes, weights = self._encode_labelled(X, y, sample_weight, trained_before=True)
         else:
             codes, encoded, weights = self._start(X, y, sample_weight)
+        begin()
         set_schedule(self, OneCycle)
         validation = self._validation_data(eval_set)
         epochs, calibration = (None, None) if saved is None else take_notes(self, saved.notes)

@@ -17,7 +17,7 @@ from pysmorch.engine import Precision
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
-from pysmorch.estimators.parameters import check_loss, check_num_labels
+from pysmorch.estimators.parameters import TrainingPrecision, check_loss, check_num_labels
 from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
@@ -80,7 +80,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     pixels : bool, default=False
         Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
-        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+        Of training, which can also be "float64", and of prediction: "bf16" makes products of bfloat16, "auto" where the processor can.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
@@ -166,7 +166,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         quantile: float | Sequence[float] = 0.5,
         network: Callable[[Layer, int], Layer] | None = None,
         pixels: bool = False,
-        precision: Precision = "float32",
+        precision: TrainingPrecision = "float32",
         columns: Mapping[str, str] | None = None,
         missing: Sequence[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
