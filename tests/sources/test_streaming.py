@@ -1,6 +1,8 @@
 """Tables that the memory cannot hold have the same cells, lines and remarks as those in memory."""
 
 import gzip
+import io
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -28,8 +30,28 @@ CSV = {
     "letters after a quote": 'a,b\n1,"x"y\n2,3\n',
     "a zero byte": "a,b\n1,2\n3,\0\n",
     "only comments": "# a\n# b\n",
+    "joined files": "a,b\n1,x\n2,y\na,b\n3,z\na,b\n4,b\n",
+    "joined files with repeated names": "a,a\n1,x\na,a\n" + "2,y\n" * 30,
+    "a row of the names of the columns where texts come later": "a,b\n"
+    + "1,x\n" * 20
+    + "a,b\n"
+    + "1,x\n" * 20
+    + "z,z\n",
+    "a row of the names of the columns in texts": "a,b\nx,y\na,b\nz,w\n",
+    "only the names of the columns again": "a,b\na,b\na,b\n",
 }
+
+
+def zipped(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t.csv", content)
+    return packed.getvalue()
+
+
 ENCODED = {
+    "the only file of an archive": (zipped(b"a,b\n" + b"1,2\n" * 100), None),
+    "a packed file in an archive": (zipped(gzip.compress(b"a,b\n" + b"1,2\n" * 100)), None),
     "utf-16": ("a,b\né,1\nü,2\n".encode("utf-16"), None),
     "cp1252": ("a,b\né,1\nü,2\n".encode("cp1252"), "cp1252"),
     "not utf-8": ("a,b\n1,2\né,1\n".encode("cp1252"), None),
