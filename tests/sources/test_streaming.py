@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
@@ -114,6 +115,29 @@ def test_a_parquet_file_stays_where_it_is_and_is_read_block_by_block(make, no_me
     ]
     assert some["y"].to_pylist() == [3, 36, 37, 99]
     assert some.take(np.array([1, 3])).drop_columns(["y"]).columns(["x"]).to_pydict() == {"x": ["v36", "v99"]}
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4"])
+def test_an_arrow_file_stays_where_it_is_and_is_read_block_by_block(make, no_memory, compression):
+    make("")
+    columns = {"a": pa.array(range(100), pa.int8()), "b": [f"v{i}" for i in range(100)]}
+    columns["c"] = pa.array(["x", "y"] * 50).dictionary_encode()
+    pyarrow.feather.write_feather(pa.table(columns), "t.feather", compression=compression, chunksize=50)
+    expected = found_in("t.feather")
+    no_memory()
+    table = read("t.feather").features
+    assert isinstance(table, StreamedTable)
+    assert found_in("t.feather") == expected
+    assert [(first, len(block)) for first, block in table.blocks()] == [(0, 37), (37, 13), (50, 37), (87, 13)]
+    assert table.select(["b"]).take(np.array([3, 99]))["b"].to_pylist() == ["v3", "v99"]
+
+
+@pytest.mark.parametrize("content", [b"ARROW1", b"ARROW1\0\0" + b"x" * 100])
+def test_a_damaged_arrow_file_is_refused_in_one_line(make, no_memory, content):
+    path = make(content, "t.arrow")
+    no_memory()
+    with pytest.raises(SourceError, match="not an Arrow file, or a damaged one"):
+        read(path)
 
 
 def test_folders_with_keys_and_parts_of_other_types_are_one_table(make, no_memory, tmp_path):

@@ -32,7 +32,7 @@ from pysmorch.sources.several import (
 )
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.spreadsheets import read_excel
-from pysmorch.sources.streaming import is_parquet, memory_needed, stream_parquet
+from pysmorch.sources.streaming import is_arrow, is_parquet, memory_needed, stream_arrow, stream_parquet
 from pysmorch.sources.tables import read_csv
 
 BUNDLED = ("digits", "iris", "wine", "breast-cancer", "diabetes")
@@ -156,13 +156,15 @@ def _in_memory(name: str, read_it: Callable[[], Source]) -> Source:
         return read_it()
     except MemoryError:
         raise SourceError(
-            f"{name} does not fit into the memory that is left; Parquet and CSV files larger than that are read block by block, "
+            f"{name} does not fit into the memory that is left; Parquet, Arrow and CSV files larger than that are read block by block, "
             "but this is none"
         ) from None
 
 
 def _stream_file(path: str, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
-    return stream_parquet(path) if is_parquet(path) else stream_csv(path, header, encoding, missing)
+    if is_parquet(path) or is_arrow(path):
+        return (stream_parquet if is_parquet(path) else stream_arrow)(path)
+    return stream_csv(path, header, encoding, missing)
 
 
 def _read_file(source: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]) -> Source:
