@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.network import Network
 
-REGISTERED_BY = {
-    "network": "pysmorch.network",
-    "classifier": "pysmorch.estimators",
-    "regressor": "pysmorch.estimators",
-}
-"""The module that registers each kind; it is imported for files of that kind, so that a network loads without scikit-learn."""
+ESTIMATORS = ("classifier", "regressor")
+"""The kinds that scikit-learn knows, too."""
+
+
+def _register(kind: Any) -> None:
+    """Import the module that registers a kind: that of the estimators only where scikit-learn is loaded already."""
+    if kind == "network":
+        import_module("pysmorch.network")
+    elif kind in ESTIMATORS:
+        import_module("pysmorch.estimators" if "sklearn" in sys.modules else "pysmorch.loaded")
 
 
 def load(
@@ -30,6 +35,8 @@ def load(
     The state of the optimizer, its schedule and the position in the random streams are in the file of an estimator too, so that
     training goes on (`partial_fit`, or `fit` with `warm_start`) to the same bits as without the file. That of a network has its
     optimizer where it was saved with it: `network.optimizer`.
+
+    scikit-learn is loaded only when more than predictions is wanted of an estimator.
 
     Parameters
     ----------
@@ -53,9 +60,7 @@ def load(
         It is not a model, is damaged or altered, or comes from a newer version.
     """
     header, tensors = read_parts(path)
-    kind = header.get("kind")
-    if isinstance(kind, str) and kind in REGISTERED_BY:
-        import_module(REGISTERED_BY[kind])
+    _register(header.get("kind"))
     try:
         loaded: Any = model_of(header, tensors, [*layers, *losses])
     except ModelFileError as error:
