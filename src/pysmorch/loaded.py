@@ -8,7 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from pysmorch.files import saved_as
 from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.regressor import RegressorModel
 
@@ -43,15 +42,17 @@ class _Loaded:
         return self._complete().__reduce_ex__(protocol)
 
 
-@saved_as("classifier")
 class LoadedClassifier(_Loaded, ClassifierModel):
     """A Classifier that was loaded."""
 
     _name = "Classifier"
 
 
-@saved_as("regressor")
 class LoadedRegressor(_Loaded, RegressorModel):
     """A Regressor that was loaded."""
 
     _name = "Regressor"
+
+
+STANDING_FOR = {"classifier": LoadedClassifier, "regressor": LoadedRegressor}
+"""By the kinds of model files."""

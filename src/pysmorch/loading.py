@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pysmorch.files import ModelFileError, ModelPath, model_of, name_of, read_parts
+from pysmorch.files import ModelFileError, ModelPath, class_of, model_of, name_of, read_parts
+from pysmorch.files.registry import OWN
 from pysmorch.layers.base import Layer
 from pysmorch.losses import Loss
 
@@ -19,16 +20,23 @@ ESTIMATORS = ("classifier", "regressor")
 """The kinds that scikit-learn knows, too."""
 
 
-def _register(kind: Any) -> None:
-    """Import the module that registers a kind: that of the estimators only where scikit-learn is loaded already."""
-    if kind == "network":
+def _find(kind: str, models: Sequence[type]) -> Any:
+    """Return the class of a kind: for an estimator what stands for one, unless scikit-learn is loaded already."""
+    name = kind.partition(OWN)[0]
+    if kind in ESTIMATORS and "sklearn" not in sys.modules:
+        return import_module("pysmorch.loaded").STANDING_FOR[kind]
+    if name == "network":
         import_module("pysmorch.network")
-    elif kind in ESTIMATORS:
-        import_module("pysmorch.estimators" if "sklearn" in sys.modules else "pysmorch.loaded")
+    elif name in ESTIMATORS:
+        import_module("pysmorch.estimators")
+    return class_of(kind, models)
 
 
 def load(
-    path: ModelPath | bytes, layers: Sequence[type[Layer]] = (), losses: Sequence[type[Loss]] = ()
+    path: ModelPath | bytes,
+    layers: Sequence[type[Layer]] = (),
+    losses: Sequence[type[Loss]] = (),
+    models: Sequence[type[Network | Classifier | Regressor]] = (),
 ) -> Network | Classifier | Regressor:
     """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
 
@@ -46,6 +54,9 @@ def load(
         Classes of your own that the model has; a file never names code by itself.
     losses : sequence of type of Loss, default=()
         Classes of your own of losses.
+    models : sequence of type, default=()
+        The class of the model, if that is a subclass of your own of Network, Classifier or Regressor. What it has beside the
+        attributes of these is not in a file.
 
     Returns
     -------
@@ -60,9 +71,8 @@ def load(
         It is not a model, is damaged or altered, or comes from a newer version.
     """
     header, tensors = read_parts(path)
-    _register(header.get("kind"))
     try:
-        loaded: Any = model_of(header, tensors, [*layers, *losses])
+        loaded: Any = model_of(header, tensors, [*layers, *losses], lambda kind: _find(kind, models))
     except ModelFileError as error:
         raise ModelFileError(f"{name_of(path)}: {error}") from error
     return loaded

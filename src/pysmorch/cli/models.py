@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pysmorch.cli.output import print_escaped
-from pysmorch.engine import Precision
 from pysmorch.files import ModelFileError
 from pysmorch.loading import load
 from pysmorch.prediction.base import NetworkModel
@@ -13,15 +12,14 @@ from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.parameters import check_precision
 
 
-def load_estimator(path: str, precision: Precision | None = None) -> Any:
+def load_estimator(path: str, precision: str | None = None) -> Any:
     """Return the estimator of a model file, which predicts in another precision if one is given; a network alone is an error."""
-    if precision is not None:
-        check_precision("--precision", precision)
+    chosen = None if precision is None else check_precision("--precision", precision)
     model: Any = load(path)
     if not isinstance(model, NetworkModel):
         raise ModelFileError(f"{path} holds a bare network, which does not know its columns; use it from Python")
-    if precision is not None:
-        model.predict_precision = precision
+    if chosen is not None:
+        model.predict_precision = chosen
     return model
 
 
