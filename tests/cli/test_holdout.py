@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import pysmorch as ps
-from pysmorch.encoders.table import TableEncoder
 from tests.cli.examples import QUICK, spoil, write_csv, write_days
 from tests.helpers import error_of
 
@@ -159,14 +158,3 @@ def test_a_test_file_that_does_not_fit_is_refused_by_its_own_line_before_anythin
     message = error_of(run(*options))
     assert "column 'n' held numbers in training, but line 5 has 'x'" in message
     assert not Path("model.safetensors").exists()
-
-
-def test_the_columns_of_a_training_with_a_test_file_are_learned_once(run, monkeypatch):
-    spoil("new.csv", "n,y\n" + "".join(f"{i % 5},{'ab'[i % 2]}\n" for i in range(40)))
-    spoil("later.csv", "n,y\n1,a\n2,b\n")
-    calls = []
-    learn = TableEncoder.learn
-    monkeypatch.setattr(TableEncoder, "learn", lambda self, *rows: (calls.append(self), learn(self, *rows)))
-    code, _, err = run("train", "new.csv", "--target", "y", "--test-file", "later.csv", *QUICK)
-    assert code == 0, err
-    assert len(calls) == 1

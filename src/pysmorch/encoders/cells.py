@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import EXACT, without_blanks
@@ -53,15 +52,10 @@ def _is_lazy(X: Any) -> bool:
 
 def as_frame(X: Any) -> Any:
     """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
+    if isinstance(X, (np.ndarray, list)):
+        return _frame_of_cells(X)
     import narwhals as nw
-    import pyarrow as pa
 
-    if isinstance(X, np.ndarray):
-        convert = (lambda column: arrow_of_objects(column.tolist())) if X.dtype == object else pa.array
-        return pa.table({str(i): convert(X[:, i]) for i in range(X.shape[1])})
-    if isinstance(X, list):
-        keys = dict.fromkeys(key for row in X for key in row)
-        return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
     if _is_lazy(X):
         X = X.collect()
     elif not nw.dependencies.is_into_dataframe(X):
@@ -77,6 +71,17 @@ def as_frame(X: Any) -> Any:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
     return X
+
+
+def _frame_of_cells(X: Any) -> Any:
+    """Return an array, or a list of dictionaries, as a table of PyArrow."""
+    import pyarrow as pa
+
+    if isinstance(X, np.ndarray):
+        convert = (lambda column: arrow_of_objects(column.tolist())) if X.dtype == object else pa.array
+        return pa.table({str(i): convert(X[:, i]) for i in range(X.shape[1])})
+    keys = dict.fromkeys(key for row in X for key in row)
+    return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
 
 
 def as_table(X: Any) -> Any:
@@ -101,7 +106,11 @@ def count_rows(X: Any) -> int:
     int
         N.
     """
-    return len(as_table(X)) if is_table(X) else int(_num_samples(X))
+    if is_table(X):
+        return len(as_table(X))
+    from sklearn.utils.validation import _num_samples
+
+    return int(_num_samples(X))
 
 
 def some_rows(X: Any, rows: Array) -> Any:

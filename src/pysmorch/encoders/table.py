@@ -19,9 +19,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
+from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import indices_of
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
@@ -106,12 +105,17 @@ class TableEncoder(Encoder):
             )
         import narwhals as nw
 
-        if is_array:
+        if is_array and (reset or X.ndim != 2 or plain_numbers(X) is None):
+            from sklearn.utils import check_array
+
             check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         streamed = isinstance(X, StreamedTable)
         frame = X.schema.empty_table() if streamed else as_frame(X)
-        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
+        if reset or cells.names != self._names_in(estimator):
+            from sklearn.utils.validation import validate_data
+
+            validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         known = set(cells.names)
@@ -121,6 +125,11 @@ class TableEncoder(Encoder):
         if reset:
             check_choices(self._choices, cells.names)
         return cells
+
+    def _names_in(self, estimator: Any) -> list[str]:
+        """Return the names of columns for which scikit-learn would have nothing to say: those of the training, in their order."""
+        names = vars(estimator).get("feature_names_in_")
+        return self.names if names is None else list(names)
 
     @classmethod
     def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:

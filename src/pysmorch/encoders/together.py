@@ -152,11 +152,11 @@ def _judge(texts: Texts) -> tuple[Array, Array, Array]:
     plain = texts.matches(PLAIN)
     long = pc.greater(pc.utf8_length(texts.values), EXACT_DIGITS).to_numpy(zero_copy_only=False)
     exact = plain & ~(long & texts.matches(INTEGER))
-    numbers: Array = valued & texts.cells(exact, True).all(1)
+    numbers: Any = valued & texts.cells(exact, True).all(1)
     whole: Array = np.logical_not(texts.cells(plain & texts.matches("[.eE]"), False).any(1))
     booleans = pc.is_in(pc.utf8_lower(texts.values), value_set=_booleans()).to_numpy(zero_copy_only=False)
     is_word = texts.matches(WORD) & ~texts.matches(NO_WORD)
-    words: Array = valued & texts.cells(is_word, True).all(1) & texts.cells(is_word & ~booleans, False).any(1)
+    words: Any = valued & texts.cells(is_word, True).all(1) & texts.cells(is_word & ~booleans, False).any(1)
     return numbers, whole, words
 
 

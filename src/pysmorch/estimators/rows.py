@@ -10,8 +10,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
-from pysmorch.estimators.files import is_path, read_labelled
 from pysmorch.layers.base import Array
+from pysmorch.prediction.files import is_path, read_labelled
 
 MOST_ROWS, OF_A_ROW = 2**20, 1e-6
 """Weights are multiples of the smallest one up to so large ones, and so small differences."""

@@ -193,7 +193,7 @@ def _stream_of_member(path: str) -> BinaryIO | None:
         opened.close()  # the member has the file open itself
         if member is not None and _packing_of(member.read(10)) is None:
             member.seek(0)
-            return member  # type: ignore[no-any-return]
+            return member
         return None
 
 

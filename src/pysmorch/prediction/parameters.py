@@ -63,8 +63,8 @@ def check_parameters(estimator: Any) -> None:
         check_threads("threads", estimator.threads)
 
 
-def check_precision(argument: str, value: Any, choices: Sequence[str] = get_args(Precision)) -> None:
-    """Raise ValueError where an argument is no precision.
+def check_precision(argument: str, value: Any, choices: Sequence[str] = get_args(Precision)) -> Any:
+    """Return an argument that is a precision; ValueError where it is none.
 
     Parameters
     ----------
@@ -74,10 +74,16 @@ def check_precision(argument: str, value: Any, choices: Sequence[str] = get_args
         What it is set to.
     choices : sequence of str, default=those of predictions
         What it may be.
+
+    Returns
+    -------
+    str
+        The value.
     """
     if value not in choices:
         first, last = ", ".join(f'"{choice}"' for choice in choices[:-1]), choices[-1]
         raise ValueError(f'{argument} must be {first} or "{last}", but is {value!r}')
+    return value
 
 
 def _is_number(value: Any) -> bool:
