@@ -89,8 +89,10 @@ def _check_options(options: TrainOptions) -> list[Metric]:
         raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
-    if metrics and options.test == 0 and not options.early_stopping:
-        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping")
+    if metrics and options.test == 0 and not options.early_stopping and options.validation is None:
+        raise ValueError(
+            "--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping or --validation"
+        )
     return metrics
 
 
