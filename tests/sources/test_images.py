@@ -144,7 +144,7 @@ def test_names_are_compared_in_nfc(folder):
     except FileExistsError:
         pytest.skip("this file system has one form of a name")
     assert source.labels.tolist() == [composed, composed]
-    # In NFD the letter e comes first, and "cafe" + accent would be before "cafz" in any case; "caf\u00e9" is after it.
+    # In NFD the e without its accent would be before the z; in NFC it is after it.
     Path(f"photos/{composed}").rename("photos/cafz")
     assert read("photos").labels.tolist() == ["cafz", composed]
 
@@ -214,9 +214,8 @@ def png(*shape):
         ("nowhere", "No such file or directory"),
         (Image.new("F", (2, 2)), "its pixels have 32 bits; convert it to 8 or 16"),
         (Image.new("I", (2, 2), 70000), "its greys are from 70000 to 70000; convert it to 8 or 16 bits"),
-        (Image.new("LAB", (2, 2)), "conversion from LAB to RGB not supported"),
     ],
-    ids=["truncated", "header", "empty", "unknown", "dead_link", "32_bits", "large_integers", "lab"],
+    ids=["truncated", "header", "empty", "unknown", "dead_link", "32_bits", "large_integers"],
 )
 def test_files_that_cannot_be_read_are_counted_and_named_and_can_be_skipped(folder, content, reason):
     ending = "tif" if isinstance(content, Image.Image) else "png"
@@ -311,7 +310,7 @@ def test_greys_of_more_than_8_bits_keep_them_and_their_number_is_learned(folder,
     assert source.features[:, 0, :, 0].tolist() == [[3, highest], [700, 7]]
     assert source.bits == bits
     used = (
-        f"2 images of photos have greys of 16 bits, of which {bits} are used: the largest is {highest}, "
+        f"2 images of photos with greys of 16 bits, of which {bits} are used: the largest grey is {highest}, "
         f"white is {2**bits - 1}"
     )
     assert source.remarks == ([used] if bits < 16 else [])
@@ -338,7 +337,7 @@ def test_greys_are_scaled_by_the_bits_of_the_training(folder):
     source = read("photos", bits=9)
     assert source.features[:, 0, :, 0].tolist() == [[0, 1000], [0, 511]]
     assert source.remarks == [
-        "1 image of photos have greys of 16 bits, up to 1000, but those of the training are up to 511"
+        "1 image of photos with greys of 16 bits up to 1000, but those of the training are up to 511"
     ]
     assert read("photos/1.png", bits=8).features.ravel().tolist() == [0, 255]
 
