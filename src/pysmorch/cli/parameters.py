@@ -9,8 +9,8 @@ from typing import Any
 from pysmorch.cli import networks
 from pysmorch.cli.options import ParameterOptions, TrainOptions
 from pysmorch.encoders.choices import CHOICES, check_choices
-from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.base import Array
+from pysmorch.prediction.regressor import LOSSES
 
 
 def choices() -> dict[str, str]:
