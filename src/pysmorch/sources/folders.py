@@ -111,7 +111,8 @@ def find_images(folder: Path) -> Images:
     if not loose and not files:
         left_out = f"; {_describe_others(folder, others)}" if others else ""
         raise SourceError(
-            f"{folder} has no images; expected {folder}/CLASS/FILE, with files that end in {', '.join(ENDINGS)}{left_out}"
+            f"{folder} has no images; expected {folder}/CLASS/FILE, with files that end in "
+            f"{', '.join(endings[0] for endings in ENDINGS_OF.values())}{left_out}"
         )
     _check_depth(folder, of_class, deeper)
     if loose and files:
