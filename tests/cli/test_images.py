@@ -271,6 +271,8 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
         (["predict", "model.safetensors", "no_such"], "no_such: no such file or folder"),
         (["train", "photos", "--resize", "6", "--validation", "no_such"], "no_such: no such file or folder"),
         (["train", "photos", "--validation", "digits"], "but is given digits: 1797 rows"),
+        (["train", "photos", "--resize", "6", "--validation", "digits"], "but is given digits: 1797 rows"),
+        (["train", "wine", "--validation", "photos"], "the model was trained on a table with columns alcohol"),
         (["train", "photos", "--validation", "0"], "validation_fraction must be between 0 and 1, but is 0.0"),
         (["train", "empty"], "empty has no images"),
     ],
