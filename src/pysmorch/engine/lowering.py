@@ -7,7 +7,7 @@ from typing import Any
 
 from pysmorch.engine.extension import extension
 from pysmorch.layers.base import Layer
-from pysmorch.layers.dense import Data
+from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import feeders
 
 
@@ -74,7 +74,6 @@ class Lowering:
     def __init__(self, layers: Sequence[Any], output: Any, training: bool = True) -> None:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
-        self.inputs: list[int] = []
         self._consumers = consumers_of(layers)
         self._output = output
         self._training = training
@@ -83,13 +82,14 @@ class Lowering:
         for stream, layer in enumerate(layers, start=1):
             if id(layer) not in done:
                 done |= {id(fused) for fused in self._add(layer, stream)}
+        self.inputs = [self._value[id(layer)] for layer in data_layers(layers)]
         self.output = self._value[id(output)]
 
     def _add(self, layer: Any, stream: int) -> list[Any]:
         """Add the operation of a layer, and return it with the layers that are fused into it."""
         if isinstance(layer, Data):
             is_index = any(getattr(c, "reads_indices", False) for c in self._consumers[id(layer)])
-            self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
+            self._new_value(layer, needs_grad=False, is_index=is_index)
             return [layer]
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
         if layer.is_view or (layer.identity_in_prediction and not self._training):
