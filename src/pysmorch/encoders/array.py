@@ -9,11 +9,11 @@ import numpy as np
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.content import columns_without_content
 from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
-from pysmorch.encoders.schema import columns_without_content
 from pysmorch.encoders.sparse import SparseRows, is_sparse
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry

@@ -155,6 +155,7 @@ class Cells:
         self._arrow: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
+        self._types: dict[str, Any] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
         self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
 
@@ -203,6 +204,13 @@ class Cells:
             self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
 
+    def is_written(self, name: str) -> bool:
+        """Whether a column is one of strings in a table of PyArrow, as files have them."""
+        if self._types is None:
+            native = self.table.to_native() if self.table.implementation.is_pyarrow() else None
+            self._types = {} if native is None else dict(zip(native.schema.names, native.schema.types, strict=True))
+        return str(self._types.get(name)) == "string"
+
     def texts(self, name: str) -> Any:
         """Return a column as an array of strings without blanks around them; only a column of strings has null for empty ones."""
         import pyarrow as pa
@@ -219,7 +227,7 @@ class Cells:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
         import narwhals as nw
 
-        if self.table.implementation.is_pyarrow() and str(self.table.to_native()[name].type) == "string":
+        if self.is_written(name):
             return None  # quick, since files come with very many columns
         dtype = self.table[name].dtype
         if isinstance(dtype, nw.Enum):
