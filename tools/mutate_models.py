@@ -102,9 +102,8 @@ def change_arrays(rng: random.Random, arrays: dict[str, Any]) -> None:
     kind = rng.randrange(5)
     if kind == 0 and array.size:
         changed = array.copy()
-        changed.flat[rng.randrange(array.size)] = rng.choice(
-            [0, 1, -1, 127] if array.dtype.kind in "iub" else [0, np.nan, np.inf, 1e30]
-        )
+        number = rng.choice([0, np.nan, np.inf, 1e30] if array.dtype.kind == "f" else [0, 1, -1, 127])
+        changed.flat[rng.randrange(array.size)] = np.array(number).astype(array.dtype)
         arrays[name] = changed
     elif kind == 1:
         arrays[name] = np.zeros(
