@@ -76,7 +76,9 @@ class Stored:
         import pyarrow as pa
 
         try:
-            return self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+            table = self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+            table.validate(full=True)
+            return table
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from None
 
@@ -87,6 +89,7 @@ class Stored:
         columns = [self.names[name] for name in names if name in self.names]
         try:
             for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
+                batch.validate(full=True)
                 yield pa.Table.from_batches([batch])
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from None
