@@ -141,6 +141,16 @@ def test_files_with_types_whose_texts_are_no_utf_8_are_refused(make, tmp_path, r
     assert "UTF8" in refusal("t")
 
 
+@pytest.mark.parametrize("kind", WRITE)
+def test_files_with_types_whose_names_are_no_utf_8_are_refused(make, tmp_path, refusal, kind):
+    make("")
+    WRITE[kind](pa.table({"abcdefgh": [1, 2]}), tmp_path / "t")
+    content = (tmp_path / "t").read_bytes()
+    assert b"abcdefgh" in content
+    (tmp_path / "t").write_bytes(content.replace(b"abcdefgh", b"abc\xadefgh"))
+    assert "or a damaged one (" in refusal("t")
+
+
 @pytest.mark.parametrize("kind", ["arrow", "arrow_stream"])
 @pytest.mark.parametrize("end", [1000, 2**31 - 1, -5])
 def test_texts_that_lie_outside_of_an_arrow_file_are_refused(make, tmp_path, refusal, kind, end):

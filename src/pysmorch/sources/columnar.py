@@ -12,14 +12,13 @@ from pysmorch.sources.source import Source, SourceError
 
 def read_parquet(file: File) -> Source:
     """Read a table with its types."""
-    import pyarrow as pa
     from pyarrow import parquet
 
     try:
         opened = parquet.ParquetFile(_input(file))
         check_memory(_least_size(opened.metadata), file.path)
         return _source(file, opened.read())
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except reading_errors() as error:
         raise _damaged(file, "a Parquet file", error) from None
 
 
@@ -34,8 +33,15 @@ def read_arrow(file: File) -> Source:
         else:
             table = feather.read_table(_input(file))
         return _source(file, table)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except reading_errors() as error:
         raise _damaged(file, "an Arrow file", error) from None
+
+
+def reading_errors() -> tuple[type[Exception], ...]:
+    """Return what PyArrow raises for a file that it cannot read; names that are no UTF-8 are Python's own error."""
+    import pyarrow as pa
+
+    return pa.ArrowException, OSError, UnicodeDecodeError
 
 
 def _least_size(metadata: Any) -> int:
