@@ -15,6 +15,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
+from pysmorch.layers import Layer
+from pysmorch.layers.base import Array
+
 SECONDS = 5.0
 """Of the processor's time for one case; what takes longer hangs."""
 
@@ -26,6 +29,18 @@ BYTES = 2**30
 
 FAULTS = ("wrong", "hangs", "crashes")
 """Outcomes that no case may have."""
+
+
+class OwnLayer(Layer):
+    """A layer of a user's, whose networks run on the reference path."""
+
+    def compute(self, x: Array) -> Array:
+        """The input."""
+        return x
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """The gradient."""
+        return dwnstrm
 
 
 def parser_of(doc: str | None, count: int) -> argparse.ArgumentParser:
