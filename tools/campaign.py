@@ -48,7 +48,9 @@ def parser_of(doc: str | None, count: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--count", type=int, default=count, help=f"how many cases (default {count})")
     parser.add_argument("--seed", type=int, default=0, help="from which the cases follow (default 0)")
-    parser.add_argument("--first", type=int, default=0, help="the number of the first case, to see one again (default 0)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the number of the first case, to see one again (default 0)"
+    )
     return parser
 
 

@@ -125,7 +125,9 @@ def grows(what: str, count: int, do: Callable[[], Any]) -> bool:
         do()
         if i in (count // 10, count - 1):
             after.append(memory())
-    print(f"{count} {what}: {after[0] / 2**20:.1f} MiB after a tenth, {after[-1] / 2**20:.1f} MiB at the end", flush=True)
+    print(
+        f"{count} {what}: {after[0] / 2**20:.1f} MiB after a tenth, {after[-1] / 2**20:.1f} MiB at the end", flush=True
+    )
     return after[-1] - after[0] > GROWTH
 
 

@@ -111,7 +111,7 @@ def in_child(do: Callable[[], str]) -> str:
         except BaseException:  # safetensors panics
             os._exit(IN_CHILD.index("elsewhere"))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if code == len(IN_CHILD) or code < 0 and code != -signal.SIGABRT:
+    if code == len(IN_CHILD) or (code < 0 and code != -signal.SIGABRT):
         raise AssertionError(f"a child ended with {code}")
     return "elsewhere" if code < 0 else IN_CHILD[code]
 

@@ -80,7 +80,14 @@ def main() -> int:
     y = np.arange(ROWS) % 3
     few, labels = X[:40], y[:40]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        np.savetxt("data.csv", np.c_[X[:3000], y[:3000]], "%.4f", ",", header=",".join([*"abcdefghijklmnopqrst", "y"]), comments="")
+        np.savetxt(
+            "data.csv",
+            np.c_[X[:3000], y[:3000]],
+            "%.4f",
+            ",",
+            header=",".join([*"abcdefghijklmnopqrst", "y"]),
+            comments="",
+        )
         for what in ("fit", "predict", "evaluate", "train"):
             for own in (False, True) if what != "train" else (False,):
                 made = network(own)

@@ -19,7 +19,27 @@ import pysmorch as ps
 from pysmorch.engine.extension import extension
 from pysmorch.gradcheck.cases import LAYER_CASES, LOSS_CASES
 
-VALUES = [None, True, -1, 0, 1, 2, 3, 7, 64, 1000, 2**31, 2**63, 2**64, -(2**63), 0.5, -0.5, 1e308, float("nan"), float("inf")]
+VALUES = [
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    7,
+    64,
+    1000,
+    2**31,
+    2**63,
+    2**64,
+    -(2**63),
+    0.5,
+    -0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+]
 VALUES += ["", "dense", "relu", [], [0], [-1], {}, (), (2**40, 2**40)]
 DTYPES = ["float16", "float32", "float64", "int8", "int32", "int64", "uint8", "bool", "complex64", "U1", "O"]
 MODULE = extension()
@@ -57,7 +77,9 @@ def given(value: Any) -> Any:
 class Recorded:
     """A program that notes the calls of its methods."""
 
-    def __init__(self, name: str, make: Callable[..., Any], recordings: list[list[Call]], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, name: str, make: Callable[..., Any], recordings: list[list[Call]], arguments: tuple[Any, ...]
+    ) -> None:
         self.program = make(*arguments)
         self.calls: list[Call] = [(name, list(listed(arguments)))]
         recordings.append(self.calls)
@@ -124,7 +146,9 @@ def changed_array(rng: random.Random, array: Any) -> Any:
     if kind == 1:
         return array.reshape(-1)[: rng.randrange(array.size + 1)]
     if kind == 2:
-        return np.full([size * rng.choice([0, 1, 1, 2]) for size in array.shape], rng.choice([-1, 0, 5, 100]), array.dtype)
+        return np.full(
+            [size * rng.choice([0, 1, 1, 2]) for size in array.shape], rng.choice([-1, 0, 5, 100]), array.dtype
+        )
     if kind == 3:
         return np.repeat(array, 2, -1)[..., ::2] if array.ndim else array
     if kind == 4:

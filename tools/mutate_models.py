@@ -52,6 +52,7 @@ VALUES = [
     {"is": "list"},
 ]
 
+
 def copied(value: Any) -> Any:
     """Return a copy of plain data."""
     if isinstance(value, dict):
@@ -171,7 +172,9 @@ def originals() -> list[tuple[bytes, str, dict[str, Any]]]:
     """Return the files: their content, their header as `marshal` writes it, and their arrays."""
     contents = [path.read_bytes() for path in sorted(MODELS.glob("*.safetensors"))]
     for made in [*networks(), *estimators()]:
-        kind, parts, tensors = model.parts_of(made, **({"optimizer": made.optimizer} if isinstance(made, ps.Network) else {}))
+        kind, parts, tensors = model.parts_of(
+            made, **({"optimizer": made.optimizer} if isinstance(made, ps.Network) else {})
+        )
         contents.append(model._content(kind, parts, tensors, {}))
     with tempfile.TemporaryDirectory() as folder:
         X, y = np.random.default_rng(0).standard_normal((20, 4)), np.arange(20) % 3
@@ -179,19 +182,29 @@ def originals() -> list[tuple[bytes, str, dict[str, Any]]]:
         network.fit(X, y, epochs=1, seed=0, checkpoint=f"{folder}/network", callbacks=[ps.EarlyStopping("loss")])
         ps.Classifier(hidden=(3,), epochs=1, random_state=0).fit(X, y, checkpoint=f"{folder}/estimator")
         contents += [path.read_bytes() for path in sorted(Path(folder).glob("*/last.safetensors"))]
-    return [(content, marshal.dumps(header), arrays) for content in contents for header, arrays in [model.read_parts(content)]]
+    return [
+        (content, marshal.dumps(header), arrays)
+        for content in contents
+        for header, arrays in [model.read_parts(content)]
+    ]
 
 
 def answers(loaded: Any) -> bytes:
     """Return what a model is and what its network predicts for two rows of ones, or why it cannot, as bytes."""
     kind, parts, tensors = model.parts_of(loaded)
-    stored = [kind, json.dumps(parts), *(f"{name} {array.dtype} {array.shape}" for name, array in sorted(tensors.items()))]
+    stored = [
+        kind,
+        json.dumps(parts),
+        *(f"{name} {array.dtype} {array.shape}" for name, array in sorted(tensors.items())),
+    ]
     found = " ".join(stored).encode() + b"".join(array.tobytes() for _, array in sorted(tensors.items()))
     network = loaded if isinstance(loaded, ps.Network) else loaded.network_
     sizes = [layer.out_dims[1:] for layer in graph(network.loss) if hasattr(layer, "out_dims")]
     if sum(abs(int(np.prod([1 if size is None else size for size in shape]))) for shape in sizes) > LARGEST:
         return found
-    rows = [np.ones((2, *(1 if size is None else size for size in layer.out_dims[1:])), int) for layer in network.inputs]
+    rows = [
+        np.ones((2, *(1 if size is None else size for size in layer.out_dims[1:])), int) for layer in network.inputs
+    ]
     try:
         return found + network.predict(tuple(rows) if len(rows) > 1 else rows[0]).tobytes()
     except (ValueError, ArithmeticError) as error:

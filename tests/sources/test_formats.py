@@ -135,7 +135,9 @@ def test_truncated_files_with_types_are_refused(make, tmp_path, refusal, kind, l
 @pytest.mark.parametrize("kind", WRITE)
 def test_files_with_types_whose_texts_are_no_utf_8_are_refused(make, tmp_path, refusal, kind):
     make("")
-    texts = pa.Array.from_buffers(pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")])
+    texts = pa.Array.from_buffers(
+        pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")]
+    )
     WRITE[kind](pa.table({"a": texts}), tmp_path / "t")
     assert "or a damaged one (" in refusal("t")
     assert "UTF8" in refusal("t")
@@ -166,7 +168,9 @@ def test_texts_that_lie_outside_of_an_arrow_file_are_refused(make, tmp_path, ref
 
 def test_what_is_read_block_by_block_is_checked_too(make, tmp_path, refusal, no_memory):
     make("")
-    texts = pa.Array.from_buffers(pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")])
+    texts = pa.Array.from_buffers(
+        pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")]
+    )
     pyarrow.parquet.write_table(pa.table({"a": texts, "y": [0, 1]}), tmp_path / "t")
     no_memory()
     features = read("t").features

@@ -153,7 +153,9 @@ def test_what_pillow_logs_of_a_damaged_file_is_not_printed(folder, monkeypatch, 
     picture(3, 4, 3).save(content, "TIFF")
     samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # the tag of how many there are for each pixel
     assert samples + b"\x03" in content.getvalue()
-    source = folder({"a/x.tiff": content.getvalue().replace(samples + b"\x03", samples + b"\x23"), "b/y.png": picture(3, 4)})
+    source = folder(
+        {"a/x.tiff": content.getvalue().replace(samples + b"\x03", samples + b"\x23"), "b/y.png": picture(3, 4)}
+    )
     monkeypatch.setattr(logging.root, "handlers", [])
     assert "1 of 2 images cannot be read" in message_of(source)
     assert capfd.readouterr().err == ""

@@ -8,7 +8,8 @@ from typing import Any
 
 from pysmorch.cli import networks
 from pysmorch.cli.options import ParameterOptions
-from pysmorch.encoders.choices import CHOICES, check_choices
+from pysmorch.encoders.choices import check_choices
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.base import Array
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
-from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.columnar import reading_errors
+from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
 from pysmorch.sources.source import Source, SourceError
