@@ -111,19 +111,19 @@ def _work(case: Callable[[random.Random], str], names: list[str], counts: Any, a
 
 def _watch(process: Any, at: Any) -> bool:
     """Wait until a process ends; kill it, and return True, where it comes no further."""
-    case, used, since = at[0], _processor_time(process.pid), time.monotonic()
+    case, used, since = at[0], processor_time(process.pid), time.monotonic()
     while process.is_alive():
         process.join(0.5)
         if at[0] != case:
-            case, used, since = at[0], _processor_time(process.pid), time.monotonic()
-        elif _processor_time(process.pid) - used > SECONDS or time.monotonic() - since > WAITING:
+            case, used, since = at[0], processor_time(process.pid), time.monotonic()
+        elif processor_time(process.pid) - used > SECONDS or time.monotonic() - since > WAITING:
             process.kill()
             process.join()
             return True
     return False
 
 
-def _processor_time(pid: int) -> float:
+def processor_time(pid: int) -> float:
     """Return the seconds that a process and its threads have computed."""
     try:
         with open(f"/proc/{pid}/stat") as file:

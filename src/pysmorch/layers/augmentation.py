@@ -77,7 +77,8 @@ class RandomShift(_Augmentation):
         if self.training:
             shifts = self._draw_below(len(x), 2 * self.pixels + 1, 2 * self.pixels + 1) - self.pixels
         p, q = self._border
-        self.corners = (*np.clip(shifts, (-p, -q), (p, q)), p, q)
+        farthest = np.array([p, q])
+        self.corners = np.clip(shifts, -farthest, farthest) + farthest
         return np.pad(x, ((0, 0), (p, p), (q, q), (0, 0)))[parts_at(self.corners, self.height, self.width)]
 
     def pull_back(self, dwnstrm: Array) -> Array:
