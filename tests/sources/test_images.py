@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pysmorch.sources import SourceError, images, read
+from pysmorch.sources import SourceError, read
+from pysmorch.sources.folders import ENDINGS
 
 RNG = np.random.default_rng(0)
 
@@ -59,7 +60,7 @@ def test_class_folders_are_read_in_the_order_of_the_alphabet(folder):
     assert source.remarks == []
 
 
-@pytest.mark.parametrize("ending", images.ENDINGS)
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_every_format_is_read(folder, ending):
     colour = Image.new("RGB", (5, 4), (200, 100, 50))
     source = read(folder({f"a/1{ending}": colour, f"b/1{ending}": colour}))
@@ -163,7 +164,7 @@ def test_what_pillow_logs_of_a_damaged_file_is_not_printed(folder, monkeypatch, 
 
 def test_a_damaged_file_of_any_kind_is_an_error_and_no_crash(folder):
     files = {}
-    for ending in images.ENDINGS:
+    for ending in ENDINGS:
         name = f"a/x{ending}"
         source = folder({name: picture(30, 30, 3)})
         content = bytearray((Path(source) / name).read_bytes())
