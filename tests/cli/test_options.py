@@ -9,7 +9,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.cli import networks
-from pysmorch.encoders.choices import CHOICES
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.engine import has_bf16, num_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.optimizers import OPTIMIZERS

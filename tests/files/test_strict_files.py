@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.numpy import save as to_bytes
 
@@ -312,3 +313,13 @@ def test_a_call_of_the_system_that_fails_leaves_the_older_file_and_the_message_i
     assert said == "" or ("was written, but whether it outlasts" if changed else "nothing was changed") in said
     assert os.listdir(tmp_path) == ["m.safetensors"]
     ps.load(path)
+
+
+@pytest.mark.parametrize("holds", ["", "number ", "nothing"])
+def test_a_column_that_holds_what_no_column_does_is_refused(tmp_path, holds):
+    path = tmp_path / "m.safetensors"
+    table = pa.table({"town": ["Ulm", "Bath", "Nice"] * 20})
+    ps.Classifier(hidden=(4,), epochs=1, random_state=0).fit(table, np.arange(60) // 30).save(path)
+    rewritten(path, lambda header: header["model"]["columns"]["columns"][0].update(holds=holds))
+    with pytest.raises(ModelFileError, match="what it says of the column 'town' does not fit together"):
+        ps.load(path)

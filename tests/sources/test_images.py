@@ -1,6 +1,7 @@
 """Images as files, in class folders and without; small ones, made here."""
 
 import io
+import logging
 import os
 import struct
 import sys
@@ -229,6 +230,19 @@ def test_files_that_cannot_be_read_are_counted_and_named_and_can_be_skipped(fold
     assert len(skipped.features) == len(skipped.labels) == len(skipped.files) == 8
     assert skipped.remarks[0].startswith(expected)
     assert skipped.remarks[0].endswith("; left out")
+
+
+def test_what_pillow_logs_of_a_damaged_file_is_not_printed(folder, monkeypatch, capfd):
+    content = io.BytesIO()
+    picture(3, 4, 3).save(content, "TIFF")
+    samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # the tag of how many there are for each pixel
+    assert samples + b"\x03" in content.getvalue()
+    source = folder(
+        {"a/x.tiff": content.getvalue().replace(samples + b"\x03", samples + b"\x23"), "b/y.png": picture(3, 4)}
+    )
+    monkeypatch.setattr(logging.root, "handlers", [])
+    assert "1 of 2 images cannot be read" in message_of(source)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_damaged_file_of_any_kind_is_an_error_and_no_crash(folder):
