@@ -206,7 +206,10 @@ def classes_from(header: dict[str, Any]) -> Array:
     kind = np.dtype(entry(header, "dtype", str))
     if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
         raise ValueError(f"dtype {kind} is not one of labels")
-    classes = np.array(values, dtype=kind)
+    try:
+        classes = np.array(values, dtype=kind)
+    except OverflowError as error:
+        raise ValueError(f"the labels are not of dtype {kind}") from error
     if classes.tolist() != values:
         raise ValueError(f"the labels are not of dtype {kind}")
     if not all(a < b for a, b in itertools.pairwise(values)):

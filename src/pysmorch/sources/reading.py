@@ -19,7 +19,7 @@ from pysmorch.sources.databases import read_duckdb, read_sqlite
 from pysmorch.sources.folders import is_image_file
 from pysmorch.sources.images import Decoding, read_image, read_image_folder
 from pysmorch.sources.kinds import kind_of_file
-from pysmorch.sources.opening import File, is_pipe, open_file
+from pysmorch.sources.opening import STANDARD_INPUT, File, is_pipe, open_file
 from pysmorch.sources.pieces import stream_csv
 from pysmorch.sources.records import read_json
 from pysmorch.sources.several import (
@@ -83,6 +83,8 @@ def read(
         decoding = Decoding(resize, colours, skip_bad, bits)
         return read_image_folder(path, decoding) if path.is_dir() else read_image(path, decoding)
     if resize is not None or colours is not None or skip_bad:
+        if not (os.path.exists(source) or source in (*BUNDLED, *STANDARD_INPUT) or is_pattern(source)):
+            raise _not_found(source)
         raise SourceError(f"--resize, --grey, --colour and --skip-bad are for folders of images, but {source} is none")
     if os.path.isdir(source):
         return _read_several(path.resolve().name, parts_of_folder(path), header, encoding, missing)
@@ -177,11 +179,7 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
     if WITHIN in source and not os.path.exists(source):
         path, within = source.split(WITHIN, 1)
     if not os.path.isfile(path) and not is_pipe(path):
-        close = get_close_matches(source, BUNDLED, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise FileNotFoundError(
-            f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
-        )
+        raise _not_found(source)
     file = open_file(path)
     kind = kind_of_file(file)
     if within is not None and kind not in ("excel", "sqlite", "duckdb"):
@@ -200,6 +198,14 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
         "idx": partial(read_idx, labels=labels),
     }
     return readers[kind](file)
+
+
+def _not_found(source: str) -> FileNotFoundError:
+    close = get_close_matches(source, BUNDLED, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return FileNotFoundError(
+        f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
+    )
 
 
 def _read_bundled(name: str) -> Source:

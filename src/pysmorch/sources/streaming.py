@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.columnar import reading_errors
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
@@ -63,21 +64,20 @@ class Stored:
 
     def open(self) -> Any:
         """Return the open file; SourceError where it cannot be read."""
-        import pyarrow as pa
         from pyarrow import parquet
 
         try:
             return parquet.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
-        import pyarrow as pa
-
         try:
-            return self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
-        except (pa.ArrowException, OSError) as error:
+            table = self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+            table.validate(full=True)
+            return table
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
@@ -87,8 +87,9 @@ class Stored:
         columns = [self.names[name] for name in names if name in self.names]
         try:
             for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
+                batch.validate(full=True)
                 yield pa.Table.from_batches([batch])
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> SourceError:
