@@ -27,12 +27,7 @@ from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.folds import (
-    learn_statistics,
-    statistics_from_tensors,
-    statistics_to_tensors,
-    with_many,
-)
+from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
@@ -41,7 +36,7 @@ from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
-from pysmorch.encoders.together import mark_texts, read_together
+from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
 from pysmorch.encoders.values import number_values, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
@@ -49,9 +44,6 @@ from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
 from pysmorch.sources.streaming import StreamedTable
-
-MANY_COLUMNS, BYTES_KEPT = 1_000, 2**28
-"""Of tables with so many columns, what they are encoded from is kept if it takes no more."""
 
 
 class TableEncoder(Encoder):
@@ -308,9 +300,7 @@ class TableEncoder(Encoder):
         """Return the numbers of all columns, before they are scaled; ColumnError for a cell that holds something else."""
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
-                self._parsed(
-                    column, rows
-                )  # it plays no part, but other cells say that the columns are not those of training
+                self._parsed(column, rows)  # it plays no part, but other cells say that the columns are not its own
         return self._numbers(rows)
 
     def _encode_numbers(self, numbers: Array) -> Array:

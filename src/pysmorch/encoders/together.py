@@ -32,6 +32,9 @@ from pysmorch.layers.base import Array
 BYTES_TOGETHER = 2**25
 """So much text is read together."""
 
+MANY_COLUMNS, BYTES_KEPT = 1_000, 2**28
+"""Of tables with so many columns, what they are encoded from is kept if it takes no more."""
+
 WORD, NO_WORD = r"^(?:[^0-9.,:]+|[A-Za-z_]+[0-9A-Za-z_]*)$", rf"^(?:-?PT?|PT?[0-9].*|(?:{CURRENCY})[0-9].*)$"
 """Words that are no number, time or duration in any format: without a digit, or a name with digits that is no P1D or EUR5."""
 
