@@ -126,6 +126,15 @@ def test_the_help_lists_what_encoders_and_estimators_declare(run):
     assert "{" not in listed
 
 
+def test_a_fraction_for_validation_holds_rows_out_at_every_size(run):
+    assert run("train", "iris", "--validation", "0.2", "--epochs", "3")[0] == 0
+    model = ps.load("model.safetensors")
+    assert model.early_stopping is True
+    assert len(model.validation_curve_) == model.n_iter_
+    assert run("train", "iris", "--validation", "0.2", "--no-early-stopping", "--epochs", "3")[0] == 0
+    assert ps.load("model.safetensors").validation_curve_ == []
+
+
 def test_metrics_are_shown_after_every_epoch_where_there_are_validation_data(run):
     write_csv()
     code, out, err = run(*TRAIN, "--metric", "auc", "--early-stopping")

@@ -127,7 +127,10 @@ def test_a_subclass_of_an_estimator_is_loaded_as_what_it_is_a_subclass_of(tmp_pa
 
     mine = Mine(hidden=(4,), epochs=1, random_state=0).fit(X, Y)
     mine.save(tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(ps.load(tmp_path / "m.safetensors").predict_proba(X), mine.predict_proba(X))
+    with pytest.warns(ps.PysmorchWarning, match="a Mine, a class of your own") as caught:
+        loaded = ps.load(tmp_path / "m.safetensors")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(loaded.predict_proba(X), mine.predict_proba(X))
 
 
 CHANGES = [
