@@ -27,7 +27,7 @@ from pysmorch.estimators.runs import notes_of, saved_run, take_notes
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
-from pysmorch.estimators.unchanged import unchanged_on_error
+from pysmorch.estimators.unchanged import of_one_model, unchanged_on_error
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.layers.quantized import refuse_training
@@ -216,11 +216,12 @@ class NetworkEstimator(StoredEstimator):
         if hasattr(self, "network_"):
             refuse_training(self.network_.layers)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Self:
         """Go through the data once, from where training is; a first call begins it."""
         self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
+        return self
 
     def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
@@ -236,8 +237,6 @@ class NetworkEstimator(StoredEstimator):
     ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
-        if y is None and not is_path(X):
-            raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
@@ -298,6 +297,7 @@ class NetworkEstimator(StoredEstimator):
             self.encoder_.learn_rows(rows, weights, codes)
         return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
 
+    @of_one_model
     def quantize(self, X: Any) -> Self:
         """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
 
@@ -341,6 +341,7 @@ class NetworkEstimator(StoredEstimator):
         check_takes_files(self.encoder_, X)
         return self.encoder_.check(X, self, reset=False)
 
+    @of_one_model
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         check_is_fitted(self, "network_")
@@ -363,6 +364,7 @@ class NetworkEstimator(StoredEstimator):
         except ColumnError as error:
             raise error.after(num_before) from None
 
+    @of_one_model
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         """Return what a function makes of the predictions of the loss, block by block."""
         return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))

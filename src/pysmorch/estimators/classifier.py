@@ -16,6 +16,7 @@ from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss
 from pysmorch.estimators.remarks import warn_of_classes
 from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.unchanged import of_one_model
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
@@ -216,18 +217,14 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that cannot be used, and for classes that are not those of the first call.
         """
-        learn = None
-        if classes is not None:
-            given = np.unique(np.asarray(classes))
-            if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
+        if classes is None:
+            return self._partial_fit(X, y, sample_weight)
+        given = np.unique(np.asarray(classes))
+        if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
+            raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
+        return self._partial_fit(X, y, sample_weight, lambda: self._set_classes(given))
 
-            def learn() -> None:
-                self._set_classes(given)
-
-        self._partial_fit(X, y, sample_weight, learn)
-        return self
-
+    @of_one_model
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row.
 
@@ -269,6 +266,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         """
         return self._predictions(X)
 
+    @of_one_model
     def decision_function(self, X: Any) -> Array:
         """Return the outputs of the network before the softmax: the larger, the likelier the class.
 

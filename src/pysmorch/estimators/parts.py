@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from pysmorch.encoders import Encoder, encoder_from_parts, encoder_to_parts
 from pysmorch.estimators.parameters import make_optimizer
 from pysmorch.estimators.storing import parameters_to_plain, take_training, training_to_parts
+from pysmorch.estimators.unchanged import BEFORE, of_one_model, state_of
 from pysmorch.files import ModelFileError, ModelPath, save
 from pysmorch.files.header import entries, entry, plain
 from pysmorch.files.plain import from_plain
@@ -127,6 +128,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
     network_: Network
     encoder_: Encoder
 
+    @of_one_model
     def save(self, path: ModelPath) -> None:
         """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
@@ -153,6 +155,7 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
             )
         save(self, path)
 
+    @of_one_model
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the model as plain data and arrays, which `save` writes.
 
@@ -164,6 +167,10 @@ class StoredEstimator(BaseEstimator):  # type: ignore[misc]
             The arrays by name.
         """
         return estimator_to_parts(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes of one model for copies, also while this one is trained."""
+        return {name: value for name, value in state_of(self).items() if name != BEFORE}
 
     def own_layers(self) -> list[Any]:
         """Return the layers that are of classes of your own, which `pysmorch.load` needs, and the loss if it is one.

@@ -21,6 +21,7 @@ from pysmorch.estimators.parameters import check_loss, check_num_labels
 from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
+from pysmorch.estimators.unchanged import of_one_model
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -221,9 +222,9 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that cannot be used; messages name the column or the row.
         """
-        self._partial_fit(X, y, sample_weight)
-        return self
+        return self._partial_fit(X, y, sample_weight)
 
+    @of_one_model
     def predict(self, X: Any) -> Array:
         """Return the prediction for each row.
 
@@ -300,9 +301,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
                 f"quantile: several quantiles are for one target, but y has shape {labels.shape}; fit a model for each target"
             )
         if hasattr(self, "network_") and labels.reshape(num_data, -1).shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers for each row"
-            )
+            raise ValueError(f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers per row")
         return labels
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:

@@ -1,14 +1,64 @@
-"""An estimator whose training fails is what it was before."""
+"""An estimator whose training fails is what it was before, and until a training ends other threads have the model from before it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from pysmorch.layers.claims import being_trained
+
+T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BEFORE = "_before_training"
+"""Entry of an estimator's attributes while it is trained: those from before, which nobody changes, and the thread that trains."""
+
+
+def state_of(estimator: Any) -> dict[str, Any]:
+    """Return the attributes of an estimator that are those of one model.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Fitted or not; another thread may be training it.
+
+    Returns
+    -------
+    dict
+        Its attributes; while another thread trains it, those from before. A training that begins later does not change them.
+    """
+    attributes = vars(estimator)
+    before, thread = attributes.get(BEFORE, (attributes, None))
+    return attributes if thread == threading.get_ident() else before
+
+
+def of_one_model(method: Callable[Concatenate[T, P], R]) -> Callable[Concatenate[T, P], R]:
+    """Let a method read the attributes of one model, also where another thread fits the estimator again meanwhile.
+
+    Parameters
+    ----------
+    method : callable
+        Of an estimator; it only reads.
+
+    Returns
+    -------
+    callable
+        The same, for an object of its own with those attributes.
+    """
+
+    @wraps(method)
+    def read(estimator: T, /, *arguments: P.args, **options: P.kwargs) -> R:
+        model = object.__new__(type(estimator))
+        model.__dict__ = state_of(estimator)
+        return method(model, *arguments, **options)
+
+    return read
 
 
 @contextmanager
@@ -29,21 +79,20 @@ def unchanged_on_error(estimator: Any, goes_on: bool) -> Iterator[None]:
     None
     """
     with being_trained([estimator]):
-        attributes = dict(vars(estimator))
+        before = state_of(estimator)
         learned = Learned(estimator) if goes_on else None
         source = estimator.random_state
         drawn = source.get_state() if isinstance(source, np.random.RandomState) else None
+        estimator.__dict__ = {**before, BEFORE: (before, threading.get_ident())}
         try:
             yield
+            del vars(estimator)[BEFORE]
         except BaseException as error:
-            if (
-                isinstance(error, KeyboardInterrupt)
-                and "network_" not in attributes
-                and getattr(estimator, "n_iter_", 0) > 0
-            ):
+            is_first = "network_" not in before
+            if is_first and isinstance(error, KeyboardInterrupt) and getattr(estimator, "n_iter_", 0) > 0:
+                del vars(estimator)[BEFORE]
                 raise
-            vars(estimator).clear()
-            vars(estimator).update(attributes)
+            estimator.__dict__ = before
             if learned is not None:
                 learned.restore()
             if drawn is not None:
