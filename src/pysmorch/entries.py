@@ -84,6 +84,27 @@ def list_names(names: Sequence[str], most: int = 20) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def escaped(text: str) -> str:
+    r"""Return one line of text without characters that a terminal or a browser would obey, such as escape sequences.
+
+    Parameters
+    ----------
+    text : str
+        From a file, say.
+
+    Returns
+    -------
+    str
+        With these characters as Python writes them.
+
+    Examples
+    --------
+    >>> print(escaped("red: \x1b[31m"))
+    red: \x1b[31m
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return what is added to a message about a name that there is not: the name that was probably meant.
 
