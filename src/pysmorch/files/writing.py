@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LOCKS: Any = import_module("fcntl") if os.name == "posix" else None
 """The module for locks on files, None on Windows."""
@@ -97,7 +97,7 @@ def write_whole(
         ) from error
 
 
-def write_all(file: BinaryIO, content: bytes) -> None:
+def write_all(file: IO[bytes], content: bytes) -> None:
     """Write into an open file; one without a buffer, such as a pipe, may take only a part at a time."""
     if not isinstance(file, io.RawIOBase):
         file.write(content)
