@@ -19,11 +19,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
+from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
-from pysmorch.encoders.categories import indices_of, mark_categories, mark_words
+from pysmorch.encoders.categories import indices_of
 from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
@@ -42,6 +41,7 @@ from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
+from pysmorch.encoders.together import mark_texts, read_together
 from pysmorch.encoders.values import number_values, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
@@ -49,6 +49,9 @@ from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
 from pysmorch.sources.source import Source
 from pysmorch.sources.streaming import StreamedTable
+
+MANY_COLUMNS, BYTES_KEPT = 1_000, 2**28
+"""Of tables with so many columns, what they are encoded from is kept if it takes no more."""
 
 
 class TableEncoder(Encoder):
@@ -102,12 +105,17 @@ class TableEncoder(Encoder):
             )
         import narwhals as nw
 
-        if is_array:
+        if is_array and (reset or X.ndim != 2 or plain_numbers(X) is None):
+            from sklearn.utils import check_array
+
             check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         streamed = isinstance(X, StreamedTable)
         frame = X.schema.empty_table() if streamed else as_frame(X)
-        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
+        if reset or cells.names != self._names_in(estimator):
+            from sklearn.utils.validation import validate_data
+
+            validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
         known = set(cells.names)
@@ -117,6 +125,11 @@ class TableEncoder(Encoder):
         if reset:
             check_choices(self._choices, cells.names)
         return cells
+
+    def _names_in(self, estimator: Any) -> list[str]:
+        """Return the names of columns for which scikit-learn would have nothing to say: those of the training, in their order."""
+        names = vars(estimator).get("feature_names_in_")
+        return self.names if names is None else list(names)
 
     @classmethod
     def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
@@ -179,6 +192,7 @@ class TableEncoder(Encoder):
             block = np.empty((len(rows), len(self._layout.low)), order="F")
             if plain:
                 block[:, [positions[name] for name in plain]] = rows.block(plain)
+            read_together([column for column, _ in self._layout.numbers], rows, self.missing)
             for column, position in self._layout.numbers:
                 if column.name not in available:
                     block[:, position] = self._parsed(column, rows)
@@ -220,10 +234,17 @@ class TableEncoder(Encoder):
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = self._encode_numbers(self.read_numbers(rows))
-        for column, start, _ in self._layout.texts:
-            start += self.numbers.width
-            self._mark_text(encoded[:, start : start + column.num_indicators], column, rows)
+        places = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
+        mark_texts(encoded, places, rows, self.missing)
         return encoded
+
+    def lazily(self, rows: Cells) -> Callable[[Any], Array]:
+        """Return what encodes some of the rows; very many columns are read once, since each takes time of its own."""
+        kept = len(rows) * (8 * self.num_numbers + self.num_marks)
+        if self.num_features < MANY_COLUMNS or kept > BYTES_KEPT:
+            return super().lazily(rows)
+        numbers, marks = self.compact(rows)
+        return lambda some: self.expand(numbers[some], marks[some])
 
     def compact(self, rows: Cells) -> tuple[Array, Array]:
         """Return what `expand` makes the same encoded rows of, which takes less memory: numbers, and marks of texts.
@@ -242,8 +263,7 @@ class TableEncoder(Encoder):
         """
         numbers = self.read_numbers(rows)
         marks = np.zeros((len(rows), self.num_marks), dtype=bool)
-        for column, _, first in self._layout.texts:
-            self._mark_text(marks[:, first : first + column.num_indicators], column, rows)
+        mark_texts(marks, [(column, first) for column, _, first in self._layout.texts], rows, self.missing)
         return numbers, marks
 
     def expand(self, numbers: Array, marks: Array) -> Array:
@@ -262,9 +282,7 @@ class TableEncoder(Encoder):
             As from `encode`.
         """
         encoded = self._encode_numbers(numbers)
-        for column, start, first in self._layout.texts:
-            start += self.numbers.width
-            encoded[:, start : start + column.num_indicators] = marks[:, first : first + column.num_indicators]
+        encoded[:, self.numbers.width + self._layout.of_marks] = marks
         return encoded
 
     def forget_layout(self) -> None:
@@ -304,16 +322,6 @@ class TableEncoder(Encoder):
             start += self.numbers.width
             mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
         return encoded
-
-    def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
-        cells = text_values(column, rows, self.missing)
-        missing = cells.is_null().to_numpy(zero_copy_only=False)
-        if column.kind == "text":
-            mark_words(block, column, cells)
-        else:
-            mark_categories(block, column, indices_of(column, cells), missing)
-        if column.missing:
-            block[:, -1] = missing
 
     @property
     def shape(self) -> tuple[int, ...]:
