@@ -467,6 +467,18 @@ def test_columns_are_shown_in_a_line_and_as_a_table():
     assert html.count("<tr>") == 4
 
 
+def test_names_that_control_a_terminal_or_close_an_element_are_written_out_in_html():
+    name = "a\x1b[31m\u202e\u2028<script>alert(1)</script>]]>&\"'"
+    data = pd.DataFrame({name: [f"{value}{name}" for value in "pq" * 30], "b": range(60)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PysmorchWarning)
+        model = Classifier(**SMALL).fit(data, np.array([f"x{name}", f"y{name}"])[np.arange(N) // 2 % 2])
+    for html in (model.columns_._repr_html_(), model.network_._repr_html_(), model._repr_html_()):
+        assert not [c for c in html if not c.isprintable() and c != "\n"]
+        assert "<script>alert" not in html
+    assert "a\\x1b[31m\\u202e\\u2028&lt;script&gt;" in model.columns_._repr_html_()
+
+
 def test_only_ratios_of_weights_count_for_columns():
     data = {"a": ["x", "y", "x", "y", "once"] * 4 + ["z"], "b": RNG.normal(size=21)}
     weights = RNG.integers(1, 4, 21).astype(float)

@@ -6,7 +6,7 @@ import warnings
 from html import escape
 
 from pysmorch.encoders.columns import LETTERS, NEARLY_THE_TARGET, Column
-from pysmorch.entries import list_names
+from pysmorch.entries import escaped, list_names
 from pysmorch.warnings import PysmorchWarning
 
 
@@ -90,6 +90,6 @@ def as_html(columns: list[Column]) -> str:
         values = str(len(column.values)) if column.kind in ("category", "text") else ""
         kind = "left out" if column.kind == "none" else column.kind
         facts = (column.name, kind, column.holds, values, "yes" if column.missing else "", column.why)
-        rows.append("<tr>" + "".join(f"<td>{escape(fact)}</td>" for fact in facts) + "</tr>")
+        rows.append("<tr>" + "".join(f"<td>{escape(escaped(fact))}</td>" for fact in facts) + "</tr>")
     more = f"<p>and {len(columns) - 200} more</p>" if len(columns) > 200 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"

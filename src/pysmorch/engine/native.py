@@ -171,7 +171,7 @@ class NativeProgram:
             labels,
             data.weights,
             np.ascontiguousarray(order, dtype=np.int64),
-            batch_size,
+            min(batch_size, max(len(order), 1)),
             [float(rate) for rate in rates],
             self.num_steps,
             self.optimizer.num_steps,

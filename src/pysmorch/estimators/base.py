@@ -29,7 +29,8 @@ from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
 from pysmorch.prediction.base import NetworkModel
-from pysmorch.prediction.files import check_takes_files, is_path
+from pysmorch.prediction.files import check_takes_files
+from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import make_optimizer
 from pysmorch.schedules import Constant, OneCycle
 from pysmorch.training import Callback, Training
@@ -195,11 +196,12 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         if hasattr(self, "network_"):
             refuse_training(self.network_.layers)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Self:
         """Go through the data once, from where training is; a first call begins it."""
         self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
+        return self
 
     def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
@@ -215,8 +217,6 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
     ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
-        if y is None and not is_path(X):
-            raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
@@ -277,6 +277,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             self.encoder_.learn_rows(rows, weights, codes)
         return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
 
+    @of_one_model
     def quantize(self, X: Any) -> Self:
         """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
 

@@ -159,17 +159,12 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         ValueError, TypeError
             For data that cannot be used, and for classes that are not those of the first call.
         """
-        learn = None
-        if classes is not None:
-            given = np.unique(np.asarray(classes))
-            if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
-
-            def learn() -> None:
-                self._set_classes(given)
-
-        self._partial_fit(X, y, sample_weight, learn)
-        return self
+        if classes is None:
+            return self._partial_fit(X, y, sample_weight)
+        given = np.unique(np.asarray(classes))
+        if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
+            raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
+        return self._partial_fit(X, y, sample_weight, lambda: self._set_classes(given))
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.

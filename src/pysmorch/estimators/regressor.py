@@ -163,8 +163,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         ValueError, TypeError
             For data that cannot be used; messages name the column or the row.
         """
-        self._partial_fit(X, y, sample_weight)
-        return self
+        return self._partial_fit(X, y, sample_weight)
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return R², the share of the variance of y that the predictions explain.
@@ -211,9 +210,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
                 f"quantile: several quantiles are for one target, but y has shape {labels.shape}; fit a model for each target"
             )
         if hasattr(self, "network_") and labels.reshape(num_data, -1).shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers for each row"
-            )
+            raise ValueError(f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers per row")
         return labels
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:

@@ -47,6 +47,8 @@ def weighted_rows(
     """
     if is_path(X):
         X, y, sample_weight = read_labelled(X, y, sample_weight, classes)
+    elif y is None:
+        raise ValueError("requires y to be passed, but the target y is None; pass a label for each row")
     if sample_weight is None:
         return X, y, None
     num_rows = count_rows(X)

@@ -15,7 +15,7 @@ import numpy as np
 
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
 from pysmorch.files.registry import Saveable, class_of, kind_of
-from pysmorch.files.writing import write_whole
+from pysmorch.files.writing import write_all, write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
 
@@ -61,6 +61,8 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
     """
     if isinstance(path, io.TextIOBase):
         raise TypeError('the file to save to is open for text; open it with mode "wb"')
+    if not isinstance(path, (str, os.PathLike)) and not hasattr(path, "write"):
+        raise TypeError(f"save takes a path or a file that is open for writing, but got a {type(path).__name__}")
     kind, parts, tensors = parts_of(model, **more)
     content = _content(kind, parts, tensors, {})
     own = [type(layer) for layer in model.own_layers()]
@@ -77,7 +79,7 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
         write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
     else:
         check(content)
-        path.write(content)
+        write_all(path, content)
 
 
 def parts_of(model: Any, **more: Any) -> Parts:
@@ -249,6 +251,10 @@ def _read_file(path: Path) -> bytes:
 
 def _read_open(source: IO[bytes] | bytes, name: str) -> bytes:
     """Return bytes, or the rest of an open file."""
+    if not isinstance(source, (bytes, bytearray, memoryview)) and not hasattr(source, "read"):
+        raise TypeError(
+            f"load takes a path, bytes or a file that is open for reading, but got a {type(source).__name__}"
+        )
     content = source if isinstance(source, (bytes, bytearray, memoryview)) else source.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f'{name} is open for text; open it with mode "rb"')

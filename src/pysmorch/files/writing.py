@@ -6,13 +6,14 @@ import contextlib
 import errno
 import glob
 import hashlib
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LOCKS: Any = import_module("fcntl") if os.name == "posix" else None
 """The module for locks on files, None on Windows."""
@@ -97,6 +98,19 @@ def write_whole(
         raise OSError(
             error.errno, f"{path} was written, but whether it outlasts a loss of power is not known: {_reason(error)}"
         ) from error
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write into an open file; one without a buffer, such as a pipe, may take only a part at a time."""
+    if not isinstance(file, io.RawIOBase):
+        file.write(content)
+        return
+    left = memoryview(content)
+    while len(left):
+        written = file.write(left)
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, "the file takes no more now; open it so that writing waits")
+        left = left[written:]
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
 from pysmorch.prediction.files import check_takes_files, is_path, read_features
+from pysmorch.prediction.one_model import BEFORE, of_one_model, state_of
 from pysmorch.prediction.parameters import check_parameters, check_precision
 from pysmorch.prediction.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.prediction.storing import parameters_to_plain
@@ -51,8 +52,13 @@ class NetworkModel:
     def _check_parameters(self) -> None:
         check_parameters(self)
 
-    # Model files.
+    # Model files and copies.
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes of one model for copies, also while this one is trained."""
+        return {name: value for name, value in state_of(self).items() if name != BEFORE}
+
+    @of_one_model
     def save(self, path: ModelPath) -> None:
         """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
 
@@ -79,6 +85,7 @@ class NetworkModel:
             )
         save(self, path)
 
+    @of_one_model
     def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the model as plain data and arrays, which `save` writes.
 
@@ -143,6 +150,7 @@ class NetworkModel:
         check_takes_files(self.encoder_, X)
         return self.encoder_.check(X, self, reset=False)
 
+    @of_one_model
     def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
         """Return what a function makes of the outputs of the network, block by block."""
         self._check_fitted()
@@ -165,6 +173,7 @@ class NetworkModel:
         except ColumnError as error:
             raise error.after(num_before) from None
 
+    @of_one_model
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
         """Return what a function makes of the predictions of the loss, block by block."""
         return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))

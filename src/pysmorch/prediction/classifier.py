@@ -17,6 +17,7 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
 
@@ -79,6 +80,7 @@ class ClassifierModel(NetworkModel):
         self.threads = threads
         self.predict_precision = predict_precision
 
+    @of_one_model
     def predict(self, X: Any) -> Array:
         """Return the likeliest class of each row.
 
@@ -120,6 +122,7 @@ class ClassifierModel(NetworkModel):
         """
         return self._predictions(X)
 
+    @of_one_model
     def decision_function(self, X: Any) -> Array:
         """Return the outputs of the network before the softmax: the larger, the likelier the class.
 

@@ -13,6 +13,7 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+from pysmorch.schedules import as_schedule
 
 TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
 """In which numbers an estimator is trained."""
@@ -44,6 +45,7 @@ def check_parameters(estimator: Any) -> None:
     optimizer = estimator.optimizer
     if not isinstance(optimizer, Optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object, but is {optimizer!r}")
+    as_schedule(estimator.learning_rate)
     if not _is_number(estimator.dropout) or not 0 <= estimator.dropout < 1:
         raise ValueError(f"dropout must be a number from 0 to below 1, but is {estimator.dropout!r}")
     if not _is_number(estimator.patience) or not estimator.patience >= 1:

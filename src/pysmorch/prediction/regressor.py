@@ -16,6 +16,7 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
 
@@ -78,6 +79,7 @@ class RegressorModel(NetworkModel):
         self.threads = threads
         self.predict_precision = predict_precision
 
+    @of_one_model
     def predict(self, X: Any) -> Array:
         """Return the prediction for each row.
 

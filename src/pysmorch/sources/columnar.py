@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pysmorch.sources.arrow_sizes import unpacked_size
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.limits import check_memory
 from pysmorch.sources.opening import File
@@ -28,10 +29,9 @@ def read_arrow(file: File) -> Source:
     from pyarrow import feather
 
     try:
-        if file.head(4) == b"\xff\xff\xff\xff":
-            table = pa.ipc.open_stream(_input(file)).read_all()
-        else:
-            table = feather.read_table(_input(file))
+        is_stream = file.head(4) == b"\xff\xff\xff\xff"
+        check_memory(unpacked_size(_input(file), is_stream), file.path, file.size)
+        table = pa.ipc.open_stream(_input(file)).read_all() if is_stream else feather.read_table(_input(file))
         return _source(file, table)
     except reading_errors() as error:
         raise _damaged(file, "an Arrow file", error) from None

@@ -12,7 +12,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -69,11 +69,16 @@ class File:
         """The last part of the path."""
         return Path(self.path).name
 
+    @property
+    def size(self) -> int:
+        """The bytes of the content."""
+        return os.path.getsize(self.path) if self.unpacked is None else len(self.unpacked)
+
     def content(self) -> bytes:
         """Return all bytes, unpacked."""
         if self.unpacked is not None:
             return self.unpacked
-        check_memory(os.path.getsize(self.path), self.path)
+        check_memory(self.size, self.path)
         return Path(self.path).read_bytes()
 
     def stream(self) -> BinaryIO:
@@ -99,8 +104,9 @@ def open_file(path: str) -> File:
     piped = is_pipe(path)
     if piped:
         standard = path in STANDARD_INPUT
-        content = sys.stdin.buffer.read() if standard else Path(path).read_bytes()
-        path = "standard input" if standard else path
+        with nullcontext(sys.stdin.buffer) if standard else open(path, "rb") as pipe:
+            path = "standard input" if standard else path
+            content = read_bounded(pipe, path)
         start = content[:10]
     else:
         with open(path, "rb") as stream:
