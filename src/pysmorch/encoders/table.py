@@ -24,7 +24,7 @@ from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import indices_of, mark_categories, mark_words
-from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.cells import Cells, array_of_rows, as_frame, as_table, check_no_infinity, is_rows, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
@@ -94,7 +94,10 @@ class TableEncoder(Encoder):
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
-        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        without_names = reset or not hasattr(estimator, "feature_names_in_")
+        if without_names and is_rows(X):
+            X = array_of_rows(X)
+        is_array = without_names and isinstance(X, np.ndarray) and X.dtype.names is None
         if not is_array and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
