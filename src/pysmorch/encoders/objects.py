@@ -50,7 +50,7 @@ def arrow_of_array(column: Array) -> Any:
         return arrow_of_objects(column.tolist())
     if kind in "mM" and np.datetime_data(column.dtype)[0] not in ("s", "ms", "us", "ns"):
         column = column.astype(f"{kind}8[s]")  # PyArrow has no hours, and no days that pass
-    return pa.array(column.astype(str) if kind == "T" else column)
+    return pa.array(column.tolist() if kind == "T" else column)
 
 
 def arrow_of_objects(cells: list[Any]) -> Any:

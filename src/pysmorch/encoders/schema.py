@@ -15,7 +15,7 @@ import numpy as np
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
 from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
-from pysmorch.encoders.columns import LETTERS, WORDS, Column
+from pysmorch.encoders.columns import CHOSEN, LETTERS, WORDS, Column
 from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times, parts_of
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import (
@@ -89,7 +89,7 @@ def learn_column(
     """
     choice, sample = (None, "") if choice is None else choice.partition(WRITTEN)[::2]
     if choice == "id":
-        return Column(name, "none", holds="id", why="as chosen")
+        return Column(name, "none", holds="id", why=CHOSEN)
     if values is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], values, choice)
         if column is not None:
@@ -107,7 +107,7 @@ def learn_column(
         read = without_markers(texts if everything is array else without_blanks(everything), missing or ())
         column = _of_texts(name, read, choice, missing is None)
         if choice is not None and sample:
-            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
+            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why=CHOSEN)
         array = without_markers(texts, missing or ())
     else:
         column = _of_type(name, array, choice)
@@ -125,7 +125,8 @@ def _of_plain(name: str, kind: str, values: Array, choice: str | None) -> Column
     """Return the column of plain numbers; None for integers that float64 does not hold."""
     if kind == "i" and choice is None and np.nanmax(np.abs(values), initial=0) >= EXACT:
         return None
-    return Column(name, "number", holds=choice or {"b": "boolean", "i": "integer", "f": "number"}[kind])
+    held = {"b": "boolean", "i": "integer", "f": "number"}[kind]
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None) -> Array:
@@ -174,24 +175,24 @@ def _of_type(name: str, array: Any, choice: str | None) -> Column:
 
     kind = array.type
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     if pa.types.is_integer(kind):
         smallest, largest = pc.min_max(array).as_py().values()
         if choice is None and max(-smallest, largest) > EXACT:
             return Column(name, "category", holds="category", why="integers above 2^53 are taken as codes")
-        return Column(name, "number", holds=choice or "integer")
+        return Column(name, "number", holds=choice or "integer", why=CHOSEN if choice else "")
     if pa.types.is_timestamp(kind):
         return Column(name, "number", holds="time")
     held = {"bool": "boolean", "time64[us]": "time of day"}.get(
         str(kind), "duration" if pa.types.is_duration(kind) else "number"
     )
-    return Column(name, "number", holds=choice or held)
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Column:
     """Return the column of strings, by what all of them are."""
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     values = (without_markers(cells, MARKERS) if by_rule else cells).unique().drop_null()
     if not len(values):
         return _empty(name)
@@ -216,7 +217,7 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
         )
         return Column(name, "number", holds="time", format=order, why=why)
     if choice is not None:
-        return Column(name, "number", holds=choice, why="as chosen")
+        return Column(name, "number", holds=choice, why=CHOSEN)
     return Column(name, "category", holds="category", why=_why_text(values))
 
 

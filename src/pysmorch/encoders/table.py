@@ -42,7 +42,7 @@ from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
-from pysmorch.encoders.values import number_values, text_values
+from pysmorch.encoders.values import number_values, refuse_cells, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
@@ -189,6 +189,10 @@ class TableEncoder(Encoder):
                     block[:, position + 1] = years_of(block[:, position])
             for column, position in self._layout.statistics:
                 block[:, position : position + column.statistics] = self._statistics_in(column, rows)
+        for column, position in self._layout.timed:
+            if column.name in available:
+                wrong = np.flatnonzero(~np.isnan(block[:, position]))
+                refuse_cells(column, wrong, lambda row, values=block[:, position]: float(values[row]))
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
@@ -207,12 +211,7 @@ class TableEncoder(Encoder):
             return rows.parsed[column.name]
         array = rows.arrow(column.name)
         values, wrong = number_values(column, array, self.missing)
-        if len(wrong):
-            row = int(wrong[0])
-            held = {"time": "times", "duration": "durations", "time of day": "times of day", "boolean": "booleans"}
-            found = f"held {held.get(column.holds, 'numbers')} in training"
-            written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
-            raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        refuse_cells(column, wrong, lambda row: array[row].as_py())
         rows.parsed[column.name] = values
         return values
 

@@ -15,7 +15,7 @@ from pysmorch.estimators.classes import checked_classes, class_anchors, class_in
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.parameters import check_loss
 from pysmorch.estimators.remarks import warn_of_classes
-from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.files import ModelFileError, saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
@@ -312,7 +312,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             As for `predict`.
         """
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
-        return float(super().score(X, y, weights))
+        return float(super().score(X, as_labels(y), weights))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
@@ -356,7 +356,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             For labels that are not among `classes_`.
         """
-        return self._encode_labels(np.asarray(y))
+        return self._encode_labels(as_labels(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         self._set_classes(np.unique(y))
@@ -390,7 +390,8 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}, {}
+        plain = self.classes_.astype(np.int64) if self.classes_.dtype.kind in "mM" else self.classes_
+        return {"classes": plain.tolist(), "dtype": self.classes_.dtype.str}, {}
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
         try:
