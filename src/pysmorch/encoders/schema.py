@@ -24,9 +24,11 @@ from pysmorch.encoders.formats import (
     LEADING_ZEROS,
     MARKERS,
     PLAIN,
+    NumberFormat,
     all_match,
     any_match,
     find_number_format,
+    find_unit_format,
     is_ambiguous,
     without_blanks,
     without_markers,
@@ -198,12 +200,7 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
         return _empty(name)
     written = find_number_format(values) if choice in (None, "number") else None
     if written is not None:
-        ambiguous = is_ambiguous(values, written)
-        said = [written.describe()] if not written.is_plain else []
-        said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
-        whole = written.is_plain and not any_match(values, r"[.eE]")
-        form = "" if written.is_plain else "|".join(written)
-        return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
+        return _of_numbers(name, values, written)
     if choice in (None, "boolean") and is_boolean(values):
         return Column(name, "number", holds="boolean", why=f"written {' and '.join(sorted(values.to_pylist())[:2])}")
     if choice in (None, "time of day") and is_time_of_day(values):
@@ -216,9 +213,22 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
             f", such as {values[0].as_py()}: day and month could be swapped" if ambiguous else ""
         )
         return Column(name, "number", holds="time", format=order, why=why)
+    written = find_unit_format(values) if choice in (None, "number") else None
+    if written is not None:
+        return _of_numbers(name, values, written)
     if choice is not None:
         return Column(name, "number", holds=choice, why=CHOSEN)
     return Column(name, "category", holds="category", why=_why_text(values))
+
+
+def _of_numbers(name: str, values: Any, written: NumberFormat) -> Column:
+    """Return the column of strings that are numbers in a format."""
+    ambiguous = is_ambiguous(values, written)
+    said = [written.describe()] if not written.is_plain else []
+    said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
+    whole = written.is_plain and not any_match(values, r"[.eE]")
+    form = "" if written.is_plain else "|".join(written)
+    return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
 
 
 def _why_text(values: Any) -> str:

@@ -192,7 +192,7 @@ class TableEncoder(Encoder):
         for column, position in self._layout.timed:
             if column.name in available:
                 wrong = np.flatnonzero(~np.isnan(block[:, position]))
-                refuse_cells(column, wrong, lambda row, values=block[:, position]: float(values[row]))
+                refuse_cells(column, wrong, block[:, position].item)
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
