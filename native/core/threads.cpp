@@ -41,6 +41,21 @@ void Barrier::wait() {
     wake_.wait(lock, [&] { return phase_.load(std::memory_order_acquire) != phase; });
 }
 
+#if defined(__x86_64__)
+SubnormalsToZero::SubnormalsToZero() : before_(_mm_getcsr()) { _mm_setcsr(unsigned(before_) | _MM_FLUSH_ZERO_ON); }
+SubnormalsToZero::~SubnormalsToZero() { _mm_setcsr(unsigned(before_)); }
+#elif defined(__aarch64__)
+// There the bit is for what is read as well.
+SubnormalsToZero::SubnormalsToZero() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | uint64_t(1) << 24));
+}
+SubnormalsToZero::~SubnormalsToZero() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+#else
+SubnormalsToZero::SubnormalsToZero() = default;
+SubnormalsToZero::~SubnormalsToZero() = default;
+#endif
+
 void on_threads(int count, const std::function<void(int)>& body) {
     if (count == 1) {
         body(0);

@@ -31,8 +31,7 @@ template <class F> void in_chunks(const Range& r, size_t features, size_t panels
 template <class T> struct Program<T>::Training {
     Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count, size_t chunks, bool undoes)
         : epoch(epoch), interrupted(interrupted), count(count), chunks(chunks), undoes(undoes), result(epoch.so_far),
-          barrier(count),
-          units{WorkQueue(count, UNITS / chunks), WorkQueue(count, UNITS / chunks)}, tasks(count, 1) {}
+          barrier(count), units{WorkQueue(count, UNITS / chunks), WorkQueue(count, UNITS / chunks)}, tasks(count, 1) {}
 
     const Epoch& epoch;
     const std::function<bool()>& interrupted;
@@ -60,7 +59,10 @@ Result Program<T>::train(const Epoch& epoch, int max_threads, const std::functio
     const double work = step_work(largest), of_thread = work / count;
     const size_t chunks = of_thread < LONG_STEP ? 1 : size_t(std::min(of_thread / WORK_AT_A_TIME, double(UNITS)));
     Training t(epoch, interrupted, count, chunks, chunks > 1 && work > WORK_OF_A_COPY * double(updater.num_parameters));
-    on_threads(count, [&](int thread) { train_thread(t, thread); });
+    on_threads(count, [&](int thread) {
+        const SubnormalsToZero flushing;
+        train_thread(t, thread);
+    });
     t.error.rethrow();
     return t.result;
 }

@@ -11,9 +11,9 @@ import pysmorch as ps
 from pysmorch.cli import networks
 from pysmorch.encoders.choices import CHOICES
 from pysmorch.engine import has_bf16, num_threads
-from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.optimizers import OPTIMIZERS
+from pysmorch.prediction.regressor import LOSSES
 from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of
 

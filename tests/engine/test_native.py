@@ -659,3 +659,24 @@ def test_threads_follow_the_environment(monkeypatch):
     assert num_threads() == 3
     monkeypatch.setenv("PYSMORCH_NUM_THREADS", "many")
     assert 1 <= num_threads() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.skipif(extension() is None, reason="for the native extension")
+@pytest.mark.parametrize(("dtype", "start"), [(np.float32, 1e-36), (np.float64, 1e-306)])
+def test_numbers_that_fade_away_become_zero_in_training_and_stay_subnormal_elsewhere(dtype, start):
+    x = ps.Data(shape=(None, 3))
+    linear = ps.Linear(x, 2)
+    network = ps.Network(ps.SquareLoss(linear))
+    linear.W = np.full_like(linear.W, start)
+    # Without a gradient, each step takes a tenth of the weights away: 2.6e-5 of them are left.
+    network.fit(
+        np.zeros((4, 3)),
+        np.zeros((4, 2)),
+        optimizer=ps.SGD(0.1, weight_decay=1.0),
+        epochs=100,
+        batch_size=4,
+        dtype=np.dtype(dtype).name,
+    )
+    assert np.all(linear.W == 0)
+    tiny = np.array([np.finfo(dtype).tiny], dtype)
+    assert np.all(tiny / 2 > 0)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pysmorch.sources import SourceError, images, read
+from pysmorch.sources import SourceError, read
+from pysmorch.sources.folders import ENDINGS
 
 RNG = np.random.default_rng(0)
 
@@ -58,7 +59,7 @@ def test_class_folders_are_read_in_the_order_of_the_alphabet(folder):
     assert source.remarks == []
 
 
-@pytest.mark.parametrize("ending", images.ENDINGS)
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_every_format_is_read(folder, ending):
     colour = Image.new("RGB", (5, 4), (200, 100, 50))
     source = read(folder({f"a/1{ending}": colour, f"b/1{ending}": colour}))
@@ -149,7 +150,7 @@ def test_files_that_cannot_be_read_are_counted_and_named_and_can_be_skipped(fold
 
 def test_a_damaged_file_of_any_kind_is_an_error_and_no_crash(folder):
     files = {}
-    for ending in images.ENDINGS:
+    for ending in ENDINGS:
         name = f"a/x{ending}"
         source = folder({name: picture(30, 30, 3)})
         content = bytearray((Path(source) / name).read_bytes())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import EXACT, without_blanks
@@ -31,9 +30,8 @@ def is_table(X: Any) -> bool:
         return False
     import narwhals as nw
 
-    arrow = nw.dependencies.get_pyarrow()
-    batch = arrow is not None and isinstance(X, arrow.RecordBatch)
-    return bool(batch or nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
+    frame = nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X)
+    return bool(frame or _is_lazy(X) or _is_batch(X))
 
 
 def is_rows(X: Any) -> bool:
@@ -69,22 +67,21 @@ def _is_lazy(X: Any) -> bool:
     return bool(nw.dependencies.is_polars_lazyframe(X))
 
 
+def _is_batch(X: Any) -> bool:
+    import narwhals as nw
+
+    arrow = nw.dependencies.get_pyarrow()
+    return arrow is not None and isinstance(X, arrow.RecordBatch)
+
+
 def as_frame(X: Any) -> Any:
     """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
+    if isinstance(X, (np.ndarray, list)):
+        return _frame_of_cells(X)
     import narwhals as nw
-    import pyarrow as pa
 
-    if is_rows(X):
-        X = array_of_rows(X)
-    if isinstance(X, np.ndarray):
-        if X.dtype.names is not None:
-            return pa.table({name: arrow_of_array(X[name]) for name in X.dtype.names})
-        return pa.table({str(i): arrow_of_array(X[:, i]) for i in range(X.shape[1])})
-    if isinstance(X, pa.RecordBatch):
-        return pa.Table.from_batches([X])
-    if isinstance(X, list):
-        keys = dict.fromkeys(key for row in X for key in row)
-        return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
+    if _is_batch(X):
+        X = nw.dependencies.get_pyarrow().Table.from_batches([X])
     if _is_lazy(X):
         X = X.collect()
     elif not nw.dependencies.is_into_dataframe(X):
@@ -100,6 +97,20 @@ def as_frame(X: Any) -> Any:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
     return X
+
+
+def _frame_of_cells(X: Any) -> Any:
+    """Return an array, or a list of rows or of dictionaries, as a table of PyArrow."""
+    import pyarrow as pa
+
+    if is_rows(X):
+        X = array_of_rows(X)
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None:
+            return pa.table({name: arrow_of_array(X[name]) for name in X.dtype.names})
+        return pa.table({str(i): arrow_of_array(X[:, i]) for i in range(X.shape[1])})
+    keys = dict.fromkeys(key for row in X for key in row)
+    return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
 
 
 def as_table(X: Any) -> Any:
@@ -124,7 +135,11 @@ def count_rows(X: Any) -> int:
     int
         N.
     """
-    return len(as_table(X)) if is_table(X) else int(_num_samples(X))
+    if is_table(X):
+        return len(as_table(X))
+    from sklearn.utils.validation import _num_samples
+
+    return int(_num_samples(X))
 
 
 def some_rows(X: Any, rows: Array) -> Any:
@@ -173,6 +188,7 @@ class Cells:
         self._arrow: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
+        self._types: dict[str, Any] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
         self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
 
@@ -221,6 +237,13 @@ class Cells:
             self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
 
+    def is_written(self, name: str) -> bool:
+        """Whether a column is one of strings in a table of PyArrow, as files have them."""
+        if self._types is None:
+            native = self.table.to_native() if self.table.implementation.is_pyarrow() else None
+            self._types = {} if native is None else dict(zip(native.schema.names, native.schema.types, strict=True))
+        return str(self._types.get(name)) == "string"
+
     def texts(self, name: str) -> Any:
         """Return a column as an array of strings without blanks around them; only a column of strings has null for empty ones."""
         import pyarrow as pa
@@ -237,7 +260,7 @@ class Cells:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
         import narwhals as nw
 
-        if self.table.implementation.is_pyarrow() and str(self.table.to_native()[name].type) == "string":
+        if self.is_written(name):
             return None  # quick, since files come with very many columns
         dtype = self.table[name].dtype
         if isinstance(dtype, nw.Enum):

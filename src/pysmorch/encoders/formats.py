@@ -33,12 +33,12 @@ MARKERS = (
         "None",
         "none",
     ),
-    *("?", "-", "--", ".", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    *("?", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 """What stands for a missing value in columns of numbers, booleans and times; in columns of text these are values."""
 
-EXACT = 2**53
-"""From here on float64 does not hold every integer."""
+EXACT, EXACT_DIGITS = 2**53, 15
+"""From here on float64 does not hold every integer; it holds those of so many letters."""
 
 BLANKS = " \t\n\r\u00a0\u2007\u2009\u202f\u3000\u200b\u200e\u200f\ufeff"
 """Also those without a width, which texts have that were copied or joined."""
@@ -47,13 +47,13 @@ PLAIN = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
 LEADING_ZEROS = r"^[+-]?0[0-9]+$"
-_CURRENCY = r"(?:R|A|C|US|HK|NZ|S|Mex)?\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł|Kč|руб[.]?|Fr[.]|Rs[.]?|Rp"
+CURRENCY = r"(?:R|A|C|US|HK|NZ|S|Mex)?\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł|Kč|руб[.]?|Fr[.]|Rs[.]?|Rp"
 _UNIT = r"(?<=[0-9.,\s])(?:[^\W\d_]|[°²³‰/])+$"
 _GAP = r"[\s\x{a0}\x{2009}\x{202f}]*"
 _PARTS = (
-    rf"^(?P<sign>[-+]?){_GAP}(?P<before>{_CURRENCY})?{_GAP}(?P<second>[-+]?)"
+    rf"^(?P<sign>[-+]?){_GAP}(?P<before>{CURRENCY})?{_GAP}(?P<second>[-+]?)"
     rf"(?P<body>[0-9.,](?:[0-9.,'’_\s\x{{a0}}\x{{2009}}\x{{202f}}]*[0-9.,])?)(?P<exponent>(?:[eE][+-]?[0-9]+)?)"
-    rf"{_GAP}(?P<after>%|{_CURRENCY})?$"
+    rf"{_GAP}(?P<after>%|{CURRENCY})?$"
 )
 
 
@@ -198,7 +198,7 @@ def loses_digits(values: Any) -> bool:
     """
     import pyarrow.compute as pc
 
-    long = values.filter(pc.greater(pc.utf8_length(values), 15))
+    long = values.filter(pc.greater(pc.utf8_length(values), EXACT_DIGITS))
     return any(abs(int(text)) > EXACT for text in long.filter(pc.match_substring_regex(long, INTEGER)).to_pylist())
 
 
@@ -321,12 +321,13 @@ def parse_numbers(cells: Any, written: NumberFormat) -> tuple[Array, Array]:
         sign = pc.binary_join_element_wise(parts.field("sign"), parts.field("second"), "")
         number = pc.binary_join_element_wise(sign, _digits(body, written), parts.field("exponent"), "")
         texts = pc.if_else(fits, number, pa.scalar("", pa.string()))
-    values = _as_floats(texts)
+    values = floats_of(texts)
     wrong = np.flatnonzero(np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False))
     return values / 100 if written.unit == "%" else values, wrong
 
 
-def _as_floats(texts: Any) -> Array:
+def floats_of(texts: Any) -> Array:
+    """Return an array of strings that are plain numbers as float64, with NaN for those that are none and for nulls."""
     import pyarrow as pa
 
     try:

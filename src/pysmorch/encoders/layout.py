@@ -34,6 +34,8 @@ class Layout(NamedTuple):
         The columns of numbers that have indicators, with the index of their number, and that of their first indicator.
     texts : list of (Column, int, int)
         The categories and texts, with the index of their first indicator among all, and among those of categories and texts.
+    of_marks : ndarray of int
+        The index of each indicator of categories and texts among all indicators.
     num_indicators : int
         How many indicators there are.
     """
@@ -47,6 +49,7 @@ class Layout(NamedTuple):
     high: Array
     marked: list[tuple[Column, int, int]]
     texts: list[tuple[Column, int, int]]
+    of_marks: Array
     num_indicators: int
 
 
@@ -81,6 +84,7 @@ def layout_of(columns: Sequence[Column]) -> Layout:
         if column.holds == "time" and column.low is not None:  # the year has the bounds of the time
             low[-1], high[-1] = years_of(np.array([lowest, highest])).tolist()
     marked, texts, start, num_marks = [], [], 0, 0
+    of_marks = [np.zeros(0, np.int64)]
     for column in columns:
         if not column.num_indicators:
             continue
@@ -88,12 +92,15 @@ def layout_of(columns: Sequence[Column]) -> Layout:
             marked.append((column, positions[column.name], start))
         else:
             texts.append((column, start, num_marks))
+            of_marks.append(np.arange(start, start + column.num_indicators))
             num_marks += column.num_indicators
         start += column.num_indicators
     numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
     timed = [(column, position) for column, position in numbers if not may_be(column, "")]
     bounds = np.array(low), np.array(high)
-    return Layout(positions, numbers, timed, statistics, np.array(located, dtype=bool), *bounds, marked, texts, start)
+    of_all_marks = np.concatenate(of_marks)
+    located_ones = np.array(located, dtype=bool)
+    return Layout(positions, numbers, timed, statistics, located_ones, *bounds, marked, texts, of_all_marks, start)
 
 
 def years_of(seconds: Array) -> Array:

@@ -9,8 +9,8 @@ import numpy as np
 
 from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import CHOSEN, Column
+from pysmorch.encoders.content import set_bounds
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.schema import set_bounds
 from pysmorch.encoders.spool import SAMPLE_SIZE
 from pysmorch.encoders.values import text_values
 from pysmorch.warnings import PysmorchWarning

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,20 @@ def refuse_cells(column: Column, wrong: Array, cell: Callable[[int], Any]) -> No
         found = f"held {held.get(column.holds, 'numbers')} in training"
         written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
         raise ColumnError(column.name, f"{found}{written}, but {{row}} has {cell(row)!r}", row)
+
+
+def refuse_numbers(columns: Sequence[tuple[Column, int]], block: Array) -> None:
+    """Raise ColumnError where numbers come instead of times, durations or times of day.
+
+    Parameters
+    ----------
+    columns : sequence of (Column, int)
+        Columns that come as plain numbers and may not, with their indices in the block.
+    block : ndarray of float64, shape (N, P)
+        With NaN for what is missing.
+    """
+    for column, position in columns:
+        refuse_cells(column, np.flatnonzero(~np.isnan(block[:, position])), block[:, position].item)
 
 
 def _parsed(column: Column, cells: Any) -> tuple[Array, Array]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.estimators.rows import as_labels, refuse_missing
-from pysmorch.files.header import entries, entry
 from pysmorch.layers.base import Array
+from pysmorch.prediction.parameters import check_num_labels
 
 
 def checked_classes(y: Any, num_data: int) -> Array:
@@ -150,34 +148,3 @@ def _factors(class_weight: dict[Any, float], classes: Array) -> Array:
             f"class_weight has a factor for {strange[0]!r}, which is no class; the classes are {known_ones}"
         )
     return np.array([class_weight.get(label, 1.0) for label in known], dtype=np.float64)
-
-
-def classes_from(header: dict[str, Any]) -> Array:
-    """Return the classes in the header of a model file.
-
-    Parameters
-    ----------
-    header : dict
-        The entry "labels", not checked yet.
-
-    Returns
-    -------
-    ndarray of shape (K,)
-        The classes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        They are no labels.
-    """
-    values = entries(header, "classes", str, int, float, bool)
-    kind = np.dtype(entry(header, "dtype", str))
-    if kind.kind not in "iufbUOmM" or kind.itemsize > 10_000:
-        raise ValueError(f"dtype {kind} is not one of labels")
-    classes = np.array(values, dtype=kind)
-    plain = classes.astype(np.int64) if kind.kind in "mM" else classes  # times and durations are counts of their unit
-    if plain.tolist() != values:
-        raise ValueError(f"the labels are not of dtype {kind}")
-    if not all(a < b for a, b in itertools.pairwise(values)):
-        raise ValueError("the labels are not in order, or one is there twice")
-    return classes

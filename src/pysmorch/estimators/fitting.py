@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pysmorch.estimators.parameters import batch_size_for
 from pysmorch.layers import Flatten, Layer, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
 

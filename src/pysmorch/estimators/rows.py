@@ -10,8 +10,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
-from pysmorch.estimators.files import is_path, read_labelled
 from pysmorch.layers.base import Array
+from pysmorch.prediction.files import is_path, read_labelled
 
 
 def weighted_rows(

@@ -7,14 +7,14 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
-from pysmorch.files.registry import class_of, kind_of
+from pysmorch.files.registry import Saveable, class_of, kind_of
 from pysmorch.files.writing import write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
@@ -69,8 +69,8 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
         if written != content:
             raise OSError("what was read back is not what was written")
         try:
-            model_of(*_checked(written, "the file"), own)
-        except ModelFileError as error:
+            model_of(*_checked(written, "the file"), own, lambda kind: class_of(kind, [type(model)]))
+        except (ModelFileError, TypeError) as error:  # a subclass of the user's may have another constructor
             raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
 
     if isinstance(path, (str, os.PathLike)):
@@ -182,15 +182,19 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     return _checked(content, name)
 
 
-def model_of(header: dict[str, Any], tensors: dict[str, Array], own: Sequence[type[Layer]]) -> Any:
-    """Return the object of the parts of a file, whose class is registered.
+def model_of(
+    header: dict[str, Any], tensors: dict[str, Array], own: Sequence[type[Layer]], find: Callable[[str], type[Saveable]]
+) -> Any:
+    """Return the object of the parts of a file.
 
     Parameters
     ----------
     header, tensors
         What `read_parts` returned.
     own : sequence of type of Layer
-        Classes of the user.
+        Classes of the user, of layers and losses.
+    find : callable
+        Returns the class of a kind.
 
     Returns
     -------
@@ -204,7 +208,7 @@ def model_of(header: dict[str, Any], tensors: dict[str, Array], own: Sequence[ty
     """
     try:
         parts = Header.of(entry(header, "model", dict))
-        model = class_of(entry(header, "kind", str)).from_parts(parts, tensors, own)
+        model = find(entry(header, "kind", str)).from_parts(parts, tensors, own)
         unknown = unknown_entry(parts)
         if unknown is not None:
             raise ModelFileError(f"its entry {unknown} is not one that this version knows")

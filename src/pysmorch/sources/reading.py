@@ -16,7 +16,8 @@ from pysmorch.memory import available_memory
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
-from pysmorch.sources.images import is_image_file, read_image, read_image_folder
+from pysmorch.sources.folders import is_image_file
+from pysmorch.sources.images import Decoding, read_image, read_image_folder
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, is_pipe, open_file
 from pysmorch.sources.pieces import stream_csv
@@ -47,6 +48,7 @@ def read(
     skip_bad: bool = False,
     encoding: str | None = None,
     missing: Sequence[str] = (),
+    bits: int | None = None,
 ) -> Source:
     """Read a file, several files, a folder or a bundled set.
 
@@ -64,6 +66,7 @@ def read(
         skip_bad: whether image files that cannot be read are left out, which is then a remark, instead of an error.
         encoding: of a CSV or JSON file, if it is neither UTF-8 nor UTF-16 or UTF-32 with a byte order mark.
         missing: cells of a CSV file that stand for a missing value where they are not quoted, besides empty ones.
+        bits: how many bits the greys of a training's image files used, or `UPPER_BITS` where they had 8; None learns it.
 
     Raises FileNotFoundError and SourceError.
     """
@@ -77,7 +80,8 @@ def read(
             raise SourceError(
                 f"--labels is for an idx file, but {source} has images as files; put them in class folders"
             )
-        return (read_image_folder if path.is_dir() else read_image)(path, resize, colours, skip_bad)
+        decoding = Decoding(resize, colours, skip_bad, bits)
+        return read_image_folder(path, decoding) if path.is_dir() else read_image(path, decoding)
     if resize is not None or colours is not None or skip_bad:
         raise SourceError(f"--resize, --grey, --colour and --skip-bad are for folders of images, but {source} is none")
     if os.path.isdir(source):

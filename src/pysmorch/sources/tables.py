@@ -27,8 +27,8 @@ BLANKS = " \t\ufeff"
 END_OF_DOS = b"\x1a"
 """The last byte of text files of DOS."""
 
-BLOCK = 2**20
-"""How many bytes PyArrow parses at once; a row that is longer needs more."""
+BLOCK, BLOCK_OF_A_COLUMN, LARGEST_BLOCK = 2**20, 2**13, 2**31 - 1
+"""How many bytes PyArrow parses at once: all columns get an array for each block, so that many columns need larger ones."""
 
 
 def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
@@ -89,7 +89,7 @@ def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> t
         data = pa.py_buffer(codecs.BOM_UTF8 + text[dialect.start :])
     if data.size == 0:
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
-    block = BLOCK
+    block = min(max(BLOCK, BLOCK_OF_A_COLUMN * width), LARGEST_BLOCK)
     while True:
         comments.clear()
         options = csv.ReadOptions(column_names=names, block_size=block, use_threads=False)
@@ -99,9 +99,9 @@ def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> t
             problem = " ".join(str(error).split()).removeprefix("CSV parse error: ")
             if "Empty CSV" in problem:
                 return pa.table({name: pa.array([], pa.string()) for name in names}), comments
-            if "straddling" not in problem or block > data.size:
+            if "straddling" not in problem or block > data.size or block == LARGEST_BLOCK:
                 raise SourceError(f"{path}: {_ragged_line(text, dialect) or problem}") from None
-            block *= 8
+            block = min(8 * block, LARGEST_BLOCK)
 
 
 def _ragged_line(text: bytes, dialect: Dialect) -> str | None:

@@ -60,8 +60,8 @@ def check_parameters(estimator: Any) -> None:
         check_threads("threads", estimator.threads)
 
 
-def check_precision(argument: str, value: Any) -> None:
-    """Raise ValueError where an argument is no precision.
+def check_precision(argument: str, value: Any) -> Precision:
+    """Return an argument that is a precision; ValueError where it is none.
 
     Parameters
     ----------
@@ -69,9 +69,16 @@ def check_precision(argument: str, value: Any) -> None:
         Its name.
     value : object
         What it is set to.
+
+    Returns
+    -------
+    str
+        The value.
     """
     if value not in get_args(Precision):
         raise ValueError(f'{argument} must be "float32", "bf16" or "auto", but is {value!r}')
+    precision: Precision = value
+    return precision
 
 
 def _is_number(value: Any) -> bool:
