@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from pysmorch import Classifier
-from pysmorch.encoders import ColumnError
-from pysmorch.encoders.cells import Cells, as_table
+from pysmorch.encoders import ColumnError, read_labels
+from pysmorch.encoders.cells import Cells, as_table, is_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::pysmorch.PysmorchWarning")  # columns that tell the target
 
@@ -194,3 +194,32 @@ def test_numbers_that_a_user_calls_times_are_taken_so_later_too():
     model = fitted(X, columns={"a": "time"})
     np.testing.assert_array_equal(numbers(model, X)[:, 0], np.arange(N) * 1000.0)
     assert len(model.predict(X)) == N
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_labels_of_bytes_in_a_file_are_texts(kind):
+    rows, labels = read_labels(pa.chunked_array([pa.array([b"007", None, b"7"], kind)]), "y")
+    assert rows.tolist() == [0, 2]
+    assert labels.tolist() == ["007", "7"]
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        ([[1, 2], [3, 4]], False),
+        ([[1.5, None], [float("nan"), 4]], False),
+        ([[True, False]], False),
+        ([[2**53, 0.5]], False),
+        ([[2**53 + 1, 0.5]], True),
+        ([[2**53 + 1]], True),
+        ([[10**30, 1]], True),
+        ([[1e300, float("inf")]], False),
+        ([["1", 2]], True),
+        ([[pd.NA, 2]], True),
+        ([[1, 2], [3]], False),
+        ([np.array([2**60, 1])], False),
+        ([1, 2], False),
+    ],
+)
+def test_a_list_of_rows_is_a_table_where_it_holds_more_than_numbers(X, expected):
+    assert is_table(X) is expected

@@ -49,7 +49,16 @@ def array_of_rows(X: list[Any]) -> Array:
 
 
 def _are_beyond_numbers(X: list[Any]) -> bool:
-    return is_rows(X) and is_beyond_numbers(cell for row in X for cell in row)
+    """Whether a list of rows holds more than numbers; NumPy tells quickly of most lists that they do not."""
+    if not is_rows(X):
+        return False
+    try:
+        array = np.asarray(X)
+    except ValueError:  # cells that are arrays themselves, which no table has
+        return False
+    if array.ndim != 2 or array.dtype.kind == "b" or (array.dtype.kind == "f" and not (np.abs(array) >= EXACT).any()):
+        return False
+    return _has_codes(array) if array.dtype.kind in "iu" else is_beyond_numbers(cell for row in X for cell in row)
 
 
 def _has_codes(X: Array) -> bool:
