@@ -112,6 +112,8 @@ def as_labels(y: Any) -> Array:
     labels = np.array(y, dtype=object) if mixed else np.asarray(y)  # NumPy would make texts of numbers and of NaN
     if labels.dtype.kind == "T":
         return np.array(labels.tolist(), dtype=str)
+    if labels.dtype.kind in "mM":
+        refuse_missing(labels, np.isnat(labels))
     if labels.dtype.kind != "O":
         return labels
     refuse_missing(labels, np.array([_is_missing(label) for label in labels.flat], dtype=bool))
