@@ -55,8 +55,8 @@ def load(
     losses : sequence of type of Loss, default=()
         Classes of your own of losses.
     models : sequence of type, default=()
-        The class of the model, if that is a subclass of your own of Network, Classifier or Regressor. What it has beside the
-        attributes of these is not in a file.
+        The class of the model, if that is a subclass of your own of Network, Classifier or Regressor; it is loaded as one of
+        these otherwise, with a warning. What it has beside their attributes is not in a file.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from pysmorch.engine import Precision
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
+from pysmorch.prediction.parameters import TrainingPrecision
 
 SOURCE = (
     "a table as CSV, Parquet, Arrow, JSON, Excel or SQLite, an .npz, an idx file of images, a folder of images "
@@ -113,7 +114,9 @@ class ParameterOptions:
     patience: Annotated[int | None, typer.Option(help="epochs without a better loss before training stops")] = None
     precision: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(get_args(Precision))}; bf16 makes products of bfloat16, which are faster"),
+        typer.Option(
+            help=f"{', '.join(get_args(TrainingPrecision))}; bf16 makes products of bfloat16, which are faster"
+        ),
     ] = None
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pysmorch.cli import networks
 from pysmorch.cli.options import ParameterOptions, TrainOptions
-from pysmorch.encoders.choices import CHOICES, check_choices
+from pysmorch.encoders.choices import check_choices
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.layers.base import Array
 from pysmorch.prediction.regressor import LOSSES
 

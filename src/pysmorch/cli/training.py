@@ -89,8 +89,10 @@ def _check_options(options: TrainOptions) -> list[Metric]:
         raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
-    if metrics and options.test == 0 and not options.early_stopping:
-        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping")
+    if metrics and options.test == 0 and not options.early_stopping and options.validation is None:
+        raise ValueError(
+            "--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping or --validation"
+        )
     return metrics
 
 
@@ -105,10 +107,12 @@ def _read(
 ) -> Rows:
     """Read the rows of the training, or other ones, whose labels are of the same kind, and whose images are made like those."""
     header = not options.no_header
-    colours = chosen.colours
-    if training is not None and has_image_files(names[0]) and training.source.features.ndim == 4:
+    size, colours = chosen.resize, chosen.colours
+    if training is not None and not has_image_files(names[0]):
+        size = colours = None
+    elif training is not None and len(training.source.features.shape) == 4:
         colours = "grey" if training.source.features.shape[3] == 1 else "colour"
-    source = read_source(names, options, header, options.missing, labels, chosen.resize, colours, bits)
+    source = read_source(names, options, header, options.missing, labels, size, colours, bits)
     report.note(source.description)
     for remark in source.remarks:
         report.note(remark)

@@ -152,11 +152,11 @@ def _judge(texts: Texts) -> tuple[Array, Array, Array]:
     plain = texts.matches(PLAIN)
     long = pc.greater(pc.utf8_length(texts.values), EXACT_DIGITS).to_numpy(zero_copy_only=False)
     exact = plain & ~(long & texts.matches(INTEGER))
-    numbers = valued & texts.cells(exact, True).all(1)
-    whole = ~texts.cells(plain & texts.matches("[.eE]"), False).any(1)
+    numbers: Any = valued & texts.cells(exact, True).all(1)
+    whole: Array = np.logical_not(texts.cells(plain & texts.matches("[.eE]"), False).any(1))
     booleans = pc.is_in(pc.utf8_lower(texts.values), value_set=_booleans()).to_numpy(zero_copy_only=False)
     is_word = texts.matches(WORD) & ~texts.matches(NO_WORD)
-    words = valued & texts.cells(is_word, True).all(1) & texts.cells(is_word & ~booleans, False).any(1)
+    words: Any = valued & texts.cells(is_word, True).all(1) & texts.cells(is_word & ~booleans, False).any(1)
     return numbers, whole, words
 
 
@@ -188,7 +188,8 @@ def _floats(arrays: Sequence[Any], missing: tuple[str, ...] | None) -> tuple[Arr
     """Return columns as plain numbers, shape (columns, N), and which of them are such."""
     texts = Texts(arrays, MARKERS if missing is None else missing)
     of_values = floats_of(texts.values)
-    return texts.cells(of_values, np.nan), ~texts.cells(np.isnan(of_values), False).any(1)
+    read: Array = np.logical_not(texts.cells(np.isnan(of_values), False).any(1))
+    return texts.cells(of_values, np.nan), read
 
 
 def read_together(columns: Sequence[Column], rows: Cells, missing: tuple[str, ...] | None) -> None:

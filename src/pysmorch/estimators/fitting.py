@@ -100,14 +100,15 @@ def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:
     FitOptions
         All options.
     """
+    in_float64 = estimator.precision == "float64"
     return FitOptions(
         optimizer=estimator.optimizer_,
         batch_size=batch_size_for(estimator.batch_size, num_rows),
         shuffle=True,
-        dtype="float32",
+        dtype="float64" if in_float64 else "float32",
         engine="auto",
         threads=estimator.threads,
-        precision=estimator.precision,
+        precision="float32" if in_float64 else estimator.precision,
         **{"progress": bool(estimator.verbose), "metrics": None, "validation_data": None, **options},
     )
 

@@ -72,7 +72,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     pixels : bool, default=False
         Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
-        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+        Of training, which can also be "float64", and of prediction: "bf16" makes products of bfloat16, "auto" where the processor can.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample

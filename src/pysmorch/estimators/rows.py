@@ -13,6 +13,9 @@ from pysmorch.engine import mean_one
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
 
+MOST_ROWS, OF_A_ROW = 2**20, 1e-6
+"""Weights are multiples of the smallest one up to so large ones, and so small differences."""
+
 
 def weighted_rows(
     X: Any, y: Any, sample_weight: ArrayLike | str | None, classes: Array | None = None
@@ -69,7 +72,8 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     Returns
     -------
     ndarray of float64, shape (N,), or None
-        The weights, rounded to float32, so that those of the same ratios are the same.
+        The weights, so that those of the same ratios are the same: multiples of the smallest one count like as many rows, others
+        are rounded to float32.
 
     Raises
     ------
@@ -85,6 +89,9 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
     if np.ptp(weights) == 0:
         return None
+    multiples = weights / weights.min(where=weights > 0, initial=np.inf)
+    if multiples.max() <= MOST_ROWS and np.abs(multiples - np.rint(multiples)).max() <= OF_A_ROW:
+        return mean_one(np.rint(multiples))
     return mean_one(weights).astype(np.float32).astype(np.float64)
 
 

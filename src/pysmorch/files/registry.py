@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array, Layer
+from pysmorch.warnings import PysmorchWarning
 
 
 class Saveable(Protocol):
@@ -64,7 +66,7 @@ OWN = ":"
 
 
 def class_of(kind: str, own: Sequence[type] = ()) -> type[Saveable]:
-    """Return the class that is registered for a kind, or the subclass of it that the kind names.
+    """Return the class that is registered for a kind, or the subclass of it that the kind names; a warning where that is not passed.
 
     Parameters
     ----------
@@ -92,10 +94,13 @@ def class_of(kind: str, own: Sequence[type] = ()) -> type[Saveable]:
     for cls in own:
         if cls.__name__ == subclass and issubclass(cls, registered):
             return cls
-    raise ModelFileError(
-        f"it holds a {subclass}, a class of your own that is a {registered.__name__}; pass your class: "
-        f"load(path, models=[{subclass}])"
+    warnings.warn(
+        f"the file holds a {subclass}, a class of your own, and is loaded as the {registered.__name__} that it is; for what "
+        f"{subclass} adds to that, pass it: load(path, models=[{subclass}])",
+        PysmorchWarning,
+        stacklevel=6,
     )
+    return registered
 
 
 def kind_of(model: Any) -> str:

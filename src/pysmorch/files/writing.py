@@ -73,6 +73,7 @@ def write_whole(
     """
     path = check_writable(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    replaced = False
     try:
         _remove_left(path)
         with _temporary(path) as (file, temporary):
@@ -86,8 +87,10 @@ def write_whole(
             if LOCKS is None:
                 file.close()  # an open file cannot be renamed there
             os.replace(temporary, path)
+            replaced = True
     except OSError as error:
-        raise OSError(error.errno, f"{path} could not be written: {_reason(error)}; nothing was changed") from error
+        if not replaced:  # else all is written and flushed, whatever is said when it is closed
+            raise OSError(error.errno, f"{path} could not be written: {_reason(error)}; nothing was changed") from error
     try:
         _sync_folder(path.parent)
     except OSError as error:

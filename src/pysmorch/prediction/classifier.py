@@ -17,7 +17,7 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
-from pysmorch.prediction.parameters import check_loss
+from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
 
 
@@ -44,7 +44,7 @@ class ClassifierModel(NetworkModel):
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         network: Callable[[Layer, int], Layer] | None = None,
         pixels: bool = False,
-        precision: Precision = "float32",
+        precision: TrainingPrecision = "float32",
         columns: Mapping[str, str] | None = None,
         missing: Sequence[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -211,7 +211,10 @@ def classes_from(header: dict[str, Any]) -> Array:
     kind = np.dtype(entry(header, "dtype", str))
     if kind.kind not in "iufbUOmM" or kind.itemsize > 10_000:
         raise ValueError(f"dtype {kind} is not one of labels")
-    classes = np.array(values, dtype=kind)
+    try:
+        classes = np.array(values, dtype=kind)
+    except OverflowError as error:
+        raise ValueError(f"the labels are not of dtype {kind}") from error
     if _plain(classes).tolist() != values:
         raise ValueError(f"the labels are not of dtype {kind}")
     if not all(a < b for a, b in itertools.pairwise(values)):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+
+TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
+"""In which numbers an estimator is trained."""
 
 
 def check_parameters(estimator: Any) -> None:
@@ -49,7 +52,7 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
     if not 0 < estimator.validation_fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
-    check_precision("precision", estimator.precision)
+    check_precision("precision", estimator.precision, get_args(TrainingPrecision))
     check_precision("predict_precision", estimator.predict_precision)
     if not isinstance(estimator.pixels, (bool, np.bool_)):
         raise ValueError(f"pixels must be True or False, but is {estimator.pixels!r}")
@@ -60,7 +63,7 @@ def check_parameters(estimator: Any) -> None:
         check_threads("threads", estimator.threads)
 
 
-def check_precision(argument: str, value: Any) -> Precision:
+def check_precision(argument: str, value: Any, choices: Sequence[str] = get_args(Precision)) -> Any:
     """Return an argument that is a precision; ValueError where it is none.
 
     Parameters
@@ -69,16 +72,18 @@ def check_precision(argument: str, value: Any) -> Precision:
         Its name.
     value : object
         What it is set to.
+    choices : sequence of str, default=those of predictions
+        What it may be.
 
     Returns
     -------
     str
         The value.
     """
-    if value not in get_args(Precision):
-        raise ValueError(f'{argument} must be "float32", "bf16" or "auto", but is {value!r}')
-    precision: Precision = value
-    return precision
+    if value not in choices:
+        first, last = ", ".join(f'"{choice}"' for choice in choices[:-1]), choices[-1]
+        raise ValueError(f'{argument} must be {first} or "{last}", but is {value!r}')
+    return value
 
 
 def _is_number(value: Any) -> bool:

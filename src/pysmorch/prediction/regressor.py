@@ -16,7 +16,7 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
-from pysmorch.prediction.parameters import check_loss
+from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
 
 RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
@@ -45,7 +45,7 @@ class RegressorModel(NetworkModel):
         quantile: float | Sequence[float] = 0.5,
         network: Callable[[Layer, int], Layer] | None = None,
         pixels: bool = False,
-        precision: Precision = "float32",
+        precision: TrainingPrecision = "float32",
         columns: Mapping[str, str] | None = None,
         missing: Sequence[str] | None = None,
         random_state: int | np.random.RandomState | None = None,

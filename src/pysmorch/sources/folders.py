@@ -111,7 +111,8 @@ def find_images(folder: Path) -> Images:
     if not loose and not files:
         left_out = f"; {_describe_others(folder, others)}" if others else ""
         raise SourceError(
-            f"{folder} has no images; expected {folder}/CLASS/FILE, with files that end in {', '.join(ENDINGS)}{left_out}"
+            f"{folder} has no images; expected {folder}/CLASS/FILE, with files that end in "
+            f"{', '.join(endings[0] for endings in ENDINGS_OF.values())}{left_out}"
         )
     _check_depth(folder, of_class, deeper)
     if loose and files:
@@ -194,7 +195,7 @@ def _describe_folders(of_class: dict[Path, list[Path]], deeper: dict[Path, list[
 
 
 def _describe_others(folder: Path, others: list[str]) -> str:
-    kinds = [f"{count} {kind}" for kind, count in Counter(others).most_common()]
+    kinds = [f"{count} {kind}" for kind, count in sorted(Counter(others).items(), key=lambda pair: (-pair[1], pair[0]))]
     more = ["others"] if len(kinds) > MOST_KINDS_SHOWN else []
     files = "file of {} is" if len(others) == 1 else "files of {} are"
     return f"{len(others)} {files.format(text_of(str(folder)))} left out: {', '.join(kinds[:MOST_KINDS_SHOWN] + more)}"

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from pysmorch.sources.stack import UPPER_BITS, Stack
 
 if TYPE_CHECKING:
     from PIL import Image
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a file is said once, by the library
 
 FORMATS = tuple(name for name in ENDINGS_OF if name != "HEIF")
 """What Pillow reads without a plugin."""

@@ -74,11 +74,11 @@ class Stack:
             return images, []
         white = 2**self.bits - 1
         remarks = []
-        greys = f"{num_wide} image{'s' * (num_wide != 1)} of {self.where} have greys of 16 bits"
+        greys = f"{num_wide} {'image' if num_wide == 1 else 'images'} of {self.where} with greys of 16 bits"
         if learned and self.bits < 16:
-            remarks = [f"{greys}, of which {self.bits} are used: the largest is {self.highest}, white is {white}"]
+            remarks = [f"{greys}, of which {self.bits} are used: the largest grey is {self.highest}, white is {white}"]
         elif self.highest > white:
-            remarks = [f"{greys}, up to {self.highest}, but those of the training are up to {white}"]
+            remarks = [f"{greys} up to {self.highest}, but those of the training are up to {white}"]
         if self.bits > 8:
             images = self._widened(images, is_wide, white)
         elif num_wide:

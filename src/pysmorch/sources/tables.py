@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -119,8 +119,12 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
 
 def without_header_again(table: Any, dialect: Dialect, header: bool) -> tuple[Any, Array]:
     """Return a table without the rows that repeat the header, and the indices of these rows."""
-    again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
-    return (table.take(np.delete(np.arange(table.num_rows), again)) if len(again) else table), again
+    again = like_header(table, dialect.names) if header else np.zeros(0, np.int64)
+    if len(again):
+        others = table.take(np.delete(np.arange(table.num_rows), again))
+        if any(tells_header(name, [cells]) for name, cells in zip(dialect.names, others.columns, strict=False)):
+            return others, again
+    return table, np.zeros(0, np.int64)
 
 
 def row_with(again: Array, row: int) -> int:
@@ -129,25 +133,31 @@ def row_with(again: Array, row: int) -> int:
     return row + int(np.searchsorted(rows_before, row, side="right"))
 
 
-def _header_again(table: Any, names: list[str]) -> Array:
-    """Return the rows that repeat the header, where a column of numbers or dates otherwise shows that they are no data."""
-    import pyarrow as pa
+def like_header(table: Any, names: list[str]) -> Array:
+    """Return the indices of the rows that have the names of the columns as their cells."""
     import pyarrow.compute as pc
 
-    none = np.zeros(0, dtype=np.int64)
     repeated = np.full(table.num_rows, table.num_columns > 1)
     for name, cells in zip(names, table.columns, strict=False):
         if not repeated.any():
-            return none
+            break
         repeated &= pc.equal(pc.utf8_trim(cells, BLANKS), name).fill_null(False).to_numpy()
-    if not repeated.any():
-        return none
-    others = table.filter(pa.array(~repeated))
-    for name, cells in zip(names, others.columns, strict=False):
-        values = pc.unique(cells).drop_null().to_pylist()
-        if values and BEGINS_AS_NUMBER.match(name) is None and all(map(BEGINS_AS_NUMBER.match, values)):
-            return np.flatnonzero(repeated)
-    return none
+    return np.flatnonzero(repeated)
+
+
+def tells_header(name: str, cells: Iterable[Any]) -> bool:
+    """Whether a column of numbers or dates, of which `cells` are those of the other rows piece by piece, shows that its name is no data."""
+    import pyarrow.compute as pc
+
+    if BEGINS_AS_NUMBER.match(name) is not None:
+        return False
+    has_values = False
+    for piece in cells:
+        values = pc.unique(piece).drop_null().to_pylist()
+        if not all(map(BEGINS_AS_NUMBER.match, values)):
+            return False
+        has_values |= bool(values)
+    return has_values
 
 
 def names_of(
