@@ -93,7 +93,21 @@ def test_a_cell_among_dates_that_is_none_is_said(odd, first):
 
 
 def test_markers_are_missing_in_numbers_and_values_in_text():
-    for marker in ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"):
+    for marker in (
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "NaN",
+        "nan",
+        "null",
+        "NULL",
+        "None",
+        "?",
+        "NaT",
+        "1.#IND",
+    ):
         assert column_of(["1", "2", marker]).missing
         assert column_of(["DE", "FR", marker]).values == sorted(["DE", "FR", marker])
     assert column_of(["DE", "NA", "-"], missing=["NA", "-"]) == column_of(["DE", "", ""])

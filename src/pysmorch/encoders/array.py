@@ -76,6 +76,8 @@ class ArrayEncoder(Encoder):
             validate_data(estimator, X, skip_check_array=True, reset=reset)
             rows: Array = check_array(as_table(X).to_numpy(), input_name="X", estimator=estimator, **options)
         else:
+            if isinstance(X, np.ma.MaskedArray):
+                X = np.ma.filled(X.astype(np.float64), np.nan)
             rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         if is_sparse(rows):
             sparse_rows = SparseRows(rows)

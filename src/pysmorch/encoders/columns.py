@@ -35,6 +35,9 @@ WORDS, LETTERS = "words", "groups of letters"
 NEARLY_THE_TARGET = "nearly the target"
 """Why a column deserves a look: it may be a copy, or known only after the target is."""
 
+CHOSEN = "as chosen"
+"""Why a column is what the user says."""
+
 OWN_INDICATORS = 255
 """So many categories have an indicator of their own where there are more than fit."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pysmorch.encoders.columns import Column
 from pysmorch.encoders.dates import parts_of
-from pysmorch.encoders.values import times_of
+from pysmorch.encoders.values import may_be, times_of
 from pysmorch.layers.base import Array
 
 
@@ -22,6 +22,8 @@ class Layout(NamedTuple):
         The index of each column's number among all numbers.
     numbers : list of (Column, int)
         The columns of numbers, with that index.
+    timed : list of (Column, int)
+        Those of the columns of numbers that no plain numbers can be.
     statistics : list of (Column, int)
         The categories with statistics, with the index of the first one among all numbers.
     located : ndarray of bool
@@ -40,6 +42,7 @@ class Layout(NamedTuple):
 
     positions: dict[str, int]
     numbers: list[tuple[Column, int]]
+    timed: list[tuple[Column, int]]
     statistics: list[tuple[Column, int]]
     located: Array
     low: Array
@@ -93,11 +96,11 @@ def layout_of(columns: Sequence[Column]) -> Layout:
             num_marks += column.num_indicators
         start += column.num_indicators
     numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
+    timed = [(column, position) for column, position in numbers if not may_be(column, "")]
     bounds = np.array(low), np.array(high)
     of_all_marks = np.concatenate(of_marks)
-    return Layout(
-        positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, texts, of_all_marks, start
-    )
+    located_ones = np.array(located, dtype=bool)
+    return Layout(positions, numbers, timed, statistics, located_ones, *bounds, marked, texts, of_all_marks, start)
 
 
 def years_of(seconds: Array) -> Array:

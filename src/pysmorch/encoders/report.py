@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from html import escape
 
-from pysmorch.encoders.columns import LETTERS, NEARLY_THE_TARGET, Column
+from pysmorch.encoders.columns import CHOSEN, LETTERS, NEARLY_THE_TARGET, Column
 from pysmorch.entries import escaped, list_names
 from pysmorch.warnings import PysmorchWarning
 
@@ -55,11 +55,11 @@ TELLS_THE_TARGET = f"{{verb}} {NEARLY_THE_TARGET}; leave out what is known only 
 
 
 def _reasons(column: Column) -> list[str]:
-    if column.kind == "none" and column.why != "as chosen":
+    if column.kind == "none" and column.why != CHOSEN:
         return [LEFT_OUT[column.holds]]
     why = column.why.replace("{", "(").replace("}", ")")
     reasons = [TELLS_THE_TARGET] if why.endswith(NEARLY_THE_TARGET) else []
-    if column.format == LETTERS and not why.startswith("as chosen"):
+    if column.format == LETTERS and not why.startswith(CHOSEN):
         reasons.append("of text: its script has no blanks between words, so groups of letters are counted")
     elif column.statistics:
         reasons.append(

@@ -13,7 +13,7 @@ from typing import Any
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
 from pysmorch.encoders.cells import Cells, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
-from pysmorch.encoders.columns import LETTERS, WORDS, Column
+from pysmorch.encoders.columns import CHOSEN, LETTERS, WORDS, Column
 from pysmorch.encoders.content import DISTINCT_OF_TEXT, ROWS_TO_JUDGE, Extent, constant, empty, extents_of, with_range
 from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times
 from pysmorch.encoders.errors import ColumnError
@@ -23,9 +23,11 @@ from pysmorch.encoders.formats import (
     LEADING_ZEROS,
     MARKERS,
     PLAIN,
+    NumberFormat,
     all_match,
     any_match,
     find_number_format,
+    find_unit_format,
     is_ambiguous,
     without_blanks,
     without_markers,
@@ -82,7 +84,7 @@ def learn_column(
     """
     choice, sample = (None, "") if choice is None else choice.partition(WRITTEN)[::2]
     if choice == "id":
-        return Column(name, "none", holds="id", why="as chosen")
+        return Column(name, "none", holds="id", why=CHOSEN)
     if numbers is not None and choice not in ("category", "ordered category", "text"):
         column = _of_plain(name, rows.plain[name], numbers[1], choice)
         if column is not None:
@@ -100,7 +102,7 @@ def learn_column(
         read = without_markers(texts if everything is array else without_blanks(everything), missing or ())
         column = _of_texts(name, read, choice, missing is None)
         if choice is not None and sample:
-            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
+            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why=CHOSEN)
         array = without_markers(texts, missing or ())
     else:
         column = _of_type(name, array, choice)
@@ -118,7 +120,8 @@ def _of_plain(name: str, kind: str, extent: Extent, choice: str | None) -> Colum
     """Return the column of plain numbers; None for integers that float64 does not hold."""
     if kind == "i" and choice is None and max(-extent.low, extent.high) >= EXACT:
         return None
-    return Column(name, "number", holds=choice or {"b": "boolean", "i": "integer", "f": "number"}[kind])
+    held = {"b": "boolean", "i": "integer", "f": "number"}[kind]
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None) -> Array:
@@ -167,35 +170,30 @@ def _of_type(name: str, array: Any, choice: str | None) -> Column:
 
     kind = array.type
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     if pa.types.is_integer(kind):
         smallest, largest = pc.min_max(array).as_py().values()
         if choice is None and max(-smallest, largest) > EXACT:
             return Column(name, "category", holds="category", why="integers above 2^53 are taken as codes")
-        return Column(name, "number", holds=choice or "integer")
+        return Column(name, "number", holds=choice or "integer", why=CHOSEN if choice else "")
     if pa.types.is_timestamp(kind):
         return Column(name, "number", holds="time")
     held = {"bool": "boolean", "time64[us]": "time of day"}.get(
         str(kind), "duration" if pa.types.is_duration(kind) else "number"
     )
-    return Column(name, "number", holds=choice or held)
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Column:
     """Return the column of strings, by what all of them are."""
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     values = (without_markers(cells, MARKERS) if by_rule else cells).unique().drop_null()
     if not len(values):
         return empty(name)
     written = find_number_format(values) if choice in (None, "number") else None
     if written is not None:
-        ambiguous = is_ambiguous(values, written)
-        said = [written.describe()] if not written.is_plain else []
-        said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
-        whole = written.is_plain and not any_match(values, r"[.eE]")
-        form = "" if written.is_plain else "|".join(written)
-        return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
+        return _of_numbers(name, values, written)
     if choice in (None, "boolean") and is_boolean(values):
         return Column(name, "number", holds="boolean", why=f"written {' and '.join(sorted(values.to_pylist())[:2])}")
     if choice in (None, "time of day") and is_time_of_day(values):
@@ -208,9 +206,22 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
             f", such as {values[0].as_py()}: day and month could be swapped" if ambiguous else ""
         )
         return Column(name, "number", holds="time", format=order, why=why)
+    written = find_unit_format(values) if choice in (None, "number") else None
+    if written is not None:
+        return _of_numbers(name, values, written)
     if choice is not None:
-        return Column(name, "number", holds=choice, why="as chosen")
+        return Column(name, "number", holds=choice, why=CHOSEN)
     return Column(name, "category", holds="category", why=_why_text(values))
+
+
+def _of_numbers(name: str, values: Any, written: NumberFormat) -> Column:
+    """Return the column of strings that are numbers in a format."""
+    ambiguous = is_ambiguous(values, written)
+    said = [written.describe()] if not written.is_plain else []
+    said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
+    whole = written.is_plain and not any_match(values, r"[.eE]")
+    form = "" if written.is_plain else "|".join(written)
+    return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
 
 
 def _why_text(values: Any) -> str:

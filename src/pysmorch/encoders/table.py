@@ -8,8 +8,7 @@
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
 - A text has one indicator for each frequent word, or group of letters.
-- A column with missing cells has an indicator for that.
-- A column that carries nothing is left out.
+- A column with missing cells has an indicator for that, and one that carries nothing is left out.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import numpy as np
 from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import indices_of
-from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.cells import Cells, array_of_rows, as_frame, as_table, check_no_infinity, is_rows, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
@@ -37,7 +36,7 @@ from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
-from pysmorch.encoders.values import number_values, text_values
+from pysmorch.encoders.values import number_values, refuse_cells, refuse_numbers, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
@@ -89,7 +88,9 @@ class TableEncoder(Encoder):
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
-        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        without_names = reset or not hasattr(estimator, "feature_names_in_")
+        X = array_of_rows(X) if without_names and is_rows(X) else X
+        is_array = without_names and isinstance(X, np.ndarray) and X.dtype.names is None
         if not is_array and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
@@ -110,10 +111,9 @@ class TableEncoder(Encoder):
             validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
-        known = set(cells.names)
-        missing = [] if reset else [name for name in self.names if name not in known]
+        missing = set() if reset else set(self.names) - set(cells.names)
         if missing:
-            raise ColumnError(missing[0], "is not in X, but the model was trained on it")
+            raise ColumnError(min(missing, key=self.names.index), "is not in X, but the model was trained on it")
         if reset:
             check_choices(self._choices, cells.names)
         return cells
@@ -192,6 +192,7 @@ class TableEncoder(Encoder):
                     block[:, position + 1] = years_of(block[:, position])
             for column, position in self._layout.statistics:
                 block[:, position : position + column.statistics] = self._statistics_in(column, rows)
+        refuse_numbers([timed for timed in self._layout.timed if timed[0].name in available], block)
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
@@ -210,12 +211,7 @@ class TableEncoder(Encoder):
             return rows.parsed[column.name]
         array = rows.arrow(column.name)
         values, wrong = number_values(column, array, self.missing)
-        if len(wrong):
-            row = int(wrong[0])
-            held = {"time": "times", "duration": "durations", "time of day": "times of day", "boolean": "booleans"}
-            found = f"held {held.get(column.holds, 'numbers')} in training"
-            written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
-            raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        refuse_cells(column, wrong, lambda row: array[row].as_py())
         rows.parsed[column.name] = values
         return values
 

@@ -12,7 +12,7 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, rows_by_class
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.remarks import warn_of_classes
-from pysmorch.estimators.rows import weighted_rows
+from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -189,7 +189,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
             As for `predict`.
         """
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
-        return float(super().score(X, y, weights))
+        return float(super().score(X, as_labels(y), weights))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
         return checked_classes(y, num_data)
@@ -212,7 +212,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         ValueError
             For labels that are not among `classes_`.
         """
-        return self._encode_labels(np.asarray(y))
+        return self._encode_labels(as_labels(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         self._set_classes(np.unique(y))

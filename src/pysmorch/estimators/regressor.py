@@ -196,8 +196,12 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         return float(r2_score(np.asarray(y, np.float64) / units, values / units, sample_weight=weights))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
+        given = as_labels(y)
+        if given.dtype.kind in "mM":
+            held = "times" if given.dtype.kind == "M" else "durations"
+            raise ValueError(f"y holds {held}; make numbers of them, such as seconds, or days since a date")
         labels: Array = check_array(
-            as_labels(y), ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
+            given, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
         )
         check_finite(labels, "y")
         check_num_labels(labels, num_data)

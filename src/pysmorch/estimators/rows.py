@@ -98,7 +98,7 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
 
 
 def as_labels(y: Any) -> Array:
-    """Return labels as an array; objects that are numbers, as from nullable columns, become numbers.
+    """Return labels as an array; objects that are numbers, as from nullable columns, become numbers, and texts stay apart from them.
 
     Parameters
     ----------
@@ -113,9 +113,16 @@ def as_labels(y: Any) -> Array:
     Raises
     ------
     ValueError
-        For missing labels; names the first row with one.
+        For missing labels; names the first row with one. For texts and numbers together.
     """
-    labels = np.asarray(y)
+    if isinstance(y, np.ma.MaskedArray):
+        refuse_missing(y.data, np.ma.getmaskarray(y))
+    mixed = isinstance(y, (list, tuple)) and len({isinstance(label, str) for label in y}) > 1
+    labels = np.array(y, dtype=object) if mixed else np.asarray(y)  # NumPy would make texts of numbers and of NaN
+    if labels.dtype.kind == "T":
+        return np.array(labels.tolist(), dtype=str)
+    if labels.dtype.kind in "mM":
+        refuse_missing(labels, np.isnat(labels))
     if labels.dtype.kind != "O":
         return labels
     refuse_missing(labels, np.array([_is_missing(label) for label in labels.flat], dtype=bool))
@@ -124,6 +131,12 @@ def as_labels(y: Any) -> Array:
     if all(isinstance(label, (int, float, np.number)) and not isinstance(label, bool) for label in labels.flat):
         numbers = np.array(labels.tolist())
         return numbers if numbers.dtype.kind in "iuf" else labels
+    other = next((label for label in labels.flat if not isinstance(label, str)), None)
+    text = next((label for label in labels.flat if isinstance(label, str)), None)
+    if text is not None and other is not None:
+        raise ValueError(
+            f"y has texts and other labels, such as {text!r} and {other!r}; make all of them texts, or all numbers"
+        )
     return labels
 
 

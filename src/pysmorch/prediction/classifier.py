@@ -178,13 +178,18 @@ class ClassifierModel(NetworkModel):
         check_loss(self.loss, ["cross_entropy"])
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}, {}
+        return {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}, {}
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
         try:
             self._set_classes(classes_from(header))
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its classes are wrong: {error}") from error
+
+
+def _plain(classes: Array) -> Array:
+    """Return classes as a model file has them: times and durations as counts of their unit."""
+    return classes.astype(np.int64) if classes.dtype.kind in "mM" else classes
 
 
 def classes_from(header: dict[str, Any]) -> Array:
@@ -207,13 +212,13 @@ def classes_from(header: dict[str, Any]) -> Array:
     """
     values = entries(header, "classes", str, int, float, bool)
     kind = np.dtype(entry(header, "dtype", str))
-    if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
+    if kind.kind not in "iufbUOmM" or kind.itemsize > 10_000:
         raise ValueError(f"dtype {kind} is not one of labels")
     try:
         classes = np.array(values, dtype=kind)
     except OverflowError as error:
         raise ValueError(f"the labels are not of dtype {kind}") from error
-    if classes.tolist() != values:
+    if _plain(classes).tolist() != values:
         raise ValueError(f"the labels are not of dtype {kind}")
     if not all(a < b for a, b in itertools.pairwise(values)):
         raise ValueError("the labels are not in order, or one is there twice")

@@ -21,6 +21,9 @@ from pysmorch.sources.text import to_utf8
 BEGINS_AS_NUMBER = re.compile(r"\s*[-+]?[.,]?\d")
 """Numbers and dates begin with a digit, which names of columns rarely do."""
 
+BLANKS = " \t\ufeff"
+"""What may be around the names of columns in a header; joined files have a byte order mark before each one."""
+
 END_OF_DOS = b"\x1a"
 """The last byte of text files of DOS."""
 
@@ -138,7 +141,7 @@ def like_header(table: Any, names: list[str]) -> Array:
     for name, cells in zip(names, table.columns, strict=False):
         if not repeated.any():
             break
-        repeated &= pc.equal(pc.utf8_trim_whitespace(cells), name).fill_null(False).to_numpy()
+        repeated &= pc.equal(pc.utf8_trim(cells, BLANKS), name).fill_null(False).to_numpy()
     return np.flatnonzero(repeated)
 
 
