@@ -222,14 +222,14 @@ class TableEncoder(Encoder):
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = self._encode_numbers(self.read_numbers(rows))
-        places = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
-        mark_texts(encoded, places, rows, self.missing)
+        starts = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
+        mark_texts(encoded, starts, rows, self.missing)
         return encoded
 
     def lazily(self, rows: Cells) -> Callable[[Any], Array]:
         """Return what encodes some of the rows; very many columns are read once, since each takes time of its own."""
-        kept = len(rows) * (8 * self.num_numbers + self.num_marks)
-        if self.num_features < MANY_COLUMNS or kept > BYTES_KEPT:
+        stored = len(rows) * (8 * self.num_numbers + self.num_marks)
+        if self.num_features < MANY_COLUMNS or stored > BYTES_KEPT:
             return super().lazily(rows)
         numbers, marks = self.compact(rows)
         return lambda some: self.expand(numbers[some], marks[some])

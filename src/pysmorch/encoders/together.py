@@ -33,7 +33,7 @@ BYTES_TOGETHER = 2**25
 """So much text is read together."""
 
 MANY_COLUMNS, BYTES_KEPT = 1_000, 2**28
-"""Of tables with so many columns, what they are encoded from is kept if it takes no more."""
+"""Of tables with so many columns, what they are encoded from is stored if it takes no more."""
 
 WORD, NO_WORD = r"^(?:[^0-9.,:]+|[A-Za-z_]+[0-9A-Za-z_]*)$", rf"^(?:-?PT?|PT?[0-9].*|(?:{CURRENCY})[0-9].*)$"
 """Words that are no number, time or duration in any format: without a digit, or a name with digits that is no P1D or EUR5."""
@@ -252,7 +252,7 @@ def _learn_words(names: Sequence[str], texts: Texts, leaves_out: bool) -> dict[s
 
 
 def mark_texts(
-    block: Array, places: Sequence[tuple[Column, int]], rows: Cells, missing: tuple[str, ...] | None
+    block: Array, starts: Sequence[tuple[Column, int]], rows: Cells, missing: tuple[str, ...] | None
 ) -> None:
     """Set the indicators of categories and texts.
 
@@ -260,17 +260,17 @@ def mark_texts(
     ----------
     block : ndarray of shape (N, D)
         Zeros, in which the indicators are set.
-    places : sequence of (Column, int)
+    starts : sequence of (Column, int)
         Categories and texts, with the index of their first indicator.
     rows : Cells
         The rows.
     missing : tuple of str or None
         What stands for missing values; None for nothing but empty cells.
     """
-    start_of = {column.name: (column, start) for column, start in places}
+    start_of = {column.name: (column, start) for column, start in starts}
     names = [
         column.name
-        for column, _ in places
+        for column, _ in starts
         if column.kind == column.holds == "category" and not column.buckets and rows.is_written(column.name)
     ]
     for group in _groups(names, [rows.arrow(name) for name in names]):
@@ -291,32 +291,32 @@ def _mark(block: Array, column: Column, cells: Any) -> None:
         block[:, -1] = missing
 
 
-def _mark_together(block: Array, places: Sequence[tuple[Column, int]], texts: Texts) -> None:
+def _mark_together(block: Array, starts: Sequence[tuple[Column, int]], texts: Texts) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     size = len(texts.values) + 1
-    num_values = [len(column.values) for column, _ in places]
-    all_values = pa.array([value for column, _ in places for value in column.values], pa.string())
+    num_values = [len(column.values) for column, _ in starts]
+    all_values = pa.array([value for column, _ in starts for value in column.values], pa.string())
     codes = _indices(pc.index_in(all_values, value_set=texts.values), -1)
-    column_of = np.repeat(np.arange(len(places)), num_values)
+    column_of = np.repeat(np.arange(len(starts)), num_values)
     index = np.arange(len(codes)) - np.repeat(np.cumsum(num_values) - num_values, num_values)
     here = codes >= 0
     keys, index = (column_of * size + codes)[here], index[here]
     order = np.argsort(keys)
-    keys, index = np.append(keys[order], len(places) * size), np.append(index[order], -1)
-    wanted = np.arange(len(places))[:, None] * size + texts.codes
+    keys, index = np.append(keys[order], len(starts) * size), np.append(index[order], -1)
+    wanted = np.arange(len(starts))[:, None] * size + texts.codes
     position = np.searchsorted(keys, wanted)
     found = np.where(keys[position] == wanted, index[position], -1)
-    starts = np.array([start for _, start in places])
-    num_own = np.array([column.num_own for column, _ in places])
+    firsts = np.array([start for _, start in starts])
+    num_own = np.array([column.num_own for column, _ in starts])
     of_cell, row = np.nonzero((found >= 0) & (found < num_own[:, None]))
-    block[row, starts[of_cell] + found[of_cell, row]] = 1.0
+    block[row, firsts[of_cell] + found[of_cell, row]] = 1.0
     absent = texts.codes == size - 1
-    rare = np.array([column.rare for column, _ in places])
+    rare = np.array([column.rare for column, _ in starts])
     of_cell, row = np.nonzero((found < 0) & ~absent & rare[:, None])
-    block[row, starts[of_cell] + num_own[of_cell]] = 1.0
-    may_be_missing = np.array([column.missing for column, _ in places])
-    last = starts + np.array([column.num_indicators for column, _ in places]) - 1
+    block[row, firsts[of_cell] + num_own[of_cell]] = 1.0
+    may_be_missing = np.array([column.missing for column, _ in starts])
+    last = firsts + np.array([column.num_indicators for column, _ in starts]) - 1
     of_cell, row = np.nonzero(absent & may_be_missing[:, None])
     block[row, last[of_cell]] = 1.0

@@ -63,19 +63,19 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
         num_rows += table.num_rows
         values += [len(column) - column.null_count for column in table.columns]
     writer.close()
-    kept = _without_header_again(Stored(path, file, num_rows, {}), first, np.concatenate(repeated))
-    num_again = 0 if kept is None else num_rows - len(kept)
+    others = _without_header_again(Stored(path, file, num_rows, {}), first, np.concatenate(repeated))
+    num_again = 0 if others is None else num_rows - len(others)
     names, remarks = names_of(first, values.tolist() if num_rows else None, comments, num_again, line_again)
     stored = Stored(path, file, num_rows, {name: str(i) for i, name in enumerate(names)})
 
     def find_line(row: int) -> int:
-        row = row if kept is None else int(kept[row])
+        row = row if others is None else int(others[row])
         piece = bisect.bisect_right(starts, row) - 1
         text, dialect, _ = next(p for i, p in enumerate(pieces_of(path, header, encoding)) if i == piece)
         return line_of(text, dialect, row - starts[piece])
 
     schema = pa.schema([(name, pa.string()) for name in names])
-    return Source(os.path.basename(path), StreamedTable([stored], schema, kept), remarks=remarks, line_of=find_line)
+    return Source(os.path.basename(path), StreamedTable([stored], schema, others), remarks=remarks, line_of=find_line)
 
 
 def _without_header_again(file: Stored, dialect: Dialect, again: Array) -> Array | None:
@@ -84,12 +84,12 @@ def _without_header_again(file: Stored, dialect: Dialect, again: Array) -> Array
 
     if not len(again):
         return None
-    kept = np.delete(np.arange(file.num_rows), again)
+    others = np.delete(np.arange(file.num_rows), again)
     for i, name in enumerate(dialect.names):
         column = replace(file, names={name: str(i)})
-        others = StreamedTable([column], pa.schema([(name, pa.string())]), kept)
-        if tells_header(name, (block[name] for _, block in others.blocks())):
-            return kept
+        rest = StreamedTable([column], pa.schema([(name, pa.string())]), others)
+        if tells_header(name, (block[name] for _, block in rest.blocks())):
+            return others
     return None
 
 
