@@ -189,7 +189,7 @@ def test_another_file_that_does_not_fit_is_refused_with_the_kinds_that_help(make
     path = make('{"a": 1}\n', "data.jsonl")
     monkeypatch.setattr("pysmorch.sources.reading.read_json", too_large)
     with pytest.raises(
-        SourceError, match=r"^data\.jsonl does not fit into the memory that is left; Parquet and CSV files"
+        SourceError, match=r"^data\.jsonl does not fit into the memory that is left; Parquet, Arrow and CSV files"
     ):
         read(path)
 
