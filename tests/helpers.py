@@ -16,6 +16,10 @@ without_sanitizers = pytest.mark.skipif(
     reason="a sanitizer takes memory of its own and needs all addresses",
 )
 
+without_thread_sanitizer = pytest.mark.skipif(
+    "libtsan" in os.environ.get("LD_PRELOAD", ""), reason="ThreadSanitizer starts no threads in a child"
+)
+
 
 def error_of(result):
     """The one line of a command's error."""

@@ -17,8 +17,9 @@ LEVELS = [
     {"engine", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary"},
     {"network"},
+    {"prediction"},
     {"estimators", "plots", "teach"},
-    {"loading"},
+    {"loaded", "loading"},
     {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

@@ -63,7 +63,7 @@ def messages_of(path):
         if id(function) in owner:
             names |= constructor_arguments(owner[id(function)])
             names |= {function.name} if any(isinstance(d, ast.Attribute) for d in function.decorator_list) else set()
-        if path.parent.name == "estimators":
+        if path.parent.name in ("estimators", "prediction"):
             names |= ESTIMATOR_ARGUMENTS
         for node in ast.walk(function):
             error = node.exc if isinstance(node, ast.Raise) else None

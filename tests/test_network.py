@@ -123,6 +123,53 @@ def test_several_inputs_are_handed_over_as_a_tuple():
         network.predict((numbers, codes[1:]))
 
 
+def difference(names=(None, None)):
+    """Return a network of left - right whose graph begins with the right one."""
+    left, right = (ps.Data(shape=(None, 1), name=name) for name in names)
+    return ps.Network(ps.SquareLoss(ps.Add(ps.Rescale(right, -1.0), left)))
+
+
+ONES, TWOS = np.ones((2, 1)), np.full((2, 1), 2.0)
+
+
+def test_arrays_go_to_the_data_layers_in_the_order_in_which_these_were_made(tmp_path):
+    network = difference()
+    assert network.inputs[0].number < network.inputs[1].number
+    network.save(tmp_path / "m")
+    for one in (network, copy.deepcopy(network), ps.load(tmp_path / "m")):
+        np.testing.assert_array_equal(one.predict((ONES, TWOS)), -ONES)
+        np.testing.assert_array_equal(one.predict((ONES, TWOS), engine="reference"), -ONES)
+    assert network.evaluate((ONES, TWOS), -ONES)["loss"] == 0
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_arrays_are_given_by_the_names_of_the_data_layers(tmp_path, engine):
+    network = difference(("left", "right"))
+    network.save(tmp_path / "m")
+    for one in (network, ps.load(tmp_path / "m")):
+        np.testing.assert_array_equal(one.predict({"right": TWOS, "left": ONES}, engine=engine), -ONES)
+    with pytest.raises(
+        ps.ShapeError, match=r"X must be a dictionary with the keys \['left', 'right'\], but has \['left', 'r'\]"
+    ):
+        network.predict({"left": ONES, "r": TWOS})
+
+
+def test_the_first_dictionary_names_data_layers_without_names():
+    network = difference()
+    np.testing.assert_array_equal(network.predict({"left": ONES, "right": TWOS}), -ONES)
+    np.testing.assert_array_equal(network.predict({"right": TWOS, "left": ONES}), -ONES)
+    assert [layer.name for layer in network.inputs] == ["left", "right"]
+    assert repr(network.inputs[0]) == "Data(shape=(N, 1), name='left')"
+
+
+def test_a_dictionary_needs_a_name_for_each_data_layer():
+    for names in (("left", None), ("same", "same")):
+        with pytest.raises(ps.ShapeError, match="each Data layer needs a name of its own"):
+            difference(names).predict({"left": ONES, "right": TWOS})
+    with pytest.raises(TypeError, match="Data: name must be a str, but is 3"):
+        ps.Data(shape=(None, 1), name=3)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

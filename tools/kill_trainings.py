@@ -7,7 +7,6 @@ temporary files.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import random
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from campaign import parser_of, processor_time
 
 import pysmorch as ps
 from pysmorch.layers.randomness import weights_from
@@ -50,9 +50,10 @@ def save_for_ever(path: str) -> None:
 
 
 def killed(process: multiprocessing.Process, seconds: float) -> bool:
-    """Start a process and kill it after a while; return whether it was still running."""
+    """Start a process and kill it when it has computed for a while; return whether it was still running."""
     process.start()
-    process.join(seconds)
+    while process.is_alive() and processor_time(process.pid) < seconds:
+        process.join(0.005)
     running = process.is_alive()
     process.kill()
     process.join()
@@ -96,10 +97,7 @@ def savings(count: int, rng: random.Random, folder: str) -> int:
 
 def main() -> int:
     """Run both; the exit code is 1 where anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser_of(__doc__, 30).parse_args()
     multiprocessing.set_start_method("fork")
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

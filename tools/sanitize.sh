@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the extension with sanitizers in an environment of its own and runs tests with it:
-#   tools/sanitize.sh address,undefined            the whole test suite
-#   tools/sanitize.sh thread tests/engine          the tests of the engine, which run several threads
+# Builds the extension with sanitizers in an environment of its own and runs tests, or a campaign, with it:
+#   tools/sanitize.sh address,undefined                              the whole test suite
+#   tools/sanitize.sh thread tests/engine                            the tests of the engine, which run several threads
+#   tools/sanitize.sh address,undefined tools/mutate_models.py       a campaign, with its arguments
 # Linux and GCC. A report of a sanitizer ends the run with an error.
 set -euo pipefail
 sanitizers=$1
@@ -12,11 +13,21 @@ trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet -C cmake.define.PYSMORCH_SANITIZE="$sanitizers" -C install.strip=false "$root[test]"
 case $sanitizers in
-  thread) library=libtsan.so ;;
-  *) library=libasan.so ;;
+  thread)
+    cc -shared -fPIC -O1 -o "$work/clocklock.so" "$root/tools/clocklock.c"
+    libraries="$(g++ -print-file-name=libtsan.so) $work/clocklock.so" ;;
+  *) libraries="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" ;;
 esac
 cd "$root"
 # Python itself leaks at its end, by design; the threads of NumPy's BLAS are not instrumented and would look like races.
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
-export PYTHONMALLOC=malloc OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$(g++ -print-file-name=$library) $(g++ -print-file-name=libstdc++.so)"
-"$work/venv/bin/python" -m pytest -p no:cacheprovider "$@"
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1
+export TSAN_OPTIONS=die_after_fork=0:exitcode=66:log_path="$work/races"
+run=(-m pytest -p no:cacheprovider)
+case "${1:-}" in
+  *.py) run=() ;;
+  *) export PYTHONMALLOC=malloc ;;
+esac
+code=0
+LD_PRELOAD="$libraries $(g++ -print-file-name=libstdc++.so)" "$work/venv/bin/python" "${run[@]}" "$@" || code=$?
+if compgen -G "$work/races*" > /dev/null; then cat "$work"/races*; code=66; fi
+exit $code

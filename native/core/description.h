@@ -1,6 +1,7 @@
 // An operation as Python describes it, and what a class of operations takes.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <unordered_map>
@@ -44,6 +45,11 @@ struct Signature {
 };
 constexpr size_t ANY_NUMBER = size_t(1) << 31;
 
+// What a layer of the user's computes of a batch, row by row: its output, or backward the gradient of its input. The
+// sizes are those of both arrays in bytes.
+using OwnPass =
+    std::function<void(bool backward, const void* from, void* to, size_t rows, size_t from_bytes, size_t to_bytes)>;
+
 // An operation as Python describes it.
 struct Description {
     std::string kind, activation;
@@ -55,6 +61,7 @@ struct Description {
     size_t channels = 0;                              // size of the last axis of the output
     std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images
     std::vector<std::pair<double*, size_t>> states;   // running statistics and their sizes
+    OwnPass own;                                      // of a layer of the user's, else none
 
     double number(const char* name) const;
     // A parameter by name; without data where there is none.

@@ -1,5 +1,6 @@
 #include "operations/elementwise.h"
 #include "operations/families.h"
+#include "operations/own.h"
 
 namespace pysmorch {
 
@@ -15,6 +16,7 @@ template <class T> void add_elementwise(Registry<T>& all) {
     all["multiply"] = entry<T, Multiply>();
     all["dropout"] = entry<T, DropOut>();
     all["rescale"] = entry<T, Rescale>();
+    all["own"] = entry<T, Own>();
 }
 template void add_elementwise(Registry<float>&);
 template void add_elementwise(Registry<double>&);

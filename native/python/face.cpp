@@ -8,6 +8,19 @@ namespace pysmorch {
 
 namespace {
 
+// Calls a function of Python with views of the arrays, which it must not hold on to.
+OwnPass own_pass(nb::object function) {
+    return [function](bool backward, const void* from, void* to, size_t rows, size_t from_bytes, size_t to_bytes) {
+        nb::gil_scoped_acquire gil;
+        auto* source = static_cast<char*>(const_cast<void*>(from));
+        const auto given = nb::steal(PyMemoryView_FromMemory(source, static_cast<Py_ssize_t>(from_bytes), PyBUF_READ));
+        const auto wanted =
+            nb::steal(PyMemoryView_FromMemory(static_cast<char*>(to), static_cast<Py_ssize_t>(to_bytes), PyBUF_WRITE));
+        if (!given.is_valid() || !wanted.is_valid()) throw nb::python_error();
+        function(backward, given, wanted, rows);
+    };
+}
+
 // The buffer of an array, if it is contiguous.
 struct View {
     Py_buffer buffer;
@@ -192,6 +205,7 @@ template <class T> Description Face<T>::describe(const nb::dict& d) {
     for (auto [name, value] : get<nb::dict>(d, "numbers"))
         o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
     describe_states(d, o);
+    if (d.contains("own")) o.own = own_pass(d["own"]);
     return o;
 }
 

@@ -84,6 +84,27 @@ def list_names(names: Sequence[str], most: int = 20) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def escaped(text: str) -> str:
+    r"""Return one line of text without characters that a terminal or a browser would obey, such as escape sequences.
+
+    Parameters
+    ----------
+    text : str
+        From a file, say.
+
+    Returns
+    -------
+    str
+        With these characters as Python writes them.
+
+    Examples
+    --------
+    >>> print(escaped("red: \x1b[31m"))
+    red: \x1b[31m
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return what is added to a message about a name that there is not: the name that was probably meant.
 
@@ -128,10 +149,16 @@ def check_finite(array: Array, what: str, allow_nan: bool = False) -> None:
     with np.errstate(all="ignore"):
         if array.dtype.kind != "f" or np.isfinite(np.sum(array)):
             return
-    wrong = np.argwhere(np.isinf(array) if allow_nan else ~np.isfinite(array))
-    if len(wrong):
-        index = tuple(int(i) for i in wrong[0])
+    index = _first(np.isinf(array) if allow_nan else ~np.isfinite(array))
+    if index is not None:
         raise not_finite(what, array[index], index)
+
+
+def _first(wrong: Array) -> tuple[int, ...] | None:
+    """Return the index of the first entry that is True, or None where there is none; a list of all could be larger than the array."""
+    if not wrong.any():
+        return None
+    return tuple(int(i) for i in np.unravel_index(wrong.argmax(), wrong.shape))
 
 
 def not_finite(what: str, value: float, index: tuple[int, ...]) -> ValueError:
@@ -175,9 +202,8 @@ def check_float32(array: Any, what: str) -> None:
         return
     if max(-float(array.min()), float(array.max())) <= largest:
         return
-    wrong = np.argwhere(np.isfinite(array) & (np.abs(array) > largest))
-    if len(wrong):
-        index = tuple(int(i) for i in wrong[0])
+    index = _first(np.isfinite(array) & (np.abs(array) > largest))
+    if index is not None:
         raise ValueError(
             f"{what} has {array[index]:.6g} in {name_entry(index)}, which is beyond the range of float32; scale it to "
             "about 1 first"

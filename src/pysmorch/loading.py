@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pysmorch.files import ModelFileError, ModelPath, model_of, name_of, read_parts
+from pysmorch.files import ModelFileError, ModelPath, class_of, model_of, name_of, read_parts
+from pysmorch.files.registry import OWN
 from pysmorch.layers.base import Layer
 from pysmorch.losses import Loss
 
@@ -14,22 +16,35 @@ if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.network import Network
 
-REGISTERED_BY = {
-    "network": "pysmorch.network",
-    "classifier": "pysmorch.estimators",
-    "regressor": "pysmorch.estimators",
-}
-"""The module that registers each kind; it is imported for files of that kind, so that a network loads without scikit-learn."""
+ESTIMATORS = ("classifier", "regressor")
+"""The kinds that scikit-learn knows, too."""
+
+
+def _find(kind: str, models: Sequence[type]) -> Any:
+    """Return the class of a kind: for an estimator what stands for one, unless scikit-learn is loaded already."""
+    name = kind.partition(OWN)[0]
+    if kind in ESTIMATORS and "sklearn" not in sys.modules:
+        return import_module("pysmorch.loaded").STANDING_FOR[kind]
+    if name == "network":
+        import_module("pysmorch.network")
+    elif name in ESTIMATORS:
+        import_module("pysmorch.estimators")
+    return class_of(kind, models)
 
 
 def load(
-    path: ModelPath | bytes, layers: Sequence[type[Layer]] = (), losses: Sequence[type[Loss]] = ()
+    path: ModelPath | bytes,
+    layers: Sequence[type[Layer]] = (),
+    losses: Sequence[type[Loss]] = (),
+    models: Sequence[type[Network | Classifier | Regressor]] = (),
 ) -> Network | Classifier | Regressor:
     """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
 
     The state of the optimizer, its schedule and the position in the random streams are in the file of an estimator too, so that
     training goes on (`partial_fit`, or `fit` with `warm_start`) to the same bits as without the file. That of a network has its
     optimizer where it was saved with it: `network.optimizer`.
+
+    scikit-learn is loaded only when more than predictions is wanted of an estimator.
 
     Parameters
     ----------
@@ -39,6 +54,9 @@ def load(
         Classes of your own that the model has; a file never names code by itself.
     losses : sequence of type of Loss, default=()
         Classes of your own of losses.
+    models : sequence of type, default=()
+        The class of the model, if that is a subclass of your own of Network, Classifier or Regressor; it is loaded as one of
+        these otherwise, with a warning. What it has beside their attributes is not in a file.
 
     Returns
     -------
@@ -53,11 +71,8 @@ def load(
         It is not a model, is damaged or altered, or comes from a newer version.
     """
     header, tensors = read_parts(path)
-    kind = header.get("kind")
-    if isinstance(kind, str) and kind in REGISTERED_BY:
-        import_module(REGISTERED_BY[kind])
     try:
-        loaded: Any = model_of(header, tensors, [*layers, *losses])
+        loaded: Any = model_of(header, tensors, [*layers, *losses], lambda kind: _find(kind, models))
     except ModelFileError as error:
         raise ModelFileError(f"{name_of(path)}: {error}") from error
     return loaded

@@ -15,7 +15,7 @@ from pysmorch.engine.quantization import quantized
 from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
 from pysmorch.files import StoredNetwork, saved_as
 from pysmorch.layers.base import Array
-from pysmorch.layers.dense import Data
+from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.trainable import restore, snapshot_of
 from pysmorch.losses import Loss
@@ -44,7 +44,7 @@ class Network(StoredNetwork):
     predictor : Predictor
         Computes outputs; made again whenever the layers have changed.
     inputs : list of Data
-        The Data layers, in the order in which `fit` and `predict` take arrays.
+        The Data layers, in the order in which they were made, and in which `fit` and `predict` take arrays.
     output : Layer
         The input layer of the loss.
     parameters : dict of str to ndarray
@@ -85,7 +85,7 @@ class Network(StoredNetwork):
     @property
     def inputs(self) -> list[Data]:
         """The Data layers."""
-        return [layer for layer in self.layers if isinstance(layer, Data)]
+        return data_layers(self.layers)
 
     @property
     def output(self) -> Any:
@@ -125,7 +125,7 @@ class Network(StoredNetwork):
         Parameters
         ----------
         X : array_like of shape (N, ...)
-            In the shape of the Data layer; a tuple of arrays where there are several.
+            In the shape of the Data layer; a tuple, or a dictionary by name, of arrays where there are several.
         y : array_like of shape (N, ...)
             Labels, as the loss takes them.
         optimizer : str or Optimizer, default="adam"
@@ -229,7 +229,7 @@ class Network(StoredNetwork):
         Parameters
         ----------
         X : array_like of shape (N, ...)
-            In the shape of the Data layer; a tuple of arrays where there are several.
+            In the shape of the Data layer; a tuple, or a dictionary by name, of arrays where there are several.
         dtype : {"float32", "float64"}, default=None
             Of the arithmetic; None takes that of the parameters.
         engine : {"auto", "reference"}, default="auto"
@@ -282,7 +282,7 @@ class Network(StoredNetwork):
         Parameters
         ----------
         X : array_like of shape (N, ...)
-            In the shape of the Data layer; a tuple of arrays where there are several.
+            In the shape of the Data layer; a tuple, or a dictionary by name, of arrays where there are several.
         y : array_like of shape (N, ...)
             Labels, as the loss takes them.
         sample_weight : array_like of shape (N,), default=None
@@ -336,8 +336,8 @@ class Network(StoredNetwork):
         Parameters
         ----------
         X : array_like of shape (N, ...)
-            Some hundred training rows or more, in the shape of the Data layer; a tuple of arrays where there are several.
-            The ranges of the layers' inputs are learned from them: what lies outside is taken to be at the edge.
+            Some hundred training rows or more, in the shape of the Data layer; a tuple, or a dictionary by name, of arrays
+            where there are several. The ranges of the layers' inputs are learned from them: what lies outside is taken to be at the edge.
 
         Returns
         -------

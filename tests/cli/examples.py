@@ -1,5 +1,7 @@
 """Files that tests of the command line write, and options that make trainings quick."""
 
+from pysmorch.training.run import Run
+
 QUICK = ["--hidden", "16", "--epochs", "15"]
 
 
@@ -28,3 +30,16 @@ def write_days(path="days.csv"):
             f"{i % 9},shop {shop},2024-{1 + day // 28:02}-{1 + day % 28:02},{day},{('cheap', 'dear')[shop % 2]}"
         )
     spoil(path, "\n".join(lines) + "\n")
+
+
+def interrupt_after(monkeypatch, epochs):
+    """Let Ctrl-C be pressed in the epoch after so many."""
+    run_epoch, done = Run._run_epoch, []
+
+    def run(*arguments):
+        done.append(1)
+        if len(done) > epochs:
+            raise KeyboardInterrupt
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(Run, "_run_epoch", run)

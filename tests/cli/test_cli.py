@@ -13,8 +13,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.metrics import METRICS
-from pysmorch.training.run import Run
-from tests.cli.examples import QUICK, spoil, write_csv
+from tests.cli.examples import QUICK, interrupt_after, spoil, write_csv
 from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
@@ -411,19 +410,6 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
 
 
 HOW_TO_GO_ON = "--start-from model.safetensors trains on from there, and a run with --checkpoint FOLDER can go on as if nothing had been"
-
-
-def interrupt_after(monkeypatch, epochs):
-    """Let Ctrl-C be pressed in the epoch after so many."""
-    run_epoch, done = Run._run_epoch, []
-
-    def run(*arguments):
-        done.append(1)
-        if len(done) > epochs:
-            raise KeyboardInterrupt
-        return run_epoch(*arguments)
-
-    monkeypatch.setattr(Run, "_run_epoch", run)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which rows are held out: by time, by group, from another file, and that each class can be learned."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +149,12 @@ def test_what_is_said_of_columns_and_missing_cells_holds_for_the_test_file_too(r
     )
     assert code == 0, err
     assert "on 2 rows of later.csv" in out
+
+
+def test_a_test_file_that_does_not_fit_is_refused_by_its_own_line_before_anything_is_trained(run):
+    spoil("new.csv", "n,y\n" + "".join(f"{i % 5},{'ab'[i % 2]}\n" for i in range(40)))
+    spoil("later.csv", "n,y\n1,a\n\n2,b\nx,a\n")
+    options = ["train", "new.csv", "--target", "y", "--test-file", "later.csv"]
+    message = error_of(run(*options))
+    assert "column 'n' held numbers in training, but line 5 has 'x'" in message
+    assert not Path("model.safetensors").exists()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import pysmorch as ps
+from tests.cli.examples import interrupt_after
 from tests.helpers import error_of, idx
 
 RNG = np.random.default_rng(0)
@@ -268,6 +269,11 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
         ),
         (["predict", "wine.safetensors", "photos"], "the model was trained on a table with columns alcohol"),
         (["predict", "model.safetensors", "no_such"], "no_such: no such file or folder"),
+        (["train", "photos", "--resize", "6", "--validation", "no_such"], "no_such: no such file or folder"),
+        (["train", "photos", "--validation", "digits"], "but is given digits: 1797 rows"),
+        (["train", "photos", "--resize", "6", "--validation", "digits"], "but is given digits: 1797 rows"),
+        (["train", "wine", "--validation", "photos"], "the model was trained on a table with columns alcohol"),
+        (["train", "photos", "--validation", "0"], "validation_fraction must be between 0 and 1, but is 0.0"),
         (["train", "empty"], "empty has no images"),
     ],
 )
@@ -287,3 +293,132 @@ def test_a_users_mistake_with_images_is_one_line_and_exit_code_2(run, arguments,
         code, _, err = run("train", source, "--out", arguments[1], "--hidden", "4", "--epochs", "1")
         assert code == 0, err
     assert message in error_of(run(*arguments))
+
+
+def test_the_loss_of_held_out_images_is_shown_after_each_epoch_and_is_no_part_of_the_model(run):
+    write_folder()
+    code, _, err = run("train", "photos", *QUICK)
+    assert code == 0
+    assert "val_loss" in err.splitlines()[0]
+    assert "val_accuracy" in err.splitlines()[0]
+    assert ps.load("model.safetensors").validation_curve_ == []
+    code, _, err = run("train", "photos", *QUICK, "--test", "0")
+    assert "val_loss" not in err
+
+
+def test_a_folder_of_validation_images_says_when_to_stop_and_is_made_like_those_of_the_training(run):
+    write_folder()
+    write_folder("others", count=12, side=9, mode="RGB")
+    options = [
+        "--validation",
+        "others",
+        "--resize",
+        "6",
+        "--epochs",
+        "40",
+        "--learning-rate",
+        "0.02",
+        "--patience",
+        "1",
+    ]
+    code, out, err = run("train", "photos", *options)
+    assert code == 0, err
+    assert "others: 12 images of 6x6 pixels, grey" in out
+    assert "val_loss was best in epoch" in err
+    model = ps.load("model.safetensors")
+    assert 0 < len(model.validation_curve_) == len(model.loss_curve_) < 40
+    assert "on 12 held-out rows" in out
+    assert run("train", "photos", *options, "--test-file", "others", "--quiet")[0] == 0
+    code, _, err = run("train", "photos", *options[:4], *QUICK, "--no-early-stopping")
+    assert len(ps.load("model.safetensors").validation_curve_) == 8
+
+
+def test_idx_files_of_validation_and_test_images_have_labels_of_their_own(run):
+    write_idx(count=24)
+    for name in ("images", "labels"):
+        os.rename(name, f"other-{name}")
+    write_idx()
+    options = ["train", "images", "--labels", "labels", *QUICK]
+    validation = ["--validation", "other-images", "--validation-labels", "other-labels"]
+    code, out, err = run(*options, *validation, "--test-file", "other-images", "--test-labels", "other-labels")
+    assert code == 0, err
+    assert "on 24 rows of other-images" in out
+    assert len(ps.load("model.safetensors").validation_curve_) == 8
+    assert "--validation-labels and --test-labels are for other files" in error_of(run(*options, *validation[:2]))
+    assert "--validation-labels are those of --validation; add that" in error_of(run(*options, *validation[2:]))
+
+
+def test_classes_may_be_missing_from_validation_and_held_out_images_but_not_be_unknown(run):
+    write_folder()
+    shutil.copytree("photos/low", "others/low")
+    os.mkdir("others/high")
+    code, out, err = run("train", "photos", "--validation", "others", "--test-file", "others", *QUICK)
+    assert code == 0, err
+    assert out.count("the class folder others/high has no images") == 2
+    assert "no validation row is of the class high" in out
+    assert "no held-out row is of the class high" in out
+    assert accuracy(run("evaluate", "model.safetensors", "others")[1]) > 0.9
+    os.rename("others/low", "others/left")
+    message = error_of(run("train", "photos", "--validation", "others", *QUICK))
+    assert "the class 'left' of row 1 of others is among the validation rows only" in message
+
+
+def write_greys(path, levels, count=20):
+    for name, level in levels.items():
+        os.makedirs(f"{path}/{name}")
+        for i in range(count):
+            image = (level + RNG.integers(0, 5, (6, 6))).astype(np.uint16)
+            Image.fromarray(image).save(f"{path}/{name}/{i}.png")
+
+
+def test_greys_of_12_bits_are_told_apart_and_a_model_keeps_their_number_of_bits(run):
+    write_greys("scans", {"a": 2000, "b": 2100})
+    code, out, err = run("train", "scans", "--epochs", "60")
+    assert code == 0, err
+    assert "40 images of scans with greys of 16 bits, of which 12 are used" in out
+    assert accuracy(out) == 1
+    assert "bits: 12" in run("show", "model.safetensors")[1]
+    assert accuracy(run("evaluate", "model.safetensors", "scans")[1]) == 1
+    # One image alone, darker than those of the training, is scaled as they were.
+    Image.fromarray(np.full((6, 6), 1000, np.uint16)).save("dark.png")
+    assert '"dark.png","a"' in run("predict", "model.safetensors", "dark.png")[1]
+    for level, expected in ((120, "a"), (140, "b")):  # of 255, as 1927 and 2248 are of 4095
+        Image.fromarray(np.full((6, 6), level, np.uint8)).save("byte.png")
+        assert f'"byte.png","{expected}"' in run("predict", "model.safetensors", "byte.png")[1]
+    code, out, err = run("train", "scans", "--start-from", "model.safetensors", "--epochs", "1")
+    assert code == 0, err
+    assert ps.load("model.safetensors").notes_["bits"] == 12
+    assert accuracy(out) == 1
+
+
+def test_names_of_classes_are_the_same_in_all_normal_forms(run):
+    write_folder()
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    os.rename("photos/high", f"photos/{decomposed}")
+    assert run("train", "photos", *QUICK)[0] == 0
+    assert ps.load("model.safetensors").classes_.tolist() == [composed, "low"]
+    assert accuracy(run("evaluate", "model.safetensors", "photos")[1]) > 0.9
+    images, places = bars(60)
+    names = np.array([decomposed, "low"])
+    ps.Classifier(hidden=(8,), epochs=8, random_state=0).fit(images, names[places]).save("older.safetensors")
+    assert accuracy(run("evaluate", "older.safetensors", "photos")[1]) > 0.9
+
+
+def test_an_interrupted_training_of_images_writes_what_it_has(run, monkeypatch):
+    write_folder()
+    interrupt_after(monkeypatch, 5)
+    code, _, err = run("train", "photos", "--network", "lenet", "--resize", "16", "--epochs", "50")
+    assert code == 130
+    assert "interrupted after 5 epochs; the model is the best so far, of epoch" in err
+    assert ps.load("model.safetensors").n_iter_ == 5
+    assert run("predict", "model.safetensors", "photos")[0] == 0
+
+
+def test_what_is_left_out_is_said_by_each_command(run):
+    write_folder(count=12)
+    for name in ("notes.txt", "Thumbs.db"):
+        shutil.copy("photos/low/001.png", f"photos/low/{name}")
+    said = "1 file of photos is left out: 1 .txt"
+    assert said in run("train", "photos", *QUICK)[1]
+    assert said in run("predict", "model.safetensors", "photos")[2]
+    assert said in run("evaluate", "model.safetensors", "photos")[1]

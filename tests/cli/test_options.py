@@ -9,11 +9,11 @@ import pytest
 
 import pysmorch as ps
 from pysmorch.cli import networks
-from pysmorch.encoders.choices import CHOICES
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.engine import has_bf16, num_threads
-from pysmorch.estimators.regressor import LOSSES
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.optimizers import OPTIMIZERS
+from pysmorch.prediction.regressor import LOSSES
 from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of
 
@@ -124,6 +124,15 @@ def test_the_help_lists_what_encoders_and_estimators_declare(run):
         assert all(name.replace(" ", "") in listed for name in names)
     assert "shift:PIXELS,flip:PROBABILITY,crop:PIXELS" in listed
     assert "{" not in listed
+
+
+def test_a_fraction_for_validation_holds_rows_out_at_every_size(run):
+    assert run("train", "iris", "--validation", "0.2", "--epochs", "3")[0] == 0
+    model = ps.load("model.safetensors")
+    assert model.early_stopping is True
+    assert len(model.validation_curve_) == model.n_iter_
+    assert run("train", "iris", "--validation", "0.2", "--no-early-stopping", "--epochs", "3")[0] == 0
+    assert ps.load("model.safetensors").validation_curve_ == []
 
 
 def test_metrics_are_shown_after_every_epoch_where_there_are_validation_data(run):

@@ -384,6 +384,14 @@ def test_a_network_shows_itself_in_a_notebook():
     assert diagram(network)._repr_svg_() == str(diagram(network))
 
 
+def test_names_of_classes_that_control_the_direction_of_text_are_not_drawn():
+    own = type("Own\x1b\u202e<script>]]>", (ps.Layer,), {"compute": lambda self, x: x, "__doc__": "It\u2066\x9b."})
+    picture = str(diagram(ps.Linear(own(ps.Data(shape=(None, 2))), 1)))
+    ElementTree.fromstring(picture)
+    assert not set("\x1b\u202e\u2066\x9b") & set(picture)
+    assert "Own\ufffd\ufffd&lt;script&gt;" in picture
+
+
 def test_what_is_no_layer_is_refused():
     with pytest.raises(TypeError, match="diagram: target must be a layer or a network, but is a list"):
         diagram([1, 2])

@@ -35,6 +35,15 @@ from pysmorch.encoders.dates import (
         (["2024-01-31 04:30-0530"], "year-month-day", "2024-01-31T10:00"),
         (["2024-01-31 10:00:00.123456789"], "year-month-day", "2024-01-31T10:00:00.123456"),
         (["12/31/2024 11:30 PM", "1/2/2023 12:05 am"], "month/day/year", "2024-12-31T23:30"),
+        (["12/31/2024, 1:05:07\u202fPM", "1/13/2023, 12:05:00\u202fAM"], "month/day/year", "2024-12-31T13:05:07"),
+        (["31.12.2024, 13:05", "1.2.2023, 00:00"], "day.month.year", "2024-12-31T13:05"),
+        (["31-Dec-24", "01-FEB-70"], "day name yy", "2024-12-31"),
+        (["31/Dec/2024:13:05:07 +0100"], "day/name/year", "2024-12-31T12:05:07"),
+        (["2024:12:31 13:05:07"], "year:month:day", "2024-12-31T13:05:07"),
+        (["20241231T130507Z", "19690720T201700+0100"], "yearmonthday", "2024-12-31T13:05:07"),
+        (["Tue Dec 31 13:05:07 2024", "Wed Jan  1 00:00:00 2025"], "name day time year", "2024-12-31T13:05:07"),
+        (["Tue Dec 31 13:05:07 +0100 2024"], "name day time year", "2024-12-31T12:05:07"),
+        (["2024-12-31T13:05:07+01:00[Europe/Berlin]"], "year-month-day", "2024-12-31T12:05:07"),
     ],
 )
 def test_dates_in_common_orders_are_found(cells, order, first):
@@ -46,7 +55,18 @@ def test_dates_in_common_orders_are_found(cells, order, first):
 
 
 @pytest.mark.parametrize(
-    "cell", ["2024-02-30", "2024-13-01", "31.04.2024", "x", "12/31/24x", "2024-01-01 25:00", "1.2"]
+    "cell",
+    [
+        "2024-02-30",
+        "2024-13-01",
+        "31.04.2024",
+        "x",
+        "12/31/24x",
+        "2024-01-01 25:00",
+        "1.2",
+        "1 Mar 20:15:30",
+        "2024-01-01 10:00[Europe/Berlin]",
+    ],
 )
 def test_what_is_no_date_is_none(cell):
     assert find_time_format(pa.array([cell])) == (None, False)
@@ -87,6 +107,16 @@ def test_a_time_without_a_zone_is_taken_as_utc_also_among_others():
         ("PT1H30M", 5400),
         ("P1DT2H", 93600),
         ("-PT0.5S", -0.5),
+        ("-1 day, 23:58:30", -90),  # as Python writes it
+        ("P-1DT23H58M30S", -90),  # as pandas writes it
+        ("P2W", 1209600),
+        ("PT0,5H", 1800),
+        ("PT-1H-30M", -5400),  # as Java writes it
+        ("00:00:01,5", 1.5),
+        ("1h 30m", 5400),
+        ("2 days, 3 hours", 183600),
+        ("45 min", 2700),
+        ("1.5 s", 1.5),
     ],
 )
 def test_durations_are_seconds(cell, seconds):
@@ -103,6 +133,7 @@ def test_times_of_day_are_told_from_durations_and_ratios():
         (["7"], False),
         (["12:30:15.25"], True),
         (["7:05 AM", "12:00 pm", "12:15AM"], True),
+        (["7:05 a.m.", "12:00\u202fPM"], True),
         (["13:05 PM"], False),
         (["0:05 AM"], False),
     ):
@@ -115,7 +146,13 @@ def test_times_of_day_are_told_from_durations_and_ratios():
         43200,
         900,
     ]
+    assert parse_durations(pa.array(["7:05 p.m."]))[0].tolist() == [68700]
     assert not is_duration(pa.array(["7:05 AM"]))
+
+
+@pytest.mark.parametrize("cells", [["007m", "7m"], ["5 m", "12 m"], ["5", "7"], ["h", "1h"], ["-"], ["1h1"]])
+def test_codes_and_metres_are_no_durations(cells):
+    assert not is_duration(pa.array(cells))
 
 
 def test_parts_of_a_time_are_month_weekday_and_positions_in_cycles():

@@ -4,7 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pysmorch.encoders.formats import NumberFormat, find_number_format, is_ambiguous, parse_numbers
+from pysmorch.encoders.formats import (
+    NumberFormat,
+    find_number_format,
+    find_unit_format,
+    is_ambiguous,
+    parse_numbers,
+)
 from pysmorch.encoders.target import read_labels
 
 
@@ -34,6 +40,10 @@ from pysmorch.encoders.target import read_labels
         (["R$ 5,50", "R$ 1.234,00"], [5.5, 1234]),
         (["HK$5", "HK$7.5"], [5, 7.5]),
         (["CHF 1'234.50", "CHF 3"], [1234.5, 3]),
+        (["$(7.25)", "$3"], [-7.25, 3]),
+        (["1 200 Kč", "50 Kč"], [1200, 50]),
+        (["5 руб.", "7,5 руб."], [5, 7.5]),
+        (["Rs. 12,34,567", "Rs. 5"], [1234567, 5]),
     ],
 )
 def test_numbers_of_many_countries_are_read_as_they_are_meant(cells, values):
@@ -136,3 +146,41 @@ def test_labels_of_a_model_with_classes_of_text_stay_text():
     known = np.array(["00501", "501"])
     assert read_labels(pa.chunked_array([["501", "501"]]), "y", classes=known)[1].tolist() == ["501", "501"]
     assert read_labels(pa.chunked_array([["501"]]), "y", classes=np.array([501]))[1].tolist() == [501]
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit", "values"),
+    [
+        (["12 kg", "3.5 kg", "-1,200 kg"], "kg", [12, 3.5, -1200]),
+        (["5°C", "-3°C", "2,5°C"], "°C", [5, -3, 2.5]),
+        (["10 km/h", "5\u00a0km/h"], "km/h", [10, 5]),
+        (["1.000,5m²", "100m²"], "m²", [1000.5, 100]),
+        (["5円", "7円"], "円", [5, 7]),
+        (["3 stars", "4 stars"], "stars", [3, 4]),
+    ],
+)
+def test_numbers_with_the_same_unit_everywhere_are_numbers(cells, unit, values):
+    written = find_unit_format(pa.array(cells))
+    assert written.unit == unit
+    # A number without the unit is one in it; another unit is none.
+    found, wrong = parse_numbers(pa.array([*cells, "8", None, "9 lb"]), written)
+    assert wrong.tolist() == [len(cells) + 2]
+    np.testing.assert_array_equal(found, [*values, 8, np.nan, np.nan])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["5 kg", "7 lb"],
+        ["5", "7 kg"],
+        ["007m", "7m"],
+        ["A5", "B7"],
+        ["1st", "2nd"],
+        ["9007199254740993 g", "2 g"],
+        ["$5 kg", "$7 kg"],
+        ["12 kg per m", "5 kg per m"],
+        ["kg", "5 kg"],
+    ],
+)
+def test_other_texts_with_a_unit_are_no_numbers(cells):
+    assert find_unit_format(pa.array(cells)) is None

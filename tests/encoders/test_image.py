@@ -237,7 +237,7 @@ def test_rows_after_images_and_images_after_rows_begin_anew():
         (lambda: quick().fit([[[1], [2, 3]], [[1]]], [0, 1]), "inhomogeneous|sequence"),
         (lambda: quick().fit(BARS, Y[1:]), "y must have one label for each of the"),
         (lambda: quick().fit(BARS, Y, eval_set=(BARS[:, 1:], Y)), r"X has shape \(90, 5, 6\)"),
-        (lambda: quick(precision="half").fit(BARS, Y), 'precision must be "float32", "bf16" or "auto"'),
+        (lambda: quick(precision="half").fit(BARS, Y), 'precision must be "float32", "float64", "bf16" or "auto"'),
     ],
 )
 def test_images_that_cannot_be_used_are_refused_in_words(call, message):

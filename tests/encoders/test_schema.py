@@ -93,7 +93,21 @@ def test_a_cell_among_dates_that_is_none_is_said(odd, first):
 
 
 def test_markers_are_missing_in_numbers_and_values_in_text():
-    for marker in ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?"):
+    for marker in (
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "<NA>",
+        "NaN",
+        "nan",
+        "null",
+        "NULL",
+        "None",
+        "?",
+        "NaT",
+        "1.#IND",
+    ):
         assert column_of(["1", "2", marker]).missing
         assert column_of(["DE", "FR", marker]).values == sorted(["DE", "FR", marker])
     assert column_of(["DE", "NA", "-"], missing=["NA", "-"]) == column_of(["DE", "", ""])
@@ -465,6 +479,18 @@ def test_columns_are_shown_in_a_line_and_as_a_table():
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
     assert html.count("<tr>") == 4
+
+
+def test_names_that_control_a_terminal_or_close_an_element_are_written_out_in_html():
+    name = "a\x1b[31m\u202e\u2028<script>alert(1)</script>]]>&\"'"
+    data = pd.DataFrame({name: [f"{value}{name}" for value in "pq" * 30], "b": range(60)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PysmorchWarning)
+        model = Classifier(**SMALL).fit(data, np.array([f"x{name}", f"y{name}"])[np.arange(N) // 2 % 2])
+    for html in (model.columns_._repr_html_(), model.network_._repr_html_(), model._repr_html_()):
+        assert not [c for c in html if not c.isprintable() and c != "\n"]
+        assert "<script>alert" not in html
+    assert "a\\x1b[31m\\u202e\\u2028&lt;script&gt;" in model.columns_._repr_html_()
 
 
 def test_only_ratios_of_weights_count_for_columns():

@@ -75,7 +75,9 @@ def test_an_entry_that_is_stored_several_times_is_the_sum():
 def test_blocks_of_rows_are_learned_from_and_encoded_as_those_of_the_array(monkeypatch):
     monkeypatch.setattr("pysmorch.encoders.numbers.ENTRIES_AT_A_TIME", 700)
     monkeypatch.setattr("pysmorch.encoders.numbers.ONE_SUM_UP_TO", 700)
-    monkeypatch.setattr("pysmorch.estimators.base.encode_rows", lambda e, rows, at=0: blocks.encode_rows(e, rows, 0))
+    for user in ("estimators", "prediction"):
+        name = f"pysmorch.{user}.base.encode_rows"
+        monkeypatch.setattr(name, lambda e, rows, at=0: blocks.encode_rows(e, rows, 0))
     monkeypatch.setattr("pysmorch.engine.rows.BYTES_AT_A_TIME", 3000)
     expected = Classifier(**QUICK).fit(GAPS, Y).predict_proba(GAPS)
     monkeypatch.setattr(SparseRows, "toarray", lambda self: pytest.fail("the rows became an array"))

@@ -646,3 +646,34 @@ def test_images_of_any_dtype_and_layout_train_and_predict_as_on_the_reference_pa
         np.testing.assert_array_equal(native.predict(same), outputs)
         _, again = assert_same_training(make, same, classes(40), rtol=1e-11)
         assert bits_of(again) == bits
+
+
+def image_network_of_large_numbers():
+    """The output of a convolution for images near the limit of float32, brought back to about 1."""
+    with ps.weights_from(0):
+        filtered = ps.Conv2d(ps.Data(shape=(None, 12, 12, 8)), 8, 3, padding="same")
+        filtered.W = 1e-4 * filtered.W
+        scaled = ps.Scale(filtered)
+        scaled.W = np.full(scaled.W.shape, 1e-34)
+        return ps.Network(ps.SquareLoss(ps.Linear(ps.GlobalAvgPool2d(scaled), 1)))
+
+
+@pytest.mark.parametrize("size", [1e30, 1e36, 1e37, 3e37, 1e38, 3e38])
+def test_where_winograds_algorithm_overflows_the_loss_is_right_or_an_error_says_so(size):
+    X = (size * np.random.default_rng(0).uniform(-1, 1, (64, 12, 12, 8))).astype(np.float32)
+    options = {"epochs": 1, "batch_size": 64, "seed": 0, "optimizer": ps.SGD(1e-12)}
+    expected = image_network_of_large_numbers().fit(X, np.zeros((64, 1)), engine="reference", **options)["loss"]
+    network = image_network_of_large_numbers()
+    before = [np.float32(W) for W in network.parameters.values()]
+    said = ""
+    try:
+        loss = network.fit(X, np.zeros((64, 1)), engine="native", **options)["loss"]
+    except ps.NonFiniteError as error:
+        said = str(error)
+    if said:
+        assert size > 1e36
+        assert "so near the limit of float32 that the native program overflows" in said
+        for W, was in zip(network.parameters.values(), before, strict=True):
+            np.testing.assert_array_equal(W, was)
+    else:
+        np.testing.assert_allclose(loss, expected, rtol=1e-4)

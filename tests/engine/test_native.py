@@ -301,7 +301,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_place_and_keeps_the_last_good_
 
 
 def test_what_has_no_native_operation_runs_on_the_reference_path_and_says_so_once(caplog):
-    class Doubled(ps.Relu):
+    class Doubled(ps.Scale):
         def compute(self, x):
             return 2 * super().compute(x)
 

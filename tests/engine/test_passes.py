@@ -12,7 +12,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import SGD, Data
-from tests.helpers import printed_by
+from tests.helpers import printed_by, without_thread_sanitizer
 
 X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32)
 Y = np.arange(64) % 3
@@ -257,6 +257,7 @@ print(hung)
 
 
 @on_linux
+@without_thread_sanitizer
 @pytest.mark.parametrize("work", ["predict", "fit"])
 def test_a_child_that_is_forked_while_threads_work_predicts_fits_and_ends(work):
     assert printed_by(f"from pysmorch import Data\nWORK = {work!r}\n{FORKS}") == ["0"]

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -68,6 +69,34 @@ def test_labels_may_be_of_any_kind(labels):
     model = quick().fit(X, labels)
     assert model.predict(X).dtype == labels.dtype
     assert model.score(X, labels) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (Y.astype(object), "int64"),
+        (NAMES.astype(np.dtypes.StringDType()), "<U10"),
+        (Y.astype("datetime64[D]"), "<M8[D]"),
+        (Y.astype("timedelta64[h]"), "<m8[h]"),
+        ((Y + 2**62).tolist(), "int64"),
+    ],
+)
+def test_labels_of_rare_kinds_are_kept_also_in_a_file(labels, dtype, tmp_path):
+    model = quick(epochs=2).fit(X, labels)
+    assert model.classes_.dtype == np.dtype(dtype)
+    assert model.classes_.tolist() == np.unique(np.asarray(labels)).tolist()
+    assert 0 <= model.score(X, labels) <= 1
+    model.save(tmp_path / "model.safetensors")
+    loaded = ps.load(tmp_path / "model.safetensors")
+    assert loaded.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_factors_of_classes_that_are_texts_of_digits():
+    labels, numbers = np.where(Y == 0, "007", "7"), np.where(Y == 0, 7, 8)
+    model = quick(class_weight={"007": 3.0}).fit(X, labels)
+    other = quick(class_weight={7: 3.0}).fit(X, numbers)
+    np.testing.assert_array_equal(model.predict_proba(X), other.predict_proba(X))
 
 
 def test_the_same_random_state_gives_the_same_bits_and_leaves_the_global_state_alone():
@@ -228,7 +257,16 @@ def test_a_second_fit_begins_anew():
         (lambda: quick(network="mlp").fit(X, Y), "network must be a function"),
         (lambda: quick(dropout=1.0).fit(X, Y), "dropout must be a number from 0 to below 1"),
         (lambda: quick(epochs=0).fit(X, Y), "epochs must be a positive integer"),
-        (lambda: quick(class_weight={9: 1.0}).fit(X, Y), "class"),
+        (lambda: quick(class_weight={9: 1.0}).fit(X, Y), "factor for 9, which is no class; the classes are 0, 1, 2"),
+        (lambda: quick().fit(X, [1, "1", "b"] * 50), "y has texts and other labels, such as '1' and 1"),
+        (lambda: quick().fit(X, ["a", float("nan"), "b"] * 50), "missing labels, the first in row 1"),
+        (lambda: quick().fit(X, np.ma.masked_array(Y, np.arange(150) == 7)), "missing labels, the first in row 7"),
+        (lambda: Regressor().fit(X, np.ma.masked_array(Y, np.arange(150) == 7)), "missing labels, the first in row 7"),
+        (lambda: quick().fit(X, np.array(["NaT", "2024", "2025"] * 50, "M8[D]")), "missing labels, the first in row 0"),
+        (lambda: Regressor().fit(X, Y.astype("M8[ns]")), "y holds times; make numbers of them"),
+        (lambda: Regressor().fit(X, Y.astype("m8[h]")), "y holds durations; make numbers of them"),
+        (lambda: quick().fit(X, [10**30, 10**31, 5] * 50), "labels of type int, such as 10000.*make them texts"),
+        (lambda: quick().fit(X, [Decimal(1), Decimal(2)] * 75), r"labels of type Decimal, such as Decimal\('1'\)"),
         (lambda: quick(class_weight="fair").fit(X, Y), 'class_weight must be "balanced"'),
         (lambda: Regressor(loss="cubic").fit(X, Y), "loss must be one of square"),
         (lambda: Regressor(loss="poisson").fit(X, -Y), "must not be negative"),

@@ -1,6 +1,9 @@
 """A fit that raises leaves an estimator as it was before: fitted as it was, or not fitted."""
 
+import copy
+import io
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -109,3 +112,66 @@ def test_an_estimator_is_trained_by_one_thread_at_a_time():
         done.set()
         thread.join()
     assert model.score(X, Y) > 0
+
+
+def test_predictions_and_copies_while_another_thread_fits_are_those_of_the_old_model_or_the_new_one():
+    rows, answers = (X, 3 * X + 1), (np.array(["a", "b"])[Y], np.array(["x", "y", "z"])[np.arange(60) % 3])
+    model = Classifier(**SMALL)
+    expected = [model.fit(x, y).predict_proba(X) for x, y in zip(rows, answers, strict=True)]
+    seen, errors, done = [], [], threading.Event()
+
+    def read():
+        try:
+            while not done.is_set():
+                for one in (model, copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+                    seen.append(one.predict_proba(X))
+                model.save(io.BytesIO())
+                model.quantize(X)
+        except Exception as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for i in range(6):
+            model.fit(rows[i % 2], answers[i % 2])
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert not errors
+    assert seen
+    assert all(any(np.array_equal(outputs, one) for one in expected) for outputs in seen)
+
+
+def test_a_callback_sees_the_model_that_is_trained_and_another_thread_the_one_before():
+    model = Classifier(**SMALL).fit(X, Y)
+    before, seen = model.predict_proba(X), []
+
+    def look(training):
+        seen.append(model.predict_proba(X))
+        thread = threading.Thread(target=lambda: seen.append(model.predict_proba(X)))
+        thread.start()
+        thread.join()
+
+    model.fit(X, 1 - Y, callbacks=[look])
+    assert not np.array_equal(seen[0], before)
+    np.testing.assert_array_equal(seen[1], before)
+    assert not np.array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize(
+    "train", [lambda m: m.fit(X, None), lambda m: m.partial_fit(X, None), lambda m: m.score(X, None)]
+)
+def test_labels_that_are_missing_are_said_so(train):
+    model = Classifier(**SMALL, warm_start=True).fit(X, Y)
+    with pytest.raises(ValueError, match="the target y is None"):
+        train(model)
+
+
+def test_a_warm_start_checks_the_learning_rate():
+    model = Classifier(**SMALL, warm_start=True).fit(X, Y).set_params(learning_rate=-1)
+    with pytest.raises(ValueError, match="learning_rate must be a non-negative number"):
+        model.fit(X, Y)

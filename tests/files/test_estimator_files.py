@@ -39,6 +39,7 @@ def test_classes_come_back_in_their_own_kind(labels, tmp_path):
         (lambda m: m["labels"].update(classes=[0]), "one class only|do not fit"),
         (lambda m: m["labels"].update(classes=[0, 1, 2, 3]), "do not fit its network"),
         (lambda m: m["labels"].update(dtype="V8"), "its classes are wrong"),
+        (lambda m: m["labels"].update(classes=[0, 1, 2**63]), "the labels are not of dtype int64"),
         (lambda m: m["parameters"].update(hidden=[0]), "its parameters are wrong"),
         (lambda m: m["parameters"].update(danger=1), "has no parameter danger"),
         (lambda m: m.update(num_features=4), "not as many as its features"),

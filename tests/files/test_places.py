@@ -36,6 +36,39 @@ def test_a_model_goes_through_bytes_and_open_files(tmp_path):
     assert (tmp_path / "m.safetensors").read_bytes() == content
 
 
+class Trickle(io.RawIOBase):
+    """A file without a buffer that takes a few bytes at a time, as a pipe may."""
+
+    def __init__(self, most):
+        self.most, self.content = most, b""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        taken = bytes(data[: self.most])
+        self.content += taken
+        return len(taken)
+
+
+def test_a_file_that_takes_a_part_at_a_time_gets_all_of_it():
+    trickle, memory = Trickle(100), io.BytesIO()
+    network().save(trickle)
+    network().save(memory)
+    assert trickle.content == memory.getvalue()
+    with pytest.raises(BlockingIOError, match="takes no more now"):
+        network().save(Trickle(0))
+
+
+@pytest.mark.parametrize("place", [None, 3, b"model.safetensors"])
+def test_what_is_neither_a_path_nor_a_file_is_refused_in_words(place):
+    with pytest.raises(TypeError, match=f"save takes a path or a file .* but got a {type(place).__name__}"):
+        network().save(place)
+    if not isinstance(place, bytes):
+        with pytest.raises(TypeError, match=f"load takes a path, bytes or a file .* but got a {type(place).__name__}"):
+            ps.load(place)
+
+
 def test_two_models_lie_behind_something_else_in_one_file():
     memory = io.BytesIO(b"kept")
     memory.seek(4)

@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from safetensors.numpy import save as to_bytes
 
@@ -126,7 +127,10 @@ def test_a_subclass_of_an_estimator_is_loaded_as_what_it_is_a_subclass_of(tmp_pa
 
     mine = Mine(hidden=(4,), epochs=1, random_state=0).fit(X, Y)
     mine.save(tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(ps.load(tmp_path / "m.safetensors").predict_proba(X), mine.predict_proba(X))
+    with pytest.warns(ps.PysmorchWarning, match="a Mine, a class of your own") as caught:
+        loaded = ps.load(tmp_path / "m.safetensors")
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(loaded.predict_proba(X), mine.predict_proba(X))
 
 
 CHANGES = [
@@ -309,3 +313,13 @@ def test_a_call_of_the_system_that_fails_leaves_the_older_file_and_the_message_i
     assert said == "" or ("was written, but whether it outlasts" if changed else "nothing was changed") in said
     assert os.listdir(tmp_path) == ["m.safetensors"]
     ps.load(path)
+
+
+@pytest.mark.parametrize("holds", ["", "number ", "nothing"])
+def test_a_column_that_holds_what_no_column_does_is_refused(tmp_path, holds):
+    path = tmp_path / "m.safetensors"
+    table = pa.table({"town": ["Ulm", "Bath", "Nice"] * 20})
+    ps.Classifier(hidden=(4,), epochs=1, random_state=0).fit(table, np.arange(60) // 30).save(path)
+    rewritten(path, lambda header: header["model"]["columns"]["columns"][0].update(holds=holds))
+    with pytest.raises(ModelFileError, match="what it says of the column 'town' does not fit together"):
+        ps.load(path)

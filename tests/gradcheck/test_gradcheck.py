@@ -320,3 +320,42 @@ def test_a_report_keeps_the_error_of_every_entry_that_was_compared():
     assert np.isnan(row.errors[0, 2]), "0 is a kink and is left out"
     large, _ = check(ps.Linear(ps.Data(np.ones((2, 50))), 10)).rows
     assert np.isfinite(large.errors).sum() == large.entries == 400
+
+
+class WithoutTranspose(Layer):
+    """Whose gradient of the input is right only where W is symmetric."""
+
+    def __init__(self, in_layer, W):
+        super().__init__(in_layer)
+        self.W = W
+
+    def compute(self, x):
+        return x @ self.W
+
+    def pull_back(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        return dwnstrm @ self.W
+
+
+class WithoutFactor(WithoutTranspose):
+    """Whose gradient of the input is right only where all of W is 1."""
+
+    def compute(self, x):
+        return x * self.W
+
+    def pull_back(self, dwnstrm):
+        self.G = np.sum(self.in_array * dwnstrm, axis=0)
+        return dwnstrm
+
+
+@pytest.mark.parametrize("W", [np.ones((4, 4)), np.eye(4), np.zeros((4, 4)), 2.0 + np.add.outer(range(4), range(4))])
+def test_parameters_at_which_a_mistake_does_not_show_are_varied(W):
+    before = W.copy()
+    layer = WithoutTranspose(ps.Data(X), W)
+    report = check(layer)
+    assert not report.passed
+    np.testing.assert_array_equal(layer.W, before)
+
+
+def test_factors_of_one_are_varied():
+    assert not check(WithoutFactor(ps.Data(X), np.ones(4))).passed

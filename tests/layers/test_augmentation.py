@@ -91,9 +91,23 @@ def test_a_square_of_an_even_size_begins_half_its_size_above_its_centre():
     assert rows == {(0, 1), (0, 1, 2), (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4)}
 
 
-def test_a_random_shift_is_a_random_crop_of_a_padded_image():
-    shift, crop = ps.RandomShift(Data(X), 2), ps.RandomCrop(ps.Pad2d(Data(X), 2), (5, 4))
+@pytest.mark.parametrize("pixels", [2, 4, 5, 9])
+def test_a_random_shift_is_a_random_crop_of_a_padded_image(pixels):
+    shift, crop = ps.RandomShift(Data(X), pixels), ps.RandomCrop(ps.Pad2d(Data(X), pixels), (5, 4))
     np.testing.assert_array_equal(at(shift, 4, 1, 0), at(crop, 4, 1, 0))
+    for layer in (shift, crop):
+        layer.backward(X)
+    np.testing.assert_array_equal(shift.pass_back, crop.pass_back[:, pixels : pixels + 5, pixels : pixels + 4])
+
+
+def test_a_shift_by_more_than_the_image_takes_no_more_memory():
+    """An image in a border of a million zeros on each side would take 2^42 values."""
+    layer = ps.RandomShift(Data(X), 10**6)
+    np.testing.assert_array_equal(layer.forward(), np.zeros_like(X))
+    layer.backward(X)
+    np.testing.assert_array_equal(layer.pass_back, np.zeros_like(X))
+    layer.training = False
+    np.testing.assert_array_equal(layer.forward(), X)
 
 
 def test_pixels_stay_whole_numbers():

@@ -186,6 +186,11 @@ def test_every_loss_states_its_objective(case):
             ShapeError,
             "quantile has 2 entries, but in_layer has 3 outputs",
         ),
+        (
+            lambda: ps.QuantileLoss(Data(X[:2, 0]), quantile=(0.1, 0.9)),
+            ShapeError,
+            "quantile has 2 entries, but in_layer has 1 outputs",
+        ),
         (lambda: ps.CrossEntropy(Data(X), label_smoothing=1), ValueError, "label_smoothing must be from 0 to below 1"),
         (lambda: ps.CrossEntropy(Data(X), class_weights=(1, 2)), ValueError, "class_weights must be 3 numbers"),
         (lambda: ps.CrossEntropy(Data(X), class_weights=(1, 2, -1)), ValueError, "class_weights must be 3 numbers"),

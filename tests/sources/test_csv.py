@@ -354,6 +354,13 @@ def test_a_header_that_comes_again_is_left_out_and_said(make, cells):
     assert [source.line_of(row) for row in range(3)] == [2, 4, 7]
 
 
+def test_a_byte_order_mark_before_each_joined_file_is_no_letter(make):
+    part = "\ufeffa,b\n1,x\n"
+    source = read(make(part * 3))
+    assert source.features.num_rows == 3
+    assert "left out: 2" in source.remarks[0]
+
+
 @pytest.mark.parametrize(
     "text",
     [

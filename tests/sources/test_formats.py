@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from pyarrow import feather
 
-from pysmorch.sources import read
+from pysmorch.sources import SourceError, read
 
 openpyxl = pytest.importorskip("openpyxl")
 
@@ -130,6 +130,54 @@ def test_truncated_files_with_types_are_refused(make, tmp_path, refusal, kind, l
     WRITE[kind](table, tmp_path / "t")
     content = (tmp_path / "t").read_bytes()
     assert "or a damaged one" in refusal(make(content[: int(left * len(content))], "cut"))
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_files_with_types_whose_texts_are_no_utf_8_are_refused(make, tmp_path, refusal, kind):
+    make("")
+    texts = pa.Array.from_buffers(
+        pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")]
+    )
+    WRITE[kind](pa.table({"a": texts}), tmp_path / "t")
+    assert "or a damaged one (" in refusal("t")
+    assert "UTF8" in refusal("t")
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_files_with_types_whose_names_are_no_utf_8_are_refused(make, tmp_path, refusal, kind):
+    make("")
+    WRITE[kind](pa.table({"abcdefgh": [1, 2]}), tmp_path / "t")
+    content = (tmp_path / "t").read_bytes()
+    assert b"abcdefgh" in content
+    (tmp_path / "t").write_bytes(content.replace(b"abcdefgh", b"abc\xadefgh"))
+    assert "or a damaged one (" in refusal("t")
+
+
+@pytest.mark.parametrize("kind", ["arrow", "arrow_stream"])
+@pytest.mark.parametrize("end", [1000, 2**31 - 1, -5])
+def test_texts_that_lie_outside_of_an_arrow_file_are_refused(make, tmp_path, refusal, kind, end):
+    """Where each text ends is written in the file; a reader that believes it reads the memory of others."""
+    make("")
+    WRITE[kind](pa.table({"a": ["x", "abc"]}), tmp_path / "t")
+    content = (tmp_path / "t").read_bytes()
+    positions, altered = (np.array([0, 1, last], np.int32).tobytes() for last in (4, end))
+    assert content.count(positions) == 1
+    (tmp_path / "t").write_bytes(content.replace(positions, altered))
+    assert "or a damaged one (" in refusal("t")
+
+
+def test_what_is_read_block_by_block_is_checked_too(make, tmp_path, refusal, no_memory):
+    make("")
+    texts = pa.Array.from_buffers(
+        pa.string(), 2, [None, *pa.array(["x", "abc"]).buffers()[1:2], pa.py_buffer(b"xab\xe9")]
+    )
+    pyarrow.parquet.write_table(pa.table({"a": texts, "y": [0, 1]}), tmp_path / "t")
+    no_memory()
+    features = read("t").features
+    with pytest.raises(SourceError, match="UTF8"):
+        features.columns(["a"])
+    with pytest.raises(SourceError, match="UTF8"):
+        list(features.blocks())
 
 
 @pytest.mark.parametrize("kind", WRITE)

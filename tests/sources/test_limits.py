@@ -1,6 +1,7 @@
 """What unpacks to too much is refused before it does; damaged archives are one error."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -10,9 +11,10 @@ import zipfile
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
 from pysmorch.sources import SourceError, limits, read
+from pysmorch.sources.arrow_sizes import unpacked_size
 from tests.helpers import idx
 
 BIG = 2**20
@@ -92,6 +94,101 @@ def test_an_array_whose_header_promises_more_than_there_is_allocates_nothing(tmp
     (tmp_path / "a.npz").write_bytes(npz_with_header((2**40, 16), bytes(64)))
     with pytest.raises(SourceError, match=r"has \d+ bytes, but its shape \(1099511627776, 16\) needs"):
         read(str(tmp_path / "a.npz"))
+
+
+def arrow(kind, compression="zstd"):
+    """A table of 4 MiB of zeros, of dictionary-encoded text and of lists, in one of Arrow's formats."""
+    text = pa.DictionaryArray.from_arrays(np.zeros(BIG // 8, np.int32), ["x" * 1000])
+    table = pa.table({"a": pa.array(np.zeros(BIG // 8)), "b": text, "c": pa.array(np.zeros(BIG // 8))})
+    file = io.BytesIO()
+    if kind == "feather":
+        feather.write_feather(table, file, compression=compression or "uncompressed")
+    else:
+        options = pa.ipc.IpcWriteOptions(compression=compression)
+        with (pa.ipc.new_stream if kind == "stream" else pa.ipc.new_file)(file, table.schema, options=options) as out:
+            out.write_table(table, max_chunksize=5000)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["feather", "stream", "file"])
+@pytest.mark.parametrize("compression", ["zstd", "lz4", None])
+def test_what_an_arrow_file_unpacks_to_is_read_from_it_before(kind, compression):
+    content = arrow(kind, compression)
+    size = unpacked_size(pa.BufferReader(content), kind == "stream")
+    values = 2 * BIG + BIG // 2
+    assert values <= size < 1.1 * values
+
+
+@pytest.mark.parametrize("kind", ["feather", "stream", "file"])
+def test_an_arrow_file_is_refused_before_it_is_unpacked(tmp_path, kind):
+    (tmp_path / "a.arrow").write_bytes(arrow(kind))
+    limits.set_max_memory(BIG)
+    before = pa.total_allocated_bytes()
+    with pytest.raises(SourceError, match=r"a.arrow takes 3 MiB of memory, but 1 MiB may be taken"):
+        read(str(tmp_path / "a.arrow"))
+    assert pa.total_allocated_bytes() - before < BIG
+    limits.set_max_memory(8 * BIG)
+    assert len(read(str(tmp_path / "a.arrow")).features) == BIG // 8
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_arrow_file_is_one_error_or_read(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    content = bytearray(arrow(["feather", "stream", "file"][seed % 3]))
+    for at in rng.integers(8, len(content), 5):
+        content[at] = rng.integers(256)
+    (tmp_path / "a.arrow").write_bytes(content)
+    limits.set_max_memory(16 * BIG)
+    with contextlib.suppress(SourceError):
+        read(str(tmp_path / "a.arrow"))
+
+
+def excel(sheet):
+    """A workbook whose only sheet has this content."""
+    openpyxl = pytest.importorskip("openpyxl")
+    plain, file = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(plain)
+    start = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            is_sheet = name == "xl/worksheets/sheet1.xml"
+            new.writestr(name, start + sheet + b"</sheetData></worksheet>" if is_sheet else old.read(name))
+    return file.getvalue()
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused_before(tmp_path):
+    (tmp_path / "a.xlsx").write_bytes(excel(b"<row><c><v>1</v></c></row>" * BIG))
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=r"a.xlsx unpacks to 26.* MiB or more, over 100 times its size"):
+        read(str(tmp_path / "a.xlsx"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < BIG
+
+
+@pytest.mark.parametrize("rows", [[1], range(1, 200)], ids=["one cell far to the right", "many"])
+def test_a_workbook_of_few_cells_and_a_large_table_is_refused(tmp_path, rows):
+    far = b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (i, i) for i in rows)
+    near = b"".join(b'<row r="%d"><c r="A%d"><v>1</v></c></row>' % (i, i) for i in range(200, 400))
+    (tmp_path / "a.xlsx").write_bytes(excel(far + near))
+    limits.set_max_memory(20 * BIG)
+    with pytest.raises(SourceError, match=r"takes .* MiB of memory, but 20 MiB may be taken"):
+        read(str(tmp_path / "a.xlsx"))
+
+
+def test_a_pipe_without_an_end_is_refused(monkeypatch):
+    class Endless(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            buffer[:] = b"1" * len(buffer)
+            return len(buffer)
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    limits.set_max_memory(BIG)
+    with pytest.raises(SourceError, match=r"standard input takes .* of memory, but 1 MiB may be taken"):
+        read("-")
 
 
 def test_a_parquet_file_of_constants_is_measured_by_its_values(tmp_path):

@@ -1,9 +1,12 @@
 """Tables that the memory cannot hold have the same cells, lines and remarks as those in memory."""
 
 import gzip
+import io
+import zipfile
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
@@ -28,8 +31,28 @@ CSV = {
     "letters after a quote": 'a,b\n1,"x"y\n2,3\n',
     "a zero byte": "a,b\n1,2\n3,\0\n",
     "only comments": "# a\n# b\n",
+    "joined files": "a,b\n1,x\n2,y\na,b\n3,z\na,b\n4,b\n",
+    "joined files with repeated names": "a,a\n1,x\na,a\n" + "2,y\n" * 30,
+    "a row of the names of the columns where texts come later": "a,b\n"
+    + "1,x\n" * 20
+    + "a,b\n"
+    + "1,x\n" * 20
+    + "z,z\n",
+    "a row of the names of the columns in texts": "a,b\nx,y\na,b\nz,w\n",
+    "only the names of the columns again": "a,b\na,b\na,b\n",
 }
+
+
+def zipped(content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t.csv", content)
+    return packed.getvalue()
+
+
 ENCODED = {
+    "the only file of an archive": (zipped(b"a,b\n" + b"1,2\n" * 100), None),
+    "a packed file in an archive": (zipped(gzip.compress(b"a,b\n" + b"1,2\n" * 100)), None),
     "utf-16": ("a,b\né,1\nü,2\n".encode("utf-16"), None),
     "cp1252": ("a,b\né,1\nü,2\n".encode("cp1252"), "cp1252"),
     "not utf-8": ("a,b\n1,2\né,1\n".encode("cp1252"), None),
@@ -94,6 +117,29 @@ def test_a_parquet_file_stays_where_it_is_and_is_read_block_by_block(make, no_me
     assert some.take(np.array([1, 3])).drop_columns(["y"]).columns(["x"]).to_pydict() == {"x": ["v36", "v99"]}
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4"])
+def test_an_arrow_file_stays_where_it_is_and_is_read_block_by_block(make, no_memory, compression):
+    make("")
+    columns = {"a": pa.array(range(100), pa.int8()), "b": [f"v{i}" for i in range(100)]}
+    columns["c"] = pa.array(["x", "y"] * 50).dictionary_encode()
+    pyarrow.feather.write_feather(pa.table(columns), "t.feather", compression=compression, chunksize=50)
+    expected = found_in("t.feather")
+    no_memory()
+    table = read("t.feather").features
+    assert isinstance(table, StreamedTable)
+    assert found_in("t.feather") == expected
+    assert [(first, len(block)) for first, block in table.blocks()] == [(0, 37), (37, 13), (50, 37), (87, 13)]
+    assert table.select(["b"]).take(np.array([3, 99]))["b"].to_pylist() == ["v3", "v99"]
+
+
+@pytest.mark.parametrize("content", [b"ARROW1", b"ARROW1\0\0" + b"x" * 100])
+def test_a_damaged_arrow_file_is_refused_in_one_line(make, no_memory, content):
+    path = make(content, "t.arrow")
+    no_memory()
+    with pytest.raises(SourceError, match="not an Arrow file, or a damaged one"):
+        read(path)
+
+
 def test_folders_with_keys_and_parts_of_other_types_are_one_table(make, no_memory, tmp_path):
     for key, kind, values in (("x", pa.int8(), [1, 2]), ("y", pa.int64(), [3, 2**60])):
         make("", f"t/key={key}/year=2020/part.parquet")
@@ -143,7 +189,7 @@ def test_another_file_that_does_not_fit_is_refused_with_the_kinds_that_help(make
     path = make('{"a": 1}\n', "data.jsonl")
     monkeypatch.setattr("pysmorch.sources.reading.read_json", too_large)
     with pytest.raises(
-        SourceError, match=r"^data\.jsonl does not fit into the memory that is left; Parquet and CSV files"
+        SourceError, match=r"^data\.jsonl does not fit into the memory that is left; Parquet, Arrow and CSV files"
     ):
         read(path)
 

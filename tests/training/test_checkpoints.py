@@ -224,6 +224,30 @@ def test_a_folder_without_a_run_and_one_with_a_run_are_told_apart(tmp_path):
         network().fit(X, Y, resume=tmp_path / "run", **OPTIONS)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs locks on folders")
+def test_two_fits_do_not_write_into_one_folder_at_a_time(tmp_path):
+    run, refused = tmp_path / "run", []
+
+    def begin_another(training):
+        for how in ({"checkpoint": run}, {"resume": run}):
+            with pytest.raises(FileExistsError, match="another fit writes its checkpoints there"):
+                network().fit(X, Y, **OPTIONS, **how)
+            refused.append(how)
+
+    network().fit(X, Y, checkpoint=run, callbacks=[begin_another], **OPTIONS)
+    assert len(refused) == 2 * OPTIONS["epochs"]
+    network().fit(X, Y, resume=run, **OPTIONS)
+
+
+def test_a_model_in_the_place_of_a_checkpoint_is_named(tmp_path):
+    network().fit(X, Y, checkpoint=tmp_path / "run", every="1 epoch", **OPTIONS)
+    network().save(tmp_path / "run" / "last.safetensors")
+    with pytest.warns(
+        ps.PysmorchWarning, match=r"last.safetensors: a model, but no checkpoint .* goes on from .*step-"
+    ):
+        network().fit(X, Y, resume=tmp_path / "run", **OPTIONS)
+
+
 def test_the_state_of_a_callback_of_the_users_is_kept(tmp_path):
     class Counts(ps.Callback):
         count, sums = 0, None

@@ -18,6 +18,7 @@ from pysmorch.encoders.values import number_values
 from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
+from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
 
 
@@ -76,6 +77,7 @@ def read_source(
     labels: str | None = None,
     size: tuple[int, int] | None = None,
     colours: str | None = None,
+    bits: int | None = None,
 ) -> Source:
     """Read one source, or several files whose rows follow each other."""
     return read(
@@ -87,6 +89,7 @@ def read_source(
         options.skip_bad,
         options.encoding,
         parse_missing(missing),
+        bits,
     )
 
 
@@ -96,7 +99,12 @@ def read_for(model: Any, names: Sequence[str], options: ReadOptions, labels: str
     if has_image_files(names[0]):
         size, colours = model.encoder_.reading(size, "resize" in model.notes_)
     missing = options.missing if options.missing is not None else model.notes_.get("missing")
-    return read_source(names, options, header_of(model, options), missing, labels, size, colours)
+    return read_source(names, options, header_of(model, options), missing, labels, size, colours, bits_of(model))
+
+
+def bits_of(model: Any) -> int:
+    """Return how many bits the greys of a model's training used; files from before that was learned do not say."""
+    return int(model.notes_.get("bits", UPPER_BITS))
 
 
 def header_of(model: Any, options: ReadOptions) -> bool:

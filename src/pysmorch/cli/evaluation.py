@@ -15,6 +15,7 @@ from pysmorch.cli.prediction import features_for
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.layers.base import Array
 from pysmorch.metrics import as_metric
+from pysmorch.sources.folders import in_nfc
 
 
 def evaluate(options: EvaluateOptions) -> None:
@@ -57,9 +58,11 @@ def evaluate(options: EvaluateOptions) -> None:
 
 
 def _as_in_training(model: Any, y: Array) -> Array:
-    """Return classes in the kind of the training: names of folders are text, also where idx files have numbers."""
-    if isinstance(model, Regressor) or y.dtype.kind == model.classes_.dtype.kind:
+    """Return classes as in the training: names of folders are text, also where idx files have numbers, and of any normal form."""
+    if isinstance(model, Regressor):
         return y
-    known = {str(label): label for label in model.classes_.tolist()}
-    labels = [str(label) for label in y.tolist()]
+    if y.dtype.kind == model.classes_.dtype.kind and (y.dtype.kind in "fiub" or np.isin(y, model.classes_).all()):
+        return y
+    known = {in_nfc(str(label)): label for label in model.classes_.tolist()}
+    labels = [in_nfc(str(label)) for label in y.tolist()]
     return np.array([known[label] for label in labels]) if known.keys() >= set(labels) else y

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score, root_mean_squared_error
 
-from pysmorch.cli.output import escaped
+from pysmorch.entries import escaped
 from pysmorch.estimators import Classifier
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, SquareLoss

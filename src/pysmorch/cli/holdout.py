@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from pysmorch.cli.data import Rows, in_file, numbers
 from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
+from pysmorch.cli.parameters import parse_fraction
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.estimators.splitting import split_rows
 from pysmorch.layers.base import Array
@@ -31,8 +32,16 @@ def check_options(options: HoldOutOptions) -> None:
         raise ValueError(f"--test must be from 0 to below 1, but is {test}")
     if test is not None and options.test_file is not None:
         raise ValueError("--test and --test-file exclude each other")
+    for labels, source in (("test_labels", "test_file"), ("validation_labels", "validation")):
+        if getattr(options, labels) is not None and getattr(options, source) is None:
+            raise ValueError(f"--{labels.replace('_', '-')} are those of --{source.replace('_', '-')}; add that")
     if test == 0 and flags:
         raise ValueError(f"--test 0 holds no rows out, but {flags[0]} says which")
+
+
+def validation_source(options: HoldOutOptions) -> str | None:
+    """Return the source of validation rows, where `--validation` names one and no fraction."""
+    return options.validation if parse_fraction(options.validation) is None else None
 
 
 def fraction_of(options: HoldOutOptions) -> float:
@@ -129,7 +138,7 @@ def _check_present(cells: Any, option: str, rows: Rows) -> None:
         raise ValueError(f"{option} needs a value in each row, but {rows.line(int(missing[0]))} has none")
 
 
-def check_classes(training: Rows, held_out: Rows | None, report: Report) -> None:
+def check_classes(training: Rows, held_out: Rows | None, report: Report, which: str = "held-out") -> None:
     """Refuse parts from which no classifier can be trained and measured, before anything is trained."""
     classes = np.unique(training.y)
     if len(classes) < 2:
@@ -146,11 +155,11 @@ def check_classes(training: Rows, held_out: Rows | None, report: Report) -> None
         row = int(unknown[0])
         raise ValueError(
             f"the class {held_out.y.tolist()[row]!r} of {held_out.line(row)} of {held_out.source.name} is among the "
-            f"held-out rows only, so that it cannot be learned; hold out other rows, or leave out those of this class"
+            f"{which} rows only, so that it cannot be learned; hold out other rows, or leave out those of this class"
         )
     lacking = classes[~np.isin(classes, held_out.y)].tolist()
     if lacking:
-        report.note(f"no held-out row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
+        report.note(f"no {which} row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
 
 
 def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) -> Any:

@@ -14,6 +14,7 @@ from pysmorch.engine import Precision
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
+from pysmorch.prediction.parameters import TrainingPrecision
 
 SOURCE = (
     "a table as CSV, Parquet, Arrow, JSON, Excel or SQLite, an .npz, an idx file of images, a folder of images "
@@ -110,13 +111,12 @@ class ParameterOptions:
             help="whether some training rows are for validation, and their loss says when to stop",
         ),
     ] = None
-    validation_fraction: Annotated[
-        float | None, typer.Option("--validation", help="fraction of the training rows that is for validation")
-    ] = None
     patience: Annotated[int | None, typer.Option(help="epochs without a better loss before training stops")] = None
     precision: Annotated[
         str | None,
-        typer.Option(help=f"{', '.join(get_args(Precision))}; bf16 makes products of bfloat16, which are faster"),
+        typer.Option(
+            help=f"{', '.join(get_args(TrainingPrecision))}; bf16 makes products of bfloat16, which are faster"
+        ),
     ] = None
 
 
@@ -137,13 +137,28 @@ class ImageOptions:
 
 @dataclass(kw_only=True)
 class HoldOutOptions:
-    """Which rows are held out of the training, for the metrics."""
+    """Which rows are held out of the training, for validation and for the metrics."""
 
+    validation: Annotated[
+        str | None,
+        typer.Option(
+            help="folder or file of validation rows, whose loss is shown after each epoch and says when to stop; or the fraction "
+            "of the training rows that is held out for that"
+        ),
+    ] = None
+    validation_labels: Annotated[
+        str | None, typer.Option(help="idx file with the labels of the images of --validation")
+    ] = None
     test: Annotated[
         float | None,
         typer.Option(help="fraction of the rows that is held out for the metrics, 0.2 without it; 0 for none"),
     ] = None
-    test_file: Annotated[str | None, typer.Option(help="measure on this file instead of on held-out rows")] = None
+    test_file: Annotated[
+        str | None, typer.Option(help="measure on this file or folder instead of on held-out rows")
+    ] = None
+    test_labels: Annotated[str | None, typer.Option(help="idx file with the labels of the images of --test-file")] = (
+        None
+    )
     split_time: Annotated[
         str | None, typer.Option(help="column of times or numbers whose latest rows are held out")
     ] = None

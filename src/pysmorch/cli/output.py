@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from pysmorch.entries import escaped
 from pysmorch.files.writing import check_writable, try_to_write
 from pysmorch.sources.several import WITHIN
 from pysmorch.warnings import PysmorchWarning
@@ -20,15 +21,6 @@ from pysmorch.warnings import PysmorchWarning
 
 class Interrupted(Exception):
     """A training that was interrupted and has written its model; the message says so."""
-
-
-def escaped(text: str) -> str:
-    r"""Return one line of text without characters that a terminal would obey, such as escape sequences.
-
-    >>> print(escaped("red: \x1b[31m"))
-    red: \x1b[31m
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def print_escaped(text: str, file: TextIO | None = None) -> None:

@@ -7,10 +7,11 @@ from dataclasses import fields
 from typing import Any
 
 from pysmorch.cli import networks
-from pysmorch.cli.options import ParameterOptions
-from pysmorch.encoders.choices import CHOICES, check_choices
-from pysmorch.estimators.regressor import LOSSES
+from pysmorch.cli.options import ParameterOptions, TrainOptions
+from pysmorch.encoders.choices import check_choices
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.layers.base import Array
+from pysmorch.prediction.regressor import LOSSES
 
 
 def choices() -> dict[str, str]:
@@ -24,8 +25,8 @@ def choices() -> dict[str, str]:
     }
 
 
-def given(options: ParameterOptions) -> dict[str, Any]:
-    """Return the parameters that the user chose, by name."""
+def given(options: TrainOptions) -> dict[str, Any]:
+    """Return the parameters that the user chose, by name; a fraction of rows for validation means that some are held out."""
     chosen = {field.name: getattr(options, field.name) for field in fields(ParameterOptions)}
     parse: dict[str, Callable[[Any], Any]] = {
         "hidden": parse_hidden,
@@ -33,7 +34,9 @@ def given(options: ParameterOptions) -> dict[str, Any]:
         "class_weight": parse_class_weight,
         "quantile": parse_quantile,
     }
-    return {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
+    parsed = {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
+    fraction = parse_fraction(options.validation)
+    return parsed if fraction is None else {"early_stopping": True, "validation_fraction": fraction} | parsed
 
 
 def check_task(chosen: dict[str, Any], estimator: Any, other: Any, task: str) -> None:
@@ -54,6 +57,14 @@ def match_classes(class_weight: Any, y: Array) -> Any:
         if name not in known:
             raise ValueError(f"--class-weight: there is no class {name!r}; the classes are {', '.join(sorted(known))}")
     return {known[name]: factor for name, factor in class_weight.items()}
+
+
+def parse_fraction(validation: str | None) -> float | None:
+    """Return the number that `--validation` is; None where it names a source, or is not given."""
+    try:
+        return None if validation is None else float(validation)
+    except ValueError:
+        return None
 
 
 def parse_hidden(hidden: str) -> tuple[int, ...]:

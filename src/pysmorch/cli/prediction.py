@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from sklearn import config_context
 
 from pysmorch.cli import data, output
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import PredictOptions
-from pysmorch.estimators import Classifier
 from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
+from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.sources import Source
 
 
@@ -85,12 +84,11 @@ def features_for(model: Any, source: Source) -> Any:
 
 def _predicted(model: Any, X: Any) -> dict[str, Array]:
     """Return the columns of predictions by name."""
-    with config_context(assume_finite=True):  # the source was searched when its features were selected
-        if isinstance(model, Classifier):
-            p = model.predict_proba(X)
-            columns = {f"probability of {label}": p[:, i] for i, label in enumerate(model.classes_.tolist())}
-            return {"prediction": model.classes_[p.argmax(1)]} | columns
-        values = model.predict(X).reshape(X.shape[0], -1)
+    if isinstance(model, ClassifierModel):
+        p = model.predict_proba(X)
+        columns = {f"probability of {label}": p[:, i] for i, label in enumerate(model.classes_.tolist())}
+        return {"prediction": model.classes_[p.argmax(1)]} | columns
+    values = model.predict(X).reshape(X.shape[0], -1)
     names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
     if model.loss == "quantile" and not isinstance(model.quantile, float):
         names = [f"prediction of quantile {quantile}" for quantile in model.quantile]

@@ -10,23 +10,25 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.cli import figures, holdout, networks, output, parameters, runs
-from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
+from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures
+from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
+from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import holds_out
 from pysmorch.metrics import Metric, as_metric
-from pysmorch.training import Callback, Training
+from pysmorch.sources import has_image_files
+from pysmorch.sources.stack import UPPER_BITS
+from pysmorch.sources.streaming import StreamedTable
+from pysmorch.training import Callback
 from pysmorch.training.checkpoints import has_checkpoint
 from pysmorch.training.options import interval
 from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20
 """A target of integers with at most so many distinct ones is taken to be classes."""
-
-MAX_COLUMNS_SHOWN = 200
-"""Columns of which each has its line; `pysmorch show` lists them all."""
 
 
 def train(options: TrainOptions, resumed: bool = False) -> None:
@@ -41,9 +43,14 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     )
     given = parameters.given(options)
     metrics = _check_options(options)
-    inputs = [*names, *(name for name in (options.labels, options.test_file) if name is not None)]
+    of_validation = holdout.validation_source(options)
+    others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
+    inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
-    rows = _read(names, options, chosen, given, report)
+    bits = None if options.start_from is None else bits_of(load_estimator(options.start_from))
+    rows = _read(names, options, chosen, report, options.labels, bits)
+    for name in given.get("columns", {}):
+        check_column(rows.source, name, "--column")
     task, reason = _infer_task(rows, options.task)
     report.note(f"{task}: {reason}")
     figures.check_metrics(metrics, task)
@@ -54,12 +61,19 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     model, notes = _make(estimators[0], rows, options, chosen, given, report)
     notes = {"source": rows.source.name, "task": task} | notes
     training, held_out = _parts(rows, model, options, chosen, task, report)
+    validation = None
+    if of_validation is not None:
+        validation = _other_rows(
+            "--validation", of_validation, options.validation_labels, options, chosen, model, training, report
+        )
+        if task == "classification":
+            holdout.check_classes(training, validation, report, "validation")
     kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
     with kinds:
-        interrupted = _fit(model, training, metrics, report, options, resumed)
+        interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
     model.set_params(warm_start=False)
     model.notes_ = notes
     _finish(model, training, held_out, metrics, options, report, interrupted)
@@ -75,8 +89,10 @@ def _check_options(options: TrainOptions) -> list[Metric]:
         raise ValueError("--checkpoint: standard input cannot be read a second time; name a file as the source")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"--seed must be from 0 to {2**32 - 1}, but is {options.seed}")
-    if metrics and options.test == 0 and not options.early_stopping:
-        raise ValueError("--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping")
+    if metrics and options.test == 0 and not options.early_stopping and options.validation is None:
+        raise ValueError(
+            "--metric is measured on held-out rows, but --test 0 holds none out; add --early-stopping or --validation"
+        )
     return metrics
 
 
@@ -84,19 +100,22 @@ def _read(
     names: list[str],
     options: TrainOptions,
     chosen: networks.NetworkOptions,
-    given: dict[str, Any],
     report: Report,
+    labels: str | None,
+    bits: int | None,
     training: Rows | None = None,
 ) -> Rows:
-    """Read the rows of the training, or those of the test file, whose labels are of the same kind."""
+    """Read the rows of the training, or other ones, whose labels are of the same kind, and whose images are made like those."""
     header = not options.no_header
-    labels = options.labels if training is None else None
-    source = read_source(names, options, header, options.missing, labels, chosen.resize, chosen.colours)
+    size, colours = chosen.resize, chosen.colours
+    if training is not None and not has_image_files(names[0]):
+        size = colours = None
+    elif training is not None and len(training.source.features.shape) == 4:
+        colours = "grey" if training.source.features.shape[3] == 1 else "colour"
+    source = read_source(names, options, header, options.missing, labels, size, colours, bits)
     report.note(source.description)
     for remark in source.remarks:
         report.note(remark)
-    for name in given.get("columns", {}):
-        check_column(source, name, "--column")
     split = holdout.split_column(options)
     classes = None if training is None else np.unique(training.y)
     return labelled(source, options.target, header, report, options.drop or [], options.weight, split, classes)
@@ -162,7 +181,7 @@ def _equip(
     if kind.networks:
         network, reason = networks.equip(model, chosen, kind, source.features.shape[1:], given)
         report.note(f"network: {network}{reason}")
-        return {"network": network, **chosen.notes}
+        return {"network": network, **chosen.notes, **({} if source.bits is None else {"bits": source.bits})}
     notes = {"target": rows.target, "header": not options.no_header}
     return notes if options.missing is None else notes | {"missing": options.missing}
 
@@ -176,75 +195,58 @@ def _parts(
         training, held_out = holdout.split(rows, options, task, options.seed, report)
     else:
         training = rows
-        held_out = _read([options.test_file], options, chosen, {}, report, training)
-        features = holdout.features_for(model, training, held_out, bool(options.no_header))
-        held_out = replace(held_out, source=replace(held_out.source, features=features))
-        if (held_out.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
-            found, expected = held_out.y.tolist()[0], training.y.tolist()[0]
-            raise ValueError(
-                f"{options.test_file} has labels such as {found!r}, but those of the training are such as {expected!r}"
-            )
+        held_out = _other_rows(
+            "--test-file", options.test_file, options.test_labels, options, chosen, model, training, report
+        )
     if task == "classification":
         holdout.check_classes(training, held_out, report)
     return training, held_out
 
 
-class BestSoFar(Callback):
-    """Remember the weights of the best epoch, so that an interrupted training has a model, and print the columns.
-
-    Parameters
-    ----------
-    model : NetworkEstimator
-        What is trained.
-    report : Report
-        There the lines of the columns are printed when the encoder has learned them.
-    """
-
-    def __init__(self, model: Any, report: Report) -> None:
-        self.model = model
-        self.report = report
-        self.best_epoch = 0
-        self._weights: list[Any] | None = None
-
-    def on_fit_start(self, training: Training) -> None:
-        """Print a line for each column."""
-        lines = self.model.encoder_.describe()
-        for line in lines[:MAX_COLUMNS_SHOWN]:
-            self.report.note(line)
-        if len(lines) > MAX_COLUMNS_SHOWN:
-            self.report.note(f"and {len(lines) - MAX_COLUMNS_SHOWN} more columns, which pysmorch show lists")
-
-    def on_batch_end(self, training: Training) -> None:
-        """Do nothing: that there are calls within an epoch lets an interruption come through."""
-
-    def on_epoch_end(self, training: Training) -> None:
-        """Compare the loss of the epoch with the best so far: that of the validation data where there are any."""
-        losses = training.history.get("val_loss", training.history["loss"])
-        if self.best_epoch == 0 or losses[-1] < losses[self.best_epoch - 1]:
-            self.best_epoch = training.epoch
-            self._weights = training.network.snapshot(self._weights)
-
-    def get_state(self) -> Any:
-        """Return the best epoch so far, with its weights."""
-        return {"epoch": self.best_epoch, "weights": self._weights}
-
-    def set_state(self, state: Any) -> None:
-        """Go on from the best epoch so far."""
-        self.best_epoch, self._weights = state["epoch"], state["weights"]
-
-    def restore(self) -> None:
-        """Make the network what it was after the best epoch."""
-        self.model.network_.restore(self._weights)
+def _other_rows(
+    option: str,
+    name: str,
+    labels: str | None,
+    options: TrainOptions,
+    chosen: networks.NetworkOptions,
+    model: Any,
+    training: Rows,
+    report: Report,
+) -> Rows:
+    """Return the rows of a source for validation or the metrics, with the features that the model takes."""
+    bits = UPPER_BITS if training.source.bits is None else training.source.bits
+    rows = _read([name], options, chosen, report, labels, bits, training)
+    features = holdout.features_for(model, training, rows, bool(options.no_header))
+    if (rows.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
+        found, expected = rows.y.tolist()[0], training.y.tolist()[0]
+        raise ValueError(
+            f"{option} {name} has labels such as {found!r}, but those of the training are such as {expected!r}"
+        )
+    return replace(rows, source=replace(rows.source, features=features))
 
 
 def _fit(
-    model: Any, training: Rows, metrics: list[Metric], report: Report, options: TrainOptions, resumed: bool
+    model: Any,
+    training: Rows,
+    validation: Rows | None,
+    held_out: Rows | None,
+    metrics: list[Metric],
+    report: Report,
+    options: TrainOptions,
+    resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
-    best = BestSoFar(model, report)
-    shown = metrics if holds_out(model.early_stopping, len(training)) else None
+    validates = validation is not None or holds_out(model.early_stopping, len(training))
+    best = BestSoFar(model, report, "val_loss" if validates else "loss")
+    callbacks: list[Callback] = [best]
+    if not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
+        callbacks.append(HeldOutFigures(model, held_out))
+    shown = metrics if validates else None
     begun = model.n_iter_ if options.start_from is not None else 0
+    num_validated = len(model.validation_curve_) if options.start_from is not None else 0
     run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    if validation is not None:
+        run["eval_set"] = (validation.source.features, validation.y, validation.weights)
     if resumed and has_checkpoint(str(options.checkpoint)):
         run["resume"] = options.checkpoint
     source = training.source
@@ -253,7 +255,7 @@ def _fit(
             in_file(
                 source,
                 lambda: model._fit(  # an interruption keeps what was learned until then
-                    source.features, training.y, training.weights, metrics=shown, callbacks=[best], **run
+                    source.features, training.y, training.weights, metrics=shown, callbacks=callbacks, **run
                 ),
             )
     except KeyboardInterrupt:
@@ -266,6 +268,9 @@ def _fit(
             return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
         best.restore()
         return f"interrupted after {epochs} epochs; the model is the best so far, of epoch {best.best_epoch}"
+    finally:
+        if not validates:  # what is shown of held-out rows is no part of the model
+            del getattr(model, "validation_curve_", [])[num_validated:]
     return None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML does not allow, not even escaped."""
+NOT_SHOWN = re.compile(
+    "[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""Characters that XML does not allow, not even escaped, and those that control a terminal or the direction of text."""
 
 
 class Svg(str):
@@ -48,8 +50,8 @@ def text(x: float, y: float, words: str, **attributes: Any) -> str:
 
 
 def escape(value: object) -> str:
-    """Return text that stands for itself in XML and HTML; what XML cannot hold becomes U+FFFD."""
-    words = NOT_XML.sub("\ufffd", str(value))
+    """Return text that stands for itself in XML and HTML; what cannot be shown becomes U+FFFD."""
+    words = NOT_SHOWN.sub("\ufffd", str(value))
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
         words = words.replace(character, entity)
     return words

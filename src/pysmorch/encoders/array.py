@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
+from pysmorch.encoders.content import columns_without_content
 from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
-from pysmorch.encoders.schema import columns_without_content
 from pysmorch.encoders.sparse import SparseRows, is_sparse
 from pysmorch.entries import check_finite
 from pysmorch.files.header import ModelFileError, entry
@@ -65,15 +63,25 @@ class ArrayEncoder(Encoder):
         """Return the array (N, D), or sparse rows; a data frame of numbers is an array in prediction, and where it holds pixels."""
         if reset:
             self.pixels = bool(estimator.pixels)
+        elif "feature_names_in_" not in vars(estimator):
+            plain = plain_numbers(X)
+            if plain is not None and plain.ndim == 2 and plain.shape[1] == self.num_features:
+                check_entries(plain, allow_nan=not self.pixels)
+                return plain
+        from sklearn.utils import check_array
+        from sklearn.utils.validation import validate_data
+
         options = {"dtype": dtype_for(X), "ensure_min_features": 1, "ensure_all_finite": False}
         if is_table(X):
             validate_data(estimator, X, skip_check_array=True, reset=reset)
             rows: Array = check_array(as_table(X).to_numpy(), input_name="X", estimator=estimator, **options)
         else:
+            if isinstance(X, np.ma.MaskedArray):
+                X = np.ma.filled(X.astype(np.float64), np.nan)
             rows = validate_data(estimator, X, reset=reset, accept_sparse="csr", **options)
         if is_sparse(rows):
             sparse_rows = SparseRows(rows)
-            if not get_config()["assume_finite"]:
+            if not assumes_finite():
                 sparse_rows.check_finite(allow_nan=not self.pixels)
             return sparse_rows
         check_entries(rows, allow_nan=not self.pixels)
@@ -213,10 +221,29 @@ def dtype_for(X: Any) -> str | None:
     return None if isinstance(X, np.ndarray) and X.dtype == np.uint8 else "numeric"
 
 
+def plain_numbers(X: Any) -> Array | None:
+    """Return an array of numbers, or lists of them, as an array that none of scikit-learn's checks would refuse; None for all else.
+
+    scikit-learn takes longer to be loaded than a small network takes to be loaded and to answer.
+    """
+    if type(X) is list:
+        try:
+            X = np.asarray(X)
+        except ValueError:  # lists of different lengths, which are no array
+            return None
+    return X if type(X) is np.ndarray and X.dtype.kind in "fiub" and X.ndim >= 2 and X.size else None
+
+
 def check_entries(X: Array, allow_nan: bool = False) -> None:
     """Refuse infinities, and NaN unless it is allowed; nothing if scikit-learn is configured to assume that there are none."""
-    if not get_config()["assume_finite"]:
+    if not assumes_finite():
         check_finite(X, "X", allow_nan)
+
+
+def assumes_finite() -> bool:
+    """Whether scikit-learn is loaded, and configured to assume that there are no infinities and no NaN."""
+    sklearn = sys.modules.get("sklearn")
+    return sklearn is not None and bool(sklearn.get_config()["assume_finite"])
 
 
 def check_numbers(features: Array, allow_nan: bool = False) -> None:

@@ -189,6 +189,21 @@ class Encoder:
         """
         raise NotImplementedError
 
+    def lazily(self, rows: Any) -> Callable[[Any], Array]:
+        """Return what encodes some of the rows, by a slice or their indices, time and again.
+
+        Parameters
+        ----------
+        rows : object
+            Rows from `check`.
+
+        Returns
+        -------
+        callable
+            Its arrays are those of `encode`.
+        """
+        return lambda some: self.encode(rows[some])
+
     # The network.
 
     @property

@@ -35,4 +35,4 @@ def encode_rows(encoder: Encoder, rows: Any, at_once: int = BYTES_AT_ONCE) -> Ar
         return rows.encoded(encoder)
     if not encoder.makes_arrays or 4 * len(rows) * prod(encoder.shape) <= at_once:
         return encoder.encode(rows)
-    return LazyRows(lambda some: encoder.encode(rows[some]), len(rows), encoder.shape)
+    return LazyRows(encoder.lazily(rows), len(rows), encoder.shape)

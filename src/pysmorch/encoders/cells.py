@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
 
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import EXACT, without_blanks
+from pysmorch.encoders.objects import arrow_of_array, arrow_of_objects, as_text, is_beyond_numbers
 from pysmorch.encoders.plain import block_of, plain_columns
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.layers.base import Array
@@ -22,24 +19,52 @@ BYTES_OF_TEXTS = 2**20
 
 
 def is_table(X: Any) -> bool:
-    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or an array of text or of codes."""
+    """Whether X has columns: a data frame or column that narwhals knows, dictionaries, or rows that hold more than numbers."""
     if isinstance(X, np.ndarray):  # narwhals takes longer to find out than a small network takes to answer
-        return X.ndim == 2 and (_has_text(X) if X.dtype == object else _has_codes(X))
+        if X.dtype.names is not None:
+            return X.ndim == 1
+        return X.ndim == 2 and (is_beyond_numbers(X.flat) if X.dtype == object else _has_codes(X))
     if isinstance(X, list):
-        return bool(X) and all(isinstance(row, dict) for row in X)
+        return bool(X) and (all(isinstance(row, dict) for row in X) or _are_beyond_numbers(X))
     if is_sparse(X):
         return False
     import narwhals as nw
 
-    return bool(nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X) or _is_lazy(X))
+    frame = nw.dependencies.is_into_dataframe(X) or nw.dependencies.is_into_series(X)
+    return bool(frame or _is_lazy(X) or _is_batch(X))
 
 
-def _has_text(X: Array) -> bool:
-    return any(isinstance(cell, str) for cell in X.flat)
+def is_rows(X: Any) -> bool:
+    """Whether X is a list of rows of one length."""
+    rows = isinstance(X, list) and all(isinstance(row, (list, tuple)) for row in X)
+    return rows and len({len(row) for row in X}) == 1
+
+
+def array_of_rows(X: list[Any]) -> Array:
+    """Return what `is_rows` takes as an array of objects, which NumPy would make texts or float64."""
+    array = np.empty((len(X), len(X[0])), dtype=object)
+    for i, row in enumerate(X):
+        array[i] = row
+    return array
+
+
+def _are_beyond_numbers(X: list[Any]) -> bool:
+    """Whether a list of rows holds more than numbers; NumPy tells quickly of most lists that they do not."""
+    if not is_rows(X):
+        return False
+    try:
+        array = np.asarray(X)
+    except ValueError:  # cells that are arrays themselves, which no table has
+        return False
+    if array.ndim != 2 or array.dtype.kind == "b" or (array.dtype.kind == "f" and not (np.abs(array) >= EXACT).any()):
+        return False
+    return _has_codes(array) if array.dtype.kind in "iu" else is_beyond_numbers(cell for row in X for cell in row)
 
 
 def _has_codes(X: Array) -> bool:
-    """Whether an array has integers that float64 does not hold."""
+    """Whether an array has texts, times, or integers that float64 does not hold."""
+    if X.dtype.kind in "mMSUT":
+        return True
     if X.dtype.kind not in "iu" or X.dtype.itemsize < 8 or not X.size:
         return False
     return max(-int(X.min()), int(X.max())) > EXACT
@@ -51,17 +76,21 @@ def _is_lazy(X: Any) -> bool:
     return bool(nw.dependencies.is_polars_lazyframe(X))
 
 
+def _is_batch(X: Any) -> bool:
+    import narwhals as nw
+
+    arrow = nw.dependencies.get_pyarrow()
+    return arrow is not None and isinstance(X, arrow.RecordBatch)
+
+
 def as_frame(X: Any) -> Any:
     """Return what `is_table` takes as a data frame of its library, in memory and with unique names of type str."""
+    if isinstance(X, (np.ndarray, list)):
+        return _frame_of_cells(X)
     import narwhals as nw
-    import pyarrow as pa
 
-    if isinstance(X, np.ndarray):
-        convert = (lambda column: arrow_of_objects(column.tolist())) if X.dtype == object else pa.array
-        return pa.table({str(i): convert(X[:, i]) for i in range(X.shape[1])})
-    if isinstance(X, list):
-        keys = dict.fromkeys(key for row in X for key in row)
-        return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
+    if _is_batch(X):
+        X = nw.dependencies.get_pyarrow().Table.from_batches([X])
     if _is_lazy(X):
         X = X.collect()
     elif not nw.dependencies.is_into_dataframe(X):
@@ -77,6 +106,20 @@ def as_frame(X: Any) -> Any:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"two columns of X are called {twice!r}; give each column a name of its own")
     return X
+
+
+def _frame_of_cells(X: Any) -> Any:
+    """Return an array, or a list of rows or of dictionaries, as a table of PyArrow."""
+    import pyarrow as pa
+
+    if is_rows(X):
+        X = array_of_rows(X)
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None:
+            return pa.table({name: arrow_of_array(X[name]) for name in X.dtype.names})
+        return pa.table({str(i): arrow_of_array(X[:, i]) for i in range(X.shape[1])})
+    keys = dict.fromkeys(key for row in X for key in row)
+    return pa.table({str(key): arrow_of_objects([row.get(key) for row in X]) for key in keys})
 
 
 def as_table(X: Any) -> Any:
@@ -101,7 +144,11 @@ def count_rows(X: Any) -> int:
     int
         N.
     """
-    return len(as_table(X)) if is_table(X) else int(_num_samples(X))
+    if is_table(X):
+        return len(as_table(X))
+    from sklearn.utils.validation import _num_samples
+
+    return int(_num_samples(X))
 
 
 def some_rows(X: Any, rows: Array) -> Any:
@@ -121,6 +168,10 @@ def some_rows(X: Any, rows: Array) -> Any:
     """
     if isinstance(X, StreamedTable):
         return X.take(rows)
+    if isinstance(X, list):
+        return [X[i] for i in rows]
+    if isinstance(X, np.ndarray):
+        return X[rows]
     if is_table(X):
         return as_table(X)[rows].to_native()
     if is_sparse(X):
@@ -146,6 +197,7 @@ class Cells:
         self._arrow: dict[str, Any] = {}
         self._texts: dict[str, Any] = {}
         self._plain: dict[str, str] | None = None
+        self._types: dict[str, Any] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
         self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
 
@@ -194,6 +246,13 @@ class Cells:
             self._arrow[name] = _arrow_of_series(self.table[name]) if column is None else _arrow_of_chunks(column)
         return self._arrow[name]
 
+    def is_written(self, name: str) -> bool:
+        """Whether a column is one of strings in a table of PyArrow, as files have them."""
+        if self._types is None:
+            native = self.table.to_native() if self.table.implementation.is_pyarrow() else None
+            self._types = {} if native is None else dict(zip(native.schema.names, native.schema.types, strict=True))
+        return str(self._types.get(name)) == "string"
+
     def texts(self, name: str) -> Any:
         """Return a column as an array of strings without blanks around them; only a column of strings has null for empty ones."""
         import pyarrow as pa
@@ -210,7 +269,7 @@ class Cells:
         """Return the values of a column whose categories have an order, else None; an empty list for those without one."""
         import narwhals as nw
 
-        if self.table.implementation.is_pyarrow() and str(self.table.to_native()[name].type) == "string":
+        if self.is_written(name):
             return None  # quick, since files come with very many columns
         dtype = self.table[name].dtype
         if isinstance(dtype, nw.Enum):
@@ -233,10 +292,16 @@ def check_no_infinity(name: str, values: Array) -> None:
 
 def _arrow_of_series(series: Any) -> Any:
     """Return a column of any library as a PyArrow array of one of a few types."""
+    import narwhals as nw
     import pyarrow as pa
 
+    if type(getattr(series.to_native(), "dtype", None)).__name__ == "PeriodDtype":
+        return _arrow_of_chunks(pa.array(series.to_native().dt.to_timestamp()))
     try:
-        return _arrow_of_chunks(series.to_arrow())
+        array = series.to_arrow()
+        if pa.types.is_date(array.type) and series.dtype == nw.Object:  # PyArrow leaves out the time of the others
+            return arrow_of_objects(series.to_list())
+        return _arrow_of_chunks(array)
     except (pa.ArrowException, TypeError, OverflowError):
         return arrow_of_objects(series.to_list())
 
@@ -274,70 +339,6 @@ def _simplified(array: Any) -> Any:
     return arrow_of_objects(array.to_pylist())
 
 
-def arrow_of_objects(cells: list[Any]) -> Any:
-    """Return Python objects as a PyArrow array: numbers, times and so on where all are such, else text.
-
-    Parameters
-    ----------
-    cells : list
-        Missing ones are None, NaN, `pandas.NA` or NaT.
-
-    Returns
-    -------
-    pyarrow.Array
-        Mixed objects as their texts; integers that no type holds as their digits.
-    """
-    import pyarrow as pa
-
-    cells = [None if is_missing(cell) else cell for cell in cells]
-    known = [cell for cell in cells if cell is not None]
-    if all(isinstance(cell, (bool, np.bool_)) for cell in known):
-        return pa.array([None if cell is None else bool(cell) for cell in cells], pa.bool_() if known else pa.string())
-    if all(isinstance(cell, (Real, Decimal)) for cell in known):
-        return _arrow_of_numbers(cells)
-    if all(isinstance(cell, (datetime.date, np.datetime64)) for cell in known):
-        return pa.array([None if cell is None else _as_utc(cell) for cell in cells], pa.timestamp("us"))
-    if all(isinstance(cell, (datetime.timedelta, np.timedelta64)) for cell in known):
-        return pa.array(np.array(cells, dtype="timedelta64[us]"), pa.duration("us"))
-    if all(isinstance(cell, datetime.time) for cell in known):
-        return pa.array(cells, pa.time64("us"))
-    return pa.array([as_text(cell) for cell in cells], pa.string())
-
-
-def _arrow_of_numbers(cells: list[Any]) -> Any:
-    import pyarrow as pa
-
-    whole = all(cell is None or isinstance(cell, (int, np.integer)) or _is_whole_decimal(cell) for cell in cells)
-    if not whole:
-        return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())
-    integers = [None if cell is None else int(cell) for cell in cells]
-    try:
-        return pa.array(integers, pa.int64())
-    except (OverflowError, pa.ArrowException):
-        return pa.array([as_text(cell) for cell in integers], pa.string())
-
-
-def _is_whole_decimal(cell: Any) -> bool:
-    return isinstance(cell, Decimal) and cell.is_finite() and cell == cell.to_integral_value()
-
-
-def _as_utc(cell: Any) -> Any:
-    if isinstance(cell, np.datetime64):
-        return cell.astype("datetime64[us]").item()
-    if not isinstance(cell, datetime.datetime):
-        return datetime.datetime(cell.year, cell.month, cell.day)
-    return cell if cell.tzinfo is None else cell.astimezone(datetime.UTC).replace(tzinfo=None)
-
-
-def is_missing(cell: Any) -> bool:
-    """Whether an object stands for a missing value in some library: None, NaN, `pandas.NA` or NaT."""
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(cell, (np.datetime64, np.timedelta64)):
-        return bool(np.isnat(cell))
-    return isinstance(cell, (float, np.floating, Decimal)) and bool(cell != cell)
-
-
 def texts_of(array: Any) -> Any:
     """Return a PyArrow array as strings, with null for what is missing; whole numbers have no decimal point."""
     import pyarrow as pa
@@ -347,10 +348,3 @@ def texts_of(array: Any) -> Any:
     if pa.types.is_floating(array.type):  # a category of integers comes as floats where cells are missing
         return pa.array([as_text(cell) for cell in array.to_pylist()], pa.string())
     return array.cast(pa.string())
-
-
-def as_text(cell: Any) -> str | None:
-    """Return an object as text; None for what is missing."""
-    if is_missing(cell):
-        return None
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

@@ -8,24 +8,12 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from pysmorch.encoders.columns import CHOICES
 from pysmorch.encoders.dates import find_time_format
 from pysmorch.encoders.formats import find_number_format, is_ambiguous
 from pysmorch.encoders.spool import sample_of
 from pysmorch.entries import list_names, suggest
 from pysmorch.sources.streaming import StreamedTable
-
-CHOICES = (
-    "number",
-    "boolean",
-    "time",
-    "duration",
-    "time of day",
-    "category",
-    "ordered category",
-    "text",
-    "id",
-)
-"""What users can say a column holds; an id is left out."""
 
 WRITTEN = " written "
 """What stands between "number" or "time" and a sample that shows how they are written, as in "time written 31/12/2024"."""

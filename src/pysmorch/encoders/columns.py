@@ -13,11 +13,30 @@ from pysmorch.files.header import ModelFileError, entries, entry
 KINDS = ("number", "category", "text", "none")
 """How a column is encoded; "none" is left out."""
 
+CHOICES = (
+    "number",
+    "boolean",
+    "time",
+    "duration",
+    "time of day",
+    "category",
+    "ordered category",
+    "text",
+    "id",
+)
+"""What users can say a column holds; an id is left out."""
+
+FOUND = ("integer", "constant", "running number", "empty")
+"""What else columns are found to hold."""
+
 WORDS, LETTERS = "words", "groups of letters"
 """What is counted in a text; groups of letters where a script has no blanks."""
 
 NEARLY_THE_TARGET = "nearly the target"
 """Why a column deserves a look: it may be a copy, or known only after the target is."""
+
+CHOSEN = "as chosen"
+"""Why a column is what the user says."""
 
 OWN_INDICATORS = 255
 """So many categories have an indicator of their own where there are more than fit."""
@@ -40,7 +59,7 @@ class Column:
     rare : bool
         Whether there were categories that came only once, so that there is an indicator for them and for new ones.
     holds : str
-        What is in it: one of `CHOICES`, "integer", "constant", "running number" or "empty"; empty in files of older versions.
+        What is in it: one of `CHOICES` or `FOUND`; empty in files of older versions.
     format : str
         How the texts are written, where they were texts: the three parts of a `NumberFormat` with blanks between, or the order of
         a date; what is counted in a text.
@@ -154,6 +173,7 @@ class Column:
             known and 0 <= column.statistics <= MAX_TARGETS + 1 and len(column.averaged) in (0, column.statistics - 1)
         )
         known = known and (column.num_own == len(column.values) or len(column.values) >= OWN_INDICATORS)
+        known = known and column.holds in CHOICES + FOUND
         if not known or (column.holds == "time" and column.format and column.format not in ORDERS):
             raise ModelFileError(f"what it says of the column {name!r} does not fit together")
         return column

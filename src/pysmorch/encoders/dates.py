@@ -10,16 +10,24 @@ import numpy as np
 from pysmorch.encoders.formats import all_match
 from pysmorch.layers.base import Array
 
-_CLOCK = (
-    r"(?:[T\s]\s*(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
-    r"\s*(?P<half>[AaPp][Mm])?)?\s*(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+_GAP = "[\\s\u00a0\u202f]"
+_TIME = (
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?"
+    rf"{_GAP}*(?P<half>[AaPp][.]?[Mm][.]?)?"
+)
+_ZONE = r"(?:(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)(?:\[[A-Za-z_/]+\])?)?"
+_CLOCK = rf"(?:(?:T|,?{_GAP}){_GAP}*{_TIME})?\s*{_ZONE}$"
+_CLOCK_AFTER_COLON = rf":{_TIME}\s*{_ZONE}$"
+_CLOCK_WITHOUT_COLONS = (
+    r"T(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?:(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?(?P<half>)"
+    rf"{_ZONE}$"
 )
 _YEAR, _MONTH, _DAY = r"(?P<year>[0-9]{4})", r"(?P<month>[0-9]{1,2})", r"(?P<day>[0-9]{1,2})"
 _NAME = r"(?P<month>[A-Za-z]{3,9})[.]?"
 _WEEKDAY = r"(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,?\s+)?"
 _SHORT = r"(?P<year>[0-9]{2})"
 ISO = "year-month-day"
-ORDERS = {
+_DATES = {
     ISO: f"^{_YEAR}-{_MONTH}-{_DAY}",
     "year/month/day": f"^{_YEAR}/{_MONTH}/{_DAY}",
     "year.month.day": f"^{_YEAR}[.]{_MONTH}[.]{_DAY}",
@@ -33,8 +41,15 @@ ORDERS = {
     "day/month/yy": f"^{_DAY}/{_MONTH}/{_SHORT}",
     "day name year": rf"^{_WEEKDAY}{_DAY}[.]?[\s-]+{_NAME}[\s-]+{_YEAR}",
     "name day, year": rf"^{_WEEKDAY}{_NAME}\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}",
+    "day name yy": rf"^{_DAY}[\s-]{_NAME}[\s-]{_SHORT}",
+    "year:month:day": "^(?P<year>[0-9]{4}):(?P<month>[0-9]{2}):(?P<day>[0-9]{2})",
 }
-"""Orders of day, month and year, in which dates are looked for in this order."""
+ORDERS = {order: date + _CLOCK for order, date in _DATES.items()} | {
+    "day/name/year": f"^{_DAY}/{_NAME}/{_YEAR}{_CLOCK_AFTER_COLON}",
+    "yearmonthday": f"^(?P<year>[0-9]{{4}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}}){_CLOCK_WITHOUT_COLONS}",
+    "name day time year": rf"^{_WEEKDAY}{_NAME}\s+{_DAY}\s+{_TIME}\s+(?:{_ZONE[:-1]}\s+)?{_YEAR}$",
+}
+"""Orders of day, month and year, with what matches them, in which dates are looked for in this order."""
 
 AMBIGUOUS = {
     "month/day/year": "day/month/year",
@@ -43,14 +58,24 @@ AMBIGUOUS = {
 }
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DURATION = (
-    r"^(?P<sign>-?)(?:(?P<day>[0-9]+)\s*(?:days?|d),?\s*)?\+?"
-    r"(?P<hour>[0-9]+):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}(?:[.][0-9]+)?))?\s*(?P<half>[AaPp][Mm])?$"
+    r"^(?P<sign>-?)(?P<week>)(?:(?P<day>[0-9]+)\s*(?:days?|d),?\s*)?\+?"
+    rf"(?P<hour>[0-9]+):(?P<minute>[0-9]{{2}})(?::(?P<second>[0-9]{{2}}(?:[.,][0-9]+)?))?{_GAP}*(?P<half>[AaPp][.]?[Mm][.]?)?$"
 )
+_AMOUNT = "-?[0-9]+(?:[.,][0-9]+)?"
 _PERIOD = (
-    r"^(?P<sign>-?)P(?:(?P<day>[0-9]+)D)?(?:T(?:(?P<hour>[0-9]+)H)?(?:(?P<minute>[0-9]+)M)?"
-    r"(?:(?P<second>[0-9]+(?:[.][0-9]+)?)S)?)?(?P<half>)$"
+    rf"^(?P<sign>-?)P(?:(?P<week>{_AMOUNT})W)?(?:(?P<day>{_AMOUNT})D)?(?:T(?:(?P<hour>{_AMOUNT})H)?"
+    rf"(?:(?P<minute>{_AMOUNT})M)?(?:(?P<second>{_AMOUNT})S)?)?(?P<half>)$"
 )
-_TIME_OF_DAY = r"^(([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?|(0?[1-9]|1[0-2]):[0-5][0-9](:[0-5][0-9])?\s*[AaPp][Mm])$"
+_WHOLE = "(?:0|[1-9][0-9]*)"
+_WORDS = (
+    rf"^(?P<sign>-?)(?:(?P<week>{_WHOLE})\s*(?:w|weeks?),?)?\s*(?:(?P<day>{_WHOLE})\s*(?:d|days?),?)?\s*"
+    rf"(?:(?P<hour>{_WHOLE})\s*(?:h|hrs?|hours?|std),?)?\s*(?:(?P<minute>{_WHOLE})\s*(?:m|mins?|minutes?),?)?\s*"
+    rf"(?:(?P<second>{_WHOLE}(?:[.,][0-9]+)?)\s*(?:s|secs?|seconds?))?(?P<half>)$"
+)
+_TIME_OF_DAY = (
+    r"^(([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?"
+    rf"|(0?[1-9]|1[0-2]):[0-5][0-9](:[0-5][0-9])?{_GAP}*[AaPp][.]?[Mm][.]?)$"
+)
 PARTS = ("month", "weekday", "year", "week", "day")
 """What of a time has features of its own: indicators of month and weekday, and the positions in a cycle as sine and cosine."""
 
@@ -71,7 +96,7 @@ def find_time_format(values: Any) -> tuple[str | None, bool]:
         Whether day and month could be the other way round.
     """
     for order in ORDERS:
-        if _all_are(values, ORDERS[order] + _CLOCK) and not len(parse_times(values, order)[1]):
+        if _all_are(values, ORDERS[order]) and not len(parse_times(values, order)[1]):
             other = AMBIGUOUS.get(order)
             return order, other is not None and not len(parse_times(values, other)[1])
     return None, False
@@ -96,7 +121,7 @@ def parse_times(cells: Any, order: str) -> tuple[Array, Array]:
     """
     import pyarrow.compute as pc
 
-    parts = pc.extract_regex(cells, ORDERS[order] + _CLOCK)
+    parts = pc.extract_regex(cells, ORDERS[order])
     found = parts.is_valid().to_numpy(zero_copy_only=False)
     year, day = _integers(parts, "year"), _integers(parts, "day")
     year = np.where(year < 70, year + 2000, year + 1900) if order.endswith("yy") else year
@@ -122,7 +147,7 @@ def parse_times(cells: Any, order: str) -> tuple[Array, Array]:
 
 
 def parse_durations(cells: Any) -> tuple[Array, Array]:
-    """Return strings such as "1 days 02:30:00", "26:30" or "PT26H30M" as seconds.
+    """Return strings such as "1 days 02:30:00", "26:30", "PT26H30M" or "26h 30m" as seconds.
 
     Parameters
     ----------
@@ -136,23 +161,24 @@ def parse_durations(cells: Any) -> tuple[Array, Array]:
     wrong : ndarray of int
         Rows that are neither.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     period = pc.match_substring_regex(cells, r"^-?P.").fill_null(False).to_numpy(zero_copy_only=False)
+    words = pc.match_substring_regex(cells, r"^-?[0-9][^:]*[a-z][^:]*$").fill_null(False).to_numpy(zero_copy_only=False)
     values = np.full(len(cells), np.nan)
-    for pattern, rows in ((_DURATION, ~period), (_PERIOD, period)):
+    for pattern, rows in ((_DURATION, ~period & ~words), (_PERIOD, period), (_WORDS, words)):
+        if not rows.any():
+            continue
         parts = pc.extract_regex(cells, pattern)
         found = parts.is_valid().to_numpy(zero_copy_only=False) & rows
-        day, hour, minute = (_integers(parts, name).astype(np.float64) for name in ("day", "hour", "minute"))
-        texts = parts.field("second")
-        second = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0").cast(pa.float64()).to_numpy()
+        week, day, hour, minute, second = (_amounts(parts, n) for n in ("week", "day", "hour", "minute", "second"))
+        day += 7 * week
         sign = np.where(pc.equal(parts.field("sign"), "-").fill_null(False).to_numpy(zero_copy_only=False), -1.0, 1.0)
         half = pc.utf8_lower(parts.field("half").fill_null("")).to_numpy(zero_copy_only=False)
-        hour = np.where(half == "", hour, hour % 12 + 12 * (half == "pm"))
+        hour = np.where(half == "", hour, hour % 12 + 12 * np.char.startswith(half.astype(str), "p"))
         clock = hour * 3600 + minute * 60 + second
-        # "-1 days +23:00:00" is an hour before: there the sign belongs to the days alone.
-        mixed = pc.match_substring(cells, "+").fill_null(False).to_numpy(zero_copy_only=False)
+        # "-1 days +23:00:00" and "-1 day, 23:00:00" are an hour before: there the sign belongs to the days alone.
+        mixed = pc.match_substring_regex(cells, "days? *[+,]").fill_null(False).to_numpy(zero_copy_only=False)
         total = np.where(mixed, sign * day * 86400 + clock, sign * (day * 86400 + clock))
         values[found] = total[found]
     return values, np.flatnonzero(np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False))
@@ -165,8 +191,13 @@ def is_time_of_day(values: Any) -> bool:
 
 def is_duration(values: Any) -> bool:
     """Whether strings are durations, with hours, days, or in the form of ISO 8601."""
-    without_half = _DURATION.replace(r"\s*(?P<half>[AaPp][Mm])?", "")
-    return _all_are(values, rf"{_plain(without_half)}|{_plain(_PERIOD)}") and not len(parse_durations(values)[1])
+    without_half = _DURATION.replace(rf"{_GAP}*(?P<half>[AaPp][.]?[Mm][.]?)?", "")
+    metres = all_match(values, r"^-?[0-9]+\s*m$")
+    return (
+        not metres
+        and _all_are(values, "|".join(map(_plain, (without_half, _PERIOD, _WORDS))))
+        and not len(parse_durations(values)[1])
+    )
 
 
 def parts_of(times: Array) -> dict[str, Array]:
@@ -216,6 +247,16 @@ def _integers(parts: Any, name: str) -> Array:
     texts = parts.field(name)
     integers = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0").cast(pa.int64())
     return np.asarray(integers.to_numpy(zero_copy_only=False))
+
+
+def _amounts(parts: Any, name: str) -> Array:
+    """Return digits, perhaps with decimals, as float64; 0 where there are none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.replace_substring(parts.field(name), ",", ".")
+    amounts = pc.if_else(pc.equal(texts, ""), "0", texts).fill_null("0").cast(pa.float64())
+    return np.array(amounts.to_numpy(zero_copy_only=False))
 
 
 def _offset(zones: Any) -> Array:

@@ -59,7 +59,15 @@ def learn_statistics(
     for column in columns:
         column.statistics, column.averaged = told.num_statistics, told.classes
     sums = {column.name: told.no_sums(len(column.values)) for column in columns}
-    for first, cells in rows.blocks(list(sums)) if isinstance(rows, StreamedRows) else [(0, rows)]:
+    if not isinstance(rows, StreamedRows):
+        learned = {}
+        for column in columns:
+            codes = _codes(column, rows, missing)
+            told.add(sums[column.name], codes, 0)
+            learned[column.name] = statistics_of(sums[column.name])
+            rows.statistics[column.name] = learned[column.name][1][told.fold, codes]
+        return {name: of_values for name, (of_values, _) in learned.items()}
+    for first, cells in rows.blocks(list(sums)):
         for column in columns:
             told.add(sums[column.name], _codes(column, cells, missing), first)
     learned = {name: statistics_of(of_values) for name, of_values in sums.items()}
@@ -71,10 +79,7 @@ def learn_statistics(
             _, of_folds = learned[column.name]
             cells.statistics[column.name] = of_folds[fold, _codes(column, cells, missing)]
 
-    if isinstance(rows, StreamedRows):
-        rows.take_statistics = take_statistics
-    else:
-        take_statistics(rows, 0)
+    rows.take_statistics = take_statistics
     return {name: of_values for name, (of_values, _) in learned.items()}
 
 

@@ -6,6 +6,7 @@ are codes, and signs of several currencies in one column are told apart.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,23 +14,46 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 
-MARKERS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?")
+MARKERS = (
+    *(
+        "NA",
+        "N/A",
+        "n/a",
+        "na",
+        "#N/A",
+        "#NA",
+        "<NA>",
+        "NaN",
+        "nan",
+        "-nan",
+        "NaT",
+        "null",
+        "NULL",
+        "Null",
+        "None",
+        "none",
+    ),
+    *("?", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+)
 """What stands for a missing value in columns of numbers, booleans and times; in columns of text these are values."""
 
-EXACT = 2**53
-"""From here on float64 does not hold every integer."""
+EXACT, EXACT_DIGITS = 2**53, 15
+"""From here on float64 does not hold every integer; it holds those of so many letters."""
 
-BLANKS = " \t\n\r\u00a0\u2009\u202f"
+BLANKS = " \t\n\r\u00a0\u2007\u2009\u202f\u3000\u200b\u200e\u200f\ufeff"
+"""Also those without a width, which texts have that were copied or joined."""
+
 PLAIN = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"
 INFINITE = r"(?i)^[+-]?inf(inity)?$"
 LEADING_ZEROS = r"^[+-]?0[0-9]+$"
-_CURRENCY = r"(?:R|A|C|US|HK|NZ|S|Mex)?\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł"
+CURRENCY = r"(?:R|A|C|US|HK|NZ|S|Mex)?\p{Sc}|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD|BRL|kr|zł|Kč|руб[.]?|Fr[.]|Rs[.]?|Rp"
+_UNIT = r"(?<=[0-9.,\s])(?:[^\W\d_]|[°²³‰/])+$"
 _GAP = r"[\s\x{a0}\x{2009}\x{202f}]*"
 _PARTS = (
-    rf"^(?P<sign>[-+]?){_GAP}(?P<before>{_CURRENCY})?{_GAP}(?P<second>[-+]?)"
+    rf"^(?P<sign>[-+]?){_GAP}(?P<before>{CURRENCY})?{_GAP}(?P<second>[-+]?)"
     rf"(?P<body>[0-9.,](?:[0-9.,'’_\s\x{{a0}}\x{{2009}}\x{{202f}}]*[0-9.,])?)(?P<exponent>(?:[eE][+-]?[0-9]+)?)"
-    rf"{_GAP}(?P<after>%|{_CURRENCY})?$"
+    rf"{_GAP}(?P<after>%|{CURRENCY})?$"
 )
 
 
@@ -43,7 +67,7 @@ class NumberFormat(NamedTuple):
     thousands : str
         What separates groups of three digits; empty for nothing.
     unit : str
-        "%", the sign of a currency, or empty.
+        "%", the sign of a currency, another unit such as "kg", or empty.
     """
 
     decimal: str = "."
@@ -174,7 +198,7 @@ def loses_digits(values: Any) -> bool:
     """
     import pyarrow.compute as pc
 
-    long = values.filter(pc.greater(pc.utf8_length(values), 15))
+    long = values.filter(pc.greater(pc.utf8_length(values), EXACT_DIGITS))
     return any(abs(int(text)) > EXACT for text in long.filter(pc.match_substring_regex(long, INTEGER)).to_pylist())
 
 
@@ -213,6 +237,34 @@ def find_number_format(values: Any) -> NumberFormat | None:
             plain = _digits(body, found)
             return None if loses_digits(plain) else found
     return None
+
+
+def find_unit_format(values: Any) -> NumberFormat | None:
+    """Return the format in which strings are numbers that are all followed by the same unit, such as 12 kg or 3.5 km/h.
+
+    Parameters
+    ----------
+    values : pyarrow.Array of string
+        Distinct values of a column, without nulls.
+
+    Returns
+    -------
+    NumberFormat or None
+        None where they are no such numbers.
+    """
+    import pyarrow.compute as pc
+
+    unit = re.search(_UNIT, values[0].as_py())
+    if unit is None or not pc.all(pc.ends_with(values, unit[0])).as_py():
+        return None
+    found = find_number_format(_without_unit(values, unit[0]))
+    return None if found is None or found.unit else found._replace(unit=unit[0])
+
+
+def _without_unit(cells: Any, unit: str) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(cells, rf"([0-9.,]){_GAP}{re.escape(unit)}$", r"\1")
 
 
 def is_ambiguous(values: Any, found: NumberFormat) -> bool:
@@ -258,7 +310,8 @@ def parse_numbers(cells: Any, written: NumberFormat) -> tuple[Array, Array]:
 
     texts = cells
     if not written.is_plain:
-        parts = pc.extract_regex(_with_minus(cells), _PARTS)
+        bare = _without_unit(cells, written.unit) if written.unit not in ("", "%") else cells
+        parts = pc.extract_regex(_with_minus(bare), _PARTS)
         units = pc.binary_join_element_wise(parts.field("before"), parts.field("after"), "")
         body = parts.field("body")
         fits = pc.and_(
@@ -268,12 +321,13 @@ def parse_numbers(cells: Any, written: NumberFormat) -> tuple[Array, Array]:
         sign = pc.binary_join_element_wise(parts.field("sign"), parts.field("second"), "")
         number = pc.binary_join_element_wise(sign, _digits(body, written), parts.field("exponent"), "")
         texts = pc.if_else(fits, number, pa.scalar("", pa.string()))
-    values = _as_floats(texts)
+    values = floats_of(texts)
     wrong = np.flatnonzero(np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False))
     return values / 100 if written.unit == "%" else values, wrong
 
 
-def _as_floats(texts: Any) -> Array:
+def floats_of(texts: Any) -> Array:
+    """Return an array of strings that are plain numbers as float64, with NaN for those that are none and for nulls."""
     import pyarrow as pa
 
     try:
@@ -301,4 +355,4 @@ def _with_minus(values: Any) -> Any:
     """Return texts with a minus of ASCII, also for the parentheses of accounts: (1,200) is -1200."""
     import pyarrow.compute as pc
 
-    return pc.replace_substring(pc.replace_substring_regex(values, r"^\((.*)\)$", r"-\1"), "\u2212", "-")
+    return pc.replace_substring(pc.replace_substring_regex(values, r"^(\p{Sc}?)\((.*)\)$", r"-\1\2"), "\u2212", "-")

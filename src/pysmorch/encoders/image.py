@@ -7,10 +7,9 @@ from math import prod, sqrt
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
 from pysmorch import models
-from pysmorch.encoders.array import check_entries, check_numbers, dtype_for
+from pysmorch.encoders.array import check_entries, check_numbers, dtype_for, plain_numbers
 from pysmorch.encoders.base import Augmentation, Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.entries import check_finite
@@ -81,7 +80,11 @@ class ImageEncoder(Encoder):
         """Return images (N, H, W, C), in the dtype that they have."""
         if is_table(X):
             X = as_table(X).to_numpy()
-        images: Array = check_array(X, dtype=dtype_for(X), allow_nd=True, input_name="X", ensure_all_finite=False)
+        images = plain_numbers(X)
+        if images is None:
+            from sklearn.utils import check_array
+
+            images = check_array(X, dtype=dtype_for(X), allow_nd=True, input_name="X", ensure_all_finite=False)
         check_entries(images)
         found = images.shape
         images = images[..., None] if images.ndim == 3 else images

@@ -9,7 +9,7 @@ import numpy as np
 
 from pysmorch.encoders.columns import Column
 from pysmorch.encoders.dates import parts_of
-from pysmorch.encoders.values import times_of
+from pysmorch.encoders.values import may_be, times_of
 from pysmorch.layers.base import Array
 
 
@@ -22,6 +22,8 @@ class Layout(NamedTuple):
         The index of each column's number among all numbers.
     numbers : list of (Column, int)
         The columns of numbers, with that index.
+    timed : list of (Column, int)
+        Those of the columns of numbers that no plain numbers can be.
     statistics : list of (Column, int)
         The categories with statistics, with the index of the first one among all numbers.
     located : ndarray of bool
@@ -32,18 +34,22 @@ class Layout(NamedTuple):
         The columns of numbers that have indicators, with the index of their number, and that of their first indicator.
     texts : list of (Column, int, int)
         The categories and texts, with the index of their first indicator among all, and among those of categories and texts.
+    of_marks : ndarray of int
+        The index of each indicator of categories and texts among all indicators.
     num_indicators : int
         How many indicators there are.
     """
 
     positions: dict[str, int]
     numbers: list[tuple[Column, int]]
+    timed: list[tuple[Column, int]]
     statistics: list[tuple[Column, int]]
     located: Array
     low: Array
     high: Array
     marked: list[tuple[Column, int, int]]
     texts: list[tuple[Column, int, int]]
+    of_marks: Array
     num_indicators: int
 
 
@@ -78,6 +84,7 @@ def layout_of(columns: Sequence[Column]) -> Layout:
         if column.holds == "time" and column.low is not None:  # the year has the bounds of the time
             low[-1], high[-1] = years_of(np.array([lowest, highest])).tolist()
     marked, texts, start, num_marks = [], [], 0, 0
+    of_marks = [np.zeros(0, np.int64)]
     for column in columns:
         if not column.num_indicators:
             continue
@@ -85,11 +92,15 @@ def layout_of(columns: Sequence[Column]) -> Layout:
             marked.append((column, positions[column.name], start))
         else:
             texts.append((column, start, num_marks))
+            of_marks.append(np.arange(start, start + column.num_indicators))
             num_marks += column.num_indicators
         start += column.num_indicators
     numbers = [(column, positions[column.name]) for column in columns if column.kind == "number"]
+    timed = [(column, position) for column, position in numbers if not may_be(column, "")]
     bounds = np.array(low), np.array(high)
-    return Layout(positions, numbers, statistics, np.array(located, dtype=bool), *bounds, marked, texts, start)
+    of_all_marks = np.concatenate(of_marks)
+    located_ones = np.array(located, dtype=bool)
+    return Layout(positions, numbers, timed, statistics, located_ones, *bounds, marked, texts, of_all_marks, start)
 
 
 def years_of(seconds: Array) -> Array:

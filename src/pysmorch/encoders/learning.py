@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pysmorch.encoders.categories import codes_of
 from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import NEARLY_THE_TARGET, Column
+from pysmorch.encoders.content import extents_of
 from pysmorch.encoders.leaks import codes_tell, numbers_tell
 from pysmorch.encoders.schema import learn_column
 from pysmorch.encoders.streamed import StreamedRows
+from pysmorch.encoders.together import learn_together
 from pysmorch.encoders.values import text_values
 from pysmorch.layers.base import Array
 
@@ -49,9 +51,15 @@ def learn_columns(
         for some, cells in rows.in_groups(names) if isinstance(rows, StreamedRows) else [(names, rows)]:
             wanted = set(some)
             plain = [name for name in cells.plain if name in wanted]
-            values = dict(zip(plain, cells.block(plain).T, strict=True)) if plain else {}
+            block = cells.block(plain) if plain else None
+            numbers = (
+                {} if block is None else dict(zip(plain, zip(block.T, extents_of(block), strict=True), strict=True))
+            )
+            texts = [name for name in some if name not in numbers and name not in choices]
+            known = learn_together(texts, cells, weights, missing, leaves_out)
             columns += [
-                learn_column(name, cells, values.get(name), weights, choices.get(name), missing, leaves_out)
+                known.get(name)
+                or learn_column(name, cells, numbers.get(name), weights, choices.get(name), missing, leaves_out)
                 for name in some
             ]
         return columns

@@ -45,7 +45,7 @@ def plain_columns(table: Any, names: list[str]) -> dict[str, str]:
 
 def _kind_of_polars(dtype: Any) -> str:
     if dtype.is_integer():
-        return "i"
+        return "" if "128" in str(dtype) else "i"  # NumPy has none of 128 bits
     return "f" if dtype.is_float() else "b" if str(dtype) == "Boolean" else ""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from html import escape
 
-from pysmorch.encoders.columns import LETTERS, NEARLY_THE_TARGET, Column
-from pysmorch.entries import list_names
+from pysmorch.encoders.columns import CHOSEN, LETTERS, NEARLY_THE_TARGET, Column
+from pysmorch.entries import escaped, list_names
 from pysmorch.warnings import PysmorchWarning
 
 
@@ -55,11 +55,11 @@ TELLS_THE_TARGET = f"{{verb}} {NEARLY_THE_TARGET}; leave out what is known only 
 
 
 def _reasons(column: Column) -> list[str]:
-    if column.kind == "none" and column.why != "as chosen":
+    if column.kind == "none" and column.why != CHOSEN:
         return [LEFT_OUT[column.holds]]
     why = column.why.replace("{", "(").replace("}", ")")
     reasons = [TELLS_THE_TARGET] if why.endswith(NEARLY_THE_TARGET) else []
-    if column.format == LETTERS and not why.startswith("as chosen"):
+    if column.format == LETTERS and not why.startswith(CHOSEN):
         reasons.append("of text: its script has no blanks between words, so groups of letters are counted")
     elif column.statistics:
         reasons.append(
@@ -90,6 +90,6 @@ def as_html(columns: list[Column]) -> str:
         values = str(len(column.values)) if column.kind in ("category", "text") else ""
         kind = "left out" if column.kind == "none" else column.kind
         facts = (column.name, kind, column.holds, values, "yes" if column.missing else "", column.why)
-        rows.append("<tr>" + "".join(f"<td>{escape(fact)}</td>" for fact in facts) + "</tr>")
+        rows.append("<tr>" + "".join(f"<td>{escape(escaped(fact))}</td>" for fact in facts) + "</tr>")
     more = f"<p>and {len(columns) - 200} more</p>" if len(columns) > 200 else ""
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"

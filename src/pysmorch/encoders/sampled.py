@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from pysmorch.encoders.cells import Cells
-from pysmorch.encoders.columns import Column
+from pysmorch.encoders.columns import CHOSEN, Column
+from pysmorch.encoders.content import set_bounds
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.schema import set_bounds
 from pysmorch.encoders.spool import SAMPLE_SIZE
 from pysmorch.encoders.values import text_values
 from pysmorch.warnings import PysmorchWarning
@@ -59,7 +59,7 @@ def _take_texts(column: Column, cells: Cells, missing: tuple[str, ...] | None, v
     """Take what a block says about a category or text, or about a column that is left out."""
     if column.kind in ("category", "text"):
         column.missing |= text_values(column, cells, missing).null_count > 0
-    elif column.holds in ("constant", "empty") and column.why != "as chosen":
+    elif column.holds in ("constant", "empty") and column.why != CHOSEN:
         found = values.setdefault(column.name, set())
         found.update(cells.arrow(column.name).unique().to_pylist()[:2])
         if len(found) > 1:

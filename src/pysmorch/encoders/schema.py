@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
-
 from pysmorch.encoders.categories import frequent_words, known_values, value_counts
-from pysmorch.encoders.cells import Cells, check_no_infinity, texts_of
+from pysmorch.encoders.cells import Cells, texts_of
 from pysmorch.encoders.choices import WRITTEN, format_of, texts_of_all
-from pysmorch.encoders.columns import LETTERS, WORDS, Column
-from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times, parts_of
+from pysmorch.encoders.columns import CHOSEN, LETTERS, WORDS, Column
+from pysmorch.encoders.content import DISTINCT_OF_TEXT, ROWS_TO_JUDGE, Extent, constant, empty, extents_of, with_range
+from pysmorch.encoders.dates import find_time_format, is_duration, is_time_of_day, parse_times
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import (
     EXACT,
@@ -24,20 +23,17 @@ from pysmorch.encoders.formats import (
     LEADING_ZEROS,
     MARKERS,
     PLAIN,
+    NumberFormat,
     all_match,
     any_match,
     find_number_format,
+    find_unit_format,
     is_ambiguous,
     without_blanks,
     without_markers,
 )
-from pysmorch.encoders.ranges import Ranges, bounds_of
-from pysmorch.encoders.sparse import SparseRows
-from pysmorch.encoders.values import is_boolean, number_values, times_of
+from pysmorch.encoders.values import is_boolean, number_values
 from pysmorch.layers.base import Array
-
-ROWS_TO_JUDGE = 20
-"""With fewer rows nothing is left out for being constant, distinct or in order."""
 
 MIN_WORDS_OF_TEXT = 3.0
 """A column is text, not a category, when its cells have so many words on average and more than half are distinct."""
@@ -46,13 +42,12 @@ MIN_LETTERS_OF_TEXT = 6.0
 """The same for letters of scripts that have no blanks between words."""
 
 WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-INDEX_NAMES = ("Unnamed: 0", "__index_level_0__")
 
 
 def learn_column(
     name: str,
     rows: Cells,
-    values: Array | None,
+    numbers: tuple[Array, Extent] | None,
     weights: Array | None,
     choice: str | None,
     missing: tuple[str, ...] | None,
@@ -66,7 +61,7 @@ def learn_column(
         Its name.
     rows : Cells
         The rows of the training.
-    values : ndarray of shape (N,) or None
+    numbers : (ndarray of float64, shape (N,), Extent) or None
         The column as numbers where it is among `rows.plain`.
     weights : ndarray of shape (N,) or None
         One positive weight per row, of which only the ratios count.
@@ -89,31 +84,31 @@ def learn_column(
     """
     choice, sample = (None, "") if choice is None else choice.partition(WRITTEN)[::2]
     if choice == "id":
-        return Column(name, "none", holds="id", why="as chosen")
-    if values is not None and choice not in ("category", "ordered category", "text"):
-        column = _of_plain(name, rows.plain[name], values, choice)
+        return Column(name, "none", holds="id", why=CHOSEN)
+    if numbers is not None and choice not in ("category", "ordered category", "text"):
+        column = _of_plain(name, rows.plain[name], numbers[1], choice)
         if column is not None:
-            return _with_range(column, values, name in INDEX_NAMES, leaves_out and choice is None, rows.num_rows)
+            return with_range(column, *numbers, leaves_out and choice is None, rows.num_rows)
     order = None if name in rows.plain else rows.order_of(name)
     declared = order is not None and choice is None
     if declared:
         choice = "ordered category" if order else "category"
     array = rows.arrow(name)
     if array.null_count == len(array):
-        return _empty(name)
+        return empty(name)
     if _is_text(array):
         everything = texts_of_all(name, array)
         texts = rows.texts(name)
         read = without_markers(texts if everything is array else without_blanks(everything), missing or ())
         column = _of_texts(name, read, choice, missing is None)
         if choice is not None and sample:
-            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why="as chosen")
+            column = Column(name, "number", holds=choice, format=format_of(choice, sample) or "", why=CHOSEN)
         array = without_markers(texts, missing or ())
     else:
         column = _of_type(name, array, choice)
     if column.kind == "number":
-        numbers = rows.parsed[name] = _checked_numbers(column, array, missing)
-        return _with_range(column, numbers, name in INDEX_NAMES, leaves_out and choice is None, rows.num_rows)
+        values = rows.parsed[name] = _checked_numbers(column, array, missing)
+        return with_range(column, values, extents_of(values[:, None])[0], leaves_out and choice is None, rows.num_rows)
     if column.kind == "none":
         return column
     if declared:
@@ -121,11 +116,12 @@ def learn_column(
     return _learn_texts(column, texts_of(array), weights, order, None if declared else choice, leaves_out)
 
 
-def _of_plain(name: str, kind: str, values: Array, choice: str | None) -> Column | None:
+def _of_plain(name: str, kind: str, extent: Extent, choice: str | None) -> Column | None:
     """Return the column of plain numbers; None for integers that float64 does not hold."""
-    if kind == "i" and choice is None and np.nanmax(np.abs(values), initial=0) >= EXACT:
+    if kind == "i" and choice is None and max(-extent.low, extent.high) >= EXACT:
         return None
-    return Column(name, "number", holds=choice or {"b": "boolean", "i": "integer", "f": "number"}[kind])
+    held = {"b": "boolean", "i": "integer", "f": "number"}[kind]
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _checked_numbers(column: Column, array: Any, missing: tuple[str, ...] | None) -> Array:
@@ -174,35 +170,30 @@ def _of_type(name: str, array: Any, choice: str | None) -> Column:
 
     kind = array.type
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     if pa.types.is_integer(kind):
         smallest, largest = pc.min_max(array).as_py().values()
         if choice is None and max(-smallest, largest) > EXACT:
             return Column(name, "category", holds="category", why="integers above 2^53 are taken as codes")
-        return Column(name, "number", holds=choice or "integer")
+        return Column(name, "number", holds=choice or "integer", why=CHOSEN if choice else "")
     if pa.types.is_timestamp(kind):
         return Column(name, "number", holds="time")
     held = {"bool": "boolean", "time64[us]": "time of day"}.get(
         str(kind), "duration" if pa.types.is_duration(kind) else "number"
     )
-    return Column(name, "number", holds=choice or held)
+    return Column(name, "number", holds=choice or held, why=CHOSEN if choice else "")
 
 
 def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Column:
     """Return the column of strings, by what all of them are."""
     if choice in ("category", "ordered category", "text"):
-        return Column(name, "text" if choice == "text" else "category", holds=choice, why="as chosen")
+        return Column(name, "text" if choice == "text" else "category", holds=choice, why=CHOSEN)
     values = (without_markers(cells, MARKERS) if by_rule else cells).unique().drop_null()
     if not len(values):
-        return _empty(name)
+        return empty(name)
     written = find_number_format(values) if choice in (None, "number") else None
     if written is not None:
-        ambiguous = is_ambiguous(values, written)
-        said = [written.describe()] if not written.is_plain else []
-        said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
-        whole = written.is_plain and not any_match(values, r"[.eE]")
-        form = "" if written.is_plain else "|".join(written)
-        return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
+        return _of_numbers(name, values, written)
     if choice in (None, "boolean") and is_boolean(values):
         return Column(name, "number", holds="boolean", why=f"written {' and '.join(sorted(values.to_pylist())[:2])}")
     if choice in (None, "time of day") and is_time_of_day(values):
@@ -215,9 +206,22 @@ def _of_texts(name: str, cells: Any, choice: str | None, by_rule: bool) -> Colum
             f", such as {values[0].as_py()}: day and month could be swapped" if ambiguous else ""
         )
         return Column(name, "number", holds="time", format=order, why=why)
+    written = find_unit_format(values) if choice in (None, "number") else None
+    if written is not None:
+        return _of_numbers(name, values, written)
     if choice is not None:
-        return Column(name, "number", holds=choice, why="as chosen")
+        return Column(name, "number", holds=choice, why=CHOSEN)
     return Column(name, "category", holds="category", why=_why_text(values))
+
+
+def _of_numbers(name: str, values: Any, written: NumberFormat) -> Column:
+    """Return the column of strings that are numbers in a format."""
+    ambiguous = is_ambiguous(values, written)
+    said = [written.describe()] if not written.is_plain else []
+    said += [f"such as {values[0].as_py()}, which could also be a decimal"] if ambiguous else []
+    whole = written.is_plain and not any_match(values, r"[.eE]")
+    form = "" if written.is_plain else "|".join(written)
+    return Column(name, "number", holds="integer" if whole else "number", format=form, why=", ".join(said))
 
 
 def _why_text(values: Any) -> str:
@@ -246,94 +250,6 @@ def _why_text(values: Any) -> str:
     return ""
 
 
-def _with_range(column: Column, values: Array, is_index: bool, leaves_out: bool, num_rows: int) -> Column:
-    """Complete a column of numbers: whether cells are missing, its range, the parts of a time; or leave it out."""
-    check_no_infinity(column.name, values)
-    known = values[~np.isnan(values)]
-    column.missing = len(known) < len(values)
-    if not len(known):
-        return _empty(column.name)
-    low, high = float(known.min()), float(known.max())
-    if leaves_out and not column.missing and len(values) >= ROWS_TO_JUDGE:
-        if low == high:
-            return _constant(column.name)
-        if column.holds in ("integer", "number") and _is_running(values, is_index, num_rows):
-            return _running(column.name)
-    set_bounds(column, low, high, len(known))
-    if column.holds in ("time", "time of day"):
-        parts = parts_of(times_of(values))
-        wanted = ("day",) if column.holds == "time of day" else tuple(parts)
-        column.parts = [part for part in wanted if np.ptp(parts[part][~np.isnan(values)], axis=0).any()]
-    return column
-
-
-def set_bounds(column: Column, low: float, high: float, count: int) -> None:
-    """Set the bounds of a number: what lies beyond is taken to be there.
-
-    Parameters
-    ----------
-    column : Column
-        Of kind "number".
-    low, high : float
-        Its least and its largest value.
-    count : int
-        How many values it has: few say little about the range.
-    """
-    bounds = bounds_of(Ranges(*map(np.array, (low, high, count))))
-    column.low, column.high = (float(bound) if np.isfinite(bound) else None for bound in bounds)
-
-
-def _empty(name: str) -> Column:
-    return Column(name, "none", holds="empty", why="it has no values")
-
-
-def _constant(name: str) -> Column:
-    return Column(name, "none", holds="constant", why="it has one value only")
-
-
-def _running(name: str) -> Column:
-    return Column(name, "none", holds="running number", why="it only counts the rows")
-
-
-def _is_running(values: Array, is_index: bool, num_rows: int) -> bool:
-    """Whether numbers are those of the rows: whole, from about 0 upwards, in order; those of a saved index in any order."""
-    if is_index:
-        return bool((values == np.floor(values)).all()) and len(np.unique(values)) == len(values)
-    dense = values[0] >= 0 and values[-1] < 2 * num_rows + ROWS_TO_JUDGE
-    return bool(dense and (np.diff(values) > 0).all() and (values == np.floor(values)).all())
-
-
-def columns_without_content(X: Array | SparseRows, ranges: Ranges, leaves_out: bool) -> list[Column]:
-    """Return the columns of an array of numbers that are left out, as those of a data frame are.
-
-    Parameters
-    ----------
-    X : ndarray of shape (N, D), or SparseRows
-        The rows of the training, with NaN for what is missing.
-    ranges : Ranges
-        Of its columns.
-    leaves_out : bool
-        Whether constants and running numbers are left out, too.
-
-    Returns
-    -------
-    list of Column
-        Called by their indices.
-    """
-    lowest, highest, known = ranges
-    left_out = {i: _empty(str(i)) for i in np.flatnonzero(known == 0).tolist()}
-    if leaves_out and len(X) >= ROWS_TO_JUDGE:
-        full = known == len(X)
-        left_out |= {i: _constant(str(i)) for i in np.flatnonzero(full & (lowest == highest)).tolist()}
-        in_order = full & (lowest < highest) & (X[0] == lowest) & (X[-1] == highest)
-        running = [
-            i for i in np.flatnonzero(in_order).tolist() if _is_running(X[:, i].astype(np.float64), False, len(X))
-        ]
-        if len(left_out) + len(running) < X.shape[1]:  # a table of nothing but row numbers means them
-            left_out |= {i: _running(str(i)) for i in running}
-    return [left_out[i] for i in sorted(left_out)]
-
-
 def _learn_texts(
     column: Column, cells: Any, weights: Array | None, order: list[str] | None, choice: str | None, leaves_out: bool
 ) -> Column:
@@ -341,14 +257,14 @@ def _learn_texts(
     column.missing = cells.null_count > 0
     num_known = len(cells) - cells.null_count
     if not num_known:
-        return _empty(column.name)
+        return empty(column.name)
     counts = value_counts(cells, weights)
     if column.holds == "ordered category":
         column.values = order or sorted(value for value, _ in counts)
         return column
     enough = leaves_out and choice is None and num_known >= ROWS_TO_JUDGE
     if enough and len(counts) == 1 and not column.missing:
-        return Column(column.name, "none", holds="constant", why="it has one value only")
+        return constant(column.name)
     counted = _text_counted([value for value, _ in counts], num_known)
     if column.kind == "text" or (choice is None and counted is not None):
         column.kind, column.holds, column.format = "text", "text", counted or LETTERS
@@ -363,7 +279,7 @@ def _learn_texts(
 
 def _text_counted(values: list[str], num_known: int) -> str | None:
     """Return what to count in a column if it is text: words, or groups of letters where a script has no blanks; else None."""
-    if len(values) <= 0.5 * num_known:
+    if len(values) <= DISTINCT_OF_TEXT * num_known:
         return None
     if sum(len(text.split()) for text in values) / len(values) >= MIN_WORDS_OF_TEXT:
         return WORDS

@@ -8,8 +8,7 @@
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
 - A text has one indicator for each frequent word, or group of letters.
-- A column with missing cells has an indicator for that.
-- A column that carries nothing is left out.
+- A column with missing cells has an indicator for that, and one that carries nothing is left out.
 """
 
 from __future__ import annotations
@@ -19,21 +18,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
+from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
-from pysmorch.encoders.categories import indices_of, mark_categories, mark_words
-from pysmorch.encoders.cells import Cells, as_frame, as_table, check_no_infinity, is_table
+from pysmorch.encoders.categories import indices_of
+from pysmorch.encoders.cells import Cells, array_of_rows, as_frame, as_table, check_no_infinity, is_rows, is_table
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.folds import (
-    learn_statistics,
-    statistics_from_tensors,
-    statistics_to_tensors,
-    with_many,
-)
+from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
@@ -42,7 +35,8 @@ from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
-from pysmorch.encoders.values import number_values, text_values
+from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
+from pysmorch.encoders.values import number_values, refuse_cells, refuse_numbers, text_values
 from pysmorch.entries import list_names
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
@@ -94,7 +88,9 @@ class TableEncoder(Encoder):
 
     def check(self, X: Any, estimator: Any, reset: bool) -> Cells | StreamedRows:
         """Return the cells of a data frame that has the columns of the training, or of an array if that was one."""
-        is_array = isinstance(X, np.ndarray) and (reset or not hasattr(estimator, "feature_names_in_"))
+        without_names = reset or not hasattr(estimator, "feature_names_in_")
+        X = array_of_rows(X) if without_names and is_rows(X) else X
+        is_array = without_names and isinstance(X, np.ndarray) and X.dtype.names is None
         if not is_array and not self.understands(X):
             raise TypeError(
                 f"X must be a data frame with the columns {', '.join(self.names)}, on which this "
@@ -102,21 +98,30 @@ class TableEncoder(Encoder):
             )
         import narwhals as nw
 
-        if is_array:
+        if is_array and (reset or X.ndim != 2 or plain_numbers(X) is None):
+            from sklearn.utils import check_array
+
             check_array(X, dtype=None, ensure_all_finite=False, input_name="X", estimator=estimator)
         streamed = isinstance(X, StreamedTable)
         frame = X.schema.empty_table() if streamed else as_frame(X)
-        validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         cells = StreamedRows(X) if streamed else Cells(nw.from_native(frame, eager_only=True))
+        if reset or cells.names != self._names_in(estimator):
+            from sklearn.utils.validation import validate_data
+
+            validate_data(estimator, X if is_array else frame, skip_check_array=True, reset=reset)
         if reset and len(cells) == 0:
             raise ValueError("X has no rows: 0 sample(s), but a minimum of 1 is required")
-        known = set(cells.names)
-        missing = [] if reset else [name for name in self.names if name not in known]
+        missing = set() if reset else set(self.names) - set(cells.names)
         if missing:
-            raise ColumnError(missing[0], "is not in X, but the model was trained on it")
+            raise ColumnError(min(missing, key=self.names.index), "is not in X, but the model was trained on it")
         if reset:
             check_choices(self._choices, cells.names)
         return cells
+
+    def _names_in(self, estimator: Any) -> list[str]:
+        """Return the names of columns for which scikit-learn would have nothing to say: those of the training, in their order."""
+        names = vars(estimator).get("feature_names_in_")
+        return self.names if names is None else list(names)
 
     @classmethod
     def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
@@ -179,6 +184,7 @@ class TableEncoder(Encoder):
             block = np.empty((len(rows), len(self._layout.low)), order="F")
             if plain:
                 block[:, [positions[name] for name in plain]] = rows.block(plain)
+            read_together([column for column, _ in self._layout.numbers], rows, self.missing)
             for column, position in self._layout.numbers:
                 if column.name not in available:
                     block[:, position] = self._parsed(column, rows)
@@ -186,6 +192,7 @@ class TableEncoder(Encoder):
                     block[:, position + 1] = years_of(block[:, position])
             for column, position in self._layout.statistics:
                 block[:, position : position + column.statistics] = self._statistics_in(column, rows)
+        refuse_numbers([timed for timed in self._layout.timed if timed[0].name in available], block)
         infinite = np.flatnonzero(np.isinf(block).any(axis=0))
         if len(infinite):
             name = next(name for name, position in positions.items() if position == infinite[0])
@@ -204,12 +211,7 @@ class TableEncoder(Encoder):
             return rows.parsed[column.name]
         array = rows.arrow(column.name)
         values, wrong = number_values(column, array, self.missing)
-        if len(wrong):
-            row = int(wrong[0])
-            held = {"time": "times", "duration": "durations", "time of day": "times of day", "boolean": "booleans"}
-            found = f"held {held.get(column.holds, 'numbers')} in training"
-            written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
-            raise ColumnError(column.name, f"{found}{written}, but {{row}} has {array[row].as_py()!r}", row)
+        refuse_cells(column, wrong, lambda row: array[row].as_py())
         rows.parsed[column.name] = values
         return values
 
@@ -220,10 +222,17 @@ class TableEncoder(Encoder):
     def encode(self, rows: Cells) -> Array:
         """Return the rows as float32, shape (N, width); ColumnError for a column of numbers that holds something else."""
         encoded = self._encode_numbers(self.read_numbers(rows))
-        for column, start, _ in self._layout.texts:
-            start += self.numbers.width
-            self._mark_text(encoded[:, start : start + column.num_indicators], column, rows)
+        starts = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
+        mark_texts(encoded, starts, rows, self.missing)
         return encoded
+
+    def lazily(self, rows: Cells) -> Callable[[Any], Array]:
+        """Return what encodes some of the rows; very many columns are read once, since each takes time of its own."""
+        stored = len(rows) * (8 * self.num_numbers + self.num_marks)
+        if self.num_features < MANY_COLUMNS or stored > BYTES_KEPT:
+            return super().lazily(rows)
+        numbers, marks = self.compact(rows)
+        return lambda some: self.expand(numbers[some], marks[some])
 
     def compact(self, rows: Cells) -> tuple[Array, Array]:
         """Return what `expand` makes the same encoded rows of, which takes less memory: numbers, and marks of texts.
@@ -242,8 +251,7 @@ class TableEncoder(Encoder):
         """
         numbers = self.read_numbers(rows)
         marks = np.zeros((len(rows), self.num_marks), dtype=bool)
-        for column, _, first in self._layout.texts:
-            self._mark_text(marks[:, first : first + column.num_indicators], column, rows)
+        mark_texts(marks, [(column, first) for column, _, first in self._layout.texts], rows, self.missing)
         return numbers, marks
 
     def expand(self, numbers: Array, marks: Array) -> Array:
@@ -262,9 +270,7 @@ class TableEncoder(Encoder):
             As from `encode`.
         """
         encoded = self._encode_numbers(numbers)
-        for column, start, first in self._layout.texts:
-            start += self.numbers.width
-            encoded[:, start : start + column.num_indicators] = marks[:, first : first + column.num_indicators]
+        encoded[:, self.numbers.width + self._layout.of_marks] = marks
         return encoded
 
     def forget_layout(self) -> None:
@@ -290,9 +296,7 @@ class TableEncoder(Encoder):
         """Return the numbers of all columns, before they are scaled; ColumnError for a cell that holds something else."""
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
-                self._parsed(
-                    column, rows
-                )  # it plays no part, but other cells say that the columns are not those of training
+                self._parsed(column, rows)  # it plays no part, but other cells say that the columns are not its own
         return self._numbers(rows)
 
     def _encode_numbers(self, numbers: Array) -> Array:
@@ -304,16 +308,6 @@ class TableEncoder(Encoder):
             start += self.numbers.width
             mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
         return encoded
-
-    def _mark_text(self, block: Array, column: Column, rows: Cells) -> None:
-        cells = text_values(column, rows, self.missing)
-        missing = cells.is_null().to_numpy(zero_copy_only=False)
-        if column.kind == "text":
-            mark_words(block, column, cells)
-        else:
-            mark_categories(block, column, indices_of(column, cells), missing)
-        if column.missing:
-            block[:, -1] = missing
 
     @property
     def shape(self) -> tuple[int, ...]:

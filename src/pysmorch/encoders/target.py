@@ -18,6 +18,7 @@ from pysmorch.encoders.formats import (
     without_blanks,
     without_markers,
 )
+from pysmorch.encoders.objects import arrow_of_objects
 from pysmorch.layers.base import Array
 from pysmorch.sources.target import known_labels
 
@@ -57,6 +58,8 @@ def read_labels(
 
     if isinstance(target, np.ndarray):
         return known_labels(target, name)
+    if pa.types.is_binary(target.type) or pa.types.is_large_binary(target.type):
+        target = pa.chunked_array([arrow_of_objects(target.to_pylist())])
     kind = target.type.value_type if pa.types.is_dictionary(target.type) else target.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_decimal(kind)):
         return known_labels(target, name)

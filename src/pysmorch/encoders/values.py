@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from pysmorch.encoders.cells import Cells
-from pysmorch.encoders.columns import Column
+from pysmorch.encoders.columns import CHOSEN, Column
 from pysmorch.encoders.dates import ISO, parse_durations, parse_times
+from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.formats import MARKERS, NumberFormat, parse_numbers, without_blanks, without_markers
 from pysmorch.encoders.plain import numbers_of
 from pysmorch.layers.base import Array
@@ -19,6 +21,9 @@ BOOLEANS = (
     *(("falso", "verdadero"), ("não", "sim"), ("нет", "да"), ("否", "是"), ("いいえ", "はい")),
 )
 """Words for false and true, in any case."""
+
+TIMED = ("time", "time of day", "duration")
+"""What columns of numbers hold that is no number in other libraries."""
 
 
 def is_boolean(values: Any) -> bool:
@@ -55,10 +60,64 @@ def number_values(column: Column, array: Any, missing: tuple[str, ...] | None) -
         cells = without_markers(without_blanks(array), MARKERS if missing is None else missing)
         return _parsed(column, cells)
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
-        return numbers_of(array.cast(pa.int64())) / 1e6, nothing
-    if pa.types.is_duration(kind):
-        return _seconds(array), nothing
-    return numbers_of(array), nothing
+        values = numbers_of(array.cast(pa.int64())) / 1e6
+    else:
+        values = _seconds(array) if pa.types.is_duration(kind) else numbers_of(array)
+    held = {"timestamp": "time", "time64": "time of day", "duration": "duration"}.get(str(kind).split("[")[0], "")
+    return values, nothing if may_be(column, held) else np.flatnonzero(~np.isnan(values))
+
+
+def may_be(column: Column, held: str) -> bool:
+    """Whether typed cells may be those of a column of numbers: numbers are no times, and durations no numbers.
+
+    Parameters
+    ----------
+    column : Column
+        Of kind "number".
+    held : str
+        What the cells are, of `TIMED`; empty for numbers and booleans.
+
+    Returns
+    -------
+    bool
+        True where a user said what the column holds, and in files of older versions, which do not say it.
+    """
+    as_learned = held == (column.holds if column.holds in TIMED else "")
+    return as_learned or not column.holds or column.why.startswith(CHOSEN)
+
+
+def refuse_cells(column: Column, wrong: Array, cell: Callable[[int], Any]) -> None:
+    """Raise ColumnError where there are rows whose cells are not what the column holds.
+
+    Parameters
+    ----------
+    column : Column
+        Of kind "number".
+    wrong : ndarray of int
+        Indices of these rows.
+    cell : callable
+        Returns the cell of a row, for the message.
+    """
+    if len(wrong):
+        row = int(wrong[0])
+        held = {"time": "times", "duration": "durations", "time of day": "times of day", "boolean": "booleans"}
+        found = f"held {held.get(column.holds, 'numbers')} in training"
+        written = f" written {column.format.replace('|', ' ').strip()}" if column.format else ""
+        raise ColumnError(column.name, f"{found}{written}, but {{row}} has {cell(row)!r}", row)
+
+
+def refuse_numbers(columns: Sequence[tuple[Column, int]], block: Array) -> None:
+    """Raise ColumnError where numbers come instead of times, durations or times of day.
+
+    Parameters
+    ----------
+    columns : sequence of (Column, int)
+        Columns that come as plain numbers and may not, with their indices in the block.
+    block : ndarray of float64, shape (N, P)
+        With NaN for what is missing.
+    """
+    for column, position in columns:
+        refuse_cells(column, np.flatnonzero(~np.isnan(block[:, position])), block[:, position].item)
 
 
 def _parsed(column: Column, cells: Any) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +75,12 @@ def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = T
 
     With `finite=False` they are not searched for NaN and infinities, because the caller does that.
     """
-    arrays = [X] if len(data_layers) == 1 else X
-    if len(data_layers) > 1 and not (isinstance(X, (tuple, list)) and len(X) == len(data_layers)):
-        raise ShapeError(f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network")
+    arrays = _by_name(data_layers, X, what) if isinstance(X, Mapping) else [X] if len(data_layers) == 1 else X
+    if len(data_layers) > 1 and not (isinstance(arrays, (tuple, list)) and len(arrays) == len(data_layers)):
+        raise ShapeError(
+            f"{what} must be a tuple of {len(data_layers)} arrays, one for each Data layer of the network in the order in which these "
+            "were made, or a dictionary of arrays by name"
+        )
     checked: list[Array | LazyRows] = []
     for layer, data in zip(data_layers, arrays, strict=True):
         array = data if isinstance(data, LazyRows) else np.asarray(data)
@@ -92,6 +95,21 @@ def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = T
     if any(len(array) != len(checked[0]) for array in checked):
         raise ShapeError(f"{what}: the arrays have different numbers of rows: {[len(array) for array in checked]}")
     return checked
+
+
+def _by_name(data_layers: Sequence[Any], X: Mapping[str, Any], what: str) -> list[Any]:
+    """Return the arrays of a dictionary in the order of the Data layers, which it names where none of them has a name yet."""
+    if all(layer.name is None for layer in data_layers) and len(X) == len(data_layers):
+        for layer, name in zip(data_layers, X, strict=True):
+            layer.name = str(name)
+    names = [layer.name for layer in data_layers]
+    if None in names or len(set(names)) < len(names):
+        raise ShapeError(
+            f"{what} is a dictionary, so each Data layer needs a name of its own, but their names are {names}"
+        )
+    if set(X) != set(names):
+        raise ShapeError(f"{what} must be a dictionary with the keys {names}, but has {list(X)}")
+    return [X[name] for name in names]
 
 
 def _check_weights(sample_weight: ArrayLike | None, num_data: int, what: str) -> Array | None:

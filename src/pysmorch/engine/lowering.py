@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from pysmorch.engine.extension import extension
+from pysmorch.engine.own_layers import OwnPass, is_called
 from pysmorch.layers.base import Layer
-from pysmorch.layers.dense import Data
+from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import feeders
 
 
-def unsupported_layers(layers: Sequence[Any]) -> str | None:
-    """Return why the native engine cannot run these layers, or None if it can."""
+def unsupported_layers(layers: Sequence[Any], training: bool = False) -> str | None:
+    """Return why the native engine cannot run these layers, or None if it can; in training it calls some of the user's."""
     operations = getattr(extension(), "operations", {})
     consumers = consumers_of(layers)
     for layer in layers:
+        if training and "own" in operations and not is_ours(layer) and is_called(layer):
+            continue
         if not isinstance(layer, Layer) or not is_ours(layer) or not (layer.is_view or layer.native in operations):
             return f"{type(layer).__name__} has no native operation"
         reads = consumers[id(layer)]
@@ -65,6 +68,8 @@ class Lowering:
         The shape of a row of each value, whether it gets a gradient, and whether it is indices.
     operations : list of dict
         What each operation reads and makes, its parameters by name, and its attributes.
+    own : list of OwnPass
+        Those of layers of the user's.
     inputs : list of int
         The values that the data are, in the order of the Data layers.
     output : int
@@ -74,7 +79,7 @@ class Lowering:
     def __init__(self, layers: Sequence[Any], output: Any, training: bool = True) -> None:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
-        self.inputs: list[int] = []
+        self.own: list[OwnPass] = []
         self._consumers = consumers_of(layers)
         self._output = output
         self._training = training
@@ -83,15 +88,18 @@ class Lowering:
         for stream, layer in enumerate(layers, start=1):
             if id(layer) not in done:
                 done |= {id(fused) for fused in self._add(layer, stream)}
+        self.inputs = [self._value[id(layer)] for layer in data_layers(layers)]
         self.output = self._value[id(output)]
 
     def _add(self, layer: Any, stream: int) -> list[Any]:
         """Add the operation of a layer, and return it with the layers that are fused into it."""
         if isinstance(layer, Data):
             is_index = any(getattr(c, "reads_indices", False) for c in self._consumers[id(layer)])
-            self.inputs.append(self._new_value(layer, needs_grad=False, is_index=is_index))
+            self._new_value(layer, needs_grad=False, is_index=is_index)
             return [layer]
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
+        if not is_ours(layer):
+            return self._add_own(layer, inputs)
         if layer.is_view or (layer.identity_in_prediction and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
@@ -111,12 +119,32 @@ class Lowering:
         self.operations.append(operation)
         return chain
 
+    def _add_own(self, layer: Any, inputs: list[int]) -> list[Any]:
+        """Add the call of a layer of the user's."""
+        function = OwnPass(layer)
+        self.own.append(function)
+        self.operations.append(
+            {
+                "kind": "own",
+                "inputs": inputs,
+                "parameters": {},
+                "activation": "none",
+                "channels": int(layer.out_dims[-1]),
+                "numbers": {},
+                "states": [],
+                "stream": 0,
+                "own": function,
+                "output": self._new_value(layer, any(self.values[v]["needs_grad"] for v in inputs)),
+            }
+        )
+        return [layer]
+
     def _fuse(self, layer: Any, operation: dict[str, Any]) -> list[Any]:
         """Include the layers after this one that its operation can include, where nothing else reads the values between."""
         chain = [layer]
         for role in layer.fuses:
             consumer = self._only_consumer(chain[-1])
-            if getattr(consumer, "fused_as", None) != role:
+            if getattr(consumer, "fused_as", None) != role or not is_ours(consumer):
                 continue
             if role == "sum":
                 others = [f for f in feeders(consumer) if f is not chain[-1]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
     """Return the bytes that a float32 program takes for batches of this size besides parameters, or None where there is none."""
     module = extension()
-    if module is None or unsupported_layers(layers) or unsupported_form(loss) or is_quantized(layers):
+    if module is None or unsupported_layers(layers, training=True) or unsupported_form(loss) or is_quantized(layers):
         return None
     lowered = Lowering(layers, loss.in_layer)
     for operation in lowered.operations:
@@ -109,6 +109,8 @@ class NativeProgram:
             seed,
             bf16,
         )
+        self._own = lowered.own
+        self._states = [array for operation in lowered.operations for array in operation["states"]]
         self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._prepared = None if data.rows_at_a_time else (data, *self._arrays_of(data))
         self._threads = num_threads() if threads is None else threads
@@ -130,6 +132,35 @@ class NativeProgram:
     ) -> Totals:
         """Take one step for each batch of `order`: see `Program.train`."""
         totals = Totals() if totals is None else totals
+        if not self._own:
+            return self._train(data, order, batch_size, rates, first_batch, totals)
+        try:
+            # One call for each step: none of those before is lost where a layer of the user's raises.
+            for i in range(len(rates)):
+                rows = order[i * batch_size : (i + 1) * batch_size]
+                with self._whole_step():
+                    self._train(data, rows, batch_size, rates[i : i + 1], first_batch + i, totals)
+        finally:
+            for function in self._own:
+                function.end()
+        return totals
+
+    @contextmanager
+    def _whole_step(self) -> Iterator[None]:
+        """Give layers the states of before where an exception ends a step, which changes parameters only at its end."""
+        before, states = self.num_steps, [array.copy() for array in self._states]
+        try:
+            yield
+        except BaseException:
+            if self.num_steps == before:
+                for array, values in zip(self._states, states, strict=True):
+                    array[...] = values
+                self.is_whole = True
+            raise
+
+    def _train(
+        self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int, totals: Totals
+    ) -> Totals:
         self._check_bound()
         if self._prepared is not None and self._prepared[0] is data:
             _, inputs, labels = self._prepared
@@ -140,7 +171,7 @@ class NativeProgram:
             labels,
             data.weights,
             np.ascontiguousarray(order, dtype=np.int64),
-            batch_size,
+            min(batch_size, max(len(order), 1)),
             [float(rate) for rate in rates],
             self.num_steps,
             self.optimizer.num_steps,

@@ -16,7 +16,7 @@ from pysmorch.engine.program import NonFiniteError, Totals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
-from pysmorch.layers.dense import Data
+from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
 from pysmorch.losses import Loss
@@ -215,8 +215,7 @@ def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
 
 def feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:
     """Set a batch in the Data layers; numbers become `dtype` unless an Embedding reads them as indices."""
-    data_layers = [layer for layer in layers if isinstance(layer, Data)]
-    for data_layer, batch in zip(data_layers, batches, strict=True):
+    for data_layer, batch in zip(data_layers(layers), batches, strict=True):
         as_indices = any(getattr(layer, "reads_indices", False) and layer.in_layer is data_layer for layer in layers)
         data_layer.set_data(batch if as_indices else batch.astype(dtype, copy=False))
 

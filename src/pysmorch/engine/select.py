@@ -43,7 +43,7 @@ def unsupported_reason(layers: Sequence[Any], loss: Loss, optimizer: Optimizer) 
         return NOT_BUILT
     if any(index != owner for index, owner in owners_of_arrays(layers).items()):
         return "two layers have the same array W"
-    return unsupported_layers(layers) or unsupported_form(loss, optimizer)
+    return unsupported_layers(layers, training=True) or unsupported_form(loss, optimizer)
 
 
 def make_program(

@@ -7,21 +7,15 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from pysmorch import training
-from pysmorch.encoders import ColumnError, Encoder, encode_rows, kind_of
-from pysmorch.engine import Precision, using_threads
-from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
-from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of, take_rows
+from pysmorch.encoders import encode_rows, kind_of
+from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, take_rows
 from pysmorch.entries import check_labelled
-from pysmorch.estimators.files import check_takes_files, is_path, read_features
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
-from pysmorch.estimators.parameters import check_parameters, check_precision, make_optimizer
-from pysmorch.estimators.parts import StoredEstimator
 from pysmorch.estimators.rows import weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, take_notes
 from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
@@ -34,22 +28,20 @@ from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.network import Network
+from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.files import check_takes_files
+from pysmorch.prediction.one_model import of_one_model
+from pysmorch.prediction.parameters import make_optimizer
 from pysmorch.schedules import Constant, OneCycle
-from pysmorch.sources.streaming import StreamedTable
 from pysmorch.training import Callback, Training
 
 
-class NetworkEstimator(StoredEstimator):
-    """The base of Classifier and Regressor; a subclass says what labels and outputs mean.
+class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
+    """The training of Classifier and Regressor, by scikit-learn's contract; a subclass says how labels are learned.
 
-    A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels`, `_num_outputs`, `_make_loss`, `_label_parts` and
-    `_take_label_parts`, and may define `_row_weights` and `_of_labels`.
+    A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels` and `_make_loss`, and may define `_row_weights` and
+    `_of_labels`.
     """
-
-    network_: Network
-    encoder_: Encoder
-    n_features_in_: int
-    predict_precision: Precision
 
     # What a subclass defines.
 
@@ -62,9 +54,6 @@ class NetworkEstimator(StoredEstimator):
 
     def _encode_labels(self, y: Array) -> Array:
         """Return labels as the loss takes them; those that were not learned are an error."""
-        raise NotImplementedError
-
-    def _num_outputs(self) -> int:
         raise NotImplementedError
 
     def _make_loss(self, output: Layer) -> Loss:
@@ -80,15 +69,6 @@ class NetworkEstimator(StoredEstimator):
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of the loss's labels and predictions that measures those of the user."""
         return metric
-
-    def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        raise NotImplementedError
-
-    def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        raise NotImplementedError
-
-    def _check_parameters(self) -> None:
-        check_parameters(self)
 
     # Training.
 
@@ -216,11 +196,12 @@ class NetworkEstimator(StoredEstimator):
         if hasattr(self, "network_"):
             refuse_training(self.network_.layers)
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> None:
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None) -> Self:
         """Go through the data once, from where training is; a first call begins it."""
         self._refuse_training()
         with unchanged_on_error(self, hasattr(self, "network_")):
             self._train_once(X, y, sample_weight, learn)
+        return self
 
     def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
@@ -236,8 +217,6 @@ class NetworkEstimator(StoredEstimator):
     ) -> tuple[Array, Array | LazyRows, Array | None]:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
-        if y is None and not is_path(X):
-            raise ValueError(f"requires y to be passed, but the target y is None: {type(self).__name__} needs labels")
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
@@ -298,6 +277,7 @@ class NetworkEstimator(StoredEstimator):
             self.encoder_.learn_rows(rows, weights, codes)
         return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
 
+    @of_one_model
     def quantize(self, X: Any) -> Self:
         """Return a model that predicts with weights of 8 bits: the network in a file of it is a quarter of the size.
 
@@ -324,48 +304,6 @@ class NetworkEstimator(StoredEstimator):
         model.network_ = self.network_.quantize(encoded)
         model.optimizer_ = make_optimizer(self)
         return model
-
-    @property
-    def columns_(self) -> Encoder:
-        """What was learned about the columns: `encoder_`, shown as a table in notebooks."""
-        check_is_fitted(self, "network_")
-        return self.encoder_
-
-    # Prediction.
-
-    def _checked(self, X: Any) -> Any:
-        """Return rows as the encoder takes them; the columns must be those of the training."""
-        check_is_fitted(self, "network_")
-        if is_path(X):
-            X = read_features(X, self.encoder_)
-        check_takes_files(self.encoder_, X)
-        return self.encoder_.check(X, self, reset=False)
-
-    def _outputs(self, X: Any, of_block: Callable[[Array], Array]) -> Array:
-        """Return what a function makes of the outputs of the network, block by block."""
-        check_is_fitted(self, "network_")
-        check_precision("predict_precision", self.predict_precision)
-        if is_path(X):
-            X = read_features(X, self.encoder_)
-        with using_threads(self.threads):
-            blocks = X.blocks() if isinstance(X, StreamedTable) else [(0, X)]
-            parts = [part for block in blocks for part in self._outputs_of(*block, of_block)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _outputs_of(self, num_before: int, X: Any, of_block: Callable[[Array], Array]) -> list[Array]:
-        """Return those of rows in memory; errors count rows from the first of those that were before."""
-        try:
-            encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
-            return [
-                of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
-                for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
-            ]
-        except ColumnError as error:
-            raise error.after(num_before) from None
-
-    def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:
-        """Return what a function makes of the predictions of the loss, block by block."""
-        return self._outputs(X, lambda outputs: of_block(self.network_.loss.predictions(outputs)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from pysmorch.estimators.parameters import check_num_labels
 from pysmorch.estimators.rows import as_labels, refuse_missing
-from pysmorch.files.header import entries, entry
 from pysmorch.layers.base import Array
+from pysmorch.prediction.parameters import check_num_labels
 
 
 def checked_classes(y: Any, num_data: int) -> Array:
@@ -39,6 +37,11 @@ def checked_classes(y: Any, num_data: int) -> Array:
     check_num_labels(labels, num_data)
     if labels.dtype.kind == "f":
         refuse_missing(labels, np.isnan(labels))
+    if labels.dtype.kind == "O" and not isinstance(labels[0], (str, bytes, dict, list, set)):
+        raise ValueError(
+            f"y has labels of type {type(labels[0]).__name__}, such as {labels[0]!r}; expected texts, booleans or numbers of up "
+            "to 64 bits; make them texts, as in [str(label) for label in y]"
+        )
     check_classification_targets(labels)
     return labels
 
@@ -125,7 +128,7 @@ def rows_by_class(class_weight: Any, classes: Array, codes: Array, sample_weight
         return sample_weight
     given = np.ones(len(codes)) if sample_weight is None else sample_weight
     if isinstance(class_weight, dict):
-        of_class = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+        of_class = _factors(class_weight, classes)
     elif class_weight == "balanced":
         counts = np.bincount(codes, given, minlength=len(classes))
         of_class = counts.sum() / (len(counts) * np.maximum(counts, 1e-300))
@@ -135,31 +138,13 @@ def rows_by_class(class_weight: Any, classes: Array, codes: Array, sample_weight
     return weights
 
 
-def classes_from(header: dict[str, Any]) -> Array:
-    """Return the classes in the header of a model file.
-
-    Parameters
-    ----------
-    header : dict
-        The entry "labels", not checked yet.
-
-    Returns
-    -------
-    ndarray of shape (K,)
-        The classes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        They are no labels.
-    """
-    values = entries(header, "classes", str, int, float, bool)
-    kind = np.dtype(entry(header, "dtype", str))
-    if kind.kind not in "iufbUO" or kind.itemsize > 10_000:
-        raise ValueError(f"dtype {kind} is not one of labels")
-    classes = np.array(values, dtype=kind)
-    if classes.tolist() != values:
-        raise ValueError(f"the labels are not of dtype {kind}")
-    if not all(a < b for a, b in itertools.pairwise(values)):
-        raise ValueError("the labels are not in order, or one is there twice")
-    return classes
+def _factors(class_weight: dict[Any, float], classes: Array) -> Array:
+    """Return the factor of each class, 1 for those without one; refuse names of no class where classes have none."""
+    known = classes.tolist()
+    strange = [name for name in class_weight if name not in known]
+    if strange and len(strange) > len(class_weight) - len(known):
+        known_ones = ", ".join(map(repr, known[:20]))
+        raise ValueError(
+            f"class_weight has a factor for {strange[0]!r}, which is no class; the classes are {known_ones}"
+        )
+    return np.array([class_weight.get(label, 1.0) for label in known], dtype=np.float64)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 
-from pysmorch.engine import Precision
 from pysmorch.estimators.base import NetworkEstimator
-from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, classes_from, rows_by_class
+from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, rows_by_class
 from pysmorch.estimators.fitting import own_loss
-from pysmorch.estimators.parameters import check_loss
 from pysmorch.estimators.remarks import warn_of_classes
-from pysmorch.estimators.rows import weighted_rows
-from pysmorch.files import ModelFileError, saved_as
+from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.files import saved_as
 from pysmorch.layers import Layer
-from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, Loss
-from pysmorch.optimizers import Optimizer, OptimizerName
-from pysmorch.schedules import Schedule
+from pysmorch.prediction.classifier import ClassifierModel
 
 
 @saved_as("classifier")
-class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
+class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: ignore[misc]
     """A neural network that tells classes apart, with scikit-learn's contract.
 
     Parameters
@@ -66,7 +61,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     pixels : bool, default=False
         Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
-        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+        Of training, which can also be "float64", and of prediction: "bf16" makes products of bfloat16, "auto" where the processor can.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
@@ -138,58 +133,6 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     True
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
-        dropout: float = 0.2,
-        optimizer: OptimizerName | Optimizer = "adamw",
-        learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
-        batch_size: int | Literal["auto"] = "auto",
-        epochs: int = 50,
-        early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
-        patience: int = 20,
-        label_smoothing: float = 0.0,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        network: Callable[[Layer, int], Layer] | None = None,
-        pixels: bool = False,
-        precision: Precision = "float32",
-        columns: Mapping[str, str] | None = None,
-        missing: Sequence[str] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool = False,
-        loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
-        warm_start: bool = False,
-        threads: int | None = None,
-        predict_precision: Precision = "float32",
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.network = network
-        self.pixels = pixels
-        self.precision = precision
-        self.columns = columns
-        self.missing = missing
-        self.random_state = random_state
-        self.verbose = verbose
-        self.loss = loss
-        self.warm_start = warm_start
-        self.threads = threads
-        self.predict_precision = predict_precision
-
     def partial_fit(
         self, X: Any, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -216,78 +159,12 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that cannot be used, and for classes that are not those of the first call.
         """
-        learn = None
-        if classes is not None:
-            given = np.unique(np.asarray(classes))
-            if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
-                raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
-
-            def learn() -> None:
-                self._set_classes(given)
-
-        self._partial_fit(X, y, sample_weight, learn)
-        return self
-
-    def predict(self, X: Any) -> Array:
-        """Return the likeliest class of each row.
-
-        Parameters
-        ----------
-        X : array-like, data frame or path
-            Rows with the columns of the training; a table in a file may have more.
-
-        Returns
-        -------
-        ndarray of shape (N,)
-            Entries of `classes_`.
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            Before `fit`, and for data that do not fit; messages name the column or the row.
-        """
-        likeliest = self._predictions(X, lambda probabilities: probabilities.argmax(1))
-        return self.classes_[likeliest]
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like or data frame
-            As for `predict`.
-
-        Returns
-        -------
-        ndarray of shape (N, K)
-            Probabilities in the order of `classes_`; float64, each row sums to 1.
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As for `predict`.
-        """
-        return self._predictions(X)
-
-    def decision_function(self, X: Any) -> Array:
-        """Return the outputs of the network before the softmax: the larger, the likelier the class.
-
-        Parameters
-        ----------
-        X : array-like or data frame
-            As for `predict`.
-
-        Returns
-        -------
-        ndarray of shape (N, K), or (N,) for two classes
-            Logits in the order of `classes_`; of two classes the difference, positive where the second one is likelier.
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As for `predict`.
-        """
-        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits)
+        if classes is None:
+            return self._partial_fit(X, y, sample_weight)
+        given = np.unique(np.asarray(classes))
+        if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
+            raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
+        return self._partial_fit(X, y, sample_weight, lambda: self._set_classes(given))
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.
@@ -312,28 +189,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
             As for `predict`.
         """
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
-        return float(super().score(X, y, weights))
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like or data frame
-            As for `predict`.
-
-        Returns
-        -------
-        ndarray of shape (N, K)
-            The logarithm of `predict_proba`; -inf for a probability of 0.
-
-        Raises
-        ------
-        NotFittedError, ValueError, TypeError
-            As for `predict`.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        return float(super().score(X, as_labels(y), weights))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
         return checked_classes(y, num_data)
@@ -356,23 +212,14 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError
             For labels that are not among `classes_`.
         """
-        return self._encode_labels(np.asarray(y))
+        return self._encode_labels(as_labels(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         self._set_classes(np.unique(y))
         warn_of_classes(y, self.classes_)
 
-    def _set_classes(self, classes: Array) -> None:
-        if len(classes) < 2:
-            raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
-        self.classes_ = classes
-        self.n_classes_ = len(classes)
-
     def _encode_labels(self, y: Array) -> Array:
         return class_indices(self.classes_, y)
-
-    def _num_outputs(self) -> int:
-        return len(self.classes_)
 
     def _make_loss(self, output: Layer) -> Loss:
         if self.loss == "cross_entropy":
@@ -382,18 +229,5 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
         return class_anchors(codes, weights, len(self.classes_)) if self.loss == "cross_entropy" else []
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_loss(self.loss, ["cross_entropy"])
-
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)
-
-    def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": self.classes_.tolist(), "dtype": self.classes_.dtype.str}, {}
-
-    def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        try:
-            self._set_classes(classes_from(header))
-        except (TypeError, ValueError) as error:
-            raise ModelFileError(f"its classes are wrong: {error}") from error

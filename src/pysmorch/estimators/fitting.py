@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pysmorch.estimators.parameters import batch_size_for
 from pysmorch.layers import Flatten, Layer, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
 
@@ -100,14 +100,15 @@ def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:
     FitOptions
         All options.
     """
+    in_float64 = estimator.precision == "float64"
     return FitOptions(
         optimizer=estimator.optimizer_,
         batch_size=batch_size_for(estimator.batch_size, num_rows),
         shuffle=True,
-        dtype="float32",
+        dtype="float64" if in_float64 else "float32",
         engine="auto",
         threads=estimator.threads,
-        precision=estimator.precision,
+        precision="float32" if in_float64 else estimator.precision,
         **{"progress": bool(estimator.verbose), "metrics": None, "validation_data": None, **options},
     )
 

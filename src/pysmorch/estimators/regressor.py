@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,30 +12,23 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from pysmorch.encoders.numbers import units_of
-from pysmorch.engine import Precision
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.fitting import own_loss
-from pysmorch.estimators.parameters import check_loss, check_num_labels
 from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.small import Calibration
-from pysmorch.files import ModelFileError, saved_as
-from pysmorch.files.header import entry
+from pysmorch.files import saved_as
 from pysmorch.layers import Layer
-from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
 from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
 from pysmorch.metrics import Metric
-from pysmorch.optimizers import Optimizer, OptimizerName
-from pysmorch.schedules import Schedule
-
-RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
-LOSSES = get_args(RegressionLoss)
+from pysmorch.prediction.parameters import check_num_labels
+from pysmorch.prediction.regressor import LOSSES, RegressorModel
 
 
 @saved_as("regressor")
-class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
+class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: ignore[misc]
     """A neural network that predicts one or several numbers, with scikit-learn's contract.
 
     Parameters
@@ -80,7 +72,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     pixels : bool, default=False
         Whether the columns of X are pixels, which share one scale; those of arrays (N, H, W[, C]) always do.
     precision, predict_precision : {"float32", "bf16", "auto"}, default="float32"
-        Of training and of prediction: "bf16" makes the products from bfloat16, "auto" does so where the processor can; see `Network.fit`.
+        Of training, which can also be "float64", and of prediction: "bf16" makes products of bfloat16, "auto" where the processor can.
     columns : dict of str to str, default=None
         What columns of a data frame hold, by name, where that is not to be found out: "number", "boolean", "time", "duration",
         "time of day", "category", "ordered category" (in the order of the alphabet), "text", or "id", which is left out. A sample
@@ -149,56 +141,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     True
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
-        dropout: float = 0.1,
-        optimizer: OptimizerName | Optimizer = "adamw",
-        learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
-        batch_size: int | Literal["auto"] = "auto",
-        epochs: int = 50,
-        early_stopping: bool | Literal["auto"] = "auto",
-        validation_fraction: float = 0.1,
-        patience: int = 20,
-        loss: RegressionLoss | Callable[[Layer], Loss] = "square",
-        quantile: float | Sequence[float] = 0.5,
-        network: Callable[[Layer, int], Layer] | None = None,
-        pixels: bool = False,
-        precision: Precision = "float32",
-        columns: Mapping[str, str] | None = None,
-        missing: Sequence[str] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool = False,
-        warm_start: bool = False,
-        threads: int | None = None,
-        predict_precision: Precision = "float32",
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.loss = loss
-        self.quantile = quantile
-        self.network = network
-        self.pixels = pixels
-        self.precision = precision
-        self.columns = columns
-        self.missing = missing
-        self.random_state = random_state
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.threads = threads
-        self.predict_precision = predict_precision
-
     def partial_fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on the rows once, from where training is; also after `fit`.
 
@@ -221,36 +163,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         ValueError, TypeError
             For data that cannot be used; messages name the column or the row.
         """
-        self._partial_fit(X, y, sample_weight)
-        return self
-
-    def predict(self, X: Any) -> Array:
-        """Return the prediction for each row.
-
-        Parameters
-        ----------
-        X : array-like, data frame or path
-            Rows with the columns of the training; a table in a file may have more.
-
-        Returns
-        -------
-        ndarray of shape (N,), (N, K) or (N, Q)
-            float64, in the units and the number of dimensions of the y of the training; a column for each of several quantiles, in
-            their order, of which a higher one is never below a lower one.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError, TypeError
-            For data that do not fit; messages name the column or the row.
-        """
-        values = self._predictions(X) * self._target_scale + self._target_mean
-        if self._num_quantiles() > 1:
-            # Sorting is the nearest way to quantiles that do not cross (Chernozhukov, Fernández-Val and Galichon, 2010).
-            ranks = np.argsort(np.argsort(np.asarray(self.quantile)))
-            return np.sort(values, axis=1)[:, ranks]
-        return values[:, 0] if self._flat else values
+        return self._partial_fit(X, y, sample_weight)
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return R², the share of the variance of y that the predictions explain.
@@ -282,12 +195,13 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         units = units_of(values)  # squares of large numbers would be infinite
         return float(r2_score(np.asarray(y, np.float64) / units, values / units, sample_weight=weights))
 
-    def _num_quantiles(self) -> int:
-        return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
-
     def _check_labels(self, y: Any, num_data: int) -> Array:
+        given = as_labels(y)
+        if given.dtype.kind in "mM":
+            held = "times" if given.dtype.kind == "M" else "durations"
+            raise ValueError(f"y holds {held}; make numbers of them, such as seconds, or days since a date")
         labels: Array = check_array(
-            as_labels(y), ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
+            given, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
         )
         check_finite(labels, "y")
         check_num_labels(labels, num_data)
@@ -300,9 +214,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
                 f"quantile: several quantiles are for one target, but y has shape {labels.shape}; fit a model for each target"
             )
         if hasattr(self, "network_") and labels.reshape(num_data, -1).shape[1] != self.n_outputs_:
-            raise ValueError(
-                f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers for each row"
-            )
+            raise ValueError(f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers per row")
         return labels
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
@@ -333,15 +245,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         targets = (y.reshape(len(y), -1) / units - self._target_mean / units) / (self._target_scale / units)
         check_float32(targets, "y, scaled to mean 0 and variance 1," if self.loss != "poisson" else "y")
         return targets.astype(np.float32)
-
-    def _num_outputs(self) -> int:
-        return int(self.n_outputs_) * self._num_quantiles()
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_loss(self.loss, LOSSES)
-        if self.loss == "quantile" and (np.ndim(self.quantile) > 1 or np.size(self.quantile) == 0):
-            raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
 
     def _make_loss(self, output: Layer) -> Loss:
         if callable(self.loss):
@@ -380,18 +283,6 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             return metric.function(*((targets[:, 0], values[:, 0]) if flat else (targets, values)), **weights)
 
         return replace(metric, function=measure)
-
-    def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}
-
-    def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
-        self._flat = entry(header, "flat", bool)
-        if not {"mean", "scale"} <= set(tensors) or tensors["mean"].ndim != 1:
-            raise ModelFileError("the scale of its targets is missing")
-        self._target_mean, self._target_scale = tensors["mean"], tensors["scale"]
-        self.n_outputs_ = len(self._target_mean)
-        if self._target_scale.shape != self._target_mean.shape or (self._flat and self.n_outputs_ != 1):
-            raise ModelFileError("the scale of its targets does not fit their number")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,8 +10,11 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
-from pysmorch.estimators.files import is_path, read_labelled
 from pysmorch.layers.base import Array
+from pysmorch.prediction.files import is_path, read_labelled
+
+MOST_ROWS, OF_A_ROW = 2**20, 1e-6
+"""Weights are multiples of the smallest one up to so large ones, and so small differences."""
 
 
 def weighted_rows(
@@ -44,6 +47,8 @@ def weighted_rows(
     """
     if is_path(X):
         X, y, sample_weight = read_labelled(X, y, sample_weight, classes)
+    elif y is None:
+        raise ValueError("requires y to be passed, but the target y is None; pass a label for each row")
     if sample_weight is None:
         return X, y, None
     num_rows = count_rows(X)
@@ -69,7 +74,8 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     Returns
     -------
     ndarray of float64, shape (N,), or None
-        The weights, rounded to float32, so that those of the same ratios are the same.
+        The weights, so that those of the same ratios are the same: multiples of the smallest one count like as many rows, others
+        are rounded to float32.
 
     Raises
     ------
@@ -85,11 +91,14 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
     if np.ptp(weights) == 0:
         return None
+    multiples = weights / weights.min(where=weights > 0, initial=np.inf)
+    if multiples.max() <= MOST_ROWS and np.abs(multiples - np.rint(multiples)).max() <= OF_A_ROW:
+        return mean_one(np.rint(multiples))
     return mean_one(weights).astype(np.float32).astype(np.float64)
 
 
 def as_labels(y: Any) -> Array:
-    """Return labels as an array; objects that are numbers, as from nullable columns, become numbers.
+    """Return labels as an array; objects that are numbers, as from nullable columns, become numbers, and texts stay apart from them.
 
     Parameters
     ----------
@@ -104,9 +113,16 @@ def as_labels(y: Any) -> Array:
     Raises
     ------
     ValueError
-        For missing labels; names the first row with one.
+        For missing labels; names the first row with one. For texts and numbers together.
     """
-    labels = np.asarray(y)
+    if isinstance(y, np.ma.MaskedArray):
+        refuse_missing(y.data, np.ma.getmaskarray(y))
+    mixed = isinstance(y, (list, tuple)) and len({isinstance(label, str) for label in y}) > 1
+    labels = np.array(y, dtype=object) if mixed else np.asarray(y)  # NumPy would make texts of numbers and of NaN
+    if labels.dtype.kind == "T":
+        return np.array(labels.tolist(), dtype=str)
+    if labels.dtype.kind in "mM":
+        refuse_missing(labels, np.isnat(labels))
     if labels.dtype.kind != "O":
         return labels
     refuse_missing(labels, np.array([_is_missing(label) for label in labels.flat], dtype=bool))
@@ -115,6 +131,12 @@ def as_labels(y: Any) -> Array:
     if all(isinstance(label, (int, float, np.number)) and not isinstance(label, bool) for label in labels.flat):
         numbers = np.array(labels.tolist())
         return numbers if numbers.dtype.kind in "iuf" else labels
+    other = next((label for label in labels.flat if not isinstance(label, str)), None)
+    text = next((label for label in labels.flat if isinstance(label, str)), None)
+    if text is not None and other is not None:
+        raise ValueError(
+            f"y has texts and other labels, such as {text!r} and {other!r}; make all of them texts, or all numbers"
+        )
     return labels
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch.estimators.small import Calibration
-from pysmorch.estimators.storing import parameters_to_plain
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import from_plain, to_plain
+from pysmorch.prediction.storing import parameters_to_plain
 from pysmorch.training.checkpoints import SavedRun, check_new, read_run
 
 NO_PART = ("verbose", "threads", "warm_start")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.claims import being_trained
+from pysmorch.prediction.one_model import BEFORE, state_of
 
 
 @contextmanager
@@ -29,21 +31,20 @@ def unchanged_on_error(estimator: Any, goes_on: bool) -> Iterator[None]:
     None
     """
     with being_trained([estimator]):
-        attributes = dict(vars(estimator))
+        before = state_of(estimator)
         learned = Learned(estimator) if goes_on else None
         source = estimator.random_state
         drawn = source.get_state() if isinstance(source, np.random.RandomState) else None
+        estimator.__dict__ = {**before, BEFORE: (before, threading.get_ident())}
         try:
             yield
+            del vars(estimator)[BEFORE]
         except BaseException as error:
-            if (
-                isinstance(error, KeyboardInterrupt)
-                and "network_" not in attributes
-                and getattr(estimator, "n_iter_", 0) > 0
-            ):
+            is_first = "network_" not in before
+            if is_first and isinstance(error, KeyboardInterrupt) and getattr(estimator, "n_iter_", 0) > 0:
+                del vars(estimator)[BEFORE]
                 raise
-            vars(estimator).clear()
-            vars(estimator).update(attributes)
+            estimator.__dict__ = before
             if learned is not None:
                 learned.restore()
             if drawn is not None:

@@ -15,6 +15,7 @@ from pysmorch import losses as loss_module
 from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
 from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import drawing_from
 from pysmorch.losses import Loss
@@ -85,6 +86,9 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
             "config": {key: _plain(value, f"the loss's {key}") for key, value in loss.config.items()},
         },
     }
+    inputs = [number[id(layer)] for layer in data_layers(layers)]
+    if inputs != sorted(inputs):
+        header["inputs"] = inputs
     return header, tensors
 
 
@@ -130,6 +134,7 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
     if not 0 <= output < len(made):
         raise ModelFileError(f"its output is layer {output}, but there are {len(made)} layers")
     loss = _make_loss(entry(header, "loss", dict), made[output], known)
+    _set_order_of_inputs(header, made)
     if [id(layer) for layer in graph(loss)[:-1]] != [id(layer) for layer in made]:
         raise ModelFileError("its layers are not in the order of the graph, or not all of them lead to the loss")
     for layer, name in zip(made, name_layers(made), strict=True):
@@ -142,6 +147,19 @@ def graph_from_parts(header: dict[str, Any], tensors: dict[str, Array], layers: 
         except ValueError as error:
             raise ModelFileError(f"the arrays of {name} are wrong: {error}") from error
     return loss
+
+
+def _set_order_of_inputs(header: dict[str, Any], made: list[Layer]) -> None:
+    """Let Data layers take arrays in the order of the file, where that is not the order of the graph."""
+    if "inputs" not in header:
+        return
+    order = entries(header, "inputs", int)
+    data = [i for i, layer in enumerate(made) if isinstance(layer, Data)]
+    if sorted(order) != data:
+        raise ModelFileError("its inputs are not its Data layers")
+    numbers = [layer.number for layer in data_layers(made)]
+    for i, number in zip(order, numbers, strict=True):
+        vars(made[i])["number"] = number
 
 
 LARGEST_ROW = 2**27

@@ -7,15 +7,15 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
-from pysmorch.files.registry import class_of, kind_of
-from pysmorch.files.writing import write_whole
+from pysmorch.files.registry import Saveable, class_of, kind_of
+from pysmorch.files.writing import write_all, write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
 
@@ -61,6 +61,8 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
     """
     if isinstance(path, io.TextIOBase):
         raise TypeError('the file to save to is open for text; open it with mode "wb"')
+    if not isinstance(path, (str, os.PathLike)) and not hasattr(path, "write"):
+        raise TypeError(f"save takes a path or a file that is open for writing, but got a {type(path).__name__}")
     kind, parts, tensors = parts_of(model, **more)
     content = _content(kind, parts, tensors, {})
     own = [type(layer) for layer in model.own_layers()]
@@ -69,15 +71,15 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
         if written != content:
             raise OSError("what was read back is not what was written")
         try:
-            model_of(*_checked(written, "the file"), own)
-        except ModelFileError as error:
+            model_of(*_checked(written, "the file"), own, lambda kind: class_of(kind, [type(model)]))
+        except (ModelFileError, TypeError) as error:  # a subclass of the user's may have another constructor
             raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
 
     if isinstance(path, (str, os.PathLike)):
         write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
     else:
         check(content)
-        path.write(content)
+        write_all(path, content)
 
 
 def parts_of(model: Any, **more: Any) -> Parts:
@@ -182,15 +184,19 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     return _checked(content, name)
 
 
-def model_of(header: dict[str, Any], tensors: dict[str, Array], own: Sequence[type[Layer]]) -> Any:
-    """Return the object of the parts of a file, whose class is registered.
+def model_of(
+    header: dict[str, Any], tensors: dict[str, Array], own: Sequence[type[Layer]], find: Callable[[str], type[Saveable]]
+) -> Any:
+    """Return the object of the parts of a file.
 
     Parameters
     ----------
     header, tensors
         What `read_parts` returned.
     own : sequence of type of Layer
-        Classes of the user.
+        Classes of the user, of layers and losses.
+    find : callable
+        Returns the class of a kind.
 
     Returns
     -------
@@ -204,7 +210,7 @@ def model_of(header: dict[str, Any], tensors: dict[str, Array], own: Sequence[ty
     """
     try:
         parts = Header.of(entry(header, "model", dict))
-        model = class_of(entry(header, "kind", str)).from_parts(parts, tensors, own)
+        model = find(entry(header, "kind", str)).from_parts(parts, tensors, own)
         unknown = unknown_entry(parts)
         if unknown is not None:
             raise ModelFileError(f"its entry {unknown} is not one that this version knows")
@@ -245,6 +251,10 @@ def _read_file(path: Path) -> bytes:
 
 def _read_open(source: IO[bytes] | bytes, name: str) -> bytes:
     """Return bytes, or the rest of an open file."""
+    if not isinstance(source, (bytes, bytearray, memoryview)) and not hasattr(source, "read"):
+        raise TypeError(
+            f"load takes a path, bytes or a file that is open for reading, but got a {type(source).__name__}"
+        )
     content = source if isinstance(source, (bytes, bytearray, memoryview)) else source.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f'{name} is open for text; open it with mode "rb"')

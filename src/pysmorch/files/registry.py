@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array, Layer
+from pysmorch.warnings import PysmorchWarning
 
 
 class Saveable(Protocol):
@@ -59,13 +61,19 @@ def saved_as(kind: str) -> Callable[[SomeSaveable], SomeSaveable]:
     return register
 
 
-def class_of(kind: str) -> type[Saveable]:
-    """Return the class that is registered for a kind.
+OWN = ":"
+"""Stands in a model file between the name of a kind and that of a subclass of the user's."""
+
+
+def class_of(kind: str, own: Sequence[type] = ()) -> type[Saveable]:
+    """Return the class that is registered for a kind, or the subclass of it that the kind names; a warning where that is not passed.
 
     Parameters
     ----------
     kind : str
         From a model file.
+    own : sequence of type, default=()
+        Subclasses of the user's.
 
     Returns
     -------
@@ -77,13 +85,26 @@ def class_of(kind: str) -> type[Saveable]:
     ModelFileError
         There is none.
     """
-    if kind not in _CLASSES:
+    name, _, subclass = kind.partition(OWN)
+    if name not in _CLASSES:
         raise ModelFileError(f"it holds a {kind!r}, which this version does not know")
-    return _CLASSES[kind]
+    registered = _CLASSES[name]
+    if not subclass:
+        return registered
+    for cls in own:
+        if cls.__name__ == subclass and issubclass(cls, registered):
+            return cls
+    warnings.warn(
+        f"the file holds a {subclass}, a class of your own, and is loaded as the {registered.__name__} that it is; for what "
+        f"{subclass} adds to that, pass it: load(path, models=[{subclass}])",
+        PysmorchWarning,
+        stacklevel=6,
+    )
+    return registered
 
 
 def kind_of(model: Any) -> str:
-    """Return the kind under which an object is saved: that of its class, or of the nearest base class with one.
+    """Return the kind under which an object is saved: that of its class; for a subclass of the user's with its name.
 
     Parameters
     ----------
@@ -101,7 +122,8 @@ def kind_of(model: Any) -> str:
         It cannot be saved.
     """
     kinds = {cls: kind for kind, cls in _CLASSES.items()}
-    for cls in type(model).__mro__:
+    saved = model.__class__
+    for cls in saved.__mro__:
         if cls in kinds:
-            return kinds[cls]
+            return kinds[cls] if cls is saved else f"{kinds[cls]}{OWN}{saved.__name__}"
     raise TypeError(f"model: a {type(model).__name__} cannot be saved; expected one of {', '.join(_CLASSES)}")

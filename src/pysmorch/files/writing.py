@@ -6,13 +6,14 @@ import contextlib
 import errno
 import glob
 import hashlib
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 LOCKS: Any = import_module("fcntl") if os.name == "posix" else None
 """The module for locks on files, None on Windows."""
@@ -73,6 +74,7 @@ def write_whole(
     """
     path = check_writable(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    replaced = False
     try:
         _remove_left(path)
         with _temporary(path) as (file, temporary):
@@ -86,14 +88,29 @@ def write_whole(
             if LOCKS is None:
                 file.close()  # an open file cannot be renamed there
             os.replace(temporary, path)
+            replaced = True
     except OSError as error:
-        raise OSError(error.errno, f"{path} could not be written: {_reason(error)}; nothing was changed") from error
+        if not replaced:  # else all is written and flushed, whatever is said when it is closed
+            raise OSError(error.errno, f"{path} could not be written: {_reason(error)}; nothing was changed") from error
     try:
         _sync_folder(path.parent)
     except OSError as error:
         raise OSError(
             error.errno, f"{path} was written, but whether it outlasts a loss of power is not known: {_reason(error)}"
         ) from error
+
+
+def write_all(file: IO[bytes], content: bytes) -> None:
+    """Write into an open file; one without a buffer, such as a pipe, may take only a part at a time."""
+    if not isinstance(file, io.RawIOBase):
+        file.write(content)
+        return
+    left = memoryview(content)
+    while len(left):
+        written = file.write(left)
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, "the file takes no more now; open it so that writing waits")
+        left = left[written:]
 
 
 @contextlib.contextmanager

@@ -48,7 +48,8 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     Notes
     -----
     Every parameter and every input of floating-point numbers is compared, entry by entry, in float64 (a random sample of 400 entries
-    of a larger array). The layers are left as they were. When something is wrong, each layer is checked alone, and the report says
+    of a larger array). Parameters that are all the same, or a symmetric matrix, are varied a little, since they hide mistakes such as
+    a forgotten transpose. The layers are left as they were. When something is wrong, each layer is checked alone, and the report says
     which one it is, at which entry, what was expected and what was found, and the likely mistake.
 
     Examples
@@ -195,10 +196,25 @@ def _as_float64(layers: list[Any], seed: int) -> list[Any]:
                 state[name] = np.array(value, dtype=np.float64)
         if isinstance(node, Data) and node.data is None:
             node.data = _draw_data(node, nodes, rng)
+        if _hides_mistakes(getattr(node, "W", None)):
+            node.W = _varied(node.W, seed)
     last = nodes[-1]
     if isinstance(last, Loss) and last.labels is None:
         last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
     return nodes
+
+
+def _hides_mistakes(W: Any) -> bool:
+    """Whether parameters are such that wrong gradients may be right by chance: all the same, or a matrix equal to its transpose."""
+    if not isinstance(W, np.ndarray) or W.dtype.kind != "f" or W.size < 2:
+        return False
+    return bool(np.ptp(W) == 0 or (W.ndim == 2 and W.shape[0] == W.shape[1] and np.array_equal(W, W.T)))
+
+
+def _varied(W: Array, seed: int) -> Array:
+    """Return other parameters near those that were given, of the same signs; those that are 0 become small numbers."""
+    rng = np.random.default_rng(seed + 2)
+    return np.where(W == 0, 0.1 * rng.standard_normal(W.shape), W * rng.uniform(0.8, 1.2, W.shape))
 
 
 def _draw_data(node: Data, nodes: list[Any], rng: np.random.Generator) -> Array:

@@ -73,18 +73,25 @@ class RandomShift(_Augmentation):
 
     def compute(self, x: Array) -> Array:
         """A part of the image with zeros around it, at a random position."""
-        self.corners = np.full((len(x), 2), self.pixels)
+        shifts = np.zeros((len(x), 2), np.int64)
         if self.training:
-            self.corners = self._draw_below(len(x), 2 * self.pixels + 1, 2 * self.pixels + 1)
-        p = self.pixels
-        return np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)))[parts_at(self.corners, self.height, self.width)]
+            shifts = self._draw_below(len(x), 2 * self.pixels + 1, 2 * self.pixels + 1) - self.pixels
+        p, q = self._border
+        farthest = np.array([p, q])
+        self.corners = np.clip(shifts, -farthest, farthest) + farthest
+        return np.pad(x, ((0, 0), (p, p), (q, q), (0, 0)))[parts_at(self.corners, self.height, self.width)]
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm, moved back."""
-        p = self.pixels
-        padded = np.zeros((len(dwnstrm), self.height + 2 * p, self.width + 2 * p, self.channels), dwnstrm.dtype)
+        p, q = self._border
+        padded = np.zeros((len(dwnstrm), self.height + 2 * p, self.width + 2 * q, self.channels), dwnstrm.dtype)
         padded[parts_at(self.corners, self.height, self.width)] = dwnstrm
-        return padded[:, p : p + self.height, p : p + self.width]
+        return padded[:, p : p + self.height, q : q + self.width]
+
+    @property
+    def _border(self) -> Pair:
+        """Rows and columns of zeros on each side: no more than the image has, since of one moved farther nothing is left."""
+        return min(self.pixels, self.height), min(self.pixels, self.width)
 
     @property
     def geometry(self) -> dict[str, int]:

@@ -69,6 +69,11 @@ def take_attributes(layers: Sequence[Any], copies: Sequence[Any]) -> None:
         vars(layer).update(stored)
 
 
+def holds_layers(layer: Any) -> bool:
+    """Whether a layer holds other layers in its attributes, besides its input layers."""
+    return any(_holds_layers(value) for name, value in vars(layer).items() if name not in CONNECTIONS)
+
+
 def _is_ours(layer: Any) -> bool:
     """Whether the class is one of ours with a native form, whose layers hold no others."""
     return "native" in vars(type(layer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import sqrt
 from typing import Any
@@ -28,6 +29,9 @@ from pysmorch.layers.randomness import standard_normal
 __all__ = ["Bias", "Data", "Linear", "Rescale", "Scale"]
 
 
+_NUMBERS = itertools.count()
+
+
 class Data(Layer):
     """The input array of a network.
 
@@ -38,11 +42,16 @@ class Data(Layer):
     shape : sequence of int or None, default=None
         Instead of `data`, for a network that gets its data later: the shape of what will come, with None for the batch, as in
         `Data(shape=(None, 784))`.
+    name : str, default=None
+        By which a network with several inputs takes an array from a dictionary. The first dictionary that a network is given names
+        Data layers that have no names, its keys in the order in which they were made.
 
     Attributes
     ----------
     data : array or None
         The array; `set_data` replaces it.
+    number : int
+        Counts all Data layers: networks take arrays in the order in which these were made.
 
     Raises
     ------
@@ -59,11 +68,19 @@ class Data(Layer):
 
     native = "data"
     is_view = True
+    name: str | None = None
+    number: int = 0
 
-    def __init__(self, data: ArrayLike | None = None, *, shape: Sequence[int | None] | None = None) -> None:
+    def __init__(
+        self, data: ArrayLike | None = None, *, shape: Sequence[int | None] | None = None, name: str | None = None
+    ) -> None:
         super().__init__()
         if (data is None) == (shape is None):
             raise TypeError("Data needs either an array or shape=(None, ...), for example Data(shape=(None, 784))")
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"Data: name must be a str, but is {name!r}")
+        self.name = name
+        self.number = next(_NUMBERS)
         self.data: Any = None
         if shape is not None:
             self.out_dims = data_dims(shape)
@@ -106,11 +123,29 @@ class Data(Layer):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The shape, with the batch left open."""
-        return {"shape": (None, *self.out_dims[1:])}
+        """The shape, with the batch left open, and the name if there is one."""
+        shape = {"shape": (None, *self.out_dims[1:])}
+        return shape if self.name is None else shape | {"name": self.name}
 
     def __repr__(self) -> str:
-        return f"Data(shape={format_dims((None, *self.out_dims[1:]))})"
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"Data(shape={format_dims((None, *self.out_dims[1:]))}{name})"
+
+
+def data_layers(layers: Sequence[Any]) -> list[Data]:
+    """Return the Data layers among the layers of a graph, in the order in which they were made and take arrays.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In any order.
+
+    Returns
+    -------
+    list of Data
+        By their numbers.
+    """
+    return sorted((layer for layer in layers if isinstance(layer, Data)), key=lambda layer: layer.number)
 
 
 class Rescale(Layer):

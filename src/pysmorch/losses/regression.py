@@ -149,9 +149,10 @@ class QuantileLoss(Loss):
         super().__init__(in_layer, labels)
         if not all(0 < q < 1 for q in np.ravel(quantile)):
             raise ValueError(f"QuantileLoss: quantile must be between 0 and 1, but is {quantile!r}")
-        if np.ndim(quantile) == 1 and len(np.ravel(quantile)) != in_layer.out_dims[-1]:
+        outputs = in_layer.out_dims[-1] if len(in_layer.out_dims) > 1 else 1
+        if np.ndim(quantile) == 1 and len(np.ravel(quantile)) != outputs:
             raise ShapeError(
-                f"QuantileLoss: quantile has {len(np.ravel(quantile))} entries, but in_layer has {in_layer.out_dims[-1]} "
+                f"QuantileLoss: quantile has {len(np.ravel(quantile))} entries, but in_layer has {outputs} "
                 "outputs; give one for each output, or a number"
             )
         self.quantile = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pysmorch.sources.arrow_sizes import unpacked_size
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.limits import check_memory
 from pysmorch.sources.opening import File
@@ -12,16 +13,14 @@ from pysmorch.sources.source import Source, SourceError
 
 def read_parquet(file: File) -> Source:
     """Read a table with its types."""
-    import pyarrow as pa
     from pyarrow import parquet
 
     try:
         opened = parquet.ParquetFile(_input(file))
         check_memory(_least_size(opened.metadata), file.path)
-        table = opened.read()
-    except (pa.ArrowException, OSError) as error:
+        return _source(file, opened.read())
+    except reading_errors() as error:
         raise _damaged(file, "a Parquet file", error) from None
-    return _source(file, table)
 
 
 def read_arrow(file: File) -> Source:
@@ -30,13 +29,19 @@ def read_arrow(file: File) -> Source:
     from pyarrow import feather
 
     try:
-        if file.head(4) == b"\xff\xff\xff\xff":
-            table = pa.ipc.open_stream(_input(file)).read_all()
-        else:
-            table = feather.read_table(_input(file))
-    except (pa.ArrowException, OSError) as error:
+        is_stream = file.head(4) == b"\xff\xff\xff\xff"
+        check_memory(unpacked_size(_input(file), is_stream), file.path, file.size)
+        table = pa.ipc.open_stream(_input(file)).read_all() if is_stream else feather.read_table(_input(file))
+        return _source(file, table)
+    except reading_errors() as error:
         raise _damaged(file, "an Arrow file", error) from None
-    return _source(file, table)
+
+
+def reading_errors() -> tuple[type[Exception], ...]:
+    """Return what PyArrow raises for a file that it cannot read; names that are no UTF-8 are Python's own error."""
+    import pyarrow as pa
+
+    return pa.ArrowException, OSError, UnicodeDecodeError
 
 
 def _least_size(metadata: Any) -> int:
@@ -52,6 +57,7 @@ def _input(file: File) -> Any:
 
 
 def _source(file: File, table: Any) -> Source:
+    table.validate(full=True)  # the reader takes positions of texts as they are, also those outside of the file
     names, remarks = unlike_names(table.column_names)
     return Source(file.name, table.rename_columns(names), remarks=remarks)
 

@@ -1,181 +1,210 @@
 """Images as files: folder/CLASS/FILE, a folder of images without classes, or one image.
 
-- The classes are the names of the folders, in the order of the alphabet, and so are the files of each. What is hidden (its
-  name begins with a dot), and what is no image by its ending, is left out.
 - Of an animation or of several pages the first is taken. Photos are turned upright as their EXIF data say.
 - Transparent pixels become white. An image with a palette is grey if all its colours are grey, else in colour.
-- Of 16-bit greys the upper 8 bits are taken. Pixels of 32 bits are refused, because nothing says which number is white.
+- Greys of more than 8 bits keep all of them. How many are used is learned from the images of the training: white is the largest
+  number of so many bits, also where there are images of 8 bits beside them. A model of images of 8 bits is given their upper 8 bits.
+- Floating-point pixels are refused, because nothing says which number is white.
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import warnings
-from collections.abc import Iterator
-from math import prod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.folders import ENDINGS_OF, find_images, text_of
 from pysmorch.sources.limits import check_memory
 from pysmorch.sources.source import Source, SourceError
+from pysmorch.sources.stack import UPPER_BITS, Stack
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a file is said once, by the library
+
+FORMATS = tuple(name for name in ENDINGS_OF if name != "HEIF")
+"""What Pillow reads without a plugin."""
 
 GREYS = ("1", "L", "LA", "La")
 PALETTES = ("P", "PA")
 """Modes of Pillow."""
 
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
-def is_image_file(path: Path) -> bool:
-    """Whether there is a file that is an image by its ending."""
-    return path.suffix.lower() in ENDINGS and path.is_file()
+LARGE = 2**24
+"""Pixels of an image from which the memory for its decoding is checked."""
 
 
-def read_image(path: Path, resize: tuple[int, int] | None, colours: str | None, skip_bad: bool) -> Source:
+@dataclass(frozen=True)
+class Decoding:
+    """How image files are read.
+
+    Attributes
+    ----------
+    resize : tuple of int or None, default=None
+        (height, width) that they are brought to.
+    colours : "grey", "colour" or None, default=None
+        What they are converted to; None takes them as they are, if all are alike.
+    skip_bad : bool, default=False
+        Whether those that cannot be read are left out.
+    bits : int or None, default=None
+        How many bits of greys the training used, or `UPPER_BITS`; None learns it.
+    """
+
+    resize: tuple[int, int] | None = None
+    colours: str | None = None
+    skip_bad: bool = False
+    bits: int | None = None
+
+
+def read_image(path: Path, decoding: Decoding) -> Source:
     """Read one image."""
-    images, _, _ = _load(path.name, [path], resize, colours, skip_bad)
-    return Source(path.name, images, files=[_text(path.name)])
+    stack, _, remarks = _load(path.name, [path], decoding)
+    return _source(path.name, stack, None, [text_of(path.name)], remarks)
 
 
-def read_image_folder(folder: Path, resize: tuple[int, int] | None, colours: str | None, skip_bad: bool) -> Source:
+def read_image_folder(folder: Path, decoding: Decoding) -> Source:
     """Read the images of a folder, with the names of the class folders as labels where there are such.
 
     Raises SourceError when there are none, when they lie elsewhere or are not all alike, or when one cannot be read.
     """
-    files, classes = _find(folder)
-    images, good, remarks = _load(str(folder), files, resize, colours, skip_bad)
-    labels = None if classes is None else np.array([_text(classes[i]) for i in good])
-    names = [_text(files[i].relative_to(folder).as_posix()) for i in good]
-    return Source(_text(folder.resolve().name), images, labels, names, remarks)
+    files, classes, left_out = find_images(folder)
+    stack, good, remarks = _load(str(folder), files, decoding)
+    labels = None if classes is None else np.array([classes[i] for i in good])
+    names = [text_of(files[i].relative_to(folder).as_posix()) for i in good]
+    return _source(text_of(folder.resolve().name), stack, labels, names, left_out + remarks)
 
 
-# Finding the files.
+def _source(name: str, stack: Stack, labels: Array | None, files: list[str], remarks: list[str]) -> Source:
+    images, of_bits = stack.finished()
+    return Source(name, images, labels, files, remarks + of_bits, bits=stack.bits)
 
 
-def _find(folder: Path) -> tuple[list[Path], list[str] | None]:
-    """Return the image files, and the class of each if they are in class folders."""
-    loose = _images_in(folder)
-    of_class = {sub.name: _images_in(sub) for sub in _folders_in(folder) if not _leads_back(sub, folder)}
-    for name in of_class:
-        deep = next(_deeper_images(folder / name), None)
-        if deep is not None:
-            raise SourceError(
-                f"{deep} lies too deep: images are expected as {folder}/CLASS/FILE; move it up, "
-                f"or name {deep.parent.parent} if the classes are there"
-            )
-    classes = [name for name, files in of_class.items() for _ in files]
-    if not loose and not classes:
-        raise SourceError(
-            f"{folder} has no images; expected {folder}/CLASS/FILE, with files that end in {', '.join(ENDINGS)}"
-        )
-    if loose and classes:
-        raise SourceError(
-            f"{loose[0]} lies beside the class folders of {folder}, such as {classes[0]}; move it into one, or away"
-        )
-    if loose:
-        return loose, None
-    empty = [name for name, files in of_class.items() if not files]
-    if empty:
-        raise SourceError(f"the class folder {folder / empty[0]} has no images; put some into it, or remove it")
-    return [file for files in of_class.values() for file in files], classes
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """Return the files that are images by their ending; a link that leads nowhere is one that cannot be read."""
-    named = [path for path in _visible(folder) if path.suffix.lower() in ENDINGS]
-    return [path for path in named if path.is_file() or not path.exists()]
-
-
-def _leads_back(sub: Path, folder: Path) -> bool:
-    return folder.resolve().is_relative_to(sub.resolve())
-
-
-def _deeper_images(class_folder: Path) -> Iterator[Path]:
-    """Go through the images in the folders of a class folder; links are not followed, so that there is an end."""
-    for sub in _folders_in(class_folder):
-        for path, folders, files in os.walk(sub) if not sub.is_symlink() else ():
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
-                    yield Path(path, name)
-
-
-def _text(name: str) -> str:
-    """Return the name of a file in characters that can be printed and written."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-# Reading them.
-
-
-def _load(
-    where: str, files: list[Path], resize: tuple[int, int] | None, colours: str | None, skip_bad: bool
-) -> tuple[Array, list[int], list[str]]:
-    """Return the images (N, H, W, C), the indices of those that can be read, and remarks."""
+def _load(where: str, files: list[Path], decoding: Decoding) -> tuple[Stack, list[int], list[str]]:
+    """Return the images, the indices of those that can be read, and remarks."""
     from PIL import Image
 
-    images: Array | None = None
+    stack = Stack(where, len(files), decoding.bits)
     good: list[int] = []
     bad: list[tuple[Path, Exception]] = []
+    oddities: dict[str, int] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow finds odd in a file that it can read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for index, file in enumerate(files):
             try:
-                image = _open(file, resize)
+                pixels, odd = _decode(file, decoding)
+            except MemoryError:
+                raise SourceError(f"{file} does not fit into the memory that is left") from None
             except Exception as error:  # decoders raise all kinds for damaged files
                 bad.append((file, error))
                 continue
-            pixels = _pixels(image, resize, colours)
-            if images is None:
-                images = _room_for(len(files), pixels.shape, where)
-            elif pixels.shape != images.shape[1:]:
-                _refuse(where, files[good[0]], images.shape[1:], file, pixels.shape)
-            images[len(good)] = pixels
+            stack.add(pixels, file)
             good.append(index)
+            for what in odd:
+                oddities[what] = oddities.get(what, 0) + 1
     remarks = [_describe_bad(where, bad, len(files))] if bad else []
-    if images is None or (bad and not skip_bad):
-        advice = "mend or remove them, or leave them out with --skip-bad" if images is not None else "nothing is left"
+    if not good or (bad and not decoding.skip_bad):
+        advice = "mend or remove them, or leave them out with --skip-bad" if good else "nothing is left"
         raise SourceError(f"{remarks[0]}; {advice}")
-    return images[: len(good)], good, [f"{remark}; left out" for remark in remarks]
+    odd_ones = [f"{count} image{'s' * (count != 1)} of {where}: {what}" for what, count in oddities.items()]
+    return stack, good, [f"{remark}; left out" for remark in remarks] + odd_ones
 
 
-def _open(file: Path, resize: tuple[int, int] | None) -> Image.Image:
-    """Return a decoded image of 8 bits a channel, upright."""
+def _decode(file: Path, decoding: Decoding) -> tuple[Array, list[str]]:
+    """Return an image as (H, W, 1) or (H, W, 3), of bytes or of greys of 16 bits, and what is unusual about it."""
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=FORMATS) as opened:
-        if resize is not None:  # a JPEG can be decoded at half the size, a quarter, ..., which is many times faster
-            opened.draft(opened.mode, (2 * max(resize), 2 * max(resize)))
+    odd = []
+    with _open(file) as opened:
+        size = opened.size
+        if size[0] * size[1] > LARGE:
+            check_memory(size[0] * size[1] * len(opened.getbands()), f"the image of {size[1]}x{size[0]} pixels")
+        if (
+            decoding.resize is not None
+        ):  # a JPEG can be decoded at half the size, a quarter, ..., which is many times faster
+            opened.draft(opened.mode, (2 * max(decoding.resize), 2 * max(decoding.resize)))
+        stored = str(getattr(opened, "tile", "")) if opened.format in ("PNG", "TIFF") else ""
         opened.load()
         image = ImageOps.exif_transpose(opened)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
+        if _has_several(opened):
+            odd.append("several pictures or pages in one file; the first is taken")
+    if image.mode == "F":
         raise ValueError("its pixels have 32 bits; convert it to 8 or 16")
-    return image
+    if image.mode.startswith("I"):
+        greys = _greys(np.asarray(image))
+        if decoding.bits != UPPER_BITS:
+            return _wide_pixels(greys, decoding), odd
+        image = Image.fromarray((greys >> 8).astype(np.uint8))
+        odd += (
+            []
+            if greys.max() >> 15
+            else ["greys of 16 bits, the upper ones empty, for a model of 8 bits; they are dark"]
+        )
+    elif ";16" in stored and image.mode not in PALETTES:
+        odd.append("16 bits a channel, of which the upper 8 are taken")
+    return _pixels(image, decoding), odd
 
 
-def _pixels(image: Image.Image, resize: tuple[int, int] | None, colours: str | None) -> Array:
-    """Return an image as (H, W, 1) or (H, W, 3)."""
+def _open(file: Path) -> Image.Image:
+    """Open an image, which is not decoded yet; the plugin for HEIC photos is loaded when there is one."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        with open(file, "rb") as stream:
+            start = stream.read(12)
+        if start[4:8] != b"ftyp" or start[8:] not in HEIF_BRANDS:
+            raise
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise ValueError("a HEIC photo, which needs pip install 'pysmorch[heic]'") from None
+    register_heif_opener()
+    return Image.open(file, formats=["HEIF"])
+
+
+def _has_several(opened: Any) -> bool:
+    """Whether there are further pictures or pages; photos with a preview, a depth map and the like are one picture."""
+    if opened.format not in ("GIF", "PNG", "WEBP", "TIFF", "AVIF"):
+        return False
+    try:
+        return bool(getattr(opened, "is_animated", False))
+    except Exception:  # what comes after the first picture may be damaged
+        return False
+
+
+def _greys(values: Array) -> Array:
+    """Return greys of more than 8 bits as they are stored."""
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest < 0 or highest >= 2**16:
+        raise ValueError(f"its greys are from {lowest} to {highest}; convert it to 8 or 16 bits")
+    return values.astype(np.uint16)
+
+
+def _wide_pixels(greys: Array, decoding: Decoding) -> Array:
+    """Return greys of 16 bits as (H, W, 1), or (H, W, 3) where all images are in colour."""
     from PIL import Image
 
-    mode = image.mode
+    resize = decoding.resize
+    if resize is not None and greys.shape != resize:
+        resized = Image.fromarray(greys.astype(np.float32)).resize(resize[::-1], Image.Resampling.BILINEAR)
+        greys = np.rint(np.asarray(resized)).astype(np.uint16)
+    return np.repeat(greys[:, :, None], 3 if decoding.colours == "colour" else 1, axis=2)
+
+
+def _pixels(image: Image.Image, decoding: Decoding) -> Array:
+    """Return an image of 8 bits a channel as (H, W, 1) or (H, W, 3)."""
+    from PIL import Image
+
+    mode, colours, resize = image.mode, decoding.colours, decoding.resize
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -194,39 +223,12 @@ def _is_grey(pixels: Array) -> bool:
     return bool((pixels == pixels[:, :, :1]).all())
 
 
-def _room_for(count: int, shape: tuple[int, ...], where: str) -> Array:
-    try:
-        check_memory(count * prod(shape), f"the {count} images of {where}")
-        return np.empty((count, *shape), np.uint8)
-    except (MemoryError, SourceError):
-        size = count * float(np.prod(shape)) / 2**30
-        raise SourceError(
-            f"the {count} images of {where} need {size:.0f} GiB, which is more than there is, or than --max-memory; "
-            "make them smaller with --resize HxW"
-        ) from None
-
-
-def _refuse(where: str, first: Path, shape: tuple[int, ...], other: Path, other_shape: tuple[int, ...]) -> None:
-    """Say how two images differ."""
-    if shape[2] != other_shape[2]:
-        grey, colour = (first, other) if shape[2] == 1 else (other, first)
-        raise SourceError(
-            f"{where} has grey and colour images: {grey} is grey, {colour} is in colour; "
-            "make them alike with --grey or --colour"
-        )
-    sizes = [f"{height}x{width}" for height, width, _ in (shape, other_shape)]
-    raise SourceError(
-        f"{where} has images of different sizes: {first} has {sizes[0]} pixels (height x width), {other} has {sizes[1]}; "
-        f"make them alike with --resize, as in --resize {sizes[0]}"
-    )
-
-
 def _describe_bad(where: str, bad: list[tuple[Path, Exception]], count: int) -> str:
     from PIL import Image, UnidentifiedImageError
 
     file, error = bad[0]
     if isinstance(error, UnidentifiedImageError):
-        reason = f"not an image of a known format: {', '.join(FORMATS)}"
+        reason = f"not an image of a known format: {', '.join(ENDINGS_OF)}"
     elif isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
         reason = f"more than {Image.MAX_IMAGE_PIXELS} pixels, perhaps a decompression bomb"
     else:

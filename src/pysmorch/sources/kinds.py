@@ -22,6 +22,11 @@ OTHERS = {
     b"<html": "a web page, perhaps instead of the file that was to be downloaded",
     b"\x89PNG": "an image; its name must end in .png",
     b"\xff\xd8\xff": "an image; its name must end in .jpg",
+    b"GIF8": "an image; its name must end in .gif",
+    **{
+        bytes([0, 0, kind]): "an idx file of other numbers than bytes; put the array into an .npz, as X"
+        for kind in (9, 11, 12, 13, 14)
+    },
 }
 """How files begin that are not read, and what they are."""
 

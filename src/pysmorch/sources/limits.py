@@ -58,17 +58,17 @@ def check_memory(size: float, what: str, packed: int | None = None) -> None:
         )
 
 
-def read_bounded(stream: IO[bytes], what: str, packed: int) -> bytes:
-    """Return what a stream unpacks to, piece by piece, so that too much is refused before it is unpacked.
+def read_bounded(stream: IO[bytes], what: str, packed: int | None = None) -> bytes:
+    """Return all that a stream gives, piece by piece, so that too much is refused before it is unpacked.
 
     Parameters
     ----------
     stream : binary file
-        Unpacks what is read.
+        A pipe, or what unpacks what is read.
     what : str
         What a message says of it.
-    packed : int
-        Its bytes in the file.
+    packed : int, default=None
+        Its bytes in the file where it is packed.
 
     Returns
     -------

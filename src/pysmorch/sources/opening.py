@@ -11,6 +11,8 @@ import re
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -67,11 +69,16 @@ class File:
         """The last part of the path."""
         return Path(self.path).name
 
+    @property
+    def size(self) -> int:
+        """The bytes of the content."""
+        return os.path.getsize(self.path) if self.unpacked is None else len(self.unpacked)
+
     def content(self) -> bytes:
         """Return all bytes, unpacked."""
         if self.unpacked is not None:
             return self.unpacked
-        check_memory(os.path.getsize(self.path), self.path)
+        check_memory(self.size, self.path)
         return Path(self.path).read_bytes()
 
     def stream(self) -> BinaryIO:
@@ -97,8 +104,9 @@ def open_file(path: str) -> File:
     piped = is_pipe(path)
     if piped:
         standard = path in STANDARD_INPUT
-        content = sys.stdin.buffer.read() if standard else Path(path).read_bytes()
-        path = "standard input" if standard else path
+        with nullcontext(sys.stdin.buffer) if standard else open(path, "rb") as pipe:
+            path = "standard input" if standard else path
+            content = read_bounded(pipe, path)
         start = content[:10]
     else:
         with open(path, "rb") as stream:
@@ -120,26 +128,42 @@ def _unpacked(path: str, start: bytes, content: bytes | None) -> bytes | None:
     """Return what is packed in a file, or in its content where that was read; None for a file that is not packed."""
     if start.startswith(ZIP):
         return _only_member(path, path if content is None else io.BytesIO(content))
-    packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
+    packing = _packing_of(start)
     return None if packing is None else _unpack(path, packing, Path(path).read_bytes() if content is None else content)
+
+
+def _packing_of(start: bytes) -> str | None:
+    return next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
 
 
 def _only_member(path: str, archive: str | BinaryIO) -> bytes | None:
     """Return the file that a zip archive holds; None for .npz and .xlsx files, which are archives themselves."""
+    with _zip_errors(path), zipfile.ZipFile(archive) as opened:
+        name = _name_of_member(path, opened)
+        if name is None:
+            return None
+        with opened.open(name) as member:
+            return read_bounded(member, f"{path}: the file that is packed in it", opened.getinfo(name).compress_size)
+
+
+def _name_of_member(path: str, opened: zipfile.ZipFile) -> str | None:
+    names = opened.namelist()
+    if "[Content_Types].xml" in names or (names and all(name.endswith(".npy") for name in names)):
+        return None
+    names = [name for name in names if not OF_SYSTEMS.search(name)]
+    if len(names) != 1:
+        found = f"{len(names)} files, {list_names(names, 3)}" if names else "no files"
+        raise SourceError(
+            f"{path} is a zip archive with {found}; an archive with one file is read; unpack this one first"
+        )
+    return names[0]
+
+
+@contextmanager
+def _zip_errors(path: str) -> Iterator[None]:
+    """Say what is wrong with a zip archive."""
     try:
-        with zipfile.ZipFile(archive) as opened:
-            names = opened.namelist()
-            if "[Content_Types].xml" in names or (names and all(name.endswith(".npy") for name in names)):
-                return None
-            names = [name for name in names if not OF_SYSTEMS.search(name)]
-            if len(names) != 1:
-                found = f"{len(names)} files, {list_names(names, 3)}" if names else "no files"
-                raise SourceError(
-                    f"{path} is a zip archive with {found}; an archive with one file is read; unpack this one first"
-                )
-            packed = opened.getinfo(names[0]).compress_size
-            with opened.open(names[0]) as member:
-                return read_bounded(member, f"{path}: the file that is packed in it", packed)
+        yield
     except SourceError:
         raise
     except NotImplementedError as error:
@@ -154,13 +178,29 @@ def open_unpacked(path: str) -> tuple[BinaryIO, bool]:
     """Return what reads a regular file piece by piece, unpacked if it is packed, and whether it is."""
     with open(path, "rb") as stream:
         start = stream.read(10)
-    packing = next((packing for packing, magic in PACKINGS.items() if magic.match(start)), None)
+    if start.startswith(ZIP):
+        member = _stream_of_member(path)
+        return (open(path, "rb"), False) if member is None else (member, True)
+    packing = _packing_of(start)
     if packing == "zstd":
         import pyarrow as pa
 
         return pa.CompressedInputStream(pa.OSFile(path), packing), True
     opener: Any = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, None: open}[packing]
     return opener(path, "rb"), packing is not None
+
+
+def _stream_of_member(path: str) -> BinaryIO | None:
+    """Return what reads the file that a zip archive holds; None for .npz and .xlsx files, and for files that are packed again."""
+    with _zip_errors(path):
+        opened = zipfile.ZipFile(path)
+        name = _name_of_member(path, opened)
+        member: Any = None if name is None else opened.open(name)
+        opened.close()  # the member has the file open itself
+        if member is not None and _packing_of(member.read(10)) is None:
+            member.seek(0)
+            return member
+        return None
 
 
 def _unpack(path: str, packing: str, content: bytes) -> bytes:

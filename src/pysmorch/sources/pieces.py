@@ -5,18 +5,21 @@ from __future__ import annotations
 import bisect
 import lzma
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pysmorch.layers.base import Array
 from pysmorch.sources.dialect import Dialect, find_dialect
 from pysmorch.sources.opening import open_unpacked
 from pysmorch.sources.rows import check_quotes, quotes_are_regular, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import Stored, StreamedTable, temporary_file
-from pysmorch.sources.tables import line_of, names_of, parse, row_with, without_header_again
+from pysmorch.sources.tables import like_header, line_of, names_of, parse, tells_header
 from pysmorch.sources.text import check_text, count_lines, find_encoding, recoded
 
 BYTES_OF_A_PIECE = 2**24
@@ -42,17 +45,16 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
     comments: list[str] = []
     starts: list[int] = []
     repeated: list[Any] = []
-    line_again = 0
+    line_again = num_rows = 0
     writer: Any = None
-    num_rows = 0
     for text, dialect, lines_before in pieces_of(path, header, encoding):
         check_quotes(path, text, dialect.separator, lines_before)
         table, left_out = parse(path, text, dialect, missing)
-        table, again = without_header_again(table, dialect, header)
+        again = like_header(table, dialect.names) if header else np.zeros(0, np.int64)
         if len(again) and not line_again:
             line_again = line_of(text, dialect, int(again[0]))
         comments += left_out
-        repeated.append(again)
+        repeated.append(num_rows + again)
         if writer is None:
             first, writer = dialect, parquet.ParquetWriter(file, table.schema)
             values = np.zeros(table.num_columns, np.int64)
@@ -61,17 +63,34 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
         num_rows += table.num_rows
         values += [len(column) - column.null_count for column in table.columns]
     writer.close()
-    num_again = sum(map(len, repeated))
+    others = _without_header_again(Stored(path, file, num_rows, {}), first, np.concatenate(repeated))
+    num_again = 0 if others is None else num_rows - len(others)
     names, remarks = names_of(first, values.tolist() if num_rows else None, comments, num_again, line_again)
     stored = Stored(path, file, num_rows, {name: str(i) for i, name in enumerate(names)})
 
     def find_line(row: int) -> int:
+        row = row if others is None else int(others[row])
         piece = bisect.bisect_right(starts, row) - 1
         text, dialect, _ = next(p for i, p in enumerate(pieces_of(path, header, encoding)) if i == piece)
-        return line_of(text, dialect, row_with(repeated[piece], row - starts[piece]))
+        return line_of(text, dialect, row - starts[piece])
 
     schema = pa.schema([(name, pa.string()) for name in names])
-    return Source(os.path.basename(path), StreamedTable([stored], schema), remarks=remarks, line_of=find_line)
+    return Source(os.path.basename(path), StreamedTable([stored], schema, others), remarks=remarks, line_of=find_line)
+
+
+def _without_header_again(file: Stored, dialect: Dialect, again: Array) -> Array | None:
+    """Return the rows of a file without those that repeat the header, where a column of the whole file tells so; else None."""
+    import pyarrow as pa
+
+    if not len(again):
+        return None
+    others = np.delete(np.arange(file.num_rows), again)
+    for i, name in enumerate(dialect.names):
+        column = replace(file, names={name: str(i)})
+        rest = StreamedTable([column], pa.schema([(name, pa.string())]), others)
+        if tells_header(name, (block[name] for _, block in rest.blocks())):
+            return others
+    return None
 
 
 def pieces_of(path: str, header: bool, encoding: str | None) -> Iterator[Piece]:
@@ -119,7 +138,7 @@ def _chunks_of(path: str, encoding: str | None) -> Iterator[bytes]:
                 return
             yield next(chunks).removeprefix(mark)
             yield from chunks
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         if not packed:
             raise
         raise SourceError(f"{path}: damaged or truncated packed file ({' '.join(str(error).split())})") from None

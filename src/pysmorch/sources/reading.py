@@ -16,9 +16,10 @@ from pysmorch.memory import available_memory
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
-from pysmorch.sources.images import is_image_file, read_image, read_image_folder
+from pysmorch.sources.folders import is_image_file
+from pysmorch.sources.images import Decoding, read_image, read_image_folder
 from pysmorch.sources.kinds import kind_of_file
-from pysmorch.sources.opening import File, is_pipe, open_file
+from pysmorch.sources.opening import STANDARD_INPUT, File, is_pipe, open_file
 from pysmorch.sources.pieces import stream_csv
 from pysmorch.sources.records import read_json
 from pysmorch.sources.several import (
@@ -32,7 +33,7 @@ from pysmorch.sources.several import (
 )
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.spreadsheets import read_excel
-from pysmorch.sources.streaming import is_parquet, memory_needed, stream_parquet
+from pysmorch.sources.streaming import is_arrow, is_parquet, memory_needed, stream_arrow, stream_parquet
 from pysmorch.sources.tables import read_csv
 
 BUNDLED = ("digits", "iris", "wine", "breast-cancer", "diabetes")
@@ -47,6 +48,7 @@ def read(
     skip_bad: bool = False,
     encoding: str | None = None,
     missing: Sequence[str] = (),
+    bits: int | None = None,
 ) -> Source:
     """Read a file, several files, a folder or a bundled set.
 
@@ -64,6 +66,7 @@ def read(
         skip_bad: whether image files that cannot be read are left out, which is then a remark, instead of an error.
         encoding: of a CSV or JSON file, if it is neither UTF-8 nor UTF-16 or UTF-32 with a byte order mark.
         missing: cells of a CSV file that stand for a missing value where they are not quoted, besides empty ones.
+        bits: how many bits the greys of a training's image files used, or `UPPER_BITS` where they had 8; None learns it.
 
     Raises FileNotFoundError and SourceError.
     """
@@ -77,8 +80,11 @@ def read(
             raise SourceError(
                 f"--labels is for an idx file, but {source} has images as files; put them in class folders"
             )
-        return (read_image_folder if path.is_dir() else read_image)(path, resize, colours, skip_bad)
+        decoding = Decoding(resize, colours, skip_bad, bits)
+        return read_image_folder(path, decoding) if path.is_dir() else read_image(path, decoding)
     if resize is not None or colours is not None or skip_bad:
+        if not (os.path.exists(source) or source in (*BUNDLED, *STANDARD_INPUT) or is_pattern(source)):
+            raise _not_found(source)
         raise SourceError(f"--resize, --grey, --colour and --skip-bad are for folders of images, but {source} is none")
     if os.path.isdir(source):
         return _read_several(path.resolve().name, parts_of_folder(path), header, encoding, missing)
@@ -156,13 +162,15 @@ def _in_memory(name: str, read_it: Callable[[], Source]) -> Source:
         return read_it()
     except MemoryError:
         raise SourceError(
-            f"{name} does not fit into the memory that is left; Parquet and CSV files larger than that are read block by block, "
+            f"{name} does not fit into the memory that is left; Parquet, Arrow and CSV files larger than that are read block by block, "
             "but this is none"
         ) from None
 
 
 def _stream_file(path: str, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
-    return stream_parquet(path) if is_parquet(path) else stream_csv(path, header, encoding, missing)
+    if is_parquet(path) or is_arrow(path):
+        return (stream_parquet if is_parquet(path) else stream_arrow)(path)
+    return stream_csv(path, header, encoding, missing)
 
 
 def _read_file(source: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]) -> Source:
@@ -171,11 +179,7 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
     if WITHIN in source and not os.path.exists(source):
         path, within = source.split(WITHIN, 1)
     if not os.path.isfile(path) and not is_pipe(path):
-        close = get_close_matches(source, BUNDLED, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise FileNotFoundError(
-            f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
-        )
+        raise _not_found(source)
     file = open_file(path)
     kind = kind_of_file(file)
     if within is not None and kind not in ("excel", "sqlite", "duckdb"):
@@ -194,6 +198,14 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
         "idx": partial(read_idx, labels=labels),
     }
     return readers[kind](file)
+
+
+def _not_found(source: str) -> FileNotFoundError:
+    close = get_close_matches(source, BUNDLED, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return FileNotFoundError(
+        f"{source}: no such file or folder, and no bundled set{hint}; those are {', '.join(BUNDLED)}"
+    )
 
 
 def _read_bundled(name: str) -> Source:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from pysmorch.entries import list_names
-from pysmorch.sources.images import ENDINGS as IMAGE_ENDINGS
+from pysmorch.sources.folders import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import StreamedTable
 

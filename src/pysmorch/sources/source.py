@@ -37,6 +37,8 @@ class Source:
         files a text such as "7 of part-2.csv".
     pixels : bool, default=False
         Whether rows of numbers are pixels of images.
+    bits : int or None, default=None
+        How many bits the greys of image files use; None where these have 8.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Source:
     remarks: list[str] = field(default_factory=list)
     line_of: Callable[[int], int | str] | None = None
     pixels: bool = False
+    bits: int | None = None
 
     @property
     def column_names(self) -> list[str] | None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from typing import Any
 
 from pysmorch.entries import list_names
 from pysmorch.sources.columns import column_of, unlike_names
+from pysmorch.sources.limits import check_memory
 from pysmorch.sources.opening import File
 from pysmorch.sources.source import Source, SourceError
 
 ERRORS = {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"}
 """What a cell holds whose formula has no result."""
+
+BYTES_OF_A_CELL = 8
+"""In a row, at least."""
+
+CELLS_AT_A_TIME = 2**20
+"""Cells that are read between two looks at the memory."""
 
 Rows = dict[int, list[Any]]
 """The values of the rows that have some, by the number of the row in the sheet, counted from 1."""
@@ -30,6 +38,8 @@ def read_excel(file: File, header: bool, sheet: str | None) -> Source:
 
     try:
         sheets, rows = _cells(file, sheet, computed=True)
+    except SourceError:
+        raise
     except Exception as error:  # openpyxl lets through errors of many libraries where a file is damaged
         raise SourceError(
             f"{file.path}: not an Excel file, or a damaged one ({' '.join(str(error).split())})"
@@ -39,6 +49,7 @@ def read_excel(file: File, header: bool, sheet: str | None) -> Source:
     if not rows:
         raise SourceError(f"{file.path}: the sheet {sheet or sheets[0]!r} has no cells with values")
     width = max(map(len, rows.values()))
+    check_memory(BYTES_OF_A_CELL * width * len(rows), f"{file.path}: a table of {len(rows)} lines and {width} columns")
     remarks = _remarks(file, sheet, sheets, rows, width)
     lines = list(rows)
     cells = [row + [None] * (width - len(row)) for row in rows.values()]
@@ -62,6 +73,8 @@ def _cells(file: File, sheet: str | None, computed: bool) -> tuple[list[str], Ro
     import openpyxl
 
     with file.stream() as stream, warnings.catch_warnings():
+        with zipfile.ZipFile(stream) as archive:  # no member unpacks to more than is said there
+            check_memory(sum(member.file_size for member in archive.infolist()), file.path, file.size)
         warnings.simplefilter("ignore")  # of styles and other things that have to do with looks
         book = openpyxl.load_workbook(stream, read_only=True, data_only=computed)
         sheets = [page.title for page in book.worksheets]
@@ -69,11 +82,16 @@ def _cells(file: File, sheet: str | None, computed: bool) -> tuple[list[str], Ro
             return sheets, {}
         page = book[sheet or sheets[0]]
         page.reset_dimensions()  # some programs write wrong ones
-        rows = {}
+        rows: Rows = {}
+        num_cells = num_checked = 0
         for number, values in enumerate(page.iter_rows(values_only=True), 1):
             filled = [i for i, value in enumerate(values) if value is not None]
             if filled:
                 rows[number] = list(values[: filled[-1] + 1])
+                num_cells += len(rows[number])
+            if num_cells > num_checked:  # one cell far to the right makes a long row
+                check_memory(BYTES_OF_A_CELL * num_cells, file.path)
+                num_checked = num_cells + CELLS_AT_A_TIME
         return sheets, rows
 
 

@@ -1,4 +1,4 @@
-"""Tables that are larger than the memory: they stay in Parquet files, of which some columns or some rows are read at a time."""
+"""Tables that are larger than the memory: they stay in Parquet or Arrow files, of which some columns or some rows are read at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.columnar import reading_errors
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
@@ -63,21 +64,20 @@ class Stored:
 
     def open(self) -> Any:
         """Return the open file; SourceError where it cannot be read."""
-        import pyarrow as pa
         from pyarrow import parquet
 
         try:
             return parquet.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
-        import pyarrow as pa
-
         try:
-            return self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
-        except (pa.ArrowException, OSError) as error:
+            table = self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+            table.validate(full=True)
+            return table
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
@@ -87,12 +87,55 @@ class Stored:
         columns = [self.names[name] for name in names if name in self.names]
         try:
             for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
+                batch.validate(full=True)
                 yield pa.Table.from_batches([batch])
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> SourceError:
         return SourceError(f"{self.path}: not a Parquet file, or a damaged one ({' '.join(str(error).split())})")
+
+
+@dataclass(frozen=True)
+class StoredArrow(Stored):
+    """An Arrow file that holds rows of a table; its batches are not in memory."""
+
+    def open(self, names: Sequence[str] = ()) -> Any:
+        """Return a reader of some columns of the table; SourceError where the file cannot be read."""
+        import pyarrow as pa
+
+        try:
+            opened = pa.memory_map(self.file)
+            stored = pa.ipc.open_file(opened).schema.names
+            fields = [stored.index(self.names[name]) for name in names if name in self.names]
+            return pa.ipc.open_file(opened, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def read(self, names: Sequence[str]) -> Any:
+        """Return columns as a table of this file's types, without the constant ones."""
+        import pyarrow as pa
+
+        try:
+            return self.open(names).read_all()
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
+        """Go through the rows, so many at a time, as tables like those of `read`."""
+        import pyarrow as pa
+
+        reader = self.open(names)
+        try:
+            for i in range(reader.num_record_batches):
+                batch = reader.get_batch(i)
+                for start in range(0, batch.num_rows, size):
+                    yield pa.Table.from_batches([batch.slice(start, size)])
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: Exception) -> SourceError:
+        return SourceError(f"{self.path}: not an Arrow file, or a damaged one ({' '.join(str(error).split())})")
 
 
 class StreamedTable:
@@ -233,20 +276,44 @@ class StreamedTable:
 def stream_parquet(path: str) -> Source:
     """Return a Parquet file as a table that stays where it is; only its schema is read."""
     file = Stored(path, path, 0, {}).open()
-    stored = list(file.schema_arrow.names)
+    return _streamed(Stored(path, path, file.metadata.num_rows, {}), file.schema_arrow)
+
+
+def stream_arrow(path: str) -> Source:
+    """Return an Arrow file as a table that stays where it is."""
+    num_rows, schema = _rows_and_schema(path)
+    return _streamed(StoredArrow(path, path, num_rows, {}), schema)
+
+
+def _rows_and_schema(path: str) -> tuple[int, Any]:
+    """Return how many rows an Arrow file has, of which one column is looked at, and its schema."""
+    schema = StoredArrow(path, path, 0, {}).open().schema
+    some = schema.names[:1]
+    batches = StoredArrow(path, path, 0, dict(zip(some, some, strict=True))).batches(some, ROWS_OF_A_BLOCK)
+    return sum(batch.num_rows for batch in batches), schema
+
+
+def _streamed(file: Stored, schema: Any) -> Source:
+    path, stored = file.path, list(schema.names)
     names, remarks = unlike_names(stored)
     if remarks:
         raise SourceError(
             f"{path}: {remarks[0].split(';')[0]}; a table that is read block by block needs different names"
         )
-    rows = Stored(path, path, file.metadata.num_rows, dict(zip(names, stored, strict=True)))
-    return Source(os.path.basename(path), StreamedTable([rows], file.schema_arrow.remove_metadata()))
+    rows = replace(file, names=dict(zip(names, stored, strict=True)))
+    return Source(os.path.basename(path), StreamedTable([rows], schema.remove_metadata()))
 
 
 def is_parquet(path: str) -> bool:
     """Whether a file is a Parquet file that can be read where it is."""
     with open(path, "rb") as stream:
         return stream.read(4) == b"PAR1"
+
+
+def is_arrow(path: str) -> bool:
+    """Whether a file is an Arrow file that can be read where it is, which a stream of batches cannot."""
+    with open(path, "rb") as stream:
+        return stream.read(6) == b"ARROW1"
 
 
 def memory_needed(path: str) -> int | None:
@@ -257,6 +324,9 @@ def memory_needed(path: str) -> int | None:
         metadata = Stored(path, path, 0, {}).open().metadata
         written = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         return COPIES * max(written, 8 * metadata.num_rows * metadata.num_columns)
+    if is_arrow(path):
+        num_rows, schema = _rows_and_schema(path)
+        return COPIES * max(os.path.getsize(path), 8 * num_rows * len(schema.names))
     try:
         stream, packed = open_unpacked(path)
         with stream:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,11 +21,14 @@ from pysmorch.sources.text import to_utf8
 BEGINS_AS_NUMBER = re.compile(r"\s*[-+]?[.,]?\d")
 """Numbers and dates begin with a digit, which names of columns rarely do."""
 
+BLANKS = " \t\ufeff"
+"""What may be around the names of columns in a header; joined files have a byte order mark before each one."""
+
 END_OF_DOS = b"\x1a"
 """The last byte of text files of DOS."""
 
-BLOCK = 2**20
-"""How many bytes PyArrow parses at once; a row that is longer needs more."""
+BLOCK, BLOCK_OF_A_COLUMN, LARGEST_BLOCK = 2**20, 2**13, 2**31 - 1
+"""How many bytes PyArrow parses at once: all columns get an array for each block, so that many columns need larger ones."""
 
 
 def read_csv(file: File, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
@@ -86,7 +89,7 @@ def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> t
         data = pa.py_buffer(codecs.BOM_UTF8 + text[dialect.start :])
     if data.size == 0:
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
-    block = BLOCK
+    block = min(max(BLOCK, BLOCK_OF_A_COLUMN * width), LARGEST_BLOCK)
     while True:
         comments.clear()
         options = csv.ReadOptions(column_names=names, block_size=block, use_threads=False)
@@ -96,9 +99,9 @@ def parse(path: str, text: bytes, dialect: Dialect, missing: Sequence[str]) -> t
             problem = " ".join(str(error).split()).removeprefix("CSV parse error: ")
             if "Empty CSV" in problem:
                 return pa.table({name: pa.array([], pa.string()) for name in names}), comments
-            if "straddling" not in problem or block > data.size:
+            if "straddling" not in problem or block > data.size or block == LARGEST_BLOCK:
                 raise SourceError(f"{path}: {_ragged_line(text, dialect) or problem}") from None
-            block *= 8
+            block = min(8 * block, LARGEST_BLOCK)
 
 
 def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
@@ -116,8 +119,12 @@ def _ragged_line(text: bytes, dialect: Dialect) -> str | None:
 
 def without_header_again(table: Any, dialect: Dialect, header: bool) -> tuple[Any, Array]:
     """Return a table without the rows that repeat the header, and the indices of these rows."""
-    again = _header_again(table, dialect.names) if header else np.zeros(0, np.int64)
-    return (table.take(np.delete(np.arange(table.num_rows), again)) if len(again) else table), again
+    again = like_header(table, dialect.names) if header else np.zeros(0, np.int64)
+    if len(again):
+        others = table.take(np.delete(np.arange(table.num_rows), again))
+        if any(tells_header(name, [cells]) for name, cells in zip(dialect.names, others.columns, strict=False)):
+            return others, again
+    return table, np.zeros(0, np.int64)
 
 
 def row_with(again: Array, row: int) -> int:
@@ -126,25 +133,31 @@ def row_with(again: Array, row: int) -> int:
     return row + int(np.searchsorted(rows_before, row, side="right"))
 
 
-def _header_again(table: Any, names: list[str]) -> Array:
-    """Return the rows that repeat the header, where a column of numbers or dates otherwise shows that they are no data."""
-    import pyarrow as pa
+def like_header(table: Any, names: list[str]) -> Array:
+    """Return the indices of the rows that have the names of the columns as their cells."""
     import pyarrow.compute as pc
 
-    none = np.zeros(0, dtype=np.int64)
     repeated = np.full(table.num_rows, table.num_columns > 1)
     for name, cells in zip(names, table.columns, strict=False):
         if not repeated.any():
-            return none
-        repeated &= pc.equal(pc.utf8_trim_whitespace(cells), name).fill_null(False).to_numpy()
-    if not repeated.any():
-        return none
-    others = table.filter(pa.array(~repeated))
-    for name, cells in zip(names, others.columns, strict=False):
-        values = pc.unique(cells).drop_null().to_pylist()
-        if values and BEGINS_AS_NUMBER.match(name) is None and all(map(BEGINS_AS_NUMBER.match, values)):
-            return np.flatnonzero(repeated)
-    return none
+            break
+        repeated &= pc.equal(pc.utf8_trim(cells, BLANKS), name).fill_null(False).to_numpy()
+    return np.flatnonzero(repeated)
+
+
+def tells_header(name: str, cells: Iterable[Any]) -> bool:
+    """Whether a column of numbers or dates, of which `cells` are those of the other rows piece by piece, shows that its name is no data."""
+    import pyarrow.compute as pc
+
+    if BEGINS_AS_NUMBER.match(name) is not None:
+        return False
+    has_values = False
+    for piece in cells:
+        values = pc.unique(piece).drop_null().to_pylist()
+        if not all(map(BEGINS_AS_NUMBER.match, values)):
+            return False
+        has_values |= bool(values)
+    return has_values
 
 
 def names_of(

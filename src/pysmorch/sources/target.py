@@ -48,7 +48,10 @@ def split_target(source: Source, target: str | None, header: bool) -> tuple[Sour
         )
     names = source.column_names
     if names is None:
-        raise SourceError(f"{source.name} has no labels; name them with --labels, or put an array y into the .npz")
+        raise SourceError(
+            f"{source.name} has no labels; name them with --labels, or put an array y into the .npz "
+            "(--validation-labels and --test-labels are for other files)"
+        )
     if target is None:
         raise ValueError(f"which column is to be predicted? Give --target; the columns are {list_names(names)}")
     name = _resolve(target, names, source.name, header)

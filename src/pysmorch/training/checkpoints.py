@@ -7,7 +7,8 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pysmorch.engine import NonFiniteError, without_interrupts
 from pysmorch.files import ModelFileError, parts_of, read_parts, write_parts
 from pysmorch.files.header import entry
 from pysmorch.files.plain import from_plain, to_plain
+from pysmorch.files.writing import LOCKS
 from pysmorch.layers.base import Array
 from pysmorch.training.callbacks import EarlyStopping
 from pysmorch.training.options import DEFAULTS, FitOptions, interval
@@ -188,7 +190,8 @@ def read_run(folder: str | Path) -> SavedRun:
             continue
         try:
             header, tensors = read_parts(file)
-            entry(header, "run", dict)
+            if "run" not in header:
+                raise ModelFileError(f"{file}: a model, but no checkpoint of a run")
         except ModelFileError as error:
             damaged.append(error)
             continue
@@ -215,6 +218,34 @@ def check_new(folder: str | Path) -> Path:
         )
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@contextmanager
+def only_run(folder: str | Path | None) -> Iterator[None]:
+    """Make the folder of a run, if there is to be one; inside this context no other fit, of any process, writes checkpoints there.
+
+    Raises OSError where one does, and where the folder cannot be made.
+    """
+    if folder is None or LOCKS is None:
+        yield
+        return
+    path = Path(folder).expanduser()
+    path.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            LOCKS.flock(descriptor, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
+        except BlockingIOError:
+            raise FileExistsError(
+                f"{path}: another fit writes its checkpoints there; wait until it has ended, or name another folder"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        with suppress(OSError):
+            LOCKS.flock(descriptor, LOCKS.LOCK_UN)  # processes that were forked meanwhile hold it, too
+        os.close(descriptor)
 
 
 class Checkpoints:

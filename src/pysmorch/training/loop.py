@@ -14,7 +14,7 @@ from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
 from pysmorch.optimizers import Optimizer, as_optimizer
 from pysmorch.training.callbacks import Callback, FunctionCallback, Training
-from pysmorch.training.checkpoints import Checkpoints, SavedRun, read_run
+from pysmorch.training.checkpoints import Checkpoints, SavedRun, only_run, read_run
 from pysmorch.training.history import History
 from pysmorch.training.measures import directions, measure_all, metrics_beside
 from pysmorch.training.options import FitOptions
@@ -44,7 +44,7 @@ def fit(
     if saved is not None:
         options = saved.options(options)
     optimizer = as_optimizer(options.optimizer)
-    with being_trained([network.loss, *network.layers, optimizer]):
+    with being_trained([network.loss, *network.layers, optimizer]), only_run(options.checkpoint):
         run = _begin(network, X, y, sample_weight, options, finite, optimizer)
         call(run.callbacks, "on_fit_start", run.training)
         checkpoints = _checkpoints(run, network if model is None else model, notes or {}, saved)

@@ -23,7 +23,7 @@ BYTES_OF_DATA = 2**26
 OPTIMIZER, GOOD, CALLBACKS = "optimizer.", "before_epoch.", "callbacks."
 """How the names of arrays begin."""
 
-OTHER_DATA = "pass the same rows, labels, weights and validation data"
+OTHER_DATA = "pass the same rows, labels, weights and validation data, of the same types"
 """What is to be done where a run is resumed with other data."""
 
 

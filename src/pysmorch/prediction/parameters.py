@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+from pysmorch.schedules import as_schedule
+
+TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
+"""In which numbers an estimator is trained."""
 
 
 def check_parameters(estimator: Any) -> None:
@@ -41,6 +45,7 @@ def check_parameters(estimator: Any) -> None:
     optimizer = estimator.optimizer
     if not isinstance(optimizer, Optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object, but is {optimizer!r}")
+    as_schedule(estimator.learning_rate)
     if not _is_number(estimator.dropout) or not 0 <= estimator.dropout < 1:
         raise ValueError(f"dropout must be a number from 0 to below 1, but is {estimator.dropout!r}")
     if not _is_number(estimator.patience) or not estimator.patience >= 1:
@@ -49,7 +54,7 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
     if not 0 < estimator.validation_fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
-    check_precision("precision", estimator.precision)
+    check_precision("precision", estimator.precision, get_args(TrainingPrecision))
     check_precision("predict_precision", estimator.predict_precision)
     if not isinstance(estimator.pixels, (bool, np.bool_)):
         raise ValueError(f"pixels must be True or False, but is {estimator.pixels!r}")
@@ -60,8 +65,8 @@ def check_parameters(estimator: Any) -> None:
         check_threads("threads", estimator.threads)
 
 
-def check_precision(argument: str, value: Any) -> None:
-    """Raise ValueError where an argument is no precision.
+def check_precision(argument: str, value: Any, choices: Sequence[str] = get_args(Precision)) -> Any:
+    """Return an argument that is a precision; ValueError where it is none.
 
     Parameters
     ----------
@@ -69,9 +74,18 @@ def check_precision(argument: str, value: Any) -> None:
         Its name.
     value : object
         What it is set to.
+    choices : sequence of str, default=those of predictions
+        What it may be.
+
+    Returns
+    -------
+    str
+        The value.
     """
-    if value not in get_args(Precision):
-        raise ValueError(f'{argument} must be "float32", "bf16" or "auto", but is {value!r}')
+    if value not in choices:
+        first, last = ", ".join(f'"{choice}"' for choice in choices[:-1]), choices[-1]
+        raise ValueError(f'{argument} must be {first} or "{last}", but is {value!r}')
+    return value
 
 
 def _is_number(value: Any) -> bool:

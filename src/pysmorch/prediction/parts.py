@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
+import inspect
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
-from pysmorch.encoders import Encoder, encoder_from_parts, encoder_to_parts
-from pysmorch.estimators.parameters import make_optimizer
-from pysmorch.estimators.storing import parameters_to_plain, take_training, training_to_parts
-from pysmorch.files import ModelFileError, ModelPath, save
+from pysmorch.encoders import encoder_from_parts, encoder_to_parts
+from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry, plain
 from pysmorch.files.plain import from_plain
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
-from pysmorch.warnings import PysmorchWarning
+from pysmorch.prediction.parameters import make_optimizer
+from pysmorch.prediction.storing import parameters_to_plain, take_training, training_to_parts
 
 
 def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -27,7 +24,7 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
 
     Parameters
     ----------
-    model : NetworkEstimator
+    model : NetworkModel
         Fitted. Parameters that a file cannot hold, such as functions, are left out.
 
     Returns
@@ -68,7 +65,7 @@ def estimator_from_parts(
 
     Parameters
     ----------
-    cls : type of NetworkEstimator
+    cls : type of NetworkModel
         Its class.
     header : dict
         Not checked yet.
@@ -79,7 +76,7 @@ def estimator_from_parts(
 
     Returns
     -------
-    NetworkEstimator
+    NetworkModel
         Fitted.
 
     Raises
@@ -88,7 +85,7 @@ def estimator_from_parts(
         Something is missing or does not fit.
     """
     parameters = entry(header, "parameters", dict)
-    unknown = set(parameters) - set(cls._get_param_names())
+    unknown = set(parameters) - set(inspect.signature(cls).parameters)
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
     model = cls(**{name: from_plain(value) for name, value in parameters.items()})
@@ -119,84 +116,3 @@ def _check_read(model: Any) -> None:
         model.optimizer_ = make_optimizer(model)
     except (TypeError, ValueError, OverflowError) as wrong:
         raise ModelFileError(f"its parameters are wrong: {wrong}") from wrong
-
-
-class StoredEstimator(BaseEstimator):  # type: ignore[misc]
-    """An estimator that a model file can hold."""
-
-    network_: Network
-    encoder_: Encoder
-
-    def save(self, path: ModelPath) -> None:
-        """Write the model into one .safetensors file, whole or not at all; `pysmorch.load` reads it.
-
-        Parameters
-        ----------
-        path : str, Path or binary file
-            The file.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        OSError
-            The file cannot be written.
-        """
-        check_is_fitted(self, "network_")
-        _, lost = parameters_to_plain(self)
-        if lost:
-            warnings.warn(
-                f"a model file cannot hold the parameter {', '.join(lost)}: the loaded model predicts the same, but set it again "
-                "with set_params before another fit",
-                PysmorchWarning,
-                stacklevel=2,
-            )
-        save(self, path)
-
-    def to_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Return the model as plain data and arrays, which `save` writes.
-
-        Returns
-        -------
-        header : dict
-            Parameters, network, encoder and labels as plain data.
-        tensors : dict of str to ndarray
-            The arrays by name.
-        """
-        return estimator_to_parts(self)
-
-    def own_layers(self) -> list[Any]:
-        """Return the layers that are of classes of your own, which `pysmorch.load` needs, and the loss if it is one.
-
-        Returns
-        -------
-        list of Layer
-            In the order of the graph.
-        """
-        return self.network_.own_layers()
-
-    @classmethod
-    def from_parts(cls, header: dict[str, Any], tensors: dict[str, Array], layers: Sequence[type[Layer]] = ()) -> Self:
-        """Return the model of `to_parts`, after checking everything.
-
-        Parameters
-        ----------
-        header : dict
-            The first result of `to_parts`.
-        tensors : dict of str to ndarray
-            The second one.
-        layers : sequence of type of Layer, default=()
-            Classes of your own, of layers and losses, that the model has.
-
-        Returns
-        -------
-        Classifier or Regressor
-            Fitted.
-
-        Raises
-        ------
-        ModelFileError
-            Where anything is missing or does not fit.
-        """
-        model: Self = estimator_from_parts(cls, header, tensors, layers)
-        return model

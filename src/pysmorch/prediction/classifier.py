@@ -1,0 +1,225 @@
+"""What a Classifier predicts with: its parameters, and what the outputs of its network mean."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from pysmorch.engine import Precision
+from pysmorch.files import ModelFileError
+from pysmorch.files.header import entries, entry
+from pysmorch.layers import Layer
+from pysmorch.layers.activations import ActivationName
+from pysmorch.layers.base import Array
+from pysmorch.losses import Loss
+from pysmorch.optimizers import Optimizer, OptimizerName
+from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.one_model import of_one_model
+from pysmorch.prediction.parameters import TrainingPrecision, check_loss
+from pysmorch.schedules import Schedule
+
+
+class ClassifierModel(NetworkModel):
+    """What tells classes apart; `Classifier` is one that can be trained, and documents the parameters."""
+
+    classes_: Array
+    n_classes_: int
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (256, 128),
+        activation: ActivationName = "relu",
+        dropout: float = 0.2,
+        optimizer: OptimizerName | Optimizer = "adamw",
+        learning_rate: float | Schedule = 5e-3,
+        weight_decay: float = 0.1,
+        batch_size: int | Literal["auto"] = "auto",
+        epochs: int = 50,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        patience: int = 20,
+        label_smoothing: float = 0.0,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        network: Callable[[Layer, int], Layer] | None = None,
+        pixels: bool = False,
+        precision: TrainingPrecision = "float32",
+        columns: Mapping[str, str] | None = None,
+        missing: Sequence[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+        loss: Literal["cross_entropy"] | Callable[[Layer], Loss] = "cross_entropy",
+        warm_start: bool = False,
+        threads: int | None = None,
+        predict_precision: Precision = "float32",
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.network = network
+        self.pixels = pixels
+        self.precision = precision
+        self.columns = columns
+        self.missing = missing
+        self.random_state = random_state
+        self.verbose = verbose
+        self.loss = loss
+        self.warm_start = warm_start
+        self.threads = threads
+        self.predict_precision = predict_precision
+
+    @of_one_model
+    def predict(self, X: Any) -> Array:
+        """Return the likeliest class of each row.
+
+        Parameters
+        ----------
+        X : array-like, data frame or path
+            Rows with the columns of the training; a table in a file may have more.
+
+        Returns
+        -------
+        ndarray of shape (N,)
+            Entries of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            Before `fit`, and for data that do not fit; messages name the column or the row.
+        """
+        likeliest = self._predictions(X, lambda probabilities: probabilities.argmax(1))
+        return self.classes_[likeliest]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            Probabilities in the order of `classes_`; float64, each row sums to 1.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
+        """
+        return self._predictions(X)
+
+    @of_one_model
+    def decision_function(self, X: Any) -> Array:
+        """Return the outputs of the network before the softmax: the larger, the likelier the class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (N, K), or (N,) for two classes
+            Logits in the order of `classes_`; of two classes the difference, positive where the second one is likelier.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
+        """
+        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or data frame
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            The logarithm of `predict_proba`; -inf for a probability of 0.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _set_classes(self, classes: Array) -> None:
+        if len(classes) < 2:
+            raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
+        self.classes_ = classes
+        self.n_classes_ = len(classes)
+
+    def _num_outputs(self) -> int:
+        return len(self.classes_)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_loss(self.loss, ["cross_entropy"])
+
+    def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}, {}
+
+    def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
+        try:
+            self._set_classes(classes_from(header))
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"its classes are wrong: {error}") from error
+
+
+def _plain(classes: Array) -> Array:
+    """Return classes as a model file has them: times and durations as counts of their unit."""
+    return classes.astype(np.int64) if classes.dtype.kind in "mM" else classes
+
+
+def classes_from(header: dict[str, Any]) -> Array:
+    """Return the classes in the header of a model file.
+
+    Parameters
+    ----------
+    header : dict
+        The entry "labels", not checked yet.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        The classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no labels.
+    """
+    values = entries(header, "classes", str, int, float, bool)
+    kind = np.dtype(entry(header, "dtype", str))
+    if kind.kind not in "iufbUOmM" or kind.itemsize > 10_000:
+        raise ValueError(f"dtype {kind} is not one of labels")
+    try:
+        classes = np.array(values, dtype=kind)
+    except OverflowError as error:
+        raise ValueError(f"the labels are not of dtype {kind}") from error
+    if _plain(classes).tolist() != values:
+        raise ValueError(f"the labels are not of dtype {kind}")
+    if not all(a < b for a, b in itertools.pairwise(values)):
+        raise ValueError("the labels are not in order, or one is there twice")
+    return classes

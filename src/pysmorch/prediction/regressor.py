@@ -1,0 +1,133 @@
+"""What a Regressor predicts with: its parameters, and the units of its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from pysmorch.engine import Precision
+from pysmorch.files import ModelFileError
+from pysmorch.files.header import entry
+from pysmorch.layers import Layer
+from pysmorch.layers.activations import ActivationName
+from pysmorch.layers.base import Array
+from pysmorch.losses import Loss
+from pysmorch.optimizers import Optimizer, OptimizerName
+from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.one_model import of_one_model
+from pysmorch.prediction.parameters import TrainingPrecision, check_loss
+from pysmorch.schedules import Schedule
+
+RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
+LOSSES = get_args(RegressionLoss)
+
+
+class RegressorModel(NetworkModel):
+    """What predicts numbers; `Regressor` is one that can be trained, and documents the parameters."""
+
+    n_outputs_: int
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (256, 128),
+        activation: ActivationName = "relu",
+        dropout: float = 0.1,
+        optimizer: OptimizerName | Optimizer = "adamw",
+        learning_rate: float | Schedule = 5e-3,
+        weight_decay: float = 0.1,
+        batch_size: int | Literal["auto"] = "auto",
+        epochs: int = 50,
+        early_stopping: bool | Literal["auto"] = "auto",
+        validation_fraction: float = 0.1,
+        patience: int = 20,
+        loss: RegressionLoss | Callable[[Layer], Loss] = "square",
+        quantile: float | Sequence[float] = 0.5,
+        network: Callable[[Layer, int], Layer] | None = None,
+        pixels: bool = False,
+        precision: TrainingPrecision = "float32",
+        columns: Mapping[str, str] | None = None,
+        missing: Sequence[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+        warm_start: bool = False,
+        threads: int | None = None,
+        predict_precision: Precision = "float32",
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.loss = loss
+        self.quantile = quantile
+        self.network = network
+        self.pixels = pixels
+        self.precision = precision
+        self.columns = columns
+        self.missing = missing
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.threads = threads
+        self.predict_precision = predict_precision
+
+    @of_one_model
+    def predict(self, X: Any) -> Array:
+        """Return the prediction for each row.
+
+        Parameters
+        ----------
+        X : array-like, data frame or path
+            Rows with the columns of the training; a table in a file may have more.
+
+        Returns
+        -------
+        ndarray of shape (N,), (N, K) or (N, Q)
+            float64, in the units and the number of dimensions of the y of the training; a column for each of several quantiles, in
+            their order, of which a higher one is never below a lower one.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError, TypeError
+            For data that do not fit; messages name the column or the row.
+        """
+        values = self._predictions(X) * self._target_scale + self._target_mean
+        if self._num_quantiles() > 1:
+            # Sorting is the nearest way to quantiles that do not cross (Chernozhukov, Fernández-Val and Galichon, 2010).
+            ranks = np.argsort(np.argsort(np.asarray(self.quantile)))
+            return np.sort(values, axis=1)[:, ranks]
+        return values[:, 0] if self._flat else values
+
+    def _num_quantiles(self) -> int:
+        return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
+
+    def _num_outputs(self) -> int:
+        return int(self.n_outputs_) * self._num_quantiles()
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_loss(self.loss, LOSSES)
+        if self.loss == "quantile" and (np.ndim(self.quantile) > 1 or np.size(self.quantile) == 0):
+            raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
+
+    def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}
+
+    def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
+        self._flat = entry(header, "flat", bool)
+        if not {"mean", "scale"} <= set(tensors) or tensors["mean"].ndim != 1:
+            raise ModelFileError("the scale of its targets is missing")
+        self._target_mean, self._target_scale = tensors["mean"], tensors["scale"]
+        self.n_outputs_ = len(self._target_mean)
+        if self._target_scale.shape != self._target_mean.shape or (self._flat and self.n_outputs_ != 1):
+            raise ModelFileError("the scale of its targets does not fit their number")

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs the tests with sanitizers and all campaigns, one after the other, and ends with 1 where anything was wrong:
+#   tools/nightly.sh           the sizes of docs/reliability.md; a night on two cores
+#   tools/nightly.sh 100 7     a hundredth of them, from seed 7; the seed is the day where none is given
+# It runs in an environment in which pysmorch and its tests are installed. Linux, GCC.
+set -uo pipefail
+part=${1:-1} seed=${2:-$(date +%Y%m%d)} failed=()
+cd "$(dirname "$0")/.."
+
+try() {
+  echo "== $*"
+  "$@" || failed+=("$*")
+}
+
+campaign() {
+  try python -W ignore "tools/$1.py" --seed "$seed" --count "$(($2 / part + 1))"
+}
+
+sanitized() {
+  try tools/sanitize.sh address,undefined "tools/$1.py" --seed "$seed" --count "$(($2 / part + 1))"
+}
+
+try tools/sanitize.sh address,undefined -q
+try tools/sanitize.sh thread -q tests/engine tests/training tests/estimators/test_unchanged.py
+sanitized mutate_models 1000000
+sanitized mutate_descriptions 300000
+campaign mutate_data 200000
+campaign fail_calls 20000
+campaign kill_trainings 300
+campaign interrupt_calls 100
+campaign endure 100000
+printf 'failed: %s\n' "${failed[@]:-nothing}"
+exit $((${#failed[@]} > 0))
