@@ -34,7 +34,7 @@ CASES = {
     "windows that overlap": ((9, 9, 8), 8, THREE, {"size": 3, "stride": 2}),
     "windows that leave a rest": ((9, 9, 4), 8, THREE, 2),
 }
-BEHIND = {
+AFTER = {
     "nothing": lambda x: x,
     "Bias": ps.Bias,
     "Relu": ps.Relu,
@@ -43,14 +43,14 @@ BEHIND = {
 }
 
 
-def network_with(case, behind="Bias and Relu", apart=False, on_data=True):
-    """A network in which a max pooling follows a convolution, at once or behind an operation that changes nothing."""
+def network_with(case, after="Bias and Relu", apart=False, on_data=True):
+    """A network in which a max pooling follows a convolution, at once or after an operation that changes nothing."""
     shape, num_filters, options, pooling = CASES[case]
     with ps.weights_from(0):
         x = Data(shape=(None, *shape))
         if not on_data:
             x = ps.Tanh(ps.Bias(ps.Conv2d(x, shape[-1], 1)))
-        y = BEHIND[behind](ps.Conv2d(x, num_filters, **options))
+        y = AFTER[after](ps.Conv2d(x, num_filters, **options))
         y = ps.Pad2d(y, 0) if apart else y
         y = ps.MaxPool2d(y, **pooling) if isinstance(pooling, dict) else ps.MaxPool2d(y, pooling)
         return Network(ps.CrossEntropy(ps.dense(ps.Flatten(y), 3, activation=None)))
@@ -65,16 +65,16 @@ def trained(network, X, y, threads=1, clip_norm=None, **options):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("on_data", [True, False], ids=["on the data", "on a layer"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_pooling_within_a_convolution_has_the_bits_of_one_behind_it(case, on_data, dtype):
-    for behind, batch in zip(BEHIND, (33, 64, 1, 17, 20), strict=True):
+def test_a_pooling_within_a_convolution_has_the_bits_of_one_after_it(case, on_data, dtype):
+    for after, batch in zip(AFTER, (33, 64, 1, 17, 20), strict=True):
         rows = batch + batch // 2  # the last batch is smaller
         X, y = numbers(rows, *CASES[case][0]), classes(rows)
-        if behind in ("Relu", "Bias"):
+        if after in ("Relu", "Bias"):
             X = np.round(X)  # many windows have several largest entries
         options = {"batch_size": batch, "dtype": dtype, "clip_norm": 0.5 if batch == 17 else None}
-        expected = trained(network_with(case, behind, True, on_data), X, y, **options)
+        expected = trained(network_with(case, after, True, on_data), X, y, **options)
         for threads in (1, 2, 3):
-            assert trained(network_with(case, behind, False, on_data), X, y, threads, **options) == expected
+            assert trained(network_with(case, after, False, on_data), X, y, threads, **options) == expected
 
 
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)
@@ -91,11 +91,11 @@ def test_every_set_of_instructions_pools_right(case, instructions, monkeypatch):
 
 
 @pytest.mark.parametrize("batch", [1, 33, 64])
-@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("after", AFTER)
 @pytest.mark.parametrize("case", ["colours", "windows of 3 x 3", "groups", "parts of tiles", "tiles, more padding"])
-def test_a_pooling_within_a_convolution_trains_as_on_the_reference_path(case, behind, batch):
+def test_a_pooling_within_a_convolution_trains_as_on_the_reference_path(case, after, batch):
     X, y = numbers(batch + 5, *CASES[case][0]), classes(batch + 5)
-    assert_same_training(lambda: network_with(case, behind, on_data=False), X, y, batch_size=batch, rtol=1e-9)
+    assert_same_training(lambda: network_with(case, after, on_data=False), X, y, batch_size=batch, rtol=1e-9)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
