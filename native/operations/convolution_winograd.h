@@ -132,22 +132,19 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const bool changes = this->is_simple() && (this->b_ || this->activation_ != Activation::none);
         each_part(range, Tiles::tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
             const auto y = output(to, p);
-            auto each_tile = [&](auto done) {
+            auto rows_of_tiles = [&](auto finished) {
                 Tiles::template multiply<PAIRS ? Form::rows : Form::columns, E>(
                     filters_.get(), PAIRS ? Tiles::entries(C_) : KP_, PAIRS ? K_ * Tiles::entries(C_) : C_ * KP_,
                     input(from, p), -g_.down.pad, -g_.across.pad, zeros_.get(), K_, g_.across.out_size, first, last,
-                    this->two(s, p), work, done);
+                    this->two(s, p), work, [&](size_t r, size_t j, const T* products) {
+                        if constexpr (std::is_same_v<O, T>)
+                            if (this->pooling_) {
+                                pool_tile(p, r, j, products, work, finished);
+                                return;
+                            }
+                        Tiles::write_tile(y, r, j, products, finished);
+                    });
             };
-            auto rows_of_tiles = [&](auto finished) {
-                each_tile(
-                    [&](size_t r, size_t j, const T* products) { Tiles::write_tile(y, r, j, products, finished); });
-            };
-            if constexpr (std::is_same_v<O, T>)
-                if (this->pooling_) {
-                    each_tile(
-                        [&](size_t r, size_t j, const T* products) { pool_tile(p, r, j, products, out->panel(p)); });
-                    return;
-                }
             if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
             else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
             if constexpr (std::is_same_v<O, T>) {
@@ -258,29 +255,23 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 #endif
 
-    // Pools the windows of a tile into y.
-    void pool_tile(size_t p, size_t r, size_t j, const T* products, T* y) {
+    // Pools the windows of a tile of panel p.
+    template <class Finished>
+    void pool_tile(size_t p, size_t r, size_t j, const T* products, Workspace<T>& work, Finished finished) {
         const size_t rows = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r),
-                     columns = std::min(ACROSS, size_t(g_.across.out_size) - j);
-        for (size_t i = 0; i < K_ * P; i += L) {
-            Vec<T> tile[DOWN * ACROSS];
-            const auto get = Tiles::products_at(products, i, Tiles::point_of(K_));
-            auto put = [&](size_t a, size_t b, Vec<T> v)
-                           __attribute__((always_inline)) { tile[a * ACROSS + b] = this->finished(v, i / P); };
-            if (rows == DOWN && columns == ACROSS) {
-                Tiles::template transform<Transform::positions>(get, put);
-            } else {
-                Tiles::template transform<Transform::positions>(get, [&](size_t a, size_t b, Vec<T> v) {
-                    if (a < rows && b < columns) put(a, b, v);
-                });
-            }
-            this->pooling_->with_size([&](auto down, auto across) {
-                for (size_t a = 0; a < rows; a += down)
-                    for (size_t b = 0; b < columns; b += across)
-                        this->pooling_->pool(down, across, p, (DOWN * r + a) / down, (j + b) / across, i, y,
-                                             [&](size_t c, size_t d) { return tile[(a + c) * ACROSS + b + d]; });
-            });
-        }
+                     columns = std::min(ACROSS, size_t(g_.across.out_size) - j), position = K_ * P;
+        T* tile = work.rows.get(DOWN * ACROSS * position);
+        Tiles::write_tile(products, K_, rows, columns, tile, ACROSS * position, finished);
+        this->pooling_->with_size([&](auto down, auto across) {
+            for (size_t a = 0; a < rows; a += down)
+                for (size_t b = 0; b < columns; b += across)
+                    for (size_t i = 0; i < position; i += L) {
+                        const T* window = tile + (a * ACROSS + b) * position + i;
+                        this->pooling_->pool(
+                            down, across, p, (DOWN * r + a) / down, (j + b) / across, i, out->panel(p),
+                            [=](size_t c, size_t d) { return load(window + (c * ACROSS + d) * position); });
+                    }
+        });
     }
 
     // Adds what row of tiles r of the output's gradient, `y`, has to do with the input to the gradients of the

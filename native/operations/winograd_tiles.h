@@ -106,22 +106,17 @@ template <class T, class S> struct WinogradTiles {
             }
     }
 
-    // Vector i of the products of a tile, point by point.
-    static auto products_at(const T* products, size_t i, size_t point) {
-        return [=](size_t column, Vec<T>(&v)[ROWS]) {
-            for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
-        };
-    }
-    // The positions of a tile: `finished(position, v, channel)` is what is written.
+    // The positions of a tile, so many rows and columns of it: `finished(position, v, channel)` is what is written.
+    // Never inlined, and `finished` always is, so that the last bits do not depend on which products GCC fuses with
+    // additions.
     template <class O, class Finished>
-    static void write_tile(const Image<O>& y, size_t r, size_t j, const T* products, Finished finished) {
-        const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r),
-                     columns = std::min(ACROSS, size_t(y.width) - j);
-        O* const positions = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
-        const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
-        for (size_t i = 0; i < y.channels * P; i += L) {
-            const auto get = products_at(products, i, point_of(y.channels));
-            // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
+    static __attribute__((noinline)) void write_tile(const T* products, size_t channels, size_t rows, size_t columns,
+                                                     O* positions, size_t row, Finished finished) {
+        const size_t position = channels * P, point = point_of(channels);
+        for (size_t i = 0; i < channels * P; i += L) {
+            auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
+                for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
+            };
             auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
                 O* to = positions + i + a * row + b * position;
                 store(to, finished(to, v, i / P));
@@ -134,6 +129,13 @@ template <class T, class S> struct WinogradTiles {
                 });
             }
         }
+    }
+    // Into an image.
+    template <class O, class Finished>
+    static void write_tile(const Image<O>& y, size_t r, size_t j, const T* products, Finished finished) {
+        write_tile(products, y.channels, std::min(DOWN, size_t(y.height) - DOWN * r),
+                   std::min(ACROSS, size_t(y.width) - j), y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j)),
+                   size_t(y.width) * y.channels * P, finished);
     }
 };
 
