@@ -101,10 +101,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 
   protected:
-    // A window lies within one tile.
-    bool fuses(const Geometry& pool) const override {
-        return DOWN % size_t(pool.down.stride) == 0 && ACROSS % size_t(pool.across.stride) == 0;
-    }
+    // A row of tiles has whole windows.
+    bool fuses(const Geometry& pool) const override { return DOWN % size_t(pool.down.stride) == 0; }
     size_t weight_sums_size() const override { return POINTS * C_ * KP_; }
     int rows_to_cut() const override { return int(Tiles::tiles_down(g_.down.out_size)); }
 
@@ -131,59 +129,63 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) {
         const bool changes = this->is_simple() && (this->b_ || this->activation_ != Activation::none);
         each_part(range, Tiles::tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-            const auto y = output(to, p);
-            auto rows_of_tiles = [&](auto finished) {
-                Tiles::template multiply<PAIRS ? Form::rows : Form::columns, E>(
-                    filters_.get(), PAIRS ? Tiles::entries(C_) : KP_, PAIRS ? K_ * Tiles::entries(C_) : C_ * KP_,
-                    input(from, p), -g_.down.pad, -g_.across.pad, zeros_.get(), K_, g_.across.out_size, first, last,
-                    this->two(s, p), work, [&](size_t r, size_t j, const T* products) {
-                        if constexpr (std::is_same_v<O, T>)
-                            if (this->pooling_) {
-                                pool_tile(p, r, j, products, work, finished);
-                                return;
-                            }
-                        Tiles::write_tile(y, r, j, products, finished);
-                    });
-            };
-            if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
-            else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
-            if constexpr (std::is_same_v<O, T>) {
-                const size_t end = this->is_simple() ? 0 : std::min(size_t(y.height), DOWN * last);
-                for (size_t r = DOWN * first; r < end; ++r) this->finish(y.at(ptrdiff_t(r), 0), size_t(y.width), K_);
+            // Where they are pooled, one row of tiles after the other.
+            for (size_t start = first; start < last;) {
+                const size_t end = this->pooling_ ? start + 1 : last, above = this->pooling_ ? DOWN * start : 0;
+                const auto y = this->pooling_ ? rows_to_pool<O>(above, work) : output(to, p);
+                auto rows_of_tiles = [&](auto finished) {
+                    Tiles::template multiply<PAIRS ? Form::rows : Form::columns, E>(
+                        filters_.get(), PAIRS ? Tiles::entries(C_) : KP_, PAIRS ? K_ * Tiles::entries(C_) : C_ * KP_,
+                        input(from, p), -g_.down.pad, -g_.across.pad, zeros_.get(), y, above, start, end,
+                        this->two(s, p), work, finished);
+                };
+                if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
+                else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
+                if constexpr (std::is_same_v<O, T>) {
+                    const size_t below = this->is_simple() ? 0 : std::min(size_t(y.height), DOWN * last);
+                    for (size_t r = DOWN * first; r < below; ++r)
+                        this->finish(y.at(ptrdiff_t(r), 0), size_t(y.width), K_);
+                    if (this->pooling_) pool_rows(p, above, y);
+                }
+                start = end;
             }
         });
+    }
+    // A row of tiles of the image that is pooled: its rows from `above` on.
+    template <class O> Image<O> rows_to_pool(size_t above, Workspace<T>& work) const {
+        const size_t height = std::min(DOWN, size_t(g_.down.out_size) - above);
+        return {reinterpret_cast<O*>(work.rows.get(height * this->row_of_y())), int(height), g_.across.out_size, K_};
+    }
+    void pool_rows(size_t p, size_t above, const Image<T>& y) {
+        const size_t down = this->pooling_->down();
+        for (size_t r = 0; r < size_t(y.height); r += down)
+            this->pooling_->pool_row(y.at(ptrdiff_t(r), 0), p, (above + r) / down, out->panel(p),
+                                     [](Vec<T> v, size_t) { return v; });
     }
     template <class E, class O>
     void backward_panels(const Step& s, const Range& range, E* to, const O* g, Workspace<T>& work) const {
         const int top = g_.down.pad - 2;
         each_part(range, Tiles::tiles_down(g_.down.size), [&](size_t p, size_t first, size_t last) {
-            // From rows of the gradient of which the first is row `above`.
-            auto rows_of_tiles = [&](const Image<const O>& rows, int above, size_t start, size_t end, auto finished) {
-                Tiles::template multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), rows,
-                                                        top - above, g_.across.pad - 2, zeros_.get(), C_,
-                                                        g_.across.size, start, end, this->two(s, p), work,
-                                                        [&](size_t r, size_t j, const T* products) {
-                                                            Tiles::write_tile(input(to, p), r, j, products, finished);
-                                                        });
-            };
-            auto from_rows = [&](const Image<const O>& rows, int above, size_t start, size_t end) {
-                if (this->overwrite[0])
-                    rows_of_tiles(rows, above, start, end, [](const E*, Vec<T> v, size_t) { return v; });
-                else rows_of_tiles(rows, above, start, end, [](const E* at, Vec<T> v, size_t) { return load(at) + v; });
-            };
-            if constexpr (std::is_same_v<O, T>)
-                if (this->pooling_) {
-                    const size_t at_a_time = std::max<size_t>(1, this->pooling_->rows_at_a_time() / DOWN);
-                    for (size_t start = first; start < last; start += at_a_time) {
-                        const size_t end = std::min(last, start + at_a_time);
-                        const int above = std::max(0, int(DOWN * start) + top),
-                                  below = std::min(g_.down.out_size, int(DOWN * (end - 1) + ROWS) + top);
-                        const T* rows = this->expanded(p, size_t(above), size_t(below), nullptr, work);
-                        from_rows({rows, below - above, g_.across.out_size, K_}, above, start, end);
+            const size_t at_a_time =
+                this->pooling_ ? std::max<size_t>(1, this->pooling_->rows_at_a_time() / DOWN) : last - first;
+            for (size_t start = first; start < last; start += at_a_time) {
+                const size_t end = std::min(last, start + at_a_time);
+                // Of the gradient of an image that was pooled only the rows that these tiles see are there.
+                const int above = this->pooling_ ? std::max(0, int(DOWN * start) + top) : 0;
+                auto rows = output(g, p);
+                if constexpr (std::is_same_v<O, T>)
+                    if (this->pooling_) {
+                        rows.height = std::min(g_.down.out_size, int(DOWN * (end - 1) + ROWS) + top) - above;
+                        rows.data = this->expanded(p, size_t(above), size_t(above + rows.height), nullptr, work);
                     }
-                    return;
-                }
-            from_rows(output(g, p), 0, first, last);
+                auto rows_of_tiles = [&](auto finished) {
+                    Tiles::template multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), rows,
+                                                            top - above, g_.across.pad - 2, zeros_.get(), input(to, p),
+                                                            0, start, end, this->two(s, p), work, finished);
+                };
+                if (this->overwrite[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
+                else rows_of_tiles([](const E* at, Vec<T> v, size_t) { return load(at) + v; });
+            }
         });
     }
     template <class E, class O>
@@ -254,25 +256,6 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         store(reinterpret_cast<Bf16*>(rotated_.get() + (t * C_ + c) * rotated_row()) + k, u);
     }
 #endif
-
-    // Pools the windows of a tile of panel p.
-    template <class Finished>
-    void pool_tile(size_t p, size_t r, size_t j, const T* products, Workspace<T>& work, Finished finished) {
-        const size_t rows = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r),
-                     columns = std::min(ACROSS, size_t(g_.across.out_size) - j), position = K_ * P;
-        T* tile = work.rows.get(DOWN * ACROSS * position);
-        Tiles::write_tile(products, K_, rows, columns, tile, ACROSS * position, finished);
-        this->pooling_->with_size([&](auto down, auto across) {
-            for (size_t a = 0; a < rows; a += down)
-                for (size_t b = 0; b < columns; b += across)
-                    for (size_t i = 0; i < position; i += L) {
-                        const T* window = tile + (a * ACROSS + b) * position + i;
-                        this->pooling_->pool(
-                            down, across, p, (DOWN * r + a) / down, (j + b) / across, i, out->panel(p),
-                            [=](size_t c, size_t d) { return load(window + (c * ACROSS + d) * position); });
-                    }
-        });
-    }
 
     // Adds what row of tiles r of the output's gradient, `y`, has to do with the input to the gradients of the
     // transformed filters.

@@ -79,14 +79,14 @@ template <class T, class S> struct WinogradTiles {
     static void store_row(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, row_of(a, b)); }
 #endif
 
-    // The rows of tiles first .. last, of images of some channels and some positions in a row, from x, whose position
-    // (top, left) is the first that the filter sees. Filters of a point have rows of `stride` entries, and are `filter`
-    // entries from those of the next. `done(row of tiles, first column, products)` is called for each tile.
-    template <Form FORM, class E, class Done>
+    // The rows of tiles first .. last of y, whose first row is row `above` of the image, from x, whose position (top,
+    // left) is the first that the filter sees. Filters of a point have rows of `stride` entries, and are `filter`
+    // entries from those of the next. `finished(position, v, channel)` is what is written.
+    template <Form FORM, class E, class O, class Finished>
     static void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left,
-                         const T* zeros, size_t channels, int width, size_t first, size_t last, bool two,
-                         Workspace<T>& work, Done done) {
-        const size_t depth = entries(x.channels), point = point_of(channels);
+                         const T* zeros, const Image<O>& y, size_t above, size_t first, size_t last, bool two,
+                         Workspace<T>& work, Finished finished) {
+        const size_t depth = entries(x.channels), point = point_of(y.channels);
         T* products = work.more.get(POINTS * (point_of(x.channels) + point));
         S* patch = reinterpret_cast<S*>(products + POINTS * point);
         ReductionLoops loops = single_loop(depth);
@@ -95,47 +95,35 @@ template <class T, class S> struct WinogradTiles {
         loops.b_product = ptrdiff_t(point_of(depth));
         loops.c_product = ptrdiff_t(point);
         for (size_t r = first; r < last; ++r)
-            for (size_t j = 0; j < size_t(width); j += ACROSS) {
+            for (size_t j = 0; j < size_t(y.width); j += ACROSS) {
                 transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, zeros, patch);
-                for (size_t t = 0; t < num_tiles(channels); ++t) {
-                    const size_t f = tile_start(channels, t), height = tile_start(channels, t + 1) - f;
+                for (size_t t = 0; t < num_tiles(y.channels); ++t) {
+                    const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
                     tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
                                                           patch, P, loops, products + f * P, P, false);
                 }
-                done(r, j, products);
+                const size_t rows = std::min(DOWN, size_t(y.height) - (DOWN * r - above)),
+                             columns = std::min(ACROSS, size_t(y.width) - j);
+                O* const positions = y.at(ptrdiff_t(DOWN * r - above), ptrdiff_t(j));
+                const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
+                for (size_t i = 0; i < y.channels * P; i += L) {
+                    auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
+                        for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
+                    };
+                    // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
+                    auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
+                        O* to = positions + i + a * row + b * position;
+                        store(to, finished(to, v, i / P));
+                    };
+                    if (rows == DOWN && columns == ACROSS) {
+                        transform<Transform::positions>(get, put);
+                    } else {
+                        transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
+                            if (a < rows && b < columns) put(a, b, v);
+                        });
+                    }
+                }
             }
-    }
-
-    // The positions of a tile, so many rows and columns of it: `finished(position, v, channel)` is what is written.
-    // Never inlined, and `finished` always is, so that the last bits do not depend on which products GCC fuses with
-    // additions.
-    template <class O, class Finished>
-    static __attribute__((noinline)) void write_tile(const T* products, size_t channels, size_t rows, size_t columns,
-                                                     O* positions, size_t row, Finished finished) {
-        const size_t position = channels * P, point = point_of(channels);
-        for (size_t i = 0; i < channels * P; i += L) {
-            auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
-                for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
-            };
-            auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
-                O* to = positions + i + a * row + b * position;
-                store(to, finished(to, v, i / P));
-            };
-            if (rows == DOWN && columns == ACROSS) {
-                transform<Transform::positions>(get, put);
-            } else {
-                transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
-                    if (a < rows && b < columns) put(a, b, v);
-                });
-            }
-        }
-    }
-    // Into an image.
-    template <class O, class Finished>
-    static void write_tile(const Image<O>& y, size_t r, size_t j, const T* products, Finished finished) {
-        write_tile(products, y.channels, std::min(DOWN, size_t(y.height) - DOWN * r),
-                   std::min(ACROSS, size_t(y.width) - j), y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j)),
-                   size_t(y.width) * y.channels * P, finished);
     }
 };
 
