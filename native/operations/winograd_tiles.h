@@ -81,11 +81,13 @@ template <class T, class S> struct WinogradTiles {
 
     // The rows of tiles first .. last of y, whose first row is row `above` of the image, from x, whose position (top,
     // left) is the first that the filter sees. Filters of a point have rows of `stride` entries, and are `filter`
-    // entries from those of the next. `finished(position, v, channel)` is what is written.
+    // entries from those of the next. `finished(position, v, channel)` is what is written. Never inlined, so that the
+    // last bits do not depend on the caller.
     template <Form FORM, class E, class O, class Finished>
-    static void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left,
-                         const T* zeros, const Image<O>& y, size_t above, size_t first, size_t last, bool two,
-                         Workspace<T>& work, Finished finished) {
+    static __attribute__((noinline)) void multiply(const S* filters, size_t stride, size_t filter,
+                                                   const Image<const E>& x, int top, int left, const T* zeros,
+                                                   const Image<O>& y, size_t above, size_t first, size_t last, bool two,
+                                                   Workspace<T>& work, Finished finished) {
         const size_t depth = entries(x.channels), point = point_of(y.channels);
         T* products = work.more.get(POINTS * (point_of(x.channels) + point));
         S* patch = reinterpret_cast<S*>(products + POINTS * point);
