@@ -164,7 +164,8 @@ def measure(
                 print(f"stopped after {arguments.minutes:g} minutes")
                 break
             found = in_process(fit, columns[fit.column], arguments)
-            row = {**asdict(fit), "rows": num_rows[fit.table], **found}
+            settings = columns[fit.column].settings
+            row = {**asdict(fit), "settings": settings, "rows": num_rows[fit.table], **found}
             print(json.dumps(row), file=file, flush=True)
             print(line(fit, found), flush=True)
 

@@ -35,7 +35,13 @@ def report(rows: list[dict[str, Any]], names: list[str], columns: list[str] | No
     if small and len(small) < len(found):
         parts += ["", f"The {len(small)} tables with fewer than {tabular_data.SMALL:,} rows:", ""]
         parts += summary(small, columns, base)
-    parts += ["", "Error, or RMSE / standard deviation of the target:", "", *each(found, columns, rows_of)]
+    parts += [
+        "",
+        "Error, or RMSE / standard deviation of the target:",
+        "",
+        *each(found, columns, rows_of, "error", "rmse"),
+    ]
+    parts += ["", "Log loss, or CRPS / standard deviation:", "", *each(found, columns, rows_of, "log_loss", "crps")]
     failures = [f"- {r['table']}, {r['column']}, split {r['seed']}: {r['failure']}" for r in rows if "failure" in r]
     return "\n".join([*parts, *(["", "Failures:", "", *failures] if failures else [])])
 
@@ -100,11 +106,11 @@ def with_intervals(of_tables: np.ndarray) -> list[str]:
     ]
 
 
-def each(found: Means, columns: list[str], rows_of: dict[str, int]) -> list[str]:
-    """A line for each table, the smallest first."""
+def each(found: Means, columns: list[str], rows_of: dict[str, int], of_classes: str, of_numbers: str) -> list[str]:
+    """A line for each table with a score by the kind of its target, the smallest table first."""
     lines = ["| table | rows | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for name in sorted(found, key=rows_of.__getitem__):
-        key = "rmse" if name in tabular_data.REGRESSION else "error"
+        key = of_numbers if name in tabular_data.REGRESSION else of_classes
         cells = [f"{found[name][column][key]:.4f}" for column in columns]
         lines.append(f"| {name} | {rows_of[name]:,} | " + " | ".join(cells) + " |")
     return lines

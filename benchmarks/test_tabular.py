@@ -178,6 +178,7 @@ def test_a_run_keeps_its_results_and_failures_and_is_taken_up(tmp_path, monkeypa
     rows, machines = tabular.kept(path)
     assert [found["column"] for found in rows] == ["MLP", "PySmorch epochs=2 hidden=(32,)"]
     assert all(found["error"] < 0.5 and found["rows"] == 1797 for found in rows)
+    assert rows[1]["settings"] == {"epochs": 2, "hidden": [32]}
     assert machines[0]["threads"] == 1
     assert "| digits | 1,797 |" in capsys.readouterr().out
     before = path.read_text()
