@@ -218,6 +218,11 @@ class Encoder(Explained):
         return math.prod(self.shape)
 
     @property
+    def owners(self) -> tuple[Array, tuple[int, ...]]:
+        """For each number of an encoded row, flattened, the index of what it comes from, and the shape in which these are shown."""
+        return np.arange(self.width), self.shape
+
+    @property
     def num_features(self) -> int:
         """How many features one row has before it is encoded: `n_features_in_`."""
         raise NotImplementedError

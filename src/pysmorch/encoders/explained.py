@@ -10,7 +10,6 @@ import numpy as np
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of
 from pysmorch.layers.base import Array
 
-
 ROWS_OF_A_MEAN, ENTRIES_OF_A_MEAN = 10_000, 2**22
 """Rows of which a mean is taken, and their entries, at most; at least one row."""
 
@@ -42,15 +41,7 @@ def mean_row(encoded: Array | LazyRows, weights: Array | None) -> Array:
 
 
 class Explained:
-    """The base of `Encoder`, for inputs without columns: each number of an encoded row is shown by itself."""
-
-    width: int
-    shape: tuple[int, ...]
-
-    @property
-    def owners(self) -> tuple[Array, tuple[int, ...]]:
-        """For each number of an encoded row, flattened, the index of what it comes from, and the shape in which these are shown."""
-        return np.arange(self.width), self.shape
+    """The base of `Encoder`, for inputs without columns."""
 
     @property
     def names(self) -> list[str]:

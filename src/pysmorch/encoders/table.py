@@ -22,7 +22,15 @@ import numpy as np
 from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import indices_of
-from pysmorch.encoders.cells import Cells, array_of_rows, as_frame, check_no_infinity, is_rows, is_table, numbers_of_frame
+from pysmorch.encoders.cells import (
+    Cells,
+    array_of_rows,
+    as_frame,
+    check_no_infinity,
+    is_rows,
+    is_table,
+    numbers_of_frame,
+)
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError

@@ -107,5 +107,7 @@ def index_of(column: Any, names: list[str]) -> int:
             raise ValueError(f"column must be below {len(names)}, the number of columns of X, but is {column}")
         return int(column)
     if str(column) not in names:
-        raise ValueError(f"column: X has no column {str(column)!r}{suggest(str(column), names) or f'; its columns are {list_names(names)}'}")
+        raise ValueError(
+            f"column: X has no column {str(column)!r}{suggest(str(column), names) or f'; its columns are {list_names(names)}'}"
+        )
     return names.index(str(column))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -74,7 +75,9 @@ class Explanation:
             There is no such row; images have pixels and no columns.
         """
         if not self.names:
-            raise ValueError("row is about the columns of a table; plots.explanation draws the contributions of the pixels of an image")
+            raise ValueError(
+                "row is about the columns of a table; plots.explanation draws the contributions of the pixels of an image"
+            )
         if not 0 <= index < len(self):
             raise ValueError(f"index must be below {len(self)}, the number of rows that were explained, but is {index}")
         order = np.argsort(-np.abs(self.contributions[index]), kind="stable")
@@ -89,7 +92,9 @@ class Explanation:
             By the names of the columns.
         """
         sizes = np.abs(self.contributions).mean(axis=0)
-        return {self.names[i]: float(sizes[i]) for i in np.argsort(-sizes, axis=None, kind="stable").tolist() if self.names}
+        return {
+            self.names[i]: float(sizes[i]) for i in np.argsort(-sizes, axis=None, kind="stable").tolist() if self.names
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contributions as columns, for the data frame of any library: `pandas.DataFrame(explanation.to_dict())`.
@@ -110,15 +115,13 @@ class Explanation:
         if not self.names:
             return f"<p>{escape(repr(self))}</p>"
         if len(self) == 1:
-            head = ("column", "value", f"contribution to the {self.unit}")
-            lines = [(name, cell_text(cell), f"{value:+.4g}") for name, cell, value in self.row(0)]
-        else:
-            head = ("column", f"mean size of the contribution to the {self.unit}")
-            lines = [(name, f"{size:.4g}") for name, size in self.sizes().items()]
-        return as_html(head, lines, repr(self))
+            cells = [(name, cell_text(cell), f"{value:+.4g}") for name, cell, value in self.row(0)]
+            return as_html(("column", "value", f"contribution to the {self.unit}"), cells, repr(self))
+        sizes = [(name, f"{size:.4g}") for name, size in self.sizes().items()]
+        return as_html(("column", f"mean size of the contribution to the {self.unit}"), sizes, repr(self))
 
 
-def as_html(head: tuple[str, ...], lines: list[tuple[str, ...]], what: str) -> str:
+def as_html(head: tuple[str, ...], lines: Sequence[tuple[str, ...]], what: str) -> str:
     """Return lines as a table of HTML, with what it is about below; of more than `SHOWN` lines the first ones."""
     titles = "".join(f"<th>{escape(title)}</th>" for title in head)
     rows = ["<tr>" + "".join(f"<td>{escape(escaped(text))}</td>" for text in line) + "</tr>" for line in lines[:SHOWN]]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -121,7 +121,9 @@ def _integrate(passes: _Passes, baseline: Array, rows: Array, which: Array) -> t
     """Return the contributions of the entries of some rows, and the values at the baseline and at the rows."""
     steps = rows - baseline
     edges = np.linspace(0.0, 1.0, SEGMENTS + 1)
-    at_edges = passes.values_on(baseline, steps, np.repeat(np.arange(len(rows)), len(edges)), np.tile(edges, len(rows)), which)
+    at_edges = passes.values_on(
+        baseline, steps, np.repeat(np.arange(len(rows)), len(edges)), np.tile(edges, len(rows)), which
+    )
     at_edges = at_edges.reshape(len(rows), -1)
     first, last = at_edges[:, 0], at_edges[:, -1]
     allowed = np.maximum(TOLERANCE * np.abs(last - first), ROUNDING * (np.abs(first) + np.abs(last)))
@@ -183,9 +185,13 @@ class _Passes:
         self._data = data_layers(self._layers)[0]
         for layer, name in zip(self._layers, name_layers(self._layers), strict=True):
             if isinstance(layer, Quantized):
-                raise ValueError(f"explain needs gradients, which {name} of a quantized model has not; explain the model from before")
+                raise ValueError(
+                    f"explain needs gradients, which {name} of a quantized model has not; explain the model from before"
+                )
             if getattr(layer, "reads_indices", False) and layer.in_layer is self._data:
                 raise ValueError(f"explain needs gradients with respect to the rows, but {name} takes them as indices")
+            if getattr(layer, "has_parameters", False):  # the copy has a gradient of its own, too
+                layer.replace_parameters(layer.W.astype(np.float64))
         entries = sum(prod(layer.out_dims[1:]) for layer in self._layers)
         self._points = max(1, min(POINTS_AT_A_TIME, VALUES_AT_A_TIME // max(entries, 1)))
 

@@ -122,7 +122,9 @@ class Reasons:
         if is_path(X):
             X = read_features(X, self.encoder_)
         if isinstance(X, StreamedTable):
-            raise ValueError(f"{argument} is read block by block, since the memory does not hold it; explain some of its rows")
+            raise ValueError(
+                f"{argument} is read block by block, since the memory does not hold it; explain some of its rows"
+            )
         rows = self._checked(X)
         if len(rows) == 0:
             raise ValueError(f"{argument} has no rows; pass one or more")

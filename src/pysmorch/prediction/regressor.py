@@ -126,7 +126,9 @@ class RegressorModel(NetworkModel):
     def _default_outputs(self, outputs: Array) -> Array:
         names = self._output_names()
         if len(names) > 1:
-            raise ValueError(f"of must say which of {list_names([str(name) for name in names])} is explained, but is None")
+            raise ValueError(
+                f"of must say which of {list_names([str(name) for name in names])} is explained, but is None"
+            )
         return np.zeros(len(outputs), dtype=np.int64)
 
     def _head(self) -> tuple[str, Head]:
