@@ -13,6 +13,7 @@ from pysmorch.cli.output import Report
 from pysmorch.cli.prediction import features_for
 from pysmorch.entries import list_names
 from pysmorch.explaining.explanation import Explanation, cell_text
+from pysmorch.sources.streaming import StreamedTable
 
 
 def explain(options: ExplainOptions) -> None:
@@ -31,7 +32,10 @@ def explain(options: ExplainOptions) -> None:
     if not 1 <= options.row <= count:
         raise ValueError(f"--row must be from 1 to {count}, the number of rows of {source.name}, but is {options.row}")
     row = source.take(np.array([options.row - 1]))
-    found = data.in_file(row, lambda: model.explain(features_for(model, row), of))
+    X = features_for(model, row)
+    if isinstance(X, StreamedTable):
+        X = X.columns(X.column_names)
+    found = data.in_file(row, lambda: model.explain(X, of))
     report.result(f"row {options.row} of {source.name}:\n{_as_text(found)}")
     report.finish(
         {
