@@ -25,7 +25,7 @@ from pysmorch.layers.graph import graph, name_layers, run_backward
 from pysmorch.layers.quantized import Quantized
 from pysmorch.network import Network
 
-TOLERANCE = 0.005
+TOLERANCE = 0.01
 """Sum of the errors of all segments, as a fraction of the difference of the outputs, up to which nothing is refined."""
 
 ROUNDING = 1e-9
