@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pysmorch.encoders import Encoder, encode_rows
 from pysmorch.engine.rows import BYTES_AT_A_TIME
@@ -18,6 +19,9 @@ from pysmorch.sources.streaming import StreamedTable
 if TYPE_CHECKING:
     from pysmorch.explaining import Explanation, Importance, PartialDependence
     from pysmorch.explaining.gradients import Head
+
+Label = str | float | bool | np.generic
+"""A class, a quantile, or the index of a target."""
 
 
 class Reasons:
@@ -46,7 +50,7 @@ class Reasons:
         raise NotImplementedError
 
     @of_one_model
-    def explain(self, X: Any, of: Any = None, baseline: Any = None) -> Explanation:
+    def explain(self, X: Any, of: Label | None = None, baseline: Any = None) -> Explanation:
         """Return how much each column contributes to the predictions of some rows, by integrated gradients.
 
         Of a Classifier the log-odds of a class are explained, log(p / (1 - p)); of a Regressor the prediction in the units of y, or its
@@ -109,7 +113,7 @@ class Reasons:
             unit,
         )
 
-    def _chosen(self, of: Any, count: int) -> Array:
+    def _chosen(self, of: Label, count: int) -> Array:
         """Return the index of a chosen output, for each of so many rows."""
         names = self._output_names()
         index = next((i for i, name in enumerate(names) if np.ndim(of) == 0 and name == of), None)
@@ -131,7 +135,14 @@ class Reasons:
         return rows, encode_rows(self.encoder_, rows, BYTES_AT_A_TIME)
 
     @of_one_model
-    def importance(self, X: Any, y: Any, sample_weight: Any = None, repeats: int = 5, seed: int = 0) -> Importance:
+    def importance(
+        self,
+        X: Any,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
+        repeats: int = 5,
+        seed: int = 0,
+    ) -> Importance:
         """Return by how much the score falls when the cells of each column are shuffled; best of rows that were not trained on.
 
         Parameters
