@@ -17,6 +17,7 @@ LEVELS = [
     {"engine", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary"},
     {"network"},
+    {"explaining"},
     {"prediction"},
     {"estimators", "plots", "teach"},
     {"loaded", "loading"},

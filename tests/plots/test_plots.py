@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 import pysmorch as ps
 from pysmorch import check, plots
+from pysmorch.explaining import Explanation, Importance, PartialDependence
 from pysmorch.training import History
 
 matplotlib = pytest.importorskip("matplotlib", reason="plots need Matplotlib, which is not installed here")
@@ -54,7 +55,35 @@ def label_of(ax):
     return f"{ax.get_title()}|{ax.get_xlabel()}|{ax.get_ylabel()}"
 
 
+CONTRIBUTIONS = np.array([[0.5, -2.0], [1.0, 0.0]])
+EXPLAINED = Explanation(
+    CONTRIBUTIONS,
+    np.zeros(2),
+    CONTRIBUTIONS.sum(1),
+    np.zeros(2),
+    ["a", "b"],
+    [[1.0, 2.0], ["x", None]],
+    ["yes", "no"],
+    "log-odds",
+)
+BY_NUMBER = PartialDependence(
+    "a",
+    [1, 2, None],
+    np.array([1.0, 2.0, np.nan]),
+    np.array([[0.2], [0.6], [0.4]]),
+    np.full((3, 1), 0.1),
+    ["prediction"],
+)
+BY_CATEGORY = PartialDependence(
+    "town", ["Ulm", "Bonn"], None, np.array([[0.2, 0.8], [0.6, 0.4]]), np.zeros((2, 2)), [0, 1]
+)
+
 DRAWINGS = {
+    "explanation": lambda ax: plots.explanation(EXPLAINED, 0, ax),
+    "explanation of all rows": lambda ax: plots.explanation(EXPLAINED, None, ax),
+    "importance": lambda ax: plots.importance(Importance(["a", "b"], 0.9, np.array([[0.1, 0.2], [0.0, 0.5]])), ax),
+    "partial_dependence": lambda ax: plots.partial_dependence(BY_NUMBER, ax),
+    "partial_dependence of a category": lambda ax: plots.partial_dependence(BY_CATEGORY, ax),
     "loss_curves": lambda ax: plots.loss_curves(history(loss=[3.0, 2.0]), ax),
     "weights": lambda ax: plots.weights(ps.Linear(ps.Data(shape=(None, 64)), 5), ax),
     "decision_boundary": lambda ax: plots.decision_boundary(Rule(), POINTS, Rule.classes_[SIDES], ax),
@@ -406,3 +435,31 @@ def test_a_check_without_entries_says_what_it_found():
 
     with pytest.raises(ValueError, match="the check found: Broken1: ZeroDivisionError was raised: oh"):
         plots.gradient_check(Broken(ps.Data(POINTS), 2))
+
+
+def test_an_explanation_has_a_bar_for_each_column_the_longest_first():
+    ax = axes()
+    plots.explanation(EXPLAINED, 0, ax)
+    assert [bar.get_width() for bar in ax.patches] == [-2.0, 0.5]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["b = x", "a = 1"]
+    with pytest.raises(ValueError, match="row must be below 2, the number of rows that were explained, but is 2"):
+        plots.explanation(EXPLAINED, 2)
+
+
+def test_the_contributions_of_pixels_are_an_image():
+    images = Explanation(np.ones((1, 2, 3)), np.zeros(1), np.full(1, 6.0), np.zeros(1), [], [], ["cat"], "log-odds")
+    ax = axes()
+    plots.explanation(images, 0, ax)
+    np.testing.assert_array_equal(ax.images[0].get_array(), np.ones((2, 3)))
+
+
+def test_a_dependence_is_a_line_for_numbers_and_points_for_categories():
+    ax = axes()
+    plots.partial_dependence(BY_NUMBER, ax)
+    line, missing = ax.get_lines()
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 0.2], [2, 0.6]])
+    assert missing.get_ydata()[0] == 0.4
+    ax = axes()
+    plots.partial_dependence(BY_CATEGORY, ax)
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), [0.8, 0.4])  # of the second class
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["Ulm", "Bonn"]

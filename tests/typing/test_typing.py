@@ -19,6 +19,7 @@ from tests.test_docstrings import CALLABLES
 ROOT = Path(__file__).parents[2]
 
 ANYTHING = {
+    "Reasons.explain.baseline": "rows like X",
     "X": "arrays, lists, data frames of any library, images, and tuples of arrays",
     "Callback.set_state.state": "what `get_state` of the same class returned",
     "decision_boundary.model": "a classifier of any library",

@@ -15,6 +15,7 @@ import typer
 from pysmorch.cli.help import CommandWithChoices
 from pysmorch.cli.options import (
     EvaluateOptions,
+    ExplainOptions,
     PredictOptions,
     QuantizeOptions,
     ReadOptions,
@@ -143,6 +144,19 @@ def evaluate(options: EvaluateOptions) -> None:
 
     _set_limits(options)
     evaluation.evaluate(options)
+
+
+@app.command(cls=CommandWithChoices)
+@takes(ExplainOptions)
+def explain(options: ExplainOptions) -> None:
+    """Say what each column of one row contributes to its prediction, beside a row whose cells are the mean of the training.
+
+    The contributions are integrated gradients: together they are what is predicted for the row, less what is predicted for the mean row.
+    """
+    from pysmorch.cli import explaining
+
+    _set_limits(options)
+    explaining.explain(options)
 
 
 @app.command(cls=CommandWithChoices)

@@ -42,7 +42,7 @@ def evaluate(options: EvaluateOptions) -> None:
     measured = data.in_file(
         rows.source, lambda: figures.measure(model, X, rows.y, rows.weights, (rows.y, rows.weights), metrics)
     )
-    found = importance.column_importance(model, X, rows.y, rows.weights) if options.importance else {}
+    found = importance.importance_of(model, X, rows.y, rows.weights) if options.importance else None
     report.result(f"on {len(rows)} rows of {source.name}:\n{measured.text}")
     values: dict[str, Any] = {
         "model": options.model,
@@ -51,9 +51,9 @@ def evaluate(options: EvaluateOptions) -> None:
         "metrics": measured.values,
         "baseline": measured.baseline,
     }
-    if options.importance:
+    if found is not None:
         report.result(importance.as_text(found, "accuracy" if isinstance(model, Classifier) else "R²"))
-        values["importance"] = {name: mean for name, (mean, _) in found.items()}
+        values["importance"] = {name: mean for name, (mean, _) in found.sorted().items()}
     report.finish(values)
 
 

@@ -228,6 +228,22 @@ class EvaluateOptions(ReadOptions, LabelOptions):
 
 
 @dataclass(kw_only=True)
+class ExplainOptions(ReadOptions):
+    """All of `pysmorch explain`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Sources
+    row: Annotated[int, typer.Option(help="which row of the source, counted from 1 without the line of names")] = 1
+    of: Annotated[
+        str | None,
+        typer.Option(
+            help="class whose log-odds are explained, without it the predicted one; of several quantiles or targets, which one"
+        ),
+    ] = None
+    as_json: AsJson = False
+
+
+@dataclass(kw_only=True)
 class QuantizeOptions(ReadOptions):
     """All of `pysmorch quantize`."""
 

@@ -153,6 +153,26 @@ class ArrayEncoder(Encoder):
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
 
+    @property
+    def owners(self) -> tuple[Array, tuple[int, ...]]:
+        """The columns of the scaled numbers, of the intervals, and of the indicators of missing values."""
+        owners = np.concatenate([self.included, self.included[self.numbers.owner], self.missing])
+        return (owners if len(owners) else np.zeros(1, np.int64)), (self.num_features,)
+
+    @property
+    def names(self) -> list[str]:
+        """The indices of the columns, as texts."""
+        return [str(i) for i in range(self.num_features)]
+
+    def cells(self, rows: Array | SparseRows, index: int) -> list[Any]:
+        """Return the numbers of a column."""
+        cells: list[Any] = rows[:, index].tolist()
+        return cells
+
+    def numbers_in(self, rows: Array | SparseRows, index: int) -> Array:
+        """Return a column."""
+        return np.asarray(rows[:, index], np.float64)
+
     @classmethod
     def check_features(cls, features: Array) -> None:
         """Refuse arrays with infinities, or of another dtype than numbers."""

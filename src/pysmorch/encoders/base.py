@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
+from pysmorch.encoders.explained import Explained
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -29,7 +30,7 @@ class Augmentation(NamedTuple):
     amount: Literal["pixels", "probability"]
 
 
-class Encoder:
+class Encoder(Explained):
     """One kind of input: which inputs it encodes, what it was fitted to, and the input layer of its network.
 
     A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
@@ -215,6 +216,11 @@ class Encoder:
     def width(self) -> int:
         """How many numbers one encoded row has."""
         return math.prod(self.shape)
+
+    @property
+    def owners(self) -> tuple[Array, tuple[int, ...]]:
+        """For each number of an encoded row, flattened, the index of what it comes from, and the shape in which these are shown."""
+        return np.arange(self.width), self.shape
 
     @property
     def num_features(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,20 @@ def as_table(X: Any) -> Any:
     if not is_table(X):
         raise TypeError(f"X must be a data frame like the one in training, but is a {type(X).__name__}")
     return nw.from_native(as_frame(X), eager_only=True)
+
+
+def numbers_of_frame(X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
+    """Return a data frame of numbers as an array, its names, and what makes such a data frame of an array."""
+    import narwhals as nw
+
+    table = as_table(X)
+    names = list(table.columns)
+
+    def like(array: Array) -> Any:
+        columns = {name: array[:, i] for i, name in enumerate(names)}
+        return nw.from_dict(columns, backend=table.implementation).to_native()
+
+    return np.asarray(table.to_numpy(), np.float64), names, like
 
 
 def count_rows(X: Any) -> int:

@@ -124,6 +124,12 @@ class ImageEncoder(Encoder):
         """Return a Rescale layer on a Data layer."""
         return Rescale(Data(shape=(None, *self.image_shape)), *self.scaling)
 
+    @property
+    def owners(self) -> tuple[Array, tuple[int, ...]]:
+        """The pixel of each channel's value, and height and width."""
+        height, width, channels = self.image_shape
+        return np.repeat(np.arange(height * width), channels), (height, width)
+
     @classmethod
     def default_network(cls, shape: Sequence[int]) -> tuple[str, str]:
         """Return lenet for images that are large enough."""

@@ -103,6 +103,28 @@ def layout_of(columns: Sequence[Column]) -> Layout:
     return Layout(positions, numbers, timed, statistics, located_ones, *bounds, marked, texts, of_all_marks, start)
 
 
+def owners_of(columns: Sequence[Column], of_intervals: Array) -> Array:
+    """Return the index of the column that each feature comes from.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        All columns of a table.
+    of_intervals : ndarray of int64, shape (I,)
+        The index of the number that each interval locates.
+
+    Returns
+    -------
+    ndarray of int64
+        Of the numbers, their intervals and the indicators; 0 for the feature of a table of which nothing is left.
+    """
+    indices = np.arange(len(columns))
+    of_numbers = np.repeat(indices, [column.num_numbers for column in columns])
+    of_indicators = np.repeat(indices, [column.num_indicators for column in columns])
+    owners = np.concatenate([of_numbers, of_numbers[of_intervals], of_indicators])
+    return owners if len(owners) else np.zeros(1, np.int64)
+
+
 def years_of(seconds: Array) -> Array:
     """Return the year of times in seconds since 1970; NaN for what is missing."""
     years = times_of(seconds).astype("datetime64[Y]")

@@ -22,12 +22,20 @@ import numpy as np
 from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.categories import indices_of
-from pysmorch.encoders.cells import Cells, array_of_rows, as_frame, as_table, check_no_infinity, is_rows, is_table
+from pysmorch.encoders.cells import (
+    Cells,
+    array_of_rows,
+    as_frame,
+    check_no_infinity,
+    is_rows,
+    is_table,
+    numbers_of_frame,
+)
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
-from pysmorch.encoders.layout import Layout, layout_of, mark_number, years_of
+from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of, years_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
@@ -126,16 +134,7 @@ class TableEncoder(Encoder):
     @classmethod
     def numbers_of(cls, X: Any) -> tuple[Array, list[str], Callable[[Array], Any]]:
         """Return a data frame of numbers as an array, its names, and what makes such a data frame of an array."""
-        import narwhals as nw
-
-        table = as_table(X)
-        names = list(table.columns)
-
-        def like(array: Array) -> Any:
-            columns = {name: array[:, i] for i, name in enumerate(names)}
-            return nw.from_dict(columns, backend=table.implementation).to_native()
-
-        return np.asarray(table.to_numpy(), np.float64), names, like
+        return numbers_of_frame(X)
 
     @property
     def names(self) -> list[str]:
@@ -322,6 +321,21 @@ class TableEncoder(Encoder):
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
+
+    @property
+    def owners(self) -> tuple[Array, tuple[int, ...]]:
+        """The columns of all numbers."""
+        return owners_of(self.columns, self.numbers.owner), (len(self.columns),)
+
+    def cells(self, rows: Cells, index: int) -> list[Any]:
+        """Return the cells of a column as Python objects."""
+        cells: list[Any] = rows.table[self.columns[index].name].to_list()
+        return cells
+
+    def numbers_in(self, rows: Cells, index: int) -> Array | None:
+        """Return the numbers, times or durations of a column; None for categories, texts and what is left out."""
+        name = self.columns[index].name
+        return self._numbers(rows)[:, self._layout.positions[name]] if name in self._layout.positions else None
 
     @classmethod
     def check_features(cls, features: Any) -> None:

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
+from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, take_rows
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
@@ -234,6 +235,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
+        self.baseline_ = mean_row(encoded, weights)
         output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)

@@ -9,5 +9,16 @@ from pysmorch.plots.classes import confusion, decision_boundary
 from pysmorch.plots.curves import loss_curves
 from pysmorch.plots.gradients import gradient_check
 from pysmorch.plots.parameters import weights
+from pysmorch.plots.reasons import explanation, importance, partial_dependence
 
-__all__ = ["confusion", "decision_boundary", "diagram", "gradient_check", "loss_curves", "weights"]
+__all__ = [
+    "confusion",
+    "decision_boundary",
+    "diagram",
+    "explanation",
+    "gradient_check",
+    "importance",
+    "loss_curves",
+    "partial_dependence",
+    "weights",
+]

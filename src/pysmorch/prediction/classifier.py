@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
-from pysmorch.losses import Loss
+from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
+
+if TYPE_CHECKING:
+    from pysmorch.explaining.gradients import Head
 
 
 class ClassifierModel(NetworkModel):
@@ -172,6 +175,20 @@ class ClassifierModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return len(self.classes_)
+
+    def _output_names(self) -> list[Any]:
+        names: list[Any] = self.classes_.tolist()
+        return names
+
+    def _default_outputs(self, outputs: Array) -> Array:
+        return np.asarray(outputs.argmax(axis=1))
+
+    def _head(self) -> tuple[str, Head]:
+        from pysmorch.explaining.heads import LOG_ODDS, log_odds, scaled
+
+        if isinstance(self.network_.loss, CrossEntropy):
+            return LOG_ODDS, log_odds
+        return "output of the network", scaled(np.zeros(1), np.ones(1))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -18,6 +18,9 @@ from pysmorch.network import Network
 from pysmorch.prediction.parameters import make_optimizer
 from pysmorch.prediction.storing import parameters_to_plain, take_training, training_to_parts
 
+BASELINE = "baseline"
+"""The array of the row that explanations begin with; files of before have none."""
+
 
 def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return a fitted estimator as plain data, and arrays by name.
@@ -53,9 +56,9 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         "training": steps,
         "notes": getattr(model, "notes_", {}),
     }
-    return header, tensors | state | encoder_tensors | {
-        f"labels.{name}": array for name, array in label_tensors.items()
-    }
+    of_labels = {f"labels.{name}": array for name, array in label_tensors.items()}
+    baseline = {BASELINE: model.baseline_} if hasattr(model, "baseline_") else {}
+    return header, tensors | state | encoder_tensors | of_labels | baseline
 
 
 def estimator_from_parts(
@@ -93,6 +96,10 @@ def estimator_from_parts(
     model.encoder_ = encoder_from_parts(header, tensors)
     of_labels = {name.removeprefix("labels."): array for name, array in tensors.items() if name.startswith("labels.")}
     model._take_label_parts(entry(header, "labels", dict), of_labels)
+    if BASELINE in tensors:
+        model.baseline_ = tensors[BASELINE]
+        if model.baseline_.shape != model.encoder_.shape or not np.isfinite(model.baseline_).all():
+            raise ModelFileError("the baseline of its explanations does not fit its network")
     model.n_features_in_ = entry(header, "num_features", int)
     if entry(header, "feature_names", list, type(None)) is not None:
         model.feature_names_in_ = np.array(entries(header, "feature_names", str), dtype=object)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from pysmorch.engine import Precision
+from pysmorch.entries import list_names
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
-from pysmorch.losses import Loss
+from pysmorch.losses import Loss, PoissonLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
+
+if TYPE_CHECKING:
+    from pysmorch.explaining.gradients import Head
 
 RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
 LOSSES = get_args(RegressionLoss)
@@ -113,6 +117,28 @@ class RegressorModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return int(self.n_outputs_) * self._num_quantiles()
+
+    def _output_names(self) -> list[Any]:
+        if self._num_quantiles() > 1:
+            return [float(quantile) for quantile in np.ravel(self.quantile)]
+        return ["prediction"] if self._num_outputs() == 1 else list(range(self._num_outputs()))
+
+    def _default_outputs(self, outputs: Array) -> Array:
+        names = self._output_names()
+        if len(names) > 1:
+            raise ValueError(
+                f"of must say which of {list_names([str(name) for name in names])} is explained, but is None"
+            )
+        return np.zeros(len(outputs), dtype=np.int64)
+
+    def _head(self) -> tuple[str, Head]:
+        from pysmorch.explaining.heads import scaled
+
+        loss = self.network_.loss
+        if type(loss).predictions is Loss.predictions:
+            return "prediction", scaled(self._target_mean, self._target_scale)
+        unit = "logarithm of the prediction" if isinstance(loss, PoissonLoss) else "output of the network"
+        return unit, scaled(np.zeros(1), np.ones(1))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
