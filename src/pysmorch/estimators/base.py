@@ -179,7 +179,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         set_schedule(self, OneCycle)
         validation = self._validation_data(eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
-        if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(data.rows)):
+        if not validation and self._cross_validates(len(data.rows)):
             if saved is None:
                 choice = choose(self, data)
         elif not validation and self._holds_out(len(data.rows)):
@@ -212,8 +212,14 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self._settle(data.codes, None if choice is None else choice.calibration)
         self._learn_from_held_out(choice, validation[0] if validation else None, aside)
 
+    def _cross_validates(self, num_rows: int) -> bool:
+        """Whether the next training chooses its epochs by cross-validation, where no validation data are given."""
+        return getattr(self, "n_iter_", 0) == 0 and chooses_by_cross_validation(self, num_rows)
+
     def _holds_out(self, num_rows: int) -> bool:
-        return holds_out(self.early_stopping, num_rows) or (self._wants_held_out() and num_rows >= MIN_ROWS)
+        """Whether it holds out validation rows then, of so many that are not set aside."""
+        wanted = holds_out(self.early_stopping, num_rows) or (self._wants_held_out() and num_rows >= MIN_ROWS)
+        return wanted and not self._cross_validates(num_rows)
 
     def _data_and_set_aside(
         self, X: Any, y: Any, sample_weight: Any, split_seed: int

@@ -12,7 +12,7 @@ from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one, using_threads
 from pysmorch.estimators.calibration import calibrate, temperature
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
-from pysmorch.estimators.splitting import split_rows
+from pysmorch.estimators.splitting import num_set_aside, split_rows
 from pysmorch.estimators.thresholds import best_threshold
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
@@ -178,7 +178,7 @@ def set_aside(X: Any, y: Any, sample_weight: Any, fraction: float, seed: int, cl
     X, y, weights = weighted_rows(X, y, sample_weight, classes)
     labels, count = as_labels(y), count_rows(X)
     check_num_labels(labels, count)
-    number = int(np.ceil(fraction * count))
+    number = num_set_aside(fraction, count)
     if number >= count:
         raise ValueError(
             f"conformal_fraction={fraction} sets {number} of {count} rows aside, so that none is left for training; "
