@@ -108,7 +108,8 @@ class ClassifierModel(NetworkModel):
         NotFittedError, ValueError, TypeError
             Before `fit`, and for data that do not fit; messages name the column or the row.
         """
-        return self.classes_[self._predictions(X, self._decide)]
+        predicted = self._predictions(X, self._decide)
+        return self.classes_[predicted]
 
     def _decide(self, probabilities: Array) -> Array:
         """Return the index of the class that is predicted for each row."""
