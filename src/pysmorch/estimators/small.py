@@ -168,7 +168,7 @@ def choose(estimator: Any, data: Labelled) -> Choice:
     none = Calibration(1.0, np.zeros(estimator._num_outputs()))
     anchors = estimator._anchors(codes, data.weights)
     calibrations = [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
-    step = -(-len(codes) * estimator.epochs * estimator._num_outputs() // MOST_OUTPUTS)
+    step = max(1, -(-len(codes) * estimator.epochs * estimator._num_outputs() // MOST_OUTPUTS))
     measures = [HeldOutLosses(data.take(held_out), calibrations, step) for _, held_out in folds]
     first = estimator.network_.snapshot()
     for (training, _), measure in zip(folds, measures, strict=True):
