@@ -120,3 +120,16 @@ def test_a_metric_that_is_not_weighted_is_called_without_weights():
 def test_declaring_metrics_does_not_import_scikit_learn():
     code = "import sys, pysmorch.metrics; assert 'sklearn' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy_by_bins():
+    ece = METRICS["ece"]
+    p = np.array([[0.9, 0.1], [0.82, 0.18], [0.38, 0.62]])
+    labels = np.array([0, 1, 1])  # right, wrong, right, each in a bin of its own
+    assert ece.measure(labels, p) == pytest.approx((0.1 + 0.82 + 0.38) / 3)
+    assert ece.measure(labels, p, np.array([1.0, 0.0, 3.0])) == pytest.approx((0.1 + 3 * 0.38) / 4)
+    # 0.81 and 0.83 are in the bin from 12/15 to 13/15, of which one of two is right.
+    assert ece.measure([0, 1], np.array([[0.81, 0.19], [0.83, 0.17]])) == pytest.approx(0.82 - 0.5)
+    assert ece.measure([0, 1], np.array([[1.0, 0.0], [0.0, 1.0]])) == 0.0
+    # Of several outputs each one is right or wrong on its own.
+    assert ece.measure([[1.0, 0.0]], np.array([[0.9, 0.3]])) == pytest.approx((0.1 + 0.3) / 2)

@@ -19,6 +19,9 @@ from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array
 
+CALIBRATION_BINS = 15
+"""Of equal width, between 0 and 1, for the expected calibration error."""
+
 Takes = Literal["predictions", "values", "classes", "probabilities", "scores"]
 
 
@@ -189,6 +192,19 @@ def _log_loss(labels: Array, p: Array, sample_weight: Array | None = None) -> fl
     )
 
 
+def _calibration_error(labels: Array, p: Array, sample_weight: Array | None = None) -> float:
+    """Return the mean distance of confidence and accuracy over bins of equal width (Guo, Pleiss, Sun and Weinberger, 2017)."""
+    if np.ndim(labels) == 1:
+        confidence, right = p.max(1), p.argmax(1) == labels
+    else:
+        confidence, right = np.maximum(p, 1 - p).ravel(), ((p > 0.5) == (np.asarray(labels) > 0.5)).ravel()
+    given = np.ones(len(p)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    w = np.repeat(given, confidence.size // len(p))
+    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
+    differences = np.bincount(bins, w * (right - confidence), minlength=CALIBRATION_BINS)
+    return float(np.abs(differences).sum() / w.sum())
+
+
 def _top(labels: Array, scores: Array, sample_weight: Array | None = None, *, count: int) -> float:
     """Return the fraction of samples of which fewer than `count` scores are above that of the right class."""
     if np.ndim(labels) != 1:
@@ -219,6 +235,7 @@ METRICS: dict[str, Metric] = {
         Metric("recall", partial(_of_classes, function="recall_score"), True, "probabilities", weighted=True),
         Metric("auc", _auc, True, "probabilities", weighted=True),
         Metric("log_loss", _log_loss, False, "probabilities", weighted=True),
+        Metric("ece", _calibration_error, False, "probabilities", weighted=True),
         _plain("mae", "mean_absolute_error", False, "values"),
         _plain("mse", "mean_squared_error", False, "values"),
         _plain("rmse", "root_mean_squared_error", False, "values"),
@@ -231,6 +248,7 @@ METRICS: dict[str, Metric] = {
 
 "f1", "precision" and "recall" are those of class 1 where there are two classes, else the mean over the classes ("macro").
 "auc" is the area under the ROC curve of class 1 where there are two, else the mean over the classes, each against the rest.
+"ece" is the expected calibration error: over 15 bins of the largest probability, the mean distance between it and how often it is right.
 """
 
 METRIC_NAMES = f"{', '.join(METRICS)}, and top_ with a number, such as top_5"

@@ -348,7 +348,7 @@ def test_json_is_one_object_on_standard_output_and_all_else_is_on_standard_error
     assert said["interrupted"] is False
     model = ps.load("model.safetensors")
     assert said["metrics"] == model.notes_["test"]
-    assert set(said["metrics"]) == {"accuracy", "log loss", "auc"}
+    assert set(said["metrics"]) == {"accuracy", "log loss", "ECE", "auc"}
     assert set(said["baseline"]) == {"accuracy", "log loss"}
     assert "houses.csv: 120 rows, 4 columns" in err
     assert "model written to" in err

@@ -141,7 +141,7 @@ def test_the_rows_of_a_file_in_blocks_are_made_when_they_are_read(files, no_memo
     no_memory()
     original = Classifier._train
     monkeypatch.setattr(
-        Classifier, "_train", lambda self, rows, *a, **k: (seen.append(rows), original(self, rows, *a, **k))
+        Classifier, "_train", lambda self, data, **k: (seen.append(data.rows), original(self, data, **k))
     )
     quiet(lambda: Classifier(early_stopping=False, **SETTINGS).fit(files["parquet"], "label"))
     assert [type(rows) for rows in seen] == [LazyRows]

@@ -7,7 +7,8 @@ from sklearn.metrics import log_loss
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
-from pysmorch.estimators.small import Calibration, calibrate, folds_of
+from pysmorch.estimators.calibration import Calibration, calibrate
+from pysmorch.estimators.small import folds_of
 from pysmorch.estimators.splitting import split_rows
 
 RNG = np.random.default_rng(0)

@@ -35,12 +35,12 @@ class MyNetwork(ps.Network):
 class Sure(ps.Classifier):
     """A classifier with a parameter and a method of its own."""
 
-    def __init__(self, threshold=0.5, epochs=1):
+    def __init__(self, limit=0.5, epochs=1):
         super().__init__(hidden=(4,), epochs=epochs, random_state=0)
-        self.threshold = threshold
+        self.limit = limit
 
     def is_sure(self, X):
-        return self.predict_proba(X).max(1) > self.threshold
+        return self.predict_proba(X).max(1) > self.limit
 
 
 def test_an_object_of_a_subclass_is_loaded_as_one_where_the_class_is_passed(tmp_path):
@@ -57,15 +57,15 @@ def test_an_object_of_a_subclass_is_loaded_as_one_where_the_class_is_passed(tmp_
 
 def test_an_estimator_of_a_subclass_is_loaded_with_its_parameters(tmp_path):
     X = np.random.default_rng(0).normal(size=(40, 3))
-    model = Sure(threshold=0.7).fit(X, X[:, 0] > 0)
+    model = Sure(limit=0.7).fit(X, X[:, 0] > 0)
     model.save(tmp_path / "m")
     with (
         pytest.warns(ps.PysmorchWarning, match="a Sure, a class of your own"),
-        pytest.raises(ModelFileError, match="Classifier has no parameter threshold"),
+        pytest.raises(ModelFileError, match="Classifier has no parameter limit"),
     ):
         ps.load(tmp_path / "m")
     loaded = ps.load(tmp_path / "m", models=[Sure])
-    assert (type(loaded), loaded.threshold) == (Sure, 0.7)
+    assert (type(loaded), loaded.limit) == (Sure, 0.7)
     np.testing.assert_array_equal(loaded.is_sure(X), model.is_sure(X))
 
 

@@ -49,6 +49,25 @@ def test_none_of_the_large_libraries_is_imported_for_arrays(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        (Regressor(conformal_fraction=0.5, **SMALL), "predict_interval"),
+        (Classifier(conformal_fraction=0.5, threshold=0.3, **SMALL), "predict_set"),
+        (Classifier(threshold={(1, 0): 2}, **SMALL), "predict"),
+    ],
+)
+def test_intervals_sets_and_decisions_need_none_of_them_either(tmp_path, model, method):
+    model.fit(X, Y).save(tmp_path / "m.safetensors")
+    code = (
+        "import sys, numpy as np; from pysmorch import load; m = load(sys.argv[1]);"
+        f"print(m.{method}(np.zeros((2, 3))).tolist()); print([name for name in {LARGE} if name in sys.modules])"
+    )
+    predicted, loaded, _ = run(code, tmp_path / "m.safetensors")
+    assert loaded == "[]"
+    assert eval(predicted) == getattr(model, method)(np.zeros((2, 3))).tolist()
+
+
+@pytest.mark.parametrize(
     ("library", "avoided"),
     [("pandas", ("sklearn", "scipy")), ("polars", ("sklearn", "scipy", "pandas", "pyarrow"))],
 )

@@ -79,7 +79,7 @@ class HeldOutFigures(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         """Encode them, once what the encoder does is learned."""
-        self.data = self.model._encode_labelled(self.rows.source.features, self.rows.y, self.rows.weights)
+        self.data = self.model._encode_labelled(self.rows.source.features, self.rows.y, self.rows.weights)[:3]
 
     def on_epoch_end(self, training: Training) -> None:
         """Measure their loss and its metric."""

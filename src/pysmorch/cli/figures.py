@@ -76,12 +76,13 @@ def _of_classes(
     codes = model.encode_labels(y)
     with config_context(assume_finite=True):
         p = model.predict_proba(X)
-    guessed = p.argmax(1)
+    guessed = model._decide(p)
     counts = np.bincount(model.encode_labels(known[0]), known[1], minlength=model.n_classes_)
     frequencies = counts / counts.sum()
     commonest = int(frequencies.argmax())
     constant = np.tile(frequencies, (len(codes), 1))
     values = {"accuracy": _mean(guessed == codes, weights), "log loss": _log_loss(codes, p, weights)}
+    values["ECE"] = METRICS["ece"].measure(codes, p, weights)
     baseline = {"accuracy": _mean(codes == commonest, weights), "log loss": _log_loss(codes, constant, weights)}
     takes = {"classes": (codes, guessed), "probabilities": (codes, p), "scores": (codes, p)}
     more, lines = _measured(metrics, takes, weights)
@@ -89,6 +90,7 @@ def _of_classes(
     text = [
         f"accuracy  {values['accuracy']:.4f}   (always {names[commonest]}: {baseline['accuracy']:.4f})",
         f"log loss  {values['log loss']:.4f}   (always the class frequencies: {baseline['log loss']:.4f})",
+        f"ECE       {values['ECE']:.4f}   (expected calibration error of the probabilities)",
         *lines,
         _confusion(codes, guessed, names),
     ]

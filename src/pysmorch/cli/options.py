@@ -96,6 +96,20 @@ class ParameterOptions:
     class_weight: Annotated[
         Texts, typer.Option(help="balanced, or CLASS=FACTOR once for each class: how much its rows count")
     ] = None
+    calibrate: Annotated[
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="whether validation rows, held out where there are none, calibrate the probabilities",
+        ),
+    ] = None
+    threshold: Annotated[
+        Texts,
+        typer.Option(
+            help="how a class is decided for: {thresholds} is best on validation rows, a number is the least probability of the second "
+            "class, RIGHT:PREDICTED=COST, once for each pair, what a mistake costs (1 without it)"
+        ),
+    ] = None
     label_smoothing: Annotated[
         float | None, typer.Option(help="fraction of each label that is spread over all classes")
     ] = None
@@ -109,6 +123,12 @@ class ParameterOptions:
         typer.Option(
             "--early-stopping/--no-early-stopping",
             help="whether some training rows are for validation, and their loss says when to stop",
+        ),
+    ] = None
+    conformal_fraction: Annotated[
+        float | None,
+        typer.Option(
+            help="fraction of the training rows that is set aside, so that predict --interval and --set cover what they say"
         ),
     ] = None
     patience: Annotated[int | None, typer.Option(help="epochs without a better loss before training stops")] = None
@@ -202,6 +222,19 @@ class PredictOptions(ReadOptions):
 
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            help="also write the bounds of an interval that holds the target with this probability, as in 0.9"
+        ),
+    ] = None
+    set_coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--set",
+            help="also write which classes are in a set that holds the right one with this probability, as in 0.9",
+        ),
+    ] = None
     out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None
     ids: Annotated[Texts, typer.Option("--id", help="column of the source that is written beside the predictions")] = (
         None

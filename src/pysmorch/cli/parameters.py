@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import CHOICES
 from pysmorch.layers.base import Array
 from pysmorch.prediction.regressor import LOSSES
+from pysmorch.prediction.thresholds import THRESHOLD_METRICS
 
 
 def choices() -> dict[str, str]:
@@ -20,6 +22,7 @@ def choices() -> dict[str, str]:
     return {
         "kinds": ", ".join(CHOICES),
         "losses": ", ".join(LOSSES),
+        "thresholds": ", ".join(THRESHOLD_METRICS),
         "networks": ", ".join(networks.NETWORKS),
         "augmentations": ", ".join(f"{name}:{amount}" for name, amount in amounts.items()),
     }
@@ -33,6 +36,7 @@ def given(options: TrainOptions) -> dict[str, Any]:
         "columns": parse_columns,
         "class_weight": parse_class_weight,
         "quantile": parse_quantile,
+        "threshold": parse_threshold,
     }
     parsed = {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
     fraction = parse_fraction(options.validation)
@@ -57,6 +61,48 @@ def match_classes(class_weight: Any, y: Array) -> Any:
         if name not in known:
             raise ValueError(f"--class-weight: there is no class {name!r}; the classes are {', '.join(sorted(known))}")
     return {known[name]: factor for name, factor in class_weight.items()}
+
+
+def match_costs(threshold: Any, y: Array) -> Any:
+    """Return costs by the pairs of classes as they are in y; names may have colons, where that is clear."""
+    if not isinstance(threshold, dict):
+        return threshold
+    known = {str(label): label for label in set(y.tolist())}
+    costs = {}
+    for text, cost in threshold.items():
+        cuts = [i for i, letter in enumerate(text) if letter == ":" and text[:i] in known and text[i + 1 :] in known]
+        if len(cuts) != 1:
+            raise ValueError(
+                f"--threshold: {text!r} is no right class and predicted class with a colon between; the classes are "
+                f"{', '.join(sorted(known))}"
+            )
+        costs[known[text[: cuts[0]]], known[text[cuts[0] + 1 :]]] = cost
+    return costs
+
+
+def parse_threshold(texts: Sequence[str]) -> Any:
+    """Return the name of a metric, a number, or the costs in texts such as ill:well=5, by what is before the equals sign."""
+    if len(texts) == 1 and texts[0] in THRESHOLD_METRICS:
+        return texts[0]
+    if len(texts) == 1 and "=" not in texts[0]:
+        try:
+            return float(texts[0])
+        except ValueError:
+            pass
+    costs: dict[str, float] = {}
+    for text in texts:
+        pair, equals, number = text.rpartition("=")
+        try:
+            cost = float(number) if equals else math.inf
+        except ValueError:
+            cost = math.inf
+        if not math.isfinite(cost):
+            raise ValueError(
+                f"--threshold must be one of {', '.join(THRESHOLD_METRICS)}, a number between 0 and 1, or costs such as ill:well=5, "
+                f"but is {text!r}"
+            )
+        costs[pair] = cost
+    return costs
 
 
 def parse_fraction(validation: str | None) -> float | None:

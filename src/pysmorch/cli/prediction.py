@@ -18,6 +18,7 @@ from pysmorch.cli.options import PredictOptions
 from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
 from pysmorch.prediction.classifier import ClassifierModel
+from pysmorch.prediction.conformal import radius_of
 from pysmorch.sources import Source
 
 
@@ -30,13 +31,14 @@ def predict(options: PredictOptions) -> None:
         inputs = [options.model, *options.source]
         output.check_output(out, inputs, "file of predictions", output.is_prediction, options.force)
     model = load_estimator(options.model, options.precision)
+    _check_coverage(model, options)
     source = data.read_for(model, options.source, options)
     for remark in source.remarks:
         output.print_escaped(remark, sys.stderr)
     ids = options.ids or []
     for name in ids:
         data.check_column(source, name, "--id")
-    tables = _tables(model, source, ids)
+    tables = _tables(model, source, ids, options)
     if out is None:
         for i, table in enumerate(tables):
             _print_table(table, header=i == 0)
@@ -45,7 +47,19 @@ def predict(options: PredictOptions) -> None:
         output.print_escaped(f"{source.features.shape[0]} predictions written to {out}")
 
 
-def _tables(model: Any, source: Source, ids: Sequence[str]) -> Iterator[Any]:
+def _check_coverage(model: Any, options: PredictOptions) -> None:
+    """Refuse --interval and --set where the model cannot have them, before anything is read."""
+    classifies = isinstance(model, ClassifierModel)
+    if options.interval is not None and classifies:
+        raise ValueError("--interval is for numbers, but the model predicts classes; take --set")
+    if options.set_coverage is not None and not classifies:
+        raise ValueError("--set is for classes, but the model predicts numbers; take --interval")
+    coverage = options.set_coverage if classifies else options.interval
+    if coverage is not None:
+        radius_of(model, coverage)
+
+
+def _tables(model: Any, source: Source, ids: Sequence[str], options: PredictOptions) -> Iterator[Any]:
     """Go through the blocks of a source as tables with the columns of --id, the files of images, and the predictions."""
     import pyarrow as pa
 
@@ -53,7 +67,7 @@ def _tables(model: Any, source: Source, ids: Sequence[str]) -> Iterator[Any]:
         columns: dict[str, Any] = {} if source.files is None else {"file": np.array(source.files)}
         columns |= {name: block.features[name] for name in ids}
         X = features_for(model, block)
-        predicted = data.in_file(source, partial(_predicted, model, X), first)
+        predicted = data.in_file(source, partial(_predicted, model, X, options), first)
         for name in predicted.keys() & columns.keys():
             raise ValueError(
                 f"--id {name}: a column of the predictions has this name too; rename that of {source.name}"
@@ -82,17 +96,26 @@ def features_for(model: Any, source: Source) -> Any:
     return model.encoder_.select(source, by_position=not model.notes_.get("header", True))
 
 
-def _predicted(model: Any, X: Any) -> dict[str, Array]:
+def _predicted(model: Any, X: Any, options: PredictOptions) -> dict[str, Array]:
     """Return the columns of predictions by name."""
     if isinstance(model, ClassifierModel):
         p = model.predict_proba(X)
         columns = {f"probability of {label}": p[:, i] for i, label in enumerate(model.classes_.tolist())}
-        return {"prediction": model.classes_[p.argmax(1)]} | columns
+        if options.set_coverage is not None:
+            sets = model.predict_set(X, options.set_coverage)
+            columns |= {f"set has {label}": sets[:, i] for i, label in enumerate(model.classes_.tolist())}
+        return {"prediction": model.classes_[model._decide(p)]} | columns
     values = model.predict(X).reshape(X.shape[0], -1)
     names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
     if model.loss == "quantile" and not isinstance(model.quantile, float):
         names = [f"prediction of quantile {quantile}" for quantile in model.quantile]
-    return {name: values[:, i] for i, name in enumerate(names)}
+    columns = {name: values[:, i] for i, name in enumerate(names)}
+    if options.interval is not None:
+        bounds = model.predict_interval(X, options.interval).reshape(len(values), -1, 2)
+        which = [""] if bounds.shape[1] == 1 else [f" {i}" for i in range(bounds.shape[1])]
+        for i, name in enumerate(which):
+            columns |= {f"lower bound{name}": bounds[:, i, 0], f"upper bound{name}": bounds[:, i, 1]}
+    return columns
 
 
 def _print_table(table: Any, header: bool) -> None:

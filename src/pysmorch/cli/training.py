@@ -17,7 +17,7 @@ from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.splitting import holds_out
+from pysmorch.estimators.splitting import num_set_aside
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
@@ -58,6 +58,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     parameters.check_task(given, estimators[0], estimators[1], task)
     if "class_weight" in given:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
+    if "threshold" in given:
+        given["threshold"] = parameters.match_costs(given["threshold"], rows.y)
     model, notes = _make(estimators[0], rows, options, chosen, given, report)
     notes = {"source": rows.source.name, "task": task} | notes
     training, held_out = _parts(rows, model, options, chosen, task, report)
@@ -236,7 +238,8 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
-    validates = validation is not None or holds_out(model.early_stopping, len(training))
+    count = len(training) - num_set_aside(model.conformal_fraction, len(training))
+    validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
     callbacks: list[Callback] = [best]
     if not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):

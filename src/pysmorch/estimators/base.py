@@ -14,12 +14,21 @@ from sklearn.utils import check_random_state
 from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
-from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, take_rows
+from pysmorch.engine.rows import BYTES_AT_A_TIME
 from pysmorch.entries import check_labelled
+from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
-from pysmorch.estimators.rows import weighted_rows
-from pysmorch.estimators.runs import notes_of, saved_run, take_notes
-from pysmorch.estimators.small import Calibration, StopAfter, calibrate, choose, chooses_by_cross_validation
+from pysmorch.estimators.held_out import (
+    HeldOut,
+    encoded_set_aside,
+    held_out_outputs,
+    scores_of,
+    set_aside,
+    with_temperature,
+)
+from pysmorch.estimators.rows import Labelled, weighted_rows
+from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
+from pysmorch.estimators.small import MIN_ROWS, Choice, StopAfter, choose, chooses_by_cross_validation
 from pysmorch.estimators.splitting import holds_out, split_rows
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.estimators.unchanged import unchanged_on_error
@@ -66,6 +75,22 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
         """Return constant outputs to which those of the network may be brought nearer; none for a loss of the user's."""
         return []
+
+    def _calibrates(self) -> bool:
+        """Whether held-out rows calibrate the outputs."""
+        return False
+
+    def _wants_held_out(self) -> bool:
+        """Whether rows are held out also where none of them ends the training."""
+        return False
+
+    def _threshold_from(self, held_out: HeldOut | None) -> float | None:
+        """Return the decision threshold that held-out rows choose, or None where none is to be chosen."""
+        return None
+
+    def _learning_of(self, labels: Any) -> Callable[[], None] | None:
+        """Return what learns from all labels, also those that are set aside; None where only those of the training count."""
+        return None
 
     def _of_labels(self, metric: Metric) -> Metric:
         """Return a metric of the loss's labels and predictions that measures those of the user."""
@@ -148,24 +173,21 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
         saved = saved_run(self, checkpoint, resume)
-        if self.warm_start and hasattr(self, "network_"):
-            self._check_parameters()
-            encoded, codes, weights = self._encode_labelled(X, y, sample_weight, trained_before=True)
-        else:
-            codes, encoded, weights = self._start(X, y, sample_weight)
+        split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
+        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed)
+        if self._calibrates():
+            check_can_calibrate(self.network_.output)
         set_schedule(self, OneCycle)
         validation = self._validation_data(eval_set)
-        epochs, calibration = (None, None) if saved is None else take_notes(self, saved.notes)
-        if not validation and self.n_iter_ == 0 and chooses_by_cross_validation(self, len(encoded)):
+        choice = None if saved is None else take_notes(self, saved.notes)
+        if not validation and self._cross_validates(len(data.rows)):
             if saved is None:
-                epochs, calibration = choose(self, encoded, codes, weights)
-        elif not validation and holds_out(self.early_stopping, len(encoded)):
-            classes = codes if codes.dtype.kind == "i" else None
-            rows, held_out, _ = split_rows(classes, len(encoded), self.validation_fraction, self._seed)
-            of_held_out = None if weights is None else weights[held_out]
-            validation = [(take_rows(encoded, held_out), codes[held_out], of_held_out)]
-            encoded, codes = take_rows(encoded, rows), codes[rows]
-            weights = None if weights is None else weights[rows]
+                choice = choose(self, data)
+        elif not validation and self._holds_out(len(data.rows)):
+            classes = data.codes if data.codes.dtype.kind == "i" else None
+            rows, held_out, _ = split_rows(classes, len(data.rows), self.validation_fraction, self._seed)
+            validation = [data.take(held_out)]
+            data = data.take(rows)
         if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
@@ -173,13 +195,11 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             )
         of_labels = [self._of_labels(metric) for metric in chosen]
         self._train(
-            encoded,
-            codes,
-            weights,
+            data,
             epochs=self.epochs,
-            validation_data=validation[0] if validation else None,
+            validation_data=validation[0][:3] if validation else None,
             callbacks=[
-                *([] if epochs is None else [StopAfter(epochs)]),
+                *([] if choice is None else [StopAfter(choice.epochs)]),
                 FurtherValidation(validation[1:], of_labels),
                 *stopping_for(self, bool(validation), callbacks),
                 *callbacks,
@@ -188,9 +208,53 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             checkpoint=checkpoint,
             every=every,
             resume=saved,
-            notes=notes_of(self, epochs, calibration),
+            notes=notes_of(self, choice, split_seed),
         )
-        self._settle(codes, calibration)
+        self._settle(data.codes, None if choice is None else choice.calibration)
+        self._learn_from_held_out(choice, validation[0] if validation else None, aside)
+
+    def _cross_validates(self, num_rows: int) -> bool:
+        """Whether the next training chooses its epochs by cross-validation, where no validation data are given."""
+        return getattr(self, "n_iter_", 0) == 0 and chooses_by_cross_validation(self, num_rows)
+
+    def _holds_out(self, num_rows: int) -> bool:
+        """Whether it holds out validation rows then, of so many that are not set aside."""
+        wanted = holds_out(self.early_stopping, num_rows) or (self._wants_held_out() and num_rows >= MIN_ROWS)
+        return wanted and not self._cross_validates(num_rows)
+
+    def _data_and_set_aside(
+        self, X: Any, y: Any, sample_weight: Any, split_seed: int
+    ) -> tuple[Labelled, Labelled | None]:
+        """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
+        self._check_parameters()
+        goes_on = self.warm_start and hasattr(self, "network_")
+        learn, aside = None, None
+        if self.conformal_fraction:
+            classes = getattr(self, "classes_", None) if goes_on else None
+            parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes)
+            (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
+        data = (
+            self._encode_labelled(X, y, sample_weight, trained_before=True)
+            if goes_on
+            else self._start(X, y, sample_weight, learn)
+        )
+        return data, None if aside is None else encoded_set_aside(self, aside)
+
+    def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
+        """Calibrate by the validation rows, choose a threshold by them, and store scores: those of rows set aside, if there are any."""
+        if choice is not None:
+            threshold, scores = choice.threshold, choice.scores
+        else:
+            held_out = None if validation is None else held_out_outputs(self, validation)
+            if held_out is not None and self._calibrates():
+                held_out = with_temperature(self, held_out)
+            threshold = self._threshold_from(held_out)
+            scores = None if held_out is None else scores_of(self, held_out, False)
+        if aside is not None:
+            scores = scores_of(self, held_out_outputs(self, aside), True)
+        if threshold is not None:
+            self.threshold_ = threshold
+        self.conformal_scores_ = scores
 
     def _refuse_training(self) -> None:
         """Raise ValueError where the network was quantized."""
@@ -206,16 +270,17 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
 
     def _train_once(self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None) -> None:
         if not hasattr(self, "network_"):
-            codes, encoded, weights = self._start(X, y, sample_weight, learn, more=True)
+            data = self._start(X, y, sample_weight, learn, more=True)
         else:
             self.encoder_.unbound()
-            encoded, codes, weights = self._encode_labelled(X, y, sample_weight)
+            data = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
-        self._train(encoded, codes, weights, epochs=1, seed=self._seed + 1 + self.n_iter_)
+        self._train(data, epochs=1, seed=self._seed + 1 + self.n_iter_)
+        self.conformal_scores_ = None  # they were those of the network before
 
     def _start(
         self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None, more: bool = False
-    ) -> tuple[Array, Array | LazyRows, Array | None]:
+    ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
         X, y, weights = weighted_rows(X, y, sample_weight)
@@ -231,7 +296,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         else:
             learn()
         codes = self._encode_labels(labels)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = self._draw_seed()
         encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
@@ -240,27 +305,30 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.network_ = Network(self._make_loss(output))
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
-        return codes, encoded, self._row_weights(codes, weights)
+        return Labelled(encoded, codes, self._row_weights(codes, weights), weights)
+
+    def _draw_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _forget_epochs(self) -> None:
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
         self.n_iter_ = 0
 
-    def _train(self, encoded: Array | LazyRows, codes: Array, weights: Array | None, **options: Any) -> None:
+    def _train(self, data: Labelled, **options: Any) -> None:
         """Train the network; its random stream goes on where that of the epochs so far ended, unless a seed is given."""
         seed = self._seed if self.n_iter_ == 0 else self._seed + 1 + self.n_iter_
         callbacks, notes = [*options.pop("callbacks", ()), Record(self)], options.pop("notes", None)
-        fitted_with = fit_options(self, len(encoded), **{"seed": seed, "callbacks": callbacks, **options})
+        fitted_with = fit_options(self, len(data.rows), **{"seed": seed, "callbacks": callbacks, **options})
         # The encoder has searched the rows for what is not finite.
-        training.fit(self.network_, encoded, codes, weights, fitted_with, False, self, notes)
+        training.fit(self.network_, data.rows, data.codes, data.weights, fitted_with, False, self, notes)
 
     def _settle(self, codes: Array, calibration: Calibration | None) -> None:
         """Bring the outputs nearer to an anchor, as cross-validation found."""
         if calibration is not None:
             calibrate(self.network_.output, calibration)
 
-    def _validation_data(self, eval_set: Any) -> list[tuple[Array | LazyRows, Array, Array | None]]:
+    def _validation_data(self, eval_set: Any) -> list[Labelled]:
         if eval_set is None:
             return []
         several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
@@ -268,16 +336,14 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             check_labelled("eval_set", one)
         return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
-    def _encode_labelled(
-        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False
-    ) -> tuple[Array | LazyRows, Array, Array | None]:
+    def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False) -> Labelled:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         if trained_before:
             self.encoder_.learn_rows(rows, weights, codes)
-        return encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights)
+        return Labelled(encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights), weights)
 
     @of_one_model
     def quantize(self, X: Any) -> Self:
@@ -305,6 +371,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         model = copy(self)
         model.network_ = self.network_.quantize(encoded)
         model.optimizer_ = make_optimizer(self)
+        model.conformal_scores_ = None  # they are those of the network before
         return model
 
     def __sklearn_tags__(self) -> Any:

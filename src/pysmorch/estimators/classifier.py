@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -11,13 +12,15 @@ from sklearn.base import ClassifierMixin
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, rows_by_class
 from pysmorch.estimators.fitting import own_loss
+from pysmorch.estimators.held_out import HeldOut, threshold_of
 from pysmorch.estimators.remarks import warn_of_classes
-from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.prediction.classifier import ClassifierModel
+from pysmorch.prediction.thresholds import rule_of
 
 
 @saved_as("classifier")
@@ -52,6 +55,17 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
         Epochs without a better loss before training stops; at least 1.
+    conformal_fraction : float, default=0.0
+        Fraction of the rows that are set aside, from the training and from all choices, so that the coverage of `predict_set` is
+        guaranteed; from 0 to below 1. With 0 its scores are those of the rows that end the training, and the coverage is near that.
+    calibrate : bool or "auto", default="auto"
+        True divides the logits by a temperature, chosen by the log loss of the validation rows, which are held out for it where none are.
+        "auto" calibrates only where the number of epochs is chosen by cross-validation, and False not there either.
+    threshold : str, float, dict or array-like, default=None
+        How `predict` decides; None for the likeliest class. A number predicts the second of two classes where its probability is at
+        least that; "f1" (of the second class), "balanced_accuracy" or "accuracy" choose that number by the validation rows. A
+        matrix of costs (a row for each right class, a column for each predicted one), or a dictionary of costs by (right class,
+        predicted class), in which other mistakes cost 1, predicts the class with the smallest expected cost.
     label_smoothing : float, default=0.0
         Fraction s of each label that is spread over all classes; from 0 to below 1.
     class_weight : dict, "balanced" or None, default=None
@@ -87,6 +101,10 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         The classes, sorted.
     n_classes_ : int
         Their number K.
+    threshold_ : float, ndarray of shape (K, K) or None
+        The decision threshold of the second class, or the costs; None where the likeliest class is predicted.
+    conformal_scores_ : ConformalScores or None
+        Scores of the held-out rows, for `predict_set`.
     network_ : Network
         The trained network; its layers are live objects.
     encoder_ : Encoder
@@ -227,7 +245,28 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         return own_loss(self.loss, output)
 
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
-        return class_anchors(codes, weights, len(self.classes_)) if self.loss == "cross_entropy" else []
+        if self.loss != "cross_entropy" or self.calibrate is False:
+            return []
+        return class_anchors(codes, weights, len(self.classes_))
+
+    def _calibrates(self) -> bool:
+        return self.calibrate is True
+
+    def _wants_held_out(self) -> bool:
+        return self._calibrates() or isinstance(self.threshold, str)
+
+    def _threshold_from(self, held_out: HeldOut | None) -> float | None:
+        return threshold_of(self, held_out, self.threshold) if isinstance(self.threshold, str) else None
+
+    def _learning_of(self, labels: Any) -> Callable[[], None]:
+        """Return what learns all classes: one whose rows were all set aside is a class, too."""
+        checked = self._check_labels(labels, len(labels))
+        return lambda: self._learn_labels(checked, None)
+
+    def _start(self, *arguments: Any, **options: Any) -> Labelled:
+        data = super()._start(*arguments, **options)
+        self.threshold_ = rule_of(self.threshold, self.classes_)
+        return data
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)

@@ -140,7 +140,7 @@ class FurtherValidation(Callback):
     Parameters
     ----------
     data : sequence of tuple
-        Encoded rows, labels as the loss takes them, and weights, of each.
+        Encoded rows, labels as the loss takes them, and weights, of each, before anything else.
     metrics : sequence of Metric
         What is measured besides the loss and its default metric.
     """
@@ -151,6 +151,6 @@ class FurtherValidation(Callback):
     def on_epoch_end(self, training: Training) -> None:
         """Measure all of them."""
         network = training.network
-        for number, (rows, codes, weights) in enumerate(self.data, 2):
+        for number, (rows, codes, weights, *_) in enumerate(self.data, 2):
             measured = network.evaluate(rows, codes, weights, self.metrics)
             training.history.append({f"val_{number}_{name}": value for name, value in measured.items()})

@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_array
 from pysmorch.encoders.numbers import units_of
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.estimators.base import NetworkEstimator
+from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.remarks import warn_of_skew
 from pysmorch.estimators.rows import as_labels, weighted_rows
-from pysmorch.estimators.small import Calibration
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -60,6 +60,9 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20
         Epochs without a better loss before training stops; at least 1.
+    conformal_fraction : float, default=0.0
+        Fraction of the rows that are set aside, from the training and from all choices, so that the coverage of `predict_interval` is
+        guaranteed; from 0 to below 1. With 0 its scores are those of the rows that end the training, and the coverage is near that.
     loss : {"square", "absolute", "huber", "quantile", "poisson"} or callable, default="square"
         "square" predicts the mean, "absolute" the median, "huber" something between that is robust against outliers, "quantile" the
         quantiles of that name, "poisson" the rate of counts. A class of losses of your own, or a function that makes a loss of the
@@ -93,6 +96,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     ----------
     n_outputs_ : int
         How many numbers K are predicted for each row.
+    conformal_scores_ : ConformalScores or None
+        Scores of the held-out rows, for `predict_interval`.
     network_ : Network
         The trained network; its layers are live objects.
     encoder_ : Encoder

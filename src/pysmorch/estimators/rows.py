@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,11 +10,49 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one
+from pysmorch.engine.rows import LazyRows, take_rows
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
 
 MOST_ROWS, OF_A_ROW = 2**20, 1e-6
 """Weights are multiples of the smallest one up to so large ones, and so small differences."""
+
+
+class Labelled(NamedTuple):
+    """Rows, labels and weights as the network takes them.
+
+    Attributes
+    ----------
+    rows : ndarray or LazyRows
+        Encoded.
+    codes : ndarray
+        Labels as the loss takes them.
+    weights : ndarray or None
+        Those of the loss, with the factors of the classes.
+    sample_weight : ndarray or None
+        Those that were given.
+    """
+
+    rows: Array | LazyRows
+    codes: Array
+    weights: Array | None
+    sample_weight: Array | None
+
+    def take(self, indices: Array) -> Labelled:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Which ones.
+
+        Returns
+        -------
+        Labelled
+            In that order.
+        """
+        weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
+        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given)
 
 
 def weighted_rows(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pysmorch.estimators.small import Calibration
+from pysmorch.estimators.calibration import Calibration
+from pysmorch.estimators.small import Choice
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import from_plain, to_plain
+from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.storing import parameters_to_plain
 from pysmorch.training.checkpoints import SavedRun, check_new, read_run
 
@@ -54,17 +56,17 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
     return saved
 
 
-def notes_of(model: Any, epochs: int | None, calibration: Calibration | None) -> dict[str, Any]:
+def notes_of(model: Any, choice: Choice | None, seed_of_split: int) -> dict[str, Any]:
     """Return what a fit of an estimator needs to go on, besides its network, as plain data.
 
     Parameters
     ----------
     model : NetworkEstimator
         Before its network is trained.
-    epochs : int or None
+    choice : Choice or None
         What cross-validation chose; None without it.
-    calibration : Calibration or None
-        What it chose for the outputs.
+    seed_of_split : int
+        The seed that says which rows are set aside.
 
     Returns
     -------
@@ -76,12 +78,46 @@ def notes_of(model: Any, epochs: int | None, calibration: Calibration | None) ->
         "epochs_before": model.n_iter_,
         "loss_curve": list(model.loss_curve_),
         "validation_curve": list(model.validation_curve_),
-        "chosen": epochs,
-        "calibration": None if calibration is None else [to_plain(value) for value in calibration],
+        "seed_of_split": seed_of_split,
+        "chosen": None if choice is None else choice.epochs,
+        "calibration": None if choice is None else _tuple_to_plain(choice.calibration),
+        "threshold": None if choice is None else choice.threshold,
+        "scores": None if choice is None else _tuple_to_plain(choice.scores),
     }
 
 
-def take_notes(model: Any, notes: dict[str, Any]) -> tuple[int | None, Calibration | None]:
+def _tuple_to_plain(values: Calibration | ConformalScores | None) -> list[Any] | None:
+    return None if values is None else [to_plain(value) for value in values]
+
+
+def _tuple_from_plain(notes: dict[str, Any], name: str, kind: Any) -> Any:
+    plain = notes.get(name)
+    if plain is None:
+        return None
+    if len(entry(notes, name, list)) != len(kind._fields):
+        raise ModelFileError(f"the {name} of its run has not {len(kind._fields)} entries")
+    return kind(*(from_plain(value) for value in plain))
+
+
+def seed_of_split(saved: SavedRun | None, drawn: int) -> int:
+    """Return the seed that says which rows are set aside: that of the run that goes on, or one that was drawn.
+
+    Parameters
+    ----------
+    saved : SavedRun or None
+        The run.
+    drawn : int
+        A seed.
+
+    Returns
+    -------
+    int
+        The seed.
+    """
+    return drawn if saved is None or "seed_of_split" not in saved.notes else entry(saved.notes, "seed_of_split", int)
+
+
+def take_notes(model: Any, notes: dict[str, Any]) -> Choice | None:
     """Let a fit begin as that of the run did, and return what cross-validation chose then.
 
     Parameters
@@ -93,9 +129,7 @@ def take_notes(model: Any, notes: dict[str, Any]) -> tuple[int | None, Calibrati
 
     Returns
     -------
-    epochs : int or None
-        As in `notes_of`.
-    calibration : Calibration or None
+    Choice or None
         As in `notes_of`.
 
     Raises
@@ -107,8 +141,9 @@ def take_notes(model: Any, notes: dict[str, Any]) -> tuple[int | None, Calibrati
     model.n_iter_ = entry(notes, "epochs_before", int)
     model.loss_curve_ = [float(value) for value in entries(notes, "loss_curve", float, int)]
     model.validation_curve_ = [float(value) for value in entries(notes, "validation_curve", float, int)]
-    plain = entry(notes, "calibration", list, type(None))
-    if plain is not None and len(plain) != 2:
-        raise ModelFileError("the calibration of its run is none")
-    calibration = None if plain is None else Calibration(*(from_plain(value) for value in plain))
-    return entry(notes, "chosen", int, type(None)), calibration
+    epochs = entry(notes, "chosen", int, type(None))
+    if epochs is None:
+        return None
+    calibration = _tuple_from_plain(notes, "calibration", Calibration)
+    threshold = notes.get("threshold")
+    return Choice(epochs, calibration, threshold, _tuple_from_plain(notes, "scores", ConformalScores))

@@ -2,8 +2,7 @@
 
 A network that is trained to the end on some hundred rows knows them by heart, and its probabilities are far too sure. Cross-validation
 measures the loss of held-out rows after every epoch, for outputs z at several distances from an anchor: a z + (1 - a) b. Of classes the
-anchor b is either 0, so that a is the inverse of a temperature (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural
-networks", 2017), or the logarithms of their shares, so that a network that has found nothing predicts these. Of numbers it is their
+anchor b is either 0, so that a is the inverse of a temperature, or the logarithms of their shares, so that a network that has found nothing predicts these. Of numbers it is their
 mean. The loss that ends the training is that after calibration, since that before it rises while the ranking of the classes still
 improves (Berta, Holzmüller, Jordan and Bach, "Rethinking early stopping: refine, then calibrate", 2025).
 """
@@ -15,10 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from pysmorch.engine.rows import LazyRows, take_rows
+from pysmorch.estimators.calibration import Calibration
+from pysmorch.estimators.held_out import HeldOut, scores_of
+from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
-from pysmorch.layers import Bias, Linear
 from pysmorch.layers.base import Array
+from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.training import Callback
 
 MIN_ROWS = 10
@@ -33,50 +34,63 @@ TRUST = np.linspace(0.0, 1.0, 31)
 AS_GOOD = 0.02
 """Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows bear more epochs."""
 
+MOST_OUTPUTS = 2**24
+"""Entries of outputs that are stored over all epochs, 64 MiB; where there are more, those of fewer held-out rows are stored."""
 
-class Calibration(NamedTuple):
-    """How outputs are brought nearer to an anchor.
+
+class Choice(NamedTuple):
+    """What cross-validation chose.
 
     Attributes
     ----------
-    trust : float or ndarray of shape (K,)
-        a, from 0 to 1.
-    anchor : ndarray of shape (K,)
-        b.
+    epochs : int
+        After how many epochs the training on all rows ends; all where the rows are too few for folds.
+    calibration : Calibration or None
+        What is done to the outputs then.
+    threshold : float or None
+        The decision threshold, where one is to be chosen.
+    scores : ConformalScores or None
+        Of the held-out rows of all folds.
     """
 
-    trust: float | Array
-    anchor: Array
+    epochs: int
+    calibration: Calibration | None
+    threshold: float | None
+    scores: ConformalScores | None
 
 
 class HeldOutLosses(Callback):
-    """Sum the losses of held-out rows after each epoch, for each calibration.
+    """Sum the losses of held-out rows after each epoch, for each calibration, and store outputs.
 
     Parameters
     ----------
-    rows, codes : ndarray
-        Encoded rows and labels as the loss takes them.
-    weights : ndarray or None
-        The weights of the rows.
+    data : Labelled
+        The rows.
     calibrations : list of Calibration
         What is tried.
+    step : int
+        Outputs are stored of every so many rows.
     """
 
-    def __init__(self, rows: Array, codes: Array, weights: Array | None, calibrations: list[Calibration]) -> None:
-        self.rows, self.codes, self.calibrations = rows, codes, calibrations
-        self.weights = np.ones(len(rows)) if weights is None else weights
+    def __init__(self, data: Labelled, calibrations: list[Calibration], step: int) -> None:
+        self.data, self.calibrations = data, calibrations
+        self.weights = np.ones(len(data.codes)) if data.weights is None else data.weights
+        self.stored = np.arange(0, len(data.codes), step)
         self.losses: list[list[float]] = []
+        self.outputs: list[Array] = []
 
     def on_epoch_end(self, training: Any) -> None:
         """Measure the network as it is."""
         loss = training.network.loss
-        outputs = training.network.predictor([self.rows]).astype(np.float64)
-        targets = loss.targets(outputs, self.codes)
+        predicted = training.network.predictor([self.data.rows])
+        self.outputs.append(predicted[self.stored])
+        outputs = predicted.astype(np.float64)
+        targets = loss.targets(outputs, self.data.codes)
         with np.errstate(all="ignore"):
             self.losses.append(
                 [
-                    float(self.weights @ loss.sample_losses(trust * outputs + (1 - trust) * anchor, targets))
-                    for trust, anchor in self.calibrations
+                    float(self.weights @ loss.sample_losses(calibration.of(outputs), targets))
+                    for calibration in self.calibrations
                 ]
             )
 
@@ -132,71 +146,52 @@ def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Arra
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def choose(
-    estimator: Any, encoded: Array | LazyRows, codes: Array, weights: Array | None
-) -> tuple[int, Calibration | None]:
+def choose(estimator: Any, data: Labelled) -> Choice:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
     ----------
     estimator : NetworkEstimator
         With its network at its first weights.
-    encoded, codes : ndarray
+    data : Labelled
         Rows and labels as the network takes them.
-    weights : ndarray or None
-        The weights of the rows.
 
     Returns
     -------
-    epochs : int
-        After how many epochs the training on all rows ends; all where the rows are too few for folds.
-    calibration : Calibration or None
-        What is done to the outputs then.
+    Choice
+        For the training on all rows.
     """
-    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(encoded), estimator._seed)
+    codes = data.codes
+    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed)
     if not folds:
-        return estimator.epochs, None
+        return Choice(estimator.epochs, None, estimator._threshold_from(None), None)
     none = Calibration(1.0, np.zeros(estimator._num_outputs()))
-    anchors = estimator._anchors(codes, weights)
+    anchors = estimator._anchors(codes, data.weights)
     calibrations = [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+    step = max(1, -(-len(codes) * estimator.epochs * estimator._num_outputs() // MOST_OUTPUTS))
+    measures = [HeldOutLosses(data.take(held_out), calibrations, step) for _, held_out in folds]
     first = estimator.network_.snapshot()
-    losses = np.zeros((estimator.epochs, len(calibrations)))
-    for training, held_out in folds:
-        of_training, of_held_out = [None if weights is None else weights[rows] for rows in (training, held_out)]
-        measure = HeldOutLosses(take_rows(encoded, held_out), codes[held_out], of_held_out, calibrations)
+    for (training, _), measure in zip(folds, measures, strict=True):
         estimator._train(
-            take_rows(encoded, training),
-            codes[training],
-            of_training,
-            epochs=estimator.epochs,
-            seed=estimator._seed,
-            callbacks=[measure],
-            progress=False,
+            data.take(training), epochs=estimator.epochs, seed=estimator._seed, callbacks=[measure], progress=False
         )
-        losses += np.array(measure.losses)
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()
+    losses = sum(np.array(measure.losses) for measure in measures)
     losses = np.where(np.isfinite(losses), losses, np.inf)
     smallest = losses.min(axis=1)
     least = smallest.min()
     epoch = int(np.flatnonzero(smallest <= least + AS_GOOD * abs(least))[-1])
-    return epoch + 1, calibrations[int(losses[epoch].argmin())]
+    calibration = calibrations[int(losses[epoch].argmin())]
+    held_out = _together(measures, epoch, calibration)
+    return Choice(epoch + 1, calibration, estimator._threshold_from(held_out), scores_of(estimator, held_out, False))
 
 
-def calibrate(output: Any, calibration: Calibration) -> None:
-    """Change the last dense layer so that its outputs z become a z + (1 - a) b.
-
-    Parameters
-    ----------
-    output : Bias
-        The output layer, after a Linear.
-    calibration : Calibration
-        a and b.
-    """
-    assert isinstance(output, Bias)
-    assert isinstance(output.in_layer, Linear)
-    trust, anchor = calibration
-    output.in_layer.W *= trust
-    output.W *= trust
-    output.W += (1 - trust) * anchor
+def _together(measures: list[HeldOutLosses], epoch: int, calibration: Calibration) -> HeldOut:
+    """Return the calibrated outputs of the held-out rows of all folds after an epoch."""
+    parts = [measure.data.take(measure.stored) for measure in measures]
+    outputs = np.concatenate([measure.outputs[epoch] for measure in measures]).astype(np.float64)
+    weights = [part.sample_weight for part in parts if part.sample_weight is not None]
+    codes = np.concatenate([part.codes for part in parts])
+    return HeldOut(calibration.of(outputs), codes, np.concatenate(weights) if weights else None)

@@ -33,6 +33,24 @@ def holds_out(early_stopping: bool | str, num_rows: int) -> bool:
     return num_rows >= EARLY_STOPPING_FROM if early_stopping == "auto" else bool(early_stopping)
 
 
+def num_set_aside(fraction: float, num_rows: int) -> int:
+    """Return how many rows are set aside for conformal scores.
+
+    Parameters
+    ----------
+    fraction : float
+        The parameter `conformal_fraction`.
+    num_rows : int
+        How many rows there are.
+
+    Returns
+    -------
+    int
+        Rounded up.
+    """
+    return int(np.ceil(fraction * num_rows))
+
+
 def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:
     """Return the rows for training, those held out, and whether both have all classes in the same proportions.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +11,12 @@ import numpy as np
 from pysmorch.encoders import ColumnError, Encoder, encode_rows
 from pysmorch.engine import Precision, using_threads
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
-from pysmorch.engine.rows import BYTES_AT_A_TIME, blocks_of
+from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of
 from pysmorch.files import ModelPath, save
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
+from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.files import check_takes_files, is_path, read_features
 from pysmorch.prediction.one_model import BEFORE, of_one_model, state_of
 from pysmorch.prediction.parameters import check_parameters, check_precision
@@ -36,12 +37,17 @@ class NetworkModel(Reasons):
     network_: Network
     encoder_: Encoder
     n_features_in_: int
+    conformal_scores_: ConformalScores | None
     predict_precision: Precision
     threads: int | None
 
     # What a subclass defines.
 
     def _num_outputs(self) -> int:
+        raise NotImplementedError
+
+    def _conformal_scores(self, outputs: Array, codes: Array) -> Array:
+        """Return how far outputs are from their labels, which the loss takes as `codes`: (n, K), the larger the worse."""
         raise NotImplementedError
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -167,12 +173,13 @@ class NetworkModel(Reasons):
         """Return those of rows in memory; errors count rows from the first of those that were before."""
         try:
             encoded = encode_rows(self.encoder_, self._checked(X), BYTES_AT_A_TIME)
-            return [
-                of_block(self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64))
-                for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK)
-            ]
+            return [of_block(outputs) for outputs in self._blocks_of_outputs(encoded)]
         except ColumnError as error:
             raise error.after(num_before) from None
+
+    def _blocks_of_outputs(self, encoded: Array | LazyRows) -> Iterator[Array]:
+        for rows in blocks_of(len(encoded), ROWS_OF_A_BLOCK):
+            yield self.network_.predict(encoded[rows], precision=self.predict_precision).astype(np.float64)
 
     @of_one_model
     def _predictions(self, X: Any, of_block: Callable[[Array], Array] = lambda predictions: predictions) -> Array:

@@ -17,8 +17,10 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
+from pysmorch.prediction.thresholds import Rule, check_threshold, decide
 from pysmorch.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class ClassifierModel(NetworkModel):
 
     classes_: Array
     n_classes_: int
+    threshold_: Rule
 
     def __init__(
         self,
@@ -57,6 +60,9 @@ class ClassifierModel(NetworkModel):
         warm_start: bool = False,
         threads: int | None = None,
         predict_precision: Precision = "float32",
+        conformal_fraction: float = 0.0,
+        calibrate: bool | Literal["auto"] = "auto",
+        threshold: Any = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -69,6 +75,9 @@ class ClassifierModel(NetworkModel):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.conformal_fraction = conformal_fraction
+        self.calibrate = calibrate
+        self.threshold = threshold
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.network = network
@@ -85,7 +94,7 @@ class ClassifierModel(NetworkModel):
 
     @of_one_model
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class of each row.
+        """Return the class that is predicted for each row: the likeliest one, or what the parameter `threshold` decides for.
 
         Parameters
         ----------
@@ -102,8 +111,12 @@ class ClassifierModel(NetworkModel):
         NotFittedError, ValueError, TypeError
             Before `fit`, and for data that do not fit; messages name the column or the row.
         """
-        likeliest = self._predictions(X, lambda probabilities: probabilities.argmax(1))
-        return self.classes_[likeliest]
+        predicted = self._predictions(X, self._decide)
+        return self.classes_[predicted]
+
+    def _decide(self, probabilities: Array) -> Array:
+        """Return the index of the class that is predicted for each row."""
+        return decide(probabilities, getattr(self, "threshold_", None))
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class.
@@ -167,6 +180,55 @@ class ClassifierModel(NetworkModel):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
+    @of_one_model
+    def predict_set(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return a set of classes for each row that holds its class with a probability of at least `coverage`.
+
+        Split conformal prediction: the classes whose probability is at least 1 - q, where q is the ceil((n + 1) coverage)-th
+        smallest of the scores 1 - p_y(x) of n held-out rows (Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued Classifiers
+        with Bounded Error Levels", 2019). If these rows were set aside (`conformal_fraction`), and they and a new row are
+        exchangeable, such as drawn independently from the same distribution, then P(class in set) >= coverage, exactly and for
+        every n, network and distribution (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). The probability
+        is over new rows and over what was drawn for the training: one model may be a little off. Without
+        `conformal_fraction` the rows are those that chose the number of epochs, by validation or cross-validation; the coverage is
+        then near that, but not guaranteed.
+
+        Parameters
+        ----------
+        X : array-like, data frame or path
+            As for `predict`.
+        coverage : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of bool, shape (N, K)
+            Whether each class is in the set, in the order of `classes_`. The likeliest class always is: where it is right more often
+            than `coverage`, so are the sets.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`; also for a model without scores of held-out rows, and a coverage that needs more of them.
+
+        Notes
+        -----
+        Held-out rows count by their `sample_weight`, with mean one, and not by `class_weight`; a new row counts one. Weights stand
+        for rows that come more often than in the sample, and then the guarantee holds approximately.
+        """
+        radius = radius_of(self, coverage)
+
+        def sets_of(p: Array) -> Array:
+            sets: Array = 1 - p <= radius
+            sets[np.arange(len(p)), p.argmax(1)] = True
+            return sets
+
+        return self._predictions(X, sets_of)
+
+    def _conformal_scores(self, outputs: Array, codes: Array) -> Array:
+        p = self.network_.loss.predictions(outputs)
+        return 1 - p[np.arange(len(codes)), codes][:, None]
+
     def _set_classes(self, classes: Array) -> None:
         if len(classes) < 2:
             raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
@@ -193,15 +255,34 @@ class ClassifierModel(NetworkModel):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_loss(self.loss, ["cross_entropy"])
+        check_threshold(self.threshold)
+        if self.calibrate not in (True, False, "auto"):
+            raise ValueError(f'calibrate must be True, False or "auto", but is {self.calibrate!r}')
+        if self.calibrate is True and self.loss != "cross_entropy":
+            raise ValueError('calibrate=True is for loss="cross_entropy"; leave it out')
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}, {}
+        header, tensors = scores_to_parts(self)
+        header |= {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}
+        rule = getattr(self, "threshold_", None)
+        if isinstance(rule, float):
+            header["threshold"] = rule
+        elif rule is not None:
+            tensors["costs"] = rule
+        return header, tensors
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
         try:
             self._set_classes(classes_from(header))
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its classes are wrong: {error}") from error
+        take_scores(self, header, tensors, 1)
+        if "threshold" in header:
+            self.threshold_ = entry(header, "threshold", float)
+        if "costs" in tensors:
+            self.threshold_ = tensors["costs"]
+            if tensors["costs"].shape != (self.n_classes_, self.n_classes_):
+                raise ModelFileError("its costs do not fit its classes")
 
 
 def _plain(classes: Array) -> Array:

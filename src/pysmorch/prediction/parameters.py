@@ -54,6 +54,9 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(f'early_stopping must be True, False or "auto", but is {estimator.early_stopping!r}')
     if not 0 < estimator.validation_fraction < 1:
         raise ValueError(f"validation_fraction must be between 0 and 1, but is {estimator.validation_fraction!r}")
+    fraction = estimator.conformal_fraction
+    if not _is_number(fraction) or not 0 <= fraction < 1:
+        raise ValueError(f"conformal_fraction must be from 0 to below 1, but is {fraction!r}")
     check_precision("precision", estimator.precision, get_args(TrainingPrecision))
     check_precision("predict_precision", estimator.predict_precision)
     if not isinstance(estimator.pixels, (bool, np.bool_)):

@@ -17,6 +17,7 @@ from pysmorch.layers.base import Array
 from pysmorch.losses import Loss, PoissonLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.schedules import Schedule
@@ -58,6 +59,7 @@ class RegressorModel(NetworkModel):
         warm_start: bool = False,
         threads: int | None = None,
         predict_precision: Precision = "float32",
+        conformal_fraction: float = 0.0,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -70,6 +72,7 @@ class RegressorModel(NetworkModel):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.conformal_fraction = conformal_fraction
         self.loss = loss
         self.quantile = quantile
         self.network = network
@@ -105,12 +108,76 @@ class RegressorModel(NetworkModel):
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        values = self._predictions(X) * self._target_scale + self._target_mean
+        values = self._in_units(self._predictions(X))
         if self._num_quantiles() > 1:
             # Sorting is the nearest way to quantiles that do not cross (Chernozhukov, Fernández-Val and Galichon, 2010).
             ranks = np.argsort(np.argsort(np.asarray(self.quantile)))
             return np.sort(values, axis=1)[:, ranks]
         return values[:, 0] if self._flat else values
+
+    @of_one_model
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Return an interval for each row that holds its target with a probability of at least `coverage`.
+
+        Split conformal prediction: f(x) - q to f(x) + q, where q is the ceil((n + 1) coverage)-th smallest of the distances
+        |y - f(x)| of n held-out rows. If these rows were set aside (`conformal_fraction`), and they and a new row are exchangeable,
+        such as drawn independently from the same distribution, then
+
+            coverage <= P(lower <= y <= upper) <= coverage + 1 / (n + 1),
+
+        the upper bound where no two distances are equal, exactly and for every n, network and distribution (Vovk, Gammerman and Shafer,
+        "Algorithmic Learning in a Random World", 2005; Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-Free
+        Predictive Inference for Regression", 2018, theorem 2.2). The probability is over new rows and over what was drawn for
+        the training: one model may be a little off. Without `conformal_fraction` the rows are those that chose the number of epochs,
+        by validation or cross-validation; the coverage is then near that, and mostly above it, but not guaranteed.
+
+        Parameters
+        ----------
+        X : array-like, data frame or path
+            As for `predict`.
+        coverage : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        ndarray of shape (N, 2), or (N, K, 2) for several targets
+            Lower and upper bounds, in the units of y. Each of several targets is covered on its own.
+
+        Raises
+        ------
+        NotFittedError, ValueError, TypeError
+            As for `predict`; also for a model without scores of held-out rows, and a coverage that needs more of them.
+
+        Notes
+        -----
+        With several quantiles, from the lowest l(x) to the highest u(x), the distances are max(l(x) - y, y - u(x)) and the interval is
+        l(x) - q to u(x) + q, so that its width follows x (Romano, Patterson and Candès, "Conformalized Quantile Regression", 2019).
+
+        Held-out rows count by their `sample_weight`, with mean one, and a new row counts one: weights stand for rows that come more
+        often than in the sample, and then the guarantee holds approximately.
+        """
+        radius = radius_of(self, coverage)
+        lower, upper = self._bounds(self._in_units(self._predictions(X)))
+        intervals = np.stack([lower - radius, upper + radius], axis=-1)
+        crossed = intervals[..., 0] > intervals[..., 1]
+        intervals[crossed] = intervals[crossed].mean(axis=-1, keepdims=True)
+        if self.loss == "poisson":
+            intervals = np.maximum(intervals, 0.0)
+        return intervals[:, 0] if self._flat else intervals
+
+    def _in_units(self, predictions: Array) -> Array:
+        return predictions * self._target_scale + self._target_mean
+
+    def _bounds(self, values: Array) -> tuple[Array, Array]:
+        """Return the lowest and the highest of several quantiles, else the predictions themselves, twice."""
+        if self._num_quantiles() > 1:
+            return values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
+        return values, values
+
+    def _conformal_scores(self, outputs: Array, codes: Array) -> Array:
+        lower, upper = self._bounds(self._in_units(self.network_.loss.predictions(outputs)))
+        targets = self._in_units(codes.astype(np.float64))
+        return np.maximum(lower - targets, targets - upper)
 
     def _num_quantiles(self) -> int:
         return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
@@ -147,7 +214,8 @@ class RegressorModel(NetworkModel):
             raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        return {"flat": self._flat}, {"mean": self._target_mean, "scale": self._target_scale}
+        header, tensors = scores_to_parts(self)
+        return {"flat": self._flat} | header, {"mean": self._target_mean, "scale": self._target_scale} | tensors
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
         self._flat = entry(header, "flat", bool)
@@ -157,3 +225,4 @@ class RegressorModel(NetworkModel):
         self.n_outputs_ = len(self._target_mean)
         if self._target_scale.shape != self._target_mean.shape or (self._flat and self.n_outputs_ != 1):
             raise ModelFileError("the scale of its targets does not fit their number")
+        take_scores(self, header, tensors, self.n_outputs_)
