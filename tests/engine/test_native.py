@@ -136,7 +136,9 @@ def test_every_optimizer_steps_as_on_the_reference_path(optimizer):
     rows=st.integers(1, 65),
     widths=st.lists(st.integers(1, 65), min_size=2, max_size=4),
     batch=st.integers(1, 65),
-    activation=st.sampled_from([ps.Relu, ps.LeakyRelu, ps.Sigmoid, ps.Tanh, ps.Gelu, ps.Silu, ps.Mish, ps.Selu]),
+    activation=st.sampled_from(
+        [ps.Relu, ps.LeakyRelu, ps.Sigmoid, ps.Tanh, ps.Gelu, ps.Silu, ps.Mish, ps.Selu, ps.Cos, ps.SmoothClip]
+    ),
     dropout=st.sampled_from([0.0, 0.3]),
     seed=st.integers(0, 1000),
 )
