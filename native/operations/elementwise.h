@@ -210,8 +210,9 @@ template <class T> class DropOut final : public Operation<T> {
 
     static Signature signature() { return {.attributes = {"rate", "channelwise"}}; }
     DropOut(const Description& d, const Updater<T>&)
-        : K_(d.number("channelwise") != 0 ? d.channels : 0), stream_(uint32_t(d.stream)), threshold_(d.threshold()),
-          keep_scale_(T(1) / T(1 - d.number("rate"))) {}
+        : K_(d.number("channelwise") != 0 ? d.channels : 0), stream_(d.stream), rate_(d.number("rate")) {
+        threshold_of(rate_);  // which checks it
+    }
 
     bool gradient_in_position() const override { return true; }
     void reserve(size_t panels) override {
@@ -220,12 +221,15 @@ template <class T> class DropOut final : public Operation<T> {
     }
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = entries();
+        const double rate = s.dropout_rate(stream_, rate_);
+        const uint64_t threshold = threshold_of(rate);
+        const T keep_scale = T(1) / T(1 - rate);
         for (size_t p = r.first; p < r.last; ++p) {
             uint32_t* words = words_.get() + p * count;
             T* m = mask_.get() + p * count * NR<T>;
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, stream_, uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
-                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold_ ? keep_scale_ : T(0);
+                philox_words(s.seed, uint32_t(stream_), uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
+                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold ? keep_scale : T(0);
             }
         }
         const auto [from, to] = this->span(r);
@@ -249,9 +253,8 @@ template <class T> class DropOut final : public Operation<T> {
     }
 
     size_t K_;  // channels, where each has one number for all positions
-    uint32_t stream_;
-    uint64_t threshold_;
-    T keep_scale_;
+    int stream_;
+    double rate_;
     Buffer<T> mask_;
     Buffer<uint32_t> words_;
 };
