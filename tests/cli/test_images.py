@@ -229,7 +229,7 @@ def test_folders_named_by_numbers_and_labels_in_numbers_are_the_same_classes(run
         (["train", "photos", "--resize", "0"], "--resize must be a height and a width such as 32x48, or 32 for both"),
         (["train", "photos", "--resize", "3x4x5"], "--resize must be a height and a width"),
         (["train", "photos", "--grey", "--colour"], "--grey and --colour exclude each other"),
-        (["train", "photos", "--precision", "half"], 'precision must be "float32", "bf16" or "auto"'),
+        (["train", "photos", "--precision", "half"], 'precision must be "float32", "float64", "bf16" or "auto"'),
         (["train", "photos", "--labels", "labels"], "--labels is for an idx file"),
         (["train", "photos", "--drop", "1"], "--drop takes names of columns, but photos is an array"),
         (["train", "photos", "--task", "regression"], "--task regression needs numbers"),
