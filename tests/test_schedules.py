@@ -200,6 +200,12 @@ def test_a_file_holds_the_schedule_of_a_dropout(tmp_path):
         with_dropout(Recorded([0.3])).save(tmp_path / "other.psm")
 
 
+def test_the_dropout_of_an_mlp_may_have_a_schedule():
+    network = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 3)), [4, 5], 1, dropout=FlatCosine(0.15))))
+    dropouts = [layer for layer in network.layers if isinstance(layer, ps.Dropout)]
+    assert [layer.schedule for layer in dropouts] == [FlatCosine(0.15)] * 2
+
+
 @pytest.mark.parametrize("rate", [Constant(1.0), Constant(-0.1), "much"])
 def test_a_dropout_rate_out_of_range_is_refused(rate):
     with pytest.raises(ValueError, match="Dropout: rate must be"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from math import pi, sqrt
+from typing import TYPE_CHECKING
 
 from pysmorch.layers.activations import Cos, Relu
 from pysmorch.layers.arguments import Padding, Pair, rows_of_features
@@ -17,6 +18,9 @@ from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import uniform, weights_from
 from pysmorch.layers.shape import Flatten, Reshape
+
+if TYPE_CHECKING:
+    from pysmorch.schedules import Schedule
 
 __all__ = ["batch_norm", "conv", "conv_norm", "dense", "layer_norm", "mlp", "parametric", "periodic"]
 
@@ -192,7 +196,7 @@ def mlp(
     hidden: Sequence[int],
     num_outputs: int,
     activation: Callable[[LayerLike], Layer] = Relu,
-    dropout: float = 0.0,
+    dropout: float | Schedule = 0.0,
     seed: int | None = None,
 ) -> Layer:
     """Return a multi-layer perceptron: a `dense` block for every entry of `hidden`, then a linear layer with bias.
@@ -207,7 +211,7 @@ def mlp(
         Width of the output, which has no activation.
     activation : callable, default=Relu
         A class of activations, or a function from a layer to a layer.
-    dropout : float, default=0.0
+    dropout : float or Schedule, default=0.0
         Rate of a Dropout after each hidden block; 0 for none.
     seed : int or None, default=None
         Makes the initial weights the same every time; None draws from NumPy's global state.
