@@ -4,9 +4,9 @@
     python benchmarks/tabular.py --only crx,ames --models LightGBM,PySmorch --seeds 2
     python benchmarks/tabular.py --set dropout=0.1    # the library with another parameter, as a column of its own
     python benchmarks/tabular.py --report             # what is known so far, without measuring
-    python benchmarks/tabular.py --put-aside          # the tables that are kept for the end
+    python benchmarks/tabular.py --put-aside          # the tables that are put aside
 
-Each fit has a process of its own and a limit of time; what fails is kept as a failure. Results are lines of JSON, written as they come:
+Each fit has a process of its own and a limit of time; what fails is stored as a failure. Results are lines of JSON, written as they come:
 what is there is not measured again, so a run can be stopped and taken up at any time, and several files are reported together. Splits
 come first, then tables from the smallest to the largest, so that a part of the runs says something about all tables.
 """
@@ -50,7 +50,7 @@ class Fit:
 
 
 def main() -> None:
-    """Measure what is asked for and not known yet, then report."""
+    """Measure what is requested and not known yet, then report."""
     parser = parser_of_arguments()
     arguments = parser.parse_args()
     columns = chosen_columns(arguments, parser)
@@ -63,7 +63,7 @@ def main() -> None:
             os.environ[variable] = str(arguments.threads)
         os.environ.pop("OPENBLAS_CORETYPE", None)
         measure(tables, columns, arguments, parser)
-    rows = [row for path in [*arguments.beside, arguments.results] for row in kept(path)[0]]
+    rows = [row for path in [*arguments.beside, arguments.results] for row in stored(path)[0]]
     print(tabular_report.report(rows, names, list(columns) if arguments.models else None, arguments.base))
 
 
@@ -80,14 +80,14 @@ def parser_of_arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--name", default="", help="name of the library's column, instead of its parameters; with --set"
     )
-    parser.add_argument("--put-aside", action="store_true", help="the tables that are kept for the end")
+    parser.add_argument("--put-aside", action="store_true", help="the tables that are put aside")
     parser.add_argument("--report", action="store_true", help="only report what is known")
     parser.add_argument(
         "--base", default="HistGradientBoosting", help="the column that seconds and memory are ratios of"
     )
     parser.add_argument("--data", type=Path, default=DATA, help="folder of adult, letter, california and wine-white")
     parser.add_argument(
-        "--results", type=Path, default=HERE / "results" / "tabular.jsonl", help="where results are kept"
+        "--results", type=Path, default=HERE / "results" / "tabular.jsonl", help="where results are stored"
     )
     parser.add_argument("--beside", type=Path, action="append", default=[], help="other results to report with these")
     return parser
@@ -145,7 +145,7 @@ def measure(
 ) -> None:
     """Make all fits that the file of results lacks, and add them to it."""
     here = machine.describe() | {"threads": arguments.threads}
-    rows, machines = kept(arguments.results)
+    rows, machines = stored(arguments.results)
     if any(found["threads"] != arguments.threads for found in machines):
         parser.error(
             f"{arguments.results} was measured with another number of threads; take another file with --results"
@@ -277,7 +277,7 @@ def memory(field: str) -> float:
     return next(int(text.split()[1]) for text in lines if text.startswith(field)) / 1024
 
 
-def kept(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def stored(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the results of a file and the machines they were measured on; a line that was cut off is taken away."""
     if not path.exists():
         return [], []

@@ -133,7 +133,7 @@ class Table:
         return range(10 if len(self.y) < SMALL else 5)
 
     def split(self, seed: int) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame, np.ndarray]:
-        """Training and held-out rows; a fifth is held out, with the shares of the classes kept."""
+        """Training and held-out rows; a fifth is held out, with the shares of the classes the same in both."""
         stratify = None if self.regression else self.y
         training, test = train_test_split(np.arange(len(self.y)), test_size=0.2, random_state=seed, stratify=stratify)
         X = self.X
@@ -141,7 +141,7 @@ class Table:
 
 
 def put_aside(name: str) -> bool:
-    """Whether a table is kept for the end: a third of all names, by their SHA-256, but those of the folder."""
+    """Whether a table is put aside: a third of all names, by their SHA-256, but those of the folder."""
     return name not in FOLDER and int(hashlib.sha256(name.encode()).hexdigest(), 16) % 3 == 0
 
 

@@ -1,6 +1,6 @@
 """The models of tabular.py, all with their defaults, and what each needs done to a table first.
 
-A column of the report is a model. Peers get what their documentation asks for: categories as their own kind where they know one,
+A column of the report is a model. Peers get what their documentation recommends: categories as their own kind where they know one,
 indicators and scaled numbers where not. The library itself gets the data frame as it is.
 """
 

@@ -1,4 +1,4 @@
-"""The report of tabular.py: mean ranks, normalised scores, seconds and memory of the columns, from the rows that were kept."""
+"""The report of tabular.py: mean ranks, normalised scores, seconds and memory of the columns, from the rows that were stored."""
 
 from __future__ import annotations
 

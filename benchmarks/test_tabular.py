@@ -156,7 +156,7 @@ def test_a_cut_off_line_is_taken_from_the_results(tmp_path):
     path = tmp_path / "results.jsonl"
     whole = json.dumps({"machine": {"threads": 1}}) + "\n" + json.dumps(row("pima", "A", 0)) + "\n"
     path.write_text(whole + '{"table": "pi')
-    assert tabular.kept(path) == ([row("pima", "A", 0)], [{"threads": 1}])
+    assert tabular.stored(path) == ([row("pima", "A", 0)], [{"threads": 1}])
     assert path.read_text() == whole
 
 
@@ -175,7 +175,7 @@ def test_a_run_keeps_its_results_and_failures_and_is_taken_up(tmp_path, monkeypa
     arguments = ["--only", "digits", "--seeds", "1", "--results", str(path), "--models", "MLP"]
     monkeypatch.setattr(sys, "argv", ["tabular.py", *arguments, "--set", "epochs=2", "--set", "hidden=(32,)"])
     tabular.main()
-    rows, machines = tabular.kept(path)
+    rows, machines = tabular.stored(path)
     assert [found["column"] for found in rows] == ["MLP", "PySmorch epochs=2 hidden=(32,)"]
     assert all(found["error"] < 0.5 and found["rows"] == 1797 for found in rows)
     assert rows[1]["settings"] == {"epochs": 2, "hidden": [32]}
@@ -186,7 +186,7 @@ def test_a_run_keeps_its_results_and_failures_and_is_taken_up(tmp_path, monkeypa
     assert path.read_text() == before
     monkeypatch.setattr(sys, "argv", ["tabular.py", *arguments, "--set", "hidden=wide", "--name", "wide"])
     tabular.main()
-    last = tabular.kept(path)[0][-1]
+    last = tabular.stored(path)[0][-1]
     assert last["column"] == "PySmorch wide"
     assert "hidden" in last["failure"]
     assert "Failures:" in capsys.readouterr().out

@@ -103,6 +103,7 @@ template <class T> struct Workspace {
     static constexpr size_t SIZE = 40960;
     alignas(64) T c[SIZE];
     Buffer<T> more;
+    Buffer<T> rows;  // of an image that is not stored
 };
 
 }  // namespace pysmorch

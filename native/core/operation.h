@@ -118,6 +118,12 @@ template <class T> class Operation {
         return true;
     }
 
+    // Includes the next operation, which alone reads the output, and returns whether it can. `next` is taken over then.
+    virtual bool fuse(std::unique_ptr<Operation>& next) {
+        (void)next;
+        return false;
+    }
+
     // Room for batches of up to so many panels.
     virtual void reserve(size_t panels) { (void)panels; }
 

@@ -17,6 +17,7 @@ constexpr size_t PADDING = 320;
 }  // namespace
 
 template <class T> void Program<T>::prepare() {
+    fuse_operations();
     choose_overwriting();
     choose_bf16();
     for (int v : inputs) {
@@ -32,6 +33,26 @@ template <class T> void Program<T>::prepare() {
         for (int phase = 0; phase < phases; ++phase) stages_.push_back({int(i), phase, true});
     }
     index_.resize(values.size());
+}
+
+// The value between two operations of which one includes the other is no more.
+template <class T> void Program<T>::fuse_operations() {
+    for (size_t i = 0; i < operations.size(); ++i) {
+        Value<T>* between = operations[i]->out;
+        std::vector<size_t> readers;
+        for (size_t k = i + 1; k < operations.size(); ++k)
+            for (const Value<T>* v : operations[k]->in)
+                if (v == between) readers.push_back(k);
+        if (readers.size() != 1 || between == &output()) continue;
+        const size_t next = readers[0];
+        Value<T>* const out = operations[next]->out;
+        if (!operations[i]->fuse(operations[next])) continue;
+        operations[i]->out = out;
+        outputs[i] = outputs[next];
+        operations.erase(operations.begin() + ptrdiff_t(next));
+        outputs.erase(outputs.begin() + ptrdiff_t(next));
+        *between = {};
+    }
 }
 
 // The first operation in the backward pass that computes a gradient of a value overwrites it, later ones accumulate.
@@ -141,6 +162,7 @@ template <class T> size_t Program<T>::size_buffers(size_t panels) {
     for (size_t v = 0; v < count; ++v) {
         const size_t numbers = panels * values[v].cols * NR<T>, stored = values[v].bf16 ? numbers / 2 : numbers;
         const size_t size = round_up(stored, 64 / sizeof(T)) + PADDING / sizeof(T);
+        if (values[v].cols == 0) continue;
         if (!values[v].is_index && !values[v].gathered) live_buffers_[v].size = size;
         if (values[v].needs_grad) live_buffers_[count + v].size = size;
         all += live_buffers_[v].size + live_buffers_[count + v].size;

@@ -88,6 +88,7 @@ template <class T> class Program {
     static size_t panels_of(size_t n) { return (n + NR<T> - 1) / NR<T>; }
 
     // program.cpp: what is decided before a step.
+    void fuse_operations();
     void choose_overwriting();
     void choose_bf16();
     Operation<T>* gathering_operation(const Value<T>& value) const;

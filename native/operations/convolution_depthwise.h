@@ -1,6 +1,6 @@
 // A convolution in which each channel has one filter of its own: there is nothing that a matrix product could share.
 #pragma once
-#include "operations/convolution.h"
+#include "operations/filtering.h"
 
 namespace pysmorch {
 

@@ -1,6 +1,6 @@
 // The adjoint of a convolution, with the bias and the activation that follow.
 #pragma once
-#include "operations/convolution.h"
+#include "operations/filtering.h"
 
 namespace pysmorch {
 
@@ -21,8 +21,11 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     void forward(const Step& s, const Range& range, int, Workspace<T>&) override {
         const size_t width = size_t(g_.across.size), C = g_.channels;
         each_part(range, size_t(g_.down.size), [&](size_t p, size_t first, size_t last) {
-            this->adjoint_rows(in[0]->panel(p), out->panel(p), first, last, this->two(s, p), false,
-                               [&](size_t r) { this->finish(out->panel(p) + r * width * C * NR<T>, width, C); });
+            for (size_t r = first; r < last; ++r) {
+                T* y = out->panel(p) + r * this->row_of_x();
+                this->adjoint_row(in[0]->panel(p), y, r, this->two(s, p), false);
+                this->finish(y, width, C);
+            }
         });
     }
 
@@ -30,8 +33,9 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
     void backward(const Step& s, const Range& range, int phase, Workspace<T>& work) override {
         if (phase == 2) {
             each_part(range, size_t(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-                this->convolve_rows(out->grad_panel(p), in[0]->grad_panel(p), first, last, this->two(s, p),
-                                    !this->overwrite[0], [](size_t) {});
+                for (size_t r = first; r < last; ++r)
+                    this->convolution_row(out->grad_panel(p), in[0]->grad_panel(p) + r * this->row_of_y(), r,
+                                          this->two(s, p), !this->overwrite[0]);
             });
             return;
         }
@@ -48,8 +52,9 @@ template <class T> class TransposedConvolution final : public Filtering<T> {
                 }
             } else {
                 std::memset(this->weight_sums(shard), 0, this->taps() * this->C_ * this->stride() * sizeof(T));
-                this->add_weight_sums(out->grad_panel(p), in[0]->panel(p), first, last, size_t(rows_in<T>(s, p)),
-                                      this->weight_sums(shard), work);
+                for (size_t r = first; r < last; ++r)
+                    this->add_weight_sums(out->grad_panel(p), in[0]->panel(p) + r * this->row_of_y(), r,
+                                          size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }

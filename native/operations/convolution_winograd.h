@@ -1,9 +1,8 @@
 // A convolution with filters of 3 x 3 in steps of one position, with fewer products (winograd.h). With S = Pair
 // transformed numbers are multiplied as bfloat16, in pairs of channels or of rows of the batch, with sums in float.
 #pragma once
-#include "kernels/winograd.h"
 #include "operations/convolution.h"
-#include "operations/winograd_patch.h"
+#include "operations/winograd_tiles.h"
 
 namespace pysmorch {
 
@@ -24,7 +23,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const Geometry g = Geometry::of_windows(d);
         for (const Axis& a : {g.down, g.across})
             if (a.kernel != 3 || a.stride != 1 || a.dilation != 1 || a.pad > 2) return false;
-        const double products = double(POINTS) * double(tiles_down(g.down.out_size) * tiles_across(g.across.out_size)) /
+        const double products = double(POINTS) *
+                                double(Tiles::tiles_down(g.down.out_size) * Tiles::tiles_across(g.across.out_size)) /
                                 double(g.out_positions());
         for (size_t channels : {g.channels, g.out_channels})
             if (channels < size_t(FEWEST) || channels > size_t(MOST)) return false;
@@ -35,8 +35,8 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         : Convolution<T>(d, parameters), C_(g_.channels), K_(g_.out_channels), KP_(round_up(K_, L)) {}
 
     void reserve(size_t panels) override {
-        this->reserve_shards(panels);
-        filters_.get(POINTS * (PAIRS ? K_ * entries(C_) : C_ * KP_));
+        Convolution<T>::reserve(panels);
+        filters_.get(POINTS * (PAIRS ? K_ * Tiles::entries(C_) : C_ * KP_));
         rotated_.get(POINTS * C_ * rotated_row());
         zeros_.get(std::max(C_, K_) * P);
     }
@@ -90,7 +90,7 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                             total[row] += load(sums + shard * this->shard_size());
                     }
                 };
-                transform<Transform::gradient>(sum, [&](size_t a, size_t b, Vec<T> v) {
+                Tiles::template transform<Transform::gradient>(sum, [&](size_t a, size_t b, Vec<T> v) {
                     store(work.c + ((3 * a + b) * channels + c) * KP_ + k, v);
                 });
             }
@@ -101,22 +101,21 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 
   protected:
+    // A row of tiles has whole windows.
+    bool fuses(const Geometry& pool) const override { return DOWN % size_t(pool.down.stride) == 0; }
     size_t weight_sums_size() const override { return POINTS * C_ * KP_; }
-    int rows_to_cut() const override { return int(tiles_down(g_.down.out_size)); }
+    int rows_to_cut() const override { return int(Tiles::tiles_down(g_.down.out_size)); }
 
   private:
-    static constexpr bool PAIRS = !std::is_same_v<T, S>;
-    static constexpr size_t L = LANES<T>, P = NR<T>, D = K_PER_PANEL<T, S>;
+    using Tiles = WinogradTiles<T, S>;
     using Transform = winograd::Transform;
-    using F = winograd::Tiling<winograd::Four, std::conditional_t<PAIRS, winograd::Two, winograd::Four>>;
-    // ImageLayout of a tile and of a patch.
-    static constexpr size_t DOWN = F::Down::TILE, ACROSS = F::Across::TILE, ROWS = F::ROWS, COLUMNS = F::COLUMNS,
-                            POINTS = F::POINTS;
+    template <class E> using Image = typename Tiles::template Image<E>;
+    static constexpr bool PAIRS = Tiles::PAIRS;
+    static constexpr size_t L = Tiles::L, P = Tiles::P, D = Tiles::D, DOWN = Tiles::DOWN, ACROSS = Tiles::ACROSS,
+                            ROWS = Tiles::ROWS, COLUMNS = Tiles::COLUMNS, POINTS = Tiles::POINTS;
     static constexpr size_t PATCHES_FIT =
         (512 << 10) / sizeof(S);  // entries of patches that are stored for the gradient: half a L2 cache
 
-    template <class E> using Image = ImageView<T, E>;
-    template <class E> using Patch = WinogradPatch<T, E, ROWS, COLUMNS>;
     template <class E> Image<E> input(E* numbers, size_t p) const {
         return {numbers + p * g_.cols() * P, g_.down.size, g_.across.size, C_};
     }
@@ -124,70 +123,86 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         return {numbers + p * g_.out_cols() * P, g_.down.out_size, g_.across.out_size, K_};
     }
 
-    static size_t tiles_down(int size) { return (size_t(size) + DOWN - 1) / DOWN; }
-    static size_t tiles_across(int size) { return (size_t(size) + ACROSS - 1) / ACROSS; }
-    static size_t entries(size_t channels) { return PAIRS ? (channels + 1) / 2 : channels; }
-    // From a point of a patch to the next: a vector more than its entries, since multiples of a page would share few
-    // lines of a cache.
-    static size_t point_of(size_t entries) { return entries * P + L; }
     size_t rotated_row() const { return PAIRS ? round_up(K_, P) / 2 : KP_; }
 
-    template <Transform X, class Get, class Put> static void transform(Get get, Put put) {
-        winograd::transform<F, X, Vec<T>>(get, put);
-    }
-    template <Transform X, class Get, class Other, class Put> static void transform_two(Get get, Other other, Put put) {
-        winograd::transform_two<F, X, Vec<T>>(get, other, put);
-    }
-    // Puts each point of a patch where it belongs, `step` numbers or pairs from the one before.
-    static auto store_at(T* to, size_t step) {
-        return [=](size_t a, size_t b, Vec<T> v) { store(to + (a * COLUMNS + b) * step, v); };
-    }
-    static auto store_pairs_at(S* to, size_t step) {
-        return [=](size_t a, size_t b, Vec<T> v, Vec<T> w) { store_pairs(to + (a * COLUMNS + b) * step, v, w); };
-    }
-
     template <class E, class O>
-    void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) const {
+    void forward_panels(const Step& s, const Range& range, const E* from, O* to, Workspace<T>& work) {
         const bool changes = this->is_simple() && (this->b_ || this->activation_ != Activation::none);
-        each_part(range, tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
-            const auto y = output(to, p);
-            auto rows_of_tiles = [&](auto finished) {
-                multiply<PAIRS ? Form::rows : Form::columns, E>(
-                    filters_.get(), PAIRS ? entries(C_) : KP_, PAIRS ? K_ * entries(C_) : C_ * KP_, input(from, p),
-                    -g_.down.pad, -g_.across.pad, y, first, last, this->two(s, p), work, finished);
-            };
-            if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
-            else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
-            if constexpr (std::is_same_v<O, T>) {
-                const size_t end = this->is_simple() ? 0 : std::min(size_t(y.height), DOWN * last);
-                for (size_t r = DOWN * first; r < end; ++r) this->finish(y.at(ptrdiff_t(r), 0), size_t(y.width), K_);
+        each_part(range, Tiles::tiles_down(g_.down.out_size), [&](size_t p, size_t first, size_t last) {
+            // Where they are pooled, one row of tiles after the other.
+            for (size_t start = first; start < last;) {
+                const size_t end = this->pooling_ ? start + 1 : last, above = this->pooling_ ? DOWN * start : 0;
+                const auto y = this->pooling_ ? rows_to_pool<O>(above, work) : output(to, p);
+                auto rows_of_tiles = [&](auto finished) {
+                    Tiles::template multiply<PAIRS ? Form::rows : Form::columns, E>(
+                        filters_.get(), PAIRS ? Tiles::entries(C_) : KP_, PAIRS ? K_ * Tiles::entries(C_) : C_ * KP_,
+                        input(from, p), -g_.down.pad, -g_.across.pad, zeros_.get(), y, above, start, end,
+                        this->two(s, p), work, finished);
+                };
+                if (changes) rows_of_tiles([&](const O*, Vec<T> v, size_t k) { return this->finished(v, k); });
+                else rows_of_tiles([](const O*, Vec<T> v, size_t) { return v; });
+                if constexpr (std::is_same_v<O, T>) {
+                    const size_t below = this->is_simple() ? 0 : std::min(size_t(y.height), DOWN * last);
+                    for (size_t r = DOWN * first; r < below; ++r)
+                        this->finish(y.at(ptrdiff_t(r), 0), size_t(y.width), K_);
+                    if (this->pooling_) pool_rows(p, above, y);
+                }
+                start = end;
             }
         });
     }
+    // A row of tiles of the image that is pooled: its rows from `above` on.
+    template <class O> Image<O> rows_to_pool(size_t above, Workspace<T>& work) const {
+        const size_t height = std::min(DOWN, size_t(g_.down.out_size) - above);
+        return {reinterpret_cast<O*>(work.rows.get(height * this->row_of_y())), int(height), g_.across.out_size, K_};
+    }
+    void pool_rows(size_t p, size_t above, const Image<T>& y) {
+        const size_t down = this->pooling_->down();
+        for (size_t r = 0; r < size_t(y.height); r += down)
+            this->pooling_->pool_row(y.at(ptrdiff_t(r), 0), p, (above + r) / down, out->panel(p),
+                                     [](Vec<T> v, size_t) { return v; });
+    }
     template <class E, class O>
     void backward_panels(const Step& s, const Range& range, E* to, const O* g, Workspace<T>& work) const {
-        each_part(range, tiles_down(g_.down.size), [&](size_t p, size_t first, size_t last) {
-            auto rows_of_tiles = [&](auto finished) {
-                multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), output(g, p),
-                                        g_.down.pad - 2, g_.across.pad - 2, input(to, p), first, last, this->two(s, p),
-                                        work, finished);
-            };
-            if (this->overwrite[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
-            else rows_of_tiles([](const E* at, Vec<T> v, size_t) { return load(at) + v; });
+        const int top = g_.down.pad - 2;
+        each_part(range, Tiles::tiles_down(g_.down.size), [&](size_t p, size_t first, size_t last) {
+            const size_t at_a_time =
+                this->pooling_ ? std::max<size_t>(1, this->pooling_->rows_at_a_time() / DOWN) : last - first;
+            for (size_t start = first; start < last; start += at_a_time) {
+                const size_t end = std::min(last, start + at_a_time);
+                // Of the gradient of an image that was pooled only the rows that these tiles see are there.
+                const int above = this->pooling_ ? std::max(0, int(DOWN * start) + top) : 0;
+                auto rows = output(g, p);
+                if constexpr (std::is_same_v<O, T>)
+                    if (this->pooling_) {
+                        rows.height = std::min(g_.down.out_size, int(DOWN * (end - 1) + ROWS) + top) - above;
+                        rows.data = this->expanded(p, size_t(above), size_t(above + rows.height), nullptr, work);
+                    }
+                auto rows_of_tiles = [&](auto finished) {
+                    Tiles::template multiply<Form::rows, O>(rotated_.get(), rotated_row(), C_ * rotated_row(), rows,
+                                                            top - above, g_.across.pad - 2, zeros_.get(), input(to, p),
+                                                            0, start, end, this->two(s, p), work, finished);
+                };
+                if (this->overwrite[0]) rows_of_tiles([](const E*, Vec<T> v, size_t) { return v; });
+                else rows_of_tiles([](const E* at, Vec<T> v, size_t) { return load(at) + v; });
+            }
         });
     }
     template <class E, class O>
     void gradient_panels(const Step& s, const Range& range, const E* from, const O* y, O* g, Workspace<T>& work) const {
         const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size),
-                     rows = tiles_down(g_.down.out_size);
+                     rows = Tiles::tiles_down(g_.down.out_size);
         this->each_shard(s, range, rows, [&](size_t p, size_t shard, size_t first, size_t last) {
             this->clear(shard);
             for (size_t r = first; r < last; ++r) {
-                for (size_t row = DOWN * r; row < std::min(height, DOWN * r + DOWN); ++row)
+                const size_t end = std::min(height, DOWN * r + DOWN);
+                Image<O> rows{output(g, p).at(ptrdiff_t(DOWN * r), 0), int(end - DOWN * r), g_.across.out_size, K_};
+                if constexpr (std::is_same_v<O, T>)
+                    if (this->pooling_) rows.data = this->expanded(p, DOWN * r, end, this->bias_sums(shard), work);
+                for (size_t row = DOWN * r; !this->pooling_ && row < end; ++row)
                     this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_,
                                       this->bias_sums(shard));
-                add_gradients<E, O>(input(from, p), output(g, p), r, size_t(rows_in<T>(s, p)), this->weight_sums(shard),
-                                    work);
+                add_gradients<E, O>(input(from, p), rows, r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
             }
         });
     }
@@ -201,15 +216,20 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                         store_filters(a * COLUMNS + b, c, k, u, v);
                     };
                     if (c + 1 < C_)
-                        transform_two<Transform::filter>(filter(c, k, false), filter(c + 1, k, false), scatter);
-                    else transform_two<Transform::filter>(filter(c, k, false), winograd::zeros<Vec<T>>, scatter);
+                        Tiles::template transform_two<Transform::filter>(filter(c, k, false), filter(c + 1, k, false),
+                                                                         scatter);
+                    else
+                        Tiles::template transform_two<Transform::filter>(filter(c, k, false), winograd::zeros<Vec<T>>,
+                                                                         scatter);
                     for (size_t i = c; i < std::min(C_, c + 2); ++i)
-                        transform<Transform::filter>(filter(i, k, true), [&](size_t a, size_t b, Vec<T> u) {
-                            store_rotated(a * COLUMNS + b, i, k, u);
-                        });
+                        Tiles::template transform<Transform::filter>(
+                            filter(i, k, true),
+                            [&](size_t a, size_t b, Vec<T> u) { store_rotated(a * COLUMNS + b, i, k, u); });
                 } else {
-                    transform<Transform::filter>(filter(c, k, false), store_at(filters_.get() + c * KP_ + k, C_ * KP_));
-                    transform<Transform::filter>(filter(c, k, true), store_at(rotated_.get() + c * KP_ + k, C_ * KP_));
+                    Tiles::template transform<Transform::filter>(
+                        filter(c, k, false), Tiles::store_at(filters_.get() + c * KP_ + k, C_ * KP_));
+                    Tiles::template transform<Transform::filter>(
+                        filter(c, k, true), Tiles::store_at(rotated_.get() + c * KP_ + k, C_ * KP_));
                 }
             }
     }
@@ -222,45 +242,10 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         };
     }
 
-    // For a product over channels.
-    template <class E> void transform_patch(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, S* to) const {
-        const Patch<E> patch(x, top, left, zeros_.get());
-        const size_t point = point_of(entries(x.channels));
-        if constexpr (PAIRS) {
-            for (size_t c = 0; c < x.channels; c += 2)
-                for (size_t half = 0; half < P; half += L) {
-                    const auto put = store_pairs_at(to + c / 2 * P + half, point);
-                    if (c + 1 < x.channels)
-                        transform_two<Transform::patch>(patch.vectors_at(c * P + half),
-                                                        patch.vectors_at((c + 1) * P + half), put);
-                    else transform_two<Transform::patch>(patch.vectors_at(c * P + half), winograd::zeros<Vec<T>>, put);
-                }
-        } else {
-            for (size_t i = 0; i < x.channels * P; i += L)
-                transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
-        }
-    }
-    // For a product over rows of the batch.
-    template <class E>
-    void transform_patch_of_rows(const Image<const E>& x, ptrdiff_t top, ptrdiff_t left, S* to, size_t point) const {
-        const Patch<E> patch(x, top, left, zeros_.get());
-        if constexpr (PAIRS) {
-            for (size_t c = 0; c < x.channels; ++c)
-                transform_two<Transform::patch>(patch.vectors_at(c * P), patch.vectors_at(c * P + L),
-                                                [=](size_t a, size_t b, Vec<T> v, Vec<T> w) {
-                                                    store_row(to + (a * COLUMNS + b) * point + c * D, v, w);
-                                                });
-        } else {
-            for (size_t i = 0; i < x.channels * P; i += L)
-                transform<Transform::patch>(patch.vectors_at(i), store_at(to + i, point));
-        }
-    }
 #ifdef PYSMORCH_BF16
-    static void store_pairs(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, pairs_of(a, b)); }
-    static void store_row(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, row_of(a, b)); }
     // Point t of the filters of channels c and c + 1 for outputs k .. k + L: pairs of inputs for each output.
     void store_filters(size_t t, size_t c, size_t k, Vec<float> u, Vec<float> v) {
-        const size_t pairs = entries(C_);
+        const size_t pairs = Tiles::entries(C_);
         const __mmask16 mask = __mmask16((1u << std::min(L, K_ - k)) - 1);
         const __m512i rows = _mm512_mullo_epi32(
             _mm512_set1_epi32(int(pairs)), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
@@ -272,59 +257,13 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
     }
 #endif
 
-    // The rows of tiles first .. last of y from x, whose position (top, left) is the first that the filter sees.
-    // Filters of a point have rows of `stride` entries, and are `filter` entries from those of the next.
-    // `finished(position, v, channel)` is what is written.
-    template <Form FORM, class E, class O, class Finished>
-    void multiply(const S* filters, size_t stride, size_t filter, const Image<const E>& x, int top, int left,
-                  const Image<O>& y, size_t first, size_t last, bool two, Workspace<T>& work, Finished finished) const {
-        const size_t depth = entries(x.channels), point = point_of(y.channels);
-        T* products = work.more.get(POINTS * (point_of(x.channels) + point));
-        S* patch = reinterpret_cast<S*>(products + POINTS * point);
-        ReductionLoops loops = single_loop(depth);
-        loops.products = POINTS;
-        loops.a_product = ptrdiff_t(filter);
-        loops.b_product = ptrdiff_t(point_of(depth));
-        loops.c_product = ptrdiff_t(point);
-        for (size_t r = first; r < last; ++r)
-            for (size_t j = 0; j < size_t(y.width); j += ACROSS) {
-                transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, patch);
-                for (size_t t = 0; t < num_tiles(y.channels); ++t) {
-                    const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
-                    tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
-                                                          patch, P, loops, products + f * P, P, false);
-                }
-                const size_t rows = std::min(DOWN, size_t(y.height) - DOWN * r),
-                             columns = std::min(ACROSS, size_t(y.width) - j);
-                O* const positions = y.at(ptrdiff_t(DOWN * r), ptrdiff_t(j));
-                const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
-                for (size_t i = 0; i < y.channels * P; i += L) {
-                    auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
-                        for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
-                    };
-                    // Always inlined, so that the last bits do not depend on which products GCC fuses with additions.
-                    auto put = [=](size_t a, size_t b, Vec<T> v) __attribute__((always_inline)) {
-                        O* to = positions + i + a * row + b * position;
-                        store(to, finished(to, v, i / P));
-                    };
-                    if (rows == DOWN && columns == ACROSS) {
-                        transform<Transform::positions>(get, put);
-                    } else {
-                        transform<Transform::positions>(get, [=](size_t a, size_t b, Vec<T> v) {
-                            if (a < rows && b < columns) put(a, b, v);
-                        });
-                    }
-                }
-            }
-    }
-
-    // Adds what a row of tiles of the output's gradient has to do with the input to the gradients of the transformed
-    // filters.
+    // Adds what row of tiles r of the output's gradient, `y`, has to do with the input to the gradients of the
+    // transformed filters.
     template <class E, class O>
     void add_gradients(const Image<const E>& image, const Image<O>& y, size_t r, size_t lanes, T* sums,
                        Workspace<T>& work) const {
-        const size_t width = size_t(g_.across.out_size), count = tiles_across(g_.across.out_size),
-                     height = std::min(DOWN, size_t(g_.down.out_size) - DOWN * r);
+        const size_t width = size_t(g_.across.out_size), count = Tiles::tiles_across(g_.across.out_size),
+                     height = size_t(y.height);
         const size_t of_x = C_ * D + L, of_y = KP_ * D + L, one = POINTS * (of_x + of_y),
                      at_a_time = std::max<size_t>(1, std::min(count, PATCHES_FIT / one));
         const size_t transposed = at_a_time * DOWN * ACROSS * KP_ * P + P;
@@ -334,11 +273,11 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             const size_t here = std::min(at_a_time, count - start),
                          positions = std::min(ACROSS * here, width - ACROSS * start), row = positions * KP_ * P;
             for (size_t i = 0; i < here; ++i)
-                transform_patch_of_rows<E>(image, ptrdiff_t(DOWN * r) - g_.down.pad,
-                                           ptrdiff_t(ACROSS * (start + i)) - g_.across.pad, patches + i * POINTS * of_x,
-                                           of_x);
+                Tiles::template transform_patch_of_rows<E>(image, ptrdiff_t(DOWN * r) - g_.down.pad,
+                                                           ptrdiff_t(ACROSS * (start + i)) - g_.across.pad,
+                                                           zeros_.get(), patches + i * POINTS * of_x, of_x);
             for (size_t a = 0; a < height; ++a)
-                this->transpose_positions(y.at(ptrdiff_t(DOWN * r + a), ptrdiff_t(ACROSS * start)), positions, lanes,
+                this->transpose_positions(y.at(ptrdiff_t(a), ptrdiff_t(ACROSS * start)), positions, lanes,
                                           rows + a * row);
             for (size_t i = 0; i < here; ++i)
                 transform_positions(rows, row, positions, height, i, lanes, tiles_points + i * POINTS * of_y, of_y);
@@ -377,13 +316,16 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
             for (size_t lane = 0; lane < lanes; lane += PAIRS ? 2 : 1)
                 for (size_t k = 0; k < wide; k += L) {
                     if constexpr (PAIRS) {
-                        const auto put = store_pairs_at(to + lane / 2 * KP_ + block + k, point);
+                        const auto put = Tiles::store_pairs_at(to + lane / 2 * KP_ + block + k, point);
                         if (lane + 1 < lanes)
-                            transform_two<Transform::points>(positions_at(lane, k), positions_at(lane + 1, k), put);
-                        else transform_two<Transform::points>(positions_at(lane, k), winograd::zeros<Vec<T>>, put);
+                            Tiles::template transform_two<Transform::points>(positions_at(lane, k),
+                                                                             positions_at(lane + 1, k), put);
+                        else
+                            Tiles::template transform_two<Transform::points>(positions_at(lane, k),
+                                                                             winograd::zeros<Vec<T>>, put);
                     } else {
-                        transform<Transform::points>(positions_at(lane, k),
-                                                     store_at(to + lane * KP_ + block + k, point));
+                        Tiles::template transform<Transform::points>(
+                            positions_at(lane, k), Tiles::store_at(to + lane * KP_ + block + k, point));
                     }
                 }
         }

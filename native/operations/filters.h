@@ -58,17 +58,6 @@ static void convolve_row(const Filters<S>& filters, size_t kernel_width, size_t 
             }
     }
 }
-// Rows first .. last; `done(row)` is called when a row is complete.
-template <class T, class S, Form FORM, class Done>
-static void convolve(const Filters<S>& filters, size_t kernel_width, size_t groups, const S* x, const ImageLayout& in,
-                     T* y, const ImageLayout& out, const std::vector<Taps>& down, const std::vector<Taps>& across,
-                     size_t first, size_t last, bool two, bool add, Done&& done) {
-    for (size_t r = first; r < last; ++r) {
-        convolve_row<T, S, FORM>(filters, kernel_width, groups, x, in, y + r * out.width * out.channels * NR<T>, out,
-                                 down[r], across, two, add);
-        done(r);
-    }
-}
 
 // The gradient for y is needed with the rows of the batch one after the other: [block of NR
 // channels][position][row][channel].
@@ -83,12 +72,16 @@ static void add_products(const Geometry& g, size_t groups, const S* x, const S* 
     const size_t C = g.channels / groups, K = g.out_channels / groups;
     const Taps v = g.down.into(int(row));
     alignas(64) T edge[size_t(MR) * P];
-    for (int dy = 0; dy < v.count; ++dy)
-        for (int tap = 0; tap < g.across.kernel; ++tap) {
-            auto [from, to] = g.across.outputs_of(tap);
-            from = std::max(from, first);
-            to = std::min(to, last);
-            if (from >= to) continue;
+    // Neighbouring taps of few channels make one product, whose tiles are high enough to keep the vector units busy, at
+    // the positions where all of them meet the image.
+    const int kernel = g.across.kernel;
+    size_t low = std::max(first, g.across.outputs_of(0).first),
+           high = std::min(last, g.across.outputs_of(kernel - 1).second);
+    if (groups > 1 || g.across.dilation > 1 || C > size_t(MR) / 2 || low >= high) low = high = last;
+    for (int dy = 0; dy < v.count; ++dy) {
+        const auto add = [&](int tap, size_t taps, size_t from, size_t to) {
+            if (from >= to) return;
+            const size_t entries = taps * C;
             const ptrdiff_t position = (v.position + dy * v.move - ptrdiff_t(above)) * g.across.size +
                                        ptrdiff_t(from) * g.across.stride - g.across.pad +
                                        ptrdiff_t(tap) * g.across.dilation;
@@ -111,8 +104,8 @@ static void add_products(const Geometry& g, size_t groups, const S* x, const S* 
                     // What is after the last channel may be written over; another group's sums may not.
                     const bool fits =
                         columns == whole || (channel + columns == g.out_channels && channel + whole <= stride);
-                    for (size_t t = 0; t < num_tiles(C); ++t) {
-                        const size_t c = tile_start(C, t), height = tile_start(C, t + 1) - c;
+                    for (size_t t = 0; t < num_tiles(entries); ++t) {
+                        const size_t c = tile_start(entries, t), height = tile_start(entries, t + 1) - c;
                         const S* a = x + position * ptrdiff_t(g.channels * D) + (group * C + c) * D;
                         T* target = to_sums + c * stride + channel;
                         if (fits) {
@@ -125,7 +118,17 @@ static void add_products(const Geometry& g, size_t groups, const S* x, const S* 
                     }
                     k += columns;
                 }
-        }
+        };
+        const auto each_tap = [&](size_t start, size_t end) {
+            for (int tap = 0; tap < kernel; ++tap) {
+                const auto [from, to] = g.across.outputs_of(tap);
+                add(tap, 1, std::max(from, start), std::min(to, end));
+            }
+        };
+        each_tap(first, low);
+        add(0, size_t(kernel), low, high);
+        each_tap(high, last);
+    }
 }
 
 }  // namespace pysmorch

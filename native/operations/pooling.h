@@ -24,6 +24,11 @@ template <class T, bool LARGEST> class Pool final : public Operation<T> {
     }
     bool fits() const override { return in[0]->cols == g_.cols() && out->cols == g_.out_cols(); }
 
+    const Geometry& geometry() const { return g_; }
+    // Whether a byte names a tap of a window, to which alone it belongs. Operations with products of bfloat16 include
+    // no pooling.
+    bool is_fusable() const { return tiled_ && !bf16_ && g_.down.kernel * g_.across.kernel < 256; }
+
     typename Operation<T>::Bf16Values takes_bf16() const override {
         return bf16_ ? Operation<T>::Bf16Values::each : Operation<T>::Bf16Values::never;
     }

@@ -57,8 +57,8 @@ def _size_of(metadata: memoryview, body: memoryview) -> int:
         return len(body)
     buffers = _follow(metadata, _field(metadata, batch, 2))
     first, last = buffers + 4, buffers + 4 + 16 * _number(metadata, buffers, 4)
-    places = range(first, min(last, len(metadata)), 16)
-    packed = [(_number(metadata, at, 8), _number(metadata, at + 8, 8)) for at in places]
+    positions = range(first, min(last, len(metadata)), 16)
+    packed = [(_number(metadata, at, 8), _number(metadata, at + 8, 8)) for at in positions]
     return sum(max(size, _number(body, at, 8, signed=True)) for at, size in packed if size)
 
 
