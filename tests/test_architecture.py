@@ -15,7 +15,7 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "gradcheck", "diagram", "files", "sources"},
-    {"encoders", "training", "summary"},
+    {"encoders", "training", "summary", "start"},
     {"network"},
     {"explaining"},
     {"prediction"},

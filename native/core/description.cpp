@@ -32,9 +32,8 @@ const Parameter& Description::row(const char* name) const {
     return p;
 }
 
-uint64_t Description::threshold() const {
-    const double rate = number("rate");
-    if (!(rate >= 0 && rate <= 1)) fail(kind + ": the rate is out of range");
+uint64_t threshold_of(double rate) {
+    require(rate >= 0 && rate <= 1, "the rate is out of range");
     return uint64_t(std::nearbyint(rate * 4294967296.0));
 }
 

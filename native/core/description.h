@@ -70,8 +70,9 @@ struct Description {
     const Parameter& matrix(const char* name) const;
     // The same, where it must have one element for each channel.
     const Parameter& row(const char* name) const;
-    // How many of the 2^32 random words are below a rate.
-    uint64_t threshold() const;
 };
+
+// How many of the 2^32 random words are below a rate.
+uint64_t threshold_of(double rate);
 
 }  // namespace pysmorch

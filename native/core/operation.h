@@ -7,6 +7,7 @@
 #pragma once
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/buffer.h"
@@ -46,6 +47,9 @@ template <class T, class F> inline void with_storage(const Value<T>& v, F f) {
     f(v.data, v.grad);
 }
 
+// The rate of a Dropout, by its RNG stream, in each step of a call.
+using DropoutRates = std::pair<int, std::vector<double>>;
+
 // One step, as operations see it.
 struct Step {
     size_t n = 0;  // rows of the batch
@@ -53,6 +57,16 @@ struct Step {
     uint64_t seed = 0;
     int64_t number = 0;  // of the step, which random numbers depend on
     int threads = 1;
+    size_t batch = 0;  // of the call
+    const std::vector<DropoutRates>* dropout_rates = nullptr;
+
+    // The rate of a Dropout, or another one where it has the same in all steps.
+    double dropout_rate(int stream, double otherwise) const {
+        if (dropout_rates)
+            for (const auto& [of, rates] : *dropout_rates)
+                if (of == stream) return rates[batch];
+        return otherwise;
+    }
 };
 
 // A thread's work on an operation: panels first .. last, and a part of their features.

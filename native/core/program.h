@@ -29,7 +29,8 @@ struct Epoch {
     const double* weights = nullptr;
     std::vector<int64_t> order;  // a copy, which nobody changes after it was checked
     size_t num_rows = 0, batch_size = 1;
-    std::vector<double> rates;  // of each step
+    std::vector<double> rates, decays;        // learning rate and weight decay of each step
+    std::vector<DropoutRates> dropout_rates;  // where they are not the same in all steps
     int64_t first_step = 0, optimizer_steps = 0;
     Result so_far;  // the sums go on from these, so that they do not depend on the parts of an epoch
 };

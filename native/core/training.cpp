@@ -73,10 +73,11 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
     t.barrier.wait();
     for (size_t b = 0; b < epoch.rates.size(); ++b) {
         const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
-        const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count};
+        const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count, b, &epoch.dropout_rates};
         const Labels labels{epoch.labels, epoch.weights, epoch.order.data() + start};
         if (thread == 0)
-            updater.begin(epoch.rates[b], epoch.optimizer_steps + int64_t(b) + 1, b + 1 == epoch.rates.size());
+            updater.begin(epoch.rates[b], epoch.decays[b], epoch.optimizer_steps + int64_t(b) + 1,
+                          b + 1 == epoch.rates.size());
         if (thread == 0 && t.chunks > 1) remember(t);
         const auto [first_task, last_task] = tasks_for(thread, t.count);
         t.tasks.assign(thread, first_task, last_task);

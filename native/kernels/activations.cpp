@@ -10,7 +10,19 @@ template <class T> inline Vec<T> softplus(Vec<T> x) { return vmax<T>(x, Vec<T>{}
 template <class T> inline Vec<T> tanh_softplus(Vec<T> x) { return vtanh(softplus<T>(x)); }
 template <class T> inline Vec<T> normal_distribution(Vec<T> x) { return (verf(x * T(SQRT_HALF)) + T(1)) * T(0.5); }
 
-template <class T> void activate(Activation kind, T slope, const T* x, T* y, size_t n) {
+// x / sqrt(1 + (x / limit)^2); of large x, limit / sqrt(1 + (limit / x)^2), so that no square overflows.
+template <class T> inline Vec<T> smooth_clip(Vec<T> x, T limit) {
+    const Vec<T> u = absolute(x) / limit, end = x < T(0) ? broadcast(-limit) : broadcast(limit);
+    const Vec<T> small = u <= T(1) ? u : T(1) / u;
+    return (u <= T(1) ? x : end) / vsqrt(small * small + T(1));
+}
+template <class T> inline Vec<T> smooth_clip_slope(Vec<T> x, T limit) {
+    const Vec<T> u = absolute(x) / limit, small = u <= T(1) ? u : T(1) / u;
+    const Vec<T> root = (u <= T(1) ? broadcast(T(1)) : small) / vsqrt(small * small + T(1));
+    return root * root * root;
+}
+
+template <class T> void activate(Activation kind, T constant, const T* x, T* y, size_t n) {
     using V = Vec<T>;
     const V zero{};
     switch (kind) {
@@ -18,7 +30,7 @@ template <class T> void activate(Activation kind, T slope, const T* x, T* y, siz
             if (x != y) std::memcpy(y, x, n * sizeof(T));
             break;
         case Activation::relu: each_lane(y, x, n, [&](V v) { return vmax<T>(zero, v); }); break;
-        case Activation::leaky_relu: each_lane(y, x, n, [&](V v) { return V(v > zero ? v : v * slope); }); break;
+        case Activation::leaky_relu: each_lane(y, x, n, [&](V v) { return V(v > zero ? v : v * constant); }); break;
         case Activation::sigmoid: each_lane(y, x, n, [&](V v) { return vsigmoid(v); }); break;
         case Activation::tanh: each_lane(y, x, n, [&](V v) { return vtanh(v); }); break;
         case Activation::gelu: each_lane(y, x, n, [&](V v) { return v * normal_distribution<T>(v); }); break;
@@ -28,10 +40,12 @@ template <class T> void activate(Activation kind, T slope, const T* x, T* y, siz
             each_lane(y, x, n,
                       [&](V v) { return V(v > zero ? v : vexpm1(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE); });
             break;
+        case Activation::cos: each_lane(y, x, n, [&](V v) { return vcos(v); }); break;
+        case Activation::smooth_clip: each_lane(y, x, n, [&](V v) { return smooth_clip<T>(v, constant); }); break;
     }
 }
 
-template <class T> void activate_back(Activation kind, T slope, const T* x, const T* y, const T* d, T* g, size_t n) {
+template <class T> void activate_back(Activation kind, T constant, const T* x, const T* y, const T* d, T* g, size_t n) {
     using V = Vec<T>;
     const V zero{};
     const V one = zero + T(1);
@@ -41,7 +55,7 @@ template <class T> void activate_back(Activation kind, T slope, const T* x, cons
             break;
         case Activation::relu: each_lane(g, y, d, n, [&](V v, V e) { return V(v > zero ? e : zero); }); break;
         case Activation::leaky_relu:
-            each_lane(g, x, d, n, [&](V v, V e) { return V(v > zero ? e : e * slope); });
+            each_lane(g, x, d, n, [&](V v, V e) { return V(v > zero ? e : e * constant); });
             break;
         case Activation::sigmoid: each_lane(g, y, d, n, [&](V v, V e) { return e * v * (one - v); }); break;
         case Activation::tanh: each_lane(g, y, d, n, [&](V v, V e) { return e * (one - v * v); }); break;
@@ -64,6 +78,10 @@ template <class T> void activate_back(Activation kind, T slope, const T* x, cons
             each_lane(g, x, d, n, [&](V v, V e) {
                 return e * V(v > zero ? one : vexp(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE);
             });
+            break;
+        case Activation::cos: each_lane(g, x, d, n, [&](V v, V e) { return -e * vsin(v); }); break;
+        case Activation::smooth_clip:
+            each_lane(g, x, d, n, [&](V v, V e) { return e * smooth_clip_slope<T>(v, constant); });
             break;
     }
 }

@@ -7,13 +7,13 @@
 
 namespace pysmorch {
 
-enum class Activation : int { none, relu, leaky_relu, sigmoid, tanh, gelu, silu, mish, selu };
+enum class Activation : int { none, relu, leaky_relu, sigmoid, tanh, gelu, silu, mish, selu, cos, smooth_clip };
 
-constexpr int NUM_ACTIVATIONS = 9;
+constexpr int NUM_ACTIVATIONS = 11;
 
 inline const char* name_of(Activation a) {
-    static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh",
-                                        "gelu", "silu", "mish",       "selu"};
+    static const char* const names[] = {"none", "relu", "leaky_relu", "sigmoid", "tanh",       "gelu",
+                                        "silu", "mish", "selu",       "cos",     "smooth_clip"};
     return names[int(a)];
 }
 
@@ -46,10 +46,10 @@ template <class T, class F> inline void each_lane(T* y, const T* x, const T* d, 
     }
 }
 
-// y = activation(x) for n elements; y may be x.
-template <class T> void activate(Activation kind, T slope, const T* x, T* y, size_t n);
+// y = activation(x) for n elements; y may be x. The constant is leaky_relu's slope, or smooth_clip's limit.
+template <class T> void activate(Activation kind, T constant, const T* x, T* y, size_t n);
 
 // g = d * derivative; the derivative comes from the output y for relu, sigmoid and tanh, from the input x else.
-template <class T> void activate_back(Activation kind, T slope, const T* x, const T* y, const T* d, T* g, size_t n);
+template <class T> void activate_back(Activation kind, T constant, const T* x, const T* y, const T* d, T* g, size_t n);
 
 }  // namespace pysmorch

@@ -12,12 +12,14 @@ template <class T> class Activate final : public Operation<T> {
 
     Activate(const Description& d, const Updater<T>&)
         : activation_(activation_named(d.kind)),
-          slope_(activation_ == Activation::leaky_relu ? T(d.number("slope")) : T(0)) {}
+          constant_(activation_ == Activation::leaky_relu    ? T(d.number("slope"))
+                    : activation_ == Activation::smooth_clip ? T(d.number("limit"))
+                                                             : T(0)) {}
 
     bool gradient_in_position() const override { return true; }
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
         const auto [from, to] = this->span(r);
-        activate<T>(activation_, slope_, in[0]->data + from, out->data + from, to - from);
+        activate<T>(activation_, constant_, in[0]->data + from, out->data + from, to - from);
     }
     void backward(const Step&, const Range& r, int, Workspace<T>& work) override {
         if (!in[0]->needs_grad) return;
@@ -26,18 +28,18 @@ template <class T> class Activate final : public Operation<T> {
         for (size_t i = from; i < to; i += PIECE) {
             const size_t end = std::min(to, i + PIECE);
             T* g = this->overwrite[0] ? in[0]->grad + i : work.c;
-            activate_back<T>(activation_, slope_, in[0]->data + i, out->data + i, out->grad + i, g, end - i);
+            activate_back<T>(activation_, constant_, in[0]->data + i, out->data + i, out->grad + i, g, end - i);
             if (!this->overwrite[0]) this->write_gradient(0, i, end, [&](size_t j) { return load(work.c + (j - i)); });
         }
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r)
-            activate<T>(activation_, slope_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
+            activate<T>(activation_, constant_, x[0].data + r * x[0].stride, y.data + r * y.stride, out->cols);
     }
 
   private:
     Activation activation_;
-    T slope_;
+    T constant_;
 };
 
 }  // namespace pysmorch

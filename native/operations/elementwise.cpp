@@ -12,6 +12,7 @@ template <class T> using Multiply = Combine<T, true>;
 template <class T> void add_elementwise(Registry<T>& all) {
     all["bias"] = entry<T, Bias>();
     all["scale"] = entry<T, Scale>();
+    all["blend"] = entry<T, Blend>();
     all["add"] = entry<T, Add>();
     all["multiply"] = entry<T, Multiply>();
     all["dropout"] = entry<T, DropOut>();

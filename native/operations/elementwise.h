@@ -1,10 +1,40 @@
-// Operations that look at one number of each input: Bias, Scale, Rescale, Add, Multiply, Dropout.
+// Operations that look at one number of each input: Bias, Scale, Blend, Rescale, Add, Multiply, Dropout.
 #pragma once
 #include "core/operation.h"
 #include "core/random.h"
 #include "kernels/activations.h"
 
 namespace pysmorch {
+
+// Calls f(i, c) for each vector i of a range of a value, with its feature c.
+template <class T, class F> void each_feature(const Value<T>& v, const Range& r, F f) {
+    for (size_t p = r.first; p < r.last; ++p)
+        for (size_t c = 0; c < v.cols; ++c)
+            for (int half = 0; half < NR<T>; half += LANES<T>) f((p * v.cols + c) * NR<T> + half, c);
+}
+
+// The gradient of one parameter for each of K channels: add(sum, i) adds the terms of the numbers at i.
+template <class T, class F>
+void channel_gradient(const Step& s, const Value<T>& v, size_t K, size_t offset, const Updater<T>& updater,
+                      Workspace<T>& work, F add) {
+    for (size_t k = 0; k < K; k += NR<T>) {
+        const size_t count = std::min<size_t>(NR<T>, K - k);
+        for (size_t i = 0; i < count; ++i) {
+            double total = 0;
+            for (size_t p = 0; p < s.panels; ++p) {
+                for (int half = 0; half < NR<T>; half += LANES<T>) {
+                    const int lanes = std::min(LANES<T>, rows_in<T>(s, p) - half);
+                    if (lanes <= 0) break;
+                    DoubleSum<T> sum;
+                    for (size_t f = k + i; f < v.cols; f += K) add(sum, (p * v.cols + f) * NR<T> + half);
+                    total += sum.over(lanes);
+                }
+            }
+            work.c[i] = T(total);
+        }
+        updater.take(offset + k, K, 1, count, work.c, NR<T>);
+    }
+}
 
 // x + w or x * w, with one w for each channel.
 template <class T, bool SCALE> class Channelwise final : public Operation<T> {
@@ -18,15 +48,15 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
         : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each_feature(r, [&](size_t i, size_t k) {
+        each_feature(*out, r, [&](size_t i, size_t c) {
             const V x = load(in[0]->data + i);
-            store(out->data + i, SCALE ? x * w_[k] : x + w_[k]);
+            store(out->data + i, SCALE ? x * w_[c % K_] : x + w_[c % K_]);
         });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
-        each_feature(r, [&](size_t i, size_t k) {
-            const V g = load(out->grad + i), part = SCALE ? g * w_[k] : g;
+        each_feature(*out, r, [&](size_t i, size_t c) {
+            const V g = load(out->grad + i), part = SCALE ? g * w_[c % K_] : g;
             store(in[0]->grad + i, this->overwrite[0] ? part : load(in[0]->grad + i) + part);
         });
     }
@@ -34,27 +64,11 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
         tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
     }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
-        for (size_t k = 0; k < K_; k += NR<T>) {
-            const size_t count = std::min<size_t>(NR<T>, K_ - k);
-            for (size_t i = 0; i < count; ++i) {
-                double total = 0;
-                for (size_t p = 0; p < s.panels; ++p) {
-                    for (int half = 0; half < NR<T>; half += LANES<T>) {
-                        const int lanes = std::min(LANES<T>, rows_in<T>(s, p) - half);
-                        if (lanes <= 0) break;
-                        DoubleSum<T> sum;
-                        for (size_t f = k + i; f < out->cols; f += K_) {
-                            const V g = load(out->grad_panel(p) + f * NR<T> + half);
-                            if (SCALE) sum.add_product(g, load(in[0]->panel(p) + f * NR<T> + half));
-                            else sum.add(g);
-                        }
-                        total += sum.over(lanes);
-                    }
-                }
-                work.c[i] = T(total);
-            }
-            updater.take(offset_ + k, K_, 1, count, work.c, NR<T>);
-        }
+        channel_gradient(s, *out, K_, offset_, updater, work, [&](DoubleSum<T>& sum, size_t i) {
+            const V g = load(out->grad + i);
+            if (SCALE) sum.add_product(g, load(in[0]->data + i));
+            else sum.add(g);
+        });
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         for (size_t r = 0; r < n; ++r)
@@ -64,12 +78,57 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     }
 
   private:
-    template <class F> void each_feature(const Range& r, F f) const {
-        for (size_t p = r.first; p < r.last; ++p)
-            for (size_t c = 0; c < out->cols; ++c)
-                for (int half = 0; half < NR<T>; half += LANES<T>) f((p * out->cols + c) * NR<T> + half, c % K_);
+    size_t K_;
+    const T* w_;
+    size_t offset_;  // among the parameters
+};
+
+// x + w (y - x), with one w for each channel.
+template <class T> class Blend final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+    using V = Vec<T>;
+
+    static Signature signature() { return {.least_inputs = 2, .most_inputs = 2, .parameters = {"weights"}}; }
+    Blend(const Description& d, const Updater<T>& parameters)
+        : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        each_feature(*out, r, [&](size_t i, size_t c) {
+            const V x = load(in[0]->data + i);
+            store(out->data + i, x + w_[c % K_] * (load(in[1]->data + i) - x));
+        });
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        for (size_t k = 0; k < 2; ++k) {
+            if (!in[k]->needs_grad) continue;
+            each_feature(*out, r, [&](size_t i, size_t c) {
+                const V part = load(out->grad + i) * (k == 0 ? 1 - w_[c % K_] : w_[c % K_]);
+                store(in[k]->grad + i, this->overwrite[k] ? part : load(in[k]->grad + i) + part);
+            });
+        }
+    }
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
+    }
+    void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
+        channel_gradient(s, *out, K_, offset_, updater, work, [&](DoubleSum<T>& sum, size_t i) {
+            sum.add_product(load(out->grad + i), load(in[1]->data + i) - load(in[0]->data + i));
+        });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        for (size_t r = 0; r < n; ++r)
+            for (size_t f = 0; f < out->cols; f += K_) {
+                const T *from = x[0].data + r * x[0].stride + f, *other = x[1].data + r * x[1].stride + f;
+                T* to = y.data + r * y.stride + f;
+                each_lane(to, from, other, K_, [](auto a, auto b) { return b - a; });
+                each_lane(to, to, w_, K_, [](auto a, auto b) { return a * b; });
+                each_lane(to, from, to, K_, [](auto a, auto b) { return a + b; });
+            }
     }
 
+  private:
     size_t K_;
     const T* w_;
     size_t offset_;  // among the parameters
@@ -151,8 +210,9 @@ template <class T> class DropOut final : public Operation<T> {
 
     static Signature signature() { return {.attributes = {"rate", "channelwise"}}; }
     DropOut(const Description& d, const Updater<T>&)
-        : K_(d.number("channelwise") != 0 ? d.channels : 0), stream_(uint32_t(d.stream)), threshold_(d.threshold()),
-          keep_scale_(T(1) / T(1 - d.number("rate"))) {}
+        : K_(d.number("channelwise") != 0 ? d.channels : 0), stream_(d.stream), rate_(d.number("rate")) {
+        threshold_of(rate_);  // which checks it
+    }
 
     bool gradient_in_position() const override { return true; }
     void reserve(size_t panels) override {
@@ -161,12 +221,15 @@ template <class T> class DropOut final : public Operation<T> {
     }
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = entries();
+        const double rate = s.dropout_rate(stream_, rate_);
+        const uint64_t threshold = threshold_of(rate);
+        const T keep_scale = T(1) / T(1 - rate);
         for (size_t p = r.first; p < r.last; ++p) {
             uint32_t* words = words_.get() + p * count;
             T* m = mask_.get() + p * count * NR<T>;
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, stream_, uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
-                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold_ ? keep_scale_ : T(0);
+                philox_words(s.seed, uint32_t(stream_), uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
+                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold ? keep_scale : T(0);
             }
         }
         const auto [from, to] = this->span(r);
@@ -190,9 +253,8 @@ template <class T> class DropOut final : public Operation<T> {
     }
 
     size_t K_;  // channels, where each has one number for all positions
-    uint32_t stream_;
-    uint64_t threshold_;
-    T keep_scale_;
+    int stream_;
+    double rate_;
     Buffer<T> mask_;
     Buffer<uint32_t> words_;
 };

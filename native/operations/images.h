@@ -89,7 +89,7 @@ template <class T> class ChangeImages final : public Operation<T> {
         require(out_H_ <= H_ && out_W_ <= W_, d.kind + ": the sizes do not fit");
         if (change_ == Change::shift) amount_ = whole_number(d, "pixels", 0);
         if (change_ == Change::cutout) amount_ = whole_number(d, "size", 1);
-        if (change_ == Change::flip) threshold_ = d.threshold();
+        if (change_ == Change::flip) threshold_ = threshold_of(d.number("rate"));
     }
     bool fits() const override {
         return in[0]->cols == size_t(H_) * size_t(W_) * C_ && out->cols == size_t(out_H_) * size_t(out_W_) * C_;

@@ -107,7 +107,6 @@ void Face<T>::train_with(nb::dict optimizer, Flat<T> parameters, Flat<T> gradien
     u.spec.kind = form.kind;
     for (auto [name, member] : form.attributes)
         u.spec.*member = get<double>(get<nb::dict>(optimizer, "attributes"), name);
-    u.spec.weight_decay = get<double>(optimizer, "weight_decay");
     u.spec.clip_norm = get<double>(optimizer, "clip_norm");
     const size_t needed = num_states(u.spec);
     require(states.size() == needed, "the optimizer has another number of states");
@@ -237,11 +236,19 @@ template <class T> const T* Face<T>::own(const Weights<const T>& array) {
 
 template <class T>
 nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
-                        size_t batch_size, std::vector<double> rates, int64_t step, int64_t optimizer_steps,
-                        int threads, std::tuple<double, double, double> sums) {
+                        size_t batch_size, std::vector<double> rates, std::vector<double> decays,
+                        std::vector<DropoutRates> dropout_rates, int64_t step, int64_t optimizer_steps, int threads,
+                        std::tuple<double, double, double> sums) {
     require(program_.updater.parameters, "this program can only predict");
     prepare();
     Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
+    require(decays.size() == epoch.rates.size(), "there must be one weight decay for each batch");
+    epoch.decays = std::move(decays);
+    for (const auto& [stream, of_stream] : dropout_rates) {
+        require(of_stream.size() == epoch.rates.size(), "there must be one dropout rate for each batch");
+        for (const double rate : of_stream) require(rate >= 0 && rate < 1, "a dropout rate is out of range");
+    }
+    epoch.dropout_rates = std::move(dropout_rates);
     std::tie(epoch.so_far.loss, epoch.so_far.metric, epoch.so_far.weight) = sums;
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
     Result result;

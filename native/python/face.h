@@ -24,8 +24,8 @@ template <class T> class Face {
     void use_bf16();
 
     nb::dict train(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t batch_size,
-                   std::vector<double> rates, int64_t step, int64_t optimizer_steps, int threads,
-                   std::tuple<double, double, double> sums);
+                   std::vector<double> rates, std::vector<double> decays, std::vector<DropoutRates> dropout_rates,
+                   int64_t step, int64_t optimizer_steps, int threads, std::tuple<double, double, double> sums);
 
     bool predict(std::vector<Any> data, Matrix<T> out, int threads);
 

@@ -52,6 +52,8 @@ Function function_named(const std::string& name) {
     if (name == "sigmoid") return [](VF x) { return vsigmoid(x); };
     if (name == "tanh") return [](VF x) { return vtanh(x); };
     if (name == "erf") return [](VF x) { return verf(x); };
+    if (name == "sin") return [](VF x) { return vsin(x); };
+    if (name == "cos") return [](VF x) { return vcos(x); };
     require(name == "sqrt", "there is no such function");
     return [](VF x) { return vsqrt(x); };
 }

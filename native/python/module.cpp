@@ -28,8 +28,8 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("decay_factors").noconvert(), nb::arg("seed"), nb::arg("bf16"))
         .def("train", &Face<T>::train, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
              nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"),
-             nb::arg("step"), nb::arg("optimizer_steps"), nb::arg("threads"),
-             nb::arg("sums") = std::make_tuple(0.0, 0.0, 0.0))
+             nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("step"), nb::arg("optimizer_steps"),
+             nb::arg("threads"), nb::arg("sums") = std::make_tuple(0.0, 0.0, 0.0))
         .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))

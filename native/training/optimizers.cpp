@@ -27,8 +27,9 @@ const std::vector<OptimizerForm>& optimizer_forms() {
     return forms;
 }
 
-template <class T> void Updater<T>::begin(double rate, int64_t step, bool keep) {
+template <class T> void Updater<T>::begin(double rate, double weight_decay, int64_t step, bool keep) {
     rate_ = rate;
+    weight_decay_ = weight_decay;
     keep_ = keep;
     const bool adam = spec.kind == OptimizerKind::adam || spec.kind == OptimizerKind::adamw;
     rest1_ = adam ? 1 - std::pow(spec.beta1, double(step)) : 1;
@@ -85,7 +86,7 @@ template <OptimizerKind KIND, bool STATE>
 void Updater<T>::change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
                            double clip) const {
     const T rate = T(rate_ * (rate_factors ? double(rate_factors[offset]) : rate_factor));
-    const T decay = T(spec.weight_decay * (decay_factors ? double(decay_factors[offset]) : decay_factor));
+    const T decay = T(weight_decay_ * (decay_factors ? double(decay_factors[offset]) : decay_factor));
     const T clip_by = T(clip), shrink = KIND == OptimizerKind::adamw ? T(rate * decay) : T(0);
     const T momentum = T(spec.momentum), epsilon = T(spec.epsilon), rho = T(spec.decay),
             adam_rate = T(double(rate) / rest1_);

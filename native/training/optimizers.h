@@ -13,7 +13,7 @@ enum class OptimizerKind : int;  // optimizers.cpp has them all
 
 struct OptimizerSpec {
     OptimizerKind kind{};
-    double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, weight_decay = 0, clip_norm = 0;
+    double momentum = 0, beta1 = 0, beta2 = 0, epsilon = 0, decay = 0, clip_norm = 0;
     double nesterov = 0;  // 1 for yes
 };
 
@@ -42,7 +42,7 @@ template <class T> class Updater {
     size_t offset_of(const T* array) const { return array && parameters ? size_t(array - parameters) : 0; }
 
     // Sets what is to be done in this step; gradients are stored where `keep` says so, or clipping needs them.
-    void begin(double rate, int64_t step, bool keep);
+    void begin(double rate, double weight_decay, int64_t step, bool keep);
 
     // Takes the gradient of `rows` rows of `cols` parameters: changes them, or only stores it where clipping comes
     // first.
@@ -66,7 +66,7 @@ template <class T> class Updater {
     void change_as(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride,
                    double clip) const;
 
-    double rate_ = 0, rest1_ = 1, root2_ = 1;
+    double rate_ = 0, weight_decay_ = 0, rest1_ = 1, root2_ = 1;
     bool keep_ = false;
 };
 

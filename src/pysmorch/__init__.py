@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
-    from pysmorch.schedules import Constant, Cosine, OneCycle, Step, WarmUp
+    from pysmorch.schedules import Constant, Cosine, CosineCycles, FlatCosine, OneCycle, Step, WarmUp
+    from pysmorch.start import start_from_data
     from pysmorch.training import Callback, EarlyStopping, History, NonFiniteError
 
 _LAZY = {
@@ -47,7 +48,9 @@ _LAZY = {
     "Classifier": "estimators",
     "Constant": "schedules",
     "Cosine": "schedules",
+    "CosineCycles": "schedules",
     "EarlyStopping": "training",
+    "FlatCosine": "schedules",
     "History": "training",
     "Metric": "metrics",
     "ModelFileError": "files",
@@ -65,6 +68,7 @@ _LAZY = {
     "metrics": "metrics",
     "models": "models",
     "set_num_threads": "engine",
+    "start_from_data": "start",
 }
 
 __all__ = [
@@ -75,7 +79,9 @@ __all__ = [
     "Classifier",
     "Constant",
     "Cosine",
+    "CosineCycles",
     "EarlyStopping",
+    "FlatCosine",
     "History",
     "Metric",
     "ModelFileError",
@@ -93,6 +99,7 @@ __all__ = [
     "metrics",
     "models",
     "set_num_threads",
+    "start_from_data",
 ]
 __all__ += layers.__all__
 __all__ += losses.__all__

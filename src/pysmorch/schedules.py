@@ -1,9 +1,9 @@
-"""Learning-rate schedules: the rate at each moment of the training, with time measured in epochs."""
+"""Schedules of learning rate, weight decay and dropout: the number at each moment of the training, with time measured in epochs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import cos, floor, inf, pi
+from math import cos, floor, inf, log2, pi
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,11 +13,12 @@ import numpy as np
 class Schedule(Protocol):
     """Anything with `rate(epoch, num_epochs)`.
 
-    It gives the learning rate of every step; any object with this method is one.
+    It gives the learning rate of every step, or the weight decay of an optimizer or the rate of a `Dropout`; any object with this
+    method is one.
     """
 
     def rate(self, epoch: float, num_epochs: float) -> float:
-        """Return the learning rate of a step.
+        """Return the learning rate, or what else has the schedule, of a step.
 
         Parameters
         ----------
@@ -29,7 +30,7 @@ class Schedule(Protocol):
         Returns
         -------
         float
-            The learning rate.
+            The number.
         """
         ...
 
@@ -118,6 +119,88 @@ class Cosine:
 
 
 @dataclass(frozen=True)
+class FlatCosine:
+    """The rate for the first part of the training, then half a cosine from it down to 0.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate at the beginning.
+    flat : float, default=0.5
+        The fraction of the training in which the rate does not change, at least 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        When `flat` is out of range.
+
+    Notes
+    -----
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data", 2024
+    ("flat_cos", for dropout and weight decay).
+
+    Examples
+    --------
+    >>> [round(FlatCosine(0.1).rate(epoch, 8), 4) for epoch in range(9)]
+    [0.1, 0.1, 0.1, 0.1, 0.1, 0.0854, 0.05, 0.0146, 0.0]
+    """
+
+    learning_rate: float
+    flat: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flat < 1:
+            raise ValueError(f"FlatCosine: flat must be at least 0 and below 1, but is {self.flat!r}")
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate on the line or the cosine."""
+        return _blend(self.learning_rate, 0.0, (epoch / num_epochs - self.flat) / (1 - self.flat))
+
+
+@dataclass(frozen=True)
+class CosineCycles:
+    """Cycles from 0 up to `peak` and down to 0, each twice as long as the one before it.
+
+    With t as the fraction of the training and n cycles the rate is peak (1 - cos(2 pi log2(1 + (2^n - 1) t))) / 2.
+
+    Parameters
+    ----------
+    peak : float
+        The largest rate, in the midst of each cycle.
+    cycles : int, default=4
+        How many cycles there are; at least 1.
+
+    Raises
+    ------
+    ValueError
+        When `cycles` is not a positive integer.
+
+    Notes
+    -----
+    Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data", 2024
+    ("coslog4").
+
+    Examples
+    --------
+    >>> [round(CosineCycles(0.1).rate(epoch, 15), 4) for epoch in (0, 1, 3, 7, 15)]
+    [0.0, 0.0, 0.0, 0.0, 0.0]
+    >>> round(CosineCycles(0.1).rate(0.6876, 1), 4)
+    0.1
+    """
+
+    peak: float
+    cycles: int = 4
+
+    def __post_init__(self) -> None:
+        if isinstance(self.cycles, bool) or not isinstance(self.cycles, int) or self.cycles < 1:
+            raise ValueError(f"CosineCycles: cycles must be a positive integer, but is {self.cycles!r}")
+
+    def rate(self, epoch: float, num_epochs: float) -> float:
+        """Return the rate in the cycle."""
+        return self.peak * (1 - cos(2 * pi * log2(1 + (2**self.cycles - 1) * epoch / num_epochs))) / 2
+
+
+@dataclass(frozen=True)
 class OneCycle:
     """Up to `peak` within the first `rise` of the training, then down to almost nothing, both as half a cosine.
 
@@ -201,13 +284,15 @@ class WarmUp:
         return self.then.rate(epoch - self.epochs, left)
 
 
-def as_schedule(learning_rate: Any) -> Schedule:
+def as_schedule(learning_rate: Any, argument: str = "learning_rate") -> Schedule:
     """Return the schedule, or a number as a constant one.
 
     Parameters
     ----------
     learning_rate : float or Schedule
         A number that is not negative, or a schedule.
+    argument : str, default="learning_rate"
+        What a message calls it.
 
     Returns
     -------
@@ -226,7 +311,7 @@ def as_schedule(learning_rate: Any) -> Schedule:
         or not isinstance(learning_rate, (int, float, np.floating))
         or not 0 <= learning_rate < inf
     ):
-        raise ValueError(f"learning_rate must be a non-negative number or a schedule, but is {learning_rate!r}")
+        raise ValueError(f"{argument} must be a non-negative number or a schedule, but is {learning_rate!r}")
     return Constant(float(learning_rate))
 
 

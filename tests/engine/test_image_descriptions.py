@@ -67,7 +67,15 @@ def run(values, operation, parameters, rows=3):
     labels = np.zeros((rows, columns[-1]), np.float32)
     training = face(parameters=parameters, gradients=np.zeros_like(parameters), **description)
     training.train(
-        **BATCH | {"data": data, "labels": labels, "order": np.arange(rows), "batch_size": rows, "rates": [0.1]}
+        **BATCH
+        | {
+            "data": data,
+            "labels": labels,
+            "order": np.arange(rows),
+            "batch_size": rows,
+            "rates": [0.1],
+            "decays": [0.0],
+        }
     )
     prediction = extension().Program32(*description.values())
     room = np.full((rows + 2, columns[-1]), 7, np.float32)

@@ -398,7 +398,7 @@ def test_what_earlier_batches_left_behind_plays_no_part(options):
         fresh, _ = program_for(alone, X, y, **options)
         fresh.num_steps = program.num_steps
         for each in (program, fresh):
-            each.train(data, np.arange(size), size, [0.05], 0)
+            each.train(data, np.arange(size), size, [engine.StepRates(0.05)], 0)
         assert bits_of(network) == bits_of(alone)
 
 
@@ -413,13 +413,13 @@ def test_a_batch_that_came_to_nothing_finite_leaves_nothing_behind(options):
     good, states = with_bias.W.copy(), [copy.deepcopy(layer.state) for layer in network.layers]
     with_bias.W[:] = np.nan
     with pytest.raises(ps.NonFiniteError):
-        program.train(data, np.arange(70), 70, [0.05], 0)
+        program.train(data, np.arange(70), 70, [engine.StepRates(0.05)], 0)
     with_bias.W[:] = good
     for layer, state in zip(network.layers, states, strict=True):
         layer.state = state
     for size in (5, 17, 64):
         for each in (program, fresh):
-            each.train(data, np.arange(size), size, [0.05], 0)
+            each.train(data, np.arange(size), size, [engine.StepRates(0.05)], 0)
         assert bits_of(network) == bits_of(alone)
 
 

@@ -177,7 +177,19 @@ def test_functions_on_vectors_are_as_exact_as_their_header_states(kernels, name)
 
 def test_functions_on_vectors_pass_on_what_is_not_a_number(kernels):
     x = np.full(16, np.nan, np.float32)
-    for name in ("exp", "expm1", "sigmoid", "tanh", "erf", "sqrt"):
+    for name in ("exp", "expm1", "sigmoid", "tanh", "erf", "sqrt", "sin", "cos"):
         y = np.zeros_like(x)
         kernels.apply(name, x, y)
         assert np.isnan(y).all(), name
+
+
+@pytest.mark.parametrize(("name", "function"), [("sin", np.sin), ("cos", np.cos)])
+def test_sine_and_cosine_of_any_angle_are_as_exact_as_their_header_states(kernels, name, function):
+    x = np.concatenate([sample(-4e6, 4e6, every=7919), np.linspace(-20, 20, 2**18, dtype=np.float32)])
+    x = np.concatenate([x, np.float32([8191.9, 8192, 8192.1, 1e10, 3e38]), np.zeros(-len(x) % 16 + 11, np.float32)])
+    y = np.empty_like(x)
+    kernels.apply(name, x, y)
+    assert np.abs(y - function(x.astype(float))).max() <= 1.6 * 2.0**-24
+    infinite = np.full(16, np.inf, np.float32)
+    kernels.apply(name, infinite, infinite)
+    assert np.isnan(infinite).all()

@@ -9,7 +9,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Data, Network, models
-from pysmorch.engine import NativeProgram, ReferenceProgram, has_bf16, step_memory
+from pysmorch.engine import NativeProgram, ReferenceProgram, StepRates, has_bf16, step_memory
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from tests.engine.test_image_descriptions import LAYERS, LOSS, lowered
@@ -61,7 +61,7 @@ def test_images_between_convolutions_take_half_the_room_as_bfloat16(make):
     sizes = []
     for bf16 in (False, True):
         program = NativeProgram(network.loss, ps.SGD(), "float32", 0, data, threads=2, bf16=bf16)
-        program.train(data, np.arange(4), 4, [0.1], 0)
+        program.train(data, np.arange(4), 4, [StepRates(0.1)], 0)
         sizes.append(program._program.memory(256, 2))
     assert sizes[1] < 0.55 * sizes[0]
 

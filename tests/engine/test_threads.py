@@ -168,7 +168,7 @@ def test_a_failed_allocation_of_one_of_several_threads_ends_training_and_the_nex
         "program = engine.NativeProgram(n.loss, ps.SGD(), 'float32', 0, data, threads=1)\n"
         "def step(threads):\n"
         "    program._threads = threads\n"
-        "    return program.train(data, np.arange(64), 64, [0.1], 0).rows\n"
+        "    return program.train(data, np.arange(64), 64, [engine.StepRates(0.1)], 0).rows\n"
         "print(step(1))\n"
         "taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "old = resource.getrlimit(resource.RLIMIT_AS)\n"

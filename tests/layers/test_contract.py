@@ -175,6 +175,9 @@ ORACLES = {
     "Silu": lambda layer, x: x * special.expit(x),
     "Mish": each(lambda v: v * math.tanh(math.log1p(math.exp(v)))),
     "Selu": each(selu),
+    "Cos": each(math.cos),
+    "SmoothClip": lambda layer, x: each(lambda v: v / math.sqrt(1 + (v / layer.limit) ** 2))(layer, x),
+    "Blend": lambda layer, x, y: np.vectorize(lambda a, b, w: a * (1 - w) + b * w)(x, y, layer.W[0]),
     "Dropout": lambda layer, x: x * layer.mask,
     "Dropout in prediction": lambda layer, x: x,
     "Normalize": normalize,
@@ -356,7 +359,7 @@ def test_a_layer_is_made_again_from_its_config(case):
     assert tuple(again.out_dims) == tuple(layer.out_dims)
 
 
-@pytest.mark.parametrize("case", ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "Silu", "Mish", "Selu"])
+@pytest.mark.parametrize("case", ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "Gelu", "Silu", "Mish", "Selu", "SmoothClip"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activations_of_huge_values_are_finite_without_warnings(case, dtype):
     x = np.array([[-1e30, -1e4, -100.0, -0.0, 0.0, 1e-300, 100.0, 1e4, 1e30]], dtype=dtype)

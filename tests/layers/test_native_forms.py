@@ -53,7 +53,9 @@ def test_what_is_the_identity_in_prediction_says_so(name):
 
 
 def test_the_activations_are_listed_by_the_names_of_their_operations():
-    assert {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu"} <= set(ACTIVATIONS)
+    assert {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "mish", "selu", "cos", "smooth_clip"} <= set(
+        ACTIVATIONS
+    )
     assert all(cls.native in (name, None) for name, cls in ACTIVATIONS.items())
 
 

@@ -40,7 +40,6 @@ def describe_optimizer(optimizer: Optimizer) -> dict[str, Any]:
     return {
         "kind": optimizer.native,
         "attributes": _attributes(optimizer),
-        "weight_decay": optimizer.weight_decay,
         "clip_norm": optimizer.clip_norm or 0.0,
     }
 

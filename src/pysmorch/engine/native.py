@@ -13,10 +13,11 @@ from pysmorch.engine.extension import extension
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
-from pysmorch.engine.program import Totals
-from pysmorch.engine.reference import report_non_finite
+from pysmorch.engine.program import StepRates, Totals
+from pysmorch.engine.reference import report_non_finite, set_dropout
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
+from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph
 from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
@@ -109,6 +110,7 @@ class NativeProgram:
             seed,
             bf16,
         )
+        self._scheduled = {stream: layer for stream, layer in enumerate(layers, start=1) if scheduled_dropouts([layer])}
         self._own = lowered.own
         self._states = [array for operation in lowered.operations for array in operation["states"]]
         self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
@@ -126,7 +128,7 @@ class NativeProgram:
         data: Dataset,
         order: Array,
         batch_size: int,
-        rates: Sequence[float],
+        rates: Sequence[StepRates],
         first_batch: int,
         totals: Totals | None = None,
     ) -> Totals:
@@ -159,7 +161,7 @@ class NativeProgram:
             raise
 
     def _train(
-        self, data: Dataset, order: Array, batch_size: int, rates: Sequence[float], first_batch: int, totals: Totals
+        self, data: Dataset, order: Array, batch_size: int, rates: Sequence[StepRates], first_batch: int, totals: Totals
     ) -> Totals:
         self._check_bound()
         if self._prepared is not None and self._prepared[0] is data:
@@ -172,12 +174,16 @@ class NativeProgram:
             data.weights,
             np.ascontiguousarray(order, dtype=np.int64),
             min(batch_size, max(len(order), 1)),
-            [float(rate) for rate in rates],
+            [float(rate.learning) for rate in rates],
+            [float(rate.decay) for rate in rates],
+            [(stream, [float(rate.dropout[i]) for rate in rates]) for i, stream in enumerate(self._scheduled)],
             self.num_steps,
             self.optimizer.num_steps,
             self._threads,
             (totals.loss, totals.metric, totals.weight),
         )
+        if rates:
+            set_dropout([*self._scheduled.values()], rates[-1])
         self.is_whole = False
         result = self._program.train(*arguments)
         self.num_steps += result["steps"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.layers.base import Array
@@ -35,6 +35,14 @@ class NonFiniteError(ArithmeticError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.args[0], self.epoch, self.batch, self.layer)
+
+
+class StepRates(NamedTuple):
+    """What schedules say of one step: learning rate, weight decay, and the rate of each Dropout that has a schedule, in their order."""
+
+    learning: float
+    decay: float = 0.0
+    dropout: tuple[float, ...] = ()
 
 
 @dataclass
@@ -95,11 +103,11 @@ class Program(Protocol):
         data: Dataset,
         order: Array,
         batch_size: int,
-        rates: Sequence[float],
+        rates: Sequence[StepRates],
         first_batch: int,
         totals: Totals | None = None,
     ) -> Totals:
-        """Take one step for each batch of `order`, with these learning rates; return the sums over all samples.
+        """Take one step for each batch of `order`, with these rates; return the sums over all samples.
 
         They are added to `totals`, batch by batch, so that they do not depend on the parts into which an epoch is cut, and are
         there for the steps before an exception.

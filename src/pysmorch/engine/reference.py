@@ -12,11 +12,12 @@ from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.forks import no_fork
 from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.parameters import FlatParameters
-from pysmorch.engine.program import NonFiniteError, Totals
+from pysmorch.engine.program import NonFiniteError, StepRates, Totals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
+from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
 from pysmorch.losses import Loss
@@ -72,7 +73,7 @@ class ReferenceProgram:
         data: Dataset,
         order: Array,
         batch_size: int,
-        rates: Sequence[float],
+        rates: Sequence[StepRates],
         first_batch: int,
         totals: Totals | None = None,
     ) -> Totals:
@@ -85,11 +86,17 @@ class ReferenceProgram:
                 rows = order[i * batch_size : (i + 1) * batch_size]
                 # Overflow shows as a loss that is not finite, which is reported with its layer.
                 with no_fork(), np.errstate(all="ignore"), self._whole_steps():
+                    set_dropout(layers, rate)
                     of_batch = self._gradients(layers, data, rows, totals, first_batch + i + 1)
                     with without_interrupts():
                         self.is_whole = False
                         self.optimizer.step(
-                            self.parameters, self.gradients, rate, self.rate_factors, self.decay_factors
+                            self.parameters,
+                            self.gradients,
+                            rate.learning,
+                            self.rate_factors,
+                            self.decay_factors,
+                            rate.decay,
                         )
                         self.num_steps += 1
                         totals.add(of_batch)
@@ -204,6 +211,12 @@ def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
     return next(
         (layer.W.dtype for layer in graph(output) if hasattr(layer, "W")), np.result_type(inputs[0], np.float32)
     )
+
+
+def set_dropout(layers: Sequence[Any], rates: StepRates) -> None:
+    """Set the rates of this step in the Dropout layers that have a schedule."""
+    for layer, rate in zip(scheduled_dropouts(layers), rates.dropout, strict=True):
+        layer.rate = rate
 
 
 def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:

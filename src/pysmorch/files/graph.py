@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from math import prod
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 from pysmorch import layers as layer_module
 from pysmorch import losses as loss_module
 from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
+from pysmorch.files.plain import NotStorable, from_plain, to_plain
 from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import drawing_from
 from pysmorch.losses import Loss
+from pysmorch.schedules import Schedule
 
 
 def _classes(module: Any, base: type) -> dict[str, Any]:
@@ -224,14 +227,22 @@ def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
     unknown = set(config) - (_arguments(cls) - {"in_layer", "in_layers", "labels", "ones_hot"})
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no argument {', '.join(sorted(unknown))}")
-    for name, value in config.items():
+    arguments = {name: _schedule(value) if isinstance(value, dict) else value for name, value in config.items()}
+    for name, value in arguments.items():
         check_sizes(name, value)
     try:
-        return cls(*feeding, **config)
+        return cls(*feeding, **arguments)
     except ModelFileError:
         raise
     except (TypeError, ValueError, MemoryError, OverflowError, IndexError) as error:
         raise ModelFileError(f"{cls.__name__} cannot be made as the file says: {error}") from error
+
+
+def _schedule(plain: dict[str, Any]) -> Schedule:
+    value = from_plain(plain)
+    if not isinstance(value, Schedule):
+        raise ModelFileError(f"an argument of a layer should be a schedule, but is a {type(value).__name__}")
+    return value
 
 
 @cache
@@ -262,4 +273,7 @@ def _plain(value: Any, what: str) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [_plain(item, what) for item in value]
+    if isinstance(value, Schedule):
+        with suppress(NotStorable):
+            return to_plain(value)
     raise ValueError(f"{what} cannot be saved: a {type(value).__name__} is not plain data")

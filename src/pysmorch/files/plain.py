@@ -14,7 +14,8 @@ from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer, aligned_zeros
 
 OBJECTS: dict[str, Any] = {cls.__name__: cls for cls in OPTIMIZERS.values()} | {
-    name: getattr(schedules, name) for name in ("Constant", "Cosine", "OneCycle", "Step", "WarmUp")
+    name: getattr(schedules, name)
+    for name in ("Constant", "Cosine", "CosineCycles", "FlatCosine", "OneCycle", "Step", "WarmUp")
 }
 """Classes whose objects are stored by their arguments; a file can name no others."""
 

@@ -63,6 +63,12 @@ def _scaled(data: Data) -> Layer:
     return scale
 
 
+def _blended(first: Data, second: Data) -> Layer:
+    blend = layers.Blend(first, second)
+    blend.W = np.random.default_rng(3).standard_normal(blend.W.shape)
+    return blend
+
+
 LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Linear": lambda: layers.Linear(rows(), 3),
     "Bias": lambda: layers.Bias(rows()),
@@ -71,6 +77,7 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Scale of maps": lambda: _scaled(maps()),
     "Rescale": lambda: layers.Rescale(rows(), 0.7, -0.2),
     **{cls.__name__: partial(_of_rows, cls) for cls in ACTIVATIONS.values()},
+    "SmoothClip": lambda: layers.SmoothClip(rows(), 0.8),
     "LeakyRelu": lambda: layers.LeakyRelu(rows(), 0.2),
     "Dropout": lambda: layers.Dropout(rows(), 0.4),
     "Dropout of channels": lambda: layers.Dropout(images(1, 2, 3), 0.4, channelwise=True),
@@ -84,6 +91,8 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "GroupNormalize of rows": lambda: layers.GroupNormalize(rows(6), 2),
     "Add": lambda: layers.Add(rows(), rows(seed=1), rows(seed=2)),
     "Multiply": lambda: layers.Multiply(rows(), rows(seed=1), rows(seed=2)),
+    "Blend": lambda: _blended(rows(), rows(seed=1)),
+    "Blend of maps": lambda: _blended(maps(), maps(seed=1)),
     "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from pysmorch.layers.arguments import Array, finite, num_channels
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
+
+if TYPE_CHECKING:
+    from pysmorch.schedules import Schedule
 
 __all__ = ["Dropout"]
 
@@ -21,14 +26,18 @@ class Dropout(Layer):
     ----------
     in_layer : Layer
         The input layer, of any shape.
-    rate : float, default=0.5
-        The probability of a zero, at least 0 and below 1.
+    rate : float or Schedule, default=0.5
+        The probability of a zero, at least 0 and below 1; `fit` sets that of a schedule before each step.
     channelwise : bool, default=False
         Whether whole channels of an example (the last axis) are dropped or not, as suits images, where neighbouring pixels are
         correlated.
 
     Attributes
     ----------
+    rate : float
+        The probability of a zero in the next pass.
+    schedule : Schedule or None
+        That of the rate, where there is one.
     seed, stream, step : int
         The key, the RNG stream and its counter: every forward pass in training has a mask of its own. `fit` sets all three.
 
@@ -49,17 +58,25 @@ class Dropout(Layer):
     native_attributes = ("rate", "channelwise")
     identity_in_prediction = True
 
-    def __init__(self, in_layer: LayerLike, rate: float = 0.5, channelwise: bool = False) -> None:
+    def __init__(self, in_layer: LayerLike, rate: float | Schedule = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
         if channelwise:
             num_channels(self, in_layer)
-        if not 0 <= finite(self, "rate", rate) < 1:
-            raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {rate!r}")
-        self.rate = float(rate)
+        given: Any = rate
+        self.schedule: Any = given if callable(getattr(given, "rate", None)) else None
+        first = given if self.schedule is None else given.rate(0, 1)
+        if not 0 <= finite(self, "rate", first) < 1:
+            raise ValueError(f"Dropout: rate must be at least 0 and below 1, but is {first!r}")
+        self.rate = float(first)
         self.channelwise = bool(channelwise)
         self.seed = draw_seed()
         self.stream = 1
         self.step = 0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The arguments; the schedule instead of its present rate."""
+        return super().config | ({} if self.schedule is None else {"rate": self.schedule})
 
     def compute(self, x: Array) -> Array:
         """X * mask."""
@@ -76,3 +93,8 @@ class Dropout(Layer):
         self.step += 1
         survives = words >= round(self.rate * 2**32)
         return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)
+
+
+def scheduled_dropouts(layers: Sequence[Any]) -> list[Dropout]:
+    """Return the Dropout layers whose rate has a schedule, in their order."""
+    return [layer for layer in layers if isinstance(layer, Dropout) and layer.schedule is not None]

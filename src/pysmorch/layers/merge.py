@@ -1,4 +1,4 @@
-"""Layers with several inputs: sum, product and concatenation."""
+"""Layers with several inputs: sum, product, blend and concatenation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 
 from pysmorch.layers.arguments import Array, ShapeError, format_dims, num_channels, same_shapes, two_or_more
 from pysmorch.layers.base import Layer
+from pysmorch.layers.dense import sum_to_row
 from pysmorch.layers.protocol import LayerLike
 
-__all__ = ["Add", "Concat", "Multiply"]
+__all__ = ["Add", "Blend", "Concat", "Multiply"]
 
 
 class Add(Layer):
@@ -81,6 +82,53 @@ class Multiply(Layer):
         """To each input goes dwnstrm times the product of the others."""
         x = self.in_arrays
         return tuple(dwnstrm * _product(x[:i] + x[i + 1 :]) for i in range(len(x)))
+
+
+class Blend(Layer):
+    """A point between two inputs, or beyond them, by a trainable number for each feature: Y = X1 + W * (X2 - X1).
+
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two input layers of the same shape (N, ..., D).
+
+    Attributes
+    ----------
+    W : array of shape (1, D)
+        The part of the second input, initialised as ones: Y = X2.
+    G : array of shape (1, D)
+        The sum of (X2 - X1) * dwnstrm over all axes but the last.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ, or there is no axis of features.
+    TypeError
+        When there are not two layers.
+
+    See Also
+    --------
+    parametric : An activation whose strength is trained.
+    """
+
+    native = "blend"
+
+    def __init__(self, *in_layers: LayerLike) -> None:
+        super().__init__(*in_layers)
+        if len(in_layers) != 2:
+            raise TypeError(f"Blend needs two in_layers, but got {len(in_layers)}")
+        same_shapes(self)
+        self.W = np.ones((1, num_channels(self, in_layers[0])))
+
+    def compute(self, x1: Array, x2: Array) -> Array:
+        """Y = X1 + W * (X2 - X1)."""
+        return x1 + self.W * (x2 - x1)
+
+    def pull_back(self, dwnstrm: Array) -> tuple[Array, Array]:
+        """G is the sum of (X2 - X1) * dwnstrm; the input gradients are dwnstrm * (1 - W) and dwnstrm * W."""
+        x1, x2 = self.in_arrays
+        self.G = sum_to_row((x2 - x1) * dwnstrm)
+        return dwnstrm * (1 - self.W), dwnstrm * self.W
 
 
 class Concat(Layer):

@@ -22,6 +22,12 @@ def standard_normal(*shape: int) -> NDArray[np.float64]:
     return np.random.standard_normal(shape) if source is None else source.standard_normal(shape)
 
 
+def uniform(limit: float, *shape: int) -> NDArray[np.float64]:
+    """Draw initial weights from -limit to limit, from where `standard_normal` draws them."""
+    source = _source.get()
+    return (np.random if source is None else source).uniform(-limit, limit, shape)
+
+
 def draw_seed() -> int:
     """Draw a seed from where initial weights come from."""
     source = _source.get()

@@ -30,7 +30,7 @@ class Adam(Optimizer):
         Of the squares, from 0 to below 1.
     epsilon : float, default=1e-8
         Keeps the quotient finite; not negative.
-    weight_decay : float, default=0.0
+    weight_decay : float or Schedule, default=0.0
         d, added to the gradient as d W; not negative.
     clip_norm : float, default=None
         Gradients with a larger Euclidean norm (over all parameters) are scaled down to it; None for never.
@@ -59,7 +59,7 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        weight_decay: float = 0.0,
+        weight_decay: float | Schedule = 0.0,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, clip_norm)
@@ -107,7 +107,7 @@ class AdamW(Adam):
         Of the squares, from 0 to below 1.
     epsilon : float, default=1e-8
         Keeps the quotient finite; not negative.
-    weight_decay : float, default=0.01
+    weight_decay : float or Schedule, default=0.01
         d, applied to the parameters directly; not negative.
     clip_norm : float, default=None
         Gradients with a larger Euclidean norm (over all parameters) are scaled down to it; None for never.
@@ -130,7 +130,7 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
+        weight_decay: float | Schedule = 0.01,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay, clip_norm)
@@ -155,7 +155,7 @@ class RMSprop(Optimizer):
         Keeps the quotient finite; not negative.
     momentum : float, default=0.0
         From 0 to below 1.
-    weight_decay : float, default=0.0
+    weight_decay : float or Schedule, default=0.0
         d, added to the gradient as d W; not negative.
     clip_norm : float, default=None
         Gradients with a larger Euclidean norm (over all parameters) are scaled down to it; None for never.
@@ -180,7 +180,7 @@ class RMSprop(Optimizer):
         decay: float = 0.99,
         epsilon: float = 1e-8,
         momentum: float = 0.0,
-        weight_decay: float = 0.0,
+        weight_decay: float | Schedule = 0.0,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, clip_norm)

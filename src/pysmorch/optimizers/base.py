@@ -46,7 +46,7 @@ class Optimizer:
     ----------
     learning_rate : float or Schedule
         r, not negative.
-    weight_decay : float, default=0.0
+    weight_decay : float or Schedule, default=0.0
         d, pulls the parameters towards 0; not negative.
     clip_norm : float, default=None
         Gradients with a larger Euclidean norm (over all parameters) are scaled down to it; None for never.
@@ -74,11 +74,16 @@ class Optimizer:
     """The attributes that the native form reads, besides `weight_decay` and `clip_norm`."""
 
     def __init__(
-        self, learning_rate: float | Schedule, weight_decay: float = 0.0, clip_norm: float | None = None
+        self,
+        learning_rate: float | Schedule,
+        weight_decay: float | Schedule = 0.0,
+        clip_norm: float | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         self.schedule = as_schedule(learning_rate)
-        self.weight_decay = number(self, "weight_decay", weight_decay)
+        self.weight_decay = (
+            weight_decay if isinstance(weight_decay, Schedule) else number(self, "weight_decay", weight_decay)
+        )
         self.clip_norm = clip_norm if clip_norm is None else number(self, "clip_norm", clip_norm)
         if self.clip_norm == 0:
             raise ValueError(f"{type(self).__name__}: clip_norm must be positive, or None for no clipping")
@@ -112,7 +117,15 @@ class Optimizer:
                 )
             self.state[name] = array.astype(parameters.dtype, copy=False)
 
-    def step(self, W: Array, g: Array, rate: float, rate_factors: Factors = 1.0, decay_factors: Factors = 1.0) -> None:
+    def step(
+        self,
+        W: Array,
+        g: Array,
+        rate: float,
+        rate_factors: Factors = 1.0,
+        decay_factors: Factors = 1.0,
+        decay: float | None = None,
+    ) -> None:
         """Take one step in place.
 
         Parameters
@@ -123,10 +136,14 @@ class Optimizer:
             Learning rate of the step.
         rate_factors, decay_factors : float or ndarray of shape (P,), default=1.0
             Factors of learning rate and weight decay.
+        decay : float, default=None
+            Weight decay of the step; None for that of the beginning of a training.
         """
         self.num_steps += 1
         self.clip(g)
-        self.update(W, g, rate * rate_factors, self.weight_decay * decay_factors)
+        if decay is None:
+            decay = as_schedule(self.weight_decay).rate(0, 1)
+        self.update(W, g, rate * rate_factors, decay * decay_factors)
 
     def clip(self, g: Array) -> None:
         """Scale the gradients down in place to the norm `clip_norm`, if theirs is larger.

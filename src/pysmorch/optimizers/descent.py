@@ -24,7 +24,7 @@ class SGD(Optimizer):
         From 0 to below 1.
     nesterov : bool, default=False
         Whether the step looks ahead along v; needs a momentum.
-    weight_decay : float, default=0.0
+    weight_decay : float or Schedule, default=0.0
         d, added to the gradient as d W; not negative.
     clip_norm : float, default=None
         Gradients with a larger Euclidean norm (over all parameters) are scaled down to it; None for never.
@@ -52,7 +52,7 @@ class SGD(Optimizer):
         learning_rate: float | Schedule = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float = 0.0,
+        weight_decay: float | Schedule = 0.0,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, clip_norm)

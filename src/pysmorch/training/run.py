@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysmorch.engine import Dataset, NonFiniteError, Program, Totals, without_interrupts
+from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, without_interrupts
 from pysmorch.layers.base import Array
+from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
+from pysmorch.schedules import as_schedule
 from pysmorch.training.callbacks import Callback, Training
 from pysmorch.training.measures import means, measure_all
 from pysmorch.training.options import FitOptions
@@ -116,7 +118,7 @@ class Run:
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
                 record |= measure_all(self.network, self.validation, self.metrics, "val_")
-            record |= {"learning_rate": rates[-1], "seconds": time.perf_counter() - start}
+            record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
             with without_interrupts():
                 history.append(record)
                 self.training.epoch, self.training.batch = self.epoch, 0
@@ -140,11 +142,17 @@ class Run:
         self.pending = None
         after(event)
 
-    def _rates(self) -> list[float]:
-        schedule, epoch, num_batches = self.optimizer.schedule, self.epoch, self.num_batches
-        return [schedule.rate(epoch + batch / num_batches, self.options.epochs) for batch in range(num_batches)]
+    def _rates(self) -> list[StepRates]:
+        decay = as_schedule(self.optimizer.weight_decay, "weight_decay")
+        dropouts = [layer.schedule for layer in scheduled_dropouts(self.network.layers)]
+        rates = []
+        for batch in range(self.num_batches):
+            at = (self.epoch + batch / self.num_batches, self.options.epochs)
+            of_dropout = tuple(schedule.rate(*at) for schedule in dropouts)
+            rates.append(StepRates(self.optimizer.schedule.rate(*at), decay.rate(*at), of_dropout))
+        return rates
 
-    def _run_epoch(self, rates: Sequence[float], after: Callable[[str], None]) -> None:
+    def _run_epoch(self, rates: Sequence[StepRates], after: Callable[[str], None]) -> None:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
         count, size = len(self.data), self.options.batch_size
         order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
@@ -160,7 +168,7 @@ class Run:
                 self._begin("on_batch_end")
             self._call_all("on_batch_end", after)
 
-    def _train(self, order: Array, rates: Sequence[float], first_batch: int) -> None:
+    def _train(self, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
         """Take a step for each batch of some rows; of lazy rows a block is made at a time."""
         data, size = self.data, self.options.batch_size
         if data.rows_at_a_time is None:
