@@ -12,6 +12,7 @@ from pysmorch import Classifier, Regressor, encoders
 from pysmorch.engine import rows as engine_rows
 from pysmorch.engine.rows import LazyRows
 from pysmorch.estimators import base
+from pysmorch.prediction import base as prediction
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((700, 4))
@@ -33,8 +34,9 @@ def in_blocks(monkeypatch):
             return encoded
 
         monkeypatch.setattr(base, "encode_rows", lazily)
+        monkeypatch.setattr(prediction, "encode_rows", lazily)
         monkeypatch.setattr(engine_rows, "BYTES_AT_A_TIME", 20_000)
-        monkeypatch.setattr(base, "ROWS_OF_A_BLOCK", 64)
+        monkeypatch.setattr(prediction, "ROWS_OF_A_BLOCK", 64)
 
     return begin
 
@@ -93,7 +95,7 @@ def test_rows_are_predicted_alike_alone_and_in_blocks_of_any_size(monkeypatch):
     model = fitted(Classifier, X, Y, early_stopping=True)
     whole = model.predict_proba(X)
     for size in (1, 3, 256):
-        monkeypatch.setattr(base, "ROWS_OF_A_BLOCK", size)
+        monkeypatch.setattr(prediction, "ROWS_OF_A_BLOCK", size)
         np.testing.assert_array_equal(model.predict_proba(X), whole)
 
 

@@ -88,7 +88,7 @@ class NetworkModel(Reasons):
                 f"a model file cannot hold the parameter {', '.join(lost)}: the loaded model predicts the same, but set it again "
                 "with set_params before another fit",
                 PysmorchWarning,
-                stacklevel=2,
+                stacklevel=3,  # `of_one_model` calls this method
             )
         save(self, path)
 

@@ -243,7 +243,7 @@ class ClassifierModel(NetworkModel):
         return names
 
     def _default_outputs(self, outputs: Array) -> Array:
-        return np.asarray(outputs.argmax(axis=1))
+        return np.asarray(self._decide(self.network_.loss.predictions(outputs)))
 
     def _head(self) -> tuple[str, Head]:
         from pysmorch.explaining.heads import LOG_ODDS, log_odds, scaled
