@@ -288,3 +288,11 @@ def test_a_path_is_read(classifier, tmp_path):
     TABLE.to_csv(tmp_path / "rows.csv", index=False)
     model = Classifier(**SMALL).fit(pd.read_csv(tmp_path / "rows.csv"), CLASSES)
     assert len(model.explain(tmp_path / "rows.csv")) == N
+
+
+def test_where_a_threshold_decides_the_class_that_it_decides_for_is_explained():
+    model = Classifier(hidden=(4,), epochs=3, random_state=0, threshold=0.999).fit(
+        np.arange(40.0)[:, None], np.arange(40) % 2
+    )
+    found = model.explain([[3.0], [30.0]])
+    assert list(found.outputs) == list(model.predict([[3.0], [30.0]]))
