@@ -87,6 +87,8 @@ def _indices(indices: Any, of_missing: int) -> Array:
 
 def _groups(names: Sequence[str], arrays: Sequence[Any]) -> Iterator[list[tuple[str, Any]]]:
     """Go through those columns that are small texts with as many rows, some at a time."""
+    if not names:
+        return
     import pyarrow as pa
 
     group: list[tuple[str, Any]] = []
@@ -213,8 +215,6 @@ def read_together(columns: Sequence[Column], rows: Cells, missing: tuple[str, ..
         if column.holds in ("integer", "number") and not column.format and column.name not in rows.parsed
     ]
     names = [name for name in names if rows.is_written(name)]
-    if not names:
-        return
     for group in _groups(names, [rows.arrow(name) for name in names]):
         values, read = _floats([array for _, array in group], missing)
         rows.parsed |= {name: values[i] for i, (name, _) in enumerate(group) if read[i]}
