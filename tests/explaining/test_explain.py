@@ -271,7 +271,7 @@ def test_wrong_input_is_refused_in_words(classifier):
     with pytest.raises(ValueError, match="town"):
         classifier.explain(TABLE.drop(columns="town"))
     with pytest.raises(
-        ValueError, match="explain needs gradients, which QuantizedLinear1 of a quantized model has not"
+        ValueError, match="explain needs gradients, which QuantizedLinear1 of a quantized network has not"
     ):
         classifier.quantize(TABLE).explain(TABLE[:3])
 

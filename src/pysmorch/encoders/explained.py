@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of
+from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 
 ROWS_OF_A_MEAN, ENTRIES_OF_A_MEAN = 10_000, 2**22
 """Rows of which a mean is taken, and their entries, at most; at least one row."""
+
+ENTRIES_AT_A_TIME = 2**15
+"""Of the rows that are added, as float64."""
 
 
 def mean_row(encoded: Array | LazyRows, weights: Array | None) -> Array:
@@ -32,11 +35,10 @@ def mean_row(encoded: Array | LazyRows, weights: Array | None) -> Array:
     width = prod(encoded.shape[1:])
     count = min(len(encoded), ROWS_OF_A_MEAN, max(1, ENTRIES_OF_A_MEAN // max(width, 1)))
     some = np.linspace(0, len(encoded) - 1, count).astype(np.int64)
-    rows = encoded[some].reshape(count, width)
     w = np.ones(count) if weights is None else weights[some]
     total = np.zeros(width)
-    for block in blocks_of(count, max(1, BYTES_AT_A_TIME // (8 * max(width, 1)))):
-        total += (rows[block] * w[block, None]).sum(axis=0)
+    for block in blocks_of(count, max(1, ENTRIES_AT_A_TIME // max(width, 1))):
+        total += (encoded[some[block]].reshape(-1, width) * w[block, None]).sum(axis=0)
     return np.asarray(total / w.sum(), np.float32).reshape(encoded.shape[1:])
 
 

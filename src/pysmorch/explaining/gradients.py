@@ -186,10 +186,12 @@ class _Passes:
         for layer, name in zip(self._layers, name_layers(self._layers), strict=True):
             if isinstance(layer, Quantized):
                 raise ValueError(
-                    f"explain needs gradients, which {name} of a quantized model has not; explain the model from before"
+                    f"explain needs gradients, which {name} of a quantized network has not; explain the model from before"
                 )
             if getattr(layer, "reads_indices", False) and layer.in_layer is self._data:
-                raise ValueError(f"explain needs gradients with respect to the rows, but {name} takes them as indices")
+                raise ValueError(
+                    f"explain needs gradients with respect to the rows, but {name} of the network takes them as indices"
+                )
             if getattr(layer, "has_parameters", False):  # the copy has a gradient of its own, too
                 layer.replace_parameters(layer.W.astype(np.float64))
         entries = sum(prod(layer.out_dims[1:]) for layer in self._layers)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pysmorch.engine import Precision
 from pysmorch.files import ModelFileError
@@ -62,7 +63,7 @@ class ClassifierModel(NetworkModel):
         predict_precision: Precision = "float32",
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
-        threshold: Any = None,
+        threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
     ) -> None:
         self.hidden = hidden
         self.activation = activation

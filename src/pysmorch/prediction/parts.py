@@ -98,8 +98,6 @@ def estimator_from_parts(
     model._take_label_parts(entry(header, "labels", dict), of_labels)
     if BASELINE in tensors:
         model.baseline_ = tensors[BASELINE]
-        if model.baseline_.shape != model.encoder_.shape or not np.isfinite(model.baseline_).all():
-            raise ModelFileError("the baseline of its explanations does not fit its network")
     model.n_features_in_ = entry(header, "num_features", int)
     if entry(header, "feature_names", list, type(None)) is not None:
         model.feature_names_in_ = np.array(entries(header, "feature_names", str), dtype=object)
@@ -116,6 +114,9 @@ def estimator_from_parts(
 def _check_read(model: Any) -> None:
     """Refuse an estimator from a file whose parts do not fit each other."""
     model.encoder_.check_fits(model.network_.inputs, model.n_features_in_)
+    baseline = getattr(model, "baseline_", None)
+    if baseline is not None and (baseline.shape != model.encoder_.shape or not np.isfinite(baseline).all()):
+        raise ModelFileError("the baseline of its explanations does not fit its network")
     if tuple(model.network_.output.out_dims[1:]) != (model._num_outputs(),):
         raise ModelFileError("its labels do not fit its network")
     try:

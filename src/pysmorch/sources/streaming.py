@@ -109,16 +109,14 @@ class StoredArrow(Stored):
             stored = pa.ipc.open_file(opened).schema.names
             fields = [stored.index(self.names[name]) for name in names if name in self.names]
             return pa.ipc.open_file(opened, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
-        import pyarrow as pa
-
         try:
             return self.open(names).read_all()
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
@@ -131,7 +129,7 @@ class StoredArrow(Stored):
                 batch = reader.get_batch(i)
                 for start in range(0, batch.num_rows, size):
                     yield pa.Table.from_batches([batch.slice(start, size)])
-        except (pa.ArrowException, OSError) as error:
+        except reading_errors() as error:
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> SourceError:
