@@ -40,19 +40,7 @@ from tests.helpers import idx  # noqa: E402
 
 MEMORY = 2**28
 TABLES = 300
-TRAIN = [
-    "--epochs",
-    "1",
-    "--hidden",
-    "4",
-    "--test",
-    "0",
-    "--no-early-stopping",
-    "--quiet",
-    "--force",
-    "--max-memory",
-    "256MB",
-]
+TRAIN = [*unlucky.TRAIN, "--max-memory", "256MB"]
 
 
 def tables(seed: int) -> list[tuple[str, bytes]]:

@@ -7,19 +7,7 @@ import pytest
 
 from tests.cli import unlucky
 
-TRAIN = [
-    "--target",
-    "label",
-    "--epochs",
-    "1",
-    "--hidden",
-    "4",
-    "--test",
-    "0",
-    "--no-early-stopping",
-    "--quiet",
-    "--force",
-]
+TRAIN = ["--target", "label", *unlucky.TRAIN]
 
 
 def figures(out):

@@ -14,6 +14,9 @@ import pyarrow.parquet
 from openpyxl import Workbook
 from pyarrow import feather
 
+TRAIN = ["--epochs", "1", "--hidden", "4", "--test", "0", "--no-early-stopping", "--quiet", "--force"]
+"""Options of `pysmorch train` with which it takes little time."""
+
 ROWS = 48
 POOLS = {
     "number": lambda rng: f"{rng.normal():.4f}",

@@ -10,7 +10,7 @@ from sklearn.inspection import PartialDependenceDisplay, partial_dependence, per
 from pysmorch import Classifier, Regressor
 from pysmorch.explaining.dependence import rows_of_values
 from pysmorch.explaining.importance import Importance
-from tests.explaining.test_explain import CLASSES, NUMBERS, SMALL, TABLE
+from tests.explaining.examples import CLASSES, NUMBERS, SMALL, TABLE
 
 RNG = np.random.default_rng(0)
 
@@ -21,16 +21,6 @@ class First:
     def score(self, X, y, weights=None):
         first = X.toarray()[:, 0] if sparse.issparse(X) else X["a"] if hasattr(X, "columns") else np.asarray(X)[:, 0]
         return float(np.mean(np.asarray(first) == y))
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return Classifier(**SMALL).fit(TABLE, CLASSES)
-
-
-@pytest.fixture(scope="module")
-def regressor():
-    return Regressor(**SMALL).fit(TABLE, NUMBERS)
 
 
 CELLS = np.arange(16.0).reshape(8, 2)

@@ -9,46 +9,14 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
+from tests.explaining.examples import CLASSES, NUMBERS, SMALL, TABLE, N
 from tests.helpers import rewritten
 
 RNG = np.random.default_rng(0)
-N = 400
-SMALL = {"hidden": (16, 8), "epochs": 20, "random_state": 0}
 
 
 def linear(features, num_outputs):
     return ps.Bias(ps.Linear(features, num_outputs))
-
-
-def frame(rows=N):
-    """Columns of several kinds, of which the first ones matter the more."""
-    rng = np.random.default_rng(1)
-    table = pd.DataFrame(
-        {
-            "noise": rng.normal(size=rows),
-            "town": rng.choice(["Ulm", "Bonn", "Kiel"], rows),
-            "size": rng.normal(size=rows),
-            "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), "D"),
-            "text": rng.choice(["old red house here", "new red house", "no house at all here"], rows),
-        }
-    )
-    size = table["size"].copy()
-    table.loc[::5, "size"] = np.nan
-    return table, 3.0 * size.where(table["size"].notna(), 2.0) + 1.5 * (table["town"] == "Ulm")
-
-
-TABLE, NUMBERS = frame()
-CLASSES = np.where(NUMBERS > 1, "dear", "cheap")
-
-
-@pytest.fixture(scope="module")
-def classifier():
-    return Classifier(**SMALL).fit(TABLE, CLASSES)
-
-
-@pytest.fixture(scope="module")
-def regressor():
-    return Regressor(**SMALL).fit(TABLE, NUMBERS)
 
 
 def off(found):
