@@ -82,8 +82,7 @@ template <class T> class Filtering : public Operation<T> {
         for (size_t p = 1; p <= panels; ++p) most = std::max(most, p * shards_of_panel(p));
         sums_.get(most * shard_size());
     }
-    // Calls f(panel, shard, first, last) for the shards of a range, where the images have so many rows, or rows of
-    // tiles.
+    // Calls f(panel, shard, first, last) for the shards of a range; an image has `rows` rows, of positions or of tiles.
     template <class F> void each_shard(const Step& s, const Range& range, size_t rows, F f) const {
         const size_t count = shards_of_panel(s.panels);
         each_part(range, count, [&](size_t p, size_t from, size_t to) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -162,15 +163,34 @@ def check_classes(training: Rows, held_out: Rows | None, report: Report, which: 
         report.note(f"no {which} row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
 
 
-def features_for(model: Any, training: Rows, held_out: Rows, by_position: bool) -> Any:
-    """Return the features of another source as a model will take them that is to be trained.
+class Inputs:
+    """Takes the features of other sources as a model will take them that is to be trained.
 
-    The encoder is learned here once more, so that a file that does not fit is refused before the training.
+    An encoder is learned here once more, so that a file that does not fit is refused before the training.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        Not trained yet.
+    training : Rows
+        The rows of its training.
     """
-    encoder = kind_of(training.source.features, model.pixels, bool(model.columns) or model.missing is not None)()
-    encoder.choose(model.columns, model.missing)
-    rows, y = encoder.check(training.source.features, model, reset=True), training.y
-    encoder.learn(rows, training.weights, np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None])
-    features = encoder.select(held_out.source, by_position)
-    in_file(held_out.source, lambda: encode_rows(encoder, encoder.check(features, model, reset=False), sys.maxsize))
-    return features
+
+    def __init__(self, model: Any, training: Rows) -> None:
+        self.model, self.training = model, training
+
+    def features_of(self, rows: Rows, by_position: bool) -> Any:
+        """Return the features of rows of another source, after encoding them for a trial."""
+        encoder, source = self._encoder, rows.source
+        features = encoder.select(source, by_position)
+        in_file(source, lambda: encode_rows(encoder, encoder.check(features, self.model, reset=False), sys.maxsize))
+        return features
+
+    @cached_property
+    def _encoder(self) -> Any:
+        model, features, y = self.model, self.training.source.features, self.training.y
+        encoder = kind_of(features, model.pixels, bool(model.columns) or model.missing is not None)()
+        encoder.choose(model.columns, model.missing)
+        targets = np.unique(y, return_inverse=True)[1] if is_classifier(model) else y[:, None]
+        encoder.learn(encoder.check(features, model, reset=True), self.training.weights, targets)
+        return encoder

@@ -102,16 +102,17 @@ def _predicted(model: Any, X: Any, options: PredictOptions) -> dict[str, Array]:
         p = model.predict_proba(X)
         columns = {f"probability of {label}": p[:, i] for i, label in enumerate(model.classes_.tolist())}
         if options.set_coverage is not None:
-            sets = model.predict_set(X, options.set_coverage)
+            sets = model._sets(p, options.set_coverage)
             columns |= {f"set has {label}": sets[:, i] for i, label in enumerate(model.classes_.tolist())}
         return {"prediction": model.classes_[model._decide(p)]} | columns
-    values = model.predict(X).reshape(X.shape[0], -1)
+    found = model._in_units(model._predictions(X))
+    values = model._predicted(found).reshape(len(found), -1)
     names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
     if model.loss == "quantile" and not isinstance(model.quantile, float):
         names = [f"prediction of quantile {quantile}" for quantile in model.quantile]
     columns = {name: values[:, i] for i, name in enumerate(names)}
     if options.interval is not None:
-        bounds = model.predict_interval(X, options.interval).reshape(len(values), -1, 2)
+        bounds = model._intervals(found, options.interval).reshape(len(found), -1, 2)
         which = [""] if bounds.shape[1] == 1 else [f" {i}" for i in range(bounds.shape[1])]
         for i, name in enumerate(which):
             columns |= {f"lower bound{name}": bounds[:, i, 0], f"upper bound{name}": bounds[:, i, 1]}

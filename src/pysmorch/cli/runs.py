@@ -9,7 +9,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions
 from pysmorch.files import write_whole
 from pysmorch.training.checkpoints import check_new
@@ -60,12 +59,11 @@ def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextMa
     return replace(options, checkpoint=str(path)), contextlib.chdir(folder if Path(folder).is_dir() else ".")
 
 
-def start_from(path: str, estimator: Any, given: dict[str, Any]) -> Any:
-    """Return the model of a file, which is trained on with the parameters that may be chosen anew.
+def start_from(model: Any, path: str, estimator: Any, given: dict[str, Any]) -> Any:
+    """Return the model of a file, as it is trained on with the parameters that may be chosen anew.
 
     Raises ValueError where it is for another task, or a parameter is given that is part of the model.
     """
-    model = load_estimator(path)
     if type(model) is not estimator:
         raise ValueError(
             f"--start-from {path}: it is a {type(model).__name__}, but the task needs a {estimator.__name__}"

@@ -47,8 +47,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
-    bits = None if options.start_from is None else bits_of(load_estimator(options.start_from))
-    rows = _read(names, options, chosen, report, options.labels, bits)
+    begun = None if options.start_from is None else load_estimator(options.start_from)
+    rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_of(begun))
     for name in given.get("columns", {}):
         check_column(rows.source, name, "--column")
     task, reason = _infer_task(rows, options.task)
@@ -60,16 +60,9 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
     if "threshold" in given:
         given["threshold"] = parameters.match_costs(given["threshold"], rows.y)
-    model, notes = _make(estimators[0], rows, options, chosen, given, report)
+    model, notes = _make(estimators[0], rows, options, chosen, given, report, begun)
     notes = {"source": rows.source.name, "task": task} | notes
-    training, held_out = _parts(rows, model, options, chosen, task, report)
-    validation = None
-    if of_validation is not None:
-        validation = _other_rows(
-            "--validation", of_validation, options.validation_labels, options, chosen, model, training, report
-        )
-        if task == "classification":
-            holdout.check_classes(training, validation, report, "validation")
+    training, held_out, validation = _parts(rows, model, options, chosen, task, report)
     kinds = kinds_from(rows.source.features)
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
@@ -157,14 +150,15 @@ def _make(
     chosen: networks.NetworkOptions,
     given: dict[str, Any],
     report: Report,
+    begun: Any,
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the model to train, and what its file should say about the input."""
+    """Return the model to train, that of --start-from if there is one, and what its file should say about the input."""
     if options.start_from is None:
         model = estimator(random_state=options.seed, verbose=not options.quiet, pixels=rows.source.pixels, **given)
         return model, _equip(model, rows, options, chosen, given, report)
     if chosen.network is not None or chosen.augment:
         raise ValueError("--network and --augment are those of the model with --start-from; leave them out")
-    model = runs.start_from(options.start_from, estimator, given).set_params(verbose=not options.quiet)
+    model = runs.start_from(begun, options.start_from, estimator, given).set_params(verbose=not options.quiet)
     return model, {name: value for name, value in model.notes_.items() if name != "test"}
 
 
@@ -190,19 +184,26 @@ def _equip(
 
 def _parts(
     rows: Rows, model: Any, options: TrainOptions, chosen: networks.NetworkOptions, task: str, report: Report
-) -> tuple[Rows, Rows | None]:
-    """Return the rows for training and those for the metrics, with the features that the model takes."""
-    held_out: Rows | None
+) -> tuple[Rows, Rows | None, Rows | None]:
+    """Return the rows for training, for the metrics and for validation, with the features that the model takes."""
+    held_out: Rows | None = None
+    validation = None
+    training = rows
     if options.test_file is None:
         training, held_out = holdout.split(rows, options, task, options.seed, report)
-    else:
-        training = rows
-        held_out = _other_rows(
-            "--test-file", options.test_file, options.test_labels, options, chosen, model, training, report
-        )
+    inputs = holdout.Inputs(model, training)
+    if options.test_file is not None:
+        held_out = _other_rows("--test-file", options.test_file, options.test_labels, options, chosen, inputs, report)
     if task == "classification":
         holdout.check_classes(training, held_out, report)
-    return training, held_out
+    of_validation = holdout.validation_source(options)
+    if of_validation is not None:
+        validation = _other_rows(
+            "--validation", of_validation, options.validation_labels, options, chosen, inputs, report
+        )
+        if task == "classification":
+            holdout.check_classes(training, validation, report, "validation")
+    return training, held_out, validation
 
 
 def _other_rows(
@@ -211,14 +212,14 @@ def _other_rows(
     labels: str | None,
     options: TrainOptions,
     chosen: networks.NetworkOptions,
-    model: Any,
-    training: Rows,
+    inputs: holdout.Inputs,
     report: Report,
 ) -> Rows:
     """Return the rows of a source for validation or the metrics, with the features that the model takes."""
+    training = inputs.training
     bits = UPPER_BITS if training.source.bits is None else training.source.bits
     rows = _read([name], options, chosen, report, labels, bits, training)
-    features = holdout.features_for(model, training, rows, bool(options.no_header))
+    features = inputs.features_of(rows, bool(options.no_header))
     if (rows.y.dtype.kind in "fiub") != (training.y.dtype.kind in "fiub"):
         found, expected = rows.y.tolist()[0], training.y.tolist()[0]
         raise ValueError(

@@ -69,7 +69,7 @@ class HeldOutLosses(Callback):
     calibrations : list of Calibration
         What is tried.
     step : int
-        Outputs are stored of every so many rows.
+        Of the rows whose outputs are stored: the first one and every `step`-th after it.
     """
 
     def __init__(self, data: Labelled, calibrations: list[Calibration], step: int) -> None:

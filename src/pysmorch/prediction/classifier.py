@@ -217,14 +217,14 @@ class ClassifierModel(NetworkModel):
         Held-out rows count by their `sample_weight`, with mean one, and not by `class_weight`; a new row counts one. Weights stand
         for rows that come more often than in the sample, and then the guarantee holds approximately.
         """
-        radius = radius_of(self, coverage)
+        radius_of(self, coverage)  # before the rows are read
+        return self._predictions(X, lambda p: self._sets(p, coverage))
 
-        def sets_of(p: Array) -> Array:
-            sets: Array = 1 - p <= radius
-            sets[np.arange(len(p)), p.argmax(1)] = True
-            return sets
-
-        return self._predictions(X, sets_of)
+    def _sets(self, probabilities: Array, coverage: float) -> Array:
+        """Return whether each class is in the set of a row, by the row's probabilities."""
+        sets: Array = 1 - probabilities <= radius_of(self, coverage)
+        sets[np.arange(len(sets)), probabilities.argmax(1)] = True
+        return sets
 
     def _conformal_scores(self, outputs: Array, codes: Array) -> Array:
         p = self.network_.loss.predictions(outputs)

@@ -114,7 +114,7 @@ class Reasons:
         )
 
     def _chosen(self, of: Label, count: int) -> Array:
-        """Return the index of a chosen output, for each of so many rows."""
+        """Return the index of a chosen output for each of `count` rows."""
         names = self._output_names()
         index = next((i for i, name in enumerate(names) if np.ndim(of) == 0 and name == of), None)
         if index is None:

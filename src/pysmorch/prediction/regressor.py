@@ -108,7 +108,10 @@ class RegressorModel(NetworkModel):
         ValueError, TypeError
             For data that do not fit; messages name the column or the row.
         """
-        values = self._in_units(self._predictions(X))
+        return self._predicted(self._in_units(self._predictions(X)))
+
+    def _predicted(self, values: Array) -> Array:
+        """Return what is predicted, from what the network says in the units of y."""
         if self._num_quantiles() > 1:
             # Sorting is the nearest way to quantiles that do not cross (Chernozhukov, Fernández-Val and Galichon, 2010).
             ranks = np.argsort(np.argsort(np.asarray(self.quantile)))
@@ -156,8 +159,13 @@ class RegressorModel(NetworkModel):
         Held-out rows count by their `sample_weight`, with mean one, and a new row counts one: weights stand for rows that come more
         often than in the sample, and then the guarantee holds approximately.
         """
+        radius_of(self, coverage)  # before the rows are read
+        return self._intervals(self._in_units(self._predictions(X)), coverage)
+
+    def _intervals(self, values: Array, coverage: float) -> Array:
+        """Return the interval of each row around what the network says in the units of y."""
         radius = radius_of(self, coverage)
-        lower, upper = self._bounds(self._in_units(self._predictions(X)))
+        lower, upper = self._bounds(values)
         intervals = np.stack([lower - radius, upper + radius], axis=-1)
         crossed = intervals[..., 0] > intervals[..., 1]
         intervals[crossed] = intervals[crossed].mean(axis=-1, keepdims=True)
