@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
+from pysmorch.encoders.objects import is_missing
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
 from pysmorch.layers.base import Array
@@ -163,7 +164,7 @@ def as_labels(y: Any) -> Array:
         refuse_missing(labels, np.isnat(labels))
     if labels.dtype.kind != "O":
         return labels
-    refuse_missing(labels, np.array([_is_missing(label) for label in labels.flat], dtype=bool))
+    refuse_missing(labels, np.array([is_missing(label) for label in labels.flat], dtype=bool))
     if all(isinstance(label, (bool, np.bool_)) for label in labels.flat):
         return labels.astype(bool)
     if all(isinstance(label, (int, float, np.number)) and not isinstance(label, bool) for label in labels.flat):
@@ -191,10 +192,3 @@ def refuse_missing(labels: Array, missing: Array) -> None:
     if missing.any():
         row = int(missing.ravel().argmax()) // max(labels.size // len(labels), 1)
         raise ValueError(f"y has missing labels, the first in row {row}; leave out such rows")
-
-
-def _is_missing(label: Any) -> bool:
-    """Whether a label is None, NaN, NaT, or the NA of pandas, which is equal to nothing and no truth value."""
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(label, (float, np.floating)) and bool(np.isnan(label))
