@@ -7,7 +7,7 @@ all that is made of predictions know one network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,30 +172,36 @@ class Member:
         whole.num_steps = max(whole.num_steps, trained.num_steps)
 
 
-def without(estimator: Any, left_out: Sequence[int], count: int) -> int:
-    """Take networks out of an ensemble, and return how many are left.
+def without(estimator: Any, left_out: Collection[int]) -> None:
+    """Take networks out of an ensemble.
 
     Parameters
     ----------
     estimator : NetworkEstimator
         Its network and the state of its optimizer are replaced.
-    left_out : sequence of int
+    left_out : collection of int
         The indices of those that are taken out; at least one network stays.
-    count : int
-        How many networks there are.
-
-    Returns
-    -------
-    int
-        The number of those that stay.
     """
-    outputs = outputs_of(estimator.network_, count)
+    outputs = outputs_of(estimator.network_, estimator._members)
     kept = [output for i, output in enumerate(outputs) if i not in left_out]
     members = [Member(estimator, output, 0, 1) for output in kept]
-    steps = estimator.optimizer_.num_steps
-    network = Network(estimator._make_loss(kept[0] if len(kept) == 1 else mean_of(estimator, kept)))
-    estimator.network_ = network
-    estimator.optimizer_.state, estimator.optimizer_.num_steps = {}, steps
+    estimator.network_ = Network(estimator._make_loss(kept[0] if len(kept) == 1 else mean_of(estimator, kept)))
+    estimator._members = len(kept)
+    estimator.optimizer_.state = {}
     for member in members:
         member.give_back(estimator)
-    return len(kept)
+
+
+def check_is_one(estimator: Any) -> None:
+    """Raise ValueError where an estimator trains several networks: a checkpoint is that of one.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its network.
+    """
+    if estimator._members > 1:
+        raise ValueError(
+            f"checkpoint and resume are for the training of one network, but preset={estimator.preset!r} and "
+            f'members={estimator.members!r} train {estimator._members}; say preset="fast", or members=1'
+        )

@@ -185,7 +185,7 @@ def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Cali
     return [value if np.isfinite(value) else np.inf for value in losses]
 
 
-def choose(estimator: Any, data: Labelled) -> Choice:
+def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
@@ -194,6 +194,8 @@ def choose(estimator: Any, data: Labelled) -> Choice:
         With its network at its first weights.
     data : Labelled
         Rows and labels as the network takes them.
+    epochs : int
+        At most.
 
     Returns
     -------
@@ -203,15 +205,13 @@ def choose(estimator: Any, data: Labelled) -> Choice:
     codes = data.codes
     folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed)
     if not folds:
-        return Choice(estimator.epochs, None, estimator._threshold_from(None), None)
+        return Choice(epochs, None, estimator._threshold_from(None), None)
     calibrations = calibrations_of(estimator, data)
-    step = max(1, -(-len(codes) * estimator.epochs * estimator._num_outputs() // MOST_OUTPUTS))
+    step = max(1, -(-len(codes) * epochs * estimator._num_outputs() // MOST_OUTPUTS))
     measures = [HeldOutLosses(data.take(held_out), calibrations, step) for _, held_out in folds]
     first = estimator.network_.snapshot()
     for (training, _), measure in zip(folds, measures, strict=True):
-        estimator._train(
-            data.take(training), epochs=estimator.epochs, seed=estimator._seed, callbacks=[measure], progress=False
-        )
+        estimator._train(data.take(training), epochs=epochs, seed=estimator._seed, callbacks=[measure], progress=False)
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()
