@@ -12,6 +12,7 @@ from pysmorch.cli.options import ParameterOptions, TrainOptions
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import CHOICES
 from pysmorch.layers.base import Array
+from pysmorch.prediction.presets import PRESETS
 from pysmorch.prediction.regressor import LOSSES
 from pysmorch.prediction.thresholds import THRESHOLD_METRICS
 
@@ -21,6 +22,7 @@ def choices() -> dict[str, str]:
     amounts = {name: augmentation.amount.upper() for name, augmentation in networks.AUGMENTATIONS.items()}
     return {
         "kinds": ", ".join(CHOICES),
+        "presets": ", ".join(PRESETS),
         "losses": ", ".join(LOSSES),
         "thresholds": ", ".join(THRESHOLD_METRICS),
         "networks": ", ".join(networks.NETWORKS),
@@ -29,7 +31,10 @@ def choices() -> dict[str, str]:
 
 
 def given(options: TrainOptions) -> dict[str, Any]:
-    """Return the parameters that the user chose, by name; a fraction of rows for validation means that some are held out."""
+    """Return the parameters that the user chose, by name.
+
+    A fraction of rows for validation means that some are held out; a run with checkpoints is the training of one network.
+    """
     chosen = {field.name: getattr(options, field.name) for field in fields(ParameterOptions)}
     parse: dict[str, Callable[[Any], Any]] = {
         "hidden": parse_hidden,
@@ -39,6 +44,8 @@ def given(options: TrainOptions) -> dict[str, Any]:
         "threshold": parse_threshold,
     }
     parsed = {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
+    if options.checkpoint is not None and options.preset is None and options.members is None:
+        parsed["preset"] = "fast"
     fraction = parse_fraction(options.validation)
     return parsed if fraction is None else {"early_stopping": True, "validation_fraction": fraction} | parsed
 

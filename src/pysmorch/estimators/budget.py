@@ -220,7 +220,8 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool) -> tup
     """
     threads = num_threads() if estimator.threads is None else estimator.threads
     at_a_time = min(estimator._members, threads)
-    seconds = seconds_of_epoch(estimator, data, max(1, threads // at_a_time)) * (2 if twice else 1)
+    of_each = max(1, threads // at_a_time)
+    seconds = seconds_of_epoch(estimator, data, of_each) * (2 if twice else 1) if budget.left > 0 else np.inf
     wanted = Plan(estimator._members, estimator.epochs, len(data.rows))
     fits = plan(seconds, PART_PLANNED * max(budget.left, 0.0), wanted, at_a_time)
     if fits.members < wanted.members:
