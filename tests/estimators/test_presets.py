@@ -28,7 +28,12 @@ class Clock:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("make", [Classifier, Regressor])
 def test_a_preset_says_how_many_networks_are_averaged(make, preset):
-    assert make(preset=preset, **QUICK).fit(X, Y)._members == PRESETS[preset].members
+    assert make(preset=preset, **QUICK).fit(X, Y)._members == PRESETS[preset].members_of_few
+
+
+def test_larger_tables_have_fewer_networks():
+    rows = np.random.default_rng(0).standard_normal((2000, 2))
+    assert Regressor(**QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 4
 
 
 def test_what_is_given_wins_over_the_preset():
@@ -112,7 +117,7 @@ def test_fewer_networks_and_epochs_are_said_and_the_schedule_is_compressed(monke
     monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
     monkeypatch.setattr(budget, "clock", Clock(0.0))
     options = QUICK | {"epochs": 50, "learning_rate": 0.03, "time_limit": 15, "threads": 1, "early_stopping": False}
-    with pytest.warns(PysmorchWarning, match="1 of 4 networks, 12 of 50 epochs fit into 15 s; allow more time"):
+    with pytest.warns(PysmorchWarning, match="1 of 8 networks, 12 of 50 epochs fit into 15 s; allow more time"):
         model = Classifier(**options).fit(X, Y)  # four fifths of 15 s are planned
     assert model.n_iter_ == 12
     assert model.history_["learning_rate"][-1] < 1e-4  # as at the end of all 50

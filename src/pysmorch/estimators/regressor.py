@@ -92,8 +92,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     threads : int, default=None
         How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
     preset : {"fast", "balanced", "best"}, default="balanced"
-        How much is spent on a table: one network, the mean of four, or of sixteen that each hold out rows of their own. docs/presets.md
-        has what that brings. For images and a `network` of your own all of them train one network.
+        How much is spent on a table: one network, the mean of four (of eight for fewer than 2000 rows), or of sixteen that each hold out
+        rows of their own. docs/presets.md has what that brings. For images and a `network` of your own all of them train one network.
     members : int, default=None
         How many networks are trained, each with a seed and a best epoch of its own, and averaged; None for as many as the preset says.
     time_limit : float, default=None

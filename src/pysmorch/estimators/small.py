@@ -20,6 +20,7 @@ from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
+from pysmorch.prediction.presets import preset_of
 from pysmorch.training import Callback
 
 MIN_ROWS = 10
@@ -105,9 +106,9 @@ class StopAfter(Callback):
 
 
 def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
-    """Whether epochs and trust are chosen by cross-validation: for few rows and the network of the parameters."""
-    few = MIN_ROWS <= num_rows < EARLY_STOPPING_FROM
-    return few and estimator.early_stopping == "auto" and estimator.network is None
+    """Whether epochs and trust are chosen by cross-validation: for few rows, or by the preset, and the network of the parameters."""
+    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and estimator.members != 1)
+    return num_rows >= MIN_ROWS and in_turn and estimator.early_stopping == "auto" and estimator.network is None
 
 
 def folds_of(classes: Array | None, num_rows: int, seed: int, count: int = FOLDS) -> list[tuple[Array, Array]]:

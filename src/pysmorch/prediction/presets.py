@@ -18,6 +18,8 @@ class Preset(NamedTuple):
     ----------
     members : int
         How many networks are trained and averaged.
+    members_of_few : int
+        The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -25,16 +27,20 @@ class Preset(NamedTuple):
     """
 
     members: int
+    members_of_few: int
     calibrate: bool
     bagging: bool
 
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(members=1, calibrate=False, bagging=False),
-    "balanced": Preset(members=4, calibrate=True, bagging=False),
-    "best": Preset(members=16, calibrate=True, bagging=True),
+    "fast": Preset(members=1, members_of_few=1, calibrate=False, bagging=False),
+    "balanced": Preset(members=4, members_of_few=8, calibrate=True, bagging=False),
+    "best": Preset(members=16, members_of_few=16, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
+
+FEW = 2000
+"""Tables with fewer rows are small."""
 
 FOLDS = 8
 """Into so many parts at most the rows are cut where each network holds out one of them."""
@@ -79,7 +85,8 @@ def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
         There are fewer rows than the user wants networks.
     """
     if estimator.members is None:
-        return 1 if of_images else min(preset_of(estimator).members, num_rows)
+        preset = preset_of(estimator)
+        return 1 if of_images else min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
     if estimator.members > num_rows:
         raise ValueError(
             f"members={estimator.members} needs at least as many rows, but there are {num_rows}; say a smaller number"
