@@ -33,7 +33,7 @@ def test_a_preset_says_how_many_networks_are_averaged(make, preset):
 
 def test_larger_tables_have_fewer_networks():
     rows = np.random.default_rng(0).standard_normal((2000, 2))
-    assert Regressor(**QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 4
+    assert Regressor(preset="balanced", **QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 4
 
 
 def test_what_is_given_wins_over_the_preset():
@@ -42,13 +42,13 @@ def test_what_is_given_wins_over_the_preset():
 
 def test_images_and_networks_of_ones_own_are_single_networks():
     images = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8)
-    assert Classifier(**QUICK).fit(images, np.arange(20) % 2)._members == 1
+    assert Classifier(preset="best", **QUICK).fit(images, np.arange(20) % 2)._members == 1
 
 
 def test_a_network_of_ones_own_is_a_single_one():
     from pysmorch import dense
 
-    made = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), **QUICK).fit(X, Y)
+    made = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), preset="best", **QUICK).fit(X, Y)
     assert made._members == 1
 
 
@@ -69,12 +69,12 @@ def test_what_cannot_be_is_refused_by_name(options, message):
 
 
 def test_few_rows_have_no_more_networks_of_a_preset_than_there_are_rows():
-    assert Classifier(**QUICK).fit(X[[0, 1, 149]], [0, 0, 1])._members == 3
+    assert Classifier(preset="best", **QUICK).fit(X[[0, 1, 149]], [0, 0, 1])._members == 3
 
 
 def test_checkpoints_are_for_one_network(tmp_path):
     with pytest.raises(ValueError, match='say preset="fast", or members=1'):
-        Classifier(**QUICK).fit(X, Y, checkpoint=tmp_path / "run")
+        Classifier(preset="balanced", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
     Classifier(preset="fast", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
 
 
@@ -118,7 +118,7 @@ def test_fewer_networks_and_epochs_are_said_and_the_schedule_is_compressed(monke
     monkeypatch.setattr(budget, "clock", Clock(0.0))
     options = QUICK | {"epochs": 50, "learning_rate": 0.03, "time_limit": 15, "threads": 1, "early_stopping": False}
     with pytest.warns(PysmorchWarning, match="1 of 8 networks, 12 of 50 epochs fit into 15 s; allow more time"):
-        model = Classifier(**options).fit(X, Y)  # four fifths of 15 s are planned
+        model = Classifier(preset="balanced", **options).fit(X, Y)  # four fifths of 15 s are planned
     assert model.n_iter_ == 12
     assert model.history_["learning_rate"][-1] < 1e-4  # as at the end of all 50
 
@@ -127,7 +127,7 @@ def test_at_the_limit_training_ends_within_an_epoch(monkeypatch):
     monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1e-9)
     monkeypatch.setattr(budget, "clock", Clock(1.0))
     with pytest.warns(PysmorchWarning, match="training ended at the limit of 20 s, after"):
-        model = Classifier(time_limit=20, early_stopping=False, **QUICK | {"epochs": 30}).fit(X, Y)
+        model = Classifier(preset="balanced", time_limit=20, early_stopping=False, **QUICK | {"epochs": 30}).fit(X, Y)
     assert model.n_iter_ < 30
     assert model.predict_proba(X).shape == (150, 3)
 

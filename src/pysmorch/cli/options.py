@@ -88,7 +88,9 @@ class ParameterOptions:
     ] = None
     preset: Annotated[
         str | None,
-        typer.Option(help="how much is spent on a table: {presets}; without it balanced, a mean of several networks"),
+        typer.Option(
+            help="how much is spent on a table: {presets}; without it fast, one network, else the mean of several"
+        ),
     ] = None
     members: Annotated[
         int | None, typer.Option(help="how many networks are averaged, instead of those of the preset")

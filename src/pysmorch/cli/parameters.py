@@ -31,10 +31,7 @@ def choices() -> dict[str, str]:
 
 
 def given(options: TrainOptions) -> dict[str, Any]:
-    """Return the parameters that the user chose, by name.
-
-    A fraction of rows for validation means that some are held out; a run with checkpoints is the training of one network.
-    """
+    """Return the parameters that the user chose, by name; a fraction of rows for validation means that some are held out."""
     chosen = {field.name: getattr(options, field.name) for field in fields(ParameterOptions)}
     parse: dict[str, Callable[[Any], Any]] = {
         "hidden": parse_hidden,
@@ -44,8 +41,6 @@ def given(options: TrainOptions) -> dict[str, Any]:
         "threshold": parse_threshold,
     }
     parsed = {name: parse.get(name, _as_it_is)(value) for name, value in chosen.items() if value not in (None, [])}
-    if options.checkpoint is not None and options.preset is None and options.members is None:
-        parsed["preset"] = "fast"
     fraction = parse_fraction(options.validation)
     return parsed if fraction is None else {"early_stopping": True, "validation_fraction": fraction} | parsed
 

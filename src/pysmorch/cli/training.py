@@ -42,8 +42,6 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         options.network, options.augment, options.resize, options.grey, options.colour, options.skip_bad
     )
     given = parameters.given(options)
-    if options.checkpoint is not None and options.preset is None and options.members is None:
-        report.note("preset: fast, since a run with checkpoints is the training of one network")
     metrics = _check_options(options)
     of_validation = holdout.validation_source(options)
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)

@@ -65,7 +65,7 @@ class ClassifierModel(NetworkModel):
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
         threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
-        preset: PresetName = "balanced",
+        preset: PresetName = "fast",
         members: int | None = None,
         time_limit: float | None = None,
     ) -> None:

@@ -61,7 +61,7 @@ class RegressorModel(NetworkModel):
         threads: int | None = None,
         predict_precision: Precision = "float32",
         conformal_fraction: float = 0.0,
-        preset: PresetName = "balanced",
+        preset: PresetName = "fast",
         members: int | None = None,
         time_limit: float | None = None,
     ) -> None:
