@@ -2,10 +2,15 @@
 # Runs the tests with sanitizers and all campaigns, one after the other, and ends with 1 where anything was wrong:
 #   tools/nightly.sh           the sizes of docs/reliability.md; a night on two cores
 #   tools/nightly.sh 100 7     a hundredth of them, from seed 7; the seed is the day where none is given
-# It runs in an environment in which pysmorch and its tests are installed. Linux, GCC.
+# It runs in an environment in which pysmorch and its tests are installed. With SANITIZED=folder the builds with sanitizers stay there
+# for further runs. Linux, GCC.
 set -uo pipefail
 part=${1:-1} seed=${2:-$(date +%Y%m%d)} failed=()
 cd "$(dirname "$0")/.."
+if [ -z "${SANITIZED:-}" ]; then
+  export SANITIZED=$(mktemp -d)
+  trap 'rm -rf "$SANITIZED"' EXIT
+fi
 
 try() {
   echo "== $*"
@@ -23,7 +28,8 @@ sanitized() {
 try tools/sanitize.sh address,undefined -q
 try tools/sanitize.sh thread -q tests/engine tests/training tests/estimators/test_unchanged.py
 sanitized mutate_models 1000000
-sanitized mutate_descriptions 300000
+PYSMORCH_INSTRUCTIONS=base sanitized mutate_descriptions 100000
+sanitized mutate_descriptions 200000
 campaign mutate_data 200000
 campaign fail_calls 20000
 campaign kill_trainings 300
