@@ -58,10 +58,12 @@ def parser_of(doc: str | None, count: int) -> argparse.ArgumentParser:
     return parser
 
 
-def run(what: str, outcomes: Sequence[str], case: Callable[[random.Random], str], options: argparse.Namespace) -> int:
+def run(
+    what: str, outcomes: Sequence[str], case: Callable[[random.Random, int], str], options: argparse.Namespace
+) -> int:
     """Run cases in a process of its own, print what became of them, and return 1 where any was a fault, else 0.
 
-    `case` returns one of the outcomes; what it raises is wrong. A case that ends the process or takes too long is counted, and the
+    `case` gets its own random numbers and its number, and returns one of the outcomes; what it raises is wrong. A case that ends the process or takes too long is counted, and the
     next one runs in a new process. Case i of a seed is always the same.
     """
     context = multiprocessing.get_context("fork")
@@ -87,14 +89,16 @@ def run(what: str, outcomes: Sequence[str], case: Callable[[random.Random], str]
     return int(any(counts[names.index(fault)] for fault in FAULTS) or memory > BYTES)
 
 
-def _work(case: Callable[[random.Random], str], names: list[str], counts: Any, at: Any, end: int, seed: int) -> None:
+def _work(
+    case: Callable[[random.Random, int], str], names: list[str], counts: Any, at: Any, end: int, seed: int
+) -> None:
     """Run the cases from the current one on, in a child."""
     warnings.simplefilter("ignore")
     too_much = False
     for i in range(at[0], end):
         at[0] = i
         try:
-            outcome = case(random.Random(f"{seed} {i}"))
+            outcome = case(random.Random(f"{seed} {i}"), i)
         except Exception as error:
             outcome = "wrong"
             place = traceback.extract_tb(error.__traceback__)[-1]

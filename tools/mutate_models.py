@@ -250,7 +250,7 @@ def main() -> int:
     models = [ps.load(content) for content, _, _ in files]
     wanted = [answers(one, *model.parts_of(one)) for one in models]
 
-    def case(rng: random.Random) -> str:
+    def case(rng: random.Random, _: int) -> str:
         number = rng.randrange(len(files))
         content, stored, original = files[number]
         if rng.random() < 0.1:
