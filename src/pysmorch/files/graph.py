@@ -19,7 +19,7 @@ from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.description import arguments_of
 from pysmorch.layers.graph import feeders, graph, name_layers
-from pysmorch.layers.randomness import drawing_from
+from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import Loss
 from pysmorch.schedules import Schedule
 
@@ -172,19 +172,17 @@ LARGEST_FACTOR = 1e30
 """Of learning rate and weight decay."""
 
 
-class _Nothing:
-    """Source of initial weights for layers whose weights come from a file: zeros, and no more of them than the file has."""
+class _Nothing(Zeros):
+    """Source of initial weights for layers whose weights come from a file: no more of them than the file has."""
 
     def __init__(self, num_entries: int) -> None:
         self.num_entries = num_entries
 
     def standard_normal(self, shape: tuple[int, ...]) -> Array:
+        """Return zeros of this shape."""
         if prod(map(float, shape)) > self.num_entries:
             raise ModelFileError(f"a layer has parameters of shape {shape}, more than there are in the file")
-        return np.zeros(shape)
-
-    def integers(self, high: int) -> int:
-        return 0
+        return super().standard_normal(shape)
 
 
 def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: dict[str, type[Layer]]) -> Layer:
