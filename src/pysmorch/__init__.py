@@ -16,6 +16,7 @@ from pysmorch.warnings import PysmorchWarning
 if TYPE_CHECKING:
     # mypy reads no sums of __all__, only the lists in the files of the families.
     from pysmorch import metrics, models
+    from pysmorch.advice import compare_with_baselines
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
@@ -64,6 +65,7 @@ _LAZY = {
     "WarmUp": "schedules",
     "check": "gradcheck",
     "check_gradient": "gradcheck",
+    "compare_with_baselines": "advice",
     "load": "loading",
     "metrics": "metrics",
     "models": "models",
@@ -95,6 +97,7 @@ __all__ = [
     "WarmUp",
     "check",
     "check_gradient",
+    "compare_with_baselines",
     "load",
     "metrics",
     "models",

@@ -14,6 +14,7 @@ from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.encoders.target import read_labels
+from pysmorch.encoders.unscaled import has_columns, unscaled
 from pysmorch.layers.base import Array
 
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
@@ -30,9 +31,11 @@ __all__ = [
     "encode_rows",
     "encoder_from_parts",
     "encoder_to_parts",
+    "has_columns",
     "kind_of",
     "kinds_from",
     "read_labels",
+    "unscaled",
 ]
 
 
