@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from pysmorch.advice.baselines import MOST_ENTRIES, Baseline, boosting, linear, sample_for
 from pysmorch.advice.comparison import Comparison, Measured, is_clear, losses_of_classes, losses_of_numbers, value_of
+from pysmorch.advice.rows import checked
 from pysmorch.encoders import has_columns
 from pysmorch.engine import num_threads
 from pysmorch.engine.rows import blocks_of
-from pysmorch.estimators.rows import Labelled, weighted_rows
+from pysmorch.estimators.rows import Labelled
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
 
@@ -82,8 +83,8 @@ def compare_with_baselines(
     reason = unsupported_reason(model, X_train, X_test)
     if reason is not None:
         raise ValueError(f"model cannot be compared with baselines: {reason}")
-    rows = _labelled(model, X_train, y_train, train_weight, trained_on=True)
-    held_out = _labelled(model, X_test, y_test, test_weight, trained_on=False)
+    rows, held_out = checked(model, X_train, y_train, train_weight), checked(model, X_test, y_test, test_weight)
+    model.encoder_.learn_rows(rows.rows, rows.sample_weight, rows.codes)
     if is_classifier(model) and len(np.unique(rows.codes)) < 2:
         raise ValueError("y_train has one class only; a comparison needs at least two")
     if seconds is None and hasattr(model, "history_"):
@@ -118,21 +119,10 @@ def unsupported_reason(model: Any, *inputs: Any) -> str | None:
     return None
 
 
-def _labelled(model: Any, X: Any, y: Any, sample_weight: Any, trained_on: bool) -> Labelled:
-    """Return checked rows, which are not encoded yet, with their labels, and with the weights that they have in the training if they are of it."""
-    X, y, weights = weighted_rows(X, y, sample_weight, getattr(model, "classes_", None))
-    rows = model._checked(X)
-    codes = model._encode_labels(model._check_labels(y, len(rows)))
-    if not trained_on:
-        return Labelled(rows, codes, weights, weights)
-    model.encoder_.learn_rows(rows, weights, codes)
-    return Labelled(rows, codes, model._row_weights(codes, weights), weights)
-
-
 def _compared(model: Any, rows: Labelled, held_out: Labelled, seconds: float | None) -> Comparison:
     """Train and measure the other models."""
     of_network, unit = _losses(model, _of_network(model, held_out.rows), held_out.codes)
-    weights = held_out.weights
+    weights = held_out.sample_weight
     values = {name: value_of(name, losses, weights, unit) for name, losses in of_network.items()}
     network = Measured(type(model).__name__, values, seconds, len(rows.codes))
     others = []

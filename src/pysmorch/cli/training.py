@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import baselines, figures, holdout, networks, output, parameters, runs
+from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -320,14 +320,16 @@ def _finish(
         # The notes say what made a network of --network; its function is in no file.
         warnings.filterwarnings("ignore", ".*the parameter network", PysmorchWarning)
         model.save(options.out)
+    if held_out is not None and interrupted is None:
+        values["remarks"] = advice.remarks(model, training, held_out)
     if options.baselines and held_out is not None and interrupted is None:
         try:
-            comparison = baselines.compared(model, training, held_out, seconds)
+            comparison = advice.compared(model, training, held_out, seconds)
         except KeyboardInterrupt:
             interrupted = "interrupted while simpler models were trained"
         else:
             if comparison is not None:
-                values["baselines"] = baselines.as_values(comparison)
+                values["baselines"] = advice.as_values(comparison)
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
     report.finish(values | {"interrupted": interrupted is not None})

@@ -1,12 +1,24 @@
-"""What `pysmorch train` prints about simpler models on the same held-out rows."""
+"""What `pysmorch train` says after a training: what deserves attention, and simpler models on the same held-out rows."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+from pysmorch.advice.advising import advise
 from pysmorch.advice.comparing import compare_with_baselines, unsupported_reason
 from pysmorch.advice.comparison import Comparison
 from pysmorch.cli.data import Rows
+from pysmorch.warnings import PysmorchWarning
+
+
+def remarks(model: Any, training: Rows, held_out: Rows) -> list[str]:
+    """Return sentences about the data, the split and the training, after warning of each."""
+    X, X_test = training.source.features, held_out.source.features
+    found = advise(model, X, training.y, X_test, held_out.y, training.weights, held_out.weights)
+    for remark in found:
+        warnings.warn(remark, PysmorchWarning, stacklevel=2)
+    return found
 
 
 def compared(model: Any, training: Rows, held_out: Rows, seconds: float) -> Comparison | None:
