@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from math import prod
 from typing import Any
 
@@ -18,6 +17,7 @@ from pysmorch.files.plain import NotStorable, from_plain, to_plain
 from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data, data_layers
+from pysmorch.layers.description import arguments_of
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import Loss
@@ -222,7 +222,7 @@ def _make_loss(description: dict[str, Any], output: Layer, known: dict[str, type
 
 
 def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
-    unknown = set(config) - (_arguments(cls) - {"in_layer", "in_layers", "labels", "ones_hot"})
+    unknown = set(config) - (set(arguments_of(cls)) - {"in_layer", "in_layers", "labels", "ones_hot"})
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no argument {', '.join(sorted(unknown))}")
     arguments = {name: _schedule(value) if isinstance(value, dict) else value for name, value in config.items()}
@@ -241,11 +241,6 @@ def _schedule(plain: dict[str, Any]) -> Schedule:
     if not isinstance(value, Schedule):
         raise ModelFileError(f"an argument of a layer should be a schedule, but is a {type(value).__name__}")
     return value
-
-
-@cache
-def _arguments(cls: Any) -> set[str]:
-    return set(inspect.signature(cls).parameters)
 
 
 def _take(tensors: dict[str, Array], name: str, like: Array) -> Array:
