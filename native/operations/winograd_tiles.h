@@ -79,13 +79,17 @@ template <class T, class S> struct WinogradTiles {
     static void store_row(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, row_of(a, b)); }
 #endif
 
-    // A part of the cache lines of `rows` rows of `length` numbers, which are written after the products.
-    template <class O> static Prefetch lines_of(const O* numbers, size_t row, size_t rows, size_t length, Part part) {
+    // A part of the cache lines of a row of tiles from position (top, left) on, `across` positions as far as the image
+    // has them.
+    template <class E>
+    static Prefetch lines_of(const Image<E>& image, size_t top, size_t left, size_t across, Part part) {
         static_assert(DOWN <= std::size(Prefetch{}.arrays));
-        const auto [first, last] = part.of(length * sizeof(O) / LINE);
+        const size_t width = size_t(image.width), columns = left < width ? std::min(across, width - left) : 0;
+        const auto [first, last] = part.of(columns * image.channels * P * sizeof(E) / LINE);
         Prefetch lines{.stride = LINE, .rows = last - first, .bytes = LINE};
-        for (size_t a = 0; a < rows; ++a)
-            lines.arrays[a] = reinterpret_cast<const char*>(numbers + a * row) + first * LINE;
+        for (size_t a = 0; a < DOWN && top + a < size_t(image.height); ++a)
+            lines.arrays[a] =
+                reinterpret_cast<const char*>(image.at(ptrdiff_t(top + a), ptrdiff_t(left))) + first * LINE;
         return lines;
     }
 
@@ -109,18 +113,19 @@ template <class T, class S> struct WinogradTiles {
         for (size_t r = first; r < last; ++r)
             for (size_t j = 0; j < size_t(y.width); j += ACROSS) {
                 transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, zeros, patch);
+                for (size_t t = 0; t < num_tiles(y.channels); ++t) {
+                    const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
+                    // The stores of a tile would wait for its lines.
+                    const Prefetch tile =
+                        lines_of(y, DOWN * r - above, j, ACROSS, {int(t), int(num_tiles(y.channels))});
+                    loops.prefetch = &tile;
+                    tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
+                                                          patch, P, loops, products + f * P, P, false);
+                }
                 const size_t rows = std::min(DOWN, size_t(y.height) - (DOWN * r - above)),
                              columns = std::min(ACROSS, size_t(y.width) - j);
                 O* const positions = y.at(ptrdiff_t(DOWN * r - above), ptrdiff_t(j));
                 const size_t row = size_t(y.width) * y.channels * P, position = y.channels * P;
-                for (size_t t = 0; t < num_tiles(y.channels); ++t) {
-                    const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
-                    const Prefetch prefetch =
-                        lines_of(positions, row, rows, columns * position, Part{int(t), int(num_tiles(y.channels))});
-                    loops.prefetch = &prefetch;
-                    tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
-                                                          patch, P, loops, products + f * P, P, false);
-                }
                 for (size_t i = 0; i < y.channels * P; i += L) {
                     auto get = [=](size_t column, Vec<T>(&v)[ROWS]) {
                         for (size_t k = 0; k < ROWS; ++k) v[k] = load(products + i + (k * COLUMNS + column) * point);
