@@ -19,7 +19,7 @@ inline void prefetch_to_write(const char* line) {
 #endif
 }
 
-// What is changed when a product is made, or written with its result: some rows of up to four arrays.
+// What is changed when a product is made, or what its thread writes or reads next: some rows of up to four arrays.
 struct Prefetch {
     const char* arrays[4] = {};
     size_t stride = 0, rows = 0, bytes = 0;  // bytes from a row to the next, and of a row
