@@ -70,12 +70,12 @@ def test_a_layer_is_named_if_nine_tenths_of_its_units_are_0_for_all_rows():
     bias = ps.Bias(linear)
     network = ps.Network(ps.SquareLoss(ps.Linear(ps.Relu(bias), 1)))
     linear.W = np.ones((1, 10))
-    bias.W = np.array([-2.0] * 9 + [-1.5])  # nine units are 0 up to 2, the last one is not
+    bias.W = np.array([[-2.0] * 9 + [-1.5]])  # nine units are 0 up to 2, the last one is not
     assert remarks_on_dead_units(network, rows) == [
         "9 of 10 units of ReLU layer 1 are dead: 0 for all of 2 training rows, so that they learn nothing more; try a smaller learning "
         "rate, or another activation such as leakyrelu"
     ]
-    bias.W = np.array([-2.0] * 8 + [-1.5] * 2)
+    bias.W = np.array([[-2.0] * 8 + [-1.5] * 2])
     assert remarks_on_dead_units(network, rows) == []
 
 
