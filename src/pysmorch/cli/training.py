@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 
 from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs
-from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures
+from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions
@@ -20,10 +20,10 @@ from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.splitting import num_set_aside
 from pysmorch.metrics import Metric, as_metric
+from pysmorch.prediction.presets import check_preset, members_of
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
-from pysmorch.training import Callback
 from pysmorch.training.checkpoints import has_checkpoint
 from pysmorch.training.options import interval
 from pysmorch.warnings import PysmorchWarning
@@ -242,11 +242,13 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
+    check_preset(model)
     count = len(training) - num_set_aside(model.conformal_fraction, len(training))
     validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
-    callbacks: list[Callback] = [best]
-    if not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
+    single = _num_members(model, training, count) == 1
+    callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
+    if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
         callbacks.append(HeldOutFigures(model, held_out))
     shown = metrics if validates else None
     begun = model.n_iter_ if options.start_from is not None else 0
@@ -271,6 +273,8 @@ def _fit(
             raise
         if epochs == 0:
             raise Interrupted(f"interrupted before the end of an epoch; {_how_to_go_on(options)}") from None
+        if not single:
+            return f"interrupted after {epochs} epochs; the model is the mean of {model._members} networks, each the best so far"
         if best.best_epoch == 0:
             return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
         best.restore()
@@ -279,6 +283,13 @@ def _fit(
         if not validates:  # what is shown of held-out rows is no part of the model
             del getattr(model, "validation_curve_", [])[num_validated:]
     return None
+
+
+def _num_members(model: Any, training: Rows, count: int) -> int:
+    """Return how many networks will be trained on so many rows."""
+    if hasattr(model, "network_"):
+        return int(model._members)
+    return members_of(model, count, bool(kind_of(training.source.features).networks))
 
 
 def _how_to_go_on(options: TrainOptions) -> str:
