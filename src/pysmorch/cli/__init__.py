@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import signal
@@ -44,6 +46,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # what the terminal has no letters for
     with warnings_as_lines(), _terminated_as_interrupted():
         code = _run()
+    atexit.register(
+        gc.freeze
+    )  # else the interpreter, when it ends, goes several times through all objects of all libraries
     sys.exit(code)
 
 
@@ -65,7 +70,11 @@ def _run() -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         return _say(f"{error.filename}: {reason}" if error.filename else reason, 2)
-    except (ValueError, ArithmeticError, MemoryError) as error:
+    except MemoryError as error:
+        return _say(
+            f"there is not enough memory; {error or 'give fewer rows or columns, or a smaller --batch-size'}", 2
+        )
+    except (ValueError, ArithmeticError) as error:
         return _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.

@@ -223,6 +223,13 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="whether a linear model and HistGradientBoosting are measured on the same held-out rows of a table",
+        ),
+    ] = True
     metric: MetricNames = None
     as_json: AsJson = False
     quiet: Annotated[bool, typer.Option("--quiet", help="only the metrics")] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import figures, holdout, networks, output, parameters, runs
+from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -67,11 +68,13 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
+    started = time.perf_counter()
     with kinds:
         interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
+    seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
     model.notes_ = notes
-    _finish(model, training, held_out, metrics, options, report, interrupted)
+    _finish(model, training, held_out, metrics, options, report, interrupted, seconds)
 
 
 def _check_options(options: TrainOptions) -> list[Metric]:
@@ -303,8 +306,9 @@ def _finish(
     options: TrainOptions,
     report: Report,
     interrupted: str | None,
+    seconds: float,
 ) -> None:
-    """Measure, write the model, and say so."""
+    """Measure, write the model, compare it with others, and say so."""
     values: dict[str, Any] = {
         **model.notes_,
         "model": options.out,
@@ -327,6 +331,17 @@ def _finish(
         # The notes say what made a network of --network; its function is in no file.
         warnings.filterwarnings("ignore", ".*the parameter network", PysmorchWarning)
         model.save(options.out)
+    if held_out is not None and interrupted is None:
+        values["remarks"] = advice.remarks(model, training, held_out)
+    if options.baselines and held_out is not None and interrupted is None:
+        try:
+            comparison = advice.compared(model, training, held_out, seconds)
+        except KeyboardInterrupt:
+            interrupted = "interrupted while simpler models were trained"
+        else:
+            if comparison is not None:
+                values["baselines"] = advice.as_values(comparison)
+                report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
     report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:
