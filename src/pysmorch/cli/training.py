@@ -17,7 +17,7 @@ from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.splitting import num_set_aside
+from pysmorch.estimators.held_out import aside_rows
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
@@ -239,7 +239,10 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
-    count = len(training) - num_set_aside(model.conformal_fraction, len(training))
+    count = len(training)
+    model._check_parameters()
+    if model.conformal_fraction:
+        count = len(aside_rows(training.by, model.conformal_fraction, count, model._draw_seed())[0])
     validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
     callbacks: list[Callback] = [best]
@@ -249,6 +252,8 @@ def _fit(
     begun = model.n_iter_ if options.start_from is not None else 0
     num_validated = len(model.validation_curve_) if options.start_from is not None else 0
     run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    if training.by is not None:
+        run["groups"], run["time"] = training.by
     if validation is not None:
         run["eval_set"] = (validation.source.features, validation.y, validation.weights)
     if resumed and has_checkpoint(str(options.checkpoint)):

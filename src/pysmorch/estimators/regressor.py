@@ -17,7 +17,7 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.remarks import warn_of_skew
-from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -239,11 +239,11 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         if self.loss == "square":
             warn_of_skew(targets)
 
-    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
+    def _start(self, *arguments: Any, **options: Any) -> Labelled:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
             if hasattr(self, name):
                 delattr(self, name)
-        return super()._start(X, y, sample_weight, learn, more)
+        return super()._start(*arguments, **options)
 
     def _encode_labels(self, y: Array) -> Array:
         units = units_of(np.stack([self._target_mean, self._target_scale]))

@@ -92,12 +92,34 @@ def weighted_rows(
         return X, y, None
     num_rows = count_rows(X)
     weights = check_weights(sample_weight, num_rows)
-    if weights is None or weights.all():
+    counting = _counting(weights)
+    if weights is None or counting is None:
         return X, y, weights
-    counting = np.flatnonzero(weights)
     if len(np.asarray(y)) == num_rows:  # another number of labels is refused where labels are checked
         y = np.asarray(y)[counting]
     return some_rows(X, counting), y, check_weights(weights[counting], len(counting))
+
+
+def counting_rows(sample_weight: ArrayLike | None, num_rows: int) -> Array | None:
+    """Return the rows that count, by their indices; None where all do.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (N,) or None
+        Their weights.
+    num_rows : int
+        The number of rows N.
+
+    Returns
+    -------
+    ndarray of int or None
+        Those that `weighted_rows` returns.
+    """
+    return _counting(check_weights(sample_weight, num_rows))
+
+
+def _counting(weights: Array | None) -> Array | None:
+    return None if weights is None or weights.all() else np.flatnonzero(weights)
 
 
 def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array | None:

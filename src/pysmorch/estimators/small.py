@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.held_out import HeldOut, scores_of
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy, hold_out
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.training import Callback
@@ -119,8 +119,10 @@ def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
     return few and estimator.early_stopping == "auto" and estimator.network is None
 
 
-def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Array, Array]]:
+def folds_of(classes: Array | None, num_rows: int, seed: int, by: SplitBy | None = None) -> list[tuple[Array, Array]]:
     """Return rows for training and held-out rows of each fold; a class with one row is in the training of all folds.
+
+    Where times split the rows there is one fold, whose held-out rows are the later half: no fold is trained on what comes after.
 
     Parameters
     ----------
@@ -130,12 +132,17 @@ def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Arra
         How many rows there are.
     seed : int
         The same seed gives the same folds.
+    by : SplitBy or None, default=None
+        What says which rows are not torn apart.
 
     Returns
     -------
     list of (training, held_out)
         Indices of rows.
     """
+    if by is not None:
+        training, held_out = hold_out(by, None, num_rows, 1 / FOLDS, seed, "cross-validation")
+        return [(training, held_out)] + ([] if by.groups is None else [(held_out, training)])
     if classes is None:
         return list(KFold(FOLDS, shuffle=True, random_state=seed).split(np.arange(num_rows)))
     several = np.bincount(classes)[classes] >= FOLDS
@@ -146,7 +153,7 @@ def folds_of(classes: Array | None, num_rows: int, seed: int) -> list[tuple[Arra
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def choose(estimator: Any, data: Labelled) -> Choice:
+def choose(estimator: Any, data: Labelled, by: SplitBy | None = None) -> Choice:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
@@ -155,6 +162,8 @@ def choose(estimator: Any, data: Labelled) -> Choice:
         With its network at its first weights.
     data : Labelled
         Rows and labels as the network takes them.
+    by : SplitBy or None, default=None
+        What says which rows are held out together.
 
     Returns
     -------
@@ -162,7 +171,7 @@ def choose(estimator: Any, data: Labelled) -> Choice:
         For the training on all rows.
     """
     codes = data.codes
-    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed)
+    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed, by)
     if not folds:
         return Choice(estimator.epochs, None, estimator._threshold_from(None), None)
     none = Calibration(1.0, np.zeros(estimator._num_outputs()))
