@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import figures, holdout, networks, output, parameters, runs
+from pysmorch.cli import figures, holdout, networks, output, parameters, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
-from pysmorch.cli.options import TrainOptions
+from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
@@ -68,6 +68,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
     with kinds:
+        if isinstance(options, TuneOptions):
+            tuning.search(model, training, validation, options, report)
         interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
     model.set_params(warm_start=False)
     model.notes_ = notes
