@@ -18,13 +18,15 @@ TIMES = ("number", "time", "time of day")
 """What orders rows in time, of the choices of `columns`."""
 
 
-def column_of(values: Any) -> Any:
+def column_of(values: Any, argument: str) -> Any:
     """Return one value for each row as an array of PyArrow.
 
     Parameters
     ----------
     values : array-like
         Of NumPy, pandas, Polars or PyArrow, or a list.
+    argument : str
+        What it was passed as.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def column_of(values: Any) -> Any:
             return Cells(table).arrow(table.columns[0])
     array = np.asanyarray(values)
     if array.ndim == 0 or array.size != len(array):
-        raise ValueError(f"must have one value for each row, but has the shape {array.shape}")
+        raise ValueError(f"{argument} must have one value for each row, but has the shape {array.shape}")
     return arrow_of_array(array.ravel())
 
 

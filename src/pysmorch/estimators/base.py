@@ -110,8 +110,8 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
-        groups: Any = None,
-        time: Any = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
     ) -> Self:
         """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
@@ -178,8 +178,8 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
-        groups: Any = None,
-        time: Any = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
     ) -> None:
         """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)

@@ -83,11 +83,8 @@ def related_rows(X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, cla
 def _cells(argument: str, given: Any, X: Any) -> Any:
     """Return the values of all rows as a column of PyArrow."""
     if isinstance(given, str):
-        return column_of(_named(argument, given, X))
-    try:
-        cells = column_of(given)
-    except ValueError as error:
-        raise ValueError(f"{argument} {error}") from None
+        return column_of(_named(argument, given, X), argument)
+    cells = column_of(given, argument)
     if len(cells) != count_rows(X):
         raise ValueError(f"{argument} has {len(cells)} values, but X has {count_rows(X)} rows; pass one for each row")
     return cells

@@ -52,7 +52,7 @@ class SplitBy(NamedTuple):
         groups, times = (None if values is None else values[rows] for values in self)
         return SplitBy(groups, times)
 
-    def held_out(self, fraction: float, seed: int, said: str) -> Array:
+    def held_out(self, fraction: float, seed: int, argument: str) -> Array:
         """Mark the rows that are held out; those of one group or of one time are not torn apart.
 
         Parameters
@@ -61,7 +61,7 @@ class SplitBy(NamedTuple):
             Of the groups, or of the rows.
         seed : int
             The same seed gives the same groups.
-        said : str
+        argument : str
             The option and its fraction, for messages.
 
         Returns
@@ -78,23 +78,23 @@ class SplitBy(NamedTuple):
             present, indices = np.unique(self.groups, return_inverse=True)
             if len(present) < 2:
                 raise ValueError(
-                    f"{said}: the rows are of one group, so that no other can be held out; pass more groups"
+                    f"{argument}: the rows are of one group, so that no other can be held out; pass more groups"
                 )
-            check_fraction(said, fraction, len(present), "groups")
+            check_fraction(argument, fraction, len(present), "groups")
             return np.isin(indices, split_rows(None, len(present), fraction, seed)[1])
         assert self.times is not None
-        check_fraction(said, fraction, len(self.times), "rows")
+        check_fraction(argument, fraction, len(self.times), "rows")
         border = np.sort(self.times)[-int(np.ceil(fraction * len(self.times)))]
         held_out: Array = self.times >= border
         return self.times > border if held_out.all() else held_out
 
 
-def check_fraction(said: str, fraction: float, count: int, what: str) -> None:
+def check_fraction(argument: str, fraction: float, count: int, what: str) -> None:
     """Refuse a fraction that holds everything out.
 
     Parameters
     ----------
-    said : str
+    argument : str
         The option and the fraction.
     fraction : float
         Of what is held out, rounded up.
@@ -111,13 +111,13 @@ def check_fraction(said: str, fraction: float, count: int, what: str) -> None:
     num_held_out = int(np.ceil(fraction * count))
     if num_held_out >= count:
         raise ValueError(
-            f"{said} holds out {num_held_out} of {count} {what}, so that none is left for training; "
+            f"{argument} holds out {num_held_out} of {count} {what}, so that none is left for training; "
             "say a smaller fraction"
         )
 
 
 def hold_out(
-    by: SplitBy | None, classes: Array | None, num_rows: int, fraction: float, seed: int, said: str
+    by: SplitBy | None, classes: Array | None, num_rows: int, fraction: float, seed: int, argument: str
 ) -> tuple[Array, Array]:
     """Return the rows for training and those held out, as an estimator holds out rows.
 
@@ -133,7 +133,7 @@ def hold_out(
         Fraction that is held out.
     seed : int
         The same seed gives the same rows.
-    said : str
+    argument : str
         The parameter that says the fraction, and that.
 
     Returns
@@ -148,9 +148,9 @@ def hold_out(
     """
     if by is None:
         return split_rows(classes, num_rows, fraction, seed)[:2]
-    held_out = by.held_out(fraction, seed, said)
+    held_out = by.held_out(fraction, seed, argument)
     if not held_out.any():
-        raise ValueError(f"{said}: all rows that are left have the same time, so that none of them is the latest")
+        raise ValueError(f"{argument}: all rows that are left have the same time, so that none of them is the latest")
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 

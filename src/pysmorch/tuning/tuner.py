@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone, is_classifier
 
 from pysmorch.encoders.cells import count_rows, some_rows
+from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
@@ -65,7 +66,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Classifier | Regressor,
         trials: int = 50,
         storage: str | Path | None = None,
         name: str = "pysmorch",
@@ -85,8 +86,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         y: ArrayLike | str,
         sample_weight: ArrayLike | str | None = None,
         eval_set: Sequence[Any] | None = None,
-        groups: Any = None,
-        time: Any = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
     ) -> Self:
         """Search, and fit the best parameters to all rows.
 
@@ -126,8 +127,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         y: ArrayLike | str,
         sample_weight: ArrayLike | str | None = None,
         eval_set: Sequence[Any] | None = None,
-        groups: Any = None,
-        time: Any = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
         tell: Callable[[dict[str, Any]], Any] | None = None,
     ) -> Self:
         """Search, without a fit of the best parameters.
