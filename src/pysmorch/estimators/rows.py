@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.encoders.objects import is_missing
+from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
 from pysmorch.layers.base import Array
@@ -88,6 +89,7 @@ def weighted_rows(
         X, y, sample_weight = read_labelled(X, y, sample_weight, classes)
     elif y is None:
         raise ValueError("requires y to be passed, but the target y is None; pass a label for each row")
+    y = y.toarray() if is_sparse(y) else y
     if sample_weight is None:
         return X, y, None
     num_rows = count_rows(X)
