@@ -24,6 +24,9 @@ SECONDS = 5.0
 WAITING = 60.0
 """Seconds without progress in which the process may also wait for others."""
 
+STEP = 0.5
+"""Seconds between two looks at the process."""
+
 BYTES = 2**30
 """The most memory that the process of a campaign may have taken."""
 
@@ -55,10 +58,12 @@ def parser_of(doc: str | None, count: int) -> argparse.ArgumentParser:
     return parser
 
 
-def run(what: str, outcomes: Sequence[str], case: Callable[[random.Random], str], options: argparse.Namespace) -> int:
+def run(
+    what: str, outcomes: Sequence[str], case: Callable[[random.Random, int], str], options: argparse.Namespace
+) -> int:
     """Run cases in a process of its own, print what became of them, and return 1 where any was a fault, else 0.
 
-    `case` returns one of the outcomes; what it raises is wrong. A case that ends the process or takes too long is counted, and the
+    `case` gets its own random numbers and its number, and returns one of the outcomes; what it raises is wrong. A case that ends the process or takes too long is counted, and the
     next one runs in a new process. Case i of a seed is always the same.
     """
     context = multiprocessing.get_context("fork")
@@ -84,14 +89,16 @@ def run(what: str, outcomes: Sequence[str], case: Callable[[random.Random], str]
     return int(any(counts[names.index(fault)] for fault in FAULTS) or memory > BYTES)
 
 
-def _work(case: Callable[[random.Random], str], names: list[str], counts: Any, at: Any, end: int, seed: int) -> None:
+def _work(
+    case: Callable[[random.Random, int], str], names: list[str], counts: Any, at: Any, end: int, seed: int
+) -> None:
     """Run the cases from the current one on, in a child."""
     warnings.simplefilter("ignore")
     too_much = False
     for i in range(at[0], end):
         at[0] = i
         try:
-            outcome = case(random.Random(f"{seed} {i}"))
+            outcome = case(random.Random(f"{seed} {i}"), i)
         except Exception as error:
             outcome = "wrong"
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -112,12 +119,13 @@ def _work(case: Callable[[random.Random], str], names: list[str], counts: Any, a
 
 def _watch(process: Any, at: Any) -> bool:
     """Wait until a process ends; kill it, and return True, where it comes no further."""
-    case, used, since = at[0], processor_time(process.pid), time.monotonic()
+    case, used, waited = at[0], processor_time(process.pid), 0.0
     while process.is_alive():
-        process.join(0.5)
+        process.join(STEP)
+        waited += STEP  # not by the clock, so that a computer that slept does not count
         if at[0] != case:
-            case, used, since = at[0], processor_time(process.pid), time.monotonic()
-        elif processor_time(process.pid) - used > SECONDS or time.monotonic() - since > WAITING:
+            case, used, waited = at[0], processor_time(process.pid), 0.0
+        elif processor_time(process.pid) - used > SECONDS or waited > WAITING:
             process.kill()
             process.join()
             return True

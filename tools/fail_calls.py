@@ -1,11 +1,11 @@
-"""Let one allocation or one call to the system fail: `tools/fail_calls.py --count 20000 --seed 0`.
+"""Let one allocation or one call to the system fail: `tools/fail_calls.py --count 4000 --seed 0`.
 
-Half of the cases: an allocation of 1 KiB or more while a network is trained, predicts, is saved or loaded, or an estimator is fitted.
+Each allocation of 1 KiB or more, one in each case, while a network is trained, predicts, is saved or loaded, or an estimator is fitted.
 That is a MemoryError, perhaps as the cause of another error, or nothing at all; then the same again has the same result. Where NumPy
-forgets the exception (a SystemError), or safetensors ends the process, that is counted as a failure elsewhere, and the older file is
-as it was. The other half: a call of the system that reads or writes, while
-a network is saved or a training writes its checkpoints, with a full disk or a broken one. Then the older file is as it was and the
-message says so, or the new one is whole; a training goes on. Linux with glibc and a C compiler.
+forgets the exception (a SystemError) or raises it without the interpreter's lock (a crash), or safetensors ends the process, that is
+counted as a failure elsewhere, and the older file is as it was. And each call of the system that reads or writes, while a network is saved or a training writes its checkpoints, with a full disk
+or a broken one. Then the older file is as it was and the message says so, or the new one is whole; a training goes on. The seed decides
+the order; with a count of all and more, every one has failed. Linux with glibc and a C compiler.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def library() -> Any:
         environment = os.environ | {"PYSMORCH_FAILURES": path, "LD_PRELOAD": path}
         sys.exit(subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode)
     found = ctypes.CDLL(os.environ["PYSMORCH_FAILURES"])
+    found.exit_when_numpy_crashes(IN_CHILD.index("elsewhere"))
     found.fail_allocation.restype = found.fail_call.restype = ctypes.c_long
     found.fail_allocation.argtypes, found.fail_call.argtypes = [ctypes.c_long], [ctypes.c_long, ctypes.c_int]
     return found
@@ -89,6 +90,11 @@ def work(saved: bytes, ready: ps.Network) -> dict[str, Callable[[], bytes]]:
     }
 
 
+def with_checkpoints(folder: str) -> None:
+    """Train a network that writes checkpoints."""
+    network().fit(X, Y, epochs=4, seed=0, checkpoint=f"{folder}/run", every="1 epochs")
+
+
 def digest(path: str) -> str:
     """Return the digest of a file."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -106,7 +112,8 @@ def in_child(do: Callable[[], str]) -> str:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         try:
             os._exit(IN_CHILD.index(do()))
-        except Exception:
+        except Exception as error:
+            print(f"in a child: {type(error).__name__}: {error}", flush=True)
             os._exit(len(IN_CHILD))
         except BaseException:  # safetensors panics
             os._exit(IN_CHILD.index("elsewhere"))
@@ -117,9 +124,9 @@ def in_child(do: Callable[[], str]) -> str:
 
 
 class Cases:
-    """The cases, and how many allocations or calls each piece of work makes."""
+    """All cases in the order of a seed."""
 
-    def __init__(self, failures: Any) -> None:
+    def __init__(self, failures: Any, seed: int) -> None:
         self.library = failures
         self.ready = network()
         self.ready.fit(X, Y, epochs=1, seed=0)
@@ -133,58 +140,66 @@ class Cases:
             self.library.fail_allocation(2**40)
             do()
             self.most[name] = max(1, 2**40 - self.library.fail_allocation(NEVER))
-        self.library.fail_call(2**40, 0)
-        self.ready.save(OLDER)
-        self.calls = 2**40 - self.library.fail_call(NEVER, 0)
-        self.older = hashlib.sha256(Path(OLDER).read_bytes()).hexdigest()
         network().save(FIRST)
+        network().save(OLDER)
+        calls = self.calls_of(lambda: self.ready.save(OLDER))
+        with tempfile.TemporaryDirectory() as folder:
+            calls_of_checkpoints = self.calls_of(lambda: with_checkpoints(folder))
+        self.all: list[tuple[Callable[..., str], Any, int]] = [
+            (self.allocation, name, number) for name, most in self.most.items() for number in range(most)
+        ]
+        self.all += [(self.call, error, number) for error in ERRORS for number in range(calls)]
+        self.all += [(self.checkpoint, error, number) for error in ERRORS for number in range(calls_of_checkpoints)]
+        self.found = (
+            f"{sum(self.most.values())} allocations, {calls} calls of a save and {calls_of_checkpoints} of a training"
+        )
+        random.Random(seed).shuffle(self.all)
 
-    def case(self, rng: random.Random) -> str:
+    def calls_of(self, do: Callable[[], object]) -> int:
+        """Return how many calls of the system a piece of work makes."""
+        self.library.fail_call(2**40, 0)
+        do()
+        return 2**40 - int(self.library.fail_call(NEVER, 0))
+
+    def case(self, _: random.Random, i: int) -> str:
         """Let one allocation or call fail."""
-        if rng.random() < 0.5:
-            return self.allocation(rng)
-        return self.call(rng) if rng.random() < 0.7 else self.checkpoint(rng)
+        do, what, number = self.all[i % len(self.all)]
+        return do(what, number)
 
-    def allocation(self, rng: random.Random) -> str:
+    def allocation(self, name: str, number: int) -> str:
         """Let an allocation fail."""
-        name = rng.choice(sorted(self.work))
-        number = rng.randrange(self.most[name])
-        if name in ("save", "load"):
-            outcome = in_child(lambda: self.without(name, number))
-            ps.load("model.safetensors")
-        else:
-            outcome = self.without(name, number)
-        if self.work[name]() != self.expected[name]:
-            raise AssertionError(f"{name}: another result afterwards")
+        outcome = in_child(lambda: self.without(name, number))
+        ps.load("model.safetensors")
         return outcome
 
     def without(self, name: str, number: int) -> str:
-        """Do a piece of work in which an allocation fails."""
+        """Do a piece of work in which an allocation fails, and then the same again."""
+        outcome, found = "went on", self.expected[name]
         self.library.fail_allocation(number)
         try:
             found = self.work[name]()
         except SystemError:
-            return "elsewhere"
+            outcome = "elsewhere"
         except Exception as error:
             if not is_of_memory(error):
                 raise
-            return "MemoryError"
+            outcome = "MemoryError"
         finally:
             self.library.fail_allocation(NEVER)
-        if found != self.expected[name]:
+        if found != self.expected[name] or self.work[name]() != self.expected[name]:
             raise AssertionError(f"{name}: another result")
-        return "went on"
+        return outcome
 
-    def call(self, rng: random.Random) -> str:
+    def call(self, error: int, number: int) -> str:
         """Let a call to the system fail while a file is saved."""
         Path(OLDER).write_bytes(Path(FIRST).read_bytes())
         before = digest(OLDER)
-        self.library.fail_call(rng.randrange(self.calls), rng.choice(ERRORS))
+        self.library.fail_call(number, error)
         message = None
         try:
             self.ready.save(OLDER)
-        except OSError as error:
-            message = str(error)
+        except OSError as refusal:
+            message = str(refusal)
         finally:
             self.library.fail_call(NEVER, 0)
         found = digest(OLDER)
@@ -198,13 +213,13 @@ class Cases:
         assert not left, f"temporary files are left: {left}"
         return "saved" if message is None else "refused"
 
-    def checkpoint(self, rng: random.Random) -> str:
+    def checkpoint(self, error: int, number: int) -> str:
         """Let a call to the system fail while a training writes checkpoints."""
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            self.library.fail_call(rng.randrange(6 * self.calls), rng.choice(ERRORS))
+            self.library.fail_call(number, error)
             try:
-                network().fit(X, Y, epochs=4, seed=0, checkpoint=f"{folder}/run", every="1 epochs")
+                with_checkpoints(folder)
             except OSError:  # the first checkpoint is written before the training begins
                 return "refused"
             finally:
@@ -225,10 +240,9 @@ def main() -> int:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        cases = Cases(failures)
-        calls = f"{sum(cases.most.values())} allocations and {cases.calls} calls"
+        cases = Cases(failures, options.seed)
         outcomes = (*IN_CHILD, "saved", "warned", "refused")
-        code = run(f"failures among {calls}", outcomes, cases.case, options)
+        code = run(f"failures among {cases.found}", outcomes, cases.case, options)
         os.chdir("/")
     return code
 

@@ -58,8 +58,8 @@ def interrupted(do: Callable[[], Any], seconds: float) -> tuple[float, float] | 
         os.kill(os.getpid(), signal.SIGINT)
 
     timer = threading.Timer(seconds, press)
-    timer.start()
     try:
+        timer.start()
         do()
         timer.cancel()
         timer.join()
@@ -75,6 +75,9 @@ def main() -> int:
     """Run, and print how long it took; the exit code is 1 where anything was late or broken."""
     options = parser_of(__doc__, 20).parse_args()
     warnings.simplefilter("ignore")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell may have told a process in the background to ignore it
     rng, late = random.Random(options.seed), 0
     X = np.random.default_rng(0).standard_normal((ROWS, 20)).astype(np.float32)
     y = np.arange(ROWS) % 3

@@ -144,7 +144,7 @@ def main() -> int:
             groups = [files, files, arrays(), images()]
         set_max_memory(MEMORY)
 
-        def case(rng: random.Random) -> str:
+        def case(rng: random.Random, _: int) -> str:
             path = written(rng, rng.choice(groups))
             if rng.random() < 0.005:
                 return through_command_line(path)

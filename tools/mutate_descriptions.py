@@ -207,7 +207,7 @@ def main() -> int:
     for calls in recorded:
         replay([(name, listed(arguments)) for name, arguments in calls])
 
-    def case(rng: random.Random) -> str:
+    def case(rng: random.Random, _: int) -> str:
         calls = [(name, listed(arguments)) for name, arguments in rng.choice(recorded)]
         for _ in range(rng.randint(1, 4)):
             change(rng, calls)

@@ -3,6 +3,7 @@
 #   tools/sanitize.sh address,undefined                              the whole test suite
 #   tools/sanitize.sh thread tests/engine                            the tests of the engine, which run several threads
 #   tools/sanitize.sh address,undefined tools/mutate_models.py       a campaign, with its arguments
+# SANITIZED is a folder in which environments stay, so that only the first of several runs builds.
 # Linux and GCC. A report of a sanitizer ends the run with an error.
 set -euo pipefail
 sanitizers=$1
@@ -10,8 +11,12 @@ shift
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet -C cmake.define.PYSMORCH_SANITIZE="$sanitizers" -C install.strip=false "$root[test]"
+venv=${SANITIZED:-$work}/$sanitizers
+if [ ! -e "$venv/ready" ]; then
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet -C cmake.define.PYSMORCH_SANITIZE="$sanitizers" -C install.strip=false "$root[test]"
+  touch "$venv/ready"
+fi
 case $sanitizers in
   thread)
     cc -shared -fPIC -O1 -o "$work/clocklock.so" "$root/tools/clocklock.c"
@@ -28,6 +33,6 @@ case "${1:-}" in
   *) export PYTHONMALLOC=malloc ;;
 esac
 code=0
-LD_PRELOAD="$libraries $(g++ -print-file-name=libstdc++.so)" "$work/venv/bin/python" "${run[@]}" "$@" || code=$?
+LD_PRELOAD="$libraries $(g++ -print-file-name=libstdc++.so)" "$venv/bin/python" "${run[@]}" "$@" || code=$?
 if compgen -G "$work/races*" > /dev/null; then cat "$work"/races*; code=66; fi
 exit $code

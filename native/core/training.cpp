@@ -13,6 +13,8 @@ constexpr size_t FEATURES_PREFETCHED = 1024;  // so many features of the rows of
 constexpr size_t UNITS = 32;  // into which a thread's share of work by feature is cut, for others to steal
 // Within a step of more operations of one thread, about 0.2 s, signals are looked for; and after so many.
 constexpr double LONG_STEP = 1e10, WORK_AT_A_TIME = 2e9;
+// To bring a number and its gradient from the memory takes as long as so many operations.
+constexpr double WORK_OF_A_NUMBER = 100;
 // A step of more operations for each parameter can be undone: a copy of the parameters costs less than 2 % of it.
 constexpr double WORK_OF_A_COPY = 2e4;
 
@@ -56,7 +58,10 @@ Result Program<T>::train(const Epoch& epoch, int max_threads, const std::functio
     const size_t largest = std::min(epoch.batch_size, epoch.num_rows);
     const int count = threads_for(largest, max_threads);
     reserve(largest, count);
-    const double work = step_work(largest), of_thread = work / count;
+    size_t numbers = 0;  // of a row
+    for (const Value<T>& v : values) numbers += v.cols;
+    const double work = step_work(largest) + WORK_OF_A_NUMBER * double(largest) * double(numbers);
+    const double of_thread = work / count;
     const size_t chunks = of_thread < LONG_STEP ? 1 : size_t(std::min(of_thread / WORK_AT_A_TIME, double(UNITS)));
     Training t(epoch, interrupted, count, chunks, chunks > 1 && work > WORK_OF_A_COPY * double(updater.num_parameters));
     on_threads(count, [&](int thread) {

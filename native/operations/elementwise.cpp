@@ -1,4 +1,6 @@
 #include "operations/elementwise.h"
+
+#include "operations/averaging.h"
 #include "operations/families.h"
 #include "operations/own.h"
 
@@ -15,6 +17,7 @@ template <class T> void add_elementwise(Registry<T>& all) {
     all["blend"] = entry<T, Blend>();
     all["add"] = entry<T, Add>();
     all["multiply"] = entry<T, Multiply>();
+    all["log_mean_softmax"] = entry<T, LogMeanSoftmax>();
     all["dropout"] = entry<T, DropOut>();
     all["rescale"] = entry<T, Rescale>();
     all["own"] = entry<T, Own>();

@@ -74,7 +74,7 @@ template <class T> class Embedding final : public Operation<T> {
     static Signature signature() { return {.parameters = {"weights"}, .reads_indices = true}; }
     Embedding(const Description& d, const Updater<T>& parameters)
         : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), w_(d.parameter("weights").as<T>()),
-          offset_(parameters.offset_of(w_)) {
+          offset_(parameters.offset_of(w_)), gradients_(parameters.gradients) {
         require(d.channels == K_, "embedding: the sizes do not fit");
     }
 
@@ -91,21 +91,25 @@ template <class T> class Embedding final : public Operation<T> {
                     for (size_t k = 0; k < K_; ++k) to[k * NR<T>] = w[k];
                 }
     }
-    void backward(const Step&, const Range&, int, Workspace<T>&) override {}
-    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        tasks.push_back({0, 0, 0, D_, double(D_) * double(K_) / LANES<T> + double(s.n) * double(out->cols)});
+    void reserve(size_t panels) override { is_large_ = panels * NR<T> * out->cols > LARGE; }
+    bool backward_by_feature(const Step&, int) const override { return is_large_; }
+    void backward(const Step& s, const Range& r, int, Workspace<T>&) override {
+        if (!is_large_) return;
+        const auto [first, last] = r.part.of((K_ + LANES<T> - 1) / LANES<T>);
+        sum(s, r.first, r.last, first * LANES<T>, std::min(K_, last * LANES<T>));
     }
-    void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>&) override {
-        T* g = updater.gradients + offset_;
-        std::fill(g, g + D_ * K_, T(0));
-        const size_t count = in[0]->cols;
-        for (size_t r = 0; r < s.n; ++r)
-            for (size_t j = 0; j < count; ++j) {
-                T* to = g + size_t(in[0]->index[r * count + j]) * K_;
-                const T* from = out->grad_panel(r / NR<T>) + j * K_ * NR<T> + r % NR<T>;
-                for (size_t k = 0; k < K_; ++k) to[k] += from[k * NR<T>];
-            }
-        updater.take(offset_, K_, D_, K_, g, K_);
+    void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
+        const double of_sums = is_large_ ? 0 : double(s.n) * double(out->cols);
+        const size_t count = is_large_ ? std::clamp<size_t>(D_, 1, TASKS) : 1;
+        for (size_t i = 0; i < count; ++i) {
+            const size_t first = D_ * i / count, last = D_ * (i + 1) / count;
+            tasks.push_back({0, 0, first, last, double(last - first) * double(K_) / LANES<T> + of_sums});
+        }
+    }
+    void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>&) override {
+        if (!is_large_) sum(s, 0, s.panels, 0, K_);
+        const size_t from = offset_ + task.first * K_;
+        updater.take(from, K_, task.last - task.first, K_, gradients_ + from, K_);
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const size_t count = in[0]->cols;
@@ -115,11 +119,31 @@ template <class T> class Embedding final : public Operation<T> {
     }
 
   private:
+    // The gradient of a batch with more numbers is summed in the backward pass, in pieces between which signals are
+    // looked for, and is taken by so many tasks.
+    static constexpr size_t LARGE = 1 << 24, TASKS = 64;
+
     const T* W(int64_t row) const { return w_ + size_t(row) * K_; }
+
+    // Gradients of features k .. last_k, row by row of the batch, whoever has which of them.
+    void sum(const Step& s, size_t first, size_t last, size_t first_k, size_t last_k) const {
+        T* g = gradients_ + offset_;
+        for (size_t d = 0; first == 0 && d < D_; ++d) std::fill(g + d * K_ + first_k, g + d * K_ + last_k, T(0));
+        const size_t count = in[0]->cols;
+        for (size_t p = first; p < last; ++p)
+            for (int lane = 0; lane < rows_in<T>(s, p); ++lane)
+                for (size_t j = 0; j < count; ++j) {
+                    T* to = g + size_t(in[0]->index[(p * NR<T> + size_t(lane)) * count + j]) * K_;
+                    const T* from = out->grad_panel(p) + j * K_ * NR<T> + lane;
+                    for (size_t k = first_k; k < last_k; ++k) to[k] += from[k * NR<T>];
+                }
+    }
 
     size_t D_, K_;
     const T* w_;
     size_t offset_;  // among the parameters
+    T* gradients_;   // of all parameters
+    bool is_large_ = false;
 };
 
 }  // namespace pysmorch

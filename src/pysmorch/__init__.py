@@ -16,6 +16,7 @@ from pysmorch.warnings import PysmorchWarning
 if TYPE_CHECKING:
     # mypy reads no sums of __all__, only the lists in the files of the families.
     from pysmorch import metrics, models
+    from pysmorch.advice import advise, compare_with_baselines
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
@@ -65,8 +66,10 @@ _LAZY = {
     "Step": "schedules",
     "Tuner": "tuning",
     "WarmUp": "schedules",
+    "advise": "advice",
     "check": "gradcheck",
     "check_gradient": "gradcheck",
+    "compare_with_baselines": "advice",
     "load": "loading",
     "metrics": "metrics",
     "models": "models",
@@ -97,8 +100,10 @@ __all__ = [
     "Step",
     "Tuner",
     "WarmUp",
+    "advise",
     "check",
     "check_gradient",
+    "compare_with_baselines",
     "load",
     "metrics",
     "models",

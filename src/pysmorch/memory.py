@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -45,7 +46,17 @@ def _address_space(resident: bool = False) -> int:
     return 0
 
 
+M_MMAP_THRESHOLD, LARGE = -3, 2**17
+"""A parameter of glibc's `malloc`, and the bytes from which what is freed goes back to the system at once."""
+
+
 def spare_address_space() -> None:
-    """Let PyArrow, when it is loaded, allocate no more than it needs where address space is limited: else it reserves 1 GiB at once."""
+    """Where address space is limited, let PyArrow, when it is loaded, not reserve 1 GiB at once, and give back large blocks.
+
+    By itself glibc keeps blocks of up to 32 MiB once such have been freed, and small ones that lie between them keep it from using
+    the space again.
+    """
     if address_limit() is not None:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+        with contextlib.suppress(AttributeError, OSError):  # other libraries of C
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)

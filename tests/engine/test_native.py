@@ -690,3 +690,20 @@ def test_numbers_that_fade_away_become_zero_in_training_and_stay_subnormal_elsew
     assert np.all(linear.W == 0)
     tiny = np.array([np.finfo(dtype).tiny], dtype)
     assert np.all(tiny / 2 > 0)
+
+
+def test_a_large_batch_of_indices_has_the_same_gradients_for_any_number_of_threads():
+    """Of more than 2**24 numbers the gradient is summed in the backward pass: in pieces, by features, of which 20 fill no vector."""
+
+    def make():
+        with ps.weights_from(0):
+            return ps.Network(ps.SquareLoss(ps.Linear(ps.Flatten(ps.Embedding(ps.Data(shape=(None, 15)), 70, 20)), 1)))
+
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 70, (60_000, 15)), rng.standard_normal(60_000)
+    options = {"epochs": 1, "batch_size": 59_999, "optimizer": OPTIMIZERS["Adam"]}
+    one, _ = train(make, X, y, "native", threads=1, **options)
+    two, _ = train(make, X, y, "native", threads=2, **options)
+    assert np.array_equal(state_of(one), state_of(two))
+    reference, _ = train(make, X, y, "reference", **options)
+    np.testing.assert_allclose(state_of(one), state_of(reference), rtol=1e-3, atol=1e-4)

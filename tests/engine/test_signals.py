@@ -53,3 +53,45 @@ def test_ctrl_c_is_answered_and_what_was_begun_is_undone(work):
     words = printed_by(PROGRAM.replace("WORK", work))
     assert np.reshape(words, (3, 2))[:, 0].tolist().count("done") < 3
     assert "False" not in words
+
+
+OTHERS = """
+import signal, time, os
+layers = ps.Flatten(ps.Embedding(ps.Data(shape=(None, 50)), 1000, 64))
+words = ps.Network(ps.SquareLoss(ps.Linear(layers, 1)))
+indices, y = np.random.default_rng(0).integers(0, 1000, (50_000, 50)), np.ones(50_000)
+large = ps.Network(ps.SquareLoss(ps.mlp(ps.Data(shape=(None, 4000)), [4000, 2000], 1, seed=0)))
+rows = np.random.default_rng(0).standard_normal((100, 4000)).astype("f4")
+ps.set_num_threads(1)
+os.chdir(FOLDER)
+large.save("large.safetensors")
+first = open("large.safetensors", "rb").read()
+signal.signal(signal.SIGPROF, signal.default_int_handler)
+for after in (0.05, 0.4, 0.8):
+    signal.setitimer(signal.ITIMER_PROF, after)
+    start = time.process_time()
+    try:
+        WORK
+        print("done")
+    except KeyboardInterrupt:
+        print(time.process_time() - start - after < 1)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+print(os.listdir() == ["large.safetensors"], open("large.safetensors", "rb").read() == first)
+"""
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        'large.save("large.safetensors")',
+        'ps.load("large.safetensors")',
+        "large.quantize(rows)",
+        "words.fit(indices, y, epochs=1, batch_size=50_000, seed=0)",
+        'words.fit(indices[:10_000], y[:10_000], epochs=1, batch_size=10_000, seed=0, engine="reference")',
+        "words.evaluate(indices, y)",
+    ],
+    ids=["save", "load", "quantize", "batch of indices", "in NumPy", "evaluate"],
+)
+def test_ctrl_c_is_answered_in_large_files_and_batches_of_indices(work, tmp_path):
+    words = printed_by(OTHERS.replace("WORK", work).replace("FOLDER", repr(str(tmp_path))))
+    assert "False" not in words

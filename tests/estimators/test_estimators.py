@@ -30,7 +30,10 @@ def not_in_mini_batches(estimator):
     )
 
 
-@parametrize_with_checks([Classifier(), Regressor()], expected_failed_checks=not_in_mini_batches)
+PRESETS = [make(preset=preset) for make in (Classifier, Regressor) for preset in ("fast", "balanced", "best")]
+
+
+@parametrize_with_checks(PRESETS, expected_failed_checks=not_in_mini_batches)
 @pytest.mark.filterwarnings("ignore")
 def test_the_contract_of_scikit_learn_is_kept(estimator, check):
     check(estimator)

@@ -117,7 +117,7 @@ def test_the_latest_rows_are_set_aside_for_intervals_and_those_before_are_for_va
 
 
 def test_halves_of_a_cross_validation_are_whole_groups():
-    (a, b), (c, d) = folds_of(np.zeros(N, dtype=int), N, 0, SplitBy(groups=GROUP))
+    (a, b), (c, d) = folds_of(np.zeros(N, dtype=int), N, 0, by=SplitBy(groups=GROUP))
     np.testing.assert_array_equal(a, d)
     np.testing.assert_array_equal(b, c)
     assert len(np.unique(GROUP[a])) == len(np.unique(GROUP[b])) == 5
@@ -125,7 +125,7 @@ def test_halves_of_a_cross_validation_are_whole_groups():
 
 
 def test_a_cross_validation_is_not_trained_on_what_comes_after():
-    ((training, held_out),) = folds_of(None, N, 0, SplitBy(times=TIME.astype(float)))
+    ((training, held_out),) = folds_of(None, N, 0, by=SplitBy(times=TIME.astype(float)))
     np.testing.assert_array_equal(training, np.flatnonzero(TIME < 50))
     np.testing.assert_array_equal(held_out, np.flatnonzero(TIME >= 50))
 

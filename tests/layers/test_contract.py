@@ -178,6 +178,7 @@ ORACLES = {
     "Cos": each(math.cos),
     "SmoothClip": lambda layer, x: each(lambda v: v / math.sqrt(1 + (v / layer.limit) ** 2))(layer, x),
     "Blend": lambda layer, x, y: np.vectorize(lambda a, b, w: a * (1 - w) + b * w)(x, y, layer.W[0]),
+    "LogMeanSoftmax": lambda layer, *x: np.log(np.mean([special.softmax(one, axis=-1) for one in x], axis=0)),
     "Dropout": lambda layer, x: x * layer.mask,
     "Dropout in prediction": lambda layer, x: x,
     "Normalize": normalize,

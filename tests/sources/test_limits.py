@@ -15,6 +15,7 @@ from pyarrow import feather, parquet
 
 from pysmorch.sources import SourceError, limits, read
 from pysmorch.sources.arrow_sizes import unpacked_size
+from pysmorch.sources.streaming import stream_arrow, stream_parquet
 from tests.helpers import idx
 
 BIG = 2**20
@@ -139,7 +140,7 @@ def test_a_damaged_arrow_file_is_one_error_or_read(tmp_path, seed):
         content[at] = rng.integers(256)
     (tmp_path / "a.arrow").write_bytes(content)
     limits.set_max_memory(16 * BIG)
-    with contextlib.suppress(SourceError):
+    with contextlib.suppress(SourceError, MemoryError):  # sizes that are wrong are very large ones, too
         read(str(tmp_path / "a.arrow"))
 
 
@@ -237,3 +238,28 @@ def test_a_packed_file_that_was_cut_is_one_error(tmp_path, pack, content):
         (tmp_path / "a.gz").write_bytes(packed[:cut])
         with pytest.raises(SourceError):
             read(str(tmp_path / "a.gz"))
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch, name, in_place):
+    def fail(*_, **__):
+        raise pa.ArrowMemoryError("malloc of size 64 failed")
+
+    path = str(tmp_path / name)
+    with open(path, "wb") as file:
+        file.write(arrow("file"))
+    if name == "a.parquet":
+        parquet.write_table(pa.table({"a": [1.0]}), path)
+    table = (stream_parquet if name == "a.parquet" else stream_arrow)(path).features
+    monkeypatch.setattr(parquet, "ParquetFile", fail)
+    monkeypatch.setattr(pa.ipc, "open_file", fail)
+    monkeypatch.setattr(feather, "read_table", fail)
+    if in_place:
+        with pytest.raises(MemoryError, match="malloc of size 64 failed"):
+            table.columns(["a"])
+        with pytest.raises(MemoryError, match="malloc of size 64 failed"):
+            list(table.blocks())
+    else:
+        with pytest.raises(MemoryError, match="does not fit into the memory that is left, or is damaged"):
+            read(path)

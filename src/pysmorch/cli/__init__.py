@@ -66,7 +66,11 @@ def _run() -> int:
     except OSError as error:
         reason = error.strerror or str(error)
         return _say(f"{error.filename}: {reason}" if error.filename else reason, 2)
-    except (ValueError, ArithmeticError, MemoryError) as error:
+    except MemoryError as error:
+        return _say(
+            f"there is not enough memory; {error or 'give fewer rows or columns, or a smaller --batch-size'}", 2
+        )
+    except (ValueError, ArithmeticError) as error:
         return _say(str(error) or type(error).__name__, 2)
     except Exception as error:
         # Typer's own usage errors know their message; anything else is a bug and shows its traceback.

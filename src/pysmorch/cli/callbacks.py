@@ -12,6 +12,44 @@ MAX_COLUMNS_SHOWN = 200
 """Columns of which each has its line; `pysmorch show` lists them all."""
 
 
+def show_columns(model: Any, report: Report) -> None:
+    """Print a line for each column.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        Its encoder has learned the columns.
+    report : Report
+        There they are printed.
+    """
+    lines = model.encoder_.describe()
+    for line in lines[:MAX_COLUMNS_SHOWN]:
+        report.note(line)
+    if len(lines) > MAX_COLUMNS_SHOWN:
+        report.note(f"and {len(lines) - MAX_COLUMNS_SHOWN} more columns, which pysmorch show lists")
+
+
+class ShownOnce:
+    """Print a line for each column after the first epoch of the first network of an ensemble.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        What is trained.
+    report : Report
+        There they are printed.
+    """
+
+    def __init__(self, model: Any, report: Report) -> None:
+        self.model, self.report, self.shown = model, report, False
+
+    def __call__(self, training: Training) -> None:
+        """Print them if that was not done yet."""
+        if not self.shown:
+            show_columns(self.model, self.report)
+        self.shown = True
+
+
 class BestSoFar(Callback):
     """Remember the weights of the best epoch, so that an interrupted training has a model, and print the columns.
 
@@ -34,11 +72,7 @@ class BestSoFar(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         """Print a line for each column."""
-        lines = self.model.encoder_.describe()
-        for line in lines[:MAX_COLUMNS_SHOWN]:
-            self.report.note(line)
-        if len(lines) > MAX_COLUMNS_SHOWN:
-            self.report.note(f"and {len(lines) - MAX_COLUMNS_SHOWN} more columns, which pysmorch show lists")
+        show_columns(self.model, self.report)
 
     def on_batch_end(self, training: Training) -> None:
         """Do nothing: that there are calls within an epoch lets an interruption come through."""

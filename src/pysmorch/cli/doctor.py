@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "narwhals", "safetensors", "pillow", "rich", "typer")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "narwhals", "pillow", "rich", "typer")
 
 
 def findings() -> dict[str, str]:

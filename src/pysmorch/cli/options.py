@@ -86,6 +86,18 @@ class ParameterOptions:
             "--column", help="what a column is, as in zip=category, once for each: {kinds}; else it is found out"
         ),
     ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="how much is spent on a table: {presets}; without it fast, one network, else the mean of several"
+        ),
+    ] = None
+    members: Annotated[
+        int | None, typer.Option(help="how many networks are averaged, instead of those of the preset")
+    ] = None
+    time_limit: Annotated[
+        float | None, typer.Option(help="seconds that the training may take; what fits into them is said")
+    ] = None
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None
     dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None
@@ -215,6 +227,13 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="whether a linear model and HistGradientBoosting are measured on the same held-out rows of a table",
+        ),
+    ] = True
     metric: MetricNames = None
     as_json: AsJson = False
     quiet: Annotated[bool, typer.Option("--quiet", help="only the metrics")] = False

@@ -111,7 +111,8 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
 
 def is_model(path: Path) -> bool:
     """Whether a file is a model of this library, damaged or not."""
-    from pysmorch.files.model import METADATA_KEY, metadata_of
+    from pysmorch.files.model import METADATA_KEY
+    from pysmorch.files.tensors import metadata_of
 
     with open(path, "rb") as file:
         start = file.read(8)

@@ -12,6 +12,7 @@ from pysmorch.cli.options import ParameterOptions, TrainOptions
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import CHOICES
 from pysmorch.layers.base import Array
+from pysmorch.prediction.presets import PRESETS
 from pysmorch.prediction.regressor import LOSSES
 from pysmorch.prediction.thresholds import THRESHOLD_METRICS
 
@@ -21,6 +22,7 @@ def choices() -> dict[str, str]:
     amounts = {name: augmentation.amount.upper() for name, augmentation in networks.AUGMENTATIONS.items()}
     return {
         "kinds": ", ".join(CHOICES),
+        "presets": ", ".join(PRESETS),
         "losses": ", ".join(LOSSES),
         "thresholds": ", ".join(THRESHOLD_METRICS),
         "networks": ", ".join(networks.NETWORKS),

@@ -24,6 +24,7 @@ CHOSEN_ANEW = (
     "validation_fraction",
     "patience",
     "class_weight",
+    "time_limit",
 )
 """Parameters that can be chosen anew where training goes on from a model."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import figures, holdout, networks, output, parameters, runs, tuning
-from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures
+from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs, tuning
+from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions, TuneOptions
@@ -19,10 +20,10 @@ from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.held_out import aside_rows
 from pysmorch.metrics import Metric, as_metric
+from pysmorch.prediction.presets import check_preset, members_of
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
-from pysmorch.training import Callback
 from pysmorch.training.checkpoints import has_checkpoint
 from pysmorch.training.options import interval
 from pysmorch.warnings import PysmorchWarning
@@ -67,13 +68,15 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
+    started = time.perf_counter()
     with kinds:
         if isinstance(options, TuneOptions):
             tuning.search(model, training, validation, options, report)
         interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
+    seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
     model.notes_ = notes
-    _finish(model, training, held_out, metrics, options, report, interrupted)
+    _finish(model, training, held_out, metrics, options, report, interrupted, seconds)
 
 
 def _check_options(options: TrainOptions) -> list[Metric]:
@@ -241,14 +244,16 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
+    check_preset(model)
     count = len(training)
     model._check_parameters()
     if model.conformal_fraction:
         count = len(aside_rows(training.by, model.conformal_fraction, count, model._draw_seed())[0])
     validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
-    callbacks: list[Callback] = [best]
-    if not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
+    single = _num_members(model, training, count) == 1
+    callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
+    if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
         callbacks.append(HeldOutFigures(model, held_out))
     shown = metrics if validates else None
     begun = model.n_iter_ if options.start_from is not None else 0
@@ -275,6 +280,8 @@ def _fit(
             raise
         if epochs == 0:
             raise Interrupted(f"interrupted before the end of an epoch; {_how_to_go_on(options)}") from None
+        if not single:
+            return f"interrupted after {epochs} epochs; the model is the mean of {model._members} networks, each the best so far"
         if best.best_epoch == 0:
             return f"interrupted after {epochs} epochs of cross-validation; the model has seen a part of the rows"
         best.restore()
@@ -283,6 +290,13 @@ def _fit(
         if not validates:  # what is shown of held-out rows is no part of the model
             del getattr(model, "validation_curve_", [])[num_validated:]
     return None
+
+
+def _num_members(model: Any, training: Rows, count: int) -> int:
+    """Return how many networks will be trained on so many rows."""
+    if hasattr(model, "network_"):
+        return int(model._members)
+    return members_of(model, count, bool(kind_of(training.source.features).networks))
 
 
 def _how_to_go_on(options: TrainOptions) -> str:
@@ -299,8 +313,9 @@ def _finish(
     options: TrainOptions,
     report: Report,
     interrupted: str | None,
+    seconds: float,
 ) -> None:
-    """Measure, write the model, and say so."""
+    """Measure, write the model, compare it with others, and say so."""
     values: dict[str, Any] = {
         **model.notes_,
         "model": options.out,
@@ -323,6 +338,17 @@ def _finish(
         # The notes say what made a network of --network; its function is in no file.
         warnings.filterwarnings("ignore", ".*the parameter network", PysmorchWarning)
         model.save(options.out)
+    if held_out is not None and interrupted is None:
+        values["remarks"] = advice.remarks(model, training, held_out)
+    if options.baselines and held_out is not None and interrupted is None:
+        try:
+            comparison = advice.compared(model, training, held_out, seconds)
+        except KeyboardInterrupt:
+            interrupted = "interrupted while simpler models were trained"
+        else:
+            if comparison is not None:
+                values["baselines"] = advice.as_values(comparison)
+                report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
     report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:

@@ -14,6 +14,7 @@ from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.encoders.target import read_labels
+from pysmorch.encoders.unscaled import NamedColumn, fingerprints, has_columns, named_columns, unscaled
 from pysmorch.layers.base import Array
 
 KINDS: tuple[type[Encoder], ...] = (TableEncoder, ImageEncoder, ArrayEncoder)
@@ -27,12 +28,17 @@ __all__ = [
     "KINDS_OF_PIXELS",
     "ColumnError",
     "Encoder",
+    "NamedColumn",
     "encode_rows",
     "encoder_from_parts",
     "encoder_to_parts",
+    "fingerprints",
+    "has_columns",
     "kind_of",
     "kinds_from",
+    "named_columns",
     "read_labels",
+    "unscaled",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, starmap
 
 from pysmorch.encoders.categories import codes_of
 from pysmorch.encoders.cells import Cells
@@ -46,30 +47,33 @@ def learn_columns(
     if isinstance(rows, StreamedRows) and weights is not None and rows.sampled is not None:
         weights = weights[rows.sampled]
 
-    def learned(names: list[str], choices: Mapping[str, str]) -> list[Column]:
-        columns: list[Column] = []
-        for some, cells in rows.in_groups(names) if isinstance(rows, StreamedRows) else [(names, rows)]:
-            wanted = set(some)
-            plain = [name for name in cells.plain if name in wanted]
-            block = cells.block(plain) if plain else None
-            numbers = (
-                {} if block is None else dict(zip(plain, zip(block.T, extents_of(block), strict=True), strict=True))
-            )
-            texts = [name for name in some if name not in numbers and name not in choices]
-            known = learn_together(texts, cells, weights, missing, leaves_out)
-            columns += [
-                known.get(name)
-                or learn_column(name, cells, numbers.get(name), weights, choices.get(name), missing, leaves_out)
-                for name in some
-            ]
-        return columns
+    def learned(some: list[str], cells: Cells, choices: Mapping[str, str]) -> list[Column]:
+        wanted = set(some)
+        plain = [name for name in cells.plain if name in wanted]
+        block = cells.block(plain) if plain else None
+        numbers = {} if block is None else dict(zip(plain, zip(block.T, extents_of(block), strict=True), strict=True))
+        texts = [name for name in some if name not in numbers and name not in choices]
+        known = learn_together(texts, cells, weights, missing, leaves_out)
+        return [
+            known.get(name)
+            or learn_column(name, cells, numbers.get(name), weights, choices.get(name), missing, leaves_out)
+            for name in some
+        ]
 
-    columns = learned(rows.names, choices)
+    def in_groups(names: list[str], choices: Mapping[str, str]) -> list[Column]:
+        if not isinstance(rows, StreamedRows):
+            return learned(names, rows, choices)
+        # A group is gone before the next one is read, since each may take a good part of the memory.
+        return list(
+            chain.from_iterable(starmap(lambda some, cells: learned(some, cells, choices), rows.in_groups(names)))
+        )
+
+    columns = in_groups(rows.names, choices)
     if any(column.kind != "none" for column in columns):
         return columns
     # A table of nothing but row numbers means them.
     running = [column.name for column in columns if column.holds == "running number"]
-    as_numbers = {column.name: column for column in learned(running, dict.fromkeys(running, "number"))}
+    as_numbers = {column.name: column for column in in_groups(running, dict.fromkeys(running, "number"))}
     return [as_numbers.get(column.name, column) for column in columns]
 
 

@@ -52,9 +52,9 @@ def learn_intervals(
     for column, numbers in enumerate(X.columns() if isinstance(X, StoredNumbers) else (X[:, i] for i in columns)):
         if not located[column]:
             continue
-        values = numbers.astype(np.float64)
-        known = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
-        edges = _edges(values[known], None if weights is None else weights[known])
+        known = ~np.isnan(numbers) if weights is None else ~np.isnan(numbers) & (weights > 0)
+        # The values are the only copy of the column, which may take a good part of the memory.
+        edges = _edges(numbers[known].astype(np.float64, copy=False), None if weights is None else weights[known])
         low.append(edges[:-1])
         high.append(edges[1:])
         owner.append(np.full(max(len(edges) - 1, 0), column, dtype=np.int64))
@@ -68,6 +68,8 @@ def _edges(values: Array, weights: Array | None) -> Array:
     if count < 2:
         return np.zeros(0)
     distinct, counts = _counted(values, weights)
+    if counts is None:
+        return distinct[_ranks(len(distinct), count)]
     rest = counts <= counts.sum() / count
     if rest.sum() < 2:
         return np.zeros(0) if len(distinct) < 3 else distinct
@@ -76,17 +78,26 @@ def _edges(values: Array, weights: Array | None) -> Array:
     return edges if len(edges) >= 3 else np.zeros(0)
 
 
-def _counted(values: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Return the distinct values in order, and how often each comes; without weights the values are sorted in place."""
+def _counted(values: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    """Return the distinct values in order, and how often each comes, None for once; without weights the values are sorted in place."""
     if weights is None:
         values.sort()
         first = np.empty(len(values), dtype=bool)
         first[:1], first[1:] = True, values[1:] != values[:-1]
         if first.all():
-            return values, np.ones(len(values))
+            return values, None
         return values[first], np.diff(np.flatnonzero(first), append=len(values)).astype(np.float64)
     distinct, index = np.unique(values, return_inverse=True)
     return distinct, np.bincount(index, weights)
+
+
+def _ranks(num_values: int, intervals: int) -> Array:
+    """Return the indices that `_quantiles` finds among values that come once each, without their shares, which take much memory."""
+    q = np.linspace(0, 1, intervals + 1)
+    rank = np.ceil(q * num_values)
+    rank -= (rank - 1) / num_values >= q
+    rank += rank / num_values < q
+    return np.maximum(rank.astype(np.int64) - 1, 0)
 
 
 def _quantiles(distinct: Array, counts: Array, intervals: int) -> Array:

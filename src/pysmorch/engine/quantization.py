@@ -13,10 +13,11 @@ from pysmorch.engine import reference
 from pysmorch.engine.lowering import is_ours
 from pysmorch.engine.prediction import rows_at_a_time
 from pysmorch.engine.rows import LazyRows, blocks_of
-from pysmorch.layers import Conv1d, Conv2d, Layer, Linear, weights_from
+from pysmorch.layers import Conv1d, Conv2d, Layer, Linear
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import feeders, graph, set_feeders
 from pysmorch.layers.quantized import LARGEST_DEPTH, QuantizedConv1d, QuantizedConv2d, QuantizedLinear
+from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import Loss
 
 QUANTIZED: dict[type, Any] = {Linear: QuantizedLinear, Conv2d: QuantizedConv2d, Conv1d: QuantizedConv1d}
@@ -57,7 +58,7 @@ def quantized(loss: Loss, inputs: Sequence[Array | LazyRows]) -> Loss:
         )
     for layer, (low, high) in zip(chosen, _ranges(copied.in_layer, chosen, inputs), strict=True):
         options = {name: value for name, value in layer.config.items() if name != "groups"}
-        with weights_from(0):
+        with drawing_from(Zeros()):
             made = QUANTIZED[type(layer)](layer.in_layer, **options, signed=bool(low.min() < 0))
         made.learn(layer.W, low, high)
         for reader in layers:

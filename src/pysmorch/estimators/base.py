@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +16,10 @@ from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME
+from pysmorch.estimators.budget import budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
-from pysmorch.estimators.fitting import FurtherValidation, Record, fit_options, output_layer, set_schedule
+from pysmorch.estimators.ensemble import train_together
+from pysmorch.estimators.fitting import Record, fit_options, set_schedule
 from pysmorch.estimators.held_out import (
     HeldOut,
     encoded_set_aside,
@@ -26,23 +29,24 @@ from pysmorch.estimators.held_out import (
     set_aside,
     with_temperature,
 )
+from pysmorch.estimators.members import check_is_one, network_of
 from pysmorch.estimators.related import related_rows, warn_of_unseen
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
-from pysmorch.estimators.small import MIN_ROWS, Choice, StopAfter, choose, chooses_by_cross_validation
-from pysmorch.estimators.splitting import SplitBy, hold_out, holds_out
-from pysmorch.estimators.stopping import stopping_for
+from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
+from pysmorch.estimators.splitting import hold_out, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
+from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
-from pysmorch.network import Network
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.files import check_takes_files
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import make_optimizer
+from pysmorch.prediction.presets import members_of
 from pysmorch.schedules import Constant, OneCycle
 from pysmorch.training import Callback, Training
 
@@ -183,22 +187,23 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
+        budget = budget_of(self, checkpoint is not None or resume is not None)
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
-        data, aside, by = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
+        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
+        if checkpoint is not None or resume is not None:
+            check_is_one(self)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
         set_schedule(self, OneCycle)
         validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
-        if not validation and self._cross_validates(len(data.rows)):
-            if saved is None:
-                choice = choose(self, data, by)
-        elif not validation and self._holds_out(len(data.rows)):
+        cross_validates = not validation and self._cross_validates(len(data.rows))
+        if not validation and self._holds_out(len(data.rows)):
             classes = data.codes if data.codes.dtype.kind == "i" else None
             said = f"validation_fraction={self.validation_fraction}"
-            rows, held_out = hold_out(by, classes, len(data.rows), self.validation_fraction, self._seed, said)
-            if by is not None and classes is not None:
+            rows, held_out = hold_out(data.by, classes, len(data.rows), self.validation_fraction, self._seed, said)
+            if data.by is not None and classes is not None:
                 warn_of_unseen(self.classes_, classes, rows)
             validation = [data.take(held_out)]
             data = data.take(rows)
@@ -207,25 +212,13 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
             )
+        run = {"checkpoint": checkpoint, "every": every, "resume": saved, "notes": partial(notes_of, self, split_seed)}
         of_labels = [self._of_labels(metric) for metric in chosen]
-        self._train(
-            data,
-            epochs=self.epochs,
-            validation_data=validation[0][:3] if validation else None,
-            callbacks=[
-                *([] if choice is None else [StopAfter(choice.epochs)]),
-                FurtherValidation(validation[1:], of_labels),
-                *stopping_for(self, bool(validation), callbacks),
-                *callbacks,
-            ],
-            metrics=of_labels,
-            checkpoint=checkpoint,
-            every=every,
-            resume=saved,
-            notes=notes_of(self, choice, split_seed),
-        )
+        choice = train_whole(self, data, validation, cross_validates, callbacks, of_labels, budget, choice, run)
         self._settle(data.codes, None if choice is None else choice.calibration)
         self._learn_from_held_out(choice, validation[0] if validation else None, aside)
+        if budget is not None:
+            say_what_fit(self, budget)
 
     def _cross_validates(self, num_rows: int) -> bool:
         """Whether the next training chooses its epochs by cross-validation, where no validation data are given."""
@@ -238,7 +231,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
 
     def _data_and_set_aside(
         self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any
-    ) -> tuple[Labelled, Labelled | None, SplitBy | None]:
+    ) -> tuple[Labelled, Labelled | None]:
         """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
@@ -256,7 +249,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             if goes_on
             else self._start(X, y, sample_weight, learn, no_feature=group_column)
         )
-        return data, None if aside is None else encoded_set_aside(self, aside), by
+        return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
 
     def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
         """Calibrate by the validation rows, choose a threshold by them, and store scores: those of rows set aside, if there are any."""
@@ -293,7 +286,10 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             self.encoder_.unbound()
             data = self._encode_labelled(X, y, sample_weight)
         set_schedule(self, lambda peak: Constant(peak / 5))
-        self._train(data, epochs=1, seed=self._seed + 1 + self.n_iter_)
+        if self._members > 1:
+            train_together(self, data, [], [], None, 1)
+        else:
+            self._train(data, epochs=1, seed=self._seed + 1 + self.n_iter_)
         self.conformal_scores_ = None  # they were those of the network before
 
     def _start(
@@ -325,8 +321,8 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         self.baseline_ = mean_row(encoded, weights)
-        output = output_layer(self, encoder.input_layer(), self._num_outputs(), self._seed)
-        self.network_ = Network(self._make_loss(output))
+        self._members = members_of(self, len(rows), len(encoder.shape) > 1)
+        self.network_ = network_of(self, encoder.input_layer(), self._members)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
         return Labelled(encoded, codes, self._row_weights(codes, weights), weights)

@@ -1,4 +1,4 @@
-"""Calibration: outputs z become a z + (1 - a) b, by changing the last dense layer, so that all that predicts has it.
+"""Calibration: outputs z become a z + (1 - a) b, by changing the last dense layer, or the scale at the end of an ensemble, so that all that predicts has it.
 
 Of classes, b = 0 makes a the inverse of a temperature (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks",
 2017). `small.py` chooses a and b by cross-validation, `temperature` chooses a by held-out rows.
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from pysmorch.layers import Bias, Linear
+from pysmorch.layers import Bias, Linear, Scale
 from pysmorch.layers.base import Array
 
 LARGEST = 20.0
@@ -89,7 +89,7 @@ def check_can_calibrate(output: Any) -> None:
     output : Layer
         The output layer.
     """
-    if not isinstance(output, Bias) or not isinstance(output.in_layer, Linear):
+    if not isinstance(output, Bias) or not isinstance(output.in_layer, (Linear, Scale)):
         raise ValueError(
             f"calibrate=True needs a network that ends with a Linear layer and a Bias, but it ends with {type(output).__name__}; "
             "let it end with dense(..., activation=None), or leave calibrate out"
@@ -97,17 +97,17 @@ def check_can_calibrate(output: Any) -> None:
 
 
 def calibrate(output: Any, calibration: Calibration) -> None:
-    """Change the last dense layer so that its outputs z become a z + (1 - a) b.
+    """Change the last layers so that their outputs z become a z + (1 - a) b.
 
     Parameters
     ----------
     output : Bias
-        The output layer, after a Linear.
+        The output layer, after a Linear or a Scale.
     calibration : Calibration
         a and b.
     """
     assert isinstance(output, Bias)
-    assert isinstance(output.in_layer, Linear)
+    assert isinstance(output.in_layer, (Linear, Scale))
     trust, anchor = calibration
     output.in_layer.W *= trust
     output.W *= trust

@@ -21,6 +21,7 @@ from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from pysmorch.prediction.classifier import ClassifierModel
+from pysmorch.prediction.presets import calibrates_by_preset
 from pysmorch.prediction.thresholds import rule_of
 
 
@@ -95,6 +96,14 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
     threads : int, default=None
         How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
+    preset : {"fast", "balanced", "best"}, default="fast"
+        How much is spent on a table: one network, the mean of four (of eight for fewer than 2000 rows), or of sixteen that each hold out
+        rows of their own. docs/presets.md has what that brings. For images and a `network` of your own all of them train one network.
+    members : int, default=None
+        How many networks are trained, each with a seed and a best epoch of its own, and averaged; None for as many as the preset says.
+    time_limit : float, default=None
+        Seconds that `fit` may take. Where that is too little, there are fewer networks and epochs, in the last resort fewer rows, and a
+        `PysmorchWarning` says what was done. The result then depends on the clock.
 
     Attributes
     ----------
@@ -262,10 +271,10 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         return label_anchors(codes, weights) if self._multilabel else class_anchors(codes, weights, len(self.classes_))
 
     def _calibrates(self) -> bool:
-        return self.calibrate is True
+        return self.calibrate is True or (self.calibrate == "auto" and calibrates_by_preset(self))
 
     def _wants_held_out(self) -> bool:
-        return self._calibrates() or isinstance(self.threshold, str)
+        return self.calibrate is True or isinstance(self.threshold, str)
 
     def _threshold_from(self, held_out: HeldOut | None) -> float | None:
         return threshold_of(self, held_out, self.threshold) if isinstance(self.threshold, str) else None

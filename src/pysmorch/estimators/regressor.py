@@ -103,6 +103,14 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
     threads : int, default=None
         How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
+    preset : {"fast", "balanced", "best"}, default="fast"
+        How much is spent on a table: one network, the mean of four (of eight for fewer than 2000 rows), or of sixteen that each hold out
+        rows of their own. docs/presets.md has what that brings. For images and a `network` of your own all of them train one network.
+    members : int, default=None
+        How many networks are trained, each with a seed and a best epoch of its own, and averaged; None for as many as the preset says.
+    time_limit : float, default=None
+        Seconds that `fit` may take. Where that is too little, there are fewer networks and epochs, in the last resort fewer rows, and a
+        `PysmorchWarning` says what was done. The result then depends on the clock.
 
     Attributes
     ----------

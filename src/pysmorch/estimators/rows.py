@@ -13,6 +13,7 @@ from pysmorch.encoders.objects import is_missing
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
+from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
 
@@ -33,12 +34,15 @@ class Labelled(NamedTuple):
         Those of the loss, with the factors of the classes.
     sample_weight : ndarray or None
         Those that were given.
+    by : SplitBy or None, default=None
+        What says which rows are held out together, or because they are the latest.
     """
 
     rows: Array | LazyRows
     codes: Array
     weights: Array | None
     sample_weight: Array | None
+    by: SplitBy | None = None
 
     def take(self, indices: Array) -> Labelled:
         """Return some of the rows.
@@ -54,7 +58,8 @@ class Labelled(NamedTuple):
             In that order.
         """
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
-        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given)
+        by = None if self.by is None else self.by.take(indices)
+        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by)
 
 
 def weighted_rows(

@@ -56,17 +56,17 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
     return saved
 
 
-def notes_of(model: Any, choice: Choice | None, seed_of_split: int) -> dict[str, Any]:
+def notes_of(model: Any, seed_of_split: int, choice: Choice | None) -> dict[str, Any]:
     """Return what a fit of an estimator needs to go on, besides its network, as plain data.
 
     Parameters
     ----------
     model : NetworkEstimator
         Before its network is trained.
-    choice : Choice or None
-        What cross-validation chose; None without it.
     seed_of_split : int
         The seed that says which rows are set aside.
+    choice : Choice or None
+        What cross-validation chose; None without it.
 
     Returns
     -------

@@ -17,9 +17,10 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.held_out import HeldOut, scores_of
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy, hold_out
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
+from pysmorch.prediction.presets import preset_of
 from pysmorch.training import Callback
 
 MIN_ROWS = 10
@@ -74,25 +75,16 @@ class HeldOutLosses(Callback):
 
     def __init__(self, data: Labelled, calibrations: list[Calibration], step: int) -> None:
         self.data, self.calibrations = data, calibrations
-        self.weights = np.ones(len(data.codes)) if data.weights is None else data.weights
         self.stored = np.arange(0, len(data.codes), step)
         self.losses: list[list[float]] = []
         self.outputs: list[Array] = []
 
     def on_epoch_end(self, training: Any) -> None:
         """Measure the network as it is."""
-        loss = training.network.loss
         predicted = training.network.predictor([self.data.rows])
         self.outputs.append(predicted[self.stored])
-        outputs = predicted.astype(np.float64)
-        targets = loss.targets(outputs, self.data.codes)
-        with np.errstate(all="ignore"):
-            self.losses.append(
-                [
-                    float(self.weights @ loss.sample_losses(calibration.of(outputs), targets))
-                    for calibration in self.calibrations
-                ]
-            )
+        losses = losses_of(training.network.loss, predicted.astype(np.float64), self.data, self.calibrations)
+        self.losses.append(losses)
 
 
 class StopAfter(Callback):
@@ -114,15 +106,17 @@ class StopAfter(Callback):
 
 
 def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
-    """Whether epochs and trust are chosen by cross-validation: for few rows and the network of the parameters."""
-    few = MIN_ROWS <= num_rows < EARLY_STOPPING_FROM
-    return few and estimator.early_stopping == "auto" and estimator.network is None
+    """Whether epochs and trust are chosen by cross-validation: for few rows, or by the preset, and the network of the parameters."""
+    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and estimator.members != 1)
+    return num_rows >= MIN_ROWS and in_turn and estimator.early_stopping == "auto" and estimator.network is None
 
 
-def folds_of(classes: Array | None, num_rows: int, seed: int, by: SplitBy | None = None) -> list[tuple[Array, Array]]:
+def folds_of(
+    classes: Array | None, num_rows: int, seed: int, count: int = FOLDS, by: SplitBy | None = None
+) -> list[tuple[Array, Array]]:
     """Return rows for training and held-out rows of each fold; a class with one row is in the training of all folds.
 
-    Where times split the rows there is one fold, whose held-out rows are the later half: no fold is trained on what comes after.
+    Where times split the rows there is one fold, whose held-out rows are the latest: no fold is trained on what comes after.
 
     Parameters
     ----------
@@ -132,6 +126,8 @@ def folds_of(classes: Array | None, num_rows: int, seed: int, by: SplitBy | None
         How many rows there are.
     seed : int
         The same seed gives the same folds.
+    count : int, default=2
+        How many folds there are.
     by : SplitBy or None, default=None
         What says which rows are not torn apart.
 
@@ -141,19 +137,64 @@ def folds_of(classes: Array | None, num_rows: int, seed: int, by: SplitBy | None
         Indices of rows.
     """
     if by is not None:
-        training, held_out = hold_out(by, None, num_rows, 1 / FOLDS, seed, "cross-validation")
-        return [(training, held_out)] + ([] if by.groups is None else [(held_out, training)])
+        return by.folds(count, seed)
     if classes is None:
-        return list(KFold(FOLDS, shuffle=True, random_state=seed).split(np.arange(num_rows)))
-    several = np.bincount(classes)[classes] >= FOLDS
+        return list(KFold(count, shuffle=True, random_state=seed).split(np.arange(num_rows)))
+    several = np.bincount(classes)[classes] >= count
     rows, others = np.flatnonzero(several), np.flatnonzero(~several)
     if len(rows) < MIN_ROWS:
         return []
-    splits = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, classes[rows])
+    splits = StratifiedKFold(count, shuffle=True, random_state=seed).split(rows, classes[rows])
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def choose(estimator: Any, data: Labelled, by: SplitBy | None = None) -> Choice:
+def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
+    """Return the calibrations that are tried on held-out rows: none, and several distances from each anchor.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        It knows its anchors.
+    data : Labelled
+        All rows.
+
+    Returns
+    -------
+    list of Calibration
+        The first one changes nothing.
+    """
+    none = Calibration(1.0, np.zeros(estimator._num_outputs()))
+    anchors = estimator._anchors(data.codes, data.weights)
+    return [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+
+
+def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Calibration]) -> list[float]:
+    """Return the loss of held-out rows after each calibration, summed over the rows.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of the network.
+    outputs : ndarray of float64, shape (n, K)
+        Of the rows.
+    data : Labelled
+        The rows.
+    calibrations : list of Calibration
+        What is tried.
+
+    Returns
+    -------
+    list of float
+        Infinite where it is not a number.
+    """
+    weights = np.ones(len(data.codes)) if data.weights is None else data.weights
+    targets = loss.targets(outputs, data.codes)
+    with np.errstate(all="ignore"):
+        losses = [float(weights @ loss.sample_losses(one.of(outputs), targets)) for one in calibrations]
+    return [value if np.isfinite(value) else np.inf for value in losses]
+
+
+def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
     """Train on each fold, and return what suits the held-out rows; the network is then as it was before.
 
     Parameters
@@ -162,8 +203,8 @@ def choose(estimator: Any, data: Labelled, by: SplitBy | None = None) -> Choice:
         With its network at its first weights.
     data : Labelled
         Rows and labels as the network takes them.
-    by : SplitBy or None, default=None
-        What says which rows are held out together.
+    epochs : int
+        At most.
 
     Returns
     -------
@@ -171,24 +212,19 @@ def choose(estimator: Any, data: Labelled, by: SplitBy | None = None) -> Choice:
         For the training on all rows.
     """
     codes = data.codes
-    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed, by)
+    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed, by=data.by)
     if not folds:
-        return Choice(estimator.epochs, None, estimator._threshold_from(None), None)
-    none = Calibration(1.0, np.zeros(estimator._num_outputs()))
-    anchors = estimator._anchors(codes, data.weights)
-    calibrations = [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
-    step = max(1, -(-len(codes) * estimator.epochs * estimator._num_outputs() // MOST_OUTPUTS))
+        return Choice(epochs, None, estimator._threshold_from(None), None)
+    calibrations = calibrations_of(estimator, data)
+    step = max(1, -(-len(codes) * epochs * estimator._num_outputs() // MOST_OUTPUTS))
     measures = [HeldOutLosses(data.take(held_out), calibrations, step) for _, held_out in folds]
     first = estimator.network_.snapshot()
     for (training, _), measure in zip(folds, measures, strict=True):
-        estimator._train(
-            data.take(training), epochs=estimator.epochs, seed=estimator._seed, callbacks=[measure], progress=False
-        )
+        estimator._train(data.take(training), epochs=epochs, seed=estimator._seed, callbacks=[measure], progress=False)
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()
-    losses = sum(np.array(measure.losses) for measure in measures)
-    losses = np.where(np.isfinite(losses), losses, np.inf)
+    losses = np.sum([measure.losses for measure in measures], axis=0)
     smallest = losses.min(axis=1)
     least = smallest.min()
     epoch = int(np.flatnonzero(smallest <= least + AS_GOOD * abs(least))[-1])

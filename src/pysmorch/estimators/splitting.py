@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
@@ -87,6 +87,31 @@ class SplitBy(NamedTuple):
         border = np.sort(self.times)[-int(np.ceil(fraction * len(self.times)))]
         held_out: Array = self.times >= border
         return self.times > border if held_out.all() else held_out
+
+    def folds(self, count: int, seed: int) -> list[tuple[Array, Array]]:
+        """Return rows for training and held-out rows of each fold: of times there is one.
+
+        Parameters
+        ----------
+        count : int
+            How many folds of groups there are, if there are as many groups.
+        seed : int
+            The same seed gives the same folds.
+
+        Returns
+        -------
+        list of (training, held_out)
+            Indices of rows, in order.
+        """
+        if self.groups is None:
+            held_out = self.held_out(1 / count, seed, "time")
+            return [(np.flatnonzero(~held_out), np.flatnonzero(held_out))]
+        present, indices = np.unique(self.groups, return_inverse=True)
+        if len(present) < 2:
+            raise ValueError("groups: the rows are of one group, so that no other can be held out; pass more groups")
+        folds = KFold(min(count, len(present)), shuffle=True, random_state=seed).split(present)
+        of_fold = [np.isin(indices, held_out) for _, held_out in folds]
+        return [(np.flatnonzero(~held_out), np.flatnonzero(held_out)) for held_out in of_fold]
 
 
 def check_fraction(argument: str, fraction: float, count: int, what: str) -> None:

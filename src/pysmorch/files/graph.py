@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from math import prod
 from typing import Any
 
@@ -18,8 +17,9 @@ from pysmorch.files.plain import NotStorable, from_plain, to_plain
 from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.dense import Data, data_layers
+from pysmorch.layers.description import arguments_of
 from pysmorch.layers.graph import feeders, graph, name_layers
-from pysmorch.layers.randomness import drawing_from
+from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import Loss
 from pysmorch.schedules import Schedule
 
@@ -172,19 +172,17 @@ LARGEST_FACTOR = 1e30
 """Of learning rate and weight decay."""
 
 
-class _Nothing:
-    """Source of initial weights for layers whose weights come from a file: zeros, and no more of them than the file has."""
+class _Nothing(Zeros):
+    """Source of initial weights for layers whose weights come from a file: no more of them than the file has."""
 
     def __init__(self, num_entries: int) -> None:
         self.num_entries = num_entries
 
     def standard_normal(self, shape: tuple[int, ...]) -> Array:
+        """Return zeros of this shape."""
         if prod(map(float, shape)) > self.num_entries:
             raise ModelFileError(f"a layer has parameters of shape {shape}, more than there are in the file")
-        return np.zeros(shape)
-
-    def integers(self, high: int) -> int:
-        return 0
+        return super().standard_normal(shape)
 
 
 def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: dict[str, type[Layer]]) -> Layer:
@@ -224,7 +222,7 @@ def _make_loss(description: dict[str, Any], output: Layer, known: dict[str, type
 
 
 def _call(cls: Any, feeding: list[Layer], config: dict[str, Any]) -> Any:
-    unknown = set(config) - (_arguments(cls) - {"in_layer", "in_layers", "labels", "ones_hot"})
+    unknown = set(config) - (set(arguments_of(cls)) - {"in_layer", "in_layers", "labels", "ones_hot"})
     if unknown:
         raise ModelFileError(f"{cls.__name__} has no argument {', '.join(sorted(unknown))}")
     arguments = {name: _schedule(value) if isinstance(value, dict) else value for name, value in config.items()}
@@ -243,11 +241,6 @@ def _schedule(plain: dict[str, Any]) -> Schedule:
     if not isinstance(value, Schedule):
         raise ModelFileError(f"an argument of a layer should be a schedule, but is a {type(value).__name__}")
     return value
-
-
-@cache
-def _arguments(cls: Any) -> set[str]:
-    return set(inspect.signature(cls).parameters)
 
 
 def _take(tensors: dict[str, Array], name: str, like: Array) -> Array:

@@ -15,6 +15,17 @@ import numpy as np
 
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
 from pysmorch.files.registry import Saveable, class_of, kind_of
+from pysmorch.files.tensors import (
+    NAMES,
+    arrays_of,
+    bytes_of,
+    metadata_of,
+    native_copy,
+    pieces_of,
+    read_all,
+    same_bytes,
+    to_content,
+)
 from pysmorch.files.writing import write_all, write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
@@ -23,8 +34,6 @@ FORMAT = 1
 """Raised when files can no longer be read by older versions."""
 
 METADATA_KEY = "pysmorch"
-DTYPES = ("float32", "float64", "int64", "int32", "int8", "uint8", "bool")
-
 ENTRIES = {"format", "kind", "versions", "model", "checksum"}
 """Of a header; that of a checkpoint also says where the run was, under "run"."""
 
@@ -67,16 +76,15 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
     content = _content(kind, parts, tensors, {})
     own = [type(layer) for layer in model.own_layers()]
 
-    def check(written: bytes) -> None:
-        if written != content:
-            raise OSError("what was read back is not what was written")
+    def check(written: Any) -> None:
+        _check_same(written, content)
         try:
             model_of(*_checked(written, "the file"), own, lambda kind: class_of(kind, [type(model)]))
         except (ModelFileError, TypeError) as error:  # a subclass of the user's may have another constructor
             raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
 
     if isinstance(path, (str, os.PathLike)):
-        write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
+        write_whole(path, lambda file: write_all(file, content), lambda file: check(read_all(file)))
     else:
         check(content)
         write_all(path, content)
@@ -126,34 +134,30 @@ def write_parts(path: str | Path, kind: str, parts: dict[str, Any], tensors: dic
         The file cannot be written.
     """
     content = _content(kind, parts, tensors, more)
-
-    def check(written: bytes) -> None:
-        if written != content:
-            raise OSError("what was read back is not what was written")
-
-    write_whole(path, lambda file: file.write(content), lambda file: check(file.read()))
+    write_whole(path, lambda file: write_all(file, content), lambda file: _check_same(read_all(file), content))
 
 
-def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: dict[str, Any]) -> bytes:
-    from safetensors.numpy import save as to_bytes
+def _check_same(written: Any, content: memoryview) -> None:
+    if not same_bytes(written, content):
+        raise OSError("what was read back is not what was written")
 
-    # In C order and the machine's byte order, the only ones that the writer stores correctly.
-    arrays = {name: np.array(a, a.dtype.newbyteorder("="), order="C") for name, a in tensors.items()}
+
+def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: dict[str, Any]) -> memoryview:
+    # Copies, since another thread may be writing into them.
+    arrays = {name: native_copy(array) for name, array in tensors.items()}
     for name, array in arrays.items():
-        if array.dtype.name not in DTYPES:
+        if array.dtype.name not in NAMES:
             raise ValueError(
-                f"the model cannot be saved: {name} has dtype {array.dtype}, but a file holds {', '.join(DTYPES)}; "
+                f"the model cannot be saved: {name} has dtype {array.dtype}, but a file holds {', '.join(NAMES)}; "
                 "convert it, for example to float32"
             )
     versions = {"pysmorch": __version__, "numpy": np.__version__}
     header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts, **more}
     try:
         header["checksum"] = _checksum(header, arrays)
-        text = json.dumps(header, allow_nan=False)
+        return to_content(arrays, {METADATA_KEY: json.dumps(header, allow_nan=False)})
     except (ValueError, TypeError) as error:
         raise ValueError(f"the model cannot be saved: {error}") from error
-    content: bytes = to_bytes(arrays, metadata={METADATA_KEY: text})
-    return content
 
 
 def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -241,40 +245,40 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes | bytearray:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file")
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    return path.read_bytes()
+    with open(path, "rb") as file:
+        return read_all(file)
 
 
-def _read_open(source: IO[bytes] | bytes, name: str) -> bytes:
+def _read_open(source: IO[bytes] | bytes, name: str) -> Any:
     """Return bytes, or the rest of an open file."""
     if not isinstance(source, (bytes, bytearray, memoryview)) and not hasattr(source, "read"):
         raise TypeError(
             f"load takes a path, bytes or a file that is open for reading, but got a {type(source).__name__}"
         )
-    content = source if isinstance(source, (bytes, bytearray, memoryview)) else source.read()
+    content = source if isinstance(source, (bytes, bytearray, memoryview)) else read_all(source)
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(f'{name} is open for text; open it with mode "rb"')
     if not len(content):
         raise ModelFileError(f"{name}: nothing to read from the current position on; seek(0) goes to the beginning")
-    return bytes(content)
+    return content if isinstance(content, (bytes, bytearray)) else memoryview(content).cast("B")
 
 
-def _checked(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+def _checked(content: Any, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the header and the arrays of the content of a model file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
     try:
-        tensors = load(content)
         metadata = metadata_of(content)
-    except (SafetensorError, TypeError, AttributeError, ValueError, KeyError, RecursionError) as error:
+        if not isinstance(metadata.get(METADATA_KEY), str):
+            raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
+        tensors = arrays_of(content)
+    except ModelFileError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{name}: not a model file, or a damaged one ({_one_line(error)})") from error
-    if not isinstance(metadata.get(METADATA_KEY), str):
-        raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
     try:
         header = json.loads(metadata[METADATA_KEY], object_pairs_hook=without_duplicates, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -286,32 +290,6 @@ def _checked(content: bytes, name: str) -> tuple[dict[str, Any], dict[str, Array
     return header, tensors
 
 
-def metadata_of(content: bytes) -> dict[str, Any]:
-    """Return the metadata of a .safetensors file: the size of its header in 8 bytes, the header as JSON, the arrays.
-
-    Parameters
-    ----------
-    content : bytes
-        The file, or its beginning with the whole header.
-
-    Returns
-    -------
-    dict
-        What is under "__metadata__".
-
-    Raises
-    ------
-    ValueError
-        It is no such file.
-    """
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size], object_pairs_hook=without_duplicates)
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
-    if not isinstance(metadata, dict):
-        raise ValueError("its header is no object")
-    return metadata
-
-
 def _check_header(header: Any, tensors: dict[str, Array]) -> None:
     number = entry(header, "format", int)
     if number > FORMAT:
@@ -321,9 +299,6 @@ def _check_header(header: Any, tensors: dict[str, Array]) -> None:
     unknown = sorted(set(header) - ENTRIES - {"run"})
     if unknown:
         raise ModelFileError(f"its entry {unknown[0]} is not one that this version knows")
-    for name, array in tensors.items():
-        if array.dtype.name not in DTYPES:
-            raise ModelFileError(f"the array {name} has dtype {array.dtype}, which no model has")
     checksum = entry(header, "checksum", str)
     rest = {name: value for name, value in header.items() if name != "checksum"}
     if _checksum(rest, tensors) != checksum:
@@ -335,7 +310,8 @@ def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
-        digest.update(array.tobytes())
+        for piece in pieces_of(bytes_of(array)):
+            digest.update(piece)
     return digest.hexdigest()
 
 

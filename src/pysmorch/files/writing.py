@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from pysmorch.files.tensors import pieces_of
+
 LOCKS: Any = import_module("fcntl") if os.name == "posix" else None
 """The module for locks on files, None on Windows."""
 
@@ -100,17 +102,18 @@ def write_whole(
         ) from error
 
 
-def write_all(file: IO[bytes], content: bytes) -> None:
-    """Write into an open file; one without a buffer, such as a pipe, may take only a part at a time."""
-    if not isinstance(file, io.RawIOBase):
-        file.write(content)
-        return
-    left = memoryview(content)
-    while len(left):
-        written = file.write(left)
-        if not written:
-            raise BlockingIOError(errno.EAGAIN, "the file takes no more now; open it so that writing waits")
-        left = left[written:]
+def write_all(file: IO[bytes], content: memoryview) -> None:
+    """Write into an open file, in pieces; one without a buffer, such as a pipe, may take only a part of one."""
+    for piece in pieces_of(content):
+        if not isinstance(file, io.RawIOBase):
+            file.write(bytes(piece))
+            continue
+        left = piece
+        while len(left):
+            written = file.write(left)
+            if not written:
+                raise BlockingIOError(errno.EAGAIN, "the file takes no more now; open it so that writing waits")
+            left = left[written:]
 
 
 @contextlib.contextmanager

@@ -93,6 +93,8 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Multiply": lambda: layers.Multiply(rows(), rows(seed=1), rows(seed=2)),
     "Blend": lambda: _blended(rows(), rows(seed=1)),
     "Blend of maps": lambda: _blended(maps(), maps(seed=1)),
+    "LogMeanSoftmax": lambda: layers.LogMeanSoftmax(rows(), rows(seed=1), rows(seed=2)),
+    "LogMeanSoftmax of maps": lambda: layers.LogMeanSoftmax(maps(), maps(seed=1)),
     "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),

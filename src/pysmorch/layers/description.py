@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,20 @@ LAST_PASS = (*PASS_ARRAYS, "_G", "_G_is_bound")
 """Attributes that belong to the last pass and not to the layer."""
 
 
+@cache
+def arguments_of(cls: type) -> tuple[str, ...]:
+    """Return the names of the constructor's arguments; those of `*layers` and the like have none."""
+    parameters = inspect.signature(cls).parameters.values()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+
+
 class Description:
     """The arguments of a layer, for its text, its copies and its entry in a file."""
 
     @property
     def config(self) -> dict[str, Any]:
         """The constructor's arguments besides the input layers, by name."""
-        parameters = inspect.signature(type(self)).parameters.values()
-        return {
-            p.name: getattr(self, p.name)
-            for p in parameters
-            if p.name != "in_layer" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        }
+        return {name: getattr(self, name) for name in arguments_of(type(self)) if name != "in_layer"}
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.size(value) <= 4)

@@ -11,6 +11,9 @@ from pysmorch.layers.randomness import standard_normal
 
 __all__ = ["Embedding"]
 
+NUMBERS_AT_A_TIME = 2**22
+"""Of a gradient that are added up at a time, between which Python answers signals."""
+
 
 class Embedding(Layer):
     """Look up a row of W for every entry: Y[i, ...] = W[X[i, ...]].
@@ -55,7 +58,10 @@ class Embedding(Layer):
     def pull_back(self, dwnstrm: Array) -> None:
         """G[k] is the sum of dwnstrm over all entries that are k."""
         gradient = np.zeros_like(self.W)
-        np.add.at(gradient, self.indices, dwnstrm)
+        indices, rows = self.indices.reshape(-1), dwnstrm.reshape(-1, self.num_out_features)
+        at_a_time = max(1, NUMBERS_AT_A_TIME // self.num_out_features)
+        for i in range(0, len(indices), at_a_time):
+            np.add.at(gradient, indices[i : i + at_a_time], rows[i : i + at_a_time])
         self.G = gradient
 
     def _check(self, x: Array) -> Array:

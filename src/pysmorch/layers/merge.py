@@ -1,6 +1,8 @@
-"""Layers with several inputs: sum, product, blend and concatenation."""
+"""Layers with several inputs: sum, product, blend, mean of probabilities and concatenation."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import sum_to_row
 from pysmorch.layers.protocol import LayerLike
 
-__all__ = ["Add", "Blend", "Concat", "Multiply"]
+__all__ = ["Add", "Blend", "Concat", "LogMeanSoftmax", "Multiply"]
 
 
 class Add(Layer):
@@ -131,6 +133,50 @@ class Blend(Layer):
         return dwnstrm * (1 - self.W), dwnstrm * self.W
 
 
+class LogMeanSoftmax(Layer):
+    """The logarithm of the mean of several probabilities: Y = log(1/K sum_k softmax(X_k)), whose softmax is that mean.
+
+    So an ensemble of classifiers is one network, with the same loss as each of them.
+
+    Parameters
+    ----------
+    *in_layers : Layer
+        Two or more input layers of the same shape (N, ..., D): logits of D classes.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes differ, or there is no axis of classes.
+    TypeError
+        When there are fewer than two layers.
+
+    Notes
+    -----
+    With P_k = softmax(X_k) and the part R_k = P_k / (K exp(Y)) that input k has in the mean, the gradient with respect to X_k is
+    R_k * dwnstrm - P_k sum(R_k * dwnstrm), with the sum over the classes. Nothing is exponentiated before the largest of its kind is
+    taken away, so that Y is finite where all probabilities of a class are too small for their type.
+    """
+
+    native = "log_mean_softmax"
+
+    def __init__(self, *in_layers: LayerLike) -> None:
+        super().__init__(*in_layers)
+        same_shapes(self)
+        num_channels(self, in_layers[0])
+
+    def compute(self, *inputs: Array) -> Array:
+        """Y = log(1/K sum_k softmax(X_k))."""
+        return _log_sum(np.stack(_log_softmax(inputs)), axis=0)[0] - np.log(len(inputs))
+
+    def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
+        """To input k goes R_k * dwnstrm - P_k sum(R_k * dwnstrm)."""
+        gradients = []
+        for log_p in _log_softmax(self.in_arrays):
+            part = np.exp(log_p - self.out_array) / len(self.in_arrays) * dwnstrm
+            gradients.append(part - np.exp(log_p) * part.sum(axis=-1, keepdims=True))
+        return tuple(gradients)
+
+
 class Concat(Layer):
     """The inputs side by side along the last axis: shapes (N, ..., D1), (N, ..., D2) give (N, ..., D1 + D2).
 
@@ -174,3 +220,13 @@ def _product(arrays: tuple[Array, ...]) -> Array:
     for array in arrays[1:]:
         result = result * array
     return result
+
+
+def _log_softmax(inputs: Sequence[Array]) -> list[Array]:
+    return [x - _log_sum(x, axis=-1) for x in inputs]
+
+
+def _log_sum(x: Array, axis: int) -> Array:
+    """Return log(sum exp(x)) along an axis, which stays."""
+    largest = x.max(axis=axis, keepdims=True)
+    return largest + np.log(np.exp(x - largest).sum(axis=axis, keepdims=True))

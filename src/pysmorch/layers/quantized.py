@@ -24,6 +24,9 @@ LARGEST_WEIGHT = 127
 LARGEST_SIGNED, LARGEST_UNSIGNED = 127, 255
 """The largest integers that inputs become."""
 
+WEIGHTS_AT_A_TIME = 2**22
+"""Weights that become integers at a time, in less than a tenth of a second."""
+
 LARGEST_DEPTH = 2**16
 """Products in a sum, at most: so many fit into 32 bits."""
 
@@ -75,14 +78,20 @@ class Quantized(Layer):
         of a layer differ much between channels. Source: Xiao et al., "SmoothQuant", 2023.
         """
         steps = LARGEST_SIGNED if self.signed else LARGEST_UNSIGNED
-        W = W.astype(np.float64)
+        blocks = _blocks_of_channels(W)
+        of_weights = np.concatenate([np.abs(W[block]).max(axis=(*range(W.ndim - 2), -1)) for block in blocks])
         reach = _not_too_small(np.maximum(np.abs(low), np.abs(high)).astype(np.float64))
-        smooth = np.sqrt(reach / _not_too_small(np.abs(W).max(axis=(*range(W.ndim - 2), -1))))
+        smooth = np.sqrt(reach / _not_too_small(of_weights.astype(np.float64)))
         in_scales = (smooth * ((reach / smooth).max() / steps)).astype(np.float32)
-        folded = W * in_scales[:, None]
-        largest = np.abs(folded).max(axis=tuple(range(W.ndim - 1)))
+
+        def folded(block: tuple[Any, ...]) -> Array:
+            return W[block].astype(np.float64) * in_scales[block[1], None]
+
+        largest = np.max([np.abs(folded(block)).max(axis=tuple(range(W.ndim - 1))) for block in blocks], axis=0)
         scales = (np.where(largest > 0, largest, 1.0) / LARGEST_WEIGHT).astype(np.float32)
-        weights = np.clip(np.rint(folded / scales), -LARGEST_WEIGHT, LARGEST_WEIGHT)
+        weights = np.empty(W.shape, np.int8)
+        for block in blocks:
+            weights[block] = np.clip(np.rint(folded(block) / scales), -LARGEST_WEIGHT, LARGEST_WEIGHT)
         self.state = {"weights": weights, "scales": scales, "in_scales": in_scales}
 
     @property
@@ -219,6 +228,12 @@ def _check_scales(argument: str, scales: Array) -> None:
         good = (scales > 0) & np.isfinite(scales) & np.isfinite(1 / scales)
     if not good.all():
         raise ValueError(f"{argument} must be positive finite numbers, but one is {scales[~good][0]}")
+
+
+def _blocks_of_channels(W: Array) -> list[tuple[Any, ...]]:
+    """Return indices of some channels of weights each, between which Python answers signals."""
+    at_a_time = max(1, WEIGHTS_AT_A_TIME * W.shape[-2] // max(W.size, 1))
+    return [(..., slice(i, i + at_a_time), slice(None)) for i in range(0, W.shape[-2], at_a_time)]
 
 
 def _not_too_small(sizes: Array) -> Array:

@@ -28,6 +28,18 @@ def uniform(limit: float, *shape: int) -> NDArray[np.float64]:
     return (np.random if source is None else source).uniform(-limit, limit, shape)
 
 
+class Zeros:
+    """Source of initial weights for layers that get others: see `drawing_from`."""
+
+    def standard_normal(self, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return zeros of this shape."""
+        return np.zeros(shape, np.float32)
+
+    def integers(self, high: int) -> int:
+        """Return 0."""
+        return 0
+
+
 def draw_seed() -> int:
     """Draw a seed from where initial weights come from."""
     source = _source.get()

@@ -21,6 +21,7 @@ from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
+from pysmorch.prediction.presets import PresetName
 from pysmorch.prediction.thresholds import Rule, check_threshold, decide
 from pysmorch.schedules import Schedule
 
@@ -65,7 +66,13 @@ class ClassifierModel(NetworkModel):
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
         threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
+        preset: PresetName = "fast",
+        members: int | None = None,
+        time_limit: float | None = None,
     ) -> None:
+        self.preset = preset
+        self.members = members
+        self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout

@@ -13,6 +13,7 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+from pysmorch.prediction.presets import check_preset
 from pysmorch.schedules import as_schedule
 
 TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
@@ -64,6 +65,7 @@ def check_parameters(estimator: Any) -> None:
     size = estimator.batch_size
     if size != "auto" and (not isinstance(size, (int, np.integer)) or size < 1):
         raise ValueError(f'batch_size must be "auto" or a positive integer, but is {size!r}')
+    check_preset(estimator)
     if estimator.threads is not None:
         check_threads("threads", estimator.threads)
 

@@ -53,6 +53,7 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         "validation_curve": model.validation_curve_,
         "num_epochs": model.n_iter_,
         "seed": model._seed,
+        "members": model._members,
         "training": steps,
         "notes": getattr(model, "notes_", {}),
     }
@@ -105,6 +106,7 @@ def estimator_from_parts(
     model.validation_curve_ = [float(v) for v in entries(header, "validation_curve", float, int)]
     model.n_iter_ = entry(header, "num_epochs", int)
     model._seed = entry(header, "seed", int)
+    model._members = entry(header, "members", int) if "members" in header else 1  # files of before have one network
     model.notes_ = plain(entry(header, "notes", dict))
     _check_read(model)
     take_training(model, header, tensors)

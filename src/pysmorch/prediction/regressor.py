@@ -20,6 +20,7 @@ from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
+from pysmorch.prediction.presets import PresetName
 from pysmorch.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -62,8 +63,14 @@ class RegressorModel(NetworkModel):
         threads: int | None = None,
         predict_precision: Precision = "float32",
         conformal_fraction: float = 0.0,
+        preset: PresetName = "fast",
+        members: int | None = None,
+        time_limit: float | None = None,
         power: float = 1.5,
     ) -> None:
+        self.preset = preset
+        self.members = members
+        self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout

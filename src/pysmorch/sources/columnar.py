@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pysmorch.sources.arrow_sizes import unpacked_size
@@ -15,12 +17,10 @@ def read_parquet(file: File) -> Source:
     """Read a table with its types."""
     from pyarrow import parquet
 
-    try:
+    with reading(file.path, "a Parquet file"):
         opened = parquet.ParquetFile(_input(file))
         check_memory(_least_size(opened.metadata), file.path)
         return _source(file, opened.read())
-    except reading_errors() as error:
-        raise _damaged(file, "a Parquet file", error) from None
 
 
 def read_arrow(file: File) -> Source:
@@ -28,20 +28,33 @@ def read_arrow(file: File) -> Source:
     import pyarrow as pa
     from pyarrow import feather
 
-    try:
+    with reading(file.path, "an Arrow file"):
         is_stream = file.head(4) == b"\xff\xff\xff\xff"
         check_memory(unpacked_size(_input(file), is_stream), file.path, file.size)
         table = pa.ipc.open_stream(_input(file)).read_all() if is_stream else feather.read_table(_input(file))
         return _source(file, table)
-    except reading_errors() as error:
-        raise _damaged(file, "an Arrow file", error) from None
 
 
-def reading_errors() -> tuple[type[Exception], ...]:
-    """Return what PyArrow raises for a file that it cannot read; names that are no UTF-8 are Python's own error."""
+@contextmanager
+def reading(path: str, what: str) -> Iterator[None]:
+    """Raise SourceError where PyArrow cannot read a file, or MemoryError.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    what : str
+        What it should be, such as "a Parquet file".
+    """
     import pyarrow as pa
 
-    return pa.ArrowException, OSError, UnicodeDecodeError
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for names that are no UTF-8
+        reason = " ".join(str(error).split())
+        if isinstance(error, MemoryError):  # sizes of a damaged file may be any
+            raise MemoryError(f"{path} does not fit into the memory that is left, or is damaged: {reason}") from None
+        raise SourceError(f"{path}: not {what}, or a damaged one ({reason})") from None
 
 
 def _least_size(metadata: Any) -> int:
@@ -60,7 +73,3 @@ def _source(file: File, table: Any) -> Source:
     table.validate(full=True)  # the reader takes positions of texts as they are, also those outside of the file
     names, remarks = unlike_names(table.column_names)
     return Source(file.name, table.rename_columns(names), remarks=remarks)
-
-
-def _damaged(file: File, what: str, error: Exception) -> SourceError:
-    return SourceError(f"{file.path}: not {what}, or a damaged one ({' '.join(str(error).split())})")

@@ -147,17 +147,18 @@ def _joined(parts: Sequence[Part], tables: Sequence[Any]) -> Any:
 
     streamed = isinstance(tables[0], StreamedTable)
     present = [table.schema.empty_table() for table in tables] if streamed else tables
+    unlike = pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError
     try:
         joined = pa.concat_tables(present, promote_options="permissive")
         return StreamedTable.joined(tables, joined.schema) if streamed else joined
-    except pa.ArrowException:
+    except unlike:
         pass
     for part, table in zip(parts, present, strict=True):
         for name in table.column_names:
             kind, expected = table.schema.field(name).type, tables[0].schema.field(name).type
             try:
                 pa.concat_tables([present[0].select([name]), table.select([name])], promote_options="permissive")
-            except pa.ArrowException:
+            except unlike:
                 raise SourceError(
                     f"{part.path}: column {name!r} has type {kind}, but {expected} in {parts[0].path}; make them alike"
                 ) from None

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from io import BufferedRandom, FileIO
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
-from pysmorch.sources.columnar import reading_errors
+from pysmorch.sources.columnar import reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
@@ -66,34 +67,28 @@ class Stored:
         """Return the open file; SourceError where it cannot be read."""
         from pyarrow import parquet
 
-        try:
+        with self._reading():
             return parquet.ParquetFile(self.file, buffer_size=BUFFER, pre_buffer=False)
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
-        try:
+        with self._reading():
             table = self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
             table.validate(full=True)
             return table
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
         """Go through the rows, so many at a time, as tables like those of `read`."""
         import pyarrow as pa
 
         columns = [self.names[name] for name in names if name in self.names]
-        try:
+        with self._reading():
             for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
                 batch.validate(full=True)
                 yield pa.Table.from_batches([batch])
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
-    def _damaged(self, error: Exception) -> SourceError:
-        return SourceError(f"{self.path}: not a Parquet file, or a damaged one ({' '.join(str(error).split())})")
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path, "a Parquet file")
 
 
 @dataclass(frozen=True)
@@ -104,36 +99,30 @@ class StoredArrow(Stored):
         """Return a reader of some columns of the table; SourceError where the file cannot be read."""
         import pyarrow as pa
 
-        try:
+        with self._reading():
             opened = pa.memory_map(self.file)
             stored = pa.ipc.open_file(opened).schema.names
             fields = [stored.index(self.names[name]) for name in names if name in self.names]
             return pa.ipc.open_file(opened, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
-        try:
+        with self._reading():
             return self.open(names).read_all()
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
         """Go through the rows, so many at a time, as tables like those of `read`."""
         import pyarrow as pa
 
         reader = self.open(names)
-        try:
+        with self._reading():
             for i in range(reader.num_record_batches):
                 batch = reader.get_batch(i)
                 for start in range(0, batch.num_rows, size):
                     yield pa.Table.from_batches([batch.slice(start, size)])
-        except reading_errors() as error:
-            raise self._damaged(error) from None
 
-    def _damaged(self, error: Exception) -> SourceError:
-        return SourceError(f"{self.path}: not an Arrow file, or a damaged one ({' '.join(str(error).split())})")
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path, "an Arrow file")
 
 
 class StreamedTable:
@@ -264,7 +253,7 @@ class StreamedTable:
             return told
         try:
             return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
-        except pa.ArrowException as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             reason = " ".join(str(error).split())
             raise SourceError(
                 f"{file.path}: its columns have other types than those of the files beside it ({reason})"

@@ -1,0 +1,162 @@
+"""Ensembles whose networks hold out rows of their own, so that every row trains most of the networks.
+
+Together those that have not seen a row calibrate the outputs (Breiman, "Bagging predictors", 1996; Parmanto, Munro and Doyle, "Improving
+committee diagnosis with resampling techniques", 1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pysmorch.estimators.budget import Budget
+from pysmorch.estimators.calibration import Calibration
+from pysmorch.estimators.ensemble import Job, train_members
+from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
+from pysmorch.estimators.rows import Labelled
+from pysmorch.estimators.small import Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.stopping import stopping_for
+from pysmorch.layers.base import Array
+from pysmorch.losses import CrossEntropy
+from pysmorch.prediction.presets import FOLDS
+from pysmorch.training import Callback, Training
+
+
+class BestCalibrated(Callback):
+    """Keep the weights of the epoch whose outputs for held-out rows have the smallest loss after calibration, and the outputs.
+
+    Parameters
+    ----------
+    data : Labelled
+        The held-out rows.
+    calibrations : list of Calibration
+        What is tried.
+    patience : int
+        Epochs without a smaller loss before training stops.
+    """
+
+    def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int) -> None:
+        self.data, self.calibrations, self.patience = data, calibrations, patience
+        self.best, self.epoch = np.inf, 0
+        self.outputs: Array | None = None
+        self._weights: list[Any] | None = None
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Measure the network as it is."""
+        outputs = training.network.predictor([self.data.rows]).astype(np.float64)
+        loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
+        if self.outputs is None or loss <= self.best:
+            self.best, self.epoch, self.outputs = loss, training.epoch, outputs
+            self._weights = training.network.snapshot(self._weights)
+        elif training.epoch - self.epoch >= self.patience:
+            training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
+
+    def on_fit_end(self, training: Training) -> None:
+        """Restore the best weights."""
+        if self._weights is not None:
+            training.network.restore(self._weights)
+
+
+def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
+    """Return what each network of an ensemble is trained on where each holds out rows of its own.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its seed.
+    data : Labelled
+        All rows.
+    count : int
+        How many networks there are.
+
+    Returns
+    -------
+    list of Job
+        After the last fold come other folds of all rows; without any where the rows are too few for folds.
+    """
+    codes = data.codes
+    classes = codes if codes.dtype.kind == "i" else None
+    jobs: list[Job] = []
+    for turn in range(-(-count // FOLDS)):
+        folds = folds_of(classes, len(codes), estimator._seed + turn, max(2, min(FOLDS, count)), data.by)
+        turns = [Job(training, held_out) for training, held_out in folds] or [Job()]
+        jobs += (turns * FOLDS)[:FOLDS]
+    return jobs[:count]
+
+
+def train_in_folds(
+    estimator: Any, data: Labelled, callbacks: Sequence[Any], budget: Budget | None, epochs: int
+) -> Choice:
+    """Train an ensemble whose networks hold out rows of their own, and return what these rows choose.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its network at its first weights.
+    data : Labelled
+        All rows.
+    callbacks : sequence of Callback or callable
+        Those of the user.
+    budget : Budget or None
+        The time for it.
+    epochs : int
+        Of each network, at most.
+
+    Returns
+    -------
+    Choice
+        Of a calibration, a threshold and scores.
+    """
+    calibrations = calibrations_of(estimator, data)
+    jobs = jobs_of(estimator, data, estimator._members)
+    chosen: dict[int, BestCalibrated] = {}
+
+    def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:
+        if held_out is None:
+            return list(stopping_for(estimator, False, callbacks))
+        best = BestCalibrated(held_out, calibrations, estimator.patience)
+        chosen[id(job)] = best
+        return [best]
+
+    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, epochs=epochs)
+    found = [(job, chosen[id(job)].outputs) for job in jobs if id(job) in chosen]
+    outputs, rows = outputs_out_of_fold([(job.held_out, part) for job, part in found if part is not None], estimator)
+    if not len(rows):
+        return Choice(epochs, None, estimator._threshold_from(None), None)
+    some = slice(None, None, -(-len(rows) // MOST_ROWS))
+    outputs, held_out = outputs[some], data.take(rows[some])
+    losses = losses_of(estimator.network_.loss, outputs, held_out, calibrations)
+    calibration = calibrations[int(np.argmin(losses))]
+    whole = HeldOut(calibration.of(outputs), held_out.codes, held_out.sample_weight)
+    return Choice(estimator.n_iter_, calibration, estimator._threshold_from(whole), scores_of(estimator, whole, False))
+
+
+def outputs_out_of_fold(parts: Sequence[tuple[Any, Array]], estimator: Any) -> tuple[Array, Array]:
+    """Return for each row the mean of what those networks give that held it out, and the rows.
+
+    Parameters
+    ----------
+    parts : sequence of (rows, outputs)
+        The indices of held-out rows of a network, and its outputs for them.
+    estimator : NetworkEstimator
+        Its loss says what is averaged: probabilities, or the outputs themselves.
+
+    Returns
+    -------
+    outputs : ndarray of float64, shape (n, K)
+        As the whole network gives them.
+    rows : ndarray of int, shape (n,)
+        In order.
+    """
+    if not parts:
+        return np.zeros((0, 1)), np.zeros(0, np.intp)
+    rows, index = np.unique(np.concatenate([held_out for held_out, _ in parts]), return_inverse=True)
+    loss = estimator.network_.loss
+    of_probabilities = isinstance(loss, CrossEntropy)
+    values = np.concatenate([loss.predictions(part) if of_probabilities else part for _, part in parts])
+    sums = np.zeros((len(rows), values.shape[1]))
+    np.add.at(sums, index, values)
+    means = sums / np.bincount(index)[:, None]
+    return (np.log(np.maximum(means, np.finfo(np.float32).tiny)) if of_probabilities else means), rows

@@ -1,0 +1,84 @@
+"""Callbacks of several trainings at a time: how one ends all of them, and how those of the user are told of each."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+from pysmorch.training import Callback, Training
+
+
+class Cancelled(Exception):
+    """A training was ended before its end, because another one has failed or the user has interrupted it."""
+
+
+class Cancelling(Callback):
+    """End a training when an event was set: after an epoch, or within one.
+
+    Parameters
+    ----------
+    event : threading.Event
+        Shared by all networks.
+    """
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Look whether it is set."""
+        if self.event.is_set():
+            raise Cancelled
+
+
+class CancellingWithin(Cancelling):
+    """The same, several times within an epoch."""
+
+    def on_batch_end(self, training: Training) -> None:
+        """Look whether it is set."""
+        self.on_epoch_end(training)
+
+
+class OneAtATime(Callback):
+    """Tell a copy of a callback what one network does, while no other network's callback is told.
+
+    Parameters
+    ----------
+    callback : Callback or callable
+        That of the user; a function is called after every epoch of each network.
+    lock : threading.Lock
+        Shared by all networks.
+    """
+
+    def __init__(self, callback: Any, lock: Any) -> None:
+        self.callback = copy.copy(callback) if isinstance(callback, Callback) else callback
+        self.lock = lock
+
+    def on_fit_start(self, training: Training) -> None:
+        """Pass it on."""
+        self._tell("on_fit_start", training)
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Pass it on."""
+        if isinstance(self.callback, Callback):
+            self._tell("on_epoch_end", training)
+        else:
+            with self.lock:
+                self.callback(training)
+
+    def on_fit_end(self, training: Training) -> None:
+        """Pass it on."""
+        self._tell("on_fit_end", training)
+
+    def _tell(self, event: str, training: Training) -> None:
+        if isinstance(self.callback, Callback):
+            with self.lock:
+                getattr(self.callback, event)(training)
+
+
+class OneAtATimeWithin(OneAtATime):
+    """The same for a callback that is told of what happens within epochs."""
+
+    def on_batch_end(self, training: Training) -> None:
+        """Pass it on."""
+        self._tell("on_batch_end", training)

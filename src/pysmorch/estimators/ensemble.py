@@ -1,0 +1,216 @@
+"""The training of an ensemble: each network by a program of its own, as many at a time as there are threads.
+
+A network has a seed of its own, and chooses its own best epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pysmorch.engine import num_threads, using_threads
+from pysmorch.engine.select import unsupported_reason
+from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
+from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
+from pysmorch.estimators.fitting import FurtherValidation
+from pysmorch.estimators.members import Member, outputs_of, seeds_of, without
+from pysmorch.estimators.rows import Labelled
+from pysmorch.estimators.stopping import stopping_for
+from pysmorch.layers.base import Array
+from pysmorch.training import Callback, History
+
+ROWS_TO_STOP_WITHIN = 20_000
+"""From so many rows on, a training that is to end does so within an epoch."""
+
+
+class Job(NamedTuple):
+    """What one network is trained on.
+
+    Attributes
+    ----------
+    rows : ndarray of int or None
+        Which of the rows; None for all.
+    held_out : ndarray of int or None
+        Which of them it holds out, for itself.
+    """
+
+    rows: Array | None = None
+    held_out: Array | None = None
+
+
+def train_members(
+    estimator: Any,
+    data: Labelled,
+    jobs: Sequence[Job],
+    callbacks_of: Callable[[Job, Labelled | None], list[Callback]],
+    callbacks: Sequence[Any],
+    budget: Budget | None = None,
+    **options: Any,
+) -> None:
+    """Train each network of an ensemble, and set the whole one to what they learned.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With the network of all of them.
+    data : Labelled
+        All rows.
+    jobs : sequence of Job
+        One for each network.
+    callbacks_of : callable
+        Of a job and its held-out rows; returns callbacks for it.
+    callbacks : sequence of Callback or callable
+        Those of the user.
+    budget : Budget, default=None
+        The time for it.
+    **options
+        Options of the fits.
+
+    Raises
+    ------
+    Exception
+        The first one of a network; what the others have learned until then is kept after Ctrl-C only.
+    """
+    count, epochs_before = len(jobs), estimator.n_iter_
+    native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None
+    threads = num_threads() if estimator.threads is None else estimator.threads
+    at_a_time = min(count, threads) if native else 1
+    outputs, seeds = outputs_of(estimator.network_, count), seeds_of(estimator._seed, count)
+    of_each = max(1, threads // at_a_time)
+    members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
+    cancel, lock = threading.Event(), threading.Lock()
+    cancelling = (CancellingWithin if len(data.rows) >= ROWS_TO_STOP_WITHIN else Cancelling)(cancel)
+
+    def train(member: Member, job: Job) -> None:
+        if cancel.is_set():
+            raise Cancelled
+        if budget is not None and budget.left <= 0 and member is not members[0]:
+            budget.reached = True
+            return
+        held_out = None if job.held_out is None else data.take(job.held_out)
+        seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
+        ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
+        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock) for one in callbacks)]
+        with using_threads(of_each), suppress(OutOfTime):
+            member.model._train(
+                data if job.rows is None else data.take(job.rows), seed=seed, callbacks=all_callbacks, **options
+            )
+
+    works = [partial(train, member, job) for member, job in zip(members, jobs, strict=True)]
+    try:
+        _run(works, at_a_time, cancel)
+    except KeyboardInterrupt:
+        if any(member.model.n_iter_ for member in members):
+            _give_back(estimator, members)
+        raise
+    _give_back(estimator, members)
+
+
+def _wrapped(callback: Any, lock: Any) -> OneAtATime:
+    within = isinstance(callback, Callback) and type(callback).on_batch_end is not Callback.on_batch_end
+    return (OneAtATimeWithin if within else OneAtATime)(callback, lock)
+
+
+def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: threading.Event) -> None:
+    """Do several works, some at a time; what one raises ends the others, and is raised."""
+    with ThreadPoolExecutor(at_a_time) as pool:
+        futures = [pool.submit(work) for work in works]
+        try:
+            done, _ = wait(futures, return_when="FIRST_EXCEPTION")
+            if any(future.exception() is not None for future in done):
+                cancel.set()
+            wait(futures)
+        except BaseException:
+            cancel.set()
+            raise
+    errors = [future.exception() for future in futures]
+    error = next((error for error in errors if error is not None and not isinstance(error, Cancelled)), None)
+    if error is not None:
+        raise error
+
+
+def _give_back(estimator: Any, members: Sequence[Member]) -> None:
+    """Set the network to what the members have learned, and the curves to their means.
+
+    Of a first training those that have not completed an epoch are left out; where none has, the first one stays as it is.
+    """
+    trained = [i for i, member in enumerate(members) if member.model.n_iter_ > 0] or [0]
+    for i in trained:
+        members[i].give_back(estimator)
+    if estimator.n_iter_ == 0 and len(trained) < len(members):
+        without(estimator, set(range(len(members))) - set(trained))
+    estimator.history_ = mean_history([members[i].model.history_ for i in trained])
+    estimator.loss_curve_ += estimator.history_.get("loss", [])
+    estimator.validation_curve_ += estimator.history_.get("val_loss", [])
+    estimator.n_iter_ += estimator.history_.num_epochs
+
+
+def mean_history(histories: Sequence[History]) -> History:
+    """Return the means of several histories: in each epoch of those networks that were trained so long.
+
+    Parameters
+    ----------
+    histories : sequence of History
+        One or more, of the same columns.
+
+    Returns
+    -------
+    History
+        As long as the longest one.
+    """
+    longest = max(histories, key=lambda history: history.num_epochs)
+    columns = {
+        name: [
+            float(np.mean([history[name][epoch] for history in histories if epoch < history.num_epochs]))
+            for epoch in range(len(longest[name]))
+        ]
+        for name in longest
+    }
+    made = History()
+    made.take(columns)
+    reasons = sorted({history.stopped_by for history in histories if history.stopped_by is not None})
+    made.stopped_by = "; ".join(reasons) or None
+    return made
+
+
+def train_together(
+    estimator: Any,
+    data: Labelled,
+    validation: Sequence[Labelled],
+    callbacks: Sequence[Any],
+    budget: Budget | None,
+    epochs: int,
+    **options: Any,
+) -> None:
+    """Train an ensemble on the same rows, with the same validation data.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its network.
+    data : Labelled
+        The rows.
+    validation : sequence of Labelled
+        The first one ends each training.
+    callbacks : sequence of Callback or callable
+        Those of the user.
+    budget : Budget or None
+        The time for it.
+    epochs : int
+        Of each network, at most.
+    **options
+        Further options of the fits.
+    """
+
+    def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:
+        further = FurtherValidation([one[:3] for one in validation[1:]], options.get("metrics") or [])
+        return [further, *stopping_for(estimator, bool(validation), callbacks)]
+
+    options |= {"validation_data": validation[0][:3] if validation else None, "epochs": epochs}
+    train_members(estimator, data, [Job()] * estimator._members, callbacks_of, callbacks, budget, **options)

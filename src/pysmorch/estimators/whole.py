@@ -1,0 +1,83 @@
+"""The whole training of a fit: which of the ways to train is taken, and what fits into a limit of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from pysmorch.estimators.bagging import train_in_folds
+from pysmorch.estimators.budget import Budget, Deadline, OutOfTime, fit_into
+from pysmorch.estimators.ensemble import train_together
+from pysmorch.estimators.fitting import FurtherValidation
+from pysmorch.estimators.rows import Labelled
+from pysmorch.estimators.small import Choice, StopAfter, choose
+from pysmorch.estimators.stopping import stopping_for
+from pysmorch.metrics import Metric
+
+
+def train_whole(
+    estimator: Any,
+    data: Labelled,
+    validation: Sequence[Labelled],
+    cross_validates: bool,
+    callbacks: Sequence[Any],
+    metrics: Sequence[Metric],
+    budget: Budget | None,
+    choice: Choice | None,
+    run: dict[str, Any],
+) -> Choice | None:
+    """Train the network of an estimator, or all of its ensemble.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its network and the schedule of its optimizer.
+    data : Labelled
+        The rows of the training.
+    validation : sequence of Labelled
+        The first one ends the training; none where there are no held-out rows.
+    cross_validates : bool
+        Whether the number of epochs and a calibration are chosen by rows that are held out in turn.
+    callbacks : sequence of Callback or callable
+        Those of the user.
+    metrics : sequence of Metric
+        What is measured besides the loss.
+    budget : Budget or None
+        The time for it.
+    choice : Choice or None
+        What a run that goes on has chosen.
+    run : dict
+        Checkpoints: options of the fit, with a function of the choice that returns the notes.
+
+    Returns
+    -------
+    Choice or None
+        What cross-validation chose; None without it.
+    """
+    epochs = estimator.epochs
+    if budget is not None:
+        data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1)
+    if estimator._members > 1 and cross_validates:
+        return train_in_folds(estimator, data, callbacks, budget, epochs)
+    if estimator._members > 1:
+        train_together(estimator, data, validation, callbacks, budget, epochs, metrics=metrics)
+        return None
+    if cross_validates and run["resume"] is None:
+        choice = choose(estimator, data, epochs)
+    with suppress(OutOfTime):
+        estimator._train(
+            data,
+            epochs=epochs,
+            validation_data=validation[0][:3] if validation else None,
+            callbacks=[
+                *([] if budget is None else [Deadline(budget)]),
+                *([] if choice is None else [StopAfter(choice.epochs)]),
+                FurtherValidation(validation[1:], metrics),
+                *stopping_for(estimator, bool(validation), callbacks),
+                *callbacks,
+            ],
+            metrics=metrics,
+            **{**run, "notes": run["notes"](choice)},
+        )
+    return choice

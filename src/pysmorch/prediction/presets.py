@@ -1,0 +1,136 @@
+"""What a preset stands for, in one table; docs/presets.md has the same with measured figures."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from pysmorch.losses import CrossEntropy
+
+PresetName = Literal["fast", "balanced", "best"]
+
+
+class Preset(NamedTuple):
+    """Values of what a user leaves to the preset.
+
+    Attributes
+    ----------
+    members : int
+        How many networks are trained and averaged.
+    members_of_few : int
+        The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
+    calibrate : bool
+        Whether held-out rows calibrate probabilities also where there are many rows.
+    bagging : bool
+        Whether each network holds out rows of its own also where there are many rows, so that all rows train some network.
+    """
+
+    members: int
+    members_of_few: int
+    calibrate: bool
+    bagging: bool
+
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(members=1, members_of_few=1, calibrate=False, bagging=False),
+    "balanced": Preset(members=4, members_of_few=8, calibrate=True, bagging=False),
+    "best": Preset(members=16, members_of_few=16, calibrate=True, bagging=True),
+}
+"""The presets; the names are those of `PresetName`."""
+
+FEW = 2000
+"""Tables with fewer rows are small."""
+
+FOLDS = 8
+"""Into so many parts at most the rows are cut where each network holds out one of them."""
+
+
+def preset_of(estimator: Any) -> Preset:
+    """Return the values of an estimator's preset; those of "fast" for a network of the user's, which may be of any size.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With checked parameters.
+
+    Returns
+    -------
+    Preset
+        Its values.
+    """
+    return PRESETS["fast" if estimator.network is not None else estimator.preset]
+
+
+def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
+    """Return how many networks an estimator trains.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With checked parameters.
+    num_rows : int
+        How many rows there are.
+    of_images : bool
+        Whether the rows are images, for which a preset trains one network.
+
+    Returns
+    -------
+    int
+        Its parameter `members`, or that of its preset, but not more than there are rows.
+
+    Raises
+    ------
+    ValueError
+        There are fewer rows than the user wants networks.
+    """
+    if estimator.members is None:
+        preset = preset_of(estimator)
+        return 1 if of_images else min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
+    if estimator.members > num_rows:
+        raise ValueError(
+            f"members={estimator.members} needs at least as many rows, but there are {num_rows}; say a smaller number"
+        )
+    return int(estimator.members)
+
+
+def check_preset(estimator: Any) -> None:
+    """Refuse a preset, a number of networks and a limit of time that cannot be used.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With parameters of any kind.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter, its value and what is expected.
+    """
+    if estimator.preset not in get_args(PresetName):
+        names = ", ".join(f'"{name}"' for name in PRESETS)
+        raise ValueError(f"preset must be one of {names}, but is {estimator.preset!r}")
+    members = estimator.members
+    if members is not None and (isinstance(members, bool) or not isinstance(members, (int, np.integer)) or members < 1):
+        raise ValueError(f"members must be a positive integer, or None for that of the preset, but is {members!r}")
+    limit = estimator.time_limit
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, (int, float, np.number)) or not 0 < limit < np.inf
+    ):
+        raise ValueError(f"time_limit must be a positive number of seconds, or None for no limit, but is {limit!r}")
+
+
+def calibrates_by_preset(estimator: Any) -> bool:
+    """Whether an estimator that leaves `calibrate` to its preset calibrates by held-out rows, if there are any.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        With its network.
+
+    Returns
+    -------
+    bool
+        Only for probabilities of the cross-entropy.
+    """
+    return preset_of(estimator).calibrate and isinstance(estimator.network_.loss, CrossEntropy)

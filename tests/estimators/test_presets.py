@@ -1,0 +1,138 @@
+"""Presets, numbers of networks, and limits of time."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+from pysmorch import Classifier, PysmorchWarning, Regressor
+from pysmorch.estimators import budget
+from pysmorch.estimators.budget import Plan, plan
+from pysmorch.prediction.presets import PRESETS
+
+X, Y = load_iris(return_X_y=True)
+QUICK = {"hidden": (8,), "epochs": 3, "random_state": 0}
+WANTED = Plan(members=4, epochs=50, rows=1000)
+
+
+class Clock:
+    """A clock that goes on by so many seconds whenever it is read."""
+
+    def __init__(self, step):
+        self.step, self.now = step, 0.0
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("make", [Classifier, Regressor])
+def test_a_preset_says_how_many_networks_are_averaged(make, preset):
+    assert make(preset=preset, **QUICK).fit(X, Y)._members == PRESETS[preset].members_of_few
+
+
+def test_larger_tables_have_fewer_networks():
+    rows = np.random.default_rng(0).standard_normal((2000, 2))
+    assert Regressor(preset="balanced", **QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 4
+
+
+def test_what_is_given_wins_over_the_preset():
+    assert Classifier(preset="best", members=2, **QUICK).fit(X, Y)._members == 2
+
+
+def test_images_and_networks_of_ones_own_are_single_networks():
+    images = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8)
+    assert Classifier(preset="best", **QUICK).fit(images, np.arange(20) % 2)._members == 1
+
+
+def test_a_network_of_ones_own_is_a_single_one():
+    from pysmorch import dense
+
+    made = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), preset="best", **QUICK).fit(X, Y)
+    assert made._members == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "quick"}, 'preset must be one of "fast", "balanced", "best", but is \'quick\''),
+        ({"members": 0}, "members must be a positive integer, or None for that of the preset, but is 0"),
+        ({"members": 2.5}, "members must be a positive integer"),
+        ({"members": 151}, "members=151 needs at least as many rows, but there are 150"),
+        ({"time_limit": 0}, "time_limit must be a positive number of seconds, or None for no limit, but is 0"),
+        ({"time_limit": -3.0}, "time_limit must be a positive number of seconds"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        Classifier(**QUICK | options).fit(X, Y)
+
+
+def test_few_rows_have_no_more_networks_of_a_preset_than_there_are_rows():
+    assert Classifier(preset="best", **QUICK).fit(X[[0, 1, 149]], [0, 0, 1])._members == 3
+
+
+def test_checkpoints_are_for_one_network(tmp_path):
+    with pytest.raises(ValueError, match='say preset="fast", or members=1'):
+        Classifier(preset="balanced", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
+    Classifier(preset="fast", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
+
+
+def test_checkpoints_and_a_limit_of_time_exclude_each_other(tmp_path):
+    with pytest.raises(ValueError, match="time_limit depends on the clock"):
+        Classifier(preset="fast", time_limit=5, **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
+
+
+def test_what_fits_is_left_as_it_is():
+    assert plan(seconds=0.5, left=50.0, wanted=WANTED, at_a_time=2) == WANTED  # two rounds of 25 s
+
+
+def test_networks_are_given_up_before_epochs_and_these_before_rows():
+    # In 45 s there are nine rounds of ten epochs of half a second, with two networks each.
+    assert plan(seconds=0.5, left=45.0, wanted=WANTED, at_a_time=2) == Plan(4, 45, 1000)
+    # One round only: two networks, and all of the time for them.
+    assert plan(seconds=0.5, left=9.0, wanted=WANTED, at_a_time=2) == Plan(2, 18, 1000)
+    assert plan(seconds=0.5, left=2.0, wanted=WANTED, at_a_time=2) == Plan(1, 4, 1000)
+    assert plan(seconds=8.0, left=2.0, wanted=WANTED, at_a_time=2) == Plan(1, 1, 250)
+    assert plan(seconds=8.0, left=0.0, wanted=WANTED, at_a_time=2) == Plan(1, 1, 1)
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_a_fit_with_enough_time_is_that_without_a_limit(preset):
+    models = [Classifier(preset=preset, time_limit=limit, **QUICK).fit(X, Y) for limit in (None, 1e6)]
+    np.testing.assert_array_equal(models[0].predict_proba(X), models[1].predict_proba(X))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("make", [Classifier, Regressor])
+def test_too_little_time_gives_a_model_and_says_what_was_done(make, preset, monkeypatch):
+    monkeypatch.setattr(budget, "clock", Clock(10.0))
+    with pytest.warns(PysmorchWarning, match="1 of 3 epochs, 32 of 150 rows fit into 5 s"):
+        model = make(preset=preset, time_limit=5, **QUICK).fit(X, Y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model._members == 1
+
+
+def test_fewer_networks_and_epochs_are_said_and_the_schedule_is_compressed(monkeypatch):
+    monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
+    monkeypatch.setattr(budget, "clock", Clock(0.0))
+    options = QUICK | {"epochs": 50, "learning_rate": 0.03, "time_limit": 15, "threads": 1, "early_stopping": False}
+    with pytest.warns(PysmorchWarning, match="1 of 8 networks, 12 of 50 epochs fit into 15 s; allow more time"):
+        model = Classifier(preset="balanced", **options).fit(X, Y)  # four fifths of 15 s are planned
+    assert model.n_iter_ == 12
+    assert model.history_["learning_rate"][-1] < 1e-4  # as at the end of all 50
+
+
+def test_at_the_limit_training_ends_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1e-9)
+    monkeypatch.setattr(budget, "clock", Clock(1.0))
+    with pytest.warns(PysmorchWarning, match="training ended at the limit of 20 s, after"):
+        model = Classifier(preset="balanced", time_limit=20, early_stopping=False, **QUICK | {"epochs": 30}).fit(X, Y)
+    assert model.n_iter_ < 30
+    assert model.predict_proba(X).shape == (150, 3)
+
+
+@pytest.mark.parametrize("preset", ["fast", "best"])
+def test_probabilities_of_every_preset_are_those_of_the_classes(preset):
+    model = Classifier(preset=preset, **QUICK | {"epochs": 30, "learning_rate": 0.03}).fit(X, Y)
+    assert model.score(X, Y) > 0.9
