@@ -62,7 +62,7 @@ def test_a_training_that_is_interrupted_while_they_are_trained_has_written_its_m
 
     write_csv()
     monkeypatch.setattr("pysmorch.cli.advice.compare_with_baselines", interrupted)
-    code, out, err = run(*TRAIN)
+    code, _, err = run(*TRAIN)
     assert code == 130
     assert "interrupted while simpler models were trained, and written to model.safetensors" in err
     assert (tmp_path / "model.safetensors").exists()
