@@ -71,7 +71,7 @@ def advise(
     >>> from sklearn.datasets import load_iris
     >>> from pysmorch import Classifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = Classifier(random_state=0).fit(X[::2], y[::2])
+    >>> model = Classifier(preset="balanced", random_state=0).fit(X[::2], y[::2])
     >>> advise(model, X[::2], y[::2], X[1::2], y[1::2])
     []
     """
