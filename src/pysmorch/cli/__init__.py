@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import signal
@@ -20,6 +22,7 @@ from pysmorch.cli.options import (
     QuantizeOptions,
     ReadOptions,
     TrainOptions,
+    TuneOptions,
     parse_size,
     takes,
 )
@@ -44,6 +47,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # what the terminal has no letters for
     with warnings_as_lines(), _terminated_as_interrupted():
         code = _run()
+    atexit.register(
+        gc.freeze
+    )  # else the interpreter, when it ends, goes several times through all objects of all libraries
     sys.exit(code)
 
 
@@ -112,6 +118,21 @@ def train(options: TrainOptions) -> None:
     from pysmorch.cli import training
 
     _set_limits(options)
+    training.train(options)
+
+
+@app.command(cls=CommandWithChoices)
+@takes(TuneOptions)
+def tune(options: TuneOptions) -> None:
+    """Search for good parameters with Optuna, then train with them as train does; parameters that are given stay.
+
+    Trials are measured by the loss on some of the training rows, or on those of --validation; bad ones are stopped early. The held-out rows
+    take no part.
+    """
+    from pysmorch.cli import training, tuning
+
+    _set_limits(options)
+    tuning.check_options(options)
     training.train(options)
 
 
