@@ -110,7 +110,7 @@ def train_in_folds(
         Of a calibration, a threshold and scores.
     """
     calibrations = calibrations_of(estimator, data)
-    jobs = jobs_of(estimator, data, estimator._members)
+    jobs = [Job(*job) for job in jobs_of(estimator, data, estimator._members)]  # one object for each network
     chosen: dict[int, BestCalibrated] = {}
 
     def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:
