@@ -13,6 +13,8 @@ const std::vector<LossForm>& loss_forms() {
         {"huber_loss", LossKind::huber, "mae", {{"delta", &LossSpec::delta}}},
         {"quantile_loss", LossKind::quantile, "mae", {{"quantiles", nullptr}}},
         {"poisson_loss", LossKind::poisson, "mae", {}},
+        {"gamma_loss", LossKind::gamma, "mae", {}},
+        {"tweedie_loss", LossKind::tweedie, "mae", {{"power", &LossSpec::power}}},
         {"binary_cross_entropy", LossKind::binary, "accuracy", {}},
         {"cross_entropy",
          LossKind::classes,
@@ -118,6 +120,8 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
                       double* loss, double* score) const {
     const size_t K = out.cols;
     T* g = out.grad ? out.grad_panel(p) + half : nullptr;
+    const bool has_log_link =
+        spec.kind == LossKind::poisson || spec.kind == LossKind::gamma || spec.kind == LossKind::tweedie;
     for (size_t k = 0; k < K; ++k)
         for (int l = 0; l < LANES<T>; ++l) {
             if (l >= here) {
@@ -130,7 +134,7 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
             double d = v - t;
             double& sum = loss[l];
             if (spec.kind == LossKind::binary) score[l] += (v > 0) == (t > 0.5);
-            else score[l] += std::fabs((spec.kind == LossKind::poisson ? std::exp(v) : v) - t);
+            else score[l] += std::fabs((has_log_link ? std::exp(v) : v) - t);
             switch (spec.kind) {
                 case LossKind::square: sum += 0.5 * d * d; break;
                 case LossKind::absolute:
@@ -153,6 +157,19 @@ void Loss<T>::regress(const Labels& labels, size_t row, int here, V factor, cons
                     const double rate = std::exp(v);
                     sum += rate - t * v;
                     d = rate - t;
+                    break;
+                }
+                case LossKind::gamma: {
+                    const double ratio = t * std::exp(-v);
+                    sum += v + ratio;
+                    d = 1.0 - ratio;
+                    break;
+                }
+                case LossKind::tweedie: {
+                    const double mean = std::exp((2.0 - spec.power) * v);
+                    const double inverse = t > 0 ? t * std::exp((1.0 - spec.power) * v) : 0.0;
+                    sum += mean / (2.0 - spec.power) + inverse / (spec.power - 1.0);
+                    d = mean - inverse;
                     break;
                 }
                 default: {  // binary cross-entropy

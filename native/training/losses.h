@@ -8,13 +8,14 @@
 
 namespace pysmorch {
 
-enum class LossKind : int { square, absolute, huber, quantile, poisson, binary, classes, rows };
+enum class LossKind : int { square, absolute, huber, quantile, poisson, gamma, tweedie, binary, classes, rows };
 
 struct LossSpec {
     LossKind kind = LossKind::square;
     int value = 0;
     double delta = 1.0;           // of Huber
     double smoothing = 0.0;       // of labels
+    double power = 1.5;           // of Tweedie
     std::vector<double> factors;  // quantiles, or class weights; one for each output
 };
 

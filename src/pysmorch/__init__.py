@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pysmorch.layers.shape import *  # noqa: F403
     from pysmorch.loading import load
     from pysmorch.losses.classification import *  # noqa: F403
+    from pysmorch.losses.positive import *  # noqa: F403
     from pysmorch.losses.regression import *  # noqa: F403
     from pysmorch.metrics import Metric
     from pysmorch.network import Network
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from pysmorch.schedules import Constant, Cosine, CosineCycles, FlatCosine, OneCycle, Step, WarmUp
     from pysmorch.start import start_from_data
     from pysmorch.training import Callback, EarlyStopping, History, NonFiniteError
+    from pysmorch.tuning import Tuner
 
 _LAZY = {
     "Adam": "optimizers",
@@ -62,6 +64,7 @@ _LAZY = {
     "Regressor": "estimators",
     "SGD": "optimizers",
     "Step": "schedules",
+    "Tuner": "tuning",
     "WarmUp": "schedules",
     "advise": "advice",
     "check": "gradcheck",
@@ -95,6 +98,7 @@ __all__ = [
     "RMSprop",
     "Regressor",
     "Step",
+    "Tuner",
     "WarmUp",
     "advise",
     "check",

@@ -43,6 +43,8 @@ def loaded(result):
         (["--precision", "auto"], "precision", "auto"),
         (["--loss", "huber", "--target", "size"], "loss", "huber"),
         (["--loss", "quantile", "--quantile", "0.9", "--target", "size"], "quantile", 0.9),
+        (["--loss", "gamma", "--target", "size"], "loss", "gamma"),
+        (["--loss", "tweedie", "--power", "1.3", "--target", "size"], "power", 1.3),
     ],
 )
 def test_options_are_the_parameters_of_the_estimator(run, options, parameter, value, monkeypatch):
@@ -72,6 +74,7 @@ def test_an_ensemble_is_trained_stored_and_shown(run):
         (["--label-smoothing", "0.1", "--target", "size"], "--label-smoothing is not for regression"),
         (["--class-weight", "balanced", "--target", "size"], "--class-weight is not for regression"),
         (["--quantile", "0.5", "--target", "size"], "--quantile is for --loss quantile; add that"),
+        (["--power", "1.3", "--loss", "gamma", "--target", "size"], "--power is for --loss tweedie; add that"),
         (["--class-weight", "cheapp=3"], "--class-weight: there is no class 'cheapp'; the classes are cheap, dear"),
         (["--class-weight", "dear"], "--class-weight must be balanced, or a class and a factor"),
         (["--class-weight", "dear=-1"], "--class-weight must be balanced, or a class and a factor"),

@@ -211,11 +211,11 @@ def test_several_targets_are_predicted_at_once():
     assert Regressor(hidden=(4,), epochs=1).fit(X, y[:, :1]).predict(X).shape == (200, 1)
 
 
-@pytest.mark.parametrize("loss", ["square", "absolute", "huber", "quantile", "poisson"])
+@pytest.mark.parametrize("loss", ["square", "absolute", "huber", "quantile", "poisson", "gamma", "tweedie"])
 def test_every_loss_of_the_regressor_trains_and_is_saved(loss, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 2, (300, 1))
-    y = rng.poisson(np.exp(x[:, 0]))
+    y = rng.poisson(np.exp(x[:, 0])) + (loss == "gamma")
     model = Regressor(hidden=(16,), loss=loss, quantile=0.9, random_state=0).fit(x, y)
     if loss == "quantile":
         assert 0.8 < (y <= model.predict(x)).mean() < 0.97

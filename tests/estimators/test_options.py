@@ -184,8 +184,9 @@ def test_nullable_labels_without_missing_ones_are_numbers():
     assert classifier().fit(X, pd.Series(Y == 1, dtype="boolean")).classes_.dtype == bool
 
 
-def test_the_poisson_loss_says_that_it_needs_positive_targets():
-    assert get_tags(Regressor(loss="poisson")).target_tags.positive_only
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "tweedie"])
+def test_losses_of_logarithms_say_that_they_need_positive_targets(loss):
+    assert get_tags(Regressor(loss=loss)).target_tags.positive_only
     assert not get_tags(Regressor()).target_tags.positive_only
 
 

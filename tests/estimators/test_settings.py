@@ -18,7 +18,7 @@ SETTINGS = [
     *[(Classifier, {"activation": name}) for name in ACTIVATIONS],
     *[(Regressor, {"activation": name}) for name in ACTIVATIONS],
     *[(Classifier, {"optimizer": name}) for name in OPTIMIZERS],
-    *[(Regressor, {"loss": name}) for name in ("absolute", "huber", "quantile", "poisson")],
+    *[(Regressor, {"loss": name}) for name in ("absolute", "huber", "quantile", "poisson", "gamma", "tweedie")],
     (Regressor, {"loss": "quantile", "quantile": 0.6}),
     (Classifier, {"early_stopping": True}),
     (Classifier, {"early_stopping": False}),
@@ -53,7 +53,7 @@ def test_there_are_forty_settings():
 
 @pytest.mark.parametrize(("make", "options"), SETTINGS, ids=[f"{m.__name__}-{o}" for m, o in SETTINGS])
 def test_the_contract_is_kept_in_every_setting(make, options):
-    expected = NOT_IN_BATCHES | (NOT_OF_COUNTS if options.get("loss") == "poisson" else {})
+    expected = NOT_IN_BATCHES | (NOT_OF_COUNTS if options.get("loss") in ("poisson", "gamma", "tweedie") else {})
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         results = check_estimator(

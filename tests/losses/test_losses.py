@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special, stats
-from sklearn.metrics import log_loss, mean_pinball_loss
+from sklearn.metrics import log_loss, mean_pinball_loss, mean_tweedie_deviance
 
 import pysmorch as ps
 from pysmorch import Data, ShapeError, losses
@@ -24,6 +24,9 @@ def value(loss, labels, weights=None):
 P = special.softmax(X, axis=1)
 BINARY = RNG.integers(0, 2, (8, 3))
 COUNTS = RNG.poisson(3, (8, 3))
+AMOUNTS = np.exp(Y)
+CLAIMS = COUNTS * AMOUNTS * (COUNTS > 2)
+"""Amounts that often are 0."""
 
 ORACLES = {
     "SquareLoss": (lambda: value(ps.SquareLoss(Data(X)), Y), 0.5 * ((X - Y) ** 2).sum(1).mean()),
@@ -36,6 +39,15 @@ ORACLES = {
     "PoissonLoss": (
         lambda: value(ps.PoissonLoss(Data(X)), COUNTS),
         (-stats.poisson.logpmf(COUNTS, np.exp(X)) - special.gammaln(COUNTS + 1)).sum(1).mean(),
+    ),
+    "GammaLoss": (
+        lambda: value(ps.GammaLoss(Data(X)), AMOUNTS),
+        -stats.gamma.logpdf(AMOUNTS, 1, scale=np.exp(X)).sum(1).mean(),
+    ),
+    "TweedieLoss": (
+        lambda: value(ps.TweedieLoss(Data(X), power=1.3), CLAIMS),
+        1.5 * mean_tweedie_deviance(CLAIMS.ravel(), np.exp(X).ravel(), power=1.3)
+        + 3 * np.mean(CLAIMS**0.7) / (0.3 * 0.7),
     ),
     "BinaryCrossEntropy": (
         lambda: value(ps.BinaryCrossEntropy(Data(X)), BINARY),
@@ -111,8 +123,16 @@ def test_cross_entropies_of_huge_logits_are_finite(scale, dtype):
         assert np.isfinite(loss.pass_back).all()
 
 
-def test_the_poisson_loss_overflows_to_infinity_and_not_to_nan():
-    assert value(ps.PoissonLoss(Data([[1000.0]])), [[1]]) == np.inf
+@pytest.mark.parametrize(("loss", "x"), [(ps.PoissonLoss, 1000.0), (ps.GammaLoss, -1000.0), (ps.TweedieLoss, 2000.0)])
+def test_losses_of_logarithms_overflow_to_infinity_and_not_to_nan(loss, x):
+    assert value(loss(Data([[x]])), [[1]]) == np.inf
+
+
+def test_a_tweedie_loss_of_nothing_is_small_however_small_the_mean():
+    loss = ps.TweedieLoss(Data([[-2000.0]]), power=1.5)
+    assert value(loss, [[0]]) == 0
+    loss.backward()
+    assert loss.pass_back == 0
 
 
 @given(x=arrays(np.float64, (4, 3), elements=st.floats(-700, 700)), shift=st.floats(-1e3, 1e3))
@@ -125,7 +145,9 @@ def test_the_cross_entropy_does_not_change_when_all_logits_of_a_row_are_shifted(
     assert a == pytest.approx(value(loss, labels), rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("cls", [ps.SquareLoss, ps.AbsoluteLoss, ps.HuberLoss, ps.QuantileLoss, ps.PoissonLoss])
+@pytest.mark.parametrize(
+    "cls", [ps.SquareLoss, ps.AbsoluteLoss, ps.HuberLoss, ps.QuantileLoss, ps.PoissonLoss, ps.TweedieLoss]
+)
 def test_labels_of_one_axis_will_do_for_one_output(cls):
     labels = np.arange(8)
     x = Data(X[:, :1])
@@ -141,7 +163,8 @@ def test_losses_take_maps_of_numbers():
 def test_predictions_and_scores_are_those_of_the_loss():
     np.testing.assert_allclose(ps.CrossEntropy(Data(X)).predictions(X), special.softmax(X, axis=1))
     np.testing.assert_allclose(ps.BinaryCrossEntropy(Data(X)).predictions(X), special.expit(X))
-    np.testing.assert_allclose(ps.PoissonLoss(Data(X)).predictions(X), np.exp(X))
+    for loss in (ps.PoissonLoss, ps.GammaLoss, ps.TweedieLoss):
+        np.testing.assert_allclose(loss(Data(X)).predictions(X), np.exp(X))
     right = (X.argmax(1) == CLASSES).astype(float)
     np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).sample_scores(X, CLASSES), right)
     np.testing.assert_array_equal(ps.CrossEntropy(Data(X)).sample_scores(X, np.eye(3)[CLASSES]), right)
@@ -178,6 +201,9 @@ def test_every_loss_states_its_objective(case):
         (lambda: value(ps.BinaryCrossEntropy(Data(X)), 2 + 0 * X), ValueError, "from 0 to 1, but row 0 has 2.0"),
         (lambda: value(ps.BinaryCrossEntropy(Data(X)), X * np.nan), ValueError, "from 0 to 1, but row 0 has nan"),
         (lambda: value(ps.PoissonLoss(Data(X)), -np.ones((8, 3))), ValueError, "must not be negative, but row 0"),
+        (lambda: value(ps.GammaLoss(Data(X)), 0 * COUNTS), ValueError, "must be positive, but row 0 has"),
+        (lambda: value(ps.TweedieLoss(Data(X)), -COUNTS), ValueError, "must not be negative, but row "),
+        (lambda: ps.TweedieLoss(Data(X), power=2), ValueError, "power must be between 1 and 2, but is 2"),
         (lambda: value(ps.QuantileLoss(Data(X)), Y[:, :2]), ShapeError, "labels have shape"),
         (lambda: ps.HuberLoss(Data(X), delta=0), ValueError, "delta must be positive"),
         (lambda: ps.QuantileLoss(Data(X), quantile=1.0), ValueError, "quantile must be between 0 and 1"),

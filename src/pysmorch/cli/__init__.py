@@ -22,6 +22,7 @@ from pysmorch.cli.options import (
     QuantizeOptions,
     ReadOptions,
     TrainOptions,
+    TuneOptions,
     parse_size,
     takes,
 )
@@ -117,6 +118,21 @@ def train(options: TrainOptions) -> None:
     from pysmorch.cli import training
 
     _set_limits(options)
+    training.train(options)
+
+
+@app.command(cls=CommandWithChoices)
+@takes(TuneOptions)
+def tune(options: TuneOptions) -> None:
+    """Search for good parameters with Optuna, then train with them as train does; parameters that are given stay.
+
+    Trials are measured by the loss on some of the training rows, or on those of --validation; bad ones are stopped early. The held-out rows
+    take no part.
+    """
+    from pysmorch.cli import training, tuning
+
+    _set_limits(options)
+    tuning.check_options(options)
     training.train(options)
 
 

@@ -12,10 +12,10 @@ from pysmorch.cli import networks
 from pysmorch.cli.options import ReadOptions
 from pysmorch.cli.output import Report
 from pysmorch.encoders import ColumnError, kind_of, read_labels
-from pysmorch.encoders.cells import Cells, as_table
-from pysmorch.encoders.schema import infinite_text, learn_column
-from pysmorch.encoders.values import number_values
+from pysmorch.encoders.beside import find_numbers
+from pysmorch.encoders.schema import infinite_text
 from pysmorch.entries import list_names, name_row, suggest
+from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
 from pysmorch.sources.stack import UPPER_BITS
@@ -38,6 +38,8 @@ class Rows:
         The weight of each row.
     split_by : ndarray or pyarrow.ChunkedArray or None, default=None
         The column that says which rows are held out.
+    by : SplitBy or None, default=None
+        What that column says, once rows were held out: validation rows follow the same rule.
     """
 
     source: Source
@@ -45,6 +47,7 @@ class Rows:
     target: str
     weights: Array | None = None
     split_by: Any = None
+    by: SplitBy | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -57,6 +60,7 @@ class Rows:
             y=self.y[rows],
             weights=None if self.weights is None else self.weights[rows],
             split_by=None,
+            by=None if self.by is None else self.by.take(rows),
         )
 
     def line(self, row: int) -> str:
@@ -262,23 +266,10 @@ def numbers(cells: Any, name: str, rows: Rows, needed: str, kinds: Sequence[str]
     ValueError
         Names the first line without such a value.
     """
-    import pyarrow as pa
-
-    of_column = Cells(as_table(pa.table({name: cells})))
-    array, wrong = of_column.arrow(name), 0
-    for kind in kinds:
-        try:
-            column = learn_column(name, of_column, None, None, kind, None)
-        except ColumnError as error:
-            wrong = max(wrong, error.row or 0)
-            continue
-        values = number_values(column, array, None)[0]
-        missing = np.flatnonzero(np.isnan(values))
-        if not len(missing):
-            return values
-        wrong = int(missing[0])
-        break
-    cell = array[wrong].as_py()
+    values, wrong = find_numbers(cells, kinds)
+    if wrong is None:
+        return values
+    cell = cells[wrong].as_py()
     raise ValueError(f"{needed}, but {rows.line(wrong)} has {'none' if cell is None else repr(cell)}")
 
 

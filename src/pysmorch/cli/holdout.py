@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,8 @@ from pysmorch.cli.options import HoldOutOptions
 from pysmorch.cli.output import Report
 from pysmorch.cli.parameters import parse_fraction
 from pysmorch.encoders import encode_rows, kind_of
-from pysmorch.estimators.splitting import split_rows
+from pysmorch.encoders.beside import TIMES, group_indices
+from pysmorch.estimators.splitting import SplitBy, check_fraction, split_rows
 from pysmorch.layers.base import Array
 
 DEFAULT_FRACTION = 0.2
@@ -66,9 +68,11 @@ def split(rows: Rows, options: HoldOutOptions, task: str, seed: int, report: Rep
     if fraction == 0:
         return rows, None
     if options.split_time is not None:
+        rows = replace(rows, by=SplitBy(times=_times(rows, options.split_time)))
         held_out = _latest(rows, options.split_time, fraction, report)
     elif options.split_group is not None:
-        held_out = _groups(rows, options.split_group, fraction, seed, report)
+        rows = replace(rows, by=SplitBy(groups=_groups(rows, options.split_group)))
+        held_out = _some_groups(rows, options.split_group, fraction, seed, report)
     else:
         held_out = _random(rows, task, fraction, seed, report)
     if not held_out.any():
@@ -79,7 +83,7 @@ def split(rows: Rows, options: HoldOutOptions, task: str, seed: int, report: Rep
 def _random(rows: Rows, task: str, fraction: float, seed: int, report: Report) -> Array:
     if len(rows) < TOO_FEW:
         raise ValueError(f"{len(rows)} rows are too few to hold some out; add --test 0")
-    _check_fraction(fraction, len(rows), "rows")
+    check_fraction(f"--test {fraction}", fraction, len(rows), "rows")
     classes = rows.y if task == "classification" else None
     training, chosen, stratified = split_rows(classes, len(rows), fraction, seed)
     held_out = np.zeros(len(rows), dtype=bool)
@@ -94,17 +98,16 @@ def _random(rows: Rows, task: str, fraction: float, seed: int, report: Report) -
     return held_out
 
 
+def _times(rows: Rows, name: str) -> Array:
+    return numbers(rows.split_by, name, rows, f"--split-time {name} needs a time or number in each row", TIMES)
+
+
 def _latest(rows: Rows, name: str, fraction: float, report: Report) -> Array:
-    """Mark the latest rows; those of one time are not torn apart."""
-    cells = rows.split_by
-    times = numbers(
-        cells, name, rows, f"--split-time {name} needs a time or number in each row", ("number", "time", "time of day")
-    )
-    _check_fraction(fraction, len(times), "rows")
-    border = np.sort(times)[-int(np.ceil(fraction * len(times)))]
-    held_out: Array = times >= border
-    if held_out.all():
-        held_out = times > border
+    """Mark the latest rows."""
+    assert rows.by is not None
+    assert rows.by.times is not None
+    times, cells = rows.by.times, rows.split_by
+    held_out = rows.by.held_out(fraction, 0, f"--test {fraction}")
     if not held_out.any():
         raise ValueError(f"--split-time {name}: all rows have the same value, {cells[0].as_py()}")
     first = cells[int(np.flatnonzero(held_out)[times[held_out].argmin()])].as_py()
@@ -112,31 +115,24 @@ def _latest(rows: Rows, name: str, fraction: float, report: Report) -> Array:
     return held_out
 
 
-def _groups(rows: Rows, name: str, fraction: float, seed: int, report: Report) -> Array:
+def _groups(rows: Rows, name: str) -> Array:
+    indices, missing = group_indices(rows.split_by)
+    if missing is not None:
+        raise ValueError(f"--split-group {name} needs a value in each row, but {rows.line(missing)} has none")
+    return indices
+
+
+def _some_groups(rows: Rows, name: str, fraction: float, seed: int, report: Report) -> Array:
     """Mark the rows of some groups, drawn at random."""
-    cells = rows.split_by
-    _check_present(cells, f"--split-group {name}", rows)
-    codes = np.unique(np.array([str(value) for value in cells.to_pylist()]), return_inverse=True)[1]
-    count = int(codes.max()) + 1
-    _check_fraction(fraction, count, f"groups of {name!r}")
-    _, chosen, _ = split_rows(None, count, fraction, seed)
-    report.note(f"held out are {len(chosen)} of {count} groups of {name!r}, which is no feature")
-    return np.isin(codes, chosen)
-
-
-def _check_fraction(fraction: float, count: int, what: str) -> None:
-    num_held_out = int(np.ceil(fraction * count))
-    if num_held_out >= count:
-        raise ValueError(
-            f"--test {fraction} holds out {num_held_out} of {count} {what}, so that none is left for training; "
-            "say a smaller fraction"
-        )
-
-
-def _check_present(cells: Any, option: str, rows: Rows) -> None:
-    missing = np.flatnonzero(cells.is_null(nan_is_null=True).to_numpy())
-    if len(missing):
-        raise ValueError(f"{option} needs a value in each row, but {rows.line(int(missing[0]))} has none")
+    assert rows.by is not None
+    assert rows.by.groups is not None
+    groups, said = rows.by.groups, f"--test {fraction}"
+    count = int(groups.max()) + 1
+    check_fraction(said, fraction, count, f"groups of {name!r}")
+    held_out = rows.by.held_out(fraction, seed, said)
+    number = len(np.unique(groups[held_out]))
+    report.note(f"held out are {number} of {count} groups of {name!r}, which is no feature")
+    return held_out
 
 
 def check_classes(training: Rows, held_out: Rows | None, report: Report, which: str = "held-out") -> None:

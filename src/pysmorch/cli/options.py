@@ -105,6 +105,10 @@ class ParameterOptions:
     quantile: Annotated[
         str | None, typer.Option(help="what --loss quantile predicts, between 0 and 1; several as in 0.1,0.5,0.9")
     ] = None
+    power: Annotated[
+        float | None,
+        typer.Option(help="of the mean, to which the variance is proportional for --loss tweedie; 1.5 without it"),
+    ] = None
     class_weight: Annotated[
         Texts, typer.Option(help="balanced, or CLASS=FACTOR once for each class: how much its rows count")
     ] = None
@@ -233,6 +237,22 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     metric: MetricNames = None
     as_json: AsJson = False
     quiet: Annotated[bool, typer.Option("--quiet", help="only the metrics")] = False
+
+
+@dataclass(kw_only=True)
+class TuneOptions(TrainOptions):
+    """All of `pysmorch tune`."""
+
+    trials: Annotated[
+        int,
+        typer.Option(help="how many trials there are in the end, with those in --storage and those of other processes"),
+    ] = 50
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLite file for the trials: the same command goes on from there, and two at a time share the search"
+        ),
+    ] = None
 
 
 @dataclass(kw_only=True)

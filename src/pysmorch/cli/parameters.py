@@ -52,6 +52,8 @@ def check_task(chosen: dict[str, Any], estimator: Any, other: Any, task: str) ->
             raise ValueError(f"--{name.replace('_', '-')} is not for {task}; leave it out, or say another --task")
     if "quantile" in chosen and chosen.get("loss") != "quantile":
         raise ValueError("--quantile is for --loss quantile; add that")
+    if "power" in chosen and chosen.get("loss") != "tweedie":
+        raise ValueError("--power is for --loss tweedie; add that")
 
 
 def match_classes(class_weight: Any, y: Array) -> Any:

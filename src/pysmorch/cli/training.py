@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs
+from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
-from pysmorch.cli.options import TrainOptions
+from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.splitting import num_set_aside
+from pysmorch.estimators.held_out import aside_rows
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.prediction.presets import check_preset, members_of
 from pysmorch.sources import has_image_files
@@ -70,6 +70,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         runs.store_command(options)
     started = time.perf_counter()
     with kinds:
+        if isinstance(options, TuneOptions):
+            tuning.search(model, training, validation, options, report)
         interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
     seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
@@ -243,7 +245,10 @@ def _fit(
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
     check_preset(model)
-    count = len(training) - num_set_aside(model.conformal_fraction, len(training))
+    count = len(training)
+    model._check_parameters()
+    if model.conformal_fraction:
+        count = len(aside_rows(training.by, model.conformal_fraction, count, model._draw_seed())[0])
     validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
     single = _num_members(model, training, count) == 1
@@ -254,6 +259,8 @@ def _fit(
     begun = model.n_iter_ if options.start_from is not None else 0
     num_validated = len(model.validation_curve_) if options.start_from is not None else 0
     run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    if training.by is not None:
+        run["groups"], run["time"] = training.by
     if validation is not None:
         run["eval_set"] = (validation.source.features, validation.y, validation.weights)
     if resumed and has_checkpoint(str(options.checkpoint)):

@@ -80,8 +80,9 @@ def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
     classes = codes if codes.dtype.kind == "i" else None
     jobs: list[Job] = []
     for turn in range(-(-count // FOLDS)):
-        folds = folds_of(classes, len(codes), estimator._seed + turn, max(2, min(FOLDS, count)))
-        jobs += [Job(training, held_out) for training, held_out in folds] or [Job()] * FOLDS
+        folds = folds_of(classes, len(codes), estimator._seed + turn, max(2, min(FOLDS, count)), data.by)
+        turns = [Job(training, held_out) for training, held_out in folds] or [Job()]
+        jobs += (turns * FOLDS)[:FOLDS]
     return jobs[:count]
 
 

@@ -16,7 +16,6 @@ from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME
-from pysmorch.entries import check_labelled
 from pysmorch.estimators.budget import budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.ensemble import train_together
@@ -24,16 +23,18 @@ from pysmorch.estimators.fitting import Record, fit_options, set_schedule
 from pysmorch.estimators.held_out import (
     HeldOut,
     encoded_set_aside,
+    encoded_validation,
     held_out_outputs,
     scores_of,
     set_aside,
     with_temperature,
 )
 from pysmorch.estimators.members import check_is_one, network_of
+from pysmorch.estimators.related import related_rows, warn_of_unseen
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
-from pysmorch.estimators.splitting import holds_out, split_rows
+from pysmorch.estimators.splitting import hold_out, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -113,6 +114,8 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
     ) -> Self:
         """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
@@ -146,6 +149,12 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         resume : str or Path, default=None
             The folder of a run that was interrupted. With the same parameters and data it goes on to the same bits as if it had not
             been.
+        groups : array-like of shape (N,) or str, default=None
+            The group of each row: rows that are held out, by whichever parameter, are whole groups, drawn at random, and so are the
+            halves of a cross-validation. A name is that of a column of X, which is no feature then.
+        time : array-like of shape (N,) or str, default=None
+            The time of each row, also as a number: the latest rows are held out, those of one time together. A name is that of a
+            column of X, which stays a feature. Not together with `groups`.
 
         Returns
         -------
@@ -159,7 +168,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         """
         self._refuse_training()
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
-            self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume)
+            self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume, groups, time)
         return self
 
     def _fit(
@@ -173,24 +182,29 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
     ) -> None:
         """Learn as `fit` does; after an exception there is what was learned until then."""
         chosen = as_metrics(metrics)
         budget = budget_of(self, checkpoint is not None or resume is not None)
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
-        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed)
+        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
         if checkpoint is not None or resume is not None:
             check_is_one(self)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
         set_schedule(self, OneCycle)
-        validation = self._validation_data(eval_set)
+        validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
         cross_validates = not validation and self._cross_validates(len(data.rows))
         if not validation and self._holds_out(len(data.rows)):
             classes = data.codes if data.codes.dtype.kind == "i" else None
-            rows, held_out, _ = split_rows(classes, len(data.rows), self.validation_fraction, self._seed)
+            said = f"validation_fraction={self.validation_fraction}"
+            rows, held_out = hold_out(data.by, classes, len(data.rows), self.validation_fraction, self._seed, said)
+            if data.by is not None and classes is not None:
+                warn_of_unseen(self.classes_, classes, rows)
             validation = [data.take(held_out)]
             data = data.take(rows)
         if chosen and not validation:
@@ -216,22 +230,26 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         return wanted and not self._cross_validates(num_rows)
 
     def _data_and_set_aside(
-        self, X: Any, y: Any, sample_weight: Any, split_seed: int
+        self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any
     ) -> tuple[Labelled, Labelled | None]:
         """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
+        X, y, sample_weight, by, group_column = related_rows(
+            X, y, sample_weight, groups, time, getattr(self, "classes_", None) if goes_on else None
+        )
         learn, aside = None, None
         if self.conformal_fraction:
             classes = getattr(self, "classes_", None) if goes_on else None
-            parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes)
+            parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes, by)
             (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
+            by = parts.by
         data = (
             self._encode_labelled(X, y, sample_weight, trained_before=True)
             if goes_on
-            else self._start(X, y, sample_weight, learn)
+            else self._start(X, y, sample_weight, learn, no_feature=group_column)
         )
-        return data, None if aside is None else encoded_set_aside(self, aside)
+        return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
 
     def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
         """Calibrate by the validation rows, choose a threshold by them, and store scores: those of rows set aside, if there are any."""
@@ -275,14 +293,20 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.conformal_scores_ = None  # they were those of the network before
 
     def _start(
-        self, X: Any, y: Any, sample_weight: Any, learn: Callable[[], None] | None = None, more: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        learn: Callable[[], None] | None = None,
+        more: bool = False,
+        no_feature: str | None = None,
     ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
         X, y, weights = weighted_rows(X, y, sample_weight)
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
-        encoder.choose(self.columns, self.missing)
+        encoder.choose((self.columns or {}) | ({} if no_feature is None else {no_feature: "id"}), self.missing)
         if more:
             encoder.expect_more()
         rows = encoder.check(X, self, reset=True)
@@ -323,14 +347,6 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         """Bring the outputs nearer to an anchor, as cross-validation found."""
         if calibration is not None:
             calibrate(self.network_.output, calibration)
-
-    def _validation_data(self, eval_set: Any) -> list[Labelled]:
-        if eval_set is None:
-            return []
-        several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
-        for one in eval_set if several else [eval_set]:
-            check_labelled("eval_set", one)
-        return [self._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
 
     def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False) -> Labelled:
         """Return rows, labels and weights as the network takes them, after a training has begun."""

@@ -13,12 +13,13 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, rows_by_class
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.held_out import HeldOut, threshold_of
+from pysmorch.estimators.labels import check_of_several, checked_indicators, is_indicator, label_anchors
 from pysmorch.estimators.remarks import warn_of_classes
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
-from pysmorch.losses import CrossEntropy, Loss
+from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.presets import calibrates_by_preset
 from pysmorch.prediction.thresholds import rule_of
@@ -149,6 +150,9 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
     for the class of row i and s/K for all others, and s is `label_smoothing` (see `CrossEntropy`).
 
     A network of `Linear`, `Bias`, activation and `Dropout` layers for every entry of `hidden` is trained on batches in random order.
+    Where y has several columns of 0 and 1, each is a label that a row has or has not: L is the sum of their binary cross-entropies (see
+    `BinaryCrossEntropy`), and `classes_` are the indices of the columns.
+
     Columns of arrays are scaled to mean 0 and variance 1; columns of data frames are encoded by what they hold. Images (N, H, W) or
     (N, H, W, C) enter the network with the shape (H, W, C), and a `Rescale` layer gives all pixels together mean 0 and variance 1.
 
@@ -191,7 +195,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         given = np.unique(np.asarray(classes))
         if hasattr(self, "classes_") and not np.array_equal(given, self.classes_):
             raise ValueError(f"classes {given.tolist()} are not those of the call before, {self.classes_.tolist()}")
-        return self._partial_fit(X, y, sample_weight, lambda: self._set_classes(given))
+        return self._partial_fit(X, y, sample_weight, lambda: self._set_classes(given, is_indicator(y)))
 
     def score(self, X: Any, y: ArrayLike | str, sample_weight: ArrayLike | str | None = None) -> float:
         """Return the accuracy: the fraction of the rows whose class is predicted.
@@ -219,7 +223,9 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         return float(super().score(X, as_labels(y), weights))
 
     def _check_labels(self, y: Any, num_data: int) -> Array:
-        return checked_classes(y, num_data)
+        if hasattr(self, "network_") and self._multilabel:
+            return checked_indicators(y, num_data, len(self.classes_))
+        return checked_indicators(y, num_data) if is_indicator(y) else checked_classes(y, num_data)
 
     def encode_labels(self, y: ArrayLike) -> Array:
         """Return the class indices of labels: their positions in `classes_`.
@@ -242,13 +248,19 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         return self._encode_labels(as_labels(y))
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
+        if y.ndim == 2:
+            check_of_several(self)
+            self._set_classes(np.arange(y.shape[1]), multilabel=True)
+            return
         self._set_classes(np.unique(y))
         warn_of_classes(y, self.classes_)
 
     def _encode_labels(self, y: Array) -> Array:
-        return class_indices(self.classes_, y)
+        return y.astype(np.float32) if self._multilabel else class_indices(self.classes_, y)
 
     def _make_loss(self, output: Layer) -> Loss:
+        if self.loss == "cross_entropy" and self._multilabel:
+            return BinaryCrossEntropy(output)
         if self.loss == "cross_entropy":
             return CrossEntropy(output, label_smoothing=self.label_smoothing)
         return own_loss(self.loss, output)
@@ -256,7 +268,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
         if self.loss != "cross_entropy" or self.calibrate is False:
             return []
-        return class_anchors(codes, weights, len(self.classes_))
+        return label_anchors(codes, weights) if self._multilabel else class_anchors(codes, weights, len(self.classes_))
 
     def _calibrates(self) -> bool:
         return self.calibrate is True or (self.calibrate == "auto" and calibrates_by_preset(self))
@@ -273,9 +285,18 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         return lambda: self._learn_labels(checked, None)
 
     def _start(self, *arguments: Any, **options: Any) -> Labelled:
+        for name in ("network_", "classes_"):  # a second fit may have other labels
+            if hasattr(self, name):
+                delattr(self, name)
+        self._multilabel = False
         data = super()._start(*arguments, **options)
         self.threshold_ = rule_of(self.threshold, self.classes_)
         return data
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:
         return rows_by_class(self.class_weight, self.classes_, codes, sample_weight)

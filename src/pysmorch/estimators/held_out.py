@@ -10,9 +10,10 @@ import numpy as np
 from pysmorch.encoders import ColumnError
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one, using_threads
+from pysmorch.entries import check_labelled
 from pysmorch.estimators.calibration import calibrate, temperature
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
-from pysmorch.estimators.splitting import num_set_aside, split_rows
+from pysmorch.estimators.splitting import SplitBy, hold_out
 from pysmorch.estimators.thresholds import best_threshold
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
@@ -144,15 +145,28 @@ class SetAside(NamedTuple):
         The others, and those.
     labels : array-like
         The labels of all of them.
+    by : SplitBy or None
+        What says which of those for training are held out for validation.
     """
 
     training: tuple[Any, Any, Array | None]
     set_aside: tuple[Any, Any, Array | None]
     labels: Any
+    by: SplitBy | None
 
 
-def set_aside(X: Any, y: Any, sample_weight: Any, fraction: float, seed: int, classes: Array | None) -> SetAside:
+def set_aside(
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    fraction: float,
+    seed: int,
+    classes: Array | None,
+    by: SplitBy | None = None,
+) -> SetAside:
     """Draw rows at random, whatever their labels: then those and new ones are exchangeable.
+
+    Of groups whole ones are drawn, so that those and new groups are exchangeable; of times the latest rows are taken.
 
     Parameters
     ----------
@@ -164,6 +178,8 @@ def set_aside(X: Any, y: Any, sample_weight: Any, fraction: float, seed: int, cl
         The same seed gives the same rows.
     classes : ndarray or None
         The classes of a model that knows them.
+    by : SplitBy or None, default=None
+        What says which rows are not torn apart.
 
     Returns
     -------
@@ -178,17 +194,44 @@ def set_aside(X: Any, y: Any, sample_weight: Any, fraction: float, seed: int, cl
     X, y, weights = weighted_rows(X, y, sample_weight, classes)
     labels, count = as_labels(y), count_rows(X)
     check_num_labels(labels, count)
-    number = num_set_aside(fraction, count)
+    training, aside = aside_rows(by, fraction, count, seed)
+    parts = [
+        (some_rows(X, rows), labels[rows], None if weights is None else weights[rows]) for rows in (training, aside)
+    ]
+    return SetAside(parts[0], parts[1], labels, None if by is None else by.take(training))
+
+
+def aside_rows(by: SplitBy | None, fraction: float, count: int, seed: int) -> tuple[Array, Array]:
+    """Return the other rows, and those that are set aside.
+
+    Parameters
+    ----------
+    by : SplitBy or None
+        What says which rows are not torn apart.
+    fraction : float
+        Of all rows.
+    count : int
+        How many rows there are.
+    seed : int
+        The same seed gives the same rows.
+
+    Returns
+    -------
+    training, aside : ndarray of int
+        Their indices.
+
+    Raises
+    ------
+    ValueError
+        None would be left.
+    """
+    number = int(np.ceil(fraction * count))
     if number >= count:
         raise ValueError(
             f"conformal_fraction={fraction} sets {number} of {count} rows aside, so that none is left for training; "
             "say a smaller fraction"
         )
-    training, aside, _ = split_rows(None, count, fraction, seed)
-    parts = [
-        (some_rows(X, rows), labels[rows], None if weights is None else weights[rows]) for rows in (training, aside)
-    ]
-    return SetAside(parts[0], parts[1], labels)
+    return hold_out(by, None, count, fraction, seed, f"conformal_fraction={fraction}")
 
 
 def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labelled:
@@ -216,3 +259,31 @@ def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labell
     except ColumnError as error:
         raise ValueError(f"conformal_fraction: among the rows that are set aside, {error}") from error
     return data
+
+
+def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
+    """Return the validation data of a fit as the network takes them.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        With an encoder that has learned the rows of the training.
+    eval_set : tuple, list of tuple or None
+        What was passed to `fit`.
+
+    Returns
+    -------
+    list of Labelled
+        Empty where none was passed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For data that do not fit.
+    """
+    if eval_set is None:
+        return []
+    several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
+    for one in eval_set if several else [eval_set]:
+        check_labelled("eval_set", one)
+    return [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]

@@ -17,11 +17,20 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.remarks import warn_of_skew
-from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
 from pysmorch.files import saved_as
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
-from pysmorch.losses import AbsoluteLoss, HuberLoss, Loss, PoissonLoss, QuantileLoss, SquareLoss
+from pysmorch.losses import (
+    AbsoluteLoss,
+    GammaLoss,
+    HuberLoss,
+    Loss,
+    PoissonLoss,
+    QuantileLoss,
+    SquareLoss,
+    TweedieLoss,
+)
 from pysmorch.metrics import Metric
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.prediction.regressor import LOSSES, RegressorModel
@@ -63,12 +72,15 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     conformal_fraction : float, default=0.0
         Fraction of the rows that are set aside, from the training and from all choices, so that the coverage of `predict_interval` is
         guaranteed; from 0 to below 1. With 0 its scores are those of the rows that end the training, and the coverage is near that.
-    loss : {"square", "absolute", "huber", "quantile", "poisson"} or callable, default="square"
+    loss : {"square", "absolute", "huber", "quantile", "poisson", "gamma", "tweedie"} or callable, default="square"
         "square" predicts the mean, "absolute" the median, "huber" something between that is robust against outliers, "quantile" the
-        quantiles of that name, "poisson" the rate of counts. A class of losses of your own, or a function that makes a loss of the
+        quantiles of that name, "poisson" the rate of counts, "gamma" the mean of positive amounts, whose errors count by their ratio,
+        and "tweedie" that of amounts that often are 0. A class of losses of your own, or a function that makes a loss of the
         output layer, such as ``lambda output: HuberLoss(output, delta=2)``; it sees targets of mean 0 and variance 1.
     quantile : float or sequence of Q floats, default=0.5
         The quantiles that the quantile loss predicts; between 0 and 1. Several ones such as (0.1, 0.5, 0.9) are for a single target.
+    power : float, default=1.5
+        Of the mean, to which the variance is proportional for the loss "tweedie"; between 1 (counts) and 2 (amounts that are never 0).
     network : callable, default=None
         A function of (input layer, number of outputs) that returns the last layer of a network of your own, or one of
         `pysmorch.models`; it replaces `hidden`, `activation` and `dropout`.
@@ -138,8 +150,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     Notes
     -----
     It minimises the weighted mean (1/N) sum_i w_i l(y_i, f(x_i)) of the loss l (see `SquareLoss`, `AbsoluteLoss`, `HuberLoss`,
-    `QuantileLoss`, `PoissonLoss`). Targets are scaled to mean 0 and variance 1 in training, except for the Poisson loss, and
-    predictions are scaled back.
+    `QuantileLoss`, `PoissonLoss`, `GammaLoss`, `TweedieLoss`). Targets are scaled to mean 0 and variance 1 in training, and predictions
+    are scaled back. For the losses "gamma" and "tweedie" they are divided by their mean, and for "poisson" they stay as they are.
 
     A network of `Linear`, `Bias`, activation and `Dropout` layers for every entry of `hidden` is trained on batches in random order.
     Columns of arrays are scaled to mean 0 and variance 1; columns of data frames are encoded by what they hold. Images (N, H, W) or
@@ -220,8 +232,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         check_num_labels(labels, num_data)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
-        if self.loss == "poisson" and (labels < 0).any():
-            raise ValueError("y must not be negative for the Poisson loss")
+        self._check_signs(labels)
         if self._num_quantiles() > 1 and labels.reshape(num_data, -1).shape[1] > 1:
             raise ValueError(
                 f"quantile: several quantiles are for one target, but y has shape {labels.shape}; fit a model for each target"
@@ -230,13 +241,27 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
             raise ValueError(f"y has shape {labels.shape}, but the model predicts {self.n_outputs_} numbers per row")
         return labels
 
+    def _check_signs(self, labels: Array) -> None:
+        """Refuse targets that no mean of a loss of logarithms has."""
+        if not self._has_log_link():
+            return
+        wrong = labels <= 0 if self.loss == "gamma" else labels < 0
+        if wrong.any():
+            row = int(np.argwhere(wrong)[0, 0])
+            value = labels[row][wrong[row]].ravel()[0] if labels.ndim > 1 else labels[row]
+            rule = "must be above 0" if self.loss == "gamma" else "must not be negative"
+            raise ValueError(f'y {rule} for loss="{self.loss}", but row {row} has {value:g}')
+
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         targets = y.reshape(len(y), -1)
         w = np.ones(len(y)) if sample_weight is None else sample_weight
         self._flat = y.ndim == 1
         self.n_outputs_ = targets.shape[1]
         self._target_mean, self._target_scale = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.loss != "poisson":
+        if self.loss in ("gamma", "tweedie"):
+            means = np.average(targets, axis=0, weights=w)
+            self._target_scale = np.where(means > 0, means, 1.0)
+        elif self.loss != "poisson":
             units = units_of(targets)
             in_units = targets / units
             mean = w @ in_units / w.sum()
@@ -247,16 +272,16 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         if self.loss == "square":
             warn_of_skew(targets)
 
-    def _start(self, X: Any, y: Any, sample_weight: Any, learn: Any = None, more: bool = False) -> Any:
+    def _start(self, *arguments: Any, **options: Any) -> Labelled:
         for name in ("network_", "n_outputs_"):  # a second fit may have other targets
             if hasattr(self, name):
                 delattr(self, name)
-        return super()._start(X, y, sample_weight, learn, more)
+        return super()._start(*arguments, **options)
 
     def _encode_labels(self, y: Array) -> Array:
         units = units_of(np.stack([self._target_mean, self._target_scale]))
         targets = (y.reshape(len(y), -1) / units - self._target_mean / units) / (self._target_scale / units)
-        check_float32(targets, "y, scaled to mean 0 and variance 1," if self.loss != "poisson" else "y")
+        check_float32(targets, "y" if self._has_log_link() else "y, scaled to mean 0 and variance 1,")
         return targets.astype(np.float32)
 
     def _make_loss(self, output: Layer) -> Loss:
@@ -265,12 +290,20 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         if self.loss == "quantile":
             quantiles = np.ravel(self.quantile).astype(float).tolist()
             return QuantileLoss(output, quantile=quantiles if len(quantiles) > 1 else quantiles[0])
-        classes = {"square": SquareLoss, "absolute": AbsoluteLoss, "huber": HuberLoss, "poisson": PoissonLoss}
+        if self.loss == "tweedie":
+            return TweedieLoss(output, power=self.power)
+        classes = {
+            "square": SquareLoss,
+            "absolute": AbsoluteLoss,
+            "huber": HuberLoss,
+            "poisson": PoissonLoss,
+            "gamma": GammaLoss,
+        }
         return classes[self.loss](output)
 
     def _anchors(self, codes: Array, weights: Array | None) -> list[Array]:
-        """Return the mean, or the logarithm of the mean count."""
-        if self.loss not in ("square", "poisson"):
+        """Return the mean, or its logarithm."""
+        if self.loss != "square" and not self._has_log_link():
             return []
         mean = np.average(codes.astype(np.float64), axis=0, weights=weights)
         if self.loss == "square":
@@ -278,8 +311,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         return [np.log(mean)] if (mean > 0).all() else []
 
     def _settle(self, codes: Array, calibration: Calibration | None) -> None:
-        """Leave targets that are all the same as they are: their scaled value is 0."""
-        constant = np.ptp(codes, axis=0) == 0
+        """Leave targets that are all the same as they are: the network's output is 0."""
+        constant = (np.ptp(codes, axis=0) == 0) & (codes[0] != 0 if self.loss == "tweedie" else True)
         if constant.any() and self.network is None and self.loss in LOSSES and self.loss != "poisson":
             trust, anchor = calibration or Calibration(1.0, np.zeros(self._num_outputs()))
             constant = np.resize(constant, self._num_outputs())
@@ -300,5 +333,5 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = self._num_quantiles() == 1
-        tags.target_tags.positive_only = isinstance(self.loss, str) and self.loss == "poisson"
+        tags.target_tags.positive_only = self._has_log_link()
         return tags

@@ -10,8 +10,10 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.encoders.objects import is_missing
+from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
+from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
 
@@ -32,12 +34,15 @@ class Labelled(NamedTuple):
         Those of the loss, with the factors of the classes.
     sample_weight : ndarray or None
         Those that were given.
+    by : SplitBy or None, default=None
+        What says which rows are held out together, or because they are the latest.
     """
 
     rows: Array | LazyRows
     codes: Array
     weights: Array | None
     sample_weight: Array | None
+    by: SplitBy | None = None
 
     def take(self, indices: Array) -> Labelled:
         """Return some of the rows.
@@ -53,7 +58,8 @@ class Labelled(NamedTuple):
             In that order.
         """
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
-        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given)
+        by = None if self.by is None else self.by.take(indices)
+        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by)
 
 
 def weighted_rows(
@@ -88,16 +94,39 @@ def weighted_rows(
         X, y, sample_weight = read_labelled(X, y, sample_weight, classes)
     elif y is None:
         raise ValueError("requires y to be passed, but the target y is None; pass a label for each row")
+    y = y.toarray() if is_sparse(y) else y
     if sample_weight is None:
         return X, y, None
     num_rows = count_rows(X)
     weights = check_weights(sample_weight, num_rows)
-    if weights is None or weights.all():
+    counting = _counting(weights)
+    if weights is None or counting is None:
         return X, y, weights
-    counting = np.flatnonzero(weights)
     if len(np.asarray(y)) == num_rows:  # another number of labels is refused where labels are checked
         y = np.asarray(y)[counting]
     return some_rows(X, counting), y, check_weights(weights[counting], len(counting))
+
+
+def counting_rows(sample_weight: ArrayLike | None, num_rows: int) -> Array | None:
+    """Return the rows that count, by their indices; None where all do.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (N,) or None
+        Their weights.
+    num_rows : int
+        The number of rows N.
+
+    Returns
+    -------
+    ndarray of int or None
+        Those that `weighted_rows` returns.
+    """
+    return _counting(check_weights(sample_weight, num_rows))
+
+
+def _counting(weights: Array | None) -> Array | None:
+    return None if weights is None or weights.all() else np.flatnonzero(weights)
 
 
 def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array | None:

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.held_out import HeldOut, scores_of
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.presets import preset_of
@@ -111,8 +111,12 @@ def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
     return num_rows >= MIN_ROWS and in_turn and estimator.early_stopping == "auto" and estimator.network is None
 
 
-def folds_of(classes: Array | None, num_rows: int, seed: int, count: int = FOLDS) -> list[tuple[Array, Array]]:
+def folds_of(
+    classes: Array | None, num_rows: int, seed: int, count: int = FOLDS, by: SplitBy | None = None
+) -> list[tuple[Array, Array]]:
     """Return rows for training and held-out rows of each fold; a class with one row is in the training of all folds.
+
+    Where times split the rows there is one fold, whose held-out rows are the latest: no fold is trained on what comes after.
 
     Parameters
     ----------
@@ -124,12 +128,16 @@ def folds_of(classes: Array | None, num_rows: int, seed: int, count: int = FOLDS
         The same seed gives the same folds.
     count : int, default=2
         How many folds there are.
+    by : SplitBy or None, default=None
+        What says which rows are not torn apart.
 
     Returns
     -------
     list of (training, held_out)
         Indices of rows.
     """
+    if by is not None:
+        return by.folds(count, seed)
     if classes is None:
         return list(KFold(count, shuffle=True, random_state=seed).split(np.arange(num_rows)))
     several = np.bincount(classes)[classes] >= count
@@ -204,7 +212,7 @@ def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
         For the training on all rows.
     """
     codes = data.codes
-    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed)
+    folds = folds_of(codes if codes.dtype.kind == "i" else None, len(codes), estimator._seed, by=data.by)
     if not folds:
         return Choice(epochs, None, estimator._threshold_from(None), None)
     calibrations = calibrations_of(estimator, data)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
@@ -33,22 +33,150 @@ def holds_out(early_stopping: bool | str, num_rows: int) -> bool:
     return num_rows >= EARLY_STOPPING_FROM if early_stopping == "auto" else bool(early_stopping)
 
 
-def num_set_aside(fraction: float, num_rows: int) -> int:
-    """Return how many rows are set aside for conformal scores.
+class SplitBy(NamedTuple):
+    """What says which rows are held out: whole groups of them, drawn at random, or the latest ones.
+
+    Attributes
+    ----------
+    groups : ndarray of int, shape (N,), or None
+        The index of each row's group.
+    times : ndarray of float64, shape (N,), or None
+        The time of each row.
+    """
+
+    groups: Array | None = None
+    times: Array | None = None
+
+    def take(self, rows: Array) -> SplitBy:
+        """Return that of some of the rows, by their indices."""
+        groups, times = (None if values is None else values[rows] for values in self)
+        return SplitBy(groups, times)
+
+    def held_out(self, fraction: float, seed: int, argument: str) -> Array:
+        """Mark the rows that are held out; those of one group or of one time are not torn apart.
+
+        Parameters
+        ----------
+        fraction : float
+            Of the groups, or of the rows.
+        seed : int
+            The same seed gives the same groups.
+        argument : str
+            The option and its fraction, for messages.
+
+        Returns
+        -------
+        ndarray of bool, shape (N,)
+            All False where all times are the same.
+
+        Raises
+        ------
+        ValueError
+            Nothing would be left.
+        """
+        if self.groups is not None:
+            present, indices = np.unique(self.groups, return_inverse=True)
+            if len(present) < 2:
+                raise ValueError(
+                    f"{argument}: the rows are of one group, so that no other can be held out; pass more groups"
+                )
+            check_fraction(argument, fraction, len(present), "groups")
+            return np.isin(indices, split_rows(None, len(present), fraction, seed)[1])
+        assert self.times is not None
+        check_fraction(argument, fraction, len(self.times), "rows")
+        border = np.sort(self.times)[-int(np.ceil(fraction * len(self.times)))]
+        held_out: Array = self.times >= border
+        return self.times > border if held_out.all() else held_out
+
+    def folds(self, count: int, seed: int) -> list[tuple[Array, Array]]:
+        """Return rows for training and held-out rows of each fold: of times there is one.
+
+        Parameters
+        ----------
+        count : int
+            How many folds of groups there are, if there are as many groups.
+        seed : int
+            The same seed gives the same folds.
+
+        Returns
+        -------
+        list of (training, held_out)
+            Indices of rows, in order.
+        """
+        if self.groups is None:
+            held_out = self.held_out(1 / count, seed, "time")
+            return [(np.flatnonzero(~held_out), np.flatnonzero(held_out))]
+        present, indices = np.unique(self.groups, return_inverse=True)
+        if len(present) < 2:
+            raise ValueError("groups: the rows are of one group, so that no other can be held out; pass more groups")
+        folds = KFold(min(count, len(present)), shuffle=True, random_state=seed).split(present)
+        of_fold = [np.isin(indices, held_out) for _, held_out in folds]
+        return [(np.flatnonzero(~held_out), np.flatnonzero(held_out)) for held_out in of_fold]
+
+
+def check_fraction(argument: str, fraction: float, count: int, what: str) -> None:
+    """Refuse a fraction that holds everything out.
 
     Parameters
     ----------
+    argument : str
+        The option and the fraction.
     fraction : float
-        The parameter `conformal_fraction`.
+        Of what is held out, rounded up.
+    count : int
+        How many there are.
+    what : str
+        "rows" or "groups".
+
+    Raises
+    ------
+    ValueError
+        Nothing would be left.
+    """
+    num_held_out = int(np.ceil(fraction * count))
+    if num_held_out >= count:
+        raise ValueError(
+            f"{argument} holds out {num_held_out} of {count} {what}, so that none is left for training; "
+            "say a smaller fraction"
+        )
+
+
+def hold_out(
+    by: SplitBy | None, classes: Array | None, num_rows: int, fraction: float, seed: int, argument: str
+) -> tuple[Array, Array]:
+    """Return the rows for training and those held out, as an estimator holds out rows.
+
+    Parameters
+    ----------
+    by : SplitBy or None
+        What says which; None draws rows at random.
+    classes : ndarray of shape (num_rows,) or None
+        The class of each row, which then both parts have in the same proportions; None where that does not matter.
     num_rows : int
         How many rows there are.
+    fraction : float
+        Fraction that is held out.
+    seed : int
+        The same seed gives the same rows.
+    argument : str
+        The parameter that says the fraction, and that.
 
     Returns
     -------
-    int
-        Rounded up.
+    training, held_out : ndarray of int
+        Indices of rows, in order.
+
+    Raises
+    ------
+    ValueError
+        A part would be empty.
     """
-    return int(np.ceil(fraction * num_rows))
+    if by is None:
+        return split_rows(classes, num_rows, fraction, seed)[:2]
+    held_out = by.held_out(fraction, seed, argument)
+    if not held_out.any():
+        raise ValueError(f"{argument}: all rows that are left have the same time, so that none of them is the latest")
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int) -> tuple[Array, Array, bool]:

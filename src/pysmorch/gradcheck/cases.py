@@ -154,6 +154,10 @@ LOSS_CASES: dict[str, Callable[[], Loss]] = {
     "QuantileLoss": lambda: losses.QuantileLoss(rows(), _numbers(), quantile=0.3),
     "QuantileLoss of several": lambda: losses.QuantileLoss(rows(), _numbers(1), quantile=(0.1, 0.4, 0.6, 0.9)),
     "PoissonLoss": lambda: losses.PoissonLoss(rows(), np.random.default_rng(9).poisson(2.0, (NUM_DATA, 4))),
+    "GammaLoss": lambda: losses.GammaLoss(rows(), np.random.default_rng(9).gamma(2.0, size=(NUM_DATA, 4))),
+    "TweedieLoss": lambda: losses.TweedieLoss(
+        rows(), np.random.default_rng(9).poisson(1.0, (NUM_DATA, 4)) * 1.5, power=1.3
+    ),
     "BinaryCrossEntropy": lambda: losses.BinaryCrossEntropy(
         rows(), np.random.default_rng(9).integers(0, 2, (NUM_DATA, 4))
     ),

@@ -16,7 +16,7 @@ from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.dense import Data
 from pysmorch.layers.description import LAST_PASS
 from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
-from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, PoissonLoss
+from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, GammaLoss, Loss, PoissonLoss, TweedieLoss
 
 BATCH = 5
 """Rows that are drawn for a Data layer without an array; neither 1 nor 2, so that no factor is mistaken for it."""
@@ -232,4 +232,6 @@ def _draw_labels(loss: Loss, shape: tuple[int, ...], rng: np.random.Generator) -
         return rng.integers(0, 2, shape)
     if isinstance(loss, PoissonLoss):
         return rng.poisson(2.0, shape)
+    if isinstance(loss, (GammaLoss, TweedieLoss)):
+        return rng.gamma(2.0, size=shape)
     return rng.standard_normal(shape)

@@ -5,12 +5,14 @@ given. A class says what l_i and its gradient are; the mean and the weights are 
 exponentiates a positive number.
 """
 
-from pysmorch.losses import classification, regression
+from pysmorch.losses import classification, positive, regression
 from pysmorch.losses.base import Loss
 from pysmorch.losses.classification import *  # noqa: F403
 from pysmorch.losses.classification import softmax as softmax
+from pysmorch.losses.positive import *  # noqa: F403
 from pysmorch.losses.regression import *  # noqa: F403
 
 __all__ = ["Loss"]
 __all__ += classification.__all__
+__all__ += positive.__all__
 __all__ += regression.__all__

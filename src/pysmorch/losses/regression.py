@@ -219,18 +219,19 @@ class PoissonLoss(Loss):
 
     def sample_losses(self, x: Array, y: Array) -> Array:
         """exp(x) - y x, summed."""
-        return sum_sample(_exp(x) - y * x)
+        return sum_sample(exp(x) - y * x)
 
     def sample_gradients(self, x: Array, y: Array) -> Array:
         """exp(x) - y."""
-        return _exp(x) - y
+        return exp(x) - y
 
     def predictions(self, x: Array) -> Array:
         """The rate exp(x)."""
-        return _exp(x)
+        return exp(x)
 
 
-def _exp(x: Array) -> Array:
+def exp(x: Array) -> Array:
+    """Return the exponential, infinite where it is too large, without an exponential of a positive number."""
     with np.errstate(divide="ignore", over="ignore"):
         e = np.exp(-np.abs(x))
         return np.where(x > 0, 1 / e, e)

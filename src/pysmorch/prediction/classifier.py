@@ -35,6 +35,7 @@ class ClassifierModel(NetworkModel):
     classes_: Array
     n_classes_: int
     threshold_: Rule
+    _multilabel = False
 
     def __init__(
         self,
@@ -111,8 +112,8 @@ class ClassifierModel(NetworkModel):
 
         Returns
         -------
-        ndarray of shape (N,)
-            Entries of `classes_`.
+        ndarray of shape (N,), or (N, K) of several labels
+            Entries of `classes_`; of several labels 1 where its probability is above 0.5, else 0.
 
         Raises
         ------
@@ -120,10 +121,12 @@ class ClassifierModel(NetworkModel):
             Before `fit`, and for data that do not fit; messages name the column or the row.
         """
         predicted = self._predictions(X, self._decide)
-        return self.classes_[predicted]
+        return predicted if self._multilabel else self.classes_[predicted]
 
     def _decide(self, probabilities: Array) -> Array:
-        """Return the index of the class that is predicted for each row."""
+        """Return the index of the class that is predicted for each row, or which of several labels it has."""
+        if self._multilabel:
+            return (probabilities > 0.5).astype(np.int64)
         return decide(probabilities, getattr(self, "threshold_", None))
 
     def predict_proba(self, X: Any) -> Array:
@@ -137,7 +140,7 @@ class ClassifierModel(NetworkModel):
         Returns
         -------
         ndarray of shape (N, K)
-            Probabilities in the order of `classes_`; float64, each row sums to 1.
+            Probabilities in the order of `classes_`; float64, each row sums to 1. Of several labels that of each one.
 
         Raises
         ------
@@ -158,14 +161,16 @@ class ClassifierModel(NetworkModel):
         Returns
         -------
         ndarray of shape (N, K), or (N,) for two classes
-            Logits in the order of `classes_`; of two classes the difference, positive where the second one is likelier.
+            Logits in the order of `classes_`; of two classes the difference, positive where the second one is likelier. Of several labels
+            the log-odds of each one.
 
         Raises
         ------
         NotFittedError, ValueError, TypeError
             As for `predict`.
         """
-        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits)
+        of_two = len(self.classes_) == 2 and not self._multilabel
+        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if of_two else logits)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.
@@ -224,6 +229,8 @@ class ClassifierModel(NetworkModel):
         Held-out rows count by their `sample_weight`, with mean one, and not by `class_weight`; a new row counts one. Weights stand
         for rows that come more often than in the sample, and then the guarantee holds approximately.
         """
+        if self._multilabel:
+            raise ValueError("X has several labels, so that there are no sets of classes; take predict_proba")
         radius_of(self, coverage)  # before the rows are read
         return self._predictions(X, lambda p: self._sets(p, coverage))
 
@@ -234,10 +241,13 @@ class ClassifierModel(NetworkModel):
         return sets
 
     def _conformal_scores(self, outputs: Array, codes: Array) -> Array:
+        if self._multilabel:  # no set of classes is made of them
+            return np.full((len(codes), 1), np.nan)
         p = self.network_.loss.predictions(outputs)
         return 1 - p[np.arange(len(codes)), codes][:, None]
 
-    def _set_classes(self, classes: Array) -> None:
+    def _set_classes(self, classes: Array, multilabel: bool = False) -> None:
+        self._multilabel = multilabel
         if len(classes) < 2:
             raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
         self.classes_ = classes
@@ -251,6 +261,8 @@ class ClassifierModel(NetworkModel):
         return names
 
     def _default_outputs(self, outputs: Array) -> Array:
+        if self._multilabel:
+            raise ValueError(f"of must say which of the labels 0 to {self.n_classes_ - 1} is explained, but is None")
         return np.asarray(self._decide(self.network_.loss.predictions(outputs)))
 
     def _head(self) -> tuple[str, Head]:
@@ -271,6 +283,7 @@ class ClassifierModel(NetworkModel):
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, tensors = scores_to_parts(self)
+        header |= {"multilabel": True} if self._multilabel else {}
         header |= {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}
         rule = getattr(self, "threshold_", None)
         if isinstance(rule, float):
@@ -281,7 +294,7 @@ class ClassifierModel(NetworkModel):
 
     def _take_label_parts(self, header: dict[str, Any], tensors: dict[str, Array]) -> None:
         try:
-            self._set_classes(classes_from(header))
+            self._set_classes(classes_from(header), "multilabel" in header and entry(header, "multilabel", bool))
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its classes are wrong: {error}") from error
         take_scores(self, header, tensors, 1)

@@ -54,7 +54,7 @@ class Reasons:
         """Return how much each column contributes to the predictions of some rows, by integrated gradients.
 
         Of a Classifier the log-odds of a class are explained, log(p / (1 - p)); of a Regressor the prediction in the units of y, or its
-        logarithm for the loss "poisson". The contributions of a row are summed over all features that a column becomes, and together
+        logarithm for the losses "poisson", "gamma" and "tweedie". The contributions of a row are summed over all features that a column becomes, and together
         are the difference to what is predicted for the baseline, within 1 % (`error` of the result).
 
         Parameters

@@ -14,7 +14,7 @@ from pysmorch.files.header import entry
 from pysmorch.layers import Layer
 from pysmorch.layers.activations import ActivationName
 from pysmorch.layers.base import Array
-from pysmorch.losses import Loss, PoissonLoss
+from pysmorch.losses import GammaLoss, Loss, PoissonLoss, TweedieLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
@@ -26,8 +26,10 @@ from pysmorch.schedules import Schedule
 if TYPE_CHECKING:
     from pysmorch.explaining.gradients import Head
 
-RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson"]
+RegressionLoss = Literal["square", "absolute", "huber", "quantile", "poisson", "gamma", "tweedie"]
 LOSSES = get_args(RegressionLoss)
+OF_LOGARITHMS = ("poisson", "gamma", "tweedie")
+"""Losses whose output is the logarithm of the mean."""
 
 
 class RegressorModel(NetworkModel):
@@ -64,6 +66,7 @@ class RegressorModel(NetworkModel):
         preset: PresetName = "fast",
         members: int | None = None,
         time_limit: float | None = None,
+        power: float = 1.5,
     ) -> None:
         self.preset = preset
         self.members = members
@@ -82,6 +85,7 @@ class RegressorModel(NetworkModel):
         self.conformal_fraction = conformal_fraction
         self.loss = loss
         self.quantile = quantile
+        self.power = power
         self.network = network
         self.pixels = pixels
         self.precision = precision
@@ -176,7 +180,7 @@ class RegressorModel(NetworkModel):
         intervals = np.stack([lower - radius, upper + radius], axis=-1)
         crossed = intervals[..., 0] > intervals[..., 1]
         intervals[crossed] = intervals[crossed].mean(axis=-1, keepdims=True)
-        if self.loss == "poisson":
+        if self._has_log_link():
             intervals = np.maximum(intervals, 0.0)
         return intervals[:, 0] if self._flat else intervals
 
@@ -193,6 +197,9 @@ class RegressorModel(NetworkModel):
         lower, upper = self._bounds(self._in_units(self.network_.loss.predictions(outputs)))
         targets = self._in_units(codes.astype(np.float64))
         return np.maximum(lower - targets, targets - upper)
+
+    def _has_log_link(self) -> bool:
+        return isinstance(self.loss, str) and self.loss in OF_LOGARITHMS
 
     def _num_quantiles(self) -> int:
         return np.size(self.quantile) if isinstance(self.loss, str) and self.loss == "quantile" else 1
@@ -219,14 +226,17 @@ class RegressorModel(NetworkModel):
         loss = self.network_.loss
         if type(loss).predictions is Loss.predictions:
             return "prediction", scaled(self._target_mean, self._target_scale)
-        unit = "logarithm of the prediction" if isinstance(loss, PoissonLoss) else "output of the network"
-        return unit, scaled(np.zeros(1), np.ones(1))
+        if isinstance(loss, (GammaLoss, PoissonLoss, TweedieLoss)):
+            return "logarithm of the prediction", scaled(np.log(self._target_scale), np.ones(1))
+        return "output of the network", scaled(np.zeros(1), np.ones(1))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_loss(self.loss, LOSSES)
         if self.loss == "quantile" and (np.ndim(self.quantile) > 1 or np.size(self.quantile) == 0):
             raise ValueError(f"quantile must be a number or a sequence of numbers, but is {self.quantile!r}")
+        if self.loss == "tweedie" and not 1 < self.power < 2:
+            raise ValueError(f"power must be between 1 and 2, but is {self.power!r}")
 
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, tensors = scores_to_parts(self)

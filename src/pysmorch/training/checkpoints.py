@@ -289,7 +289,7 @@ class Checkpoints:
         best = {} if saved is None else entry(saved.run, "best", dict)
         self.best_value: float | None = from_plain(best.get("value")) if best else None
         self.best_epoch: int | None = entry(best, "epoch", int) if best else None
-        if best and type(self.best_value) not in (int, float):
+        if best and type(self.best_value) is not float:
             raise ModelFileError("its best value is no number")
         self.best_parts: Any = None
         self.written = -1 if saved is None else run.program.num_steps

@@ -103,8 +103,8 @@ def take_state(run: Run, header: dict[str, Any], tensors: dict[str, Array]) -> N
         array[...] = _take(tensors, f"{OPTIMIZER}{name}", array, finite=False)
     run.program.num_steps = _count(header, "steps")
     run.optimizer.num_steps = _count(header, "optimizer_steps")
-    *sums, rows = _numbers(header, "totals")
-    run.totals = Totals(*map(float, sums), int(rows))
+    loss, metric, weight, rows = _numbers(header, "totals")
+    run.totals = Totals(float(loss), float(metric), float(weight), int(rows))
     history = run.training.history
     columns = entry(header, "history", dict)
     history.take({name: _numbers(columns, name) for name in columns})

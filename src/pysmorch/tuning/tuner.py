@@ -1,0 +1,262 @@
+"""Tuner: the search for the parameters of an estimator."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone, is_classifier
+
+from pysmorch.encoders.cells import count_rows, some_rows
+from pysmorch.estimators import Classifier, Regressor
+from pysmorch.estimators.related import related_rows
+from pysmorch.estimators.rows import as_labels, weighted_rows
+from pysmorch.estimators.splitting import hold_out
+from pysmorch.prediction.parameters import check_num_labels
+from pysmorch.training import Callback, NonFiniteError, Training
+from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
+from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
+from pysmorch.warnings import PysmorchWarning
+
+
+class Tuner(BaseEstimator):  # type: ignore[misc]
+    """The search for the parameters of an estimator, with Optuna (`pip install "pysmorch[tune]"`).
+
+    Each trial trains with other parameters and is measured by the smallest loss on the same validation rows; one that is worse than
+    the median of the others after as many epochs is stopped. The first trial has the defaults. Parameters of the estimator that are
+    not at their default stay as they are.
+
+    Parameters
+    ----------
+    estimator : Classifier or Regressor
+        With the parameters that stay; it is not changed.
+    trials : int, default=50
+        How many trials the study has in the end, those that were stored before and those of other processes included.
+    storage : str or Path, default=None
+        An SQLite file for the trials: a search goes on from there after an interruption, and several processes with the same file
+        share a search. None for the memory of this process.
+    name : str, default="pysmorch"
+        Of the study in the file, which may have several.
+    validation_fraction : float, default=0.2
+        Fraction of the rows that trials are measured by, where no `eval_set` is passed; between 0 and 1.
+    seed : int, default=0
+        Of the validation rows and of the parameters that are drawn: the same one gives the same trials in one process.
+
+    Attributes
+    ----------
+    best_estimator_ : Classifier or Regressor
+        Fitted to all rows with the best parameters; an ordinary estimator.
+    best_params_ : dict
+        The parameters that were found.
+    best_loss_ : float
+        The smallest loss on the validation rows.
+    trials_ : list of dict
+        For each trial "number", "state", "loss" (None where it was stopped), "epochs" and "parameters".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = Tuner(Classifier(random_state=0), trials=20).fit(X, y).best_estimator_  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        estimator: Classifier | Regressor,
+        trials: int = 50,
+        storage: str | Path | None = None,
+        name: str = "pysmorch",
+        validation_fraction: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.trials = trials
+        self.storage = storage
+        self.name = name
+        self.validation_fraction = validation_fraction
+        self.seed = seed
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
+        eval_set: Sequence[Any] | None = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
+    ) -> Self:
+        """Search, and fit the best parameters to all rows.
+
+        Parameters
+        ----------
+        X : array-like, data frame or path
+            As for `fit` of the estimator.
+        y : array-like or str
+            The label of each row, or the name of their column.
+        sample_weight : array-like of shape (N,) or str, default=None
+            Weights that are not negative.
+        eval_set : tuple, default=None
+            (X, y) or (X, y, sample_weight): what trials are measured by, instead of some of the rows.
+        groups, time : array-like of shape (N,) or str, default=None
+            As for `fit` of the estimator: whole groups, or the latest rows, are what trials are measured by.
+
+        Returns
+        -------
+        Tuner
+            Itself, with `best_estimator_`.
+
+        Raises
+        ------
+        ImportError
+            Optuna is not installed.
+        ValueError, TypeError
+            For parameters out of range and data that cannot be used.
+        """
+        self.search(X, y, sample_weight, eval_set, groups, time)
+        best = clone(self.estimator).set_params(**self.best_params_)
+        self.best_estimator_ = best.fit(X, y, sample_weight, eval_set, groups=groups, time=time)
+        return self
+
+    def search(
+        self,
+        X: Any,
+        y: ArrayLike | str,
+        sample_weight: ArrayLike | str | None = None,
+        eval_set: Sequence[Any] | None = None,
+        groups: ArrayLike | str | None = None,
+        time: ArrayLike | str | None = None,
+        tell: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> Self:
+        """Search, without a fit of the best parameters.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`.
+        sample_weight, eval_set, groups, time : array-like, default=None
+            As for `fit`.
+        tell : callable, default=None
+            Called with the entry of `trials_` after each trial.
+
+        Returns
+        -------
+        Tuner
+            Itself, with all but `best_estimator_`.
+
+        Raises
+        ------
+        ImportError, ValueError, TypeError
+            As for `fit`.
+        """
+        optuna = optuna_or_error()
+        if not isinstance(self.trials, (int, np.integer)) or self.trials < 1:
+            raise ValueError(f"trials must be an integer of at least 1, but is {self.trials!r}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must be between 0 and 1, but is {self.validation_fraction!r}")
+        space = searched_in(self.estimator)
+        data = self._split(X, y, sample_weight, eval_set, groups, time)
+        search = search_of(self.estimator, space, data["labels"], data["count"])
+        with quiet(optuna):
+            study = open_study(optuna, self.storage, self.name, search, self.estimator.epochs)
+            if not study.trials:
+                defaults = {name: getattr(self.estimator, name) for name in space}
+                study.enqueue_trial(as_stored(defaults), skip_if_exists=True)
+            while self._goes_on(optuna, study):
+                study.optimize(
+                    lambda trial: self._loss(optuna, study, trial, space, data),
+                    n_trials=1,
+                    callbacks=[] if tell is None else [lambda _, trial: tell(_entry(trial))],
+                )
+            self.trials_ = [_entry(trial) for trial in study.trials]
+            if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+                raise ValueError(
+                    "no trial had a loss that is finite; look for numbers in X or y that are far too large"
+                )
+            self.best_params_ = from_stored(study.best_params)
+            self.best_loss_ = float(study.best_value)
+        return self
+
+    def _split(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, groups: Any, time: Any) -> dict[str, Any]:
+        """Return the arguments of the fits of all trials as "rows", what columns hold, and the labels and the number of all rows."""
+        X, y, sample_weight, by, column = related_rows(X, y, sample_weight, groups, time, None)
+        X, y, weights = weighted_rows(X, y, sample_weight)
+        labels, count = as_labels(y), count_rows(X)
+        check_num_labels(labels, count)
+        columns = self.estimator.columns if column is None else {**(self.estimator.columns or {}), column: "id"}
+        said = {"labels": labels, "count": count, "columns": columns}
+        if eval_set is not None:
+            rows = {"X": X, "y": y, "sample_weight": weights, "eval_set": eval_set}
+            return said | {"rows": rows}
+        classes = labels if is_classifier(self.estimator) and labels.ndim == 1 else None
+        option = f"validation_fraction={self.validation_fraction}"
+        training, held_out = hold_out(by, classes, count, self.validation_fraction, self.seed, option)
+        if classes is not None:  # what no trial can learn says nothing about trials
+            held_out = held_out[np.isin(classes[held_out], classes[training])]
+        parts = [
+            (some_rows(X, part), labels[part], None if weights is None else weights[part])
+            for part in (training, held_out)
+        ]
+        rows = dict(zip(("X", "y", "sample_weight"), parts[0], strict=True)) | {"eval_set": parts[1]}
+        return said | {"rows": rows}
+
+    def _goes_on(self, optuna: Any, study: Any) -> bool:
+        """Whether another trial is to begin here, beside those of other processes."""
+        optuna.storages.fail_stale_trials(study)
+        state = optuna.trial.TrialState
+        counted = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED, state.RUNNING))
+        return len(counted) < self.trials
+
+    def _loss(self, optuna: Any, study: Any, trial: Any, space: dict[str, Any], data: dict[str, Any]) -> float:
+        """Train with the parameters of a trial, and return its loss."""
+        # A seed for each trial makes a search that goes on draw what it would have drawn anyway.
+        study.sampler = optuna.samplers.TPESampler(seed=self.seed + trial.number)
+        model = clone(self.estimator).set_params(**suggested(trial, space), columns=data["columns"])
+        model.set_params(conformal_fraction=0.0, warm_start=False, verbose=False)
+        pruning = Pruning(trial)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PysmorchWarning)  # the fit of the best parameters says it once
+                model.fit(**data["rows"], callbacks=[pruning])
+        except NonFiniteError:
+            pruning.pruned = True
+        if pruning.pruned:
+            raise optuna.TrialPruned
+        return float(min(model.validation_curve_))
+
+
+def _entry(trial: Any) -> dict[str, Any]:
+    """Return what `trials_` has of a trial."""
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "loss": trial.value if trial.state.name == "COMPLETE" else None,
+        "epochs": len(trial.intermediate_values),
+        "parameters": from_stored(trial.params),
+    }
+
+
+class Pruning(Callback):
+    """End a training whose validation loss is worse than the median of other trials after as many epochs.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+        It knows the others.
+    """
+
+    def __init__(self, trial: Any) -> None:
+        self.trial = trial
+        self.pruned = False
+
+    def on_epoch_end(self, training: Training) -> None:
+        """Report the loss, and stop where it is worse."""
+        loss = training.history["val_loss"][-1]
+        if np.isfinite(loss):
+            self.trial.report(float(loss), training.epoch)
+        if not np.isfinite(loss) or self.trial.should_prune():
+            self.pruned = True
+            training.stop("other trials had a smaller loss after as many epochs")
