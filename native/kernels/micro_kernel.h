@@ -32,13 +32,14 @@ static void tile(const S* a, size_t stride, const S* b, size_t b_stride, const R
     using E = Entries<S>;
     const size_t row = FORM == Form::columns ? 1 : FORM == Form::rows ? stride : K_PER_PANEL<T, S>;
     const size_t step = FORM == Form::columns ? stride : 1;
+    const size_t parts = loops.products * loops.outer;
+    const size_t at_a_time = loops.prefetch ? (loops.prefetch->rows + parts - 1) / parts : 0;
     for (size_t p = 0; p < loops.products; ++p, a += loops.a_product, b += loops.b_product, c += loops.c_product) {
         Vec<T> sums[ROWS][NV];
         for (int i = 0; i < ROWS; ++i)
             for (int j = 0; j < NV; ++j) sums[i][j] = add ? load(c + i * c_stride + j * LANES<T>) : Vec<T>{};
-        const size_t at_a_time = loops.prefetch ? (loops.prefetch->rows + loops.outer - 1) / loops.outer : 0;
         for (size_t o = 0; o < loops.outer; ++o) {
-            if (loops.prefetch) loops.prefetch->issue(o, at_a_time);
+            if (loops.prefetch) loops.prefetch->issue(p * loops.outer + o, at_a_time);
             for (size_t n = 0; n < loops.inner; ++n) {
                 const S* x = a + ptrdiff_t(o) * loops.a_outer + ptrdiff_t(n) * loops.a_inner;
                 const S* y = b + ptrdiff_t(o) * loops.b_outer + ptrdiff_t(n) * loops.b_inner;

@@ -19,9 +19,9 @@ inline void prefetch_to_write(const char* line) {
 #endif
 }
 
-// What is changed when a product is made: some rows of up to three arrays.
+// What is changed when a product is made, or what its thread writes or reads next: some rows of up to four arrays.
 struct Prefetch {
-    const char* arrays[3] = {};
+    const char* arrays[4] = {};
     size_t stride = 0, rows = 0, bytes = 0;  // bytes from a row to the next, and of a row
 
     // Prefetches `at_a_time` rows, those of part `done` of the reduction loop.

@@ -202,7 +202,9 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                 for (size_t row = DOWN * r; !this->pooling_ && row < end; ++row)
                     this->finish_back(output(g, p).at(ptrdiff_t(row), 0), output(y, p).at(ptrdiff_t(row), 0), width, K_,
                                       this->bias_sums(shard));
-                add_gradients<E, O>(input(from, p), rows, r, size_t(rows_in<T>(s, p)), this->weight_sums(shard), work);
+                const Image<O> next = this->pooling_ ? Image<O>{} : output(g, p);
+                add_gradients<E, O>(input(from, p), rows, next, r, size_t(rows_in<T>(s, p)), this->weight_sums(shard),
+                                    work);
             }
         });
     }
@@ -258,10 +260,11 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
 #endif
 
     // Adds what row of tiles r of the output's gradient, `y`, has to do with the input to the gradients of the
-    // transformed filters.
+    // transformed filters. The positions that are read after these, of the input and of the gradient where `next` has
+    // it, are prefetched meanwhile.
     template <class E, class O>
-    void add_gradients(const Image<const E>& image, const Image<O>& y, size_t r, size_t lanes, T* sums,
-                       Workspace<T>& work) const {
+    void add_gradients(const Image<const E>& image, const Image<O>& y, const Image<O>& next, size_t r, size_t lanes,
+                       T* sums, Workspace<T>& work) const {
         const size_t width = size_t(g_.across.out_size), count = Tiles::tiles_across(g_.across.out_size),
                      height = size_t(y.height);
         const size_t of_x = C_ * D + L, of_y = KP_ * D + L, one = POINTS * (of_x + of_y),
@@ -281,22 +284,45 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
                                           rows + a * row);
             for (size_t i = 0; i < here; ++i)
                 transform_positions(rows, row, positions, height, i, lanes, tiles_points + i * POINTS * of_y, of_y);
-            ReductionLoops loops;
-            loops.outer = here;
-            loops.depth = loops.last = PAIRS ? (lanes + 1) / 2 : lanes;
-            loops.a_outer = ptrdiff_t(POINTS * of_x);
-            loops.b_outer = ptrdiff_t(POINTS * of_y);
-            loops.products = POINTS;
-            loops.a_product = ptrdiff_t(of_x);
-            loops.b_product = ptrdiff_t(of_y);
-            loops.c_product = ptrdiff_t(C_ * KP_);
-            for (size_t k = 0; k < K_; k += P)
-                for (size_t t = 0; t < num_tiles(C_); ++t) {
-                    const size_t c = tile_start(C_, t), channels = tile_start(C_, t + 1) - c;
-                    tile_of<T, Form::panels, S>(int(channels), K_ - k > L)(patches + c * D, 0, tiles_points + k, KP_,
-                                                                           loops, sums + c * KP_ + k, KP_, true);
-                }
+            const bool last = start + here >= count;
+            multiply_points(patches, tiles_points, here, lanes, sums, [&](int part, int parts) {
+                // The first half of the products brings the input: of a patch, what those above and on the left have
+                // not read.
+                const size_t row = DOWN * (last ? r + 1 : r), column = last ? 0 : ACROSS * (start + here),
+                             across = ACROSS * at_a_time;
+                const int half = (parts + 1) / 2;
+                if (part < half)
+                    return Tiles::lines_of(image, row + 2 - size_t(g_.down.pad), column + 2 - size_t(g_.across.pad),
+                                           across, {part, half});
+                return Tiles::lines_of(next, row, column, across, {part - half, parts - half});
+            });
         }
+    }
+    // Adds the products of `count` tiles' points to the sums; `prefetch(part, parts)` is what is prefetched with a part
+    // of them. Never inlined, so that the last bits of the transforms do not depend on it.
+    template <class F>
+    __attribute__((noinline)) void multiply_points(const S* patches, const S* points, size_t count, size_t lanes,
+                                                   T* sums, F prefetch) const {
+        const size_t of_x = C_ * D + L, of_y = KP_ * D + L;
+        ReductionLoops loops;
+        loops.outer = count;
+        loops.depth = loops.last = PAIRS ? (lanes + 1) / 2 : lanes;
+        loops.a_outer = ptrdiff_t(POINTS * of_x);
+        loops.b_outer = ptrdiff_t(POINTS * of_y);
+        loops.products = POINTS;
+        loops.a_product = ptrdiff_t(of_x);
+        loops.b_product = ptrdiff_t(of_y);
+        loops.c_product = ptrdiff_t(C_ * KP_);
+        const int parts = int(num_tiles(C_) * ((K_ + P - 1) / P));
+        int part = 0;
+        for (size_t k = 0; k < K_; k += P)
+            for (size_t t = 0; t < num_tiles(C_); ++t) {
+                const size_t c = tile_start(C_, t), channels = tile_start(C_, t + 1) - c;
+                const Prefetch lines = prefetch(part++, parts);
+                loops.prefetch = &lines;
+                tile_of<T, Form::panels, S>(int(channels), K_ - k > L)(patches + c * D, 0, points + k, KP_, loops,
+                                                                       sums + c * KP_ + k, KP_, true);
+            }
     }
 
     // Tile i of some rows of positions, in rows of the batch (see `transpose_positions`), becomes points: [point][row

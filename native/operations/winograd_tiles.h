@@ -79,6 +79,20 @@ template <class T, class S> struct WinogradTiles {
     static void store_row(Pair* to, Vec<float> a, Vec<float> b) { _mm512_storeu_si512(to, row_of(a, b)); }
 #endif
 
+    // A part of the cache lines of a row of tiles from position (top, left) on, `across` positions as far as the image
+    // has them.
+    template <class E>
+    static Prefetch lines_of(const Image<E>& image, size_t top, size_t left, size_t across, Part part) {
+        static_assert(DOWN <= std::size(Prefetch{}.arrays));
+        const size_t width = size_t(image.width), columns = left < width ? std::min(across, width - left) : 0;
+        const auto [first, last] = part.of(columns * image.channels * P * sizeof(E) / LINE);
+        Prefetch lines{.stride = LINE, .rows = last - first, .bytes = LINE};
+        for (size_t a = 0; a < DOWN && top + a < size_t(image.height); ++a)
+            lines.arrays[a] =
+                reinterpret_cast<const char*>(image.at(ptrdiff_t(top + a), ptrdiff_t(left))) + first * LINE;
+        return lines;
+    }
+
     // The rows of tiles first .. last of y, whose first row is row `above` of the image, from x, whose position (top,
     // left) is the first that the filter sees. Filters of a point have rows of `stride` entries, and are `filter`
     // entries from those of the next. `finished(position, v, channel)` is what is written. Never inlined, so that the
@@ -101,6 +115,10 @@ template <class T, class S> struct WinogradTiles {
                 transform_patch<E>(x, ptrdiff_t(DOWN * r) + top, ptrdiff_t(j) + left, zeros, patch);
                 for (size_t t = 0; t < num_tiles(y.channels); ++t) {
                     const size_t f = tile_start(y.channels, t), height = tile_start(y.channels, t + 1) - f;
+                    // The stores of a tile would wait for its lines.
+                    const Prefetch tile =
+                        lines_of(y, DOWN * r - above, j, ACROSS, {int(t), int(num_tiles(y.channels))});
+                    loops.prefetch = &tile;
                     tile_of<T, FORM, S>(int(height), two)(filters + (FORM == Form::rows ? f * stride : f), stride,
                                                           patch, P, loops, products + f * P, P, false);
                 }

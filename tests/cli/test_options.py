@@ -33,6 +33,9 @@ def loaded(result):
         (["--optimizer", "rmsprop"], "optimizer", "rmsprop"),
         (["--weight-decay", "0.01"], "weight_decay", 0.01),
         (["--patience", "7"], "patience", 7),
+        (["--preset", "balanced"], "preset", "balanced"),
+        (["--members", "2"], "members", 2),
+        (["--time-limit", "1000"], "time_limit", 1000.0),
         (["--early-stopping"], "early_stopping", True),
         (["--no-early-stopping"], "early_stopping", False),
         (["--validation", "0.25", "--early-stopping"], "validation_fraction", 0.25),
@@ -53,9 +56,19 @@ def test_options_are_the_parameters_of_the_estimator(run, options, parameter, va
     assert fitted[0].get_params()[parameter] == value
 
 
+def test_an_ensemble_is_trained_stored_and_shown(run):
+    write_csv()
+    result = run("train", "houses.csv", "--target", "price", "--epochs", "2", "--members", "2")
+    assert loaded(result)._members == 2
+    assert result[1].count("size: ") == 1  # the columns are printed once
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--preset", "quick"], 'preset must be one of "fast", "balanced", "best", but is \'quick\''),
+        (["--time-limit", "0"], "time_limit must be a positive number of seconds"),
+        (["--members", "2", "--checkpoint", "run"], 'say preset="fast", or members=1'),
         (["--loss", "huber"], "--loss is not for classification"),
         (["--quantile", "0.5"], "--quantile is not for classification"),
         (["--label-smoothing", "0.1", "--target", "size"], "--label-smoothing is not for regression"),

@@ -520,6 +520,34 @@ def test_a_network_with_every_layer_trains_as_on_the_reference_path():
     np.testing.assert_allclose(native.predict(X), reference.predict(X, engine="reference"), rtol=1e-7, atol=1e-7)
 
 
+def convolutions_of_many_tiles(padding):
+    """Rows of ten tiles of 4 x 4, of which the gradient of the weights takes two or three at a time."""
+    with ps.weights_from(0):
+        x = ps.conv_norm(Data(shape=(None, 13, 37, 3)), 16)
+        x = ps.Conv2d(ps.batch_norm(ps.Conv2d(x, 17, 3, padding=padding)), 8, 3, padding=padding)
+        return Network(ps.CrossEntropy(ps.dense(ps.GlobalAvgPool2d(x), 4, activation=None)))
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 1), (2, 0), (1, 2)])
+@pytest.mark.parametrize("batch", [1, 33])
+def test_images_of_many_tiles_train_as_on_the_reference_path(batch, padding):
+    def make():
+        return convolutions_of_many_tiles(padding)
+
+    assert_same_training(make, numbers(batch + 1, 13, 37, 3), classes(batch + 1, 4), batch_size=batch, rtol=1e-9)
+
+
+@EACH_KIND_OF_NUMBERS
+def test_threads_change_no_bit_of_images_of_many_tiles(options):
+    X, y = numbers(70, 13, 37, 3), classes(70, 4)
+    found = set()
+    for threads in (1, 2, 3):
+        network = convolutions_of_many_tiles((1, 1))
+        network.fit(X, y, epochs=1, batch_size=35, seed=0, threads=threads, engine="native", **options)
+        found.add(bits_of(network))
+    assert len(found) == 1
+
+
 def test_more_filters_than_a_thread_has_room_for_train_as_on_the_reference_path():
     def make():
         with ps.weights_from(0):

@@ -9,9 +9,11 @@ from pysmorch import Classifier, Regressor
 from pysmorch.estimators.bagging import outputs_out_of_fold
 from pysmorch.estimators.ensemble import mean_history
 from pysmorch.estimators.members import outputs_of, seeds_of
+from pysmorch.files import ModelFileError
 from pysmorch.losses import CrossEntropy, SquareLoss
 from pysmorch.network import Network
 from pysmorch.training import Callback, EarlyStopping, History
+from tests.helpers import rewritten
 
 X, Y = load_iris(return_X_y=True)
 QUICK = {"hidden": (8,), "epochs": 4, "random_state": 0, "members": 3}
@@ -81,6 +83,19 @@ def test_a_model_file_holds_an_ensemble_that_trains_on_to_the_same_bits(tmp_path
     loaded.partial_fit(X, Y)
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     assert len(outputs_of(loaded.network_, loaded._members)) == 3
+
+
+@pytest.mark.parametrize("members", [0, -1, 2, 4])
+def test_a_file_whose_number_of_networks_does_not_fit_is_refused(tmp_path, members):
+    path = tmp_path / "model.safetensors"
+    classifier().fit(X, Y).save(path)
+
+    def change(header):
+        header["model"]["members"] = members
+
+    rewritten(path, change)
+    with pytest.raises(ModelFileError, match=f"not the mean of {members} networks"):
+        ps.load(path)
 
 
 def test_partial_fit_trains_each_network_once_over_the_rows():

@@ -9,6 +9,7 @@ import pytest
 import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor
 from pysmorch.files import ModelFileError
+from pysmorch.files.plain import from_plain
 from tests.helpers import rewritten
 
 RNG = np.random.default_rng(0)
@@ -137,3 +138,11 @@ def test_parameters_that_were_not_written_so_are_refused(change, message, tmp_pa
     rewritten(path, lambda header: change(header["model"]))
     with pytest.raises(ModelFileError, match=message):
         ps.load(path)
+
+
+@pytest.mark.parametrize("rate", ["0.1", (0.1, 0.2), None, {"is": "list", "value": [0.1]}], ids=str)
+@pytest.mark.parametrize("kind", ["Constant", "Cosine", "Step"])
+def test_the_rates_of_a_schedule_in_a_file_are_numbers(kind, rate):
+    plain = {"is": kind, "value": {"learning_rate": list(rate) if isinstance(rate, tuple) else rate}}
+    with pytest.raises(ModelFileError, match="rates of a|is wrong"):
+        from_plain(plain)

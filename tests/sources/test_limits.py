@@ -240,6 +240,82 @@ def test_a_packed_file_that_was_cut_is_one_error(tmp_path, pack, content):
             read(str(tmp_path / "a.gz"))
 
 
+def parquet_of(table, **options):
+    file = io.BytesIO()
+    parquet.write_table(table, file, **options)
+    return file.getvalue()
+
+
+SAME_TEXT = pa.array(["x" * 1000] * (BIG // 100))
+OF_TEXTS = {
+    "text": SAME_TEXT,
+    "large": SAME_TEXT.cast(pa.large_string()),
+    "bytes": SAME_TEXT.cast(pa.binary()),
+    "list": pa.ListArray.from_arrays(np.arange(len(SAME_TEXT) + 1, dtype=np.int32), SAME_TEXT),
+    "struct": pa.StructArray.from_arrays([SAME_TEXT], ["a"]),
+    "fixed": SAME_TEXT.cast(pa.binary()).cast(pa.binary(1000)),
+}
+
+
+@pytest.mark.parametrize("kind", OF_TEXTS)
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_texts_that_a_parquet_file_has_in_a_dictionary_are_counted_before_they_are_decoded(tmp_path, kind, compression):
+    content = parquet_of(pa.table({"a": OF_TEXTS[kind]}), compression=compression, row_group_size=4000)
+    assert len(content) < BIG // 4
+    (tmp_path / "a.parquet").write_bytes(content)
+    limits.set_max_memory(5 * BIG)
+    with pytest.raises(SourceError, match=r"a.parquet takes \d+ MiB of memory, but 5 MiB may be taken"):
+        read(str(tmp_path / "a.parquet"))
+
+
+def test_texts_that_fit_are_read_as_they_are(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(parquet_of(pa.table({"a": SAME_TEXT, "y": np.arange(len(SAME_TEXT))})))
+    limits.set_max_memory(64 * BIG)
+    source = read(str(tmp_path / "a.parquet"))
+    assert source.features["a"].type == pa.string()
+    assert source.features["a"].to_pylist() == SAME_TEXT.to_pylist()
+
+
+def listing_again(content, times):
+    """A file of Arrow with one record batch, whose footer lists it so many times."""
+    length = int.from_bytes(content[-10:-6], "little")
+    footer = bytearray(content[-10 - length : -10])
+    table = int.from_bytes(footer[:4], "little")
+    fields = table - int.from_bytes(footer[table : table + 4], "little", signed=True)
+    at = table + int.from_bytes(footer[fields + 10 : fields + 12], "little")
+    blocks = at + int.from_bytes(footer[at : at + 4], "little")
+    block = bytes(footer[blocks + 4 : blocks + 28])
+    footer += bytes(-(len(footer) + 4) % 8)
+    footer[at : at + 4] = (len(footer) - at).to_bytes(4, "little")
+    footer += times.to_bytes(4, "little") + block * times
+    return content[: -10 - length] + bytes(footer) + len(footer).to_bytes(4, "little") + b"ARROW1"
+
+
+def test_a_batch_that_an_arrow_file_lists_many_times_is_counted_as_often(tmp_path):
+    file = io.BytesIO()
+    table = pa.table({"a": np.zeros(BIG // 16), "y": np.zeros(BIG // 16)})
+    with pa.ipc.new_file(file, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as out:
+        out.write_table(table)
+    content = listing_again(file.getvalue(), 50)
+    assert pa.ipc.open_file(pa.BufferReader(content)).num_record_batches == 50
+    assert 50 * BIG <= unpacked_size(pa.BufferReader(content), False) < 51 * BIG
+    (tmp_path / "a.arrow").write_bytes(content)
+    limits.set_max_memory(8 * BIG)
+    with pytest.raises(SourceError, match=r"a.arrow takes 50 MiB of memory, but 8 MiB may be taken"):
+        read(str(tmp_path / "a.arrow"))
+
+
+def test_rows_without_any_bytes_are_counted(tmp_path):
+    file = io.BytesIO()
+    table = pa.table({"a": pa.nulls(100 * BIG)})
+    with pa.ipc.new_file(file, table.schema) as out:
+        out.write_table(table)
+    (tmp_path / "a.arrow").write_bytes(file.getvalue())
+    limits.set_max_memory(8 * BIG)
+    with pytest.raises(SourceError, match=r"a.arrow takes 100 MiB of memory"):
+        read(str(tmp_path / "a.arrow"))
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
 @pytest.mark.parametrize("in_place", [False, True])
 def test_a_lack_of_memory_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch, name, in_place):

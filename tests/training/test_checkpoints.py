@@ -1,6 +1,7 @@
 """A run that is interrupted anywhere goes on to the same bits as one that was not."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,8 @@ import pytest
 import pysmorch as ps
 from pysmorch.engine import has_bf16
 from pysmorch.engine.extension import extension
-from pysmorch.files import ModelFileError
+from pysmorch.files import ModelFileError, model
+from pysmorch.files.tensors import to_content
 from pysmorch.layers.randomness import weights_from
 from pysmorch.training.options import interval
 from tests.training.example import X, Y, weights_of
@@ -328,3 +330,52 @@ def test_a_network_is_loaded_with_the_optimizer_that_was_saved_with_it(tmp_path)
     trained.fit(X, Y, optimizer=optimizer, **options)
     again.fit(X, Y, optimizer=again.optimizer, **options)
     assert weights_of(again).tobytes() == weights_of(trained).tobytes()
+
+
+def with_changes(path, change):
+    """Change the header and the arrays of a checkpoint, and make its checksum anew."""
+    header, arrays = model.read_parts(path)
+    change(header["run"], arrays)
+    del header["checksum"]
+    header["checksum"] = model._checksum(header, arrays)
+    path.write_bytes(bytes(to_content(arrays, {model.METADATA_KEY: json.dumps(header)})))
+
+
+CHANGES = {
+    "negative steps": lambda run, arrays: run.update(steps=-5),
+    "steps beyond": lambda run, arrays: run.update(steps=10**6),
+    "steps of the optimizer": lambda run, arrays: run.update(optimizer_steps=-1),
+    "totals": lambda run, arrays: run.update(totals={"is": "list", "value": ["a", 1, 2, 3]}),
+    "history": lambda run, arrays: run["history"].update(loss=5),
+    "texts in the history": lambda run, arrays: run["history"].update(loss=["1.0"]),
+    "options": lambda run, arrays: run.update(options={}),
+    "batch size": lambda run, arrays: run["options"].update(batch_size="x"),
+    "optimizer": lambda run, arrays: run["options"].update(optimizer=["adam"]),
+    "state of the optimizer": lambda run, arrays: arrays.update({"optimizer.mean": np.zeros(2, np.float32)}),
+    "dtype of the optimizer": lambda run, arrays: arrays.update(
+        {"optimizer.mean": arrays["optimizer.mean"].astype(np.int32)}
+    ),
+    "no number": lambda run, arrays: arrays.update({"optimizer.mean": arrays["optimizer.mean"] * np.float32("nan")}),
+    "callback": lambda run, arrays: run["callbacks"][0].update(state=5),
+    "best epoch": lambda run, arrays: run["callbacks"][0]["state"]["value"][0].__setitem__(1, "x"),
+    "best weights": lambda run, arrays: run["callbacks"][0]["state"]["value"][2].__setitem__(1, [[5]]),
+    "instructions": lambda run, arrays: run.update(instructions=5),
+    "finished": lambda run, arrays: run.update(finished="no"),
+    "best": lambda run, arrays: run.update(best={"epoch": "x", "value": "y"}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_a_checkpoint_with_another_state_is_one_error_that_names_it(tmp_path, change, engine):
+    X, y = np.random.default_rng(0).standard_normal((30, 3)), np.arange(30) % 2
+
+    def fit(**options):
+        network = ps.Network(ps.CrossEntropy(ps.mlp(ps.Data(shape=(None, 3)), [4], 2, seed=0)))
+        stopping = ps.EarlyStopping("loss", patience=50)
+        return network.fit(X, y, batch_size=8, callbacks=[stopping], progress=False, engine=engine, **options)
+
+    fit(epochs=2, seed=0, checkpoint=tmp_path / "run")
+    with_changes(tmp_path / "run" / "last.safetensors", change)
+    with pytest.raises(ValueError, match=r"."):
+        fit(resume=tmp_path / "run")

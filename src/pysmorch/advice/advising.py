@@ -99,8 +99,9 @@ def _on_data(model: Any, rows: Labelled, held_out: Labelled) -> list[str]:
 
 
 def _on_training(model: Any, rows: Labelled, held_out: Labelled) -> list[str]:
-    guess = _loss_of_guessing(model, rows)
-    remarks = remark_on_rate(getattr(model, "history_", {}), guess)
+    guess = loss_of_guessing(model, rows)
+    untrained = float(np.log(model.n_classes_)) if is_classifier(model) else 2 * (guess or 0.0)
+    remarks = remark_on_rate(getattr(model, "history_", {}), guess, untrained)
     some, of_test = _some(rows), _some(held_out)
     encoded = model.encoder_.encode(some.rows)
     remarks += remarks_on_dead_units(model.network_, encoded)
@@ -132,8 +133,8 @@ def _squared_errors(model: Any, part: Labelled) -> Array:
     return np.asarray((_predicted(model, part)[:, 0] - part.codes[:, 0]) ** 2, np.float64)
 
 
-def _loss_of_guessing(model: Any, rows: Labelled) -> float | None:
-    """Return the training loss of always guessing the same, for the losses that the estimators have by default."""
+def loss_of_guessing(model: Any, rows: Labelled) -> float | None:
+    """Return the training loss of always guessing the same; None for other losses than those that the estimators have by default."""
     weights = rows.weights
     if model.loss == "cross_entropy" and not model.label_smoothing:
         shares = np.bincount(rows.codes, weights, minlength=model.n_classes_)

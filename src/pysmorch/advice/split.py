@@ -89,6 +89,6 @@ def remark_on_time(training: Sequence[NamedColumn], held_out: Sequence[NamedColu
         if len(np.unique(times)) >= FEWEST_TIMES and len(later) and np.mean(times > np.median(later)) >= LATER:
             return [
                 f"column {column.name!r} holds times, and the held-out rows are not later than those of the training: if later rows are to be "
-                "predicted, these measures are too good; hold out the latest rows, on the command line with --split-time {column.name}"
+                f"predicted, these measures are too good; hold out the latest rows, on the command line with --split-time {column.name}"
             ]
     return []

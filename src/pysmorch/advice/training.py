@@ -11,11 +11,20 @@ from pysmorch.engine.prediction import Predictor
 from pysmorch.layers import Relu
 from pysmorch.layers.base import Array
 
-FEWEST_EPOCHS = 5
+FEWEST_EPOCHS = 10
 """After fewer epochs nothing is said about the learning rate."""
 
 HARDLY = 0.02
-"""A loss has hardly fallen, or clearly risen, by this share of the loss of guessing."""
+"""Nothing is learned if the loss is not below that of guessing by this share of it, the margin."""
+
+LOST, LOST_HELD_OUT = 3.0, 1.5
+"""Something was learned and lost if the held-out loss has risen by so many margins; without it, the loss from one quarter to the last."""
+
+FAR_OFF = 1.5
+"""A loss of so many times that of the first weights is far off: large steps have made it so."""
+
+RISES = 0.1
+"""A loss is falling if it rises in so many of the epochs at most."""
 
 STILL_FALLING = 0.5
 """Training ends too soon if the second half of all steps, by the sum of their rates, lowers the held-out loss by so much of what the first does."""
@@ -30,7 +39,7 @@ CLEAR = 3.0
 """A gap is clear if it is larger than so many standard errors of the held-out measure."""
 
 
-def remark_on_rate(history: Mapping[str, list[float]], guess: float | None) -> list[str]:
+def remark_on_rate(history: Mapping[str, list[float]], guess: float | None, untrained: float) -> list[str]:
     """Return what is to be said about the learning rate.
 
     Parameters
@@ -39,38 +48,47 @@ def remark_on_rate(history: Mapping[str, list[float]], guess: float | None) -> l
         With "loss", "learning_rate" and, where it was measured, "val_loss".
     guess : float or None
         The loss of always guessing the same; None where it is not known.
+    untrained : float
+        About the loss that a network has at its first weights.
 
     Returns
     -------
     list of str
         One sentence, or none.
     """
-    loss = np.array(history.get("loss", []))
+    loss, held_out = np.array(history.get("loss", [])), np.array(history.get("val_loss", []))
     if len(loss) < FEWEST_EPOCHS or guess is None or guess <= 0:
         return []
-    first, last, epochs = loss[0], loss[-1], len(loss)
     margin = HARDLY * guess
-    if last > first + margin or (last > guess - margin and loss.max() > 2 * guess):
-        return [
-            f"the training loss did not fall (epoch 1: {first:.4g}, epoch {epochs}: {last:.4g}, always guessing the same: {guess:.4g}): the "
-            "learning rate is too high; try a tenth of it"
-        ]
-    if last > guess - margin and first - last < margin:
-        return [
-            f"the training loss hardly fell (epoch 1: {first:.4g}, epoch {epochs}: {last:.4g}, always guessing the same: {guess:.4g}): the "
-            "learning rate is too low, or the columns say nothing about the target; try ten times the rate"
-        ]
+    if loss[-1] <= guess - margin:
+        return _remark_on_end(history, guess, margin)
+    found = f"the training has learned nothing (loss in epoch 1: {loss[0]:.4g}, in epoch {len(loss)}: {loss[-1]:.4g}, of guessing: {guess:.4g})"
+    if len(held_out):
+        lost = held_out[-1] > held_out.min() + LOST_HELD_OUT * margin
+    else:  # that of few rows with dropout goes up and down from epoch to epoch
+        quarters = [part.mean() for part in np.array_split(loss, 4)]
+        lost = quarters[-1] > min(quarters) + LOST * margin
+    if lost or loss.max() > FAR_OFF * untrained:
+        return [f"{found}, after it was better or far worse: the learning rate is too high; try a tenth of it"]
+    return [
+        f"{found}: the learning rate is too low, or the columns say nothing about the target; try ten times the rate"
+    ]
+
+
+def _remark_on_end(history: Mapping[str, list[float]], guess: float, margin: float) -> list[str]:
+    """Return what is to be said about a held-out loss that was still falling when the training ended."""
     held_out, rates = np.array(history.get("val_loss", [])), np.array(history.get("learning_rate", []))
-    if len(held_out) != epochs or len(rates) != epochs:
+    epochs = len(held_out)
+    if epochs < FEWEST_EPOCHS or len(rates) != epochs or (np.diff(held_out) > 0).sum() > RISES * epochs:
         return []
     middle = int(np.searchsorted(rates.cumsum(), rates.sum() / 2))
     before, after = guess - held_out[middle], held_out[middle] - held_out[-1]
-    if before > 0 and after >= max(STILL_FALLING * before, margin) and held_out.argmin() >= epochs - 2:
-        return [
-            f"the held-out loss was still falling at the end (epoch {middle + 1}: {held_out[middle]:.4g}, epoch {epochs}: {held_out[-1]:.4g}): "
-            "the learning rate is too low, or the epochs are too few; try three times the rate"
-        ]
-    return []
+    if after < max(STILL_FALLING * before, margin):
+        return []
+    return [
+        f"the held-out loss was still falling at the end (epoch {middle + 1}: {held_out[middle]:.4g}, epoch {epochs}: {held_out[-1]:.4g}): "
+        "the learning rate is too low, or the epochs are too few; try three times the rate"
+    ]
 
 
 def remarks_on_dead_units(network: Any, rows: Array) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import signal
@@ -45,6 +47,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # what the terminal has no letters for
     with warnings_as_lines(), _terminated_as_interrupted():
         code = _run()
+    atexit.register(
+        gc.freeze
+    )  # else the interpreter, when it ends, goes several times through all objects of all libraries
     sys.exit(code)
 
 

@@ -56,21 +56,21 @@ class OneAtATime(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         """Pass it on."""
-        self._tell("on_fit_start", training)
+        self._call("on_fit_start", training)
 
     def on_epoch_end(self, training: Training) -> None:
         """Pass it on."""
         if isinstance(self.callback, Callback):
-            self._tell("on_epoch_end", training)
+            self._call("on_epoch_end", training)
         else:
             with self.lock:
                 self.callback(training)
 
     def on_fit_end(self, training: Training) -> None:
         """Pass it on."""
-        self._tell("on_fit_end", training)
+        self._call("on_fit_end", training)
 
-    def _tell(self, event: str, training: Training) -> None:
+    def _call(self, event: str, training: Training) -> None:
         if isinstance(self.callback, Callback):
             with self.lock:
                 getattr(self.callback, event)(training)
@@ -81,4 +81,4 @@ class OneAtATimeWithin(OneAtATime):
 
     def on_batch_end(self, training: Training) -> None:
         """Pass it on."""
-        self._tell("on_batch_end", training)
+        self._call("on_batch_end", training)

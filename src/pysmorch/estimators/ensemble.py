@@ -75,7 +75,7 @@ def train_members(
     Raises
     ------
     Exception
-        The first one of a network; what the others have learned until then is kept after Ctrl-C only.
+        The first one of a network; what the others have learned until then stays after Ctrl-C only.
     """
     count, epochs_before = len(jobs), estimator.n_iter_
     native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None

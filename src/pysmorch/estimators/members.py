@@ -183,10 +183,10 @@ def without(estimator: Any, left_out: Collection[int]) -> None:
         The indices of those that are taken out; at least one network stays.
     """
     outputs = outputs_of(estimator.network_, estimator._members)
-    kept = [output for i, output in enumerate(outputs) if i not in left_out]
-    members = [Member(estimator, output, 0, 1) for output in kept]
-    estimator.network_ = Network(estimator._make_loss(kept[0] if len(kept) == 1 else mean_of(estimator, kept)))
-    estimator._members = len(kept)
+    staying = [output for i, output in enumerate(outputs) if i not in left_out]
+    members = [Member(estimator, output, 0, 1) for output in staying]
+    estimator.network_ = Network(estimator._make_loss(staying[0] if len(staying) == 1 else mean_of(estimator, staying)))
+    estimator._members = len(staying)
     estimator.optimizer_.state = {}
     for member in members:
         member.give_back(estimator)

@@ -124,7 +124,12 @@ def _of_kind(kind: str, value: Any, plain: dict[str, Any]) -> Any:
         return NETWORKS[value]
     if kind not in OBJECTS:
         raise ModelFileError(f"a parameter is a {kind!r}, which this version does not know")
-    return OBJECTS[kind](**{name: from_plain(argument) for name, argument in value.items()})
+    made = OBJECTS[kind](**{name: from_plain(argument) for name, argument in value.items()})
+    if isinstance(made, schedules.Schedule):
+        rate = made.rate(0.5, 1.0)
+        if not isinstance(rate, (int, float)):
+            raise ModelFileError(f"the rates of a {kind} are not numbers but such as {rate!r}")
+    return made
 
 
 def optimizer_to_parts(optimizer: Optimizer) -> tuple[dict[str, Any], dict[str, Array]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from math import prod
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def to_content(arrays: dict[str, Array], metadata: dict[str, str]) -> memoryview
     for array in arrays.values():
         copy_bytes(bytes_of(array), content[at : at + array.nbytes])
         at += array.nbytes
-    return memoryview(content)
+    return content.data
 
 
 def arrays_of(content: Any) -> dict[str, Array]:
@@ -201,7 +201,7 @@ def same_bytes(a: Any, b: Any) -> bool:
     )
 
 
-def read_all(file: IO[bytes]) -> bytes | bytearray:
+def read_all(file: Any) -> Any:
     """Return the rest of an open file; where that is text, its first piece."""
     content = bytearray()
     while piece := file.read(PIECE):

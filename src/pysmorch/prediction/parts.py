@@ -12,7 +12,7 @@ from pysmorch.encoders import encoder_from_parts, encoder_to_parts
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry, plain
 from pysmorch.files.plain import from_plain
-from pysmorch.layers import Layer
+from pysmorch.layers import Bias, Layer, Scale
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
 from pysmorch.prediction.parameters import make_optimizer
@@ -53,10 +53,11 @@ def estimator_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         "validation_curve": model.validation_curve_,
         "num_epochs": model.n_iter_,
         "seed": model._seed,
-        "members": model._members,
         "training": steps,
         "notes": getattr(model, "notes_", {}),
     }
+    if model._members > 1:
+        header["members"] = model._members
     of_labels = {f"labels.{name}": array for name, array in label_tensors.items()}
     baseline = {BASELINE: model.baseline_} if hasattr(model, "baseline_") else {}
     return header, tensors | state | encoder_tensors | of_labels | baseline
@@ -106,7 +107,7 @@ def estimator_from_parts(
     model.validation_curve_ = [float(v) for v in entries(header, "validation_curve", float, int)]
     model.n_iter_ = entry(header, "num_epochs", int)
     model._seed = entry(header, "seed", int)
-    model._members = entry(header, "members", int) if "members" in header else 1  # files of before have one network
+    model._members = entry(header, "members", int) if "members" in header else 1
     model.notes_ = plain(entry(header, "notes", dict))
     _check_read(model)
     take_training(model, header, tensors)
@@ -115,11 +116,16 @@ def estimator_from_parts(
 
 def _check_read(model: Any) -> None:
     """Refuse an estimator from a file whose parts do not fit each other."""
+    output = model.network_.output
+    if model._members != 1:
+        averaged = output.in_layer.in_layer if isinstance(output, Bias) and isinstance(output.in_layer, Scale) else None
+        if len(getattr(averaged, "in_layers", ())) != max(model._members, 2):
+            raise ModelFileError(f"its network is not the mean of {model._members} networks")
     model.encoder_.check_fits(model.network_.inputs, model.n_features_in_)
     baseline = getattr(model, "baseline_", None)
     if baseline is not None and (baseline.shape != model.encoder_.shape or not np.isfinite(baseline).all()):
         raise ModelFileError("the baseline of its explanations does not fit its network")
-    if tuple(model.network_.output.out_dims[1:]) != (model._num_outputs(),):
+    if tuple(output.out_dims[1:]) != (model._num_outputs(),):
         raise ModelFileError("its labels do not fit its network")
     try:
         model._check_parameters()

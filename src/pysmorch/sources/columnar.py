@@ -10,6 +10,7 @@ from pysmorch.sources.arrow_sizes import unpacked_size
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.limits import check_memory
 from pysmorch.sources.opening import File
+from pysmorch.sources.parquet_sizes import check_decoded_size
 from pysmorch.sources.source import Source, SourceError
 
 
@@ -19,7 +20,7 @@ def read_parquet(file: File) -> Source:
 
     with reading(file.path, "a Parquet file"):
         opened = parquet.ParquetFile(_input(file))
-        check_memory(_least_size(opened.metadata), file.path)
+        check_decoded_size(opened, lambda: _input(file), file.path)
         return _source(file, opened.read())
 
 
@@ -55,12 +56,6 @@ def reading(path: str, what: str) -> Iterator[None]:
         if isinstance(error, MemoryError):  # sizes of a damaged file may be any
             raise MemoryError(f"{path} does not fit into the memory that is left, or is damaged: {reason}") from None
         raise SourceError(f"{path}: not {what}, or a damaged one ({reason})") from None
-
-
-def _least_size(metadata: Any) -> int:
-    """Return the bytes that a table of a Parquet file takes at least: those of its pages, and one for each value."""
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    return max(sum(group.total_byte_size for group in groups), metadata.num_rows * metadata.num_columns)
 
 
 def _input(file: File) -> Any:

@@ -126,6 +126,14 @@ class Callback:
         """
 
 
+def _shapes_of(snapshot: Any) -> list[Any]:
+    """Return the shapes and dtypes of the arrays in a snapshot of a network."""
+    return [
+        (None if W is None else (W.shape, W.dtype.name), {name: (a.shape, a.dtype.name) for name, a in state.items()})
+        for W, state in snapshot
+    ]
+
+
 class FunctionCallback(Callback):
     """A function that is called at the end of every epoch.
 
@@ -205,6 +213,9 @@ class EarlyStopping(Callback):
             The running fit.
         """
         self._sign = 1 if self.maximizes(training) else -1
+        self._shapes = _shapes_of(
+            [(getattr(layer, "W", None), getattr(layer, "state", {})) for layer in training.network.layers]
+        )
         self.best_epoch: int | None = None
         self.best_value = float("nan")
         self._best_weights: list[Any] | None = None
@@ -246,7 +257,12 @@ class EarlyStopping(Callback):
 
     def set_state(self, state: Any) -> None:
         """Go on from the best epoch so far."""
-        self.best_epoch, self.best_value, self._best_weights = state["epoch"], state["value"], state["weights"]
+        epoch, value, weights = state["epoch"], state["value"], state["weights"]
+        if not (epoch is None or (type(epoch) is int and epoch >= 0)) or type(value) not in (int, float):
+            raise ValueError("the best epoch of EarlyStopping, or its value, is no number")
+        if weights is not None and _shapes_of(weights) != self._shapes:
+            raise ValueError("the best weights of EarlyStopping are those of another network")
+        self.best_epoch, self.best_value, self._best_weights = epoch, value, weights
 
     def maximizes(self, training: Training) -> bool:
         """Return whether larger values of `monitor` are better.

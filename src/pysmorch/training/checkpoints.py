@@ -96,7 +96,10 @@ class SavedRun:
 
         Raises ValueError where an option is given that is neither the default nor that of the run.
         """
-        saved: dict[str, Any] = entry(self.run, "options", dict)
+        with self._whatever_is_there():
+            return self._options(given, entry(self.run, "options", dict))
+
+    def _options(self, given: FitOptions, saved: dict[str, Any]) -> FitOptions:
         changes: dict[str, Any] = {}
         for name in ("epochs", "batch_size", "shuffle", "seed", "dtype"):
             self._check(name, getattr(given, name), saved[name])
@@ -112,20 +115,32 @@ class SavedRun:
 
     def take(self, run: Run, model: Any) -> None:
         """Bring a run that has just begun to where the saved one was."""
+        with self._whatever_is_there():
+            self._take(run, model)
+
+    def _take(self, run: Run, model: Any) -> None:
         self._check_model(run, model)
-        here, there = instructions_of(run), self.run["instructions"]
+        here, there = instructions_of(run), entry(self.run, "instructions", str)
         version = entry(self.header, "versions", dict).get("pysmorch")
         if here != there or version != __version__:
             warnings.warn(
                 f"{self.path}: the run goes on, but not to the same bits: it was trained by pysmorch {version} with "
                 f"{there or 'NumPy'}, and this is pysmorch {__version__} with {here or 'NumPy'}",
                 PysmorchWarning,
-                stacklevel=5,
+                stacklevel=8,
             )
         try:
             take_state(run, self.run, self.tensors)
         except ValueError as error:
             raise type(error)(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def _whatever_is_there(self) -> Iterator[None]:
+        """Raise ModelFileError where something in the file has another type or is missing."""
+        try:
+            yield
+        except (TypeError, KeyError, IndexError, AttributeError, OverflowError, AssertionError) as error:
+            raise ModelFileError(f"{self.path}: its state is damaged ({type(error).__name__}: {error})") from error
 
     def _check_model(self, run: Run, model: Any) -> None:
         """Refuse another network, and another encoder of rows or labels."""
@@ -272,8 +287,10 @@ class Checkpoints:
         self.count, self.unit = interval(run.options.every)
         self.monitor, self.sign = _monitored(run)
         best = {} if saved is None else entry(saved.run, "best", dict)
-        self.best_value: float | None = from_plain(best["value"]) if best else None
-        self.best_epoch: int | None = best["epoch"] if best else None
+        self.best_value: float | None = from_plain(best.get("value")) if best else None
+        self.best_epoch: int | None = entry(best, "epoch", int) if best else None
+        if best and type(self.best_value) is not float:
+            raise ModelFileError("its best value is no number")
         self.best_parts: Any = None
         self.written = -1 if saved is None else run.program.num_steps
         self.since = self._now()

@@ -17,6 +17,9 @@ from pysmorch.optimizers import Optimizer
 from pysmorch.training.callbacks import Callback
 from pysmorch.training.run import Run
 
+LARGEST_COUNT = 2**53
+"""Of steps."""
+
 BYTES_OF_DATA = 2**26
 """Of an array that is larger, evenly spaced rows stand for all of them where data are compared."""
 
@@ -95,21 +98,37 @@ def take_state(run: Run, header: dict[str, Any], tensors: dict[str, Array]) -> N
         raise ValueError(f"the run had other data: {OTHER_DATA}")
     for name, layer in zip(run.network.names, run.network.layers, strict=True):
         for key, array in arrays_of(layer).items():
-            array[...] = _take(tensors, f"{name}.{key}", array.shape)
+            array[...] = _take(tensors, f"{name}.{key}", array)
     for name, array in run.optimizer.state.items():
-        array[...] = _take(tensors, f"{OPTIMIZER}{name}", array.shape)
-    run.program.num_steps = entry(header, "steps", int)
-    run.optimizer.num_steps = entry(header, "optimizer_steps", int)
-    run.totals = Totals(*from_plain(entry(header, "totals", dict)))
+        array[...] = _take(tensors, f"{OPTIMIZER}{name}", array, finite=False)
+    run.program.num_steps = _count(header, "steps")
+    run.optimizer.num_steps = _count(header, "optimizer_steps")
+    loss, metric, weight, rows = _numbers(header, "totals")
+    run.totals = Totals(float(loss), float(metric), float(weight), int(rows))
     history = run.training.history
-    history.take({name: from_plain(values) for name, values in entry(header, "history", dict).items()})
+    columns = entry(header, "history", dict)
+    history.take({name: _numbers(columns, name) for name in columns})
     history.stopped_by = entry(header, "stopped_by", str, type(None))
     run.pending = entry(header, "pending", str, type(None))
     run.training.epoch, run.training.batch = run.epoch, run.batch
     _check_position(run)
     if run.batch:
         run.good_weights = _snapshot_from_tensors(run, tensors)
-    _take_callbacks(run.callbacks, entries(header, "callbacks", dict), tensors)
+    _take_callbacks(run, entries(header, "callbacks", dict), tensors)
+
+
+def _count(header: dict[str, Any], name: str) -> int:
+    number: int = entry(header, name, int)
+    if not 0 <= number < LARGEST_COUNT:
+        raise ModelFileError(f"its {name} should be a number from 0 to {LARGEST_COUNT}, but are {number}")
+    return number
+
+
+def _numbers(header: dict[str, Any], name: str) -> list[float]:
+    numbers = from_plain(header.get(name))
+    if not isinstance(numbers, (list, tuple)) or not all(type(number) in (int, float) for number in numbers):
+        raise ModelFileError(f"its {name} is no list of numbers")
+    return list(numbers)
 
 
 def options_to_plain(run: Run) -> dict[str, Any]:
@@ -157,6 +176,12 @@ def _check_position(run: Run) -> None:
     columns = {len(values) for values in run.training.history.values()} or {0}
     epochs_of_steps = -(-run.program.num_steps // run.num_batches)
     fits = run.epoch <= epochs_of_steps <= run.epoch + 1 and run.epoch <= run.options.epochs
+    totals = run.totals
+    fits = (
+        fits
+        and 0 <= totals.rows <= len(run.data)
+        and bool(np.isfinite([totals.loss, totals.metric, totals.weight]).all())
+    )
     if len(columns) > 1 or not fits or run.pending not in (None, "on_batch_end", "on_epoch_end"):
         raise ModelFileError("its steps, its history and its options do not fit each other")
 
@@ -184,20 +209,22 @@ def _snapshot_to_tensors(run: Run) -> dict[str, Array]:
 def _snapshot_from_tensors(run: Run, tensors: dict[str, Array]) -> list[Any]:
     snapshot = []
     for name, layer in zip(run.network.names, run.network.layers, strict=True):
-        arrays = {key: _take(tensors, f"{GOOD}{name}.{key}", a.shape) for key, a in arrays_of(layer).items()}
+        arrays = {key: _take(tensors, f"{GOOD}{name}.{key}", a) for key, a in arrays_of(layer).items()}
         snapshot.append((arrays.pop("W", None), arrays))
     return snapshot
 
 
-def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+def _take(tensors: dict[str, Array], name: str, like: Array, finite: bool = True) -> Array:
     array = tensors.get(name)
-    if array is None or array.shape != shape:
-        raise ModelFileError(f"the array {name} is missing, or has another shape than {shape}")
+    if array is None or array.shape != like.shape or array.dtype != like.dtype:
+        raise ModelFileError(f"the array {name} is missing, or is not of shape {like.shape} and {like.dtype}")
+    if not np.isfinite(array).all() if finite else np.isnan(array).any():  # squares of gradients may overflow
+        raise ModelFileError(f"the array {name} has entries that are not finite")
     return array.copy()
 
 
-def _take_callbacks(callbacks: list[Callback], saved: list[dict[str, Any]], tensors: dict[str, Array]) -> None:
-    with_state = [callback for callback in callbacks if callback.get_state() is not None]
+def _take_callbacks(run: Run, saved: list[dict[str, Any]], tensors: dict[str, Array]) -> None:
+    with_state: list[Callback] = [callback for callback in run.callbacks if callback.get_state() is not None]
     types = [entry(one, "type", str) for one in saved]
     found = [type(callback).__name__ for callback in with_state]
     if types != found:
