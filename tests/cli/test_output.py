@@ -168,6 +168,8 @@ def test_a_warning_of_the_library_is_one_line_without_a_python_file(run, monkeyp
     write_csv()
     code, _, err = run(*TRAIN, "--quiet")
     assert code == 0
-    assert err == (
-        "pysmorch: warning: column a carries nothing\n" + "pysmorch: warning: column b\\x1b[31m carries nothing\n"
-    )
+    assert [line for line in err.splitlines() if "carries" in line] == [  # others are about the short training
+        "pysmorch: warning: column a carries nothing",
+        "pysmorch: warning: column b\\x1b[31m carries nothing",
+    ]
+    assert all(line.startswith("pysmorch: warning: ") for line in err.splitlines())

@@ -226,3 +226,29 @@ def test_on_the_command_line_validation_rows_follow_the_rule_of_the_held_out_one
         assert len(set(by.groups)) == 8
     else:
         np.testing.assert_array_equal(np.sort(by.times[held_out]), np.arange(72, 80))
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_folds_of_groups_are_whole_groups(count):
+    folds = folds_of(None, N, 0, count, SplitBy(groups=GROUP))
+    assert len(folds) == count
+    assert sorted(np.concatenate([held_out for _, held_out in folds]).tolist()) == list(range(N))
+    for training, held_out in folds:
+        assert not set(GROUP[training]) & set(GROUP[held_out])
+    assert len(folds_of(None, N, 0, 20, SplitBy(groups=GROUP))) == 10
+
+
+@pytest.mark.parametrize("options", [{"groups": GROUP}, {"time": TIME}])
+def test_each_network_of_an_ensemble_holds_out_rows_by_the_rule(options, monkeypatch):
+    jobs = []
+    original = ps.estimators.bagging.jobs_of
+    monkeypatch.setattr(
+        ps.estimators.bagging, "jobs_of", lambda *arguments: jobs.extend(original(*arguments)) or list(jobs)
+    )
+    Regressor(preset="best", members=6, **QUICK).fit(X, Y, **options)
+    assert len(jobs) == 6
+    for job in jobs:
+        if "groups" in options:
+            assert not set(GROUP[job.rows]) & set(GROUP[job.held_out])
+        else:
+            assert TIME[job.rows].max() < TIME[job.held_out].min()

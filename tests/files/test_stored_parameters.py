@@ -144,5 +144,5 @@ def test_parameters_that_were_not_written_so_are_refused(change, message, tmp_pa
 @pytest.mark.parametrize("kind", ["Constant", "Cosine", "Step"])
 def test_the_rates_of_a_schedule_in_a_file_are_numbers(kind, rate):
     plain = {"is": kind, "value": {"learning_rate": list(rate) if isinstance(rate, tuple) else rate}}
-    with pytest.raises(ModelFileError, match="rates of a|is wrong"):
+    with pytest.raises(ModelFileError, match=r"rates of a|is wrong"):
         from_plain(plain)

@@ -174,6 +174,14 @@ def test_trials_are_measured_by_whole_groups(monkeypatch):
     assert [column.holds for column in tuner.best_estimator_.encoder_.columns] == ["number", "number", "id"]
 
 
+def test_trials_are_single_networks_and_the_result_is_the_ensemble_of_the_preset():
+    model = Regressor(preset="balanced", members=3, epochs=2, hidden=(4,), random_state=0)
+    tuner = Tuner(model, trials=2).fit(X, X[:, 0] * X[:, 1])
+    assert tuner.best_estimator_.members == 3
+    assert tuner.best_estimator_._members == 3
+    assert [trial["epochs"] for trial in tuner.trials_] == [2, 2]
+
+
 def test_remarks_are_made_once():
     table = pd.DataFrame({"a": X[:, 0], "same": np.ones(80)})
     with pytest.warns(PysmorchWarning) as caught:

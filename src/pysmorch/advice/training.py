@@ -35,7 +35,7 @@ DEAD_SHARE = 0.9
 GAP = {"accuracy": 0.1, "R²": 0.2}
 """A gap between training and held-out rows is named from there on, if it is clear."""
 
-CLEAR = 3.0
+CLEAR = 4.0
 """A gap is clear if it is larger than so many standard errors of the held-out measure."""
 
 

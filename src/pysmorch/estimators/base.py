@@ -125,8 +125,9 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing
             values; images (N, H, W[, C]); or the path of a table, also of a folder or a pattern such as "part-*.parquet".
             Parquet and CSV files that do not fit into the memory are read block by block: see docs/data.md.
-        y : array-like of shape (N,), or (N, K) for several targets of a Regressor; or str
-            The label of each row: a class of a Classifier, numbers of a Regressor. Of a path the name of their column.
+        y : array-like of shape (N,), or (N, K) for several targets of a Regressor or several labels of a Classifier; or str
+            The label of each row: a class of a Classifier, or 0 and 1 for each of several labels; numbers of a Regressor. Of a path the
+            name of their column.
         sample_weight : array-like of shape (N,) or str, default=None
             Weights that are not negative; only their ratios count, and rows of weight 0 are as absent. Of a path also the name of
             their column.

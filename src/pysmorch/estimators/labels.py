@@ -13,7 +13,8 @@ from pysmorch.prediction.parameters import check_num_labels
 
 def is_indicator(y: Any) -> bool:
     """Whether y has several columns."""
-    return np.ndim(y) == 2 and np.shape(y)[1] > 1
+    labels = np.asarray(y)
+    return labels.ndim == 2 and labels.shape[1] > 1
 
 
 def checked_indicators(y: Any, num_data: int, num_labels: int | None = None) -> Array:

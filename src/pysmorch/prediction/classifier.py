@@ -169,8 +169,11 @@ class ClassifierModel(NetworkModel):
         NotFittedError, ValueError, TypeError
             As for `predict`.
         """
-        of_two = len(self.classes_) == 2 and not self._multilabel
-        return self._outputs(X, lambda logits: logits[:, 1] - logits[:, 0] if of_two else logits)
+        return self._outputs(X, self._log_odds)
+
+    def _log_odds(self, logits: Array) -> Array:
+        """Return the difference of the logits of two classes, else the logits."""
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 and not self._multilabel else logits
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of the probability of each class.

@@ -215,7 +215,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         # A seed for each trial makes a search that goes on draw what it would have drawn anyway.
         study.sampler = optuna.samplers.TPESampler(seed=self.seed + trial.number)
         model = clone(self.estimator).set_params(**suggested(trial, space), columns=data["columns"])
-        model.set_params(conformal_fraction=0.0, warm_start=False, verbose=False)
+        model.set_params(members=1, time_limit=None, conformal_fraction=0.0, warm_start=False, verbose=False)
         pruning = Pruning(trial)
         try:
             with warnings.catch_warnings():
