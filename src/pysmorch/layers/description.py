@@ -28,7 +28,8 @@ class Description:
     @property
     def config(self) -> dict[str, Any]:
         """The constructor's arguments besides the input layers, by name."""
-        return {name: getattr(self, name) for name in arguments_of(type(self)) if name != "in_layer"}
+        cls: Any = type(self)
+        return {name: getattr(self, name) for name in arguments_of(cls) if name != "in_layer"}
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.config.items() if np.size(value) <= 4)
