@@ -159,7 +159,7 @@ def _described(name: str, tensor: Any) -> tuple[str, str, tuple[int, ...], int, 
         raise ValueError(f"the array {name} has dtype {dtype!r}, which no model has")
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
-            raise ValueError(f"the shape or the place of the array {name} is not a list of numbers")
+            raise ValueError(f"the shape or the offset of the array {name} is not a list of numbers")
     size = prod(shape) * np.dtype(dtypes[dtype]).itemsize
     if len(offsets) != 2 or offsets[1] - offsets[0] != size or len(shape) > MOST_AXES:
         raise ValueError(f"the array {name} has another size than its shape {shape} says")
