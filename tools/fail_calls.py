@@ -123,6 +123,12 @@ def in_child(do: Callable[[], str]) -> str:
     return "elsewhere" if code < 0 else IN_CHILD[code]
 
 
+def check_no_temporary_files() -> None:
+    """Refuse files that a save left, also one of a process that was ended."""
+    left = [name for name in os.listdir() if name.endswith(".tmp")]
+    assert not left, f"temporary files are left: {left}"
+
+
 class Cases:
     """All cases in the order of a seed."""
 
@@ -170,6 +176,9 @@ class Cases:
         """Let an allocation fail."""
         outcome = in_child(lambda: self.without(name, number))
         ps.load("model.safetensors")
+        if name == "save":
+            self.work[name]()
+            check_no_temporary_files()
         return outcome
 
     def without(self, name: str, number: int) -> str:
@@ -209,8 +218,7 @@ class Cases:
             assert found == before, f"said: {message}, but the older file was changed"
             assert "nothing was changed" in message or "cannot be written" in message, message
         self.ready.save(OLDER)
-        left = [name for name in os.listdir() if name.endswith(".tmp")]
-        assert not left, f"temporary files are left: {left}"
+        check_no_temporary_files()
         return "saved" if message is None else "refused"
 
     def checkpoint(self, error: int, number: int) -> str:
