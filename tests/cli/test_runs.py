@@ -1,6 +1,8 @@
 """`train --checkpoint` and `resume`: a training that was interrupted goes on as if it had not been."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +73,31 @@ def test_what_cannot_go_on_is_one_line(run):
         run("train", "-", "--target", "price", "--checkpoint", "other")
     )
     assert '--every must be a number and a unit such as "5 min"' in error_of(run(*TRAIN, "--every", "5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", "3"),
+        ("epochs", 3.5),
+        ("epochs", True),
+        ("source", "houses.csv"),
+        ("source", [1]),
+        ("seed", None),
+        ("quiet", 1),
+    ],
+)
+def test_the_options_of_a_stored_command_have_their_types(run, monkeypatch, name, value):
+    write_csv()
+    interrupt_at(monkeypatch, 1)
+    assert run(*TRAIN, "--no-early-stopping", "--checkpoint", "run")[0] == 130
+    command = json.loads(Path("run/command.json").read_text())
+    assert name in command["options"]
+    command["options"][name] = value
+    spoil("run/command.json", json.dumps(command))
+    assert f"is not the command of a run (its option {name} is {value!r}); begin a new one" in error_of(
+        run("resume", "run")
+    )
 
 
 def test_training_goes_on_from_a_model_file(run):

@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pysmorch.cli.options import TrainOptions
 from pysmorch.files import write_whole
@@ -54,10 +54,22 @@ def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextMa
         values, folder = dict(command["options"]), str(command["folder"])
         if set(values) != {field.name for field in fields(TrainOptions)}:
             raise ValueError("its options are not those of this version")
+        for name, kind in get_type_hints(TrainOptions).items():
+            if not _is_of(values[name], kind):
+                raise ValueError(f"its option {name} is {values[name]!r}")
         options = TrainOptions(**values)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path / COMMAND} is not the command of a run ({error}); begin a new one") from error
     return replace(options, checkpoint=str(path)), contextlib.chdir(folder if Path(folder).is_dir() else ".")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type of an option."""
+    if get_args(kind) and get_origin(kind) is not list:
+        return any(_is_of(value, one) for one in get_args(kind))
+    if isinstance(value, list):
+        return get_origin(kind) is list and all(_is_of(item, get_args(kind)[0]) for item in value)
+    return type(value) in ((int, float) if kind is float else (kind,))
 
 
 def start_from(model: Any, path: str, estimator: Any, given: dict[str, Any]) -> Any:
