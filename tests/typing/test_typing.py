@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 ANYTHING = {
     "Reasons.explain.baseline": "rows like X",
     "X": "arrays, lists, data frames of any library, images, and tuples of arrays",
+    "X_train": "as X",
+    "X_test": "as X",
     "Callback.set_state.state": "what `get_state` of the same class returned",
     "decision_boundary.model": "a classifier of any library",
     "confusion.model": "a classifier of any library",

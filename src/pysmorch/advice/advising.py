@@ -14,6 +14,7 @@ from pysmorch.advice.rows import checked
 from pysmorch.advice.split import expected_twice, remark_on_duplicates, remark_on_time
 from pysmorch.advice.training import remark_on_gap, remark_on_rate, remarks_on_dead_units
 from pysmorch.encoders import fingerprints, has_columns, named_columns
+from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.rows import Labelled
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -27,7 +28,7 @@ ROWS_COUNTED = 10_000
 
 
 def advise(
-    model: Any,
+    model: Classifier | Regressor,
     X_train: Any,
     y_train: ArrayLike,
     X_test: Any,

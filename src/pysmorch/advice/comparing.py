@@ -19,6 +19,7 @@ from pysmorch.advice.rows import checked
 from pysmorch.encoders import has_columns
 from pysmorch.engine import num_threads
 from pysmorch.engine.rows import blocks_of
+from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.rows import Labelled
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -31,7 +32,7 @@ ROWS_FOR_THREADS = 50_000
 
 
 def compare_with_baselines(
-    model: Any,
+    model: Classifier | Regressor,
     X_train: Any,
     y_train: ArrayLike,
     X_test: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from pysmorch.encoders import ColumnError, kind_of, read_labels
 from pysmorch.encoders.beside import find_numbers
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.entries import list_names, name_row, suggest
-from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, has_image_files, read, split_target
 from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
+
+if TYPE_CHECKING:  # scikit-learn is loaded with it, which predicting does without
+    from pysmorch.estimators.splitting import SplitBy
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.classes import checked_classes, class_anchors, class_indices, rows_by_class
 from pysmorch.estimators.fitting import own_loss
 from pysmorch.estimators.held_out import HeldOut, threshold_of
-from pysmorch.estimators.labels import check_of_several, checked_indicators, is_indicator, label_anchors
+from pysmorch.estimators.labels import check_of_several, checked_indicators, is_indicator, label_anchors, of_one_class
 from pysmorch.estimators.remarks import warn_of_classes
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
 from pysmorch.files import saved_as
@@ -295,7 +295,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = not of_one_class(self)
         return tags
 
     def _row_weights(self, codes: Array, sample_weight: Array | None) -> Array | None:

@@ -57,6 +57,32 @@ def checked_indicators(y: Any, num_data: int, num_labels: int | None = None) -> 
     return labels.astype(bool)
 
 
+def of_one_class(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the parameters that are for one class of each row.
+
+    Parameters
+    ----------
+    estimator : Classifier
+        With its parameters.
+
+    Returns
+    -------
+    list of (str, object)
+        Names and values of those that are given.
+    """
+    return [
+        (name, value)
+        for name, value, neutral in (
+            ("label_smoothing", estimator.label_smoothing, 0),
+            ("class_weight", estimator.class_weight, None),
+            ("threshold", estimator.threshold, None),
+            ("conformal_fraction", estimator.conformal_fraction, 0),
+            ("calibrate", "auto" if estimator.calibrate is False else estimator.calibrate, "auto"),
+        )
+        if value is not neutral and value != neutral
+    ]
+
+
 def check_of_several(estimator: Any) -> None:
     """Refuse parameters that are for one class of each row.
 
@@ -65,15 +91,8 @@ def check_of_several(estimator: Any) -> None:
     estimator : Classifier
         Its y has several columns.
     """
-    for name, value, neutral in (
-        ("label_smoothing", estimator.label_smoothing, 0),
-        ("class_weight", estimator.class_weight, None),
-        ("threshold", estimator.threshold, None),
-        ("conformal_fraction", estimator.conformal_fraction, 0),
-        ("calibrate", "auto" if estimator.calibrate is False else estimator.calibrate, "auto"),
-    ):
-        if value is not neutral and value != neutral:
-            raise ValueError(f"y has several labels for each row, but {name}={value!r} is for one class; leave it out")
+    for name, value in of_one_class(estimator):
+        raise ValueError(f"y has several labels for each row, but {name}={value!r} is for one class; leave it out")
 
 
 def label_anchors(codes: Array, weights: Array | None) -> list[Array]:

@@ -259,9 +259,11 @@ class EarlyStopping(Callback):
         """Go on from the best epoch so far."""
         epoch, value, weights = state["epoch"], state["value"], state["weights"]
         if not (epoch is None or (type(epoch) is int and epoch >= 0)) or type(value) not in (int, float):
-            raise ValueError("the best epoch of EarlyStopping, or its value, is no number")
+            raise ValueError(
+                f"EarlyStopping: state must have the best epoch and its value, but has {epoch!r} and {value!r}"
+            )
         if weights is not None and _shapes_of(weights) != self._shapes:
-            raise ValueError("the best weights of EarlyStopping are those of another network")
+            raise ValueError("EarlyStopping: state has the best weights of another network")
         self.best_epoch, self.best_value, self._best_weights = epoch, value, weights
 
     def maximizes(self, training: Training) -> bool:
