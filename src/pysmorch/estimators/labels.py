@@ -70,17 +70,14 @@ def of_one_class(estimator: Any) -> list[tuple[str, Any]]:
     list of (str, object)
         Names and values of those that are given.
     """
-    return [
-        (name, value)
-        for name, value, neutral in (
-            ("label_smoothing", estimator.label_smoothing, 0),
-            ("class_weight", estimator.class_weight, None),
-            ("threshold", estimator.threshold, None),
-            ("conformal_fraction", estimator.conformal_fraction, 0),
-            ("calibrate", "auto" if estimator.calibrate is False else estimator.calibrate, "auto"),
-        )
-        if value is not neutral and value != neutral
-    ]
+    given = {
+        "label_smoothing": estimator.label_smoothing != 0,
+        "class_weight": estimator.class_weight is not None,
+        "threshold": estimator.threshold is not None,
+        "conformal_fraction": estimator.conformal_fraction != 0,
+        "calibrate": estimator.calibrate not in ("auto", False),
+    }
+    return [(name, getattr(estimator, name)) for name, is_given in given.items() if is_given]
 
 
 def check_of_several(estimator: Any) -> None:
