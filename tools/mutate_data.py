@@ -131,6 +131,8 @@ def through_command_line(path: Path) -> str:
 def is_said(error: BaseException) -> bool:
     """Whether the library raised an error itself, to say what is wrong with a file."""
     place = traceback.extract_tb(error.__traceback__)[-1].filename
+    if isinstance(error, MemoryError):
+        return "or is damaged" in str(error)
     return isinstance(error, SourceError) or (isinstance(error, ValueError) and f"{os.sep}pysmorch{os.sep}" in place)
 
 
@@ -152,7 +154,7 @@ def main() -> int:
                 source = read(str(path))
                 if rng.random() < 0.33:
                     encode(source)
-            except ValueError as error:
+            except (ValueError, MemoryError) as error:
                 if not is_said(error):
                     raise
                 return "refused"
