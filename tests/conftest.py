@@ -1,8 +1,5 @@
 """What tests of several folders have in common."""
 
-import atexit
-import gc
-
 import pytest
 
 from pysmorch.cli import main
@@ -34,8 +31,3 @@ def no_memory(monkeypatch):
         monkeypatch.setattr("pysmorch.sources.pieces.BYTES_OF_A_PIECE", 300)
 
     return call
-
-
-def pytest_sessionfinish():
-    """Let what the tests leave behind be freed at the end, which a command does without."""
-    atexit.unregister(gc.freeze)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pysmorch.encoders import numbers
+from pysmorch.encoders import numbers, quantiles
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.engine import intervals
 
@@ -95,3 +95,11 @@ def test_numbers_whose_squares_are_no_float64_are_scaled_beside_others(largest, 
     scaled = np.zeros((90, learned.width), dtype=np.float32)
     learned.encode(X, scaled, columns=columns)
     np.testing.assert_allclose(scaled[:, [0, -1]].std(0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_intervals", [2, 3, 7, 31, 32])
+def test_quantiles_of_values_that_come_once_are_those_of_their_shares(num_intervals):
+    for count in [*range(200, 1000, 7), 12_345, 1_000_003]:
+        values = np.arange(float(count))
+        expected = quantiles._quantiles(values, np.ones(count), num_intervals)
+        np.testing.assert_array_equal(values[quantiles._ranks(count, num_intervals)], expected)

@@ -47,9 +47,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # what the terminal has no letters for
     with warnings_as_lines(), _terminated_as_interrupted():
         code = _run()
-    atexit.register(
-        gc.freeze
-    )  # else the interpreter, when it ends, goes several times through all objects of all libraries
+    # Else the interpreter, when it ends, goes several times through all objects of all libraries.
+    atexit.register(gc.freeze)
     sys.exit(code)
 
 

@@ -20,7 +20,7 @@ from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.held_out import aside_rows
 from pysmorch.metrics import Metric, as_metric
-from pysmorch.prediction.presets import check_preset, members_of
+from pysmorch.prediction.presets import members_of
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
@@ -244,7 +244,6 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
-    check_preset(model)
     count = len(training)
     model._check_parameters()
     if model.conformal_fraction:
@@ -293,7 +292,7 @@ def _fit(
 
 
 def _num_members(model: Any, training: Rows, count: int) -> int:
-    """Return how many networks will be trained on so many rows."""
+    """Return how many networks a training on `count` rows has."""
     if hasattr(model, "network_"):
         return int(model._members)
     return members_of(model, count, bool(kind_of(training.source.features).networks))

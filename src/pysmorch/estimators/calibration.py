@@ -1,4 +1,6 @@
-"""Calibration: outputs z become a z + (1 - a) b, by changing the last dense layer, or the scale at the end of an ensemble, so that all that predicts has it.
+"""Calibration: outputs z become a z + (1 - a) b.
+
+The last dense layer is changed, or the scale at the end of an ensemble, so that all that predicts has it.
 
 Of classes, b = 0 makes a the inverse of a temperature (Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks",
 2017). `small.py` chooses a and b by cross-validation, `temperature` chooses a by held-out rows.

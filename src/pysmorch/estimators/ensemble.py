@@ -26,7 +26,7 @@ from pysmorch.layers.base import Array
 from pysmorch.training import Callback, History
 
 ROWS_TO_STOP_WITHIN = 20_000
-"""From so many rows on, a training that is to end does so within an epoch."""
+"""Rows from which a training that is to end does so within an epoch."""
 
 
 class Job(NamedTuple):

@@ -58,6 +58,13 @@ def reading(path: str, what: str) -> Iterator[None]:
         raise SourceError(f"{path}: not {what}, or a damaged one ({reason})") from None
 
 
+def joining_errors() -> tuple[type[Exception], ...]:
+    """Return what PyArrow raises for columns whose types do not go together; a lack of memory is another error."""
+    import pyarrow as pa
+
+    return pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError
+
+
 def _input(file: File) -> Any:
     import pyarrow as pa
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from pysmorch.entries import list_names
+from pysmorch.sources.columnar import joining_errors
 from pysmorch.sources.folders import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import StreamedTable
@@ -147,18 +148,17 @@ def _joined(parts: Sequence[Part], tables: Sequence[Any]) -> Any:
 
     streamed = isinstance(tables[0], StreamedTable)
     present = [table.schema.empty_table() for table in tables] if streamed else tables
-    unlike = pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError
     try:
         joined = pa.concat_tables(present, promote_options="permissive")
         return StreamedTable.joined(tables, joined.schema) if streamed else joined
-    except unlike:
+    except joining_errors():
         pass
     for part, table in zip(parts, present, strict=True):
         for name in table.column_names:
             kind, expected = table.schema.field(name).type, tables[0].schema.field(name).type
             try:
                 pa.concat_tables([present[0].select([name]), table.select([name])], promote_options="permissive")
-            except unlike:
+            except joining_errors():
                 raise SourceError(
                     f"{part.path}: column {name!r} has type {kind}, but {expected} in {parts[0].path}; make them alike"
                 ) from None

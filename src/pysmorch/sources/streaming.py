@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
-from pysmorch.sources.columnar import reading
+from pysmorch.sources.columnar import joining_errors, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
@@ -253,7 +253,7 @@ class StreamedTable:
             return told
         try:
             return pa.concat_tables([schema.empty_table(), told], promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        except joining_errors() as error:
             reason = " ".join(str(error).split())
             raise SourceError(
                 f"{file.path}: its columns have other types than those of the files beside it ({reason})"
