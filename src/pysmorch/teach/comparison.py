@@ -11,6 +11,7 @@ import numpy as np
 
 from pysmorch.gradcheck.mistakes import (
     ANY_FACTOR,
+    Guess,
     agrees,
     first_that_fits,
     guess_by_formulas,
@@ -21,6 +22,13 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
+from pysmorch.teach.finding import Finding, first_explanation
+from pysmorch.teach.generators import GENERATORS
+from pysmorch.teach.pairs import with_a_factor
+from pysmorch.teach.pointwise import POINTWISE
+from pysmorch.teach.positions import POSITIONS
+from pysmorch.teach.reading import probably
+from pysmorch.teach.terms import TERMS
 from pysmorch.teach.wrong_formulas import WRONG_FORMULAS
 
 NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passed back"}
@@ -58,16 +66,44 @@ def _kind_of(found: Any) -> str:
 def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     """Return the first sentence that fits: a formula that is known, a shape, a number that is none, a factor, ..."""
     p = attempt.problem
+    formulas = WRONG_FORMULAS.get(attempt.name, {}).get(what, {}), _for_every_class(attempt.exercise, what)
     own, general = (
-        guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in formulas.items()})
-        for formulas in (WRONG_FORMULAS.get(attempt.name, {}).get(what, {}), _for_every_class(attempt.exercise, what))
+        guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in table.items()})
+        for table in formulas
     )
+    finding = Finding(attempt.exercise, p, what, found, expected)
     by_numbers = guesses_by_numbers(found, expected, p.dwnstrm if what == "pass_back" else None, len(p.x))
-    special = partial(_shape_or_zeros, attempt, what, found, expected)
-    known = first_that_fits([own, special, general, *by_numbers])
-    if known and not (expected.ndim == 0 and known.endswith(ANY_FACTOR)):
-        return known
-    return _plain_difference(attempt, what, found, expected)
+    known = first_that_fits(
+        [
+            own,
+            partial(_shape_or_zeros, attempt, what, found, expected),
+            general,
+            partial(first_explanation, POINTWISE, finding),
+            partial(_named_factor, by_numbers),
+            partial(first_explanation, (partial(with_a_factor, formulas), *TERMS, *POSITIONS, *GENERATORS), finding),
+            partial(_random_numbers, attempt, what, found),
+            partial(probably, attempt.cls, attempt.name, what),
+        ]
+    )
+    return known or _plain_difference(attempt, what, found, expected)
+
+
+def _named_factor(by_numbers: list[Guess]) -> str:
+    known = first_that_fits(by_numbers)
+    return "" if known.endswith(ANY_FACTOR) else known
+
+
+def _random_numbers(attempt: Attempt, what: str, found: Array) -> str:
+    """Say so where a second pass on the same numbers gives others."""
+    if what != "output" or attempt.changed():
+        return ""
+    try:
+        again = as_numbers(attempt.forward())
+    except Failure:
+        return ""
+    if again is None or again.shape != found.shape or np.array_equal(again, found, equal_nan=True):
+        return ""
+    return "forward returns other numbers each time, though nothing has changed: does it draw random numbers?"
 
 
 def _shape_or_zeros(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
