@@ -13,6 +13,7 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
 from pysmorch.teach.comparison import W_HINT, compare
 from pysmorch.teach.exercises import Exercise, Problem
+from pysmorch.teach.reading import made_for_the_first_batch
 
 PARTS = ("constructor", "forward", "backward", "care")
 """Groups of tests: how a class is made, its values, its gradients, and what goes wrong later (other batches, repeated
@@ -53,9 +54,20 @@ def check_constructor(exercise: Exercise, cls: Any, p: Problem) -> None:
     if getattr(attempt.layer, "in_layer", None) is not attempt.source:
         raise Failure("self.in_layer is not the layer that the constructor got.", "Keep it: the passes call it.")
     if p.W is not None and np.shape(attempt.layer.W) != p.W.shape:
-        raise Failure(f"W has shape {np.shape(attempt.layer.W)}, but has to have {p.W.shape}.")
+        raise Failure(_shape_of_W(np.shape(attempt.layer.W), p.W.shape))
     if exercise.labels is None:
         check_out_dims(attempt.layer, np.shape(exercise.output(attempt.problem)))
+
+
+def _shape_of_W(found: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Say what is wrong with the shape of W."""
+    if len(expected) == 2 and expected[0] == 1 and found == expected[::-1]:
+        return f"W is a column {found} and has to be a row {expected}."
+    if len(expected) == 2 and found == expected[::-1]:
+        return f"W has shape {found}, the other way round: here it is (features, outputs), {expected}, so that forward is X W."
+    if sorted(found) == sorted(expected):
+        return f"The axes of W are in another order: W has shape {found}, but has to have {expected}."
+    return f"W has shape {found}, but has to have {expected}."
 
 
 def check_out_dims(layer: Any, expected: tuple[int, ...]) -> None:
@@ -113,20 +125,41 @@ def compare_all(attempt: Attempt, out: Any) -> None:
     for what, value in found.items():
         try:
             compare(attempt, what, value)
-        except Failure as failure:
-            exercise, cls = attempt.exercise, attempt.cls
-            if failure_of(PLAIN_CHECKS[what], exercise, cls, exercise.problem(exercise.sizes)) is None:
+        except Failure:
+            plain = _plain_failure(attempt, what)
+            if plain is None:
                 raise
-            excused.append(failure)
+            excused.append(plain)
     if len(excused) == len(found):
         raise excused[0]
+
+
+def _plain_failure(attempt: Attempt, what: str) -> Failure | None:
+    """Return what is wrong in a plain pass already; a test of something else says no more than that."""
+    exercise = attempt.exercise
+    return failure_of(PLAIN_CHECKS[what], exercise, attempt.cls, exercise.problem(exercise.sizes))
+
+
+def plain_stop(attempt: Attempt) -> Failure | None:
+    """Return the failure of a plain pass that stops with an error."""
+    plain = (_plain_failure(attempt, what) for what in ("output", "pass_back"))
+    return next((failure for failure in plain if failure is not None and failure.stopped), None)
+
+
+def both_passes(attempt: Attempt) -> Any:
+    """Run forward and backward and return the output; what stops in a plain pass already is told as it is there."""
+    try:
+        out = attempt.forward()
+        attempt.backward()
+    except Failure as failure:
+        raise plain_stop(attempt) or failure from failure
+    return out
 
 
 def check_batch_of_one(exercise: Exercise, cls: Any, p: Problem) -> None:
     """A batch of one row."""
     attempt = Attempt(exercise, cls, exercise.problem((1, *p.sizes[1:]), p.seed))
-    out = attempt.forward()
-    attempt.backward()
+    out = both_passes(attempt)
     found = as_numbers(out)
     if exercise.name == "Normalize" and found is not None and not np.isfinite(found).all():
         raise Failure(
@@ -140,8 +173,7 @@ def check_repeated_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
     """Two forward passes and two backward passes give the same as one."""
     attempt = Attempt(exercise, cls, p)
     attempt.forward()
-    out = attempt.forward()
-    attempt.backward()
+    out = both_passes(attempt)
     attempt.backward()
     if p.W is not None:
         _refuse_a_sum(attempt, attempt.expected("G"))
@@ -156,6 +188,7 @@ def check_repeated_calls(exercise: Exercise, cls: Any, p: Problem) -> None:
 def _refuse_a_sum(attempt: Attempt, earlier: Array) -> None:
     """Raise Failure when G is the sum of this pass and an earlier one."""
     G, expected = as_numbers(attempt.found("G")), attempt.expected("G")
+    earlier = earlier if earlier.shape == expected.shape else earlier.T.reshape(expected.shape)
     if G is not None and earlier.any() and agrees(G, earlier + expected, attempt.tolerance):
         raise Failure(
             "A second backward pass adds to the G of the first: G is accumulated by mistake (+=).",
@@ -166,12 +199,10 @@ def _refuse_a_sum(attempt: Attempt, earlier: Array) -> None:
 def check_new_numbers(exercise: Exercise, cls: Any, p: Problem) -> None:
     """A second pass with other numbers uses them."""
     attempt = Attempt(exercise, cls, p)
-    attempt.forward()
-    attempt.backward()
+    both_passes(attempt)
     earlier = attempt.problem
     attempt.use(exercise.problem(p.sizes, p.seed + OTHER_SEED))
-    out = attempt.forward()
-    attempt.backward()
+    out = both_passes(attempt)
     if p.W is not None:
         _refuse_a_sum(attempt, exercise.expected(earlier, "G"))
     found = {"output": as_numbers(out), "pass_back": as_numbers(attempt.found("pass_back"))}
@@ -202,8 +233,7 @@ def _subject(what: str) -> str:
 def check_other_batch_size(exercise: Exercise, cls: Any, p: Problem) -> None:
     """A pass with more rows than before."""
     attempt = Attempt(exercise, cls, p)
-    attempt.forward()
-    attempt.backward()
+    both_passes(attempt)
     earlier = attempt.problem
     attempt.use(exercise.problem((p.sizes[0] + 3, *p.sizes[1:]), p.seed + OTHER_SEED))
     rows = f"{p.sizes[0] + 3} rows after {p.sizes[0]}"
@@ -212,7 +242,7 @@ def check_other_batch_size(exercise: Exercise, cls: Any, p: Problem) -> None:
         out = attempt.forward()
         attempt.backward()
     except Failure as failure:
-        raise Failure(f"With {rows}: {failure.cause}", hint, stopped=failure.stopped) from failure
+        raise plain_stop(attempt) or _stopped_by_rows(attempt, p.sizes[0], failure, hint) from failure
     if p.W is not None:
         _refuse_a_sum(attempt, exercise.expected(earlier, "G"))
     for what, value in (("output", out), ("pass_back", attempt.found("pass_back"))):
@@ -224,6 +254,18 @@ def check_other_batch_size(exercise: Exercise, cls: Any, p: Problem) -> None:
                 hint,
             )
     compare_all(attempt, out)
+
+
+def _stopped_by_rows(attempt: Attempt, earlier: int, failure: Failure, hint: str) -> Failure:
+    """Return the failure of a pass with another number of rows, and what has the old number."""
+    rows = len(attempt.problem.x)
+    of_the_source = made_for_the_first_batch(attempt.cls)
+    why = ""
+    if of_the_source:
+        why = f" {of_the_source}"
+    elif f"({rows}," in failure.cause and f"({earlier}," in failure.cause:
+        why = f" Something has as many rows as the first batch, {earlier}."
+    return Failure(f"With {rows} rows after {earlier}: {failure.cause}{why}", hint, stopped=failure.stopped)
 
 
 def check_nothing_is_changed(exercise: Exercise, cls: Any, p: Problem) -> None:
@@ -290,9 +332,7 @@ def check_two_layers(exercise: Exercise, cls: Any, p: Problem) -> None:
 def check_both_passes(exercise: Exercise, cls: Any, p: Problem) -> None:
     """One layer alone gives what is right."""
     attempt = Attempt(exercise, cls, p)
-    out = attempt.forward()
-    attempt.backward()
-    compare_all(attempt, out)
+    compare_all(attempt, both_passes(attempt))
 
 
 def check_float32(exercise: Exercise, cls: Any, p: Problem) -> None:
@@ -302,9 +342,7 @@ def check_float32(exercise: Exercise, cls: Any, p: Problem) -> None:
     attempt.source.data = p.x.astype(np.float32)
     if attempt.dwnstrm is not None:
         attempt.dwnstrm = attempt.dwnstrm.astype(np.float32)
-    out = attempt.forward()
-    attempt.backward()
-    compare_all(attempt, out)
+    compare_all(attempt, both_passes(attempt))
 
 
 STATE_CHECKS: list[Row] = [
@@ -327,9 +365,7 @@ SHARED_CHECKS: list[Row] = [
 def check_whole_labels(exercise: Exercise, cls: Any, p: Problem) -> None:
     """Labels of an integer type."""
     attempt = Attempt(exercise, cls, replace(p, labels=np.rint(p.labels).astype(np.int64)))
-    out = attempt.forward()
-    attempt.backward()
-    compare_all(attempt, out)
+    compare_all(attempt, both_passes(attempt))
 
 
 def check_labels_method(exercise: Exercise, cls: Any, p: Problem) -> None:
@@ -342,8 +378,7 @@ def check_labels_method(exercise: Exercise, cls: Any, p: Problem) -> None:
     labels = exercise.problem(p.sizes, p.seed + OTHER_SEED).labels
     call(names[0], method, labels.copy())
     attempt.problem = replace(attempt.problem, labels=labels)
-    out = attempt.forward()
-    attempt.backward()
+    out = both_passes(attempt)
     before = replace(attempt.problem, labels=p.labels)
     array = as_numbers(out)
     if (

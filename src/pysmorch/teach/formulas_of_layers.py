@@ -20,6 +20,24 @@ WRONG_LAYERS: Formulas = {
             "This is the transpose of what it should be.": lambda p: (p.x @ p.W).T,
             "X and W are multiplied entry by entry (*) instead of as matrices (@).": lambda p: p.x * p.W,
             "The factors are in the wrong order: this is W X instead of X W.": lambda p: p.W @ p.x,
+            "X is transposed: this is X^T W.": lambda p: p.x.T @ p.W,
+            "The products are not added up over the features: this is X times the sum of each column of W.": lambda p: (
+                p.x.sum(1, keepdims=True) * p.W.sum(0)
+            ),
+            "X does not appear in the output: this is the sum of each column of W.": lambda p: (
+                p.W.sum(0) + 0 * (p.x @ p.W)
+            ),
+            "W does not appear in the output: this is the sum of each row of X.": lambda p: (
+                p.x.sum(1, keepdims=True) + 0 * (p.x @ p.W)
+            ),
+            "Only the first feature counts: add up over all of them.": lambda p: p.x[:, :1] @ p.W[:1],
+            "Only the last feature counts: add up (+=) over all of them.": lambda p: p.x[:, -1:] @ p.W[-1:],
+            "The last feature is left out: a loop over the features ends one step early.": lambda p: (
+                p.x[:, :-1] @ p.W[:-1]
+            ),
+            "The first feature is left out: a loop over the features begins one step late.": lambda p: (
+                p.x[:, 1:] @ p.W[1:]
+            ),
         },
         "G": {
             "The input does not appear in G: this is dwnstrm summed over the batch.": lambda p: (
@@ -30,6 +48,18 @@ WRONG_LAYERS: Formulas = {
             ),
             "X is not transposed: this is X dwnstrm.": lambda p: p.x @ p.dwnstrm,
             "The output was taken instead of dwnstrm: this is X^T Y.": lambda p: p.x.T @ (p.x @ p.W),
+            "The averages of X and of dwnstrm over the batch are multiplied; it is the products that are added up.": lambda p: (
+                np.outer(p.x.mean(0), p.dwnstrm.mean(0))
+            ),
+            "The sums of X and of dwnstrm over the batch are multiplied; it is the products that are added up.": lambda p: (
+                np.outer(p.x.sum(0), p.dwnstrm.sum(0))
+            ),
+            "G is multiplied by W as well.": lambda p: (p.x.T @ p.dwnstrm) * p.W,
+            "The last row of the batch is left out: a loop ends one step early.": lambda p: p.x[:-1].T @ p.dwnstrm[:-1],
+            "The first row of the batch is left out: a loop begins one step late.": lambda p: p.x[1:].T @ p.dwnstrm[1:],
+            "What is passed back was taken instead of the input.": lambda p: (p.dwnstrm @ p.W.T).T @ p.dwnstrm,
+            "Only the sign of the input counts in G.": lambda p: np.sign(p.x).T @ p.dwnstrm,
+            "An activation is in G: the input is cut off at 0.": lambda p: np.maximum(p.x, 0).T @ p.dwnstrm,
         },
         "pass_back": {
             "W is not transposed: this is dwnstrm W, which fits only where all sizes are equal.": lambda p: (
@@ -42,6 +72,14 @@ WRONG_LAYERS: Formulas = {
             "G was taken instead of W.": lambda p: p.dwnstrm @ (p.x.T @ p.dwnstrm).T,
             "W does not appear in what is passed back.": lambda p: p.dwnstrm.sum(1, keepdims=True) + 0 * p.x,
             "dwnstrm does not appear in what is passed back.": lambda p: np.ones_like(p.dwnstrm) @ p.W.T,
+            "The output was taken instead of dwnstrm: this is Y W^T.": lambda p: (p.x @ p.W) @ p.W.T,
+            "It is multiplied by the input as well.": lambda p: (p.dwnstrm @ p.W.T) * p.x,
+            "Summed over the batch: each row of the input has a gradient of its own.": lambda p: (
+                p.dwnstrm @ p.W.T
+            ).sum(0),
+            "Only the last output counts: add up (+=) over all of them.": lambda p: p.dwnstrm[:, -1:] @ p.W[:, -1:].T,
+            "Only the first output counts: add up over all of them.": lambda p: p.dwnstrm[:, :1] @ p.W[:, :1].T,
+            "The last output is left out: a loop ends one step early.": lambda p: p.dwnstrm[:, :-1] @ p.W[:, :-1].T,
             "The input is passed back instead of a gradient.": lambda p: p.x,
         },
     },
@@ -57,7 +95,18 @@ WRONG_LAYERS: Formulas = {
             "Only the positive entries are returned, as one list: the others become 0 and stay where they are.": lambda p: (
                 p.x[p.x > 0]
             ),
-            "This is a leaky ReLU: negative entries have to become 0.": lambda p: np.where(p.x > 0, p.x, 0.01 * p.x),
+            "This is a sigmoid.": lambda p: _sigmoid(p.x),
+            "This is tanh.": lambda p: np.tanh(p.x),
+            "This is log(1 + exp(x)) (softplus), the smooth form of max(x, 0).": lambda p: np.log1p(np.exp(p.x)),
+            "This is x times the sigmoid (SiLU).": lambda p: p.x * _sigmoid(p.x),
+            "Rows with a negative sum become 0; each entry has to be compared with 0 by itself.": lambda p: (
+                p.x * (p.x.sum(1, keepdims=True) > 0)
+            ),
+            "The larger of x and 1 is taken: compare with 0.": lambda p: np.maximum(p.x, 1),
+            "np.maximum(x, 0) is applied to the mean of each row.": lambda p: np.maximum(p.x.mean(1, keepdims=True), 0),
+            "np.max(x, 1) takes the largest entry of each row; each entry has to be compared with 0.": lambda p: np.max(
+                p.x, 1
+            ),
         },
         "pass_back": {
             "dwnstrm is let through everywhere: the mask is missing, or is true everywhere (as output >= 0 is).": lambda p: (
@@ -101,6 +150,25 @@ WRONG_LAYERS: Formulas = {
             "Summed over the wrong axis: over the features instead of the batch.": lambda p: p.dwnstrm.sum(1),
             "Everything is summed into one number: sum over the batch only.": lambda p: p.dwnstrm.sum(),
             "The input is summed instead of dwnstrm.": lambda p: p.x.sum(0, keepdims=True),
+            "Only the last row of the batch is left out: a loop ends one step early.": lambda p: p.dwnstrm[:-1].sum(
+                0, keepdims=True
+            ),
+            "dwnstrm is multiplied by W in G, as for another layer.": lambda p: (p.dwnstrm * p.W).sum(0, keepdims=True),
+            "dwnstrm is multiplied by the input in G: that is the gradient of a Scale.": lambda p: (
+                p.dwnstrm * p.x
+            ).sum(0, keepdims=True),
+            "The largest entry of each column is taken instead of the sum.": lambda p: p.dwnstrm.max(0, keepdims=True),
+            "The sum of all entries stands in every place of G: sum over the batch only (axis=0).": lambda p: (
+                np.full_like(p.W, p.dwnstrm.sum())
+            ),
+            "The average of all entries stands in every place of G: sum over the batch only (axis=0).": lambda p: (
+                np.full_like(p.W, p.dwnstrm.mean())
+            ),
+            "The absolute values are added up: their sign is lost.": lambda p: np.abs(p.dwnstrm).sum(0, keepdims=True),
+            "The squares are added up.": lambda p: (p.dwnstrm**2).sum(0, keepdims=True),
+            "The sum over the batch stands in every row: G has to have the shape of W.": lambda p: (
+                p.dwnstrm.sum(0, keepdims=True) + 0 * p.x
+            ),
             "G is 1 everywhere: dwnstrm does not appear in it.": lambda p: np.ones_like(p.W),
             "G is the size of the batch everywhere: dwnstrm does not appear in it.": lambda p: np.full_like(
                 p.W, len(p.x)
@@ -113,6 +181,13 @@ WRONG_LAYERS: Formulas = {
             "dwnstrm is multiplied by W, as in Scale.": lambda p: p.dwnstrm * p.W,
             "W is added in the backward pass as well.": lambda p: p.dwnstrm + p.W,
             "dwnstrm does not appear in what is passed back.": lambda p: np.ones_like(p.dwnstrm),
+            "The sum over the batch is passed back to every row; each row gets its own dwnstrm.": lambda p: (
+                p.dwnstrm.sum(0, keepdims=True) + 0 * p.x
+            ),
+            "The average over the batch is passed back to every row; each row gets its own dwnstrm.": lambda p: (
+                p.dwnstrm.mean(0, keepdims=True) + 0 * p.x
+            ),
+            "A mask is applied, as in a ReLU.": lambda p: p.dwnstrm * (p.x > 0),
         },
     },
     "Scale": {
@@ -129,17 +204,80 @@ WRONG_LAYERS: Formulas = {
             "Summed over the wrong axis: over the features instead of the batch.": lambda p: (p.x * p.dwnstrm).sum(
                 1, keepdims=True
             ),
+            "The average over the batch is taken instead of the sum.": lambda p: (p.x * p.dwnstrm).mean(
+                0, keepdims=True
+            ),
+            "Everything is summed into one number: sum over the batch only.": lambda p: (p.x * p.dwnstrm).sum(),
+            "The sum of all entries stands in every place of G: sum over the batch only (axis=0).": lambda p: (
+                np.full_like(p.W, (p.x * p.dwnstrm).sum())
+            ),
+            "The sums of X and of dwnstrm are multiplied; it is the products that are added up.": lambda p: (
+                p.x.sum(0, keepdims=True) * p.dwnstrm.sum(0, keepdims=True)
+            ),
+            "The averages of X and of dwnstrm are multiplied; it is the products that are added up.": lambda p: (
+                p.x.mean(0, keepdims=True) * p.dwnstrm.mean(0, keepdims=True)
+            ),
+            "X^T dwnstrm is a matrix product, as in Linear; here each feature stays by itself.": lambda p: (
+                p.x.T @ p.dwnstrm
+            ),
+            "dwnstrm is divided by the input instead of multiplied.": lambda p: (p.dwnstrm / p.x).sum(0, keepdims=True),
+            "The last row of the batch is left out: a loop ends one step early.": lambda p: (p.x * p.dwnstrm)[:-1].sum(
+                0, keepdims=True
+            ),
         },
         "pass_back": {
             "dwnstrm is passed back as it came: W is missing.": lambda p: p.dwnstrm,
             "dwnstrm is divided by W instead of multiplied.": lambda p: p.dwnstrm / p.W,
             "dwnstrm is multiplied by the input instead of W: that belongs to G.": lambda p: p.dwnstrm * p.x,
+            "dwnstrm is multiplied by the output instead of W.": lambda p: p.dwnstrm * p.x * p.W,
+            "dwnstrm does not appear in what is passed back: this is W in every row.": lambda p: p.W + 0 * p.x,
+            "G is passed back: what is passed back has a row for every row of X.": lambda p: (p.x * p.dwnstrm).sum(
+                0, keepdims=True
+            ),
+            "W is added instead of multiplied.": lambda p: p.dwnstrm + p.W,
+            "The products are summed over the batch; each row of X has a gradient of its own.": lambda p: (
+                p.dwnstrm * p.W
+            ).sum(0, keepdims=True),
+            "dwnstrm is multiplied by the square of W.": lambda p: p.dwnstrm * p.W**2,
         },
     },
     "Sigmoid": {
         "output": {
             "The sign in the exponent is wrong: this falls where it should rise.": lambda p: _sigmoid(-p.x),
             "This is tanh, which goes from -1 to 1.": lambda p: np.tanh(p.x),
+            "The brackets are missing in the denominator: this is 1 / 1 + exp(-x).": lambda p: 1 + np.exp(-p.x),
+            "The brackets are missing in the denominator: this is exp(x) / 1 + exp(x).": lambda p: 2 * np.exp(p.x),
+            "The sign in the denominator is wrong: this is 1 / (1 - exp(-x)).": lambda p: 1 / (1 - np.exp(-p.x)),
+            "The fraction is turned round: this is 1 + exp(-x) over 1.": lambda p: 1 + np.exp(-p.x),
+            "This is a softmax, over the row: each entry has to be taken by itself.": lambda p: (
+                np.exp(p.x) / np.exp(p.x).sum(1, keepdims=True)
+            ),
+            "This is a softmax, over the batch: each entry has to be taken by itself.": lambda p: (
+                np.exp(p.x) / np.exp(p.x).sum(0)
+            ),
+            "This is a softmax, over all entries: each entry has to be taken by itself.": lambda p: (
+                np.exp(p.x) / np.exp(p.x).sum()
+            ),
+            "This is the derivative s (1 - s) instead of s.": lambda p: _sigmoid(p.x) * (1 - _sigmoid(p.x)),
+            "A power of 2 is taken instead of e.": lambda p: 1 / (1 + 2.0**-p.x),
+            "A power of 10 is taken instead of e.": lambda p: 1 / (1 + 10.0**-p.x),
+            "The exponential alone is returned.": lambda p: np.exp(p.x),
+            "The exponential of -x alone is returned.": lambda p: np.exp(-p.x),
+            "This is 0 or 1: a threshold instead of the sigmoid.": lambda p: (p.x > 0).astype(float),
+            "This is log(1 + exp(x)) (softplus).": lambda p: np.log1p(np.exp(p.x)),
+            "This is x times the sigmoid (SiLU).": lambda p: p.x * _sigmoid(p.x),
+            "The sigmoid is stretched to -1 to 1: this is 2 s - 1.": lambda p: 2 * _sigmoid(p.x) - 1,
+            "The 1 in the denominator is missing: this is 1 / exp(-x).": lambda p: np.exp(p.x),
+            "The square of x is in the exponent.": lambda p: 1 / (1 + np.exp(-(p.x**2))),
+            "The absolute value of x is in the exponent: negative x are taken for positive.": lambda p: _sigmoid(
+                np.abs(p.x)
+            ),
+            "The absolute value of x is in the exponent: positive x are taken for negative.": lambda p: _sigmoid(
+                -np.abs(p.x)
+            ),
+            "x is multiplied by 2 in the exponent.": lambda p: _sigmoid(2 * p.x),
+            "x is divided by 2 in the exponent.": lambda p: _sigmoid(p.x / 2),
+            "The sigmoid is applied twice.": lambda p: _sigmoid(_sigmoid(p.x)),
         },
         "pass_back": {
             "dwnstrm does not appear in what is passed back.": lambda p: _sigmoid(p.x) * (1 - _sigmoid(p.x)),
@@ -155,6 +293,32 @@ WRONG_LAYERS: Formulas = {
     "Tanh": {
         "output": {
             "This is the sigmoid, which goes from 0 to 1.": lambda p: _sigmoid(p.x),
+            "The 2 in the exponent is missing: this is tanh(x / 2).": lambda p: np.tanh(p.x / 2),
+            "The exponent is twice too large: this is tanh(2 x).": lambda p: np.tanh(2 * p.x),
+            "The wrong sign: this is -tanh(x).": lambda p: -np.tanh(p.x),
+            "This is sinh(x): the division by cosh(x) is missing.": lambda p: np.sinh(p.x),
+            "This is cosh(x).": lambda p: np.cosh(p.x),
+            "The fraction is turned round: this is cosh(x) / sinh(x).": lambda p: 1 / np.tanh(p.x),
+            "This is the tangent (np.tan) instead of the hyperbolic one (np.tanh).": lambda p: np.tan(p.x),
+            "This is the arc tangent.": lambda p: np.arctan(p.x),
+            "This is the inverse of tanh.": lambda p: np.arctanh(p.x),
+            "exp(x) - exp(-x) is returned: the division by exp(x) + exp(-x) is missing.": lambda p: (
+                np.exp(p.x) - np.exp(-p.x)
+            ),
+            "exp(x) + exp(-x) is returned: the difference over it is missing.": lambda p: np.exp(p.x) + np.exp(-p.x),
+            "The brackets are missing: this is exp(x) - exp(-x) / exp(x) + exp(-x).": lambda p: (
+                np.exp(p.x) - np.exp(-p.x) / np.exp(p.x) + np.exp(-p.x)
+            ),
+            "The brackets of the denominator are missing.": lambda p: (
+                (np.exp(p.x) - np.exp(-p.x)) / np.exp(p.x) + np.exp(-p.x)
+            ),
+            "The sign of 1 is wrong: 1 is added instead of taken away.": lambda p: 2 * _sigmoid(2 * p.x) + 1,
+            "The 1 is not taken away: this is 2 / (1 + exp(-2 x)).": lambda p: 2 * _sigmoid(2 * p.x),
+            "The sigmoid of 2 x is returned: tanh is twice that, less 1.": lambda p: _sigmoid(2 * p.x),
+            "This is the derivative 1 - t^2 instead of t.": lambda p: 1 - np.tanh(p.x) ** 2,
+            "tanh is applied twice.": lambda p: np.tanh(np.tanh(p.x)),
+            "This is x / (1 + |x|) (softsign).": lambda p: p.x / (1 + np.abs(p.x)),
+            "Entries beyond -1 and 1 are cut off, instead of tanh.": lambda p: np.clip(p.x, -1, 1),
         },
         "pass_back": {
             "dwnstrm does not appear in what is passed back.": lambda p: 1 - np.tanh(p.x) ** 2,
@@ -172,10 +336,28 @@ WRONG_LAYERS: Formulas = {
             "The entries come in Fortran order instead of C order.": lambda p: p.x.reshape(len(p.x), -1, order="F"),
             "The input is returned in its old shape.": lambda p: p.x,
             "Rows of channels: all axes but the first have to become one.": lambda p: p.x.reshape(-1, p.x.shape[-1]),
+            "Only rows and columns became one axis; the channels have to join them.": lambda p: p.x.reshape(
+                len(p.x), -1, p.x.shape[-1]
+            ),
+            "Only columns and channels became one axis; the rows have to join them.": lambda p: p.x.reshape(
+                len(p.x), p.x.shape[1], -1
+            ),
+            "All entries became one row: each example has a row of its own.": lambda p: p.x.reshape(1, -1),
+            "All entries became one column: each example has a row of its own.": lambda p: p.x.reshape(-1, 1),
+            "The batch has become the last axis: it has to stay the first.": lambda p: p.x.reshape(len(p.x), -1).T,
+            "The entries are averaged over rows and columns (a global pooling): nothing is computed here.": lambda p: (
+                p.x.mean((1, 2))
+            ),
         },
         "pass_back": {
             "dwnstrm is passed back as it came; it has to get the shape of the input.": lambda p: p.dwnstrm,
             "The entries come in Fortran order instead of C order.": lambda p: p.dwnstrm.reshape(p.x.shape, order="F"),
+            "dwnstrm is flattened once more; it has to get the shape of the input.": lambda p: p.dwnstrm.ravel(),
+            "The input is passed back instead of dwnstrm in its shape.": lambda p: p.x,
+            "dwnstrm does not appear: this is 1 everywhere.": lambda p: np.ones_like(p.x),
+            "dwnstrm is multiplied by the input: nothing is computed here.": lambda p: (
+                p.dwnstrm.reshape(p.x.shape) * p.x
+            ),
         },
     },
 }

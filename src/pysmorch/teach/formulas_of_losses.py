@@ -21,6 +21,48 @@ def _shifted(p: Problem) -> Array:
     return np.exp(p.x - p.x.max(1, keepdims=True))
 
 
+def _through_softmax(p: Problem, gradient: Array) -> Array:
+    """The gradient for logits, from one for their probabilities."""
+    P = _softmax(p.x)
+    return P * (gradient - (gradient * P).sum(1, keepdims=True))
+
+
+def _class_numbers(p: Problem) -> Array:
+    """One-hot rows as whole numbers, with which an array is indexed by mistake."""
+    return p.labels.astype(int)
+
+
+def _rows_of(p: Problem) -> Array:
+    return np.arange(len(p.x))
+
+
+def _log_p(p: Problem) -> Array:
+    return p.x - _log_sum(p.x)
+
+
+def _sum_of_rows(p: Problem) -> Array:
+    """The sum of exponentials of each row, without an axis for its column."""
+    return _shifted(p).sum(1)
+
+
+def _minus_one_at(p: Problem, columns: Array) -> Array:
+    """The gradient of a cross entropy whose labels are taken for class numbers."""
+    gradient = _softmax(p.x)
+    gradient[_rows_of(p), columns] -= 1
+    return gradient / len(p.x)
+
+
+_CLASS_NUMBERS = "The labels are one-hot rows already, not class numbers: do not index with them."
+_FIRST_COLUMN = "The first column of the labels is taken for class numbers; they are one-hot rows."
+_LAST_COLUMN = "The last column of the labels is taken for class numbers; they are one-hot rows."
+_ARGMAX_OVER_ROWS = "argmax is taken over axis=0, the batch; the class of each row is its argmax over axis=1."
+_NO_KEEPDIMS = (
+    "The sum of each row is divided into the columns: with keepdims=True it is a column itself and belongs to its row."
+)
+_SOFTMAX_TWICE = "P - Y is the derivative for the logits already; the factor P (1 - P) is that of the softmax (of a sigmoid) and comes in twice."
+_BINARY = "This is the binary cross entropy, with a term for 1 - Y: here only the class of the label counts."
+_TWICE = "The softmax is applied twice."
+
 _MEAN_OVER_ENTRIES = "Divided by the number of all entries (np.mean) instead of the number of rows M."
 
 _COLUMN_MAXIMUM = "The largest logit of each column is taken away instead of that of each row."
@@ -51,6 +93,58 @@ WRONG_LOSSES: Formulas = {
             "One number for each row is returned: the mean over the batch is missing.": lambda p: (
                 ((p.x - p.labels) ** 2).sum(1) / 2
             ),
+            "One number for each column is returned: add them up.": lambda p: (
+                ((p.x - p.labels) ** 2).sum(0) / (2 * len(p.x))
+            ),
+            "The labels are missing: this is the square of the input alone.": lambda p: np.sum(p.x**2) / (2 * len(p.x)),
+            "The labels are added instead of taken away.": lambda p: np.sum((p.x + p.labels) ** 2) / (2 * len(p.x)),
+            "The squares are taken before the difference: it is (x - y)^2, not x^2 - y^2.": lambda p: (
+                np.sum(p.x**2 - p.labels**2) / (2 * len(p.x))
+            ),
+            "The norm of each row is not squared.": lambda p: (
+                np.linalg.norm(p.x - p.labels, axis=1).sum() / (2 * len(p.x))
+            ),
+            "The norm of each column is not squared.": lambda p: (
+                np.linalg.norm(p.x - p.labels, axis=0).sum() / (2 * len(p.x))
+            ),
+            "A root is taken (as of a root mean square): the loss is the mean of squares itself.": lambda p: np.sqrt(
+                np.sum((p.x - p.labels) ** 2) / len(p.x)
+            ),
+            "The norm is taken of the squares: the sum of fourth powers comes in.": lambda p: (
+                np.linalg.norm((p.x - p.labels) ** 2) / (2 * len(p.x))
+            ),
+            "The largest singular value is taken (norm(..., 2)): the squares of all entries are to be added up.": lambda p: (
+                np.linalg.norm(p.x - p.labels, 2) ** 2 / (2 * len(p.x))
+            ),
+            "The fourth powers are added up instead of the squares.": lambda p: (
+                np.sum((p.x - p.labels) ** 4) / (2 * len(p.x))
+            ),
+            "The third powers are added up instead of the squares.": lambda p: (
+                np.sum((p.x - p.labels) ** 3) / (2 * len(p.x))
+            ),
+            "The largest difference alone counts.": lambda p: np.max((p.x - p.labels) ** 2) / (2 * len(p.x)),
+            "Only the first column counts.": lambda p: np.sum((p.x - p.labels)[:, 0] ** 2) / (2 * len(p.x)),
+            "Only the last column counts.": lambda p: np.sum((p.x - p.labels)[:, -1] ** 2) / (2 * len(p.x)),
+            "Only the first row counts.": lambda p: np.sum((p.x - p.labels)[0] ** 2) / (2 * len(p.x)),
+            "Only the last row counts.": lambda p: np.sum((p.x - p.labels)[-1] ** 2) / (2 * len(p.x)),
+            "The last row is left out.": lambda p: np.sum((p.x - p.labels)[:-1] ** 2) / (2 * len(p.x)),
+            "The first row is left out.": lambda p: np.sum((p.x - p.labels)[1:] ** 2) / (2 * len(p.x)),
+            "The labels are a column (or a list) for all rows: every row is compared with the labels of every other.": lambda p: (
+                np.sum((p.x[:, None] - p.labels[None]) ** 2) / (2 * len(p.x))
+            ),
+            "The first column of the labels is compared with all columns of the input.": lambda p: (
+                np.sum((p.x - p.labels[:, :1]) ** 2) / (2 * len(p.x))
+            ),
+            "The first row of the labels is compared with all rows of the input.": lambda p: (
+                np.sum((p.x - p.labels[:1]) ** 2) / (2 * len(p.x))
+            ),
+            "The variance of the differences is taken: their mean must not be taken away.": lambda p: (
+                np.var(p.x - p.labels) / 2
+            ),
+            "The means are compared instead of the entries.": lambda p: (np.mean(p.x) - np.mean(p.labels)) ** 2 / 2,
+            "The means over the rows are compared instead of the entries.": lambda p: (
+                np.sum((p.x.mean(0) - p.labels.mean(0)) ** 2) / 2
+            ),
         },
         "pass_back": {
             "The factor 1/M is missing: the loss is an average over the rows of the batch.": lambda p: p.x - p.labels,
@@ -73,6 +167,23 @@ WRONG_LOSSES: Formulas = {
             "Summed over the batch: each row of the input has a gradient of its own.": lambda p: (
                 (p.x - p.labels) / len(p.x)
             ).sum(0),
+            "Summed over the columns: each entry of the input has a gradient of its own.": lambda p: (
+                (p.x - p.labels) / len(p.x)
+            ).sum(1),
+            "The labels are added instead of taken away.": lambda p: (p.x + p.labels) / len(p.x),
+            "The sign of the difference stands where the difference belongs, as for absolute values.": lambda p: (
+                np.sign(p.x - p.labels) / len(p.x)
+            ),
+            "Divided by the norm of the difference, as for a norm that is not squared.": lambda p: (
+                (p.x - p.labels) / np.linalg.norm(p.x - p.labels)
+            ),
+            "The difference is multiplied by the input as well.": lambda p: (p.x - p.labels) * p.x / len(p.x),
+            "The loss itself is passed back: each entry of the input has a gradient of its own.": lambda p: (
+                np.sum((p.x - p.labels) ** 2) / (2 * len(p.x))
+            ),
+            "The absolute value of the difference is passed back: its sign is lost.": lambda p: (
+                np.abs(p.x - p.labels) / len(p.x)
+            ),
         },
     },
     "CrossEntropy": {
@@ -118,11 +229,110 @@ WRONG_LOSSES: Formulas = {
             "One number for each row is returned: the mean over the batch is missing.": lambda p: np.sum(
                 p.labels * (_log_sum(p.x) - p.x), 1
             ),
+            "One number for each entry is returned: add them up.": lambda p: p.labels * (_log_sum(p.x) - p.x),
+            _CLASS_NUMBERS: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)]),
+            f"{_CLASS_NUMBERS} ": lambda p: np.mean(_log_sum(p.x)[:, 0] - p.x[_rows_of(p), _class_numbers(p)]),
+            f"{_CLASS_NUMBERS}  ": lambda p: -np.mean(_log_p(p)[_class_numbers(p)]),
+            _FIRST_COLUMN: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)[:, 0]]),
+            _LAST_COLUMN: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)[:, -1]]),
+            _ARGMAX_OVER_ROWS: lambda p: -np.mean(_log_p(p)[np.argmax(p.labels, 0), np.arange(p.x.shape[1])]),
+            _NO_KEEPDIMS: lambda p: -np.sum(p.labels * np.log(_shifted(p) / _sum_of_rows(p))) / len(p.x),
+            f"{_NO_KEEPDIMS} ": lambda p: -np.sum(p.labels * (p.x - (np.log(np.exp(p.x).sum(1))))) / len(p.x),
+            "For each row, the sums of exponentials of all rows are added up: keepdims=True, or an axis, is missing.": lambda p: (
+                np.sum(_log_sum(p.x)[:, 0] - p.x[p.labels == 1][:, None]) / len(p.x)
+            ),
+            _BINARY: lambda p: -np.sum(p.labels * _log_p(p) + (1 - p.labels) * np.log(1 - _softmax(p.x))) / len(p.x),
+            "Only the other classes count: this is the logarithm of 1 - P where Y is 0.": lambda p: (
+                -np.sum((1 - p.labels) * np.log(1 - _softmax(p.x))) / len(p.x)
+            ),
+            "The other classes count instead of that of the label.": lambda p: (
+                -np.sum((1 - p.labels) * _log_p(p)) / len(p.x)
+            ),
+            "A sigmoid stands where the softmax belongs.": lambda p: (
+                np.sum(p.labels * np.log1p(np.exp(-p.x))) / len(p.x)
+            ),
+            f"A sigmoid stands where the softmax belongs, and {_BINARY[0].lower()}{_BINARY[1:]}": lambda p: (
+                np.sum(p.labels * np.log1p(np.exp(-p.x)) + (1 - p.labels) * np.log1p(np.exp(p.x))) / len(p.x)
+            ),
+            _TWICE: lambda p: -np.sum(p.labels * np.log(_softmax(_softmax(p.x)))) / len(p.x),
+            "The logits have the wrong sign: the softmax of -x is taken.": lambda p: (
+                -np.sum(p.labels * np.log(_softmax(-p.x))) / len(p.x)
+            ),
+            "This is the squared distance of probabilities and labels, as in SquareLoss.": lambda p: (
+                np.sum((_softmax(p.x) - p.labels) ** 2) / (2 * len(p.x))
+            ),
+            "This is the squared distance of logits and labels, as in SquareLoss.": lambda p: (
+                np.sum((p.x - p.labels) ** 2) / (2 * len(p.x))
+            ),
+            "The largest probability of the row counts instead of that of the label.": lambda p: (
+                -np.mean(np.log(_softmax(p.x).max(1)))
+            ),
+            "The entropy of the probabilities is returned: the labels are not used.": lambda p: (
+                -np.sum(_softmax(p.x) * _log_p(p)) / len(p.x)
+            ),
+            "The logarithm is taken of the mean of the probabilities instead of the mean of the logarithms.": lambda p: (
+                -np.log(np.mean(np.sum(p.labels * _softmax(p.x), 1)))
+            ),
+            "The logarithm of the labels is taken instead of that of the probabilities.": lambda p: (
+                -np.sum(_softmax(p.x) * np.log(p.labels + 1e-8)) / len(p.x)
+            ),
+            "The softmax is missing: the logarithm of the logits is taken.": lambda p: (
+                -np.sum(p.labels * np.log(np.abs(p.x))) / len(p.x)
+            ),
+            "The largest entry is taken away before, but it is that of the sum alone: it has to be added again after log.": lambda p: (
+                np.sum(p.labels * (np.log(_shifted(p).sum(1, keepdims=True)) - p.x)) / len(p.x)
+            ),
+            "log1p is taken instead of log: a 1 is added to the sum of exponentials.": lambda p: (
+                np.sum(p.labels * (np.log1p(np.exp(p.x).sum(1, keepdims=True)) - p.x)) / len(p.x)
+            ),
+            "Only the first row counts.": lambda p: np.sum(p.labels[0] * -_log_p(p)[0]),
+            "Only the last row counts.": lambda p: np.sum(p.labels[-1] * -_log_p(p)[-1]),
         },
         "pass_back": {
             "The factor 1/M is missing: the loss is an average over the rows of the batch.": lambda p: (
                 _softmax(p.x) - p.labels
             ),
+            _SOFTMAX_TWICE: lambda p: (_softmax(p.x) - p.labels) * _softmax(p.x) * (1 - _softmax(p.x)) / len(p.x),
+            "P - Y is the derivative for the logits already; it is multiplied by the derivatives of the softmax (its Jacobian) again.": lambda p: (
+                _through_softmax(p, _softmax(p.x) - p.labels) / len(p.x)
+            ),
+            "P - Y is the derivative for the logits already; it is multiplied by P once more.": lambda p: (
+                (_softmax(p.x) - p.labels) * _softmax(p.x) / len(p.x)
+            ),
+            "P - Y is the derivative for the logits already; it is divided by P (1 - P) as well.": lambda p: (
+                (_softmax(p.x) - p.labels) / (_softmax(p.x) * (1 - _softmax(p.x))) / len(p.x)
+            ),
+            "P - Y is the derivative for the logits already; it is divided by P as well.": lambda p: (
+                (_softmax(p.x) - p.labels) / _softmax(p.x) / len(p.x)
+            ),
+            "This is the derivative of the softmax alone, P (1 - P): the labels do not appear.": lambda p: (
+                _softmax(p.x) * (1 - _softmax(p.x)) / len(p.x)
+            ),
+            _CLASS_NUMBERS: lambda p: _minus_one_at(p, _class_numbers(p)),
+            _FIRST_COLUMN: lambda p: _minus_one_at(p, _class_numbers(p)[:, 0]),
+            _LAST_COLUMN: lambda p: _minus_one_at(p, _class_numbers(p)[:, -1]),
+            _NO_KEEPDIMS: lambda p: (_shifted(p) / _sum_of_rows(p) - p.labels) / len(p.x),
+            "A sigmoid stands where the softmax belongs.": lambda p: (1 / (1 + np.exp(-p.x)) - p.labels) / len(p.x),
+            _TWICE: lambda p: (_softmax(_softmax(p.x)) - p.labels) / len(p.x),
+            "The logits have the wrong sign: the softmax of -x is taken.": lambda p: (
+                (_softmax(-p.x) - p.labels) / len(p.x)
+            ),
+            "The logarithm of the probabilities stands where they themselves belong.": lambda p: (
+                (_log_p(p) - p.labels) / len(p.x)
+            ),
+            "The labels are taken away as class numbers (argmax), the same number from the whole row.": lambda p: (
+                (_softmax(p.x) - np.argmax(p.labels, 1)[:, None]) / len(p.x)
+            ),
+            "Only the probability of the label is passed back; the other classes have a gradient too.": lambda p: (
+                _softmax(p.x) * p.labels / len(p.x)
+            ),
+            "Summed over the batch: each row of the input has a gradient of its own.": lambda p: (
+                (_softmax(p.x) - p.labels) / len(p.x)
+            ).sum(0),
+            "Summed over the classes: each logit has a gradient of its own.": lambda p: (
+                (_softmax(p.x) - p.labels) / len(p.x)
+            ).sum(1),
+            "The difference is squared.": lambda p: (_softmax(p.x) - p.labels) ** 2 / len(p.x),
             _MEAN_OVER_ENTRIES: lambda p: (_softmax(p.x) - p.labels) / p.x.size,
             "The wrong sign: labels minus probabilities instead of probabilities minus labels.": lambda p: (
                 (p.labels - _softmax(p.x)) / len(p.x)

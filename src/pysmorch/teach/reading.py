@@ -213,6 +213,19 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def made_for_the_first_batch(cls: Any) -> str:
+    """Say what is made for the number of rows of the first batch, as far as the source tells."""
+    text = source_of(cls)
+    source = Source(text, "forward") if text else None
+    if source is None:
+        return ""
+    if any(source.calls("repeat", "tile", "broadcast_to")):
+        return "The rows are repeated as often as the first batch had some: NumPy adds a row to all rows by itself."
+    if any(source.calls("zeros", "ones", "empty", "full")):
+        return "An array is made for the number of rows of the first batch."
+    return ""
+
+
 def probably(cls: Any, name: str, what: str) -> str:
     """Return what looks wrong in the source of a class, for a result that is wrong; empty where nothing does."""
     text = source_of(cls)

@@ -13,8 +13,18 @@ import numpy as np
 from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
-from pysmorch.teach.checks import Check, Row, Trial, check_constructor, check_out_dims, compare_all
+from pysmorch.teach.checks import (
+    Check,
+    Row,
+    Trial,
+    check_out_dims,
+    check_pass_back,
+    compare_all,
+    failure_of,
+    plain_stop,
+)
 from pysmorch.teach.exercises import Exercise, Problem, numbers
+from pysmorch.teach.special_normalize import NORMALIZE_CHECKS
 
 # Relu.
 
@@ -26,6 +36,9 @@ def check_kink(exercise: Exercise, cls: Any, p: Problem) -> None:
     attempt.forward()
     attempt.backward()
     found = as_numbers(attempt.found("pass_back"))
+    plain = failure_of(check_pass_back, exercise, cls, p)
+    if plain is not None:
+        raise plain
     if found is None or found.shape != (1, 3):
         raise Failure("What is passed back does not have the shape of the input.", exercise.hints["pass_back"])
     if abs(found[0, 0]) > 1e-9:
@@ -109,10 +122,31 @@ def check_exponents(exercise: Exercise, cls: Any, p: Problem) -> None:
         attempt.forward()
         attempt.backward()
     if max(largest, default=0.0) > 1e-9:
-        raise Failure(
-            f"exp is taken of a positive number ({max(largest):.4g}); for large logits it overflows.",
-            SHIFT_HINT,
-        )
+        raise Failure(_exponentiated(max(largest), p.x), SHIFT_HINT)
+
+
+def _exponentiated(largest: float, x: Array) -> str:
+    """Say what was taken away before exp, by the largest number that exp got."""
+    names = {
+        "nothing is taken away from the logits": x,
+        "the logits have the wrong sign": -x,
+        "the mean of the row is taken away": x - x.mean(1, keepdims=True),
+        "the mean of the column is taken away": x - x.mean(0),
+        "the mean of all logits is taken away": x - x.mean(),
+        "the smallest logit of the row is taken away": x - x.min(1, keepdims=True),
+        "the smallest logit of all is taken away": x - x.min(),
+        "the largest logit of the column is taken away": x - x.max(0),
+        "the smallest of the rows' largest logits is taken away": x - x.max(1).min(),
+        "the largest logit is added": x + x.max(1, keepdims=True),
+        "the logits are taken away from the largest": x.max(1, keepdims=True) - x,
+        "the sum of the row is taken away": x - x.sum(1, keepdims=True),
+        "the norm of the row is taken away": x - np.linalg.norm(x, axis=1, keepdims=True),
+        "the logits are divided by the largest": x / x.max(1, keepdims=True),
+    }
+    for name, array in names.items():
+        if abs(array.max() - largest) < 1e-6 * largest:
+            return f"exp is taken of a positive number: {name}; take away the largest entry of the row."
+    return f"exp is taken of a positive number ({largest:.4g}); for large logits it overflows."
 
 
 def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
@@ -120,6 +154,8 @@ def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
 
     def check(exercise: Exercise, cls: Any, p: Problem) -> None:
         attempt = Attempt(exercise, cls, Problem(x, labels=labels))
+        if plain := plain_stop(attempt):
+            raise plain
         try:
             with np.errstate(over="raise"):
                 out = attempt.forward()
@@ -189,6 +225,8 @@ def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
     of_channels: list[Any] = [getattr(attempt.layer, name, None) for name in ("W", "running_mean")]
     if not any(np.size(array) == IMAGES[-1] for array in of_channels):
         return
+    if plain := plain_stop(attempt):
+        raise plain
     try:
         out = attempt.forward()
         attempt.backward()
@@ -203,7 +241,7 @@ FOR_IMAGES: Row = ("images are right, where they are taken", "care", 1, check_im
 SPECIAL_CHECKS: dict[str, list[Row]] = {
     "Bias": [FOR_IMAGES],
     "Scale": [FOR_IMAGES],
-    "Normalize": [FOR_IMAGES],
+    "Normalize": [*NORMALIZE_CHECKS, FOR_IMAGES],
     "Relu": [("at an input of 0 the derivative is 0", "backward", 1, check_kink)],
     "Sigmoid": [("inputs far from 0 are right", "care", 1, check_far_from_0)],
     "Tanh": [("inputs far from 0 are right", "care", 1, check_far_from_0)],
@@ -288,86 +326,4 @@ DATA_TRIALS = [
     Trial("backward does nothing", "backward", 1, _check_data_backward),
     Trial("set_data takes another array", "care", 2, _check_set_data),
     Trial("two of them do not disturb each other", "care", 1, _check_two_data),
-]
-
-
-# Dropout.
-
-RATE = 0.4
-
-MANY = 20000
-"""Entries from which the fraction of zeros is estimated; five standard deviations are less than FRACTION_ERROR then."""
-
-FRACTION_ERROR = 0.02
-
-
-def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
-    """Return a layer after a forward pass on ones, and what came out."""
-    x = np.ones((MANY // 10, 10))
-    dwnstrm = numbers(np.random.default_rng(1), *x.shape)
-    attempt = Attempt(exercise, cls, Problem(x, dwnstrm=dwnstrm, setting=RATE))
-    found = as_numbers(attempt.forward())
-    if found is None or found.shape != x.shape:
-        raise Failure("What forward returns does not have the shape of the input.")
-    return attempt, found
-
-
-def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Entries are 0 or x / (1 - rate), the former with probability rate."""
-    _, found = _after_dropout(exercise, cls)
-    wrong = found[(found != 0) & (np.abs(found - 1 / (1 - RATE)) > 1e-6)]
-    if wrong.size:
-        raise Failure(
-            f"With rate {RATE}, an entry of 1 that stays becomes {wrong[0]:.4g} instead of {1 / (1 - RATE):.4g}.",
-            "What stays is made larger, so that the mean stays as it was.",
-        )
-    fraction = float((found == 0).mean())
-    if abs(fraction - RATE) > FRACTION_ERROR:
-        raise Failure(
-            f"With rate {RATE}, {fraction:.0%} of the entries are dropped.",
-            "Is the rate that of dropping or that of keeping?",
-        )
-
-
-def check_dropout_backward(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """What was dropped passes nothing back."""
-    attempt, out = _after_dropout(exercise, cls)
-    attempt.backward()
-    found, dwnstrm = as_numbers(attempt.found("pass_back")), attempt.problem.dwnstrm
-    if found is None or not agrees(found, dwnstrm * out, 1e-5):
-        as_it_came = found is not None and agrees(found, dwnstrm, 1e-5)
-        raise Failure(
-            "dwnstrm is passed back as it came."
-            if as_it_came
-            else "What is passed back is not dwnstrm times the mask of the last forward pass, with its factor 1 / (1 - rate).",
-            "By which factor did forward multiply this entry, in this very pass?",
-        )
-
-
-def check_dropout_masks(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Each pass has a mask of its own."""
-    attempt, out = _after_dropout(exercise, cls)
-    if np.array_equal(out, attempt.forward()):
-        raise Failure("Every pass drops the same entries.", "When is the mask drawn?")
-
-
-def check_dropout_in_prediction(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Nothing is dropped where training is False."""
-    attempt = Attempt(exercise, cls, p)
-    if not hasattr(attempt.layer, "training"):
-        raise Failure("Dropout has no attribute training.", "training is True at first; False stands for prediction.")
-    attempt.layer.training = False
-    out = as_numbers(attempt.forward())
-    attempt.backward()
-    back = as_numbers(attempt.found("pass_back"))
-    if out is None or back is None or not agrees(out, p.x, 1e-6) or not agrees(back, attempt.problem.dwnstrm, 1e-6):
-        raise Failure("Entries are changed though training is False.", "In prediction, Dropout does nothing.")
-
-
-DROPOUT_CHECKS: list[Row] = [
-    ("is made as it should", "constructor", 1, check_constructor),
-    ("forward returns 0 with probability rate, else x / (1 - rate)", "forward", 3, check_dropout_forward),
-    ("the gradient for the input is passed back", "backward", 3, check_dropout_backward),
-    ("every pass has a mask of its own", "care", 1, check_dropout_masks),
-    ("nothing is dropped in prediction", "care", 1, check_dropout_in_prediction),
 ]

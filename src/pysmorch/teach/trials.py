@@ -27,7 +27,8 @@ from pysmorch.teach.exercise_table import EXERCISES
 from pysmorch.teach.exercises import Exercise
 from pysmorch.teach.gradient_checker import GRADIENT_CHECKER_TRIALS
 from pysmorch.teach.pieces import PIECES
-from pysmorch.teach.special import DATA_TRIALS, DROPOUT_CHECKS, SPECIAL_CHECKS, check_padding
+from pysmorch.teach.special import DATA_TRIALS, SPECIAL_CHECKS, check_padding
+from pysmorch.teach.special_dropout import DROPOUT_CHECKS
 
 
 def trials_of(name: str, cls: Any, parts: Sequence[str] | str | None = None) -> list[Trial]:
