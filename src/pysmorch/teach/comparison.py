@@ -23,8 +23,9 @@ from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.finding import Finding, first_explanation
-from pysmorch.teach.generators import GENERATORS
-from pysmorch.teach.pairs import with_a_factor
+from pysmorch.teach.follows import follows_from_forward, right_for_its_forward
+from pysmorch.teach.generators import GENERATORS, a_part_is_missing
+from pysmorch.teach.pairs import a_factor_alone, with_a_factor
 from pysmorch.teach.pointwise import POINTWISE
 from pysmorch.teach.positions import POSITIONS
 from pysmorch.teach.reading import probably
@@ -73,24 +74,42 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     )
     finding = Finding(attempt.exercise, p, what, found, expected)
     by_numbers = guesses_by_numbers(found, expected, p.dwnstrm if what == "pass_back" else None, len(p.x))
+    elsewhere = partial(_elsewhere, attempt, what)
     known = first_that_fits(
         [
             own,
             partial(_shape_or_zeros, attempt, what, found, expected),
             general,
-            partial(first_explanation, POINTWISE, finding),
-            partial(_named_factor, by_numbers),
-            partial(first_explanation, (partial(with_a_factor, formulas), *TERMS, *POSITIONS, *GENERATORS), finding),
+            partial(follows_from_forward, attempt, finding),
+            partial(first_explanation, (a_part_is_missing, *POINTWISE), finding),
+            partial(first_explanation, (partial(a_factor_alone, elsewhere),), finding),
+            partial(_by_numbers, by_numbers),
             partial(_random_numbers, attempt, what, found),
+            partial(first_explanation, (partial(with_a_factor, formulas), *TERMS, *POSITIONS, *GENERATORS), finding),
+            partial(right_for_its_forward, attempt, finding),
             partial(probably, attempt.cls, attempt.name, what),
         ]
     )
     return known or _plain_difference(attempt, what, found, expected)
 
 
-def _named_factor(by_numbers: list[Guess]) -> str:
-    known = first_that_fits(by_numbers)
+def _by_numbers(guesses: list[Guess]) -> str:
+    known = first_that_fits(guesses)
     return "" if known.endswith(ANY_FACTOR) else known
+
+
+def _elsewhere(attempt: Attempt, what: str) -> Finding | None:
+    """Return the same result of the class for the usual sizes."""
+    exercise = attempt.exercise
+    try:
+        other = Attempt(exercise, attempt.cls, exercise.problem(exercise.usual_sizes))
+        out = other.forward()
+        if what != "output":
+            other.backward()
+    except Failure:
+        return None
+    found = as_numbers(out if what == "output" else other.found(what))
+    return None if found is None else Finding(exercise, other.problem, what, found, other.expected(what))
 
 
 def _random_numbers(attempt: Attempt, what: str, found: Array) -> str:

@@ -19,12 +19,26 @@ ENTRIES = "Divided by the number of all entries (np.mean) instead of the number 
 NOT_DIVIDED = "The factor 1/M is missing: the loss is an average over the rows of the batch."
 
 TWOS = {
-    1.0: "",
-    2.0: "A factor of 2 too much.",
-    0.5: "A factor of 2 is missing.",
-    4.0: "A factor of 4 too much.",
-    0.25: "A factor of 4 is missing.",
+    "": 1.0,
+    "A factor of 2 too much.": 2.0,
+    "A factor of 2 is missing.": 0.5,
+    "A factor of 4 too much.": 4.0,
+    "A factor of 4 is missing.": 0.25,
 }
+
+
+ALONE = {
+    "The sign is wrong.": "Everything has the wrong sign.",
+    "A factor of 2 too much.": "Everything is 2 times too large: a factor of 2.",
+    "A factor of 2 is missing.": "Everything is half of what it should be: a factor of 2 is missing.",
+    "Everything is divided by the number of rows.": (
+        "Everything is divided by the number of rows, the size of the batch: divided by the batch once too often."
+    ),
+    "Everything is multiplied by the number of rows.": (
+        "Everything is too large by the number of rows, the size of the batch: a factor 1/batch is missing."
+    ),
+}
+"""What is said of a factor that is the only mistake."""
 
 
 def factor_between(found: Array, formula: Array) -> float | None:
@@ -40,54 +54,46 @@ def factor_between(found: Array, formula: Array) -> float | None:
     return factor if factor and fits.all() else None
 
 
-def factor_of_a_loss(factor: float, rows: int, columns: int, one_number: bool) -> str:
-    """Return what is wrong with a loss, or its gradient, that is `factor` times what it should be; empty where unknown."""
+def factors_of_a_loss(rows: int, columns: int) -> dict[str, float]:
+    """Return the factors by which a loss, or its gradient, is wrong where one size stands for another."""
     M, K = float(rows), float(columns)
-    sizes = {
-        1.0: "",
-        M: NOT_DIVIDED,
-        1 / M: "Divided by the number of rows M twice.",
-        M / K: COLUMNS,
-        1 / K: ENTRIES,
-        K: "Multiplied by the number of columns.",
-        M * K: "Multiplied by the number of columns, and the factor 1/M is missing.",
-        M * M: "Multiplied by the number of rows M instead of divided by it: are brackets missing?",
-        1 / (M * K): "Divided by the number of rows M and by that of all entries.",
-        math.sqrt(M): "Divided by the square root of M instead of M.",
-        M / (M + 1): "Divided by M + 1 instead of M.",
+    return {
+        "": 1.0,
+        NOT_DIVIDED: M,
+        "Divided by the number of rows M twice.": 1 / M,
+        COLUMNS: M / K,
+        ENTRIES: 1 / K,
+        "Multiplied by the number of columns.": K,
+        "Multiplied by the number of columns, and the factor 1/M is missing.": M * K,
+        "Multiplied by the number of rows M instead of divided by it: are brackets missing?": M * M,
+        "Divided by the number of rows M and by that of all entries.": 1 / (M * K),
+        "Divided by the square root of M instead of M.": math.sqrt(M),
+        "Divided by the square root of the number of all entries instead of M.": math.sqrt(M / K),
+        "Divided by M + 1 instead of M.": M / (M + 1),
+        **({"Divided by M - 1 instead of M.": M / (M - 1)} if rows > 1 else {}),
     }
-    if rows > 1:
-        sizes[M / (M - 1)] = "Divided by M - 1 instead of M."
-    named = _in_words(factor, sizes, one_number)
-    divisor = M / factor
-    if not named and not one_number and 1 < divisor <= 1024 and abs(divisor - round(divisor)) < CLOSE * divisor:
-        return f"Divided by {round(divisor)} instead of the number of rows M, which is {rows} here."
-    return named
 
 
-def factor_of_a_layer(factor: float, sizes: Mapping[str, int]) -> str:
-    """Return what is wrong with a result of a layer that is `factor` times what it should be; empty where unknown."""
-    words = {1.0: ""}
+def factors_of_a_layer(sizes: Mapping[str, int]) -> dict[str, float]:
+    """Return the factors by which a result of a layer is wrong where it is divided or multiplied by a size."""
+    words = {"": 1.0}
     for what, size in sizes.items():
-        if size > 1:
-            words.setdefault(1 / size, f"Everything is divided by {what} ({size}).")
-            words.setdefault(float(size), f"Everything is multiplied by {what} ({size}).")
+        words[f"Everything is divided by {what}."] = 1 / size
+        words[f"Everything is multiplied by {what}."] = float(size)
     for what, size in sizes.items():
-        if size > 1:
-            words.setdefault(size**-0.5, f"Everything is divided by the square root of {what} ({size}).")
-            words.setdefault(size**0.5, f"Everything is multiplied by the square root of {what} ({size}).")
-    return _in_words(factor, words, False)
+        words[f"Everything is divided by the square root of {what}."] = size**-0.5
+        words[f"Everything is multiplied by the square root of {what}."] = size**0.5
+    return words
 
 
-def _in_words(factor: float, sizes: Mapping[float, str], one_number: bool) -> str:
+def in_words(factor: float, sizes: Mapping[str, float], one_number: bool = False) -> list[str]:
+    """Return all ways to make a factor of a size, a 2 and a sign, in words, the simplest first."""
     tolerance = ONE_NUMBER_CLOSE if one_number else CLOSE
-    for value, parts in sorted(_products(sizes), key=lambda pair: len(pair[1])):
-        if parts and abs(factor - value) <= tolerance * abs(value):
-            return " ".join(parts)
-    return ""
+    fits = [parts for value, parts in _products(sizes) if parts and abs(factor - value) <= tolerance * abs(value)]
+    return [" ".join(parts) for parts in sorted(fits, key=len)]
 
 
-def _products(sizes: Mapping[float, str]) -> Iterator[tuple[float, list[str]]]:
-    signs = {1.0: "", -1.0: "The sign is wrong."}
-    for (size, a), (two, b), (sign, c) in product(sizes.items(), TWOS.items(), signs.items()):
+def _products(sizes: Mapping[str, float]) -> Iterator[tuple[float, list[str]]]:
+    signs = {"": 1.0, "The sign is wrong.": -1.0}
+    for (a, size), (b, two), (c, sign) in product(sizes.items(), TWOS.items(), signs.items()):
         yield size * two * sign, [part for part in (a, b, c) if part]

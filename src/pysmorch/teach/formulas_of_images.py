@@ -41,14 +41,15 @@ def _last_weight_only(p: Problem) -> Array:
 
 
 def _overwritten(p: Problem) -> Array:
-    """What "same" padding passes back when the positions of the window write over each other instead of adding up."""
+    """What is passed back when the positions of the window write over each other instead of adding up."""
     height, width = p.x.shape[1:3]
     size = p.W.shape[0]
-    padded = np.zeros((len(p.x), height + size - 1, width + size - 1, p.x.shape[3]))
+    rows, columns = p.dwnstrm.shape[1:3]
+    padded = np.zeros((len(p.x), rows + size - 1, columns + size - 1, p.x.shape[3]))
     for a in range(size):
         for b in range(size):
-            padded[:, a : a + height, b : b + width] = p.dwnstrm @ p.W[a, b].T
-    before = (size - 1) // 2
+            padded[:, a : a + rows, b : b + columns] = p.dwnstrm @ p.W[a, b].T
+    before = (size - 1) // 2 if p.setting == "same" else 0
     return padded[:, before : before + height, before : before + width]
 
 

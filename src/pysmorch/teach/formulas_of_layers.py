@@ -130,6 +130,15 @@ WRONG_LAYERS: Formulas = {
             "The derivative is taken as the sign of x: it is 0 for negative x, not -1.": lambda p: (
                 p.dwnstrm * np.sign(p.x)
             ),
+            "dwnstrm is multiplied by the sigmoid of the input, as for softplus; the derivative is 0 or 1.": lambda p: (
+                p.dwnstrm * _sigmoid(p.x)
+            ),
+            "This is the derivative of the sigmoid.": lambda p: p.dwnstrm * _sigmoid(p.x) * (1 - _sigmoid(p.x)),
+            "This is the derivative of tanh.": lambda p: p.dwnstrm * (1 - np.tanh(p.x) ** 2),
+            "The mask of the first row is used for all rows.": lambda p: p.dwnstrm * (p.x[0] > 0),
+            "The mask of the last row is used for all rows.": lambda p: p.dwnstrm * (p.x[-1] > 0),
+            "The mask of the first column is used for all columns.": lambda p: p.dwnstrm * (p.x[:, :1] > 0),
+            "The mask is that of the sum of each row.": lambda p: p.dwnstrm * (p.x.sum(1, keepdims=True) > 0),
             "Negative entries of dwnstrm are dropped: only the input decides what is let through.": lambda p: (
                 p.dwnstrm * (p.x > 0) * (p.dwnstrm > 0)
             ),
@@ -150,6 +159,7 @@ WRONG_LAYERS: Formulas = {
             "Summed over the wrong axis: over the features instead of the batch.": lambda p: p.dwnstrm.sum(1),
             "Everything is summed into one number: sum over the batch only.": lambda p: p.dwnstrm.sum(),
             "The input is summed instead of dwnstrm.": lambda p: p.x.sum(0, keepdims=True),
+            "This is X^T dwnstrm, the gradient of a Linear; the input plays no part here.": lambda p: p.x.T @ p.dwnstrm,
             "Only the last row of the batch is left out: a loop ends one step early.": lambda p: p.dwnstrm[:-1].sum(
                 0, keepdims=True
             ),
@@ -188,6 +198,8 @@ WRONG_LAYERS: Formulas = {
                 p.dwnstrm.mean(0, keepdims=True) + 0 * p.x
             ),
             "A mask is applied, as in a ReLU.": lambda p: p.dwnstrm * (p.x > 0),
+            "dwnstrm W^T is a matrix product, as in Linear; here dwnstrm goes through.": lambda p: p.dwnstrm @ p.W.T,
+            "dwnstrm is multiplied by G.": lambda p: p.dwnstrm * p.dwnstrm.sum(0),
         },
     },
     "Scale": {
@@ -221,6 +233,12 @@ WRONG_LAYERS: Formulas = {
                 p.x.T @ p.dwnstrm
             ),
             "dwnstrm is divided by the input instead of multiplied.": lambda p: (p.dwnstrm / p.x).sum(0, keepdims=True),
+            "X^T dwnstrm is summed, a matrix product; here each feature stays by itself.": lambda p: (
+                p.x.T @ p.dwnstrm
+            ).sum(0, keepdims=True),
+            "X^T dwnstrm is summed over its columns, a matrix product; here each feature stays by itself.": lambda p: (
+                (p.x.T @ p.dwnstrm).sum(1, keepdims=True).T
+            ),
             "The last row of the batch is left out: a loop ends one step early.": lambda p: (p.x * p.dwnstrm)[:-1].sum(
                 0, keepdims=True
             ),
@@ -238,6 +256,10 @@ WRONG_LAYERS: Formulas = {
             "The products are summed over the batch; each row of X has a gradient of its own.": lambda p: (
                 p.dwnstrm * p.W
             ).sum(0, keepdims=True),
+            "dwnstrm W^T is a matrix product, as in Linear; here each feature stays by itself.": lambda p: (
+                p.dwnstrm @ p.W.T
+            ),
+            "dwnstrm is multiplied by G instead of W.": lambda p: p.dwnstrm * (p.x * p.dwnstrm).sum(0),
             "dwnstrm is multiplied by the square of W.": lambda p: p.dwnstrm * p.W**2,
         },
     },
@@ -285,6 +307,18 @@ WRONG_LAYERS: Formulas = {
             "The factor s of the derivative s (1 - s) is missing.": lambda p: p.dwnstrm * (1 - _sigmoid(p.x)),
             "The derivative is s (1 - s) in the output s; the input was put in.": lambda p: p.dwnstrm * p.x * (1 - p.x),
             "This is the derivative of tanh.": lambda p: p.dwnstrm * (1 - _sigmoid(p.x) ** 2),
+            "The derivative was taken at dwnstrm instead of the input.": lambda p: (
+                p.dwnstrm * _sigmoid(p.dwnstrm) * (1 - _sigmoid(p.dwnstrm))
+            ),
+            "The derivative was taken at dwnstrm instead of the input, and it is not multiplied by dwnstrm.": lambda p: (
+                _sigmoid(p.dwnstrm) * (1 - _sigmoid(p.dwnstrm))
+            ),
+            "dwnstrm is added to the derivative instead of multiplied by it.": lambda p: (
+                p.dwnstrm + _sigmoid(p.x) * (1 - _sigmoid(p.x))
+            ),
+            "The square in the denominator is missing: the derivative is exp(-x) / (1 + exp(-x))^2.": lambda p: (
+                p.dwnstrm * np.exp(-p.x) / (1 + np.exp(-p.x))
+            ),
             "The sigmoid is applied twice: the derivative was taken at the output instead of the input.": lambda p: (
                 p.dwnstrm * _sigmoid(_sigmoid(p.x)) * (1 - _sigmoid(_sigmoid(p.x)))
             ),
@@ -325,6 +359,18 @@ WRONG_LAYERS: Formulas = {
             "The square is missing in the derivative 1 - tanh(x)^2.": lambda p: p.dwnstrm * (1 - np.tanh(p.x)),
             "The derivative is 1 - t^2 in the output t; the input was put in.": lambda p: p.dwnstrm * (1 - p.x**2),
             "This is the derivative of the sigmoid.": lambda p: p.dwnstrm * np.tanh(p.x) * (1 - np.tanh(p.x)),
+            "The derivative was taken at dwnstrm instead of the input.": lambda p: (
+                p.dwnstrm * (1 - np.tanh(p.dwnstrm) ** 2)
+            ),
+            "dwnstrm was put into the derivative in place of the output.": lambda p: p.dwnstrm * (1 - p.dwnstrm**2),
+            "The derivative was taken at dwnstrm instead of the input, and it is not multiplied by dwnstrm.": lambda p: (
+                1 - np.tanh(p.dwnstrm) ** 2
+            ),
+            "dwnstrm is added to the derivative instead of multiplied by it.": lambda p: (
+                p.dwnstrm + 1 - np.tanh(p.x) ** 2
+            ),
+            "The square is missing: the derivative is 1 / cosh(x)^2.": lambda p: p.dwnstrm / np.cosh(p.x),
+            "It is multiplied by cosh(x)^2 instead of divided.": lambda p: p.dwnstrm * np.cosh(p.x) ** 2,
             "tanh is applied twice: the derivative was taken at the output instead of the input.": lambda p: (
                 p.dwnstrm * (1 - np.tanh(np.tanh(p.x)) ** 2)
             ),

@@ -110,6 +110,9 @@ WRONG_LOSSES: Formulas = {
             "A root is taken (as of a root mean square): the loss is the mean of squares itself.": lambda p: np.sqrt(
                 np.sum((p.x - p.labels) ** 2) / len(p.x)
             ),
+            "A root is taken (as of a root mean square): the loss is the mean of squares itself. ": lambda p: np.sqrt(
+                np.mean((p.x - p.labels) ** 2)
+            ),
             "The norm is taken of the squares: the sum of fourth powers comes in.": lambda p: (
                 np.linalg.norm((p.x - p.labels) ** 2) / (2 * len(p.x))
             ),
@@ -263,6 +266,15 @@ WRONG_LOSSES: Formulas = {
             ),
             "This is the squared distance of logits and labels, as in SquareLoss.": lambda p: (
                 np.sum((p.x - p.labels) ** 2) / (2 * len(p.x))
+            ),
+            "This is 1 less the mean probability of the labels: the logarithm is missing.": lambda p: (
+                1 - np.mean(np.sum(p.labels * _softmax(p.x), 1))
+            ),
+            "This is the share of rows whose largest logit is that of the label (accuracy), not a loss.": lambda p: (
+                np.mean(p.x.argmax(1) == p.labels.argmax(1))
+            ),
+            "This is the share of rows whose largest logit is not that of the label, which has no derivative.": lambda p: (
+                np.mean(p.x.argmax(1) != p.labels.argmax(1))
             ),
             "The largest probability of the row counts instead of that of the label.": lambda p: (
                 -np.mean(np.log(_softmax(p.x).max(1)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 
@@ -94,8 +96,9 @@ def _right(f: Finding) -> str:
 def _added(f: Finding, name: str, factor: float) -> str:
     if f.what == "G" and name == "W":
         return f"{number(factor)} W is added to G, as for weight decay: that is not part of this gradient."
-    times = "" if abs(factor - 1) < 1e-6 else "minus " if abs(factor + 1) < 1e-6 else f"{number(factor)} times "
-    return f"{SUBJECTS[f.what][0].upper()}{SUBJECTS[f.what][1:]} is what is right plus {times}{name}."
+    times = "" if abs(abs(factor) - 1) < 1e-6 else f"{number(abs(factor))} times "
+    sign = "plus" if factor > 0 else "less"
+    return f"{SUBJECTS[f.what][0].upper()}{SUBJECTS[f.what][1:]} is what is right {sign} {times}{name}."
 
 
 def a_factor_for_each_entry(f: Finding) -> str:
@@ -248,16 +251,76 @@ def too_long_or_short(f: Finding) -> str:
     )
 
 
+def masked(f: Finding) -> str:
+    """What is right, but 0 where an array is negative (or positive)."""
+    if not f.same_shape or f.expected.size < FEW:
+        return ""
+    for name, array in f.named_arrays.items():
+        for sign, mask in (("negative", array > 0), ("positive", array < 0)):
+            if 0 < mask.sum() < mask.size and near(f.found, f.expected * mask) and not near(f.found, f.expected):
+                return f"A mask is applied, as in a ReLU: {SUBJECTS[f.what]} is 0 where {name} is {sign}."
+    return ""
+
+
+_CHANGES: dict[str, Callable[[Array], Array]] = {
+    "is cut to whole numbers": np.trunc,
+    "is rounded to whole numbers": np.rint,
+    "has lost its sign (absolute values)": np.abs,
+    "is cut off at 0, as by a ReLU": lambda a: np.maximum(a, 0),
+    "is replaced by its sign": np.sign,
+    "is squared": np.square,
+    "has its mean taken away": lambda a: a - a.mean(),
+    "has the mean of each column taken away": lambda a: a - a.mean(0),
+    "is the sum of each row": lambda a: a.sum(-1, keepdims=True) + 0 * a,
+    "is the mean of each row": lambda a: a.mean(-1, keepdims=True) + 0 * a,
+    "is the sum of each column": lambda a: a.sum(0, keepdims=True) + 0 * a,
+    "is the mean of each column": lambda a: a.mean(0, keepdims=True) + 0 * a,
+    "is divided by its norm": lambda a: a / np.linalg.norm(a),
+    "is divided by its largest entry": lambda a: a / a.max(),
+    "has its rows in reverse order": lambda a: a[::-1],
+    "has its columns in reverse order": lambda a: a[..., ::-1],
+    "is 1 everywhere": np.ones_like,
+}
+"""What may be done to an array before it is used, in words."""
+
+MOST_ENTRIES = 150
+"""Of a gradient that is computed again, by differences, for each of the changes."""
+
+
+def something_changed_before(f: Finding) -> str:
+    """What is right for another input, W, labels or dwnstrm: changed in one of the usual ways before it was used."""
+    if not f.same_shape or f.expected.size < FEW or (f.what != "output" and f.expected.size > MOST_ENTRIES):
+        return ""
+    p = f.problem
+    masks: dict[str, Callable[[Array], Array]] = {}
+    if p.dwnstrm is not None and f.what != "output":
+        output = f.exercise.output(p)
+        masks["is 0 where the output is negative, as in a ReLU"] = lambda d: d * (output > 0)
+    for name in ("dwnstrm", "x", "W", "labels"):
+        array = getattr(p, name)
+        if array is None or (name == "dwnstrm") == (f.what == "output"):
+            continue
+        for words, change in {**(masks if name == "dwnstrm" else {}), **_CHANGES}.items():
+            changed: Any = change(np.asarray(array, dtype=np.float64))
+            other = replace(p, **{name: changed})
+            value = f.exercise.expected(other, f.what)
+            if near(f.found, value) and not near(f.found, f.expected):
+                subject = {"x": "The input", "labels": "The array of labels"}.get(name, name)
+                return f"{subject} {words} before it is used; it has to be taken as it is."
+    return ""
+
+
 GENERATORS: tuple[Explanation, ...] = (
-    a_part_is_missing,
     something_added,
     something_applied,
+    masked,
     a_factor_for_each_entry,
     scaled_to_one,
     cut_off,
     moved,
     shifted_by_one,
     too_long_or_short,
+    something_changed_before,
     a_factor_for_each_row,
 )
 """From the most particular to the most general."""

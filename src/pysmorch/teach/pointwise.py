@@ -17,12 +17,11 @@ def _what_became(found: Array, arrays: dict[str, Array]) -> str:
     if near(found, np.full_like(found, found[0])) or (np.abs(found - found[0]) < 1e-9).all():
         return number(found[0] + 0.0)
     for name, array in arrays.items():
-        if near(found, array):
-            return name
-    for name, array in arrays.items():
         factor = factor_between(found, array)
         if factor is not None:
-            return f"{number(factor)} {name}" if factor > 0 or factor != -1 else f"-{name}"
+            return (
+                name if abs(factor - 1) < 1e-6 else f"-{name}" if abs(factor + 1) < 1e-6 else f"{number(factor)} {name}"
+            )
     return ""
 
 
@@ -78,7 +77,13 @@ def relu_backward(f: Finding) -> str:
     if f.name != "Relu" or f.what != "pass_back" or not f.same_shape:
         return ""
     x, d = f.problem.x, f.problem.dwnstrm
-    arrays = {"dwnstrm": d, "the input": x, "dwnstrm times the input": d * x, "|dwnstrm|": np.abs(d)}
+    arrays = {
+        "dwnstrm": d,
+        "the input": x,
+        "dwnstrm times the input": d * x,
+        "dwnstrm + 1": d + 1,
+        "the square of dwnstrm": d * d,
+    }
     became = {}
     for x_positive, d_positive in _QUADRANTS:
         at = ((x > 0) == x_positive) & ((d > 0) == d_positive)
@@ -107,7 +112,7 @@ def _fate(value: str) -> str:
 
 
 def _mask_from_input(positive: str, negative: str) -> str:
-    if positive == "dwnstrm" and negative.endswith(" dwnstrm"):
+    if positive == "dwnstrm" and negative.endswith(" dwnstrm") and "of" not in negative:
         slope = negative.removesuffix(" dwnstrm")
         return f"Where the input is negative, {slope} times dwnstrm is passed back, as in a leaky ReLU with that slope; it has to be 0."
     return (

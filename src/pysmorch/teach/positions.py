@@ -179,7 +179,11 @@ def reduced_windows(f: Finding) -> str:
         x = np.pad(x, ((0, 0), ((size - 1) // 2, size // 2), ((size - 1) // 2, size // 2), (0, 0)))
     windows = sliding_window_view(x, p.W.shape[:2], (1, 2)).transpose(0, 1, 2, 4, 5, 3)
     products = windows[..., None] * p.W
-    for name, value in (("largest", products.max((3, 4, 5))), ("largest", products.max((3, 4)).sum(3))):
+    for name, value in (
+        ("largest", products.max((3, 4, 5))),
+        ("largest", products.max((3, 4)).sum(3)),
+        ("largest", products.sum(5).max((3, 4))),
+    ):
         if near(f.found, value):
             return f"The {name} product in a window is taken instead of the sum of them."
     if factor_between(f.found, windows.sum((3, 4, 5))[..., None] + 0 * f.expected) is not None:

@@ -24,7 +24,6 @@ from pysmorch.teach.checks import (
     plain_stop,
 )
 from pysmorch.teach.exercises import Exercise, Problem, numbers
-from pysmorch.teach.special_normalize import NORMALIZE_CHECKS
 
 # Relu.
 
@@ -241,7 +240,7 @@ FOR_IMAGES: Row = ("images are right, where they are taken", "care", 1, check_im
 SPECIAL_CHECKS: dict[str, list[Row]] = {
     "Bias": [FOR_IMAGES],
     "Scale": [FOR_IMAGES],
-    "Normalize": [*NORMALIZE_CHECKS, FOR_IMAGES],
+    "Normalize": [FOR_IMAGES],
     "Relu": [("at an input of 0 the derivative is 0", "backward", 1, check_kink)],
     "Sigmoid": [("inputs far from 0 are right", "care", 1, check_far_from_0)],
     "Tanh": [("inputs far from 0 are right", "care", 1, check_far_from_0)],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.teach.factors import factor_between
 from pysmorch.teach.finding import Explanation, Finding, near, number
 
 
@@ -85,18 +87,27 @@ def terms_of_normalize(f: Finding) -> str:
         "In the last term dwnstrm is missing: it is y times the mean of dwnstrm times y.": y * (y * y).mean(0),
         "In the last term the mean is not taken: it is y times the mean over the batch of dwnstrm times y.": y * y * d,
         "In the last term y is not multiplied by the mean of dwnstrm times y.": (d * y).mean(0) + 0 * y,
+        "In the last term the mean is taken over everything: each feature has its own.": y * (d * y).mean(),
+        "In the last term a division by s is missing.": y * (d * y).mean(0) * s,
+        "In the last term it is divided by s once too often.": y * (d * y).mean(0) / s,
+        "In the last term it is divided by s twice too often.": y * (d * y).mean(0) / s**2,
         "In the last term the mean is taken over the features instead of the batch.": y
         * (d * y).mean(1, keepdims=True),
     }
-    for power, scaled in _POWERS.items():
-        for mistake, term in third.items():
-            parts = {"dwnstrm": d * s**power, "mean": (d.mean(0) + 0 * d) * s**power, "y": term * s**power}
-            factors = factors_of_terms(f.found, parts)
-            if factors is None:
-                continue
-            sentence = " ".join(filter(None, (mistake if factors["y"] else "", *_named(factors, len(x)), scaled)))
-            if sentence:
-                return sentence
+    second = {
+        "": d.mean(0) + 0 * d,
+        "The mean of dwnstrm is taken over the features instead of the batch.": d.mean(1, keepdims=True) + 0 * d,
+        "The mean of dwnstrm is taken over everything: each feature has its own.": d.mean() + 0 * d,
+    }
+    for (power, scaled), (about_mean, mean), (mistake, term) in product(_POWERS.items(), second.items(), third.items()):
+        parts = {"dwnstrm": d * s**power, "mean": mean * s**power, "y": term * s**power}
+        factors = factors_of_terms(f.found, parts)
+        if factors is None or (about_mean and not factors["mean"]):
+            continue
+        about_y = mistake if factors["y"] else ""
+        sentence = " ".join(filter(None, (about_mean, about_y, *_named(factors, len(x)), scaled)))
+        if sentence:
+            return sentence
     return ""
 
 
@@ -156,6 +167,21 @@ def _common(factor: float, M: int) -> str:
     )
 
 
+def epsilon_of_normalize(f: Finding) -> str:
+    """The right formula with another epsilon, or with epsilon outside the root."""
+    if f.name != "Normalize" or f.what != "output" or not f.same_shape or f.expected.ndim != 2 or len(f.expected) < 4:
+        return ""
+    centred = f.problem.x - f.problem.x.mean(0)
+    columns = [factor_between(a, b) for a, b in zip(centred.T, f.found.T, strict=True)]
+    if any(c is None for c in columns):
+        return ""
+    s = np.array(columns, dtype=np.float64)
+    for epsilon, where in ((s**2 - f.problem.x.var(0), "variance"), (s - f.problem.x.std(0), "standard deviation")):
+        if near(epsilon, np.full_like(epsilon, epsilon.mean())) and abs(epsilon.mean()) > 1e-6:
+            return f"What is added to the {where} is {number(epsilon.mean())}: epsilon has to be small, such as 1e-5."
+    return ""
+
+
 # Bias and Scale, Linear: what forward makes of the input and W.
 
 
@@ -167,8 +193,16 @@ def terms_of_forward(f: Finding) -> str:
     factors = factors_of_terms(f.found, {"X": x, "W": W, "X * W": x * W, "1": np.ones_like(x)})
     if factors is None:
         return ""
+    constant, row = factors["1"], f.problem.W[0]
+    stand_ins = {
+        "the mean of W": row.mean(),
+        "the first entry of W": row[0],
+        "the last entry of W": row[-1],
+        "the sum of W": row.sum(),
+    }
+    name = next((words for words, value in stand_ins.items() if constant and _is(constant, value)), number(constant))
     text = " + ".join(
-        name if _is(c, 1) else number(c) if name == "1" else f"{number(c)} {name}" for name, c in factors.items() if c
+        name if term == "1" else term if _is(c, 1) else f"{number(c)} {term}" for term, c in factors.items() if c
     ).replace("+ -", "- ")
     return f"This is {text or '0'} instead of {f.exercise.formula}."
 
@@ -200,4 +234,10 @@ def another_matrix(f: Finding) -> str:
     return "X is multiplied by another matrix than self.W: forward has to use self.W as it is when forward runs."
 
 
-TERMS: tuple[Explanation, ...] = (difference_of_a_loss, terms_of_normalize, terms_of_forward, another_matrix)
+TERMS: tuple[Explanation, ...] = (
+    difference_of_a_loss,
+    terms_of_normalize,
+    epsilon_of_normalize,
+    terms_of_forward,
+    another_matrix,
+)
