@@ -37,15 +37,26 @@ NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passe
 W_HINT = "The constructor makes W; only an optimizer changes it."
 
 
-def compare(attempt: Attempt, what: str, found: Any) -> None:
-    """Compare "output", "G" or "pass_back" with what is right; raise a Failure that explains the difference."""
-    expected = attempt.expected(what)
+def is_right(attempt: Attempt, what: str, found: Any) -> bool:
+    """Whether "output", "G" or "pass_back" is what it has to be."""
     numbers = as_numbers(found)
-    if numbers is not None and agrees(numbers, expected, attempt.tolerance):
+    return numbers is not None and agrees(numbers, attempt.expected(what), attempt.tolerance)
+
+
+def compare(attempt: Attempt, what: str, found: Any, *, explain: bool = True) -> None:
+    """Compare "output", "G" or "pass_back" with what is right; raise a Failure that explains the difference.
+
+    Numbers that are far from usual ones fit many a formula by chance; without `explain` only the difference is told.
+    """
+    if is_right(attempt, what, found):
         return
+    expected, numbers = attempt.expected(what), as_numbers(found)
     if not attempt.W_is_kept():
         raise Failure("W is another one after the passes than before.", W_HINT)
-    cause = _cause_of_type(what, found) if numbers is None else _cause(attempt, what, numbers, expected)
+    if numbers is None:
+        cause = _cause_of_type(what, found)
+    else:
+        cause = (_cause if explain else _plain_difference)(attempt, what, numbers, expected)
     hint = attempt.exercise.hints.get(what, "")
     raise Failure(cause, hint, example(attempt.problem, what, expected, found if numbers is None else numbers))
 

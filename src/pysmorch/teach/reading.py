@@ -6,6 +6,8 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 LOSSES = ("SquareLoss", "CrossEntropy")
@@ -15,6 +17,7 @@ BY_FEATURE = ("Bias", "Scale", "Normalize")
 _REDUCTIONS = ("sum", "mean", "max", "amax", "var", "std", "min", "norm", "logsumexp", "softmax")
 
 
+@lru_cache(maxsize=8)
 def source_of(cls: Any) -> str:
     """Return the text of a student's class or function; empty where it is not known."""
     text = getattr(cls, "source_text", None)
@@ -31,10 +34,13 @@ class Source:
 
     def __init__(self, text: str, method: str) -> None:
         self.nodes: list[ast.AST] = []
+        self.one_minus_somewhere = True
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
+        differences = (n for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Sub))
+        self.one_minus_somewhere = any(_constant(n.left) == 1 for n in differences)
         wanted = {method, "compute" if method == "forward" else "pull_back"}
         functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
         bodies = [n for n in functions if n.name in wanted] or [n for n in functions if n.name != "__init__"]
@@ -88,6 +94,22 @@ class Source:
                 return True
         return False
 
+    def of_exponentials_over(self, axis: int) -> bool:
+        """Whether a maximum, or a sum of exponentials, is taken over an axis."""
+        for call in self.calls("max", "amax", "sum", "logsumexp", "softmax"):
+            given = {k.arg: _constant(k.value) for k in call.keywords}
+            position = call.args[1:] if _of_numpy(call.func) else call.args
+            over = given.get("axis", _constant(position[0]) if position else None)
+            inside = any("exp" in _name(n) for n in ast.walk(call))
+            if over == axis and (inside or _name(call.func) != "sum"):
+                return True
+        return False
+
+    def adds_up(self) -> bool:
+        """Whether anything is added up: by a function, a matrix product, or a loop with +=."""
+        added = any(isinstance(n, ast.AugAssign) and isinstance(n.op, ast.Add) for n in self.nodes)
+        return added or self.uses("sum", "add", "reduce", *_PRODUCTS) or any(self.operators(ast.MatMult))
+
     def indexed_by(self, name: str) -> bool:
         """Whether an array is indexed with the numbers of `name`, and not with where it is 1 or true."""
         made_of_it = {name}
@@ -104,6 +126,8 @@ def _is_method_call(node: ast.AST) -> bool:
 def _name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
+
+_PRODUCTS = ("dot", "matmul", "einsum", "tensordot", "inner", "outer")
 
 _POSITIONS = ("argmax", "nonzero", "where", "flatnonzero", "bool", "bool_")
 """What makes class numbers, or a mask, of one-hot rows."""
@@ -128,89 +152,110 @@ def _constant(node: ast.AST | None) -> int | None:
     return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
 
 
-Rule = tuple[tuple[str, ...], tuple[str, ...], Callable[[Source], bool], str]
-"""Classes, results, what the source shows, and the sentence."""
+@dataclass(frozen=True)
+class Rule:
+    """What the source of some classes may show that is wrong.
+
+    Attributes:
+        classes, results: where it counts.
+        shows: whether the source shows it.
+        sentence: what is said then.
+        of_errors: whether it counts only where a pass stops with an error.
+    """
+
+    classes: tuple[str, ...]
+    results: tuple[str, ...]
+    shows: Callable[[Source], bool]
+    sentence: str
+    of_errors: bool = False
+
 
 _ANY = ("output", "G", "pass_back")
+_ARITHMETIC = (*LOSSES, "Linear", "Relu", "Sigmoid", "Tanh", *BY_FEATURE)
 
 RULES: tuple[Rule, ...] = (
-    (
+    Rule(
         ("CrossEntropy",),
         ("output", "pass_back"),
         lambda s: s.indexed_by("ones_hot"),
         "The labels are one-hot rows already, not class numbers: do not index with them.",
     ),
-    (
+    Rule(
         LOSSES,
         ("output", "pass_back"),
-        lambda s: s.shape_index(1),
+        lambda s: s.shape_index(1) and not s.shape_index(0) and not s.uses("len"),
         "It is divided by shape[1], the number of columns; the number of rows M is shape[0].",
     ),
-    (
+    Rule(
         ("CrossEntropy",),
         ("output", "pass_back"),
-        lambda s: 0 in s.axes(),
-        "A sum, mean or maximum is taken over axis=0, the batch; the classes of a row are axis=1.",
+        lambda s: s.of_exponentials_over(0),
+        "A sum of exponentials or a maximum is taken over axis=0, the batch; the classes of a row are axis=1.",
     ),
-    (
-        ("CrossEntropy",),
-        ("output", "pass_back"),
+    Rule(
+        ("CrossEntropy", "Normalize"),
+        _ANY,
         lambda s: s.without_keepdims(1) or s.without_keepdims(-1),
         "A number for each row is a list after axis=1; with keepdims=True it is a column and fits the rows.",
+        of_errors=True,
     ),
-    (
+    Rule(
         BY_FEATURE,
         _ANY,
         lambda s: bool({1, -1} & s.axes()),
         "A sum or mean is taken over axis=1, the features; it has to go over axis=0, the batch.",
     ),
-    (
+    Rule(
         BY_FEATURE,
         _ANY,
-        lambda s: None in s.axes(),
+        lambda s: None in s.axes() and 0 not in s.axes(),
         "A sum or mean is taken over all entries: axis=0, for the batch, is missing.",
     ),
-    (
+    Rule(
         ("Bias", "Scale"),
         ("G",),
-        lambda s: (
-            not s.uses("sum", "einsum", "dot", "tensordot", "add", "reduce") and not any(s.operators(ast.MatMult))
-        ),
+        lambda s: not s.adds_up(),
         "A sum over the batch (axis=0) is missing in G.",
     ),
-    (
+    Rule(
         ("Linear",),
         _ANY,
-        lambda s: (
-            any(s.operators(ast.Mult)) and not s.uses("dot", "matmul", "einsum") and not any(s.operators(ast.MatMult))
-        ),
+        lambda s: any(s.operators(ast.Mult)) and not s.adds_up(),
         "Matrices are multiplied with @ (np.dot); * works entry by entry.",
     ),
-    (
+    Rule(
         ("Sigmoid", "Tanh"),
         ("pass_back",),
-        lambda s: not any(_constant(node.left) == 1 for node in s.operators(ast.Sub)),
+        lambda s: not s.one_minus_somewhere,
         "The 1 - of the derivative is missing.",
     ),
-    (
-        ("Dropout",),
-        ("output", "pass_back"),
-        lambda s: not any(_constant(node.left) == 1 for node in s.operators(ast.Sub)),
-        "The division by 1 - rate is missing.",
-    ),
-    (
-        (*LOSSES, "Linear", "Relu", "Sigmoid", "Tanh", *BY_FEATURE),
+    Rule(_ARITHMETIC, _ANY, lambda s: any(s.operators(ast.FloorDiv)), "// divides whole numbers; / is meant."),
+    Rule(_ARITHMETIC, _ANY, lambda s: any(s.operators(ast.BitXor)), "^ is no power in Python; ** is."),
+    Rule(
+        ("Linear",),
         _ANY,
-        lambda s: any(s.operators(ast.FloorDiv)),
-        "// divides whole numbers; / is meant.",
-    ),
-    (
-        (*LOSSES, "Linear", "Relu", "Sigmoid", "Tanh", *BY_FEATURE),
-        _ANY,
-        lambda s: any(s.operators(ast.BitXor)),
-        "^ is no power in Python; ** is.",
+        lambda s: any(s.operators(ast.Mult)) and not any(s.operators(ast.MatMult)) and not s.uses(*_PRODUCTS),
+        "Matrices are multiplied with @ (np.dot); * works entry by entry.",
+        of_errors=True,
     ),
 )
+
+
+def probably(cls: Any, name: str, what: str, *, stopped: bool = False) -> str:
+    """Return what looks wrong in the source of a class, for a result that is wrong; empty where nothing does.
+
+    Where a pass has stopped with an error, what is often behind it counts too.
+    """
+    text = source_of(cls)
+    source = Source(text, "forward" if what == "output" else "backward") if text else None
+    if source is None or not source.nodes:
+        return ""
+    for rule in RULES:
+        applies = name in rule.classes and what in rule.results and (stopped or not rule.of_errors)
+        if applies and rule.shows(source):
+            begin = rule.sentence[0].lower() if rule.sentence[0].isalpha() else rule.sentence[0]
+            return f"Probably: {begin}{rule.sentence[1:]}"
+    return ""
 
 
 def made_for_the_first_batch(cls: Any) -> str:
@@ -223,20 +268,4 @@ def made_for_the_first_batch(cls: Any) -> str:
         return "The rows are repeated as often as the first batch had some: NumPy adds a row to all rows by itself."
     if any(source.calls("zeros", "ones", "empty", "full")):
         return "An array is made for the number of rows of the first batch."
-    return ""
-
-
-def probably(cls: Any, name: str, what: str) -> str:
-    """Return what looks wrong in the source of a class, for a result that is wrong; empty where nothing does."""
-    text = source_of(cls)
-    if not text:
-        return ""
-    source = Source(text, "forward" if what == "output" else "backward")
-    if not source.nodes:
-        return ""
-    for classes, results, shows, sentence in RULES:
-        if name in classes and what in results and shows(source):
-            return (
-                f"Probably: {sentence[0].lower()}{sentence[1:]}" if sentence[0].isalpha() else f"Probably: {sentence}"
-            )
     return ""

@@ -14,6 +14,7 @@ from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
 from pysmorch.teach.checks import (
+    PLAIN_CHECKS,
     Check,
     Row,
     Trial,
@@ -21,7 +22,7 @@ from pysmorch.teach.checks import (
     check_pass_back,
     compare_all,
     failure_of,
-    plain_stop,
+    refuse_what_is_wrong_anyway,
 )
 from pysmorch.teach.exercises import Exercise, Problem, numbers
 
@@ -68,6 +69,9 @@ def check_far_from_0(exercise: Exercise, cls: Any, p: Problem) -> None:
     back = as_numbers(attempt.found("pass_back"))
     for subject, found, right in (("forward returns", out, expected), ("backward passes back", back, 0 * x)):
         if found is None or not agrees(found, right, 1e-5):
+            plain = failure_of(PLAIN_CHECKS["output" if found is out else "pass_back"], exercise, cls, p)
+            if plain is not None:
+                raise plain
             raise Failure(
                 f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.",
                 "Which exponential grows without bound, and can the formula be written with its inverse?",
@@ -128,7 +132,7 @@ def _exponentiated(largest: float, x: Array) -> str:
     """Say what was taken away before exp, by the largest number that exp got."""
     names = {
         "nothing is taken away from the logits": x,
-        "the logits have the wrong sign": -x,
+        "it is taken of minus the logits": -x,
         "the mean of the row is taken away": x - x.mean(1, keepdims=True),
         "the mean of the column is taken away": x - x.mean(0),
         "the mean of all logits is taken away": x - x.mean(),
@@ -144,7 +148,7 @@ def _exponentiated(largest: float, x: Array) -> str:
     }
     for name, array in names.items():
         if abs(array.max() - largest) < 1e-6 * largest:
-            return f"exp is taken of a positive number: {name}; take away the largest entry of the row."
+            return f"exp is taken of a positive number: {name}; take away its largest entry (that of each row)."
     return f"exp is taken of a positive number ({largest:.4g}); for large logits it overflows."
 
 
@@ -153,19 +157,29 @@ def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
 
     def check(exercise: Exercise, cls: Any, p: Problem) -> None:
         attempt = Attempt(exercise, cls, Problem(x, labels=labels))
-        if plain := plain_stop(attempt):
-            raise plain
+        refuse_what_is_wrong_anyway(attempt)
         try:
             with np.errstate(over="raise"):
                 out = attempt.forward()
                 attempt.backward()
-            compare_all(attempt, out)
+            _refuse_a_limit(attempt, out)
+            compare_all(attempt, out, explain=False)
         except Failure as failure:
             if "overflow" in failure.cause:
                 raise Failure(f"{TOO_LARGE} {failure.cause}", SHIFT_HINT) from failure
             raise Failure(f"{cause} {failure.cause}", hint, failure.example) from failure
 
     return check
+
+
+def _refuse_a_limit(attempt: Attempt, out: Any) -> None:
+    """Raise Failure where the loss is far too small: a small number in the logarithm is a limit for it."""
+    found, expected = as_numbers(out), attempt.expected("output")
+    if found is not None and found.size == 1 and 1 < found.item() < 800 < expected.item():
+        raise Failure(
+            f"The loss is {found.item():.4g} instead of {expected.item():.6g}: a small number that is added to the probabilities "
+            "(or a limit for them) before the logarithm is a limit for the loss too.",
+        )
 
 
 _LOGITS = np.array([[0.3, -0.5, 1.2], [-1.1, 0.4, 0.6]])
@@ -224,8 +238,7 @@ def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
     of_channels: list[Any] = [getattr(attempt.layer, name, None) for name in ("W", "running_mean")]
     if not any(np.size(array) == IMAGES[-1] for array in of_channels):
         return
-    if plain := plain_stop(attempt):
-        raise plain
+    refuse_what_is_wrong_anyway(attempt)
     try:
         out = attempt.forward()
         attempt.backward()
@@ -280,10 +293,36 @@ def _hands_on(layer: Any, array: Array, which: str) -> None:
     if found is None or not agrees(found, array, 1e-12):
         shown = "nothing (None)" if out is None else _row(found)
         raise Failure(
-            f"forward does not return the array {which}.",
+            f"forward does not return the array {which}{_instead(out, found, array)}.",
             "Which attribute holds the array, and who sets it?",
             f"expected    {_row(array)}\nfound       {shown}",
         )
+
+
+def _instead(out: Any, found: Array | None, array: Array) -> str:
+    """Say what comes out of a Data layer instead of its array, where that is known."""
+    if out is None:
+        return ", but nothing (None): is there a return?"
+    if found is None:
+        return f", but something of type {type(out).__name__}"
+    known = {
+        "its transpose": array.T,
+        "all entries in one row": array.ravel(),
+        "its first row alone": array[0],
+        "its last row alone": array[-1],
+        "its first column alone": array[:, 0],
+        "its shape": np.array(array.shape, dtype=np.float64),
+        "whole numbers: the decimals are lost": np.trunc(array),
+        "zeros": np.zeros_like(array),
+        "the array with its mean taken away": array - array.mean(),
+        "the array divided by its largest absolute value": array / np.abs(array).max(),
+        "the array with each column normalised": (array - array.mean(0)) / array.std(0),
+        "the array scaled from 0 to 1": (array - array.min()) / np.ptp(array),
+        "twice the array": 2 * array,
+        "minus the array": -array,
+    }
+    fits = (f", but {words}" for words, value in known.items() if agrees(found, value, 1e-6))
+    return next(fits, "")
 
 
 def _check_data_forward(cls: Any) -> None:
@@ -293,14 +332,22 @@ def _check_data_forward(cls: Any) -> None:
 def _check_data_backward(cls: Any) -> None:
     array, dwnstrm = _array(), np.ones((3, 2))
     layer = call("Data(...)", cls, array)
-    call("Data.forward", layer.forward)
+    _hands_on(layer, array, "that the constructor got")
     call("Data.backward", layer.backward, dwnstrm)
     if not np.array_equal(array, _array()) or not (dwnstrm == 1).all():
         raise Failure("backward changes an array.", "Data has no parameters: backward has nothing to do.")
-    _hands_on(layer, array, "after a backward pass")
+    try:
+        _hands_on(layer, array, "after a backward pass")
+    except Failure as failure:
+        raise Failure(
+            "backward changes what forward returns: Data has no parameters, and backward has nothing to do.",
+            failure.hint,
+            failure.example,
+        ) from failure
 
 
 def _check_set_data(cls: Any) -> None:
+    _check_data_forward(cls)
     first = _array()
     layer = call("Data(...)", cls, first)
     for array, which in ((_array(1), "that set_data got"), (_array(2, rows=5), "with more rows that set_data got")):
@@ -314,6 +361,7 @@ def _check_set_data(cls: Any) -> None:
 
 
 def _check_two_data(cls: Any) -> None:
+    _check_data_forward(cls)
     first = call("Data(...)", cls, _array())
     call("Data(...)", cls, _array(1))
     _hands_on(first, _array(), "that it was made with, after a second Data was made")

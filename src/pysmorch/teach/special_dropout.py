@@ -59,8 +59,22 @@ def _factor_in_words(factor: float) -> str:
 
 def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
     """Entries are 0 or x / (1 - rate), the former with probability rate."""
-    _, found = _after_dropout(exercise, cls)
+    attempt, found = _after_dropout(exercise, cls)
     kept = found[found != 0]
+    if agrees(found, np.ones_like(found), 1e-6) and _drops_in_prediction(attempt):
+        raise Failure(
+            "training is read the wrong way round: entries are dropped where it is False, and nothing happens where it is True.",
+            "training is True at first; False stands for prediction.",
+        )
+    rate_is_kept = (
+        kept.size and abs(kept[0] - 1 / RATE) < 1e-6 and abs((found == 0).mean() - (1 - RATE)) < FRACTION_ERROR
+    )
+    if rate_is_kept and np.ptp(kept) < 1e-6:
+        raise Failure(
+            "rate is taken for the share that is kept; it is the share that is dropped: what is kept is divided by rate instead of "
+            "1 - rate.",
+            "Is the rate that of dropping or that of keeping?",
+        )
     hint = "What stays is made larger, so that the mean stays as it was."
     if not kept.size:
         raise Failure(
@@ -89,6 +103,14 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
             " ".join(filter(None, (wrong_factor, wrong_share))),
             hint if wrong_factor else "Is the rate that of dropping or that of keeping?",
         )
+
+
+def _drops_in_prediction(attempt: Attempt) -> bool:
+    if not hasattr(attempt.layer, "training"):
+        return False
+    attempt.layer.training = False
+    out = as_numbers(attempt.forward())
+    return out is not None and bool((out == 0).any())
 
 
 NORMAL_BELOW = 0.6554

@@ -6,8 +6,16 @@ What all gradients have in common (a factor, a sign, a transpose) is recognised 
 from __future__ import annotations
 
 from pysmorch.teach.exercises import Formulas
+from pysmorch.teach.formulas_of_cross_entropy import WRONG_CROSS_ENTROPY
+from pysmorch.teach.formulas_of_functions import WRONG_FUNCTIONS
 from pysmorch.teach.formulas_of_images import WRONG_IMAGES
 from pysmorch.teach.formulas_of_layers import WRONG_LAYERS
-from pysmorch.teach.formulas_of_losses import WRONG_LOSSES
+from pysmorch.teach.formulas_of_square_loss import WRONG_SQUARE_LOSS
 
-WRONG_FORMULAS: Formulas = {**WRONG_LAYERS, **WRONG_LOSSES, **WRONG_IMAGES}
+WRONG_FORMULAS: Formulas = {
+    **WRONG_LAYERS,
+    **WRONG_FUNCTIONS,
+    **WRONG_SQUARE_LOSS,
+    **WRONG_CROSS_ENTROPY,
+    **WRONG_IMAGES,
+}
