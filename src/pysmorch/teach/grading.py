@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.teach.attempt import Failure, Printed, explain_error
+from pysmorch.teach.attempt import Failure, explain_error, is_theirs
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.child import Printed
 from pysmorch.teach.exercise_table import EXERCISES
 from pysmorch.teach.grade_report import GradeReport, Result, clean, shorten
 from pysmorch.teach.pieces import PIECES
+from pysmorch.teach.remote import Lost
 from pysmorch.teach.trials import trials_of
 
 KNOWN = ("Data", *EXERCISES, "check_gradient", *PIECES)
@@ -93,10 +95,10 @@ def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
             failure = None
         except Failure as found:
             failure = found
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Lost):
             raise
         except BaseException as error:  # attributes of a student's class may run code of the student's
-            failure = Failure(*explain_error(trial.name, error))
+            failure = Failure(*explain_error(trial.name, error)) if is_theirs(error) else _of_the_grader(error)
     if failure is None:
         return Result(trial.name, trial.part, True, trial.points, trial.points), shorten(clean(printed.text))
     return (
@@ -111,6 +113,16 @@ def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
             clean(failure.hint),
         ),
         shorten(clean(printed.text)),
+    )
+
+
+GRADERS_OWN = "The grader itself fails in this test"
+
+
+def _of_the_grader(error: BaseException) -> Failure:
+    kind, text = type(error).__name__, str(error)
+    return Failure(
+        f"{GRADERS_OWN} ({kind}: {text}); that is no fault of the class.", "Who grades this gives the points by hand."
     )
 
 

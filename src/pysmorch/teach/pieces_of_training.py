@@ -15,6 +15,8 @@ from pysmorch.teach.piece import RIGHT, say, trial
 class _Weights:
     """A layer that has weights, and a gradient from outside."""
 
+    SETTABLE = ("W", "G")
+
     def __init__(self, W: Any) -> None:
         self.W = np.array(W, dtype=float)
         self.G = np.zeros(self.W.shape)
