@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +14,7 @@ from pysmorch.teach.attempt import Failure, explain_error, is_theirs
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.child import Printed
 from pysmorch.teach.exercise_table import EXERCISES
-from pysmorch.teach.grade_report import GradeReport, Result, clean, shorten
+from pysmorch.teach.grade_report import WAITS, GradeReport, Result, clean, shorten
 from pysmorch.teach.pieces import PIECES
 from pysmorch.teach.remote import Lost
 from pysmorch.teach.trials import trials_of
@@ -72,10 +72,21 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
         raise TypeError(f"grade: cls must be a class, but is a {type(cls).__name__}")
     report = GradeReport(name)
     for trial in trials_of(name, cls, parts):
-        result, printed = run_trial(trial, cls)
+        result, printed = waiting(trial, report.results), ""
+        if result is None:
+            result, printed = run_trial(trial, cls)
         report.results.append(result)
         report.printed = report.printed or printed
     return report
+
+
+def waiting(trial: Trial, results: Iterable[Result]) -> Result | None:
+    """Return the result of a test that is not run because all those that it waits for have failed; None for any other."""
+    awaited = [result for result in results if result.name in trial.waits_for]
+    if not awaited or any(result.passed for result in awaited):
+        return None
+    cause = f"{WAITS} {', or '.join(result.name for result in awaited)}."
+    return Result(trial.name, trial.part, False, 0, trial.points, cause)
 
 
 def check_known(name: str) -> None:

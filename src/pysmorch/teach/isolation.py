@@ -22,7 +22,7 @@ from typing import Any
 from pysmorch.teach.attempt import explain_raised
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
-from pysmorch.teach.grading import KNOWN, check_known, run_trial
+from pysmorch.teach.grading import KNOWN, check_known, run_trial, waiting
 from pysmorch.teach.process import Process
 from pysmorch.teach.remote import Lost
 from pysmorch.teach.trials import trials_of
@@ -169,6 +169,10 @@ class _Grading:
     def _try(self, process: Process, classes: dict[str, Any], name: str, trial: Trial) -> None:
         if name not in classes:
             self.results[name, trial.name] = _failed(trial, "Not run: the file could not be read a second time.")
+            return
+        before = [result for (of, _), result in self.results.items() if of == name]
+        if waits := waiting(trial, before):
+            self.results[name, trial.name] = waits
             return
         try:
             with self._timed(process, SHARE_OF_A_TRIAL):
