@@ -108,6 +108,7 @@ class Server(Peer):
         self.told = 0
         self.watch = ExitStack()
         self.largest: list[float] = []
+        self.modules = {name.split(".")[0] for name in sys.modules}
 
     def send(self, data: bytes) -> None:
         """Write a message; a copy of the process that a student's code has made ends here."""
@@ -172,17 +173,19 @@ class Server(Peer):
             answer = {"error": described(error)}
         text = self.printed.text[self.told :]
         self.told += len(text)
-        return {**answer, "printed": text, "count": self.printed.count}
+        return {**answer, "printed": text}
 
     def serve(self) -> None:
         """Answer until the pipe is closed."""
         self.be_calm()
         while True:
-            answer = self.handle(self.read())
+            message = self.read()
+            number = message.pop("number")
+            answer = self.handle(message)
             try:
-                self.write(answer)
+                self.write({**answer, "number": number})
             except Exception as error:  # an object of the student's that does not let itself be looked at
-                self.write({"error": described(error), "printed": "", "count": 0})
+                self.write({"error": described(error), "printed": "", "number": number})
 
     def be_calm(self) -> None:
         """Suppress prints and warnings."""
@@ -199,7 +202,8 @@ class Server(Peer):
         self.keys.update({id(value): f"={name}" for name, value in found.items()})
         printed, self.printed.text = self.printed.text, ""
         self.told = 0
-        return {"found": found, "problem": problem, "printed": printed}
+        imported = sorted({name.split(".")[0] for name in list(sys.modules)} - self.modules)
+        return {"found": found, "problem": problem, "printed": printed, "imported": imported}
 
     def do_begin(self) -> None:
         """Begin a test: forget the objects of the last one, seed NumPy's generator."""
@@ -367,5 +371,5 @@ def limit(memory: int, seconds: int) -> bool:
 def main(token: str, memory: int, seconds: int) -> None:
     """Serve the grader, which listens for messages that begin with the token."""
     server = Server(bytes.fromhex(token))
-    server.write({"value": limit(memory, seconds)})
+    server.write({"number": 0, "value": limit(memory, seconds)})
     server.serve()

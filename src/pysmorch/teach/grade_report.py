@@ -199,6 +199,12 @@ class FileReport:
         The first lines of what the file printed outside the tests.
     notes : list of str, default=[]
         What could not be limited on this system.
+    flags : list of str, default=[]
+        What a person should look at: imports, a gradient that looks numerical, answers that do not depend on the numbers.
+    fingerprint : str, default=""
+        Equal for files whose graded classes are the same but for names and comments; empty where there are none.
+    defined : list of str, default=[]
+        Names of all classes and functions that the file defines.
 
     Attributes
     ----------
@@ -213,6 +219,9 @@ class FileReport:
     problem: str = ""
     printed: str = ""
     notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+    defined: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -246,6 +255,7 @@ class FileReport:
             "classes": [report.to_dict() for report in self.reports],
             "printed": self.printed,
             "notes": self.notes,
+            "flags": self.flags,
         }
 
     def __str__(self) -> str:
@@ -253,6 +263,7 @@ class FileReport:
         lines += _indent(f"WRONG: {self.problem}", 2) if self.problem else []
         lines += _indent(f"printed by the file:\n{self.printed}", 2) if self.printed else []
         lines += [f"  note: {note}" for note in self.notes]
+        lines += [line for flag in self.flags for line in _indent(_wrapped(f"LOOK: {flag}"), 2)]
         for report in self.reports:
             short = f"{report.name}: {_number(report.points)} of {_number(report.max_points)} points, all right"
             lines += ["", *_indent(short if report.passed else str(report), 2)]

@@ -13,18 +13,23 @@ processes that leave their group. Who grades files of strangers runs the grader 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pysmorch.teach.attempt import explain_raised
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercise_table import EXERCISES
+from pysmorch.teach.exercises import drawn_from
+from pysmorch.teach.flags import FORBIDDEN, fingerprint, forbidden_imports, looks_numerical
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
-from pysmorch.teach.grading import KNOWN, check_known, run_trial, waiting
+from pysmorch.teach.grading import KNOWN, calm, check_known, run_trial, waiting
 from pysmorch.teach.process import Process
-from pysmorch.teach.remote import Lost
+from pysmorch.teach.remote import GARBAGE, Lost
 from pysmorch.teach.trials import trials_of
 
 MEMORY = 2 * 2**30
@@ -38,6 +43,10 @@ SHARE_OF_A_TRIAL = 0.1
 
 LOST_BEFORE_GIVING_UP = 2
 """After this many tests of a class that time out, its other tests are not run."""
+
+
+UNKNOWN = tuple(int(word) for word in secrets.token_bytes(8))
+"""Secret of the numbers on which a test that was passed is run once more: no file can have the answers from elsewhere."""
 
 
 class GradingError(RuntimeError):
@@ -120,6 +129,11 @@ class _Grading:
         self.lost: Counter[str] = Counter()
         self.problem = self.printed_by_file = ""
         self.notes: list[str] = []
+        self.flags: list[str] = []
+        self.looked: set[str] = set()
+        self.odd_arrays: set[str] = set()
+        self.defined: dict[str, Any] = {}
+        self.imported: list[str] = []
 
     def run_process(self) -> bool:
         """Let a process do the tests that have no result yet; return whether another one has to go on after it."""
@@ -131,11 +145,13 @@ class _Grading:
                     for trial in trials:
                         if (name, trial.name) not in self.results:
                             self._try(process, classes, name, trial)
+                    self._look_at_gradients(process, classes, name)
             except Lost as lost:
                 return self._lose(None, lost.reason)
             except _LostIn as lost:
                 return self._lose(lost.running, lost.reason)
             finally:
+                self.odd_arrays |= process.connection.odd_arrays
                 self.printed_by_file = self.printed_by_file or process.output()
         return False
 
@@ -154,16 +170,21 @@ class _Grading:
         for file in self.with_files:
             shutil.copy(file, process.folder.name)
         with self._timed(process, SHARE_OF_READING):
-            loaded = process.connection.ask(do="load", folder=process.folder.name, pieces=self.pieces)
-        classes = {
-            name: found
-            for name, found in loaded["found"].items()
-            if name in (KNOWN if self.only is None else self.only)
-        }
+            loaded = process.connection.service(dict, do="load", folder=process.folder.name, pieces=self.pieces)
+        try:
+            return self._take_over(**loaded)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:  # forged by the file
+            raise Lost(GARBAGE) from error
+
+    def _take_over(self, found: dict[str, Any], problem: Any, printed: str, imported: list[str]) -> dict[str, Any]:
+        """Make the plan, from the classes that a file defines; return those that are graded."""
+        classes = {name: cls for name, cls in found.items() if name in (KNOWN if self.only is None else self.only)}
+        self.defined = found
+        self.imported += [str(name) for name in imported]
         if self.planned is None:
             self.planned = {name: trials_of(name, cls) for name, cls in classes.items()}
-            self.problem = _explain(loaded["problem"]) if loaded["problem"] else ""
-            self.printed_by_file = shorten(clean(loaded["printed"]))
+            self.problem = _explain(problem) if problem else ""
+            self.printed_by_file = shorten(clean(printed))
         return classes
 
     def _try(self, process: Process, classes: dict[str, Any], name: str, trial: Trial) -> None:
@@ -178,10 +199,33 @@ class _Grading:
             with self._timed(process, SHARE_OF_A_TRIAL):
                 process.connection.begin()
                 result, printed = run_trial(trial, classes[name])
+                if result.passed and trial.part in ("forward", "backward"):
+                    result = self._with_other_numbers(process, trial, name, classes[name]) or result
         except Lost as lost:
             raise _LostIn((name, trial.name), lost.reason) from lost
         self.results[name, trial.name] = result
         self.printed.setdefault(name, printed)
+
+    def _with_other_numbers(self, process: Process, trial: Trial, name: str, cls: Any) -> Result | None:
+        """Return why a class fails a test on numbers that nobody knew before; None where it passes it again."""
+        with drawn_from(UNKNOWN):
+            process.connection.begin()
+            result, _ = run_trial(trial, cls)
+        if result.passed:
+            return None
+        self.flags.append(f"{name}: answers do not depend on the input, or are recorded: {trial.name}.")
+        return replace(result, cause=f"With other numbers than the usual ones: {result.cause}")
+
+    def _look_at_gradients(self, process: Process, classes: dict[str, Any], name: str) -> None:
+        """Flag gradients that look numerical, in a class that passed a test of the backward pass."""
+        right = [r for (of, _), r in self.results.items() if of == name and r.part == "backward" and r.passed]
+        if name in self.looked or name not in EXERCISES or name not in classes or not right:
+            return
+        self.looked.add(name)
+        with self._timed(process, SHARE_OF_A_TRIAL), calm():
+            process.connection.begin()
+            flag = looks_numerical(EXERCISES[name], classes[name])
+        self.flags += [flag] if flag else []
 
     @contextlib.contextmanager
     def _timed(self, process: Process, share: float) -> Iterator[None]:
@@ -233,7 +277,22 @@ class _Grading:
         problem = self.problem
         if not reports and not problem:
             problem = "The file defines no class whose name is known."
-        return FileReport(str(self.path), reports, problem, self.printed_by_file, self.notes)
+        texts = [text for _, text in self.pieces]
+        flags = forbidden_imports(texts, self.imported, FORBIDDEN) + self.flags
+        flags += [
+            f"It returns arrays of a class of its own, {clean(name)}; they are taken as numbers."
+            for name in sorted(self.odd_arrays)
+        ]
+        return FileReport(
+            str(self.path),
+            reports,
+            problem,
+            self.printed_by_file,
+            self.notes,
+            flags,
+            fingerprint(texts, planned),
+            list(self.defined),
+        )
 
 
 class _LostIn(Exception):

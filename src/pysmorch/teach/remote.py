@@ -92,9 +92,9 @@ def watched_exp_of(layer: Any) -> Iterator[list[float]]:
         return
     largest = []
     connection = vars(layer)["_connection"]
-    connection.ask(do="watch", on=True)
+    connection.service(list, do="watch", on=True)
     yield largest
-    largest += connection.ask(do="watch", on=False)
+    largest += [float(value) for value in connection.service(list, do="watch", on=False)]
 
 
 class Connection(Peer):
@@ -122,7 +122,7 @@ class Connection(Peer):
     def begin(self) -> None:
         """Begin a test: nothing of the last one is known any more, and NumPy's generator is seeded."""
         self.forget()
-        self.ask(do="begin")
+        self.service(type(None), do="begin")
 
     def send(self, data: bytes) -> None:
         """Write a message into the pipe."""
@@ -162,9 +162,19 @@ class Connection(Peer):
         """Send a request and return the answer; a process that is lost once is lost for all later requests."""
         try:
             return super().ask(**message)
-        except Lost as lost:
-            self.lost = lost.reason
-            raise
+        except (Lost, GarbageError, KeyError) as error:
+            self.lost = error.reason if isinstance(error, Lost) else GARBAGE
+            raise Lost(self.lost) from error
+
+    def service(self, kind: type[Any], **message: Any) -> Any:
+        """Return the answer to a request that runs no code of the student's; one of another kind is garbage."""
+        try:
+            answer = self.ask(**message)
+        except StudentError as error:
+            raise Lost(GARBAGE) from error
+        if not isinstance(answer, kind):
+            raise Lost(GARBAGE)
+        return answer
 
     def read(self) -> dict[str, Any]:
         """Receive a message; what is none ends the talk with this process."""

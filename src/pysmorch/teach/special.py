@@ -11,7 +11,7 @@ from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
 from pysmorch.teach.checks import Check, Row, Trial, check_constructor, check_out_dims, compare_all
-from pysmorch.teach.exercises import Exercise, Problem, numbers
+from pysmorch.teach.exercises import Exercise, Problem, generator, numbers
 
 # Relu.
 
@@ -202,7 +202,7 @@ def _check_data_constructor(cls: Any) -> None:
 
 
 def _array(seed: int = 0, rows: int = 3) -> Array:
-    return numbers(np.random.default_rng(seed), rows, 2)
+    return numbers(generator(seed), rows, 2)
 
 
 def _hands_on(layer: Any, array: Array, which: str) -> None:
@@ -272,7 +272,7 @@ FRACTION_ERROR = 0.02
 def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
     """Return a layer after a forward pass on ones, and what came out."""
     x = np.ones((MANY // 10, 10))
-    dwnstrm = numbers(np.random.default_rng(1), *x.shape)
+    dwnstrm = numbers(generator(1), *x.shape)
     attempt = Attempt(exercise, cls, Problem(x, dwnstrm=dwnstrm, setting=RATE))
     found = as_numbers(attempt.forward())
     if found is None or found.shape != x.shape:

@@ -39,6 +39,7 @@ class Peer:
     def __init__(self, prefix: str, known: dict[str, Any] | None = None) -> None:
         self.prefix = prefix
         self.known = known if known is not None else {}
+        self.asked = 0
         self.forget()
 
     def forget(self) -> None:
@@ -104,12 +105,17 @@ class Peer:
 
     def ask(self, **message: Any) -> Any:
         """Send a request and return the answer to it; what the other end asks for in the meantime is done."""
-        self.write(message)
+        self.asked += 1
+        number = self.asked
+        self.write({**message, "number": number})
         while True:
             answer = self.read()
-            if "do" not in answer:
+            if "do" in answer:
+                self.write({"number": answer.pop("number"), **self.handle(answer)})
+            elif answer.pop("number") == number:
                 return self.answered(answer)
-            self.write(self.handle(answer))
+            else:
+                raise GarbageError
 
     def answered(self, answer: dict[str, Any]) -> Any:
         """Return what an answer holds, or raise the error that it tells of."""
