@@ -29,7 +29,6 @@ EXCEPTIONS = {
     ("encoders/exported.py", "add_to"): "the model cannot be written, whatever the arguments are",
     ("encoders/exported.py", "add_table"): "the columns are named that have no form",
     ("encoders/exported.py", "_joined"): "the model cannot be written, whatever the arguments are",
-    ("prediction/exported.py", "add_classes"): "the class is named that has no form",
     ("prediction/regressor.py", "_default_outputs"): "`of` is an argument of `explain`, for which it works",
     ("layers/embedding.py", "_check"): "entries of the data at run time; the layer and the entry are named",
 }
