@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,16 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array, Layer
+from pysmorch.teach.child import Printed, described
 from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.grade_report import clean
-
-MAX_PRINTED = 4000
-"""How many characters of what a test prints are stored."""
+from pysmorch.teach.remote import (
+    Lost,
+    RemoteObject,
+    StudentError,
+    leaves_passes_to_the_library,
+    watched_exp_of,
+)
 
 _NOT_THEIRS = (str(Path(__file__).parents[1]), str(Path(os.__file__).parent), "<frozen")
 """How the names of files begin that are not the student's: the library's own and Python's."""
@@ -34,26 +38,6 @@ class Failure(Exception):
     def __init__(self, cause: str, hint: str = "", example: str = "", stopped: bool = False) -> None:
         super().__init__(cause)
         self.cause, self.hint, self.example, self.stopped = cause, hint, example, stopped
-
-
-class Printed(io.TextIOBase):
-    """Replaces standard output while a student's code runs, and stores the beginning of what is printed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
-        self.count = 0
-
-    def writable(self) -> bool:
-        """True, so that print writes here."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Store the text, up to the limit."""
-        self.count += len(text)
-        if len(self.text) < MAX_PRINTED:
-            self.text += text[: MAX_PRINTED - len(self.text)]
-        return len(text)
 
 
 class Source:
@@ -121,7 +105,7 @@ class Attempt:
         if isinstance(W, np.ndarray) and W.dtype.kind == "f":
             W[...] = values
         else:
-            self.layer.W = values
+            call("W = ...", setattr, self.layer, "W", values)
         self.W = np.array(self.layer.W)
 
     def use(self, problem: Problem) -> None:
@@ -174,6 +158,10 @@ class Attempt:
             return Failure("backward returns the gradient instead of calling self.in_layer.backward(...).", hint)
         return Failure("backward does not call self.in_layer.backward(...): nothing is passed back.", hint)
 
+    def watched_exp(self) -> AbstractContextManager[list[float]]:
+        """Watch np.exp and math.exp where the student's code runs; the list gets the largest argument of each call."""
+        return watched_exp_of(self.layer)
+
     def found(self, what: str) -> Any:
         """Return what was found after a pass, for "G" or "pass_back"; None where there is nothing."""
         return self.source.received[-1] if what == "pass_back" else getattr(self.layer, "G", None)
@@ -205,6 +193,8 @@ def _like(values: Array, shape: tuple[int, ...]) -> Array:
 
 def in_our_style(layer: Any) -> bool:
     """Whether a layer defines compute and pull_back and leaves forward and backward to the library."""
+    if isinstance(layer, RemoteObject):
+        return leaves_passes_to_the_library(layer)
     return isinstance(layer, Layer) and type(layer).backward is Layer.backward
 
 
@@ -212,65 +202,72 @@ def call(what: str, function: Callable[..., Any], *arguments: Any, hint: str = "
     """Call a student's function; whatever it raises becomes a Failure that says where."""
     try:
         return function(*arguments, **options)
-    except (Failure, KeyboardInterrupt):
+    except (Failure, KeyboardInterrupt, Lost):
         raise
     except BaseException as error:
         cause, special_hint = explain_error(what, error)
         raise Failure(cause, special_hint or hint, stopped=True) from error
 
 
-_HINTS: dict[type[BaseException], str] = {
-    NotImplementedError: "This still has to be written.",
-    SystemExit: "Return to the caller instead of ending the program.",
-    MemoryError: "Arrays here are small; which array grows so large?",
-    RecursionError: "Which function calls itself? The input layer is self.in_layer.",
-    NameError: "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
-    ZeroDivisionError: "What is divided by, and when is it 0?",
-    EOFError: "Nobody answers input() here; take what is needed from the arguments.",
+_HINTS = {
+    "NotImplementedError": "This still has to be written.",
+    "SystemExit": "Return to the caller instead of ending the program.",
+    "MemoryError": "Arrays here are small; which array grows so large?",
+    "RecursionError": "Which function calls itself? The input layer is self.in_layer.",
+    "NameError": "Is the name spelled right, is it an attribute (self.name), and is everything imported in this file?",
+    "ZeroDivisionError": "What is divided by, and when is it 0?",
+    "EOFError": "Nobody answers input() here; take what is needed from the arguments.",
 }
 
 
 def explain_error(what: str, error: BaseException) -> tuple[str, str]:
     """Return a sentence on what was raised and where in the student's code, and a hint."""
-    kind = type(error).__name__
-    text = " ".join(_text_of(error).split())[:300]
+    return explain_raised(what, error.raised if isinstance(error, StudentError) else described(error))
+
+
+def explain_raised(what: str, raised: dict[str, Any]) -> tuple[str, str]:
+    """Return a sentence on what was raised, as `child.described` tells it, and a hint."""
+    kind, bases = raised["kind"], raised["bases"]
+    text = " ".join(clean(raised["text"]).split())[:300]
     text = re.sub(r"matmul: Input operand .* \(size", "the shapes do not fit in a matrix product (size", text)
     text = text.rstrip(".")
-    cause = f"{what} stops with {kind}{f': {text}' if text else ''}{_place(error)}."
+    cause = f"{what} stops with {clean(kind)}{f': {text}' if text else ''}{_place(raised)}."
     missing = re.search(r"object has no attribute '(\w+)'", text)
-    if isinstance(error, AttributeError) and missing:
+    if "AttributeError" in bases and missing:
         return cause, f"Nothing has set self.{missing[1]} by then; forward keeps what backward needs."
-    if isinstance(error, ValueError) and "truth value of an array" in text:
+    if "ValueError" in bases and "truth value of an array" in text:
         return cause, "if, and, or and Python's max need one truth value; NumPy's functions work entry by entry."
-    if isinstance(error, ValueError) and re.search(r"shapes \((\d+),\d+\) \(\1,\)", text):
+    if "ValueError" in bases and re.search(r"shapes \((\d+),\d+\) \(\1,\)", text):
         return cause, "One number for each row has to be a column: keepdims=True keeps the axis that is summed over."
-    if isinstance(error, ValueError) and re.search("shape|dimension|align|broadcast|matmul|axes|axis|size", text):
+    if "ValueError" in bases and re.search("shape|dimension|align|broadcast|matmul|axes|axis|size", text):
         return cause, "Write down the shape of each factor and of what should come out of it."
-    return cause, next((hint for kind_, hint in _HINTS.items() if isinstance(error, kind_)), "")
+    return cause, next((hint for name, hint in _HINTS.items() if name in bases), "")
 
 
-def _text_of(error: BaseException) -> str:
-    try:
-        return clean(error.msg if isinstance(error, SyntaxError) else str(error))
-    except Exception:  # an exception of the student's may not even have a text
-        return ""
+def is_theirs(error: BaseException) -> bool:
+    """Whether an error was raised in a student's code, and not in the grader's own."""
+    return isinstance(error, StudentError) or bool(_frames(described(error)))
 
 
-def _place(error: BaseException) -> str:
-    """Say which line of the student's code raised an error."""
-    if isinstance(error, SyntaxError):
-        return f", in line {error.lineno}" if error.lineno else ""
-    own = [
+def _frames(raised: dict[str, Any]) -> list[Any]:
+    """The lines of a student's code that an error came through: file, number and text."""
+    return [
         frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_NOT_THEIRS)
-        and "site-packages" not in frame.filename
-        and not frame.filename.endswith(".pyx")
+        for frame in raised["frames"]
+        if not frame[0].startswith(_NOT_THEIRS) and "site-packages" not in frame[0] and not frame[0].endswith(".pyx")
     ]
+
+
+def _place(raised: dict[str, Any]) -> str:
+    """Say which line of the student's code raised an error."""
+    if "SyntaxError" in raised["bases"]:
+        return f", in line {raised['line']}" if raised["line"] else ""
+    own = _frames(raised)
     if not own:
         return ""
-    line = clean((own[-1].line or "").strip())[:120]
-    return f", in line {own[-1].lineno}" + (f": {line}" if line else "")
+    _, number, text = own[-1]
+    line = clean(text)[:120]
+    return f", in line {number}" + (f": {line}" if line else "")
 
 
 def _printed() -> int:

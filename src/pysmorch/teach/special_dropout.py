@@ -10,7 +10,7 @@ from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.checks import Row, check_constructor
-from pysmorch.teach.exercises import Exercise, Problem, numbers
+from pysmorch.teach.exercises import Exercise, Problem, generator, numbers
 from pysmorch.teach.factors import factor_between
 
 RATE = 0.4
@@ -24,7 +24,7 @@ FRACTION_ERROR = 0.02
 def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
     """Return a layer after a forward pass on ones, and what came out."""
     x = np.ones((MANY // 10, 10))
-    dwnstrm = numbers(np.random.default_rng(1), *x.shape)
+    dwnstrm = numbers(generator(1), *x.shape)
     attempt = Attempt(exercise, cls, Problem(x, dwnstrm=dwnstrm, setting=RATE))
     found = as_numbers(attempt.forward())
     if found is None or found.shape != x.shape:
