@@ -296,7 +296,7 @@ def _stopped_by_rows(attempt: Attempt, earlier: int, failure: Failure, hint: str
     why = ""
     if of_the_source:
         why = f" {of_the_source}"
-    elif f"({rows}," in failure.cause and f"({earlier}," in failure.cause:
+    elif f"({earlier}," in failure.cause:
         why = f" Something has as many rows as the first batch, {earlier}."
     return Failure(f"With {rows} rows after {earlier}: {failure.cause}{why}", hint, stopped=failure.stopped)
 

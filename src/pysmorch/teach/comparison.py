@@ -88,10 +88,10 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     elsewhere = partial(_elsewhere, attempt, what)
     known = first_that_fits(
         [
+            partial(follows_from_forward, attempt, finding),
             own,
             partial(_shape_or_zeros, attempt, what, found, expected),
             general,
-            partial(follows_from_forward, attempt, finding),
             partial(first_explanation, (a_part_is_missing, *POINTWISE), finding),
             partial(first_explanation, (partial(a_factor_alone, elsewhere),), finding),
             partial(_by_numbers, by_numbers),

@@ -112,13 +112,17 @@ WRONG_CROSS_ENTROPY: Formulas = {
             ),
             "One number for each entry is returned: add them up.": lambda p: p.labels * (_log_sum(p.x) - p.x),
             _CLASS_NUMBERS: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)]),
-            f"{_CLASS_NUMBERS} ": lambda p: np.mean(_log_sum(p.x)[:, 0] - p.x[_rows_of(p), _class_numbers(p)]),
-            f"{_CLASS_NUMBERS}  ": lambda p: -np.mean(_log_p(p)[_class_numbers(p)]),
+            f"{_CLASS_NUMBERS} What comes out has an entry for each pair of rows.": lambda p: np.mean(
+                _log_sum(p.x)[:, 0] - p.x[_rows_of(p), _class_numbers(p)]
+            ),
+            f"{_CLASS_NUMBERS} Whole rows are picked by them.": lambda p: -np.mean(_log_p(p)[_class_numbers(p)]),
             _FIRST_COLUMN: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)[:, 0]]),
             _LAST_COLUMN: lambda p: -np.mean(_log_p(p)[_rows_of(p), _class_numbers(p)[:, -1]]),
             _ARGMAX_OVER_ROWS: lambda p: -np.mean(_log_p(p)[np.argmax(p.labels, 0), np.arange(p.x.shape[1])]),
             _NO_KEEPDIMS: lambda p: -np.sum(p.labels * np.log(_shifted(p) / _sum_of_rows(p))) / len(p.x),
-            f"{_NO_KEEPDIMS} ": lambda p: -np.sum(p.labels * (p.x - (np.log(np.exp(p.x).sum(1))))) / len(p.x),
+            "The logarithm of the sum of each row is taken from the columns: with keepdims=True it is a column itself.": lambda p: (
+                -np.sum(p.labels * (p.x - (np.log(np.exp(p.x).sum(1))))) / len(p.x)
+            ),
             "For each row, the sums of exponentials of all rows are added up: keepdims=True, or an axis, is missing.": lambda p: (
                 np.sum(_log_sum(p.x)[:, 0] - p.x[p.labels == 1][:, None]) / len(p.x)
             ),

@@ -136,6 +136,9 @@ WRONG_IMAGES: Formulas = {
             "The variance is a sum of squares: it has to be divided by M.": lambda p: (
                 (p.x - p.x.mean(0)) / np.sqrt(((p.x - p.x.mean(0)) ** 2).sum(0) + p.setting)
             ),
+            "The variance is divided by the number of columns instead of the number of rows M.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(((p.x - p.x.mean(0)) ** 2).sum(0) / p.x.shape[1] + p.setting)
+            ),
             "The mean is not taken away in the variance: this is the mean of the squares.": lambda p: (
                 (p.x - p.x.mean(0)) / np.sqrt((p.x**2).mean(0) + p.setting)
             ),
@@ -156,7 +159,7 @@ WRONG_IMAGES: Formulas = {
             "The running statistics are used in training too, after they have moved; training uses those of the batch.": lambda p: (
                 (p.x - 0.1 * p.x.mean(0)) / np.sqrt(0.9 + 0.1 * p.x.var(0) + p.setting)
             ),
-            "The running statistics are used in training too, after they have moved; training uses those of the batch. ": lambda p: (
+            "The running statistics are used in training too, after they have moved (by the variance divided by M - 1); training uses those of the batch.": lambda p: (
                 (p.x - 0.1 * p.x.mean(0)) / np.sqrt(0.9 + 0.1 * p.x.var(0, ddof=1) + p.setting)
             ),
             "Scaled from smallest to largest instead of by mean and standard deviation.": lambda p: (

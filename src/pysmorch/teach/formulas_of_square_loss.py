@@ -50,8 +50,8 @@ WRONG_SQUARE_LOSS: Formulas = {
             "A root is taken (as of a root mean square): the loss is the mean of squares itself.": lambda p: np.sqrt(
                 np.sum((p.x - p.labels) ** 2) / len(p.x)
             ),
-            "A root is taken (as of a root mean square): the loss is the mean of squares itself. ": lambda p: np.sqrt(
-                np.mean((p.x - p.labels) ** 2)
+            "A root is taken (as of a root mean square): the loss is the mean of squares itself, over the rows.": lambda p: (
+                np.sqrt(np.mean((p.x - p.labels) ** 2))
             ),
             "The norm is taken of the squares: the sum of fourth powers comes in.": lambda p: (
                 np.linalg.norm((p.x - p.labels) ** 2) / (2 * len(p.x))

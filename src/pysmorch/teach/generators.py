@@ -266,7 +266,7 @@ _CHANGES: dict[str, Callable[[Array], Array]] = {
     "is cut to whole numbers": np.trunc,
     "is rounded to whole numbers": np.rint,
     "has lost its sign (absolute values)": np.abs,
-    "is cut off at 0, as by a ReLU": lambda a: np.maximum(a, 0),
+    "is cut off at 0, as by a ReLU,": lambda a: np.maximum(a, 0),
     "is replaced by its sign": np.sign,
     "is squared": np.square,
     "has its mean taken away": lambda a: a - a.mean(),
@@ -295,7 +295,7 @@ def something_changed_before(f: Finding) -> str:
     masks: dict[str, Callable[[Array], Array]] = {}
     if p.dwnstrm is not None and f.what != "output":
         output = f.exercise.output(p)
-        masks["is 0 where the output is negative, as in a ReLU"] = lambda d: d * (output > 0)
+        masks["is set to 0 where the output is negative, as in a ReLU,"] = lambda d: d * (output > 0)
     for name in ("dwnstrm", "x", "W", "labels"):
         array = getattr(p, name)
         if array is None or (name == "dwnstrm") == (f.what == "output"):

@@ -29,6 +29,7 @@ from pysmorch.teach.flags import FORBIDDEN, fingerprint, forbidden_imports, look
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
 from pysmorch.teach.grading import KNOWN, calm, check_known, run_trial, waiting
 from pysmorch.teach.process import Process
+from pysmorch.teach.reading import text_of
 from pysmorch.teach.remote import GARBAGE, Lost
 from pysmorch.teach.trials import trials_of
 
@@ -179,6 +180,8 @@ class _Grading:
     def _take_over(self, found: dict[str, Any], problem: Any, printed: str, imported: list[str]) -> dict[str, Any]:
         """Make the plan, from the classes that a file defines; return those that are graded."""
         classes = {name: cls for name, cls in found.items() if name in (KNOWN if self.only is None else self.only)}
+        for name, cls in classes.items():
+            vars(cls)["source_text"] = text_of(name, [text for _, text in self.pieces])
         self.defined = found
         self.imported += [str(name) for name in imported]
         if self.planned is None:

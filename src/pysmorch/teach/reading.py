@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 LOSSES = ("SquareLoss", "CrossEntropy")
@@ -17,7 +16,20 @@ BY_FEATURE = ("Bias", "Scale", "Normalize")
 _REDUCTIONS = ("sum", "mean", "max", "amax", "var", "std", "min", "norm", "logsumexp", "softmax")
 
 
-@lru_cache(maxsize=8)
+def text_of(name: str, texts: Iterable[str]) -> str:
+    """Return the text of the last class or function of this name in the pieces of a file; empty where there is none."""
+    found = ""
+    for text in texts:
+        try:
+            body = ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+                found = ast.get_source_segment(text, node) or found
+    return found
+
+
 def source_of(cls: Any) -> str:
     """Return the text of a student's class or function; empty where it is not known."""
     text = getattr(cls, "source_text", None)

@@ -69,8 +69,10 @@ def check_far_from_0(exercise: Exercise, cls: Any, p: Problem) -> None:
             plain = failure_of(PLAIN_CHECKS["output" if found is out else "pass_back"], exercise, cls, p)
             if plain is not None:
                 raise plain
+            overflow = found is not None and np.isnan(found).any()
+            why = " An exponential is infinite there, and infinity over infinity is nan." if overflow else ""
             raise Failure(
-                f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.",
+                f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.{why}",
                 "Which exponential grows without bound, and can the formula be written with its inverse?",
             )
 

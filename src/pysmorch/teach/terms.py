@@ -99,16 +99,16 @@ def terms_of_normalize(f: Finding) -> str:
         "The mean of dwnstrm is taken over the features instead of the batch.": d.mean(1, keepdims=True) + 0 * d,
         "The mean of dwnstrm is taken over everything: each feature has its own.": d.mean() + 0 * d,
     }
+    explained: list[list[str]] = []
     for (power, scaled), (about_mean, mean), (mistake, term) in product(_POWERS.items(), second.items(), third.items()):
         parts = {"dwnstrm": d * s**power, "mean": mean * s**power, "y": term * s**power}
         factors = factors_of_terms(f.found, parts)
         if factors is None or (about_mean and not factors["mean"]):
             continue
         about_y = mistake if factors["y"] else ""
-        sentence = " ".join(filter(None, (about_mean, about_y, *_named(factors, len(x)), scaled)))
-        if sentence:
-            return sentence
-    return ""
+        explained.append([text for text in (about_mean, about_y, *_named(factors, len(x)), scaled) if text])
+    explained.sort(key=len)
+    return " ".join(next(filter(None, explained), []))
 
 
 _POWERS = {
