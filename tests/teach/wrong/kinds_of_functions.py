@@ -58,7 +58,7 @@ class SigmoidOfDwnstrmTimes(assignment.Sigmoid):
 
 
 class SigmoidMeanToo(assignment.Sigmoid):
-    says = "What is passed back is - 0.2 d s^2 + 0.2 d s, where d is dwnstrm"
+    says = "Everything is divided by the number of rows, the size of the batch: divided by the batch once too often"
 
     def backward(self, dwnstrm):
         self.in_layer.backward(dwnstrm * self.out_array * (1 - self.out_array) / len(dwnstrm))
