@@ -25,7 +25,12 @@ class GradeOptions:
     alias: Annotated[
         Texts, typer.Option(help="another spelling of a class, as in ReLU=Relu; once for each, or with commas")
     ] = None
-    timeout: Annotated[float, typer.Option(help="seconds for a file in all; a test may take a tenth of them")] = 60.0
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="seconds for a file in all, of which a test may take a tenth; without it 60, and 10 where a folder is graded"
+        ),
+    ] = None
     memory: Annotated[str, typer.Option(help="memory that a file may use, as in 2GB")] = "2GB"
     jobs: Annotated[int | None, typer.Option(help="how many are graded at a time; without it as many as cores")] = None
     store: Annotated[

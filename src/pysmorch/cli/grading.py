@@ -40,10 +40,14 @@ from pysmorch.teach.classroom import (
 )
 from pysmorch.teach.grade_report import clean, junit
 from pysmorch.teach.grading import KNOWN, check_known
+from pysmorch.teach.isolation import TIMEOUT
 from pysmorch.warnings import PysmorchWarning
 
 LEAST_MEMORY = 2**28
 """Less does not hold Python and NumPy."""
+
+TIMEOUT_IN_A_CLASS = 10.0
+"""Seconds for each submission of a class, where some have endless loops and all have to be graded soon."""
 
 SHOWN_MISTAKES = 5
 
@@ -51,11 +55,10 @@ SHOWN_MISTAKES = 5
 def grade(options: GradeOptions) -> bool:
     """Grade submissions and print what was found; return whether all is right."""
     worth = parse_points(options.points)
-    how = _how(options, worth)
-    for path in filter(None, (options.csv, options.junit, options.gradescope)):
-        check_writable(path)
+    is_class = options.gradescope is None and any(Path(path).is_dir() for path in options.files)
+    how = _how(options, worth, is_class)
+    _check_outputs(options)
     found = _find(options)
-    is_class = any(Path(path).is_dir() for path in options.files)
     if is_class and how.names is None:
         how = replace(how, names=common_names(found.submissions, how.aliases) or None)
     results = _grade(options, found, how, is_class)
@@ -66,7 +69,7 @@ def grade(options: GradeOptions) -> bool:
         print_escaped(_table(rows, how))
     else:
         for row in rows:
-            print_escaped(f"{row.report}\n")
+            print_escaped("\n".join([str(row.report), *(f"  flag: {flag}" for flag in row.flags), ""]))
     _write(options, rows)
     if errors:
         raise ValueError(
@@ -76,51 +79,56 @@ def grade(options: GradeOptions) -> bool:
     return all(row.report.passed for row in rows)
 
 
-def _how(options: GradeOptions, worth: dict[str, float]) -> Options:
+def _check_outputs(options: GradeOptions) -> None:
+    for path in filter(None, (options.csv, options.junit, options.gradescope)):
+        check_writable(path)
+    for folder in map(Path, options.files if options.html else ()):
+        if folder.is_dir() and Path(options.html or "").resolve().is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"--html {options.html} is in {folder}, where each folder is a student; name one outside of it"
+            )
+
+
+def _how(options: GradeOptions, worth: dict[str, float], is_class: bool) -> Options:
     only = options.only
     names = [name.strip() for name in only.split(",") if name.strip()] if only else list(worth) or None
     aliases = parse_aliases(options.alias)
     for name in [*(names or []), *worth, *aliases.values()]:
         check_known(name)
-    if not 0 < options.timeout < float("inf"):
-        raise ValueError(f"--timeout must be a positive number of seconds, but is {options.timeout:g}")
+    timeout = options.timeout
+    if timeout is None:
+        timeout = TIMEOUT_IN_A_CLASS if is_class else TIMEOUT
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"--timeout must be a positive number of seconds, but is {timeout:g}")
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs must be a positive number, but is {options.jobs}")
     memory = parse_memory(options.memory)
-    return Options(None if names is None else tuple(names), options.timeout, memory, aliases)
+    return Options(None if names is None else tuple(names), timeout, memory, aliases)
 
 
 def _find(options: GradeOptions) -> Found:
-    """Find the submissions; Gradescope gets its file also where there is nothing to grade."""
-    try:
-        found = find_submissions(options.files, [*KNOWN, *parse_aliases(options.alias)])
-        if options.gradescope is not None and len(found.submissions) > 1:
-            names = ", ".join(submission.path.name for submission in found.submissions[:3])
-            raise ValueError(
-                f"--gradescope is for one submission, but there are {len(found.submissions)} ({names}): hand in one file"
-            )
-    except ValueError as error:
-        if options.gradescope is not None:
-            _write_json(options.gradescope, nothing_for_gradescope(str(error)))
-        raise
-    for name in found.duplicates:
-        paths = ", ".join(
-            sorted(submission.name for submission in found.submissions if _is_named(submission.path, name))
+    one_student = options.gradescope is not None
+    found = find_submissions(options.files, [*KNOWN, *parse_aliases(options.alias)], one_student=one_student)
+    if options.gradescope is not None and len(found.submissions) > 1:
+        names = ", ".join(submission.path.name for submission in found.submissions[:3])
+        problem = (
+            f"there are {len(found.submissions)} submissions ({names}), and --gradescope is for one: hand in one file"
         )
+        _write_json(options.gradescope, nothing_for_gradescope(problem))
+        raise ValueError(problem)
+    for name, paths in found.duplicates.items():
         _warn(
-            f"several submissions are named {name}: {paths}; each is graded under its path, remove what does not count"
+            f"several submissions are named {name}; each is graded under its path, remove what does not count: {_few(paths)}"
         )
-    if found.left_out:
-        names = ", ".join(path.name for path in found.left_out[:5])
-        more = f" and {len(found.left_out) - 5} more" if len(found.left_out) > 5 else ""
-        _warn(
-            f"left out, neither Python nor notebooks: {names}{more}; if they are submissions, get them as .py or .ipynb"
-        )
+    outputs = {Path(path).resolve() for path in (options.csv, options.junit, options.store) if path}
+    left_out = [path.name for path in found.left_out if path.resolve() not in outputs]
+    if left_out:
+        _warn(f"neither Python nor notebooks, and left out (get submissions as .py or .ipynb): {_few(left_out)}")
     return found
 
 
-def _is_named(path: Path, name: str) -> bool:
-    return name.split("/")[0] in (path.stem, *(parent.name for parent in path.parents), path.name)
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _warn(message: str) -> None:

@@ -4,8 +4,8 @@ from pysmorch.teach.classroom.adapters import add_nbgrader_tests, require, score
 from pysmorch.teach.classroom.batch import Options, common_names, grade_submission, grade_submissions
 from pysmorch.teach.classroom.pages import class_page, student_page, write_pages
 from pysmorch.teach.classroom.rows import Graded, Mistake, Row, class_names, mistakes_of, overview, rows_of
-from pysmorch.teach.classroom.store import STORE_NAME, Store
-from pysmorch.teach.classroom.submissions import Found, Submission, find_submissions
+from pysmorch.teach.classroom.store import Store
+from pysmorch.teach.classroom.submissions import STORE_NAME, Found, Submission, find_submissions
 from pysmorch.teach.classroom.tables import as_csv, as_data, as_gradescope, nothing_for_gradescope
 
 __all__ = [

@@ -146,7 +146,7 @@ def _results(
     grade = partial(grade_submission, options=options)
     for i, result in do_all(grade, submissions, jobs, options.timeout + SPARE_TIME):
         if isinstance(result, Lost):
-            problem = f"Grading was given up: {TRIES} times {result}. Look at the file before it is run again."
+            problem = f"Grading was given up after {TRIES} tries: {result}. Look at the file before it is run again."
             result = grade_submission(replace(submissions[i], problem=problem), options)
         yield i, result
 
@@ -197,19 +197,19 @@ def _file_for(submission: Submission, prepared: Prepared, folder: Path) -> Path:
 
 def _as_the_student_sees_it(report: FileReport, submission: Submission, prepared: Prepared) -> FileReport:
     """A report with the lines of the submission, and with the reasons why classes or all are missing."""
+    told = _explained(report.problem, "", prepared)[0] if prepared.source else ""
+    problems = [*prepared.problems, told]
+    reasons = dict.fromkeys(defined_names(prepared.source), told) | prepared.broken
     reports = []
     for one in report.reports:
-        broken = prepared.broken.get(one.name)
-        nothing = prepared.problems[0] if not prepared.source else None
+        reason = reasons.get(one.name, "") if prepared.source else prepared.problems[0]
         results = [
-            replace(result, cause=broken or nothing or "", hint="")
-            if broken or nothing
+            replace(result, cause=clean(reason), hint="")
+            if reason and result.cause == f"The file has no class {one.name}."
             else _with_own_lines(result, prepared)
             for result in one.results
         ]
         reports.append(replace(one, results=results))
-    told = report.problem if prepared.source else ""
-    problems = [*prepared.problems, _explained(told, "", prepared)[0]]
     return replace(
         report,
         path=str(submission.path),

@@ -140,7 +140,10 @@ def _class_of_student(report: GradeReport) -> str:
         f"<details><summary>Printed</summary><pre>{_text(report.printed)}</pre></details>" if report.printed else ""
     )
     points = _points(report.points, report.max_points)
-    return f"<h2>{_text(report.name)} <span class='points'>{points}</span></h2><ul class='tests'>{tests}</ul>{printed}"
+    tests = f"<ul class='tests'>{tests}</ul>"
+    if report.passed:
+        tests = f"<details><summary><span class='right'>all right</span></summary>{tests}</details>"
+    return f"<h2>{_text(report.name)} <span class='points'>{points}</span></h2>{tests}{printed}"
 
 
 def _test(result: Result, said: dict[str, str]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean, median
 
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result
+
+WHOLE = "The whole submission"
+"""Instead of a class, where one reason costs all classes everything."""
 
 _WHERE = re.compile(r", in line \d+.*$", re.DOTALL)
 """The part of a sentence that differs between students with the same mistake."""
@@ -71,7 +74,7 @@ class Mistake:
     Parameters
     ----------
     name : str
-        The class.
+        The class, or `WHOLE`.
     cause : str
         The sentence.
     hint : str
@@ -106,15 +109,20 @@ def rows_of(names: Sequence[str], graded: Sequence[Graded]) -> list[Row]:
     """
     same = defaultdict(list)
     for name, one in zip(names, graded, strict=True):
-        if one.digest and one.report.points > 0:
+        if one.report.points > 0:
             same[one.digest].append(name)
     rows = []
     for name, one in zip(names, graded, strict=True):
-        others = [other for other in same[one.digest] if other != name] if name in same[one.digest] else []
+        others = [other for other in same[one.digest] if _student(other) != _student(name)]
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         said = f"the same code as {', '.join(others[:3])}{more}, but for comments and layout"
-        rows.append(Row(name, one.report, [said] if others else []))
+        rows.append(Row(name, one.report, [said] if others and one.digest and one.report.points > 0 else []))
     return rows
+
+
+def _student(name: str) -> str:
+    """The student of one of several files."""
+    return name.split("/")[0]
 
 
 def class_names(rows: Iterable[Row]) -> list[str]:
@@ -148,7 +156,10 @@ def mistakes_of(rows: Iterable[Row]) -> list[Mistake]:
     """
     found: dict[tuple[str, str], Mistake] = {}
     for row in rows:
-        for report in row.report.reports:
+        reports = row.report.reports
+        if len(reports) > 1 and len({result.cause for report in reports for result in report.results}) == 1:
+            reports = [replace(reports[0], name=WHOLE)] if not row.report.passed else []
+        for report in reports:
             for cause, result in _causes(report).items():
                 mistake = Mistake(report.name, cause, result.hint, result.example, [])
                 found.setdefault((report.name, cause), mistake).students.append(row.name)

@@ -17,9 +17,6 @@ from pysmorch.teach.classroom.rows import Graded
 from pysmorch.teach.classroom.submissions import Submission
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result
 
-STORE_NAME = "pysmorch-grades.jsonl"
-"""The file in a folder of submissions in which their results are stored."""
-
 
 class Store:
     """Results by submission, each a line of a file; a line that was cut off counts as not written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,8 +11,11 @@ from pathlib import Path
 ENDINGS = (".py", ".ipynb")
 """How the names of files end that are graded."""
 
-_SKIPPED = re.compile(r"[._].*|__MACOSX")
-"""Folders and files of tools: .git, .ipynb_checkpoints, __pycache__, __MACOSX."""
+STORE_NAME = "pysmorch-grades.jsonl"
+"""The file in a folder of submissions in which their results are stored."""
+
+_SKIPPED = re.compile(rf"[._].*|__MACOSX|{re.escape(STORE_NAME)}")
+"""Folders and files of tools: .git, .ipynb_checkpoints, __pycache__, __MACOSX, and results."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,18 @@ class Found:
         In the order of their names within a folder.
     left_out : list of Path, default=[]
         Files that are neither Python nor notebooks.
-    duplicates : list of str, default=[]
-        Names that several submissions had, and that became paths.
+    duplicates : dict of str to list of str, default={}
+        Names that several submissions had, and the paths that they became.
     """
 
     submissions: list[Submission] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
-    duplicates: list[str] = field(default_factory=list)
+    duplicates: dict[str, list[str]] = field(default_factory=dict)
 
 
-def find_submissions(paths: Sequence[str | Path], names: Collection[str], helpers: Collection[str] = ()) -> Found:
+def find_submissions(
+    paths: Sequence[str | Path], names: Collection[str], helpers: Collection[str] = (), one_student: bool = False
+) -> Found:
     """Find the submissions in files and folders.
 
     In a folder each file and each folder is a student. A student's folder may have folders of its own; of several files in it
@@ -67,6 +72,8 @@ def find_submissions(paths: Sequence[str | Path], names: Collection[str], helper
         Names of the classes that are graded.
     helpers : collection of str, default=()
         Names of files that submissions may import, and that are none themselves.
+    one_student : bool, default=False
+        Whether a folder is that of one student, and not that of a class.
 
     Returns
     -------
@@ -83,7 +90,9 @@ def find_submissions(paths: Sequence[str | Path], names: Collection[str], helper
     found = Found()
     defines = re.compile(rf"^\s*(?:class|def)\s+(?:{'|'.join(map(re.escape, names))})\b".encode(), re.MULTILINE)
     for path in map(Path, paths):
-        if path.is_dir():
+        if path.is_dir() and one_student:
+            found.submissions += _of_student(path.resolve(), defines, helpers)
+        elif path.is_dir():
             _add_folder(found, path, defines, helpers)
         elif not path.exists():
             raise FileNotFoundError(2, "no such file or folder", str(path))
@@ -151,9 +160,11 @@ def _make_unique(found: Found) -> None:
     """Leave each file only once, and name those by their paths that would have the same name."""
     by_file = {submission.path.resolve(): submission for submission in reversed(found.submissions)}
     unique = list(reversed(by_file.values()))
-    counts = Counter(submission.name for submission in unique)
-    found.duplicates = [name for name, count in counts.items() if count > 1]
+    paths = defaultdict(list)
+    for submission in unique:
+        paths[submission.name].append(str(submission.path))
+    found.duplicates = {name: same for name, same in paths.items() if len(same) > 1}
     found.submissions = [
-        replace(submission, name=str(submission.path)) if counts[submission.name] > 1 else submission
+        replace(submission, name=str(submission.path)) if submission.name in found.duplicates else submission
         for submission in unique
     ]
