@@ -180,6 +180,8 @@ def add_nbgrader_tests(notebook: str | Path, out: str | Path, names: Sequence[st
     text = Path(notebook).read_text(encoding="utf-8")
     cells_of(text)  # or says why it is no notebook
     document = json.loads(text)
+    if "cells" not in document:
+        raise ValueError(f"{notebook} is in version 3 of the format of notebooks; open it in Jupyter and save it again")
     cells = document["cells"]
     for report in reports:
         defines = re.compile(rf"^(?:class|def)\s+{report.name}\b", re.MULTILINE)
