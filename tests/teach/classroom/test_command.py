@@ -86,7 +86,9 @@ def test_a_failure_of_the_grader_is_not_the_students_and_is_tried_again(run, tmp
     monkeypatch.setattr(batch, "do_all", lambda *_: iter([(0, failure), (1, failure), (2, failure)]))
     code, _, err = run("class", "--csv", "grades.csv")
     assert code == 2
-    assert "of 3 submissions 3 could not be graded, which is no fault of theirs; the same command tries them again" in err
+    assert (
+        "of 3 submissions 3 could not be graded, which is no fault of theirs; the same command tries them again" in err
+    )
     assert len(table_of(tmp_path / "grades.csv")) == 3
     assert (tmp_path / "class" / STORE_NAME).read_text() == ""
 

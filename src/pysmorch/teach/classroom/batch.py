@@ -137,11 +137,12 @@ def _results(
     submissions: Sequence[Submission], options: Options, jobs: int
 ) -> Iterator[tuple[int, Graded | Exception]]:
     """The results as they come, each with the index of its submission."""
-    if len(submissions) == 1:
-        try:
-            yield 0, grade_submission(submissions[0], options)
-        except GradingError as error:
-            yield 0, error
+    if len(submissions) < 2:
+        for i, submission in enumerate(submissions):
+            try:
+                yield i, grade_submission(submission, options)
+            except GradingError as error:
+                yield i, error
         return
     grade = partial(grade_submission, options=options)
     for i, result in do_all(grade, submissions, jobs, options.timeout + SPARE_TIME):
