@@ -183,7 +183,7 @@ def grade_submission(submission: Submission, options: Options) -> Graded:
         file = _file_for(submission, prepared, Path(folder))
         report = grade_file(file, names, options.timeout, options.memory)
     report = _as_the_student_sees_it(report, submission, prepared)
-    report.notes += _other_spellings(prepared, options.names)
+    report.notes += _other_spellings(prepared, options)
     return Graded(report, digest_of(prepared.source))
 
 
@@ -219,11 +219,15 @@ def _as_the_student_sees_it(report: FileReport, submission: Submission, prepared
     )
 
 
-def _other_spellings(prepared: Prepared, names: Sequence[str] | None) -> list[str]:
-    """Classes that may be meant for one that is missing."""
+def _other_spellings(prepared: Prepared, options: Options) -> list[str]:
+    """Classes that may be meant for one that is missing, and that no alias says."""
     defined = [*defined_names(prepared.source), *prepared.broken]
-    spelled = suggest(defined, KNOWN if names is None else names)
-    return [f"{other} may be {name}: --alias {other}={name} grades it so" for other, name in spelled.items()]
+    taken = [options.aliases[name] for name in defined if name in options.aliases]
+    missing = [name for name in options.names or KNOWN if name not in taken]
+    return [
+        f"{other} may be {name}: --alias {other}={name} grades it so"
+        for other, name in suggest(defined, missing).items()
+    ]
 
 
 def _with_own_lines(result: Result, prepared: Prepared) -> Result:
