@@ -357,7 +357,7 @@ def test_a_file_that_cannot_be_read_is_a_failed_case_in_junit(run, tmp_path):
     (tmp_path / "empty.py").write_text("")
     assert run("empty.py", "--junit", "results.xml")[0] == 1
     (failure,) = ElementTree.parse(tmp_path / "results.xml").getroot().iter("failure")
-    assert failure.get("message") == "The file defines no class whose name is known."
+    assert failure.get("message") == "The file is empty: is it the right one?"
 
 
 def test_points_can_be_given_and_what_is_missing_gets_none(run):
@@ -373,8 +373,8 @@ def test_points_can_be_given_and_what_is_missing_gets_none(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing.py"], "nothing.py: no such file"),
-        (["notes.txt"], "notes.txt: not a Python file (its name must end in .py)"),
+        (["nothing.py"], "nothing.py: no such file or folder"),
+        (["notes.txt"], "notes.txt: no such file or folder"),
         (["right.py", "--only", "Liner"], "no tests for a class named 'Liner'; did you mean Linear?"),
         (["right.py", "--points", "Relu"], "--points must be names with positive numbers, as in Linear=10,Relu=5, but has 'Relu'"),
         (["right.py", "--points", "Relu=-1"], "but has 'Relu=-1'"),
