@@ -131,10 +131,19 @@ def test_outputs_out_of_fold_are_means_over_the_networks_that_held_a_row_out():
 
 def test_the_history_is_the_mean_over_the_networks_that_were_trained_so_long():
     short, long = History(), History()
-    short.append({"loss": 1.0})
-    long.append({"loss": 3.0})
-    long.append({"loss": 2.0})
-    assert mean_history([short, long])["loss"] == [2.0, 2.0]
+    short.append({"loss": 1.0, "seconds": 6.0})
+    long.append({"loss": 3.0, "seconds": 2.0})
+    long.append({"loss": 2.0, "seconds": 2.0})
+    assert mean_history([short, long], 1)["loss"] == [2.0, 2.0]
+
+
+def test_the_seconds_of_the_history_are_those_of_all_networks():
+    short, long = History(), History()
+    short.append({"loss": 1.0, "seconds": 6.0})
+    long.append({"loss": 3.0, "seconds": 2.0})
+    long.append({"loss": 2.0, "seconds": 2.0})
+    assert mean_history([short, long], 1)["seconds"] == [8.0, 2.0]
+    assert mean_history([short, long], 2)["seconds"] == [4.0, 1.0]
 
 
 def test_callbacks_are_told_of_each_network():

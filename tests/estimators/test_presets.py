@@ -72,12 +72,6 @@ def test_few_rows_have_no_more_networks_of_a_preset_than_there_are_rows():
     assert Classifier(preset="best", **QUICK).fit(X[[0, 1, 149]], [0, 0, 1])._members == 3
 
 
-def test_checkpoints_are_for_one_network(tmp_path):
-    with pytest.raises(ValueError, match='say preset="fast", or members=1'):
-        Classifier(preset="balanced", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
-    Classifier(preset="fast", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
-
-
 def test_checkpoints_and_a_limit_of_time_exclude_each_other(tmp_path):
     with pytest.raises(ValueError, match="time_limit depends on the clock"):
         Classifier(preset="fast", time_limit=5, **QUICK).fit(X, Y, checkpoint=tmp_path / "run")

@@ -29,7 +29,7 @@ from pysmorch.estimators.held_out import (
     set_aside,
     with_temperature,
 )
-from pysmorch.estimators.members import check_is_one, network_of
+from pysmorch.estimators.members import network_of
 from pysmorch.estimators.related import related_rows, warn_of_unseen
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
@@ -192,8 +192,6 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
         data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
-        if checkpoint is not None or resume is not None:
-            check_is_one(self)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
         set_schedule(self, OneCycle)
@@ -245,10 +243,11 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes, by)
             (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
             by = parts.by
+        related = None if by is None else by.groups
         data = (
-            self._encode_labelled(X, y, sample_weight, trained_before=True)
+            self._encode_labelled(X, y, sample_weight, trained_before=True, groups=related)
             if goes_on
-            else self._start(X, y, sample_weight, learn, no_feature=group_column)
+            else self._start(X, y, sample_weight, learn, no_feature=group_column, groups=related)
         )
         return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
 
@@ -301,6 +300,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         learn: Callable[[], None] | None = None,
         more: bool = False,
         no_feature: str | None = None,
+        groups: Array | None = None,
     ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
@@ -318,11 +318,13 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             learn()
         codes = self._encode_labels(labels)
         self._seed = self._draw_seed()
+        encoder.keep_together(groups)
         encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         self.baseline_ = mean_row(encoded, weights)
-        self._members = members_of(self, len(rows), len(encoder.shape) > 1)
+        # Where more rows are to come, how many there will be is not known.
+        self._members = members_of(self, len(rows), self.n_features_in_, len(encoder.shape) > 1 or more)
         self.network_ = network_of(self, encoder.input_layer(), self._members)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
@@ -349,12 +351,15 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         if calibration is not None:
             calibrate(self.network_.output, calibration)
 
-    def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False) -> Labelled:
+    def _encode_labelled(
+        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False, groups: Array | None = None
+    ) -> Labelled:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         if trained_before:
+            self.encoder_.keep_together(groups)
             self.encoder_.learn_rows(rows, weights, codes)
         return Labelled(encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights), weights)
 

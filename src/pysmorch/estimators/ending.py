@@ -70,6 +70,14 @@ class OneAtATime(Callback):
         """Pass it on."""
         self._call("on_fit_end", training)
 
+    def get_state(self) -> Any:
+        """Return that of the callback."""
+        return self.callback.get_state() if isinstance(self.callback, Callback) else None
+
+    def set_state(self, state: Any) -> None:
+        """Pass it on."""
+        self.callback.set_state(state)
+
     def _call(self, event: str, training: Training) -> None:
         if isinstance(self.callback, Callback):
             with self.lock:

@@ -103,7 +103,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
     threads : int, default=None
         How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
-    preset : {"fast", "balanced", "best"}, default="fast"
+    preset : {"fast", "balanced", "best"}, default="balanced"
         How much is spent on a table: one network, the mean of four (of eight for fewer than 2000 rows), or of sixteen that each hold out
         rows of their own. docs/presets.md has what that brings. For images and a `network` of your own all of them train one network.
     members : int, default=None

@@ -66,7 +66,7 @@ class ClassifierModel(NetworkModel):
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
         threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
-        preset: PresetName = "fast",
+        preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
     ) -> None:

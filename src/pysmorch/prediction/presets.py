@@ -20,6 +20,8 @@ class Preset(NamedTuple):
         How many networks are trained and averaged.
     members_of_few : int
         The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
+    members_of_many : int
+        The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -28,19 +30,24 @@ class Preset(NamedTuple):
 
     members: int
     members_of_few: int
+    members_of_many: int
     calibrate: bool
     bagging: bool
 
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(members=1, members_of_few=1, calibrate=False, bagging=False),
-    "balanced": Preset(members=4, members_of_few=8, calibrate=True, bagging=False),
-    "best": Preset(members=16, members_of_few=16, calibrate=True, bagging=True),
+    "fast": Preset(members=1, members_of_few=1, members_of_many=1, calibrate=False, bagging=False),
+    "balanced": Preset(members=4, members_of_few=8, members_of_many=1, calibrate=True, bagging=False),
+    "best": Preset(members=16, members_of_few=16, members_of_many=16, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
 FEW = 2000
 """Tables with fewer rows are small."""
+
+MANY_ROWS = 200_000
+MANY_COLUMNS = 2000
+"""Tables with so many rows or columns are large."""
 
 FOLDS = 8
 """Into so many parts at most the rows are cut where each network holds out one of them."""
@@ -62,7 +69,7 @@ def preset_of(estimator: Any) -> Preset:
     return PRESETS["fast" if estimator.network is not None else estimator.preset]
 
 
-def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
+def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool) -> int:
     """Return how many networks an estimator trains.
 
     Parameters
@@ -71,6 +78,8 @@ def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
         With checked parameters.
     num_rows : int
         How many rows there are.
+    num_columns : int
+        How many columns they have.
     of_images : bool
         Whether the rows are images, for which a preset trains one network.
 
@@ -86,7 +95,11 @@ def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
     """
     if estimator.members is None:
         preset = preset_of(estimator)
-        return 1 if of_images else min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
+        if of_images:
+            return 1
+        if num_rows >= MANY_ROWS or num_columns >= MANY_COLUMNS:
+            return min(preset.members_of_many, num_rows)
+        return min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
     if estimator.members > num_rows:
         raise ValueError(
             f"members={estimator.members} needs at least as many rows, but there are {num_rows}; say a smaller number"

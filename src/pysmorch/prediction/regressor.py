@@ -63,7 +63,7 @@ class RegressorModel(NetworkModel):
         threads: int | None = None,
         predict_precision: Precision = "float32",
         conformal_fraction: float = 0.0,
-        preset: PresetName = "fast",
+        preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
         power: float = 1.5,
