@@ -34,7 +34,7 @@ def preset_of_few_epochs(make, preset):
     return make(preset=preset, hidden=(32,), epochs=15, learning_rate=0.03)
 
 
-ESTIMATORS = [Classifier(), Regressor()]
+ESTIMATORS = [Classifier(preset="fast"), Regressor(preset="fast")]
 ESTIMATORS += [
     preset_of_few_epochs(make, preset) for make in (Classifier, Regressor) for preset in ("balanced", "best")
 ]

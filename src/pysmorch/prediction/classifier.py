@@ -44,7 +44,7 @@ class ClassifierModel(NetworkModel):
         dropout: float = 0.2,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
         early_stopping: bool | Literal["auto"] = "auto",
