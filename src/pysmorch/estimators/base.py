@@ -16,7 +16,7 @@ from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME
-from pysmorch.estimators.budget import budget_of, say_what_fit
+from pysmorch.estimators.budget import Budget, budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.ensemble import train_together
 from pysmorch.estimators.fitting import Record, fit_options, set_rates
@@ -33,8 +33,9 @@ from pysmorch.estimators.members import network_of
 from pysmorch.estimators.related import related_rows, warn_of_unseen
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
+from pysmorch.estimators.sampling import rows_to_encode
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
-from pysmorch.estimators.splitting import hold_out, holds_out
+from pysmorch.estimators.splitting import SplitBy, hold_out, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -191,7 +192,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         budget = budget_of(self, checkpoint is not None or resume is not None)
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
-        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
+        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
         set_rates(self, OneCycle, len(data.rows))
@@ -229,26 +230,24 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         return wanted and not self._cross_validates(num_rows)
 
     def _data_and_set_aside(
-        self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any
+        self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any, budget: Budget | None
     ) -> tuple[Labelled, Labelled | None]:
         """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
-        X, y, sample_weight, by, group_column = related_rows(
-            X, y, sample_weight, groups, time, getattr(self, "classes_", None) if goes_on else None
-        )
+        classes = getattr(self, "classes_", None) if goes_on else None
+        X, y, sample_weight, by, group_column = related_rows(X, y, sample_weight, groups, time, classes)
         learn, aside = None, None
         if self.conformal_fraction:
-            classes = getattr(self, "classes_", None) if goes_on else None
             parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes, by)
             (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
             by = parts.by
-        related = None if by is None else by.groups
-        data = (
-            self._encode_labelled(X, y, sample_weight, trained_before=True, groups=related)
-            if goes_on
-            else self._start(X, y, sample_weight, learn, no_feature=group_column, groups=related)
-        )
+        if goes_on:
+            data = self._encode_labelled(X, y, sample_weight, trained_before=True, by=by)
+        else:
+            X, y, sample_weight, by, labels = rows_to_encode(self, X, y, sample_weight, by, budget, split_seed)
+            learn = learn if labels is None or learn is not None else self._learning_of(labels)
+            data = self._start(X, y, sample_weight, learn, no_feature=group_column, by=by)
         return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
 
     def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
@@ -300,7 +299,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         learn: Callable[[], None] | None = None,
         more: bool = False,
         no_feature: str | None = None,
-        groups: Array | None = None,
+        by: SplitBy | None = None,
     ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
@@ -318,7 +317,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             learn()
         codes = self._encode_labels(labels)
         self._seed = self._draw_seed()
-        encoder.keep_together(groups)
+        encoder.keep_together(None if by is None else by.groups)
         encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
@@ -352,14 +351,14 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             calibrate(self.network_.output, calibration)
 
     def _encode_labelled(
-        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False, groups: Array | None = None
+        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False, by: SplitBy | None = None
     ) -> Labelled:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         if trained_before:
-            self.encoder_.keep_together(groups)
+            self.encoder_.keep_together(None if by is None else by.groups)
             self.encoder_.learn_rows(rows, weights, codes)
         return Labelled(encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights), weights)
 
