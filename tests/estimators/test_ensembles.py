@@ -152,10 +152,18 @@ def test_callbacks_are_told_of_each_network():
     assert sorted(epochs) == sorted([1, 2, 3, 4] * 3)
 
 
-def test_a_callback_has_a_copy_for_each_network():
-    stopping = EarlyStopping("val_accuracy", patience=1)
-    model = classifier(epochs=20).fit(X, Y, eval_set=(X, Y), callbacks=[stopping])
-    assert not hasattr(stopping, "best_epoch")
+class Counts(Callback):
+    def __init__(self):
+        self.epochs = 0
+
+    def on_epoch_end(self, training):
+        self.epochs += 1
+
+
+def test_a_callback_is_told_of_the_first_network_and_a_copy_of_it_of_each_other_one():
+    stopping, counts = EarlyStopping("val_accuracy", patience=1), Counts()
+    model = classifier(epochs=20).fit(X, Y, eval_set=(X, Y), callbacks=[stopping, counts])
+    assert stopping.best_epoch == counts.epochs - 1
     assert "val_accuracy" in model.history_.stopped_by
 
 

@@ -5,6 +5,7 @@ A network has a seed of its own, and chooses its own best epoch.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -106,7 +107,7 @@ def train_members(
         held_out = None if job.held_out is None else data.take(job.held_out)
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
-        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock) for one in callbacks)]
+        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
         rows = data if job.rows is None else data.take(job.rows)
         own_run = run_of_network(run, number)
         with using_threads(of_each), suppress(OutOfTime):
@@ -128,9 +129,11 @@ def train_members(
     _give_back(estimator, members, at_a_time)
 
 
-def _wrapped(callback: Any, lock: Any) -> OneAtATime:
+def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:
+    """Return what tells a callback of the first network, and copies of it of the others."""
+    own = callback if number == 1 or not isinstance(callback, Callback) else copy.copy(callback)
     within = isinstance(callback, Callback) and type(callback).on_batch_end is not Callback.on_batch_end
-    return (OneAtATimeWithin if within else OneAtATime)(callback, lock)
+    return (OneAtATimeWithin if within else OneAtATime)(own, lock)
 
 
 def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: threading.Event) -> None:
