@@ -13,6 +13,9 @@ from pysmorch.layers.base import Array
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Tried in turn until two agree: long ones are the least noisy, short ones step over fewer kinks."""
 
+SINGLE_STEPS = (1e-1, 3e-2, 1e-2)
+"""Those for functions that are computed in float32, whose noise is larger."""
+
 MAX_ENTRIES = 400
 """Entries of one array that are compared one by one; a larger array is sampled."""
 
