@@ -149,9 +149,9 @@ def _blame(
         guilty += [row for row in alone if not row.passed and NO_W not in row.message]
     if not guilty:
         return rows
-    names = ", ".join(sorted({row.layer for row in guilty}))
+    blamed = sorted({row.layer for row in guilty})
     whole = [
-        replace(r, message="" if r.passed else f"{r.layer}: wrong because of {names}")
+        replace(r, message="" if r.passed or r.layer in blamed else f"{r.layer}: wrong because of {', '.join(blamed)}")
         for r in rows
         if (r.layer, r.what) not in {(g.layer, g.what) for g in guilty}
     ]

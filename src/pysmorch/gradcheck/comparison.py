@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pysmorch.gradcheck.check_report import NOTHING, CheckRow, failed_row
-from pysmorch.gradcheck.differences import derivative, relative_error, sample, sides, smallest_scale
+from pysmorch.gradcheck.differences import derivative, relative_error, sample, sides, smallest_scale, steps_at
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable
 from pysmorch.layers.base import Array
@@ -36,6 +36,9 @@ def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, t
         return failed_row(
             name, variable.what, f"{name}: {NOTHING}: {_of(variable)} has no entries, shape {array.shape}"
         )
+    if variable.what == "W" and variable.layer.W is not array:
+        text = "W is another array each time that it is read; store one array, and return that"
+        return failed_row(name, "W", f"{name}: {NOTHING}: {text}")
     if found is None:
         return failed_row(name, "W", f"{name}: backward sets no G, the gradient of the loss with respect to W")
     if found.shape != array.shape:
@@ -50,7 +53,7 @@ def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, t
 
 def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, terms: float) -> CheckRow:
     array, name = variable.array, variable.name
-    scale = max(smallest_scale(found, probe.size()), 1e-3 * terms)
+    scale = max(smallest_scale(found, probe.size, array), 1e-2 * terms)
     worst, worst_index, kinks = 0.0, None, 0
     errors = np.full(array.shape, np.nan)
     indices = sample(array, probe.seed)
@@ -84,7 +87,7 @@ def _entry_error(
     probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float, tol: float
 ) -> float:
     best = float("inf")
-    for step in probe.steps:
+    for step in steps_at(variable.array, probe.steps):
         estimate = derivative(probe.value, variable.array, index, step)
         best = min(best, relative_error(found, estimate, scale))
         if best <= tol:
@@ -94,7 +97,7 @@ def _entry_error(
 
 def _is_kink(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> bool:
     """Whether the slopes to the left and to the right differ, and what was found is one of them or between them."""
-    left, right = sides(probe.value, variable.array, index, 1e-4 * probe.steps[-1])
+    left, right = sides(probe.value, variable.array, index, 1e-4 * max(steps_at(variable.array, probe.steps[-1:])))
     if abs(left - right) < 1e-2 * max(abs(left), abs(right), scale):
         return False
     margin = 1e-5 * max(abs(left), abs(right), scale)

@@ -85,6 +85,7 @@ class Watched:
         self.single: list[str] = []
         self.inputs: dict[int, tuple[Any, ...]] = {}
         self._outputs: dict[int, Any] = {}
+        self._used: dict[int, tuple[Any, ...]] = {}
         self._numbers.begin()
         for node in nodes:
             if not self.broken:
@@ -100,7 +101,7 @@ class Watched:
     def _forward(self, node: Any) -> None:
         given = tuple(_copy(self._outputs[id(feeder)]) for feeder in feeders(node))
         self.inputs[self._original[id(node)]] = given
-        used = tuple(map(_copy, given))
+        used = self._used[id(node)] = tuple(map(_copy, given))
         W = _copy(getattr(node, "W", None))
         out = self._run(node, "forward", lambda: step_forward(node, used))
         if self.broken:
@@ -117,11 +118,12 @@ class Watched:
         if not is_ours(node) and given:
             self._find_single(node, lambda inputs: (step_forward(node, inputs),), given)
             self._numbers.begin()
-            self._run(node, "forward", lambda: step_forward(node, tuple(map(_copy, given))))
+            used = self._used[id(node)] = tuple(map(_copy, given))
+            self._run(node, "forward", lambda: step_forward(node, used))
 
     def _backward(self, node: Any, gradient: Any) -> None:
         used, W = _copy(gradient), _copy(getattr(node, "W", None))
-        inputs = _arrays_of(node)
+        inputs = self._used[id(node)]
         before = tuple(map(_copy, inputs))
         parts: tuple[Any, ...] = self._run(node, "backward", lambda: step_backward(node, used)) or ()
         if self.broken:
@@ -232,12 +234,6 @@ def is_numeric(value: Any) -> bool:
 def _largest(array: Any) -> float:
     with np.errstate(all="ignore"):
         return float(np.nan_to_num(np.abs(array), posinf=0.0).max(initial=0.0))
-
-
-def _arrays_of(node: Any) -> tuple[Any, ...]:
-    """What a layer has stored as its input."""
-    stored = getattr(node, "in_arrays", None)
-    return tuple(stored) if isinstance(stored, tuple) else (getattr(node, "in_array", None),)
 
 
 def _copy(value: Any) -> Any:

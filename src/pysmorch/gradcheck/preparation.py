@@ -75,7 +75,8 @@ class Prepared:
             set_attribute(node, name, copy.deepcopy(value, known))
         found = [one for one in objects_in(node, {id(other) for other in self.nodes}) if _has_parameters(one)]
         self.hidden[id(node)] = found
-        self.names |= {id(one): f"{self.names[id(node)]}.{type(one).__name__}" for one in found}
+        own = name_layers(found)
+        self.names |= {id(one): f"{self.names[id(node)]}.{name}" for one, name in zip(found, own, strict=True)}
 
     def _replace_own_data(self) -> None:
         """Let one of our Data layers return what a class of the user's without inputs and parameters returns."""

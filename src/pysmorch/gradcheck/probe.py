@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from pysmorch.gradcheck.differences import STEPS, derivative, sample
+from pysmorch.gradcheck.differences import STEPS, best_derivative, sample
 from pysmorch.gradcheck.passes import RandomNumbers, Watched, is_numeric
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
@@ -121,9 +120,7 @@ class Probe:
 
     def expected(self, variable: Variable, index: tuple[int, ...]) -> float:
         """Return the derivative from differences that agree best with each other."""
-        estimates = [derivative(self.value, variable.array, index, step) for step in self.steps]
-        gaps = [abs(a - b) for a, b in pairwise(estimates)]
-        return estimates[int(np.argmin(gaps))]
+        return best_derivative(self.value, variable.array, index, self.steps)
 
     def expected_gradient(self, variable: Variable) -> Array:
         """Return the whole gradient from differences; NaN where a large array was not sampled."""

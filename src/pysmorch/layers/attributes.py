@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
@@ -135,22 +136,22 @@ def objects_in(one: Any, known: Collection[int]) -> Iterator[Any]:
     Yields
     ------
     object
-        In no particular order.
+        In the order of the attributes, those that are held directly first.
     """
     seen = {id(one), *known}
-    stack = list(attributes_of(one).values())
-    while stack:
-        value = stack.pop()
+    waiting = deque(attributes_of(one).values())
+    while waiting:
+        value = waiting.popleft()
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
         seen.add(id(value))
         if isinstance(value, (list, tuple, set, frozenset)):
-            stack.extend(value)
+            waiting.extend(value)
         elif isinstance(value, Mapping):
-            stack.extend(value.values())
+            waiting.extend(value.values())
         elif not isinstance(value, (ModuleType, FunctionType, MethodType)):
             yield value
-            stack.extend(attributes_of(value).values())
+            waiting.extend(attributes_of(value).values())
 
 
 def mapped(value: Any, function: Callable[[Any], Any]) -> Any:

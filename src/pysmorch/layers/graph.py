@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pysmorch.layers.arguments import Array
+from pysmorch.layers.arguments import Array, ShapeError
 from pysmorch.layers.native_form import is_ours
 from pysmorch.layers.own_passes import fed_by, feeders, own_backward, own_forward, set_feeders
 
@@ -91,7 +91,9 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     outputs: dict[int, Any] = {}
     for layer in graph(*lasts):
         inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in feeders(layer))
-        outputs[id(layer)] = step_forward(layer, inputs)
+        outputs[id(layer)] = out = step_forward(layer, inputs)
+        if out is None:
+            raise TypeError(f"{type(layer).__name__}: forward returns nothing (None), but has to return the output")
     return [outputs[id(last)] for last in lasts]
 
 
@@ -124,7 +126,10 @@ def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, A
             continue
         if not feeders(layer):
             sources[id(layer)] = gradient
-        accumulate(waiting, feeders(layer), step_backward(layer, _for_own_use(layer, gradient)))
+        parts = step_backward(layer, _for_own_use(layer, gradient))
+        if not is_ours(layer):
+            _check_shapes(layer, parts)
+        accumulate(waiting, feeders(layer), parts)
     return sources
 
 
@@ -182,6 +187,17 @@ def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
     """
     run = getattr(layer, "_backward_step", None)
     return own_backward(layer, dwnstrm) if run is None else run(dwnstrm)
+
+
+def _check_shapes(layer: Any, parts: Sequence[Any]) -> None:
+    """Raise ShapeError where a class of the user's passes back a gradient of another shape than its input has."""
+    for feeder, part in zip(feeders(layer), parts, strict=True):
+        out = vars(feeder).get("out_array") if is_ours(feeder) and hasattr(feeder, "__dict__") else None
+        if part is not None and out is not None and np.shape(part) != np.shape(out):
+            raise ShapeError(
+                f"{type(layer).__name__}: the gradient that backward passes back has shape {np.shape(part)}, but the input has "
+                f"{np.shape(out)}"
+            )
 
 
 def _for_own_use(layer: Any, array: Any) -> Any:
