@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.diagram.svg import as_image
 from pysmorch.layers.base import Array
 
 MARKS = "ox+*"
@@ -27,7 +28,7 @@ WIDTH, HEIGHT, MARGIN = 480, 240, 40
 
 
 class Picture:
-    """A picture that is text when it is printed, and SVG when a notebook shows it."""
+    """A picture that is text when it is printed, and an image when a notebook shows it."""
 
     def __init__(self, text: str, svg: str) -> None:
         self.text = text
@@ -37,7 +38,7 @@ class Picture:
         return self.text
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return as_image(self.svg)
 
 
 def lines(x: ArrayLike, series: Mapping[str, ArrayLike]) -> Picture:
