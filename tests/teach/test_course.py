@@ -401,8 +401,8 @@ def test_no_solution_and_no_answer_is_in_the_students_files():
                 if len(line) > 30:
                     assert line not in script
                     assert line not in notebook
-        for student, teacher in zip(lesson.student(), [c for c in lesson.teacher() if not c.answer], strict=True):
-            if student == teacher:
+        for student, teacher in zip(lesson.student(), lesson.teacher(), strict=True):
+            if student == teacher or teacher.answer:
                 continue
             blanked = set(student.text.splitlines())
             kept = [line for line in teacher.text.splitlines() if line in blanked]
@@ -460,8 +460,10 @@ def test_notebooks_fit_the_schema_of_nbformat():
     ("text", "words"),
     [
         ("x = 1\n# %%\n", "there is text before the first"),
-        ("# %%\n# BLANK\n# ...\n", "ends within a blank"),
-        ("# %%\n# SOLUTION\n# END\n", "# SOLUTION where a given is open"),
+        ("# %%\n# BLANK\n# ...\n", "ends within # BLANK"),
+        ("# %%\n# SOLUTION\n# END\n", "# SOLUTION where nothing is open"),
+        ("# %% [markdown]\n# FORMULAS\n# $x$\n# END\n", "END where FORMULAS is open"),
+        ("# %% [markdown]\n# FORMULAS\n# $x$\n# HARD\n", "ends within HARD"),
     ],
 )
 def test_a_source_with_an_open_blank_is_refused(text, words):
