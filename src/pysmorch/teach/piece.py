@@ -44,3 +44,20 @@ class Weights:
     def __init__(self, W: Any) -> None:
         self.W = np.array(W, dtype=float)
         self.G = np.zeros(self.W.shape)
+
+
+class Source:
+    """An input layer: returns an array, and accumulates the gradient."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.array(array, dtype=float)
+        self.out_dims, self.received = self.array.shape, np.zeros(0)
+
+    def forward(self) -> Array:
+        """Return the array."""
+        return self.array
+
+    def backward(self, dwnstrm: Any) -> None:
+        """Accumulate the gradient."""
+        gradient = np.array(dwnstrm)
+        self.received = self.received + gradient if self.received.size else gradient

@@ -88,7 +88,9 @@ def _parts(function: Any) -> tuple[str, str]:
     sizes = [len(part) for part in parts]
     rows = np.sort(np.concatenate(parts)).tolist()
     if len(set(rows)) < len(rows):
-        return "A row is in two of the sets: cut one permutation into three", say("none", "some", "rows that are twice in")
+        return "A row is in two of the sets: cut one permutation into three", say(
+            "none", "some", "rows that are twice in"
+        )
     if sizes != [12, 4, 4]:
         return "The sets have the wrong sizes", say([12, 4, 4], sizes, f"sizes for {NUM_ROWS} rows")
     if rows != list(range(NUM_ROWS)):
@@ -115,7 +117,9 @@ def _decay(function: Any) -> tuple[str, str]:
     layers = [Weights(start), Weights([[1.0, 3.0]])]
     function(layers, RATE, DECAY)
     factor = 1 - RATE * DECAY
-    example = say((start * factor).tolist(), np.round(layers[0].W, 6).tolist(), f"W after one step from {start.tolist()}")
+    example = say(
+        (start * factor).tolist(), np.round(layers[0].W, 6).tolist(), f"W after one step from {start.tolist()}"
+    )
     if not np.allclose(layers[0].W, start * factor):
         known: dict[str, Array] = {cause: start * value for cause, value in KINDS.items()}
         return first_fit(known, layers[0].W) or "W should be multiplied by 1 - rate * decay", example

@@ -11,7 +11,6 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.piece import RIGHT, Weights, say, trial
 
-
 RATE, MOMENTUM = 0.1, 0.8
 Rule = Callable[[Array, Array, Array], tuple[Array, Array]]
 RULES: dict[str, Rule] = {

@@ -7,7 +7,8 @@ from pysmorch.teach import good_job
 from pysmorch.teach.course import Workbook, quiz, sketch
 
 __all__ = [
-    "answers", "check", "check_gradient", "digits", "good_job", "hint", "library", "quiz", "reward", "show", "sketch"
+    "answers", "check", "check_gradient", "digits", "good_job", "hint", "library", "patient", "quiz",
+    "reward", "show", "sketch",
 ]  # fmt: skip
 
 EDITION = "with formulas"
@@ -18,5 +19,6 @@ check = workbook.check
 digits = workbook.digits
 hint = workbook.hint
 library = workbook.library
+patient = workbook.patient
 reward = workbook.reward
 show = workbook.show
