@@ -11,6 +11,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.teach.course import sketch
 
+UNITS_OF_MEASURE = np.array([8.0, 1.0])
 ROWS, STEPS, UNITS = 200, 300, 16
 
 Take = Callable[[str], Any]
@@ -22,20 +23,31 @@ class Patient:
     """A network after its training.
 
     Attributes:
+        data: the first layer.
         loss: the last layer; the others are reached from it.
         layers: those with weights, from the data on.
         rate: the learning rate.
+        sample: eight rows with their labels.
         history: the losses in training and in validation, by step.
     """
 
+    data: Any
     loss: Any
     layers: list[Any]
     rate: float
+    sample: tuple[Array, Array]
     history: dict[str, list[float]] = field(default_factory=lambda: {"training": [], "validation": []})
 
     def curves(self) -> sketch.Picture:
         """Draw both losses."""
         return sketch.lines(range(1, len(self.history["training"]) + 1), self.history)
+
+    def few_rows(self) -> Any:
+        """Return the loss of eight rows, on which gradients are checked quickly and are not near 0."""
+        rows, labels = self.sample
+        self.data.set_data(rows)
+        self.loss.set_labels(labels)
+        return self.loss
 
     def table(self) -> str:
         """Return the layers from the data to the loss, with the sizes of their outputs and weights."""
@@ -74,11 +86,11 @@ def patient(number: int, take: Take) -> Patient:
     elif number == 7:
         labels = labels[np.random.default_rng(2).permutation(len(labels))]
     elif number == 10:
-        rows, validation = rows * [1000, 1], (validation[0] * [1000, 1], validation[1])
+        rows, validation = rows * UNITS_OF_MEASURE, (validation[0] * UNITS_OF_MEASURE, validation[1])
     elif number == 5:
-        rate = 60.0
+        rate = 6.0
     data, layers, loss = _network(number, take, rows, labels)
-    found = Patient(loss, layers, rate)
+    found = Patient(data, loss, layers, rate, (rows[:8], labels[:8]))
     for _ in range(STEPS):
         for name, (x, y) in (("validation", validation), ("training", (rows, labels))):
             data.set_data(x)

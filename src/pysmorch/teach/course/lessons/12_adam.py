@@ -171,7 +171,7 @@ X, test_X = (images * scale).reshape(-1, 64), (test_images * scale).reshape(-1, 
 one_hot = np.eye(10)[labels]
 
 
-def train(make_optimizer, schedule=None, epochs=12):
+def train(make_optimizer, schedule=None, epochs=8):
     np.random.seed(0)
     data = Data(X)
     logits = Bias(Linear(Relu(Bias(Linear(data, 32))), 10))
@@ -195,7 +195,7 @@ runs = {
 }
 for name, (losses, right) in runs.items():
     print(f"{name:<17} loss {losses[-1]:.4f}; of the digits put aside, {right:.1%} are right")
-show(sketch.lines(range(1, 13), {name: losses for name, (losses, _) in runs.items()}))
+show(sketch.lines(range(1, 9), {name: losses for name, (losses, _) in runs.items()}))
 reward("A bicycle with gears. The brake is a cosine.", "Adam", "cosine_rate")
 
 # %% [markdown]

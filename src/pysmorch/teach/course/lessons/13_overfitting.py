@@ -205,7 +205,7 @@ given = one_hot.copy()
 given[mistaken] = np.eye(10)[bots.integers(0, 10, len(mistaken))]
 
 
-def train(rate_of_dropout, decay, epochs=40):
+def train(rate_of_dropout, decay, epochs=30):
     np.random.seed(0)
     data = Data(X[rows])
     first = Linear(data, 128)
@@ -240,7 +240,7 @@ for name, history in (("by heart", by_heart), ("with dropout and decay", careful
     print(f"{name:<23} loss {history['training'][-1]:.3f} in training, {history['validation'][-1]:.3f} in validation")
 show(
     sketch.lines(
-        range(1, 41),
+        range(1, 31),
         {
             "training, by heart": by_heart["training"],
             "validation, by heart": by_heart["validation"],

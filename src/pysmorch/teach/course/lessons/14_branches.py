@@ -245,7 +245,7 @@ for layer in graph.layers_with_weights():
 # %% [markdown]
 # ## The eleventh floor
 #
-# Sixteen blocks, with and without the staircase, on the digits.
+# Ten blocks, with and without the staircase, on the digits.
 
 # %%
 Adam, train_epoch = library("Adam", "train_epoch")
@@ -253,10 +253,10 @@ images, labels, _, _ = digits()
 X, one_hot = images.reshape(len(images), -1), np.eye(10)[labels]
 
 
-def train(with_shortcut, epochs=4):
+def train(with_shortcut, epochs=3):
     np.random.seed(0)
     data = Data(X)
-    graph = deep(data, 16, one_hot, with_shortcut)
+    graph = deep(data, 10, one_hot, with_shortcut)
     for layer in graph.layers_with_weights()[1:-2]:
         layer.W *= 0.5
     optimizer = Adam(graph.layers_with_weights(), 0.002)
@@ -267,7 +267,7 @@ def train(with_shortcut, epochs=4):
 corridor, staircase = train(with_shortcut=False), train(with_shortcut=True)
 for epoch, (a, b) in enumerate(zip(corridor, staircase), start=1):
     print(f"epoch {epoch}: loss {a:.4f} through the corridor, {b:.4f} with the staircase")
-show(sketch.lines(range(1, 5), {"corridor": corridor, "staircase": staircase}))
+show(sketch.lines(range(1, 4), {"corridor": corridor, "staircase": staircase}))
 reward("A staircase. It adds itself to wherever you are going.", "Add", "Node", "run_backward")
 
 # %% [markdown]
