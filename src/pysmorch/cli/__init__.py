@@ -305,6 +305,19 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     teaching.solutions(folder)
 
 
+@course.command("html")
+def course_pages(
+    folder: Annotated[str, typer.Argument(help="a new or empty folder")],
+    with_solutions: Annotated[
+        bool, typer.Option("--solutions", help="With solutions and answers instead of blanks.")
+    ] = False,
+) -> None:
+    """Write the whole course as static pages to read, also on a phone."""
+    from pysmorch.cli import teaching
+
+    teaching.pages(folder, with_solutions)
+
+
 def _version(requested: bool) -> None:
     if requested:
         import pysmorch

@@ -43,3 +43,11 @@ def solutions(folder: str) -> None:
     """Write the teacher's version."""
     done = course.solutions(folder)
     print(f"{len(done.written)} files with solutions and answers written to {folder}")
+
+
+def pages(folder: str, with_solutions: bool) -> None:
+    """Write the static edition."""
+    from pysmorch.teach.course.edition import html
+
+    names = html(folder, with_solutions)
+    print(f"{len(names)} files written to {folder}; open {Path(folder) / 'index.html'}")

@@ -178,7 +178,7 @@ def _lines_text(frame: _Frame, x: Array, values: Mapping[str, Array]) -> str:
 
 def _svg(width: float, height: float, content: str, label: str) -> str:
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' role='img' "
-        f"aria-label='{escape(label)}' font-family='sans-serif' font-size='11'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "
+        f"viewBox='0 0 {width:g} {height:g}' role='img' aria-label='{escape(label)}' font-family='sans-serif' font-size='11'>"
         f"<rect width='100%' height='100%' fill='white'/>{content}</svg>"
     )
