@@ -49,5 +49,8 @@ def pages(folder: str, with_solutions: bool) -> None:
     """Write the static edition."""
     from pysmorch.teach.course.edition import html
 
-    names = html(folder, with_solutions)
+    try:
+        names = html(folder, with_solutions)
+    except ImportError as error:
+        raise ValueError(str(error)) from error
     print(f"{len(names)} files written to {folder}; open {Path(folder) / 'index.html'}")

@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch.diagram.svg import as_image
-from pysmorch.teach.course.folder import CourseError
+from pysmorch.teach.course.folder import check_empty
 from pysmorch.teach.course.performance import Performance, Shown
 from pysmorch.teach.course.source import Cell, Lesson, lessons
 
 STYLE = (Path(__file__).parent / "edition.css").read_text(encoding="utf-8")
 NEEDED = ("latex2mathml.converter", "markdown_it", "mdit_py_plugins.dollarmath", "pygments")
-CHECKS = re.compile(r"^(\w+ = check\(|quiz\()", re.MULTILINE)
+WIDE = 30
+"""Formulas within a line that are longer than this, as LaTeX, may have to be scrolled on a phone."""
+BETTER = (
+    (r"<mo>(&#x02016;)", r'<mo stretchy="false">\1'),  # bars as high as what is between them, not as the whole formula
+    (r"<mo>(&#x0002F;)", r'<mo lspace="0" rspace="0">\1'),
+    (r"(<m([io])>(?:log|cos|tanh)</m\2>)(?=<m(?:n|i|frac))", r'\1<mspace width="0.167em"/>'),
+)
+"""What browsers need besides what latex2mathml writes, as patterns with what takes their places."""
 
 
 def html(folder: str | Path, solutions: bool = False) -> list[str]:
@@ -44,8 +51,7 @@ def html(folder: str | Path, solutions: bool = False) -> list[str]:
         When a package is missing that renders pages.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CourseError(f"{folder} is not empty; name a new folder for the pages")
+    check_empty(folder, "for the pages")
     pages = _Pages(solutions)
     performance = Performance()
     files = {"index.html": pages.index(), "style.css": STYLE + pages.code_style()}
@@ -65,7 +71,7 @@ class _Pages:
             latex, markdown, dollars, self.pygments = map(import_module, NEEDED)
             self.lexers, self.formatters = import_module("pygments.lexers"), import_module("pygments.formatters")
         except ImportError as error:
-            raise ImportError(f"pages need {error.name}: install it with  pip install 'pysmorch[html]'") from error
+            raise ImportError(f"pages need {error.name}: install it with pip install 'pysmorch[html]'") from error
         self.solutions = solutions
         self.markdown: Any = markdown.MarkdownIt("commonmark").enable("table")
         self.markdown.use(dollars.dollarmath_plugin, renderer=_mathematics(latex.convert), allow_space=True)
@@ -105,7 +111,7 @@ class _Pages:
             parts += [_output(thing) for thing in output if cell.kind == "code"]
         names = [one.name for one in lessons()]
         at = names.index(lesson.name)
-        links = [('<a href="index.html">all lessons</a>')]
+        links = ['<a href="index.html">all lessons</a>']
         if at > 0:
             links.insert(0, f'<a href="{names[at - 1]}.html" rel="prev">lesson {at}</a>')
         if at + 1 < len(names):
@@ -133,8 +139,11 @@ def _mathematics(convert: Any) -> Any:
     """A function that renders a formula as the plugin asks for it."""
 
     def render(formula: str, options: dict[str, Any]) -> str:
-        display = bool(options["display_mode"])
-        return str(convert(formula.strip(), display="block" if display else "inline"))
+        element = str(convert(formula.strip(), display="block" if options["display_mode"] else "inline"))
+        for pattern, better in BETTER:
+            element = re.sub(pattern, better, element)
+        is_wide = not options["display_mode"] and len(formula) > WIDE
+        return f'<span class="wide">{element}</span>' if is_wide else element
 
     return render
 

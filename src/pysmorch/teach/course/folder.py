@@ -46,7 +46,7 @@ def start(folder: str | Path, hard: bool = False) -> Started:
             raise CourseError(f"{folder} has the course with formulas in it; name a new folder for the one without")
         hard = is_hard(folder)
     else:
-        _check_empty(folder, "or one in which the course was started before")
+        check_empty(folder, "or one in which the course was started before")
     return _write(folder, student_files(hard))
 
 
@@ -56,7 +56,7 @@ def solutions(folder: str | Path) -> Started:
     Raises CourseError for a folder that holds anything.
     """
     folder = Path(folder)
-    _check_empty(folder, "for the solutions")
+    check_empty(folder, "for the solutions")
     return _write(folder, teacher_files())
 
 
@@ -92,7 +92,8 @@ def is_hard(folder: Path) -> bool:
     return EDITIONS[1] in (folder / UTILITY).read_text(encoding="utf-8", errors="replace")
 
 
-def _check_empty(folder: Path, otherwise: str) -> None:
+def check_empty(folder: Path, otherwise: str) -> None:
+    """Raise CourseError for a file, and for a folder that holds anything; `otherwise` says what else it may be, or for what."""
     if folder.exists() and not folder.is_dir():
         raise CourseError(f"{folder} is a file; name a new folder")
     if folder.exists() and any(folder.iterdir()):
