@@ -30,8 +30,8 @@ def _compare(expected: Array, found: Any, known: dict[str, Array], otherwise: st
     if np.allclose(array, expected, rtol=1e-5, atol=1e-8):
         return RIGHT
     worst = np.unravel_index(np.argmax(np.abs(array - expected)), expected.shape)
-    place = f"{where}, entry {tuple(map(int, worst))}"
-    return first_fit(known, array) or otherwise, say(f"{expected[worst]:.6g}", f"{array[worst]:.6g}", place)
+    entry = f"{where}, entry {tuple(map(int, worst))}"
+    return first_fit(known, array) or otherwise, say(f"{expected[worst]:.6g}", f"{array[worst]:.6g}", entry)
 
 
 # A recurrent layer.

@@ -25,7 +25,7 @@ BETTER = (
     (r"<mo>(&#x0002F;)", r'<mo lspace="0" rspace="0">\1'),
     (r"(<m([io])>(?:log|cos|tanh)</m\2>)(?=<m(?:n|i|frac))", r'\1<mspace width="0.167em"/>'),
 )
-"""What browsers need besides what latex2mathml writes, as patterns with what takes their places."""
+"""What browsers need besides what latex2mathml writes, as patterns and replacements."""
 
 
 def html(folder: str | Path, solutions: bool = False) -> list[str]:
@@ -136,7 +136,7 @@ class _Pages:
 
 
 def _mathematics(convert: Any) -> Any:
-    """A function that renders a formula as the plugin asks for it."""
+    """Return a function that renders a formula, in the form that the plugin calls."""
 
     def render(formula: str, options: dict[str, Any]) -> str:
         element = str(convert(formula.strip(), display="block" if options["display_mode"] else "inline"))

@@ -91,7 +91,7 @@ class Lesson:
         return {name: ast.literal_eval(value) for name, value in found}
 
     def student(self, hard: bool = False) -> list[Cell]:
-        """The cells with blanks; a call that opens the answers takes their place. With `hard`, without formulas."""
+        """The cells with blanks; answers are replaced by a call that opens them. With `hard`, without formulas."""
         opens = Cell("code", f'from utility import answers\n\nanswers("{self.name}")')
         cells = [opens if cell.answer else _fill(self, cell, False, hard) for cell in self._in_files()]
         return [cell for cell in cells if cell.text.strip()]
