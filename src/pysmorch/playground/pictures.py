@@ -21,6 +21,8 @@ UNIT_PIXELS = 20
 """Side of the picture of a unit."""
 BEYOND = 0.15
 """How much of the range of the points is added on each side."""
+LARGEST = 1e30
+"""What is drawn of anything larger, and of what is no number."""
 MOST_OF_CURVE = 200
 """How many epochs a curve has at most; of more the same number is shown, evenly."""
 
@@ -74,11 +76,19 @@ class Pictures:
                     "biases": _rounded(bias.W.ravel()),
                     "pictures": [_packed(127.5 + 127.5 * on_grid[:, i] / sizes[i]) for i in range(on_grid.shape[1])],
                     "dead": (np.ptp(on_points, axis=0) == 0).tolist(),
-                    "size": root_mean_square(linear.W),
-                    "gradients": {"weights": _size_of_gradient(linear), "biases": _size_of_gradient(bias)},
+                                        "gradients": {"weights": _size_of_gradient(linear), "biases": _size_of_gradient(bias)},
                 }
             )
         return drawn
+
+
+def drawable(value: float) -> float:
+    """Return a number that JSON and pictures can hold.
+
+    >>> drawable(float("inf"))
+    1e+30
+    """
+    return float(np.nan_to_num(min(value, LARGEST), nan=LARGEST))
 
 
 def points_on_page(data: Points) -> dict[str, Any]:
@@ -135,10 +145,8 @@ def _grid(domain: list[float], side: int) -> Array:
 
 def _size_of_gradient(layer: Any) -> float | None:
     """The root mean square of the gradient of the last step; None where there was none."""
-    try:
-        return root_mean_square(layer.G)
-    except AttributeError:
-        return None
+    size = root_mean_square(getattr(layer, "G", None))
+    return None if size is None else drawable(size)
 
 
 def _packed(values: Array) -> str:
@@ -149,4 +157,4 @@ def _packed(values: Array) -> str:
 
 
 def _rounded(array: Array) -> Any:
-    return np.round(array.astype(np.float64), 3).tolist()
+    return np.round(np.nan_to_num(array.astype(np.float64)), 3).tolist()

@@ -11,7 +11,7 @@ from typing import Any
 from pysmorch.layers.graph import graph
 from pysmorch.network import Network
 from pysmorch.playground.code import as_code
-from pysmorch.playground.pictures import Pictures, points_on_page, thinned
+from pysmorch.playground.pictures import Pictures, drawable, points_on_page, thinned
 from pysmorch.playground.points import Points
 from pysmorch.playground.settings import Settings, read_settings
 from pysmorch.playground.steps import backward_pass
@@ -155,12 +155,12 @@ class Session:
             else:
                 raise ValueError(f"do must be set, train, pause, reset, backward or code, but is {action!r}")
         except (ValueError, ArithmeticError) as error:
-            self._refuse(error)
+            self._refuse(error, str(request.get("do")))
 
-    def _refuse(self, error: Exception) -> None:
-        """Tell the page what went wrong; a training has then ended."""
+    def _refuse(self, error: Exception, what: str) -> None:
+        """Tell the page what went wrong with a request; a training has then ended."""
         self._epochs_left = 0
-        self._answer({"kind": "error", "message": " ".join(str(error).split())})
+        self._answer({"kind": "error", "of": what, "message": " ".join(str(error).split())})
         self._draw()
 
     def _set(self, request: Message) -> None:
@@ -169,7 +169,7 @@ class Session:
             raise ValueError(f"generation must be a whole number, but is {generation!r}")
         settings = read_settings(request.get("settings"))
         same_table = self._table is self._table_of_data
-        if same_table and self._settings.same_network(settings):
+        if self._epoch and same_table and self._settings.same_network(settings):
             self._continue(settings)
         else:
             self._begin(settings)
@@ -228,7 +228,7 @@ class Session:
                 threads=1,
             )
         except ArithmeticError as error:  # the loss is not finite
-            self._refuse(error)
+            self._refuse(error, "train")
         if self._interrupting is None and not self._closed.is_set():
             self._epochs_left = 0
             self._draw()
@@ -237,7 +237,7 @@ class Session:
         started = time.monotonic()
         self._epoch += 1
         self._epochs_left -= 1
-        self._last = {name: values[-1] for name, values in training.history.items()}
+        self._last = {name: drawable(values[-1]) for name, values in training.history.items()}
         for name, values in self._curves.items():
             values.append(self._last[name])
         if not self._epochs_left or started - self._drawn_at > 1 / PICTURES_A_SECOND:

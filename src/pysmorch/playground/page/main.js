@@ -22,6 +22,7 @@ let selected = null;
 let running = false;
 let generation = 0; // of the settings that were sent; answers of older ones are not shown
 let waiting = 0;
+let refused = ""; // what is wrong with the settings of the page, which the server has not taken
 
 const network = new NetworkView($("layers"), $("wires"), (layers, focus) => {
   change({ layers });
@@ -49,6 +50,7 @@ function receive(message) {
   else if (message.kind === "error") {
     showRunning(false);
     showError(message.message);
+    if (message.of === "set") refused = message.message;
   } else if (message.generation !== generation || waiting) return; // of settings that are not those of the page any more
   else if (message.kind === "points") showPoints(message);
   else if (message.kind === "state") showState(message);
@@ -94,6 +96,7 @@ function showSliders() {
 // Take other settings: the page shows them at once, the server gets them after a moment.
 function change(changed) {
   settings = { ...settings, ...changed };
+  refused = "";
   showError("");
   showSettings();
   if (changed.layers) buildRows();
@@ -114,7 +117,8 @@ function request(wanted) {
     waiting = 0;
     send({ do: "set", generation: ++generation, settings });
   }
-  send(wanted);
+  if (refused) showError(refused);
+  else send(wanted);
 }
 
 for (const [id, name, read] of [["data", "data", String], ["count", "count", Number], ["noise", "noise", Number], ["optimizer", "optimizer", String],
@@ -129,7 +133,6 @@ $("add-layer").addEventListener("click", () => change({ layers: [...settings.lay
 $("train").addEventListener("click", () => {
   showError("");
   request(running ? { do: "pause" } : { do: "train", pace: Number($("pace").value) });
-  showRunning(!running);
 });
 $("pace").addEventListener("change", () => running && request({ do: "train", pace: Number($("pace").value) }));
 $("epoch").addEventListener("click", () => request({ do: "train", epochs: 1, pace: Number($("pace").value) }));
@@ -198,7 +201,6 @@ function buildRows() {
 function showState(message) {
   if (!points || message.layers.length !== settings.layers.length + 1) return;
   state = message;
-  showRunning(message.running);
   const { measures, metric } = message;
   $("epochs").textContent = message.epoch;
   $("loss-train").textContent = number(measures.loss);
@@ -207,6 +209,7 @@ function showState(message) {
   $("metric-train").textContent = shown(measures[metric]);
   $("metric-test").textContent = shown(measures[`val_${metric}`]);
   document.querySelectorAll(".metric").forEach((word) => (word.textContent = metric === "accuracy" ? "Accuracy" : "Error"));
+  showRunning(message.running);
   network.show(message, featurePictures());
   paintCurves($("curves"), message.curves);
   showGradients(message.layers);
