@@ -20,6 +20,7 @@ class Tab:
 
     def __exit__(self, *error):
         self.session.close()
+        self.session.join()
 
     def ask(self, do, **more):
         self.session.ask({"do": do, **more})

@@ -248,8 +248,8 @@ def doctor() -> None:
         print(f"{name:<14}{value}")
 
 
-@app.command()
-def playground(
+@app.command("playground")
+def serve_playground(
     port: Annotated[int, typer.Option(help="where the page is served; 0 takes any free port")] = 8642,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address and open no browser")] = False,
 ) -> None:

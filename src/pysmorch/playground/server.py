@@ -146,7 +146,7 @@ async def _serve_tab(sessions: dict[str, Session], websocket: WebSocket) -> None
     finally:
         sending.cancel()
         del sessions[name]
-        await asyncio.shield(run_in_threadpool(session.close))
+        session.close()
 
 
 async def _receive_all(websocket: WebSocket, session: Session) -> None:

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pysmorch.layers.graph import graph
@@ -25,8 +26,8 @@ MOST_EPOCHS = 20_000
 MOST_WAITING = 32
 """So many requests wait at most; then whoever asks waits, too."""
 PICTURES_A_SECOND = 12
-WAIT = 0.2
-"""Seconds until a thread without requests looks whether its session was closed."""
+WAIT = 1.0
+"""Seconds until a thread without requests looks whether its session was closed, if nothing has woken it."""
 PACES = (5, 50, 100_000)
 """Epochs in a second at most: slow, normal, as fast as it goes."""
 
@@ -102,8 +103,13 @@ class Session:
         }
 
     def close(self) -> None:
-        """End the training and the thread, after the epoch that it is in."""
+        """Let the thread end after the epoch that it is in; does not wait for that."""
         self._closed.set()
+        with suppress(queue.Full):
+            self._requests.put_nowait({})  # wakes the thread if it waits
+
+    def join(self) -> None:
+        """Wait until the thread has ended."""
         self._thread.join()
 
     @property
@@ -126,11 +132,12 @@ class Session:
             self._answer({"kind": "end"})
 
     def _next(self, seconds: float) -> Message | None:
-        """Return the next request, or None if there is none within some seconds."""
+        """Return the next request, or None if there is none within some seconds, or the session is closed."""
         try:
-            return self._requests.get(timeout=seconds) if seconds > 0 else self._requests.get_nowait()
+            request = self._requests.get(timeout=seconds) if seconds > 0 else self._requests.get_nowait()
         except queue.Empty:
             return None
+        return None if self._closed.is_set() else request
 
     def _do(self, request: Message) -> None:
         try:
