@@ -14,7 +14,7 @@ LEVELS = [
     {"version", "warnings", "memory"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
-    {"engine", "gradcheck", "diagram", "files", "sources"},
+    {"engine", "export", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary", "start"},
     {"network"},
     {"explaining"},

@@ -56,7 +56,9 @@ def test_it_serves_the_page_until_it_is_interrupted():
     needs_web()
     command = [sys.executable, "-m", "pysmorch", "playground", "--port", "0", "--no-browser"]
     environment = os.environ | {"PYTHONPATH": str(Path(pysmorch.__file__).parents[1])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             said = process.stdout.readline()
             address = re.fullmatch(r"the playground is at (http://127.0.0.1:\d+); Ctrl-C ends it\n", said)[1]

@@ -128,7 +128,12 @@ def test_what_is_no_table_for_the_playground_is_said_in_one_line(content, messag
         (["size", "wieght"], "kind", "features: t.csv has no column of numbers 'wieght'; did you mean 'weight'"),
         (["size", "kind"], "weight", "no column of numbers 'kind'"),
         (["size", "weight"], "knd", "target: t.csv has no column 'knd'; did you mean 'kind'"),
-        (["size", "weight"], "size", "features must be two columns other than the target 'size'"),
+        (
+            ["size", "weight"],
+            "size",
+            "features must be two columns and other ones than the target 'size', but are size, weight",
+        ),
+        (["size", "size"], "kind", "features must be two columns"),
         (["size"], "kind", "features must be two columns"),
     ],
 )
@@ -142,5 +147,7 @@ def test_too_many_classes_and_too_few_rows_are_said():
     with pytest.raises(ValueError, match="'y' has 30 classes; expected from 2 to 8"):
         points_of_table(table_of("t.csv", names.encode()), ["a", "b"], "y")
     few = "a,b,y\n" + "1,2,3\n2,3,4\n" * 5
-    with pytest.raises(ValueError, match="t.csv has 10 rows without an empty cell in features and target; expected at least 20"):
+    with pytest.raises(
+        ValueError, match="has 10 rows without an empty cell in features and target; expected at least 20"
+    ):
         points_of_table(table_of("t.csv", few.encode()), ["a", "b"], "y")

@@ -67,7 +67,9 @@ def test_a_regression_shows_values_and_its_error(tab):
 def test_dead_units_are_marked(tab):
     dead = []
     for seed in range(6):
-        tab.set(data="circles", layers=[{"units": 8, "activation": "relu"}], optimizer="sgd", learning_rate=3.0, seed=seed)
+        tab.set(
+            data="circles", layers=[{"units": 8, "activation": "relu"}], optimizer="sgd", learning_rate=3.0, seed=seed
+        )
         dead += tab.train(20)["layers"][0]["dead"]
         if any(dead):
             break
@@ -113,7 +115,12 @@ def test_starting_again_brings_back_the_first_weights(tab):
     "settings",
     [
         {"data": "spiral", "layers": LAYERS, "dropout": 0.1},
-        {"data": "hills", "layers": [{"units": 4, "activation": "relu"}], "optimizer": "rmsprop", "learning_rate": 0.003},
+        {
+            "data": "hills",
+            "layers": [{"units": 4, "activation": "relu"}],
+            "optimizer": "rmsprop",
+            "learning_rate": 0.003,
+        },
         {"data": "blobs", "count": 60, "noise": 0.5, "seed": 7, "batch_size": 8, "optimizer": "sgd"},
     ],
 )
@@ -164,7 +171,9 @@ def test_a_backward_pass_goes_through_all_layers_and_back_and_changes_nothing(ta
     assert [step["layer"] for step in answer["steps"]] == names + names[::-1]
     assert [step["pass"] for step in answer["steps"]] == ["forward"] * 8 + ["backward"] * 8
     assert all(f'data-layers="{name}"' in answer["svg"] for name in names)
-    shapes = {(step["layer"], array["name"]): array["shape"] for step in answer["steps"][8:] for array in step["arrays"]}
+    shapes = {
+        (step["layer"], array["name"]): array["shape"] for step in answer["steps"][8:] for array in step["arrays"]
+    }
     assert shapes["Linear1", "G"] == "2 × 3"
     assert shapes["Linear2", "G"] == "3 × 2"
     assert shapes["Linear2", "pass_back"] == shapes["Dropout1", "dwnstrm"] == "4 × 3"
@@ -202,7 +211,10 @@ def test_a_loss_that_is_not_finite_is_said_and_the_session_goes_on(tab):
         ({"do": "dance"}, "do must be set, train, pause, reset, backward or code, but is 'dance'"),
         ({}, "do must be set"),
         ({"do": "set"}, "generation must be a whole number, but is None"),
-        ({"do": "set", "generation": 9, "settings": {"data": "upload"}}, "there is no file yet; choose a CSV file first"),
+        (
+            {"do": "set", "generation": 9, "settings": {"data": "upload"}},
+            "there is no file yet; choose a CSV file first",
+        ),
         ({"do": "set", "generation": 9, "settings": {"seed": -1}}, "seed must be a whole number from 0"),
         ({"do": "train", "epochs": 0}, "epochs must be a whole number from 1 to 20000, but is 0"),
         ({"do": "train", "pace": 7}, "pace must be one of 5, 50, 100000, but is 7"),

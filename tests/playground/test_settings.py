@@ -22,10 +22,16 @@ def test_nothing_said_is_the_default():
         ({"count": True}, "count must be a whole number"),
         ({"noise": "much"}, "noise must be a number from 0 to 1, but is 'much'"),
         ({"noise": float("nan")}, "noise must be a number from 0 to 1, but is nan"),
-        ({"layers": [{"units": 13, "activation": "relu"}]}, "units of a layer must be a whole number from 1 to 12, but is 13"),
+        (
+            {"layers": [{"units": 13, "activation": "relu"}]},
+            "units of a layer must be a whole number from 1 to 12, but is 13",
+        ),
         ({"layers": [{"units": 3, "activation": "softmax"}]}, "activation must be one of"),
         ({"layers": [{"units": 3}]}, "layer must have units and activation, but is {'units': 3}"),
-        ({"layers": [{"units": 1, "activation": "relu"}] * 7}, "layers must be a list of at most 6 hidden layers, but is .*…"),
+        (
+            {"layers": [{"units": 1, "activation": "relu"}] * 7},
+            "layers must be a list of at most 6 hidden layers, but is .*…",
+        ),
         ({"layers": "many"}, "layers must be a list"),
         ({"features": [1, 2]}, "features must be a list of columns"),
         ({"optimizer": "sgd2"}, "optimizer must be one of sgd"),
@@ -50,7 +56,11 @@ def test_everything_that_the_page_offers_is_taken():
     for name in offered["activations"]:
         layers = [{"units": offered["most_units"], "activation": name}] * offered["most_layers"]
         assert len(read_settings({"layers": layers}).layers) == 6
-    for setting, plural in (("learning_rate", "learning_rates"), ("dropout", "dropouts"), ("batch_size", "batch_sizes")):
+    for setting, plural in (
+        ("learning_rate", "learning_rates"),
+        ("dropout", "dropouts"),
+        ("batch_size", "batch_sizes"),
+    ):
         for value in offered[plural]:
             assert getattr(read_settings({setting: value}), setting) == value
     assert set(offered["activations"]) == set(ACTIVATIONS)

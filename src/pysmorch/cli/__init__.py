@@ -18,6 +18,7 @@ from pysmorch.cli.help import CommandWithChoices
 from pysmorch.cli.options import (
     EvaluateOptions,
     ExplainOptions,
+    ExportOptions,
     PredictOptions,
     QuantizeOptions,
     ReadOptions,
@@ -194,6 +195,16 @@ def quantize(options: QuantizeOptions) -> None:
 
     _set_limits(options)
     quantizing.quantize(options)
+
+
+@app.command(cls=CommandWithChoices)
+@takes(ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Write a model as an ONNX file, which other programs run without pysmorch, and compare it with ONNX Runtime on rows of a source."""
+    from pysmorch.cli import exporting
+
+    _set_limits(options)
+    exporting.export(options)
 
 
 @app.command()

@@ -76,7 +76,7 @@ class Pictures:
                     "biases": _rounded(bias.W.ravel()),
                     "pictures": [_packed(127.5 + 127.5 * on_grid[:, i] / sizes[i]) for i in range(on_grid.shape[1])],
                     "dead": (np.ptp(on_points, axis=0) == 0).tolist(),
-                                        "gradients": {"weights": _size_of_gradient(linear), "biases": _size_of_gradient(bias)},
+                    "gradients": {"weights": _size_of_gradient(linear), "biases": _size_of_gradient(bias)},
                 }
             )
         return drawn
@@ -115,8 +115,8 @@ def thinned(columns: dict[str, list[float]]) -> dict[str, list[float]]:
         With "epoch" besides.
     """
     count = len(next(iter(columns.values())))
-    shown = np.unique(np.linspace(0, count - 1, min(count, MOST_OF_CURVE)).round().astype(int)) if count else []
-    return {"epoch": [int(i) + 1 for i in shown]} | {
+    shown = np.linspace(0, max(count - 1, 0), min(count, MOST_OF_CURVE)).round().astype(int).tolist()
+    return {"epoch": [i + 1 for i in shown]} | {
         name: [float(f"{values[i]:.5g}") for i in shown] for name, values in columns.items()
     }
 

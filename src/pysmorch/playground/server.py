@@ -183,7 +183,7 @@ async def _take_upload(sessions: dict[str, Session], request: Request) -> JSONRe
     try:
         return JSONResponse(await run_in_threadpool(session.upload, name, bytes(content)))
     except ValueError as error:
-        return JSONResponse({"error": escaped(" ".join(str(error).split()))}, 422)
+        return JSONResponse({"error": escaped(" ".join(str(error).split()))})
 
 
 def listen(port: int) -> socket.socket:

@@ -269,7 +269,9 @@ class Session:
         """Send the network as it is."""
         self._drawn_at = time.monotonic()
         metric = "accuracy" if self._data.classes else "mae"
-        measures = {name: self._last[name] for name in ("loss", "val_loss", metric, f"val_{metric}") if name in self._last}
+        measures = {
+            name: self._last[name] for name in ("loss", "val_loss", metric, f"val_{metric}") if name in self._last
+        }
         self._answer(
             {
                 "kind": "state",
@@ -294,6 +296,8 @@ class Session:
 
 def _copy_weights(source: Network, target: Network) -> None:
     """Copy the parameters of a network into one with the same layers, besides those without parameters."""
-    with_parameters = [[layer for layer in graph(network.output) if layer.has_parameters] for network in (source, target)]
+    with_parameters = [
+        [layer for layer in graph(network.output) if layer.has_parameters] for network in (source, target)
+    ]
     for old, new in zip(*with_parameters, strict=True):
         new.W = old.W

@@ -71,7 +71,9 @@ def backward_pass(network: Network, data: Points) -> dict[str, Any]:
 
 def _step(way: str, layer: Any, name: str, arrays: list[tuple[str, str, Any]]) -> dict[str, Any]:
     known = FORWARD if way == "forward" else BACKWARD
-    other = "Y = the activation of each entry" if way == "forward" else "pass_back = dwnstrm · the slope at each entry of X"
+    other = (
+        "Y = the activation of each entry" if way == "forward" else "pass_back = dwnstrm · the slope at each entry of X"
+    )
     return {
         "pass": way,
         "layer": name,

@@ -89,11 +89,15 @@ def table_of(name: str, content: bytes) -> Table:
     file = File(name, content, piped=True)
     kind = kind_of_file(file)
     if kind != "csv" or content[:1] == b"\x1f":
-        raise SourceError(f"{name} is no CSV file{f' but {kind}' if kind != 'csv' else ''}; save the table as CSV first")
+        raise SourceError(
+            f"{name} is no CSV file{f' but {kind}' if kind != 'csv' else ''}; save the table as CSV first"
+        )
     source = read_csv(file, header=True, encoding=None, missing=MISSING)
     table = source.features
     if table.num_columns > MOST_COLUMNS:
-        raise SourceError(f"{name} has {table.num_columns} columns, expected at most {MOST_COLUMNS}; keep those that count")
+        raise SourceError(
+            f"{name} has {table.num_columns} columns, expected at most {MOST_COLUMNS}; keep those that count"
+        )
     numbers: dict[str, Array] = {}
     texts: dict[str, list[str | None]] = {}
     for column in table.column_names:
@@ -141,8 +145,10 @@ def points_of_table(table: Table, features: Sequence[str], target: str, seed: in
             among = list_names(list(table.numbers))
             hint = suggest(name, table.numbers)
             raise ValueError(f"features: {table.name} has no column of numbers {name!r}{hint}; there are {among}")
-    if len(features) != 2 or target in features:
-        raise ValueError(f"features must be two columns other than the target {target!r}, but are {list_names(list(features))}")
+    if len(features) != 2 or len({*features, target}) != 3:
+        raise ValueError(
+            f"features must be two columns and other ones than the target {target!r}, but are {list_names(list(features))}"
+        )
     if target not in table.columns:
         raise ValueError(f"target: {table.name} has no column {target!r}{suggest(target, table.columns)}")
     X = np.stack([table.numbers[name] for name in features], 1)

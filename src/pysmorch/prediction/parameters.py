@@ -16,6 +16,9 @@ from pysmorch.optimizers import OPTIMIZERS, Optimizer
 from pysmorch.prediction.presets import check_preset
 from pysmorch.schedules import as_schedule
 
+Layout = Literal["nhwc", "nchw"]
+"""Of images: with the channels last, as here, or first."""
+
 TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
 """In which numbers an estimator is trained."""
 

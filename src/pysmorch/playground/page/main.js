@@ -89,8 +89,8 @@ function showSettings() {
 }
 
 function showSliders() {
-  $("count-shown").value = $("count").value;
-  $("noise-shown").value = Number($("noise").value).toFixed(2);
+  $("count-shown").textContent = $("count").value;
+  $("noise-shown").textContent = Number($("noise").value).toFixed(2);
 }
 
 // Take other settings: the page shows them at once, the server gets them after a moment.
@@ -122,11 +122,11 @@ function request(wanted) {
 }
 
 for (const [id, name, read] of [["data", "data", String], ["count", "count", Number], ["noise", "noise", Number], ["optimizer", "optimizer", String],
-  ["learning-rate", "learning_rate", Number], ["batch-size", "batch_size", Number], ["dropout", "dropout", Number], ["target", "target", String]]) {
+  ["learning-rate", "learning_rate", Number], ["batch-size", "batch_size", Number], ["dropout", "dropout", Number]]) {
   $(id).addEventListener("change", (event) => change({ [name]: read(event.target.value) }));
 }
 for (const id of ["count", "noise"]) $(id).addEventListener("input", showSliders);
-for (const id of ["feature-1", "feature-2"]) $(id).addEventListener("change", () => change({ features: [$("feature-1").value, $("feature-2").value] }));
+["feature-1", "feature-2", "target"].forEach((id, i) => $(id).addEventListener("change", (event) => chooseColumn(i, event.target.value)));
 $("seed").addEventListener("change", () => change({ seed: Math.max(0, Math.min(9999, Math.round(Number($("seed").value)))) }));
 $("add-layer").addEventListener("click", () => change({ layers: [...settings.layers, settings.layers.at(-1) ?? { units: 8, activation: "tanh" }] }));
 
@@ -148,6 +148,7 @@ $("code-copy").addEventListener("click", async () => {
   say("The program is in the clipboard.");
 });
 
+$("file").addEventListener("click", () => ($("file").value = "")); // so that the same file can be chosen again
 $("file").addEventListener("change", async () => {
   const chosen = $("file").files[0];
   if (!chosen) return;
@@ -173,6 +174,15 @@ function takeFile(answer) {
   $("feature-2").replaceChildren(...options(answer.numbers));
   $("target").replaceChildren(...options(answer.columns));
   change({ data: "upload", features: answer.features, target: answer.target });
+}
+
+// Take another column as the first or second feature or the target; one that was something else already changes its part with it.
+function chooseColumn(part, name) {
+  const columns = [...settings.features, settings.target];
+  const other = columns.indexOf(name);
+  if (other >= 0) columns[other] = columns[part];
+  columns[part] = name;
+  change({ features: columns.slice(0, 2), target: columns[2] });
 }
 
 // What is shown.

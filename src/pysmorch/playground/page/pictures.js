@@ -155,7 +155,7 @@ function write(svg, x, y, words, anchor) {
 export function number(value) {
   if (value === undefined || value === null) return "–";
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(1).replace("e-", "e−") : String(Number(value.toPrecision(3)));
+  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(1).replace("e-", "e−") : String(Number(value.toPrecision(3))).replace("-", "−");
 }
 
 // How long a bar is: from 1e-8 to 1 on a logarithmic scale.
