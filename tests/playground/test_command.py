@@ -52,8 +52,10 @@ def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
-def test_it_serves_the_page_until_it_is_interrupted():
+def test_it_serves_the_page_until_it_is_interrupted_also_in_the_midst_of_a_training():
     needs_web()
+    from websockets.sync.client import connect
+
     command = [sys.executable, "-m", "pysmorch", "playground", "--port", "0", "--no-browser"]
     environment = os.environ | {"PYTHONPATH": str(Path(pysmorch.__file__).parents[1])}
     with subprocess.Popen(
@@ -61,11 +63,15 @@ def test_it_serves_the_page_until_it_is_interrupted():
     ) as process:
         try:
             said = process.stdout.readline()
-            address = re.fullmatch(r"the playground is at (http://127.0.0.1:\d+); Ctrl-C ends it\n", said)[1]
-            with urllib.request.urlopen(address, timeout=60) as answer:
+            address = re.fullmatch(r"the playground is at http://(127.0.0.1:\d+); Ctrl-C ends it\n", said)[1]
+            with urllib.request.urlopen(f"http://{address}", timeout=60) as answer:
                 assert b"PySmorch" in answer.read()
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            with connect(f"ws://{address}/session", origin=f"http://{address}") as tab:
+                tab.send('{"do": "train", "pace": 100000}')
+                while '"kind":"state"' not in tab.recv(timeout=60):
+                    pass
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, out, err) == (0, "the playground has ended\n", "")
