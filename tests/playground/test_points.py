@@ -104,14 +104,17 @@ def archive():
     ("content", "message"),
     [
         (b"", "t.csv is empty; choose a CSV file"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "t.csv is an image"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "t.csv is no CSV file; save the table as text with commas"),
         (b"a\0b", "zero byte"),
-        (archive(), "no CSV file"),
-        (gzip.compress(CSV), "t.csv"),
-        (b'[{"a": 1}]', "t.csv is no CSV file but json; save the table as CSV first"),
+        (archive(), "t.csv is no CSV file"),
+        (gzip.compress(CSV), "t.csv is no CSV file"),
+        (b'[{"a": 1}]', "t.csv is no CSV file"),
         (b"a,b,c\n1,2\n", "line 2 has 2 columns, expected 3"),
-        (b"a,b\n1,2\n", "2 columns of numbers among 2; expected two for the features and a third column"),
-        (b"a,b,c\nx,y,1\n", "1 columns of numbers among 3"),
+        (b"a,b\n1,2\n", "2 columns of numbers and 0 of text with from 2 to 8 distinct values; expected two of numbers"),
+        (b"a,b,c\nx,y,1\nz,y,2\n", "has 1 column of numbers and 1 of text"),
+        (b"a,b,c\n" + b"".join(b"1,2,name%d\n" % i for i in range(30)), "2 columns of numbers and 0 of text"),
+        (b"\n" * 100_001, "has 100001 lines, expected at most 100000; keep fewer rows"),
+        (b"," * 1_000_000, "has 1000001 columns, expected at most 200; keep those that count"),
         (b"x" * (MOST_BYTES + 1), "has 2.0 MB, and at most 2 MB are taken; keep fewer rows"),
         ((",".join(f"c{i}" for i in range(201)) + "\n" + ",".join("1" * 201) + "\n").encode(), "expected at most 200"),
     ],
@@ -143,7 +146,7 @@ def test_columns_that_do_not_fit_are_named(features, target, message):
 
 
 def test_too_many_classes_and_too_few_rows_are_said():
-    names = "a,b,y\n" + "".join(f"{i},{i},n{i}\n" for i in range(30))
+    names = "a,b,c,y\n" + "".join(f"{i},{i},{i},n{i}\n" for i in range(30))
     with pytest.raises(ValueError, match="'y' has 30 classes; expected from 2 to 8"):
         points_of_table(table_of("t.csv", names.encode()), ["a", "b"], "y")
     few = "a,b,y\n" + "1,2,3\n2,3,4\n" * 5

@@ -118,7 +118,7 @@ def test_an_upload_becomes_the_data_of_its_tab(client):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n", "t.csv is an image"),
+        (b"\x89PNG\r\n\x1a\n", "t.csv is no CSV file"),
         (b"", "t.csv is empty"),
         (b"1," * (MOST_BYTES // 2 + 1), "at most 2 MB are taken; keep fewer rows or columns"),
         (b"a,b\n\x1b[31m,2\n", "columns of numbers"),

@@ -13,13 +13,15 @@ from pysmorch.entries import list_names, suggest
 from pysmorch.layers.base import Array
 from pysmorch.playground.points import LEAST_POINTS, MOST_POINTS, Points, divided
 from pysmorch.sources.kinds import kind_of_file
-from pysmorch.sources.opening import File
+from pysmorch.sources.opening import PACKINGS, File
 from pysmorch.sources.source import SourceError
 from pysmorch.sources.tables import read_csv
 
 MOST_BYTES = 2_000_000
 """The largest CSV file that is taken."""
+MOST_LINES = 100_000
 MOST_COLUMNS = 200
+SEPARATORS = (b",", b";", b"\t", b"|")
 MOST_CLASSES = 8
 """A target of integers with at most so many distinct ones is taken to be classes, and text may have no more."""
 MISSING = ("NA", "NaN", "nan", "null", "?")
@@ -48,10 +50,14 @@ class Table(NamedTuple):
         return [*self.numbers, *self.texts]
 
     @property
+    def texts_of_classes(self) -> list[str]:
+        """The columns of text with few distinct values, which may be the target."""
+        return [name for name, cells in self.texts.items() if 2 <= len({*cells} - {None}) <= MOST_CLASSES]
+
+    @property
     def default_target(self) -> str:
         """The column that is probably the target: the first of text with few distinct values, else the last of numbers."""
-        few = (name for name, cells in self.texts.items() if 2 <= len({*cells} - {None}) <= MOST_CLASSES)
-        return next(few, list(self.numbers)[-1])
+        return [*self.texts_of_classes, list(self.numbers)[-1]][0]
 
     @property
     def default_features(self) -> tuple[str, str]:
@@ -87,17 +93,11 @@ def table_of(name: str, content: bytes) -> Table:
     if not content:
         raise SourceError(f"{name} is empty; choose a CSV file with a header and at least {LEAST_POINTS} rows")
     file = File(name, content, piped=True)
-    kind = kind_of_file(file)
-    if kind != "csv" or content[:1] == b"\x1f":
-        raise SourceError(
-            f"{name} is no CSV file{f' but {kind}' if kind != 'csv' else ''}; save the table as CSV first"
-        )
+    if not _is_csv(file, content):
+        raise SourceError(f"{name} is no CSV file; save the table as text with commas (CSV) first, not packed")
+    _check_size(name, content.splitlines())
     source = read_csv(file, header=True, encoding=None, missing=MISSING)
     table = source.features
-    if table.num_columns > MOST_COLUMNS:
-        raise SourceError(
-            f"{name} has {table.num_columns} columns, expected at most {MOST_COLUMNS}; keep those that count"
-        )
     numbers: dict[str, Array] = {}
     texts: dict[str, list[str | None]] = {}
     for column in table.column_names:
@@ -108,12 +108,30 @@ def table_of(name: str, content: bytes) -> Table:
             texts[column] = cells.to_pylist()
         else:
             numbers[column] = parse_numbers(cells, written)[0]
-    if len(numbers) < 2 or len(numbers) + len(texts) < 3:
+    made = Table(name, numbers, texts)
+    if len(numbers) < 2 or not (len(numbers) > 2 or made.texts_of_classes):
         raise SourceError(
-            f"{name} has {len(numbers)} columns of numbers among {len(numbers) + len(texts)}; expected two for the features "
-            "and a third column, of numbers or text, as the target, separated by commas"
+            f"{name} has {len(numbers)} column{'s' * (len(numbers) != 1)} of numbers and {len(made.texts_of_classes)} of text with from 2 to {MOST_CLASSES} distinct "
+            "values; expected two of numbers for the features, and one more of either kind as the target"
         )
-    return Table(name, numbers, texts)
+    return made
+
+
+def _check_size(name: str, lines: Sequence[bytes]) -> None:
+    if len(lines) > MOST_LINES:
+        raise SourceError(f"{name} has {len(lines)} lines, expected at most {MOST_LINES}; keep fewer rows")
+    widest = 1 + max(line.count(mark) for line in lines for mark in SEPARATORS)
+    if widest > MOST_COLUMNS:
+        raise SourceError(f"{name} has {widest} columns, expected at most {MOST_COLUMNS}; keep those that count")
+
+
+def _is_csv(file: File, content: bytes) -> bool:
+    if any(magic.match(content) for magic in PACKINGS.values()):
+        return False
+    try:
+        return kind_of_file(file) == "csv"
+    except SourceError:
+        return False
 
 
 def points_of_table(table: Table, features: Sequence[str], target: str, seed: int = 0) -> Points:

@@ -2,7 +2,7 @@
 
 import { BackwardView } from "./backward.js";
 import { NetworkView, element } from "./network.js";
-import { barLength, classColour, number, onTheme, paintCurves, paintPlane } from "./pictures.js";
+import { barLength, classColour, classLetter, number, onTheme, paintCurves, paintPlane } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const DEFAULTS = {
@@ -24,9 +24,10 @@ let generation = 0; // of the settings that were sent; answers of older ones are
 let waiting = 0;
 let refused = ""; // what is wrong with the settings of the page, which the server has not taken
 
-const network = new NetworkView($("layers"), $("wires"), (layers, focus) => {
+const network = new NetworkView($("layers"), $("wires"), (layers, focus, words) => {
   change({ layers });
   $(focus)?.focus();
+  say(words);
 }, (unit) => {
   selected = unit;
   showPlane();
@@ -128,7 +129,10 @@ for (const [id, name, read] of [["data", "data", String], ["count", "count", Num
 for (const id of ["count", "noise"]) $(id).addEventListener("input", showSliders);
 ["feature-1", "feature-2", "target"].forEach((id, i) => $(id).addEventListener("change", (event) => chooseColumn(i, event.target.value)));
 $("seed").addEventListener("change", () => change({ seed: Math.max(0, Math.min(9999, Math.round(Number($("seed").value)))) }));
-$("add-layer").addEventListener("click", () => change({ layers: [...settings.layers, settings.layers.at(-1) ?? { units: 8, activation: "tanh" }] }));
+$("add-layer").addEventListener("click", () => {
+  change({ layers: [...settings.layers, settings.layers.at(-1) ?? { units: 8, activation: "tanh" }] });
+  say(`Layer ${settings.layers.length} is new.`);
+});
 
 $("train").addEventListener("click", () => {
   showError("");
@@ -192,12 +196,16 @@ function showPoints(message) {
   state = null;
   $("x-name").textContent = message.names[0];
   $("y-name").textContent = message.names[1];
-  $("classes").replaceChildren(...message.classes.map((name, i) => {
-    const swatch = element("span", { class: "swatch" });
-    swatch.style.background = classColour(i);
-    return element("li", {}, swatch, name);
-  }), element("li", {}, "filled: train, hollow: test"));
+  showLegend();
   buildRows();
+}
+
+function showLegend() {
+  $("classes").replaceChildren(...points.classes.map((name, i) => {
+    const mark = element("span", { class: "mark", "aria-hidden": "true" }, classLetter(i));
+    mark.style.color = classColour(i);
+    return element("li", {}, mark, ` ${name}`);
+  }), element("li", {}, "filled: train, hollow: test"));
 }
 
 function buildRows() {
@@ -282,6 +290,7 @@ function showError(words) {
 
 onTheme(() => {
   if (!state) return;
+  showLegend();
   network.show(state, featurePictures());
   showPlane();
 });

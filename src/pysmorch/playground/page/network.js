@@ -14,7 +14,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 export class NetworkView {
-  // `change(layers, focus)` is called with other layers, `select(layer, unit)` with the unit that is to be shown in full.
+  // `change(layers, focus, words)` is called with other layers, what gets the focus, and what is said, `select(layer, unit)` with the unit that is to be shown in full.
   constructor(list, wires, change, select) {
     this.list = list;
     this.wires = wires;
@@ -49,7 +49,8 @@ export class NetworkView {
     const key = (name) => `${name}-${index}`;
     const other = (changed, focus) => {
       const layers = this.layers.map((one, i) => (i === index ? { ...one, ...changed } : one));
-      this.change(layers, key(focus));
+      const { units, activation } = layers[index];
+      this.change(layers, key(focus), `${title} has ${units} unit${units === 1 ? "" : "s"}, ${choices.activations[activation]}.`);
     };
     const controls = [
       element("button", { type: "button", id: key("fewer"), "aria-label": `${title}: a unit less`, disabled: layer.units <= 1, onclick: () => other({ units: layer.units - 1 }, "fewer") }, "−"),
@@ -58,7 +59,7 @@ export class NetworkView {
       element("select", { id: key("activation"), "aria-label": `${title}: activation`, onchange: (event) => other({ activation: event.target.value }, "activation") },
         ...Object.entries(choices.activations).map(([name, shown]) => element("option", { value: name, selected: name === layer.activation }, shown))),
       element("button", { type: "button", id: key("remove"), "aria-label": `Remove layer ${index + 1}`, title: `Remove layer ${index + 1}`,
-        onclick: () => this.change(this.layers.filter((_, i) => i !== index), "add-layer") }, "✕"),
+        onclick: () => this.change(this.layers.filter((_, i) => i !== index), "add-layer", `Layer ${index + 1} is removed.`) }, "✕"),
     ];
     const units = Array.from({ length: layer.units }, (_, i) => ({ name: `unit ${i + 1}`, layer: index, unit: i }));
     return this.row(title, units, controls);

@@ -5,6 +5,7 @@ const CLASSES = {
   dark: ["#5aa9e6", "#f0964a", "#5cc08d", "#bb8ae0", "#ee7a97", "#4cc2cd", "#c49b66", "#a3afbb"],
 };
 const SHAPES = ["circle", "square", "triangle", "diamond"];
+const LETTERS = { circle: "●", square: "■", triangle: "▲", diamond: "◆" };
 const SVG = "http://www.w3.org/2000/svg";
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
@@ -16,8 +17,12 @@ export function classColour(index) {
   return CLASSES[darkness.matches ? "dark" : "light"][index % 8];
 }
 
-export function classShape(index) {
+function classShape(index) {
   return SHAPES[index % SHAPES.length];
+}
+
+export function classLetter(index) {
+  return LETTERS[classShape(index)];
 }
 
 export function unpacked(text) {
@@ -113,7 +118,7 @@ function marker(context, [x, y], r, shape, fill, isTest, ink) {
   context.stroke();
 }
 
-// Curves of the loss, from 0 to the largest value of the last two thirds or so, so that a bad start does not hide the rest.
+// Curves of the loss, from 0 to the largest value.
 export function paintCurves(svg, curves) {
   const [left, right, top, bottom] = [34, 312, 8, 128];
   svg.replaceChildren();
