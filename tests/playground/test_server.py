@@ -121,7 +121,7 @@ def test_an_upload_becomes_the_data_of_its_tab(client):
         (b"\x89PNG\r\n\x1a\n", "t.csv is no CSV file"),
         (b"", "t.csv is empty"),
         (b"1," * (MOST_BYTES // 2 + 1), "at most 2 MB are taken; keep fewer rows or columns"),
-        (b"a,b\n\x1b[31m,2\n", "columns of numbers"),
+        (b"a,b\n\x1b[31m,2\n", "of numbers and 0 of text"),
     ],
 )
 def test_an_upload_that_is_no_table_is_answered_with_one_line(client, content, message):
