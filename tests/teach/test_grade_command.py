@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pysmorch.teach import GradingError, Result, grade_file
+from pysmorch.teach import GradingError, Result, grade_file, launching
 from pysmorch.teach import child as child_module
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.isolation import _Grading
@@ -138,6 +138,19 @@ def _is_running(number):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return True
+
+
+@posix
+def test_who_ends_the_process_that_it_is_a_copy_of_ends_nothing_else(graded):
+    assert not graded(TWO_CLASSES.format(with_eight_rows="os.kill(os.getppid(), 9)\n            time.sleep(1)")).passed
+    assert graded(RIGHT).passed
+
+
+def test_where_processes_are_not_copied_each_is_started_anew(graded, monkeypatch):
+    monkeypatch.setattr(launching, "CAN_FORK", False)
+    assert graded(RIGHT).passed
+    report = graded(TWO_CLASSES.format(with_eight_rows="os._exit(3)"))
+    assert "exit code 3" in by_name(report)["Relu"][OTHER_SIZE].cause
 
 
 def test_after_two_lost_tests_a_class_is_given_up_but_not_the_others(graded):
@@ -357,7 +370,7 @@ def test_a_file_that_cannot_be_read_is_a_failed_case_in_junit(run, tmp_path):
     (tmp_path / "empty.py").write_text("")
     assert run("empty.py", "--junit", "results.xml")[0] == 1
     (failure,) = ElementTree.parse(tmp_path / "results.xml").getroot().iter("failure")
-    assert failure.get("message") == "The file defines no class whose name is known."
+    assert failure.get("message") == "The file is empty: is it the right one?"
 
 
 def test_points_can_be_given_and_what_is_missing_gets_none(run):
@@ -373,8 +386,8 @@ def test_points_can_be_given_and_what_is_missing_gets_none(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing.py"], "nothing.py: no such file"),
-        (["notes.txt"], "notes.txt: not a Python file (its name must end in .py)"),
+        (["nothing.py"], "nothing.py: no such file or folder"),
+        (["notes.txt"], "notes.txt: no such file or folder"),
         (["right.py", "--only", "Liner"], "no tests for a class named 'Liner'; did you mean Linear?"),
         (["right.py", "--points", "Relu"], "--points must be names with positive numbers, as in Linear=10,Relu=5, but has 'Relu'"),
         (["right.py", "--points", "Relu=-1"], "but has 'Relu=-1'"),

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from pysmorch.cli.grade_options import GradeOptions
 from pysmorch.cli.help import CommandWithChoices
 from pysmorch.cli.options import (
     EvaluateOptions,
@@ -229,25 +230,17 @@ def check(
 
 
 @app.command()
-def grade(
-    files: Annotated[list[str], typer.Argument(help="Python files with classes named like the library's")],
-    only: Annotated[
-        str | None, typer.Option(help="these classes alone, as in Linear,Relu; one that lacks gets 0")
-    ] = None,
-    points: Annotated[str | None, typer.Option(help="what each class is worth, as in Linear=10,Relu=5")] = None,
-    timeout: Annotated[float, typer.Option(help="seconds for a file in all; a test may take a tenth of them")] = 60.0,
-    memory: Annotated[str, typer.Option(help="memory that a file may use, as in 2GB")] = "2GB",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
-    junit: Annotated[str | None, typer.Option(help="write the results into this file as JUnit's XML too")] = None,
-) -> None:
+@takes(GradeOptions)
+def grade(options: GradeOptions) -> None:
     """Grade students' layers: points, the likely mistake, the smallest example and a hint for each test that fails.
 
-    A file runs in a process of its own with limits of time and memory, in a folder that is removed afterwards. This
-    protects from mistakes, not from malice: use a container for files of strangers.
+    A folder is a class, with a file, a notebook or a folder for each student; a run that was interrupted goes on where it was. A file
+    runs in a process of its own with limits of time and memory, in a folder that is removed afterwards. This protects from mistakes,
+    not from malice: use a container for files of strangers.
     """
     from pysmorch.cli import grading
 
-    raise typer.Exit(0 if grading.grade(files, as_json, junit, points, timeout, memory, only) else 1)
+    raise typer.Exit(0 if grading.grade(options) else 1)
 
 
 @app.command()
@@ -259,6 +252,17 @@ def doctor() -> None:
         print(f"{name:<14}{value}")
 
 
+@app.command("playground")
+def serve_playground(
+    port: Annotated[int, typer.Option(help="where the page is served; 0 takes any free port")] = 8642,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address and open no browser")] = False,
+) -> None:
+    """Serve a page on which small networks are put together, trained and looked at; only this machine reaches it."""
+    from pysmorch.cli import playground
+
+    playground.serve(port, with_browser=not no_browser)
+
+
 course = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -268,11 +272,25 @@ app.add_typer(course, name="course")
 
 
 @course.command("start")
-def start_course(folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")]) -> None:
+def start_course(
+    folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")],
+    hard: Annotated[bool, typer.Option("--hard", help="Without the formulas above the blanks.")] = False,
+) -> None:
     """Put the lessons into a folder, as notebooks and as scripts; what is there already is left alone."""
     from pysmorch.cli import teaching
 
-    teaching.start(folder)
+    teaching.start(folder, hard)
+
+
+@course.command()
+def hint(
+    folder: Annotated[str, typer.Argument(help="the folder with the lessons")],
+    name: Annotated[str, typer.Argument(help="the class or function, such as Relu")],
+) -> None:
+    """Open the next of three steps to a class or function: where to look, which rule, the formula."""
+    from pysmorch.cli import teaching
+
+    teaching.hint(folder, name)
 
 
 @course.command()
@@ -289,6 +307,19 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     from pysmorch.cli import teaching
 
     teaching.solutions(folder)
+
+
+@course.command("html")
+def course_pages(
+    folder: Annotated[str, typer.Argument(help="a new or empty folder")],
+    with_solutions: Annotated[
+        bool, typer.Option("--solutions", help="With solutions and answers instead of blanks.")
+    ] = False,
+) -> None:
+    """Write the whole course as static pages to read, also on a phone."""
+    from pysmorch.cli import teaching
+
+    teaching.pages(folder, with_solutions)
 
 
 def _version(requested: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +59,19 @@ class Source:
         self.received.append(np.array(dwnstrm) if isinstance(dwnstrm, np.ndarray) else dwnstrm)
 
 
+class _Renamed:
+    """A layer whose attributes have other names than in the tests."""
+
+    def __init__(self, layer: Any, names: Mapping[str, str]) -> None:
+        vars(self).update(_layer=layer, _names=names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_layer"], vars(self)["_names"].get(name, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(vars(self)["_layer"], vars(self)["_names"].get(name, name), value)
+
+
 class Attempt:
     """A layer or loss of a student's class, with a source as its input layer.
 
@@ -67,7 +80,7 @@ class Attempt:
         tolerance: the relative error that passes.
         problem: the numbers, with what the class has chosen by itself.
         source: the input layer.
-        layer: the student's.
+        layer: the student's, with attributes under the names of the tests; `made` is the object itself.
         W: a copy of its parameters, to see whether they change; None where there are none.
         dwnstrm: the gradient with respect to its output, which it should not change; None for a loss.
     """
@@ -81,7 +94,8 @@ class Attempt:
         arguments = [a.copy() if isinstance(a, np.ndarray) else a for a in exercise.arguments(problem)]
         self.labels = arguments[0] if exercise.labels else None
         hint = f"It is made as {exercise.signature}."
-        self.layer = call(f"{self.name}(...)", cls, self.source, *arguments, hint=hint, **options)
+        self.made = call(f"{self.name}(...)", cls, self.source, *arguments, hint=hint, **options)
+        self.layer: Any = _Renamed(self.made, exercise.names) if exercise.names else self.made
         for method in ("forward", "backward"):
             if not callable(getattr(self.layer, method, None)):
                 raise Failure(f"{self.name} has no method {method}.", f"Write one: def {method}(self, ...).")
@@ -151,7 +165,7 @@ class Attempt:
             raise self._nothing_handed_back(returned)
 
     def _nothing_handed_back(self, returned: Any) -> Failure:
-        if in_our_style(self.layer):
+        if in_our_style(self.made):
             return Failure("pull_back returns nothing (None).", "It returns the gradient for the input of the layer.")
         hint = "backward ends by handing the gradient for the input to the input layer."
         if returned is not None:
@@ -160,7 +174,7 @@ class Attempt:
 
     def watched_exp(self) -> AbstractContextManager[list[float]]:
         """Watch np.exp and math.exp where the student's code runs; the list gets the largest argument of each call."""
-        return watched_exp_of(self.layer)
+        return watched_exp_of(self.made)
 
     def found(self, what: str) -> Any:
         """Return what was found after a pass, for "G" or "pass_back"; None where there is nothing."""

@@ -30,7 +30,7 @@ from pysmorch.teach.pointwise import POINTWISE, derivative_as_a_sum
 from pysmorch.teach.positions import POSITIONS
 from pysmorch.teach.reading import probably
 from pysmorch.teach.terms import TERMS
-from pysmorch.teach.wrong_formulas import WRONG_FORMULAS
+from pysmorch.teach.wrong_formulas import known_mistakes
 
 NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passed back"}
 
@@ -78,7 +78,7 @@ def _kind_of(found: Any) -> str:
 def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     """Return the first sentence that fits: a formula that is known, a shape, a number that is none, a factor, ..."""
     p = attempt.problem
-    formulas = WRONG_FORMULAS.get(attempt.name, {}).get(what, {}), _for_every_class(attempt.exercise, what)
+    formulas = known_mistakes(attempt.exercise).get(what, {}), _for_every_class(attempt.exercise, what)
     own, general = (
         guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in table.items()})
         for table in formulas

@@ -54,6 +54,7 @@ class Problem:
         W: the parameters; None where there are none.
         labels: what a loss compares x with; None for a layer.
         dwnstrm: the gradient with respect to the output of a layer; None for a loss.
+        arguments: of the constructor after in_layer (and labels), in a teacher's exercise.
         setting: what a class may choose: the padding of a convolution, the epsilon of a normalisation.
         sizes, seed: what it was drawn with.
     """
@@ -62,6 +63,7 @@ class Problem:
     W: Any = None
     labels: Any = None
     dwnstrm: Any = None
+    arguments: tuple[Any, ...] = ()
     setting: Any = None
     sizes: tuple[int, ...] = ()
     seed: int = 0
@@ -87,7 +89,7 @@ class Exercise:
         hints: what helps with "output", "G" and "pass_back".
         mistakes: formulas that are often written by mistake; None for those of `wrong_formulas` under the name.
         names: the attributes of the student's class for "W", "G", "in_layer", "out_dims" or the labels, where they are others.
-        right: the right class of a teacher's exercise.
+        right: the right class of a teacher's exercise, and `source` its file.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Exercise:
     mistakes: dict[str, dict[str, Callable[[Problem], Any]]] | None = None
     names: dict[str, str] = field(default_factory=dict)
     right: Any = None
+    source: str = ""
 
     def problem(self, sizes: tuple[int, ...], seed: int = 0) -> Problem:
         """Return numbers of these sizes, the same ones for the same seed."""

@@ -1,4 +1,4 @@
-"""What a person should look at in a submission: imports, gradients from differences, a text that another submission has too.
+"""What a person should look at in a submission: imports, and gradients from differences.
 
 A flag takes no points away.
 """
@@ -6,7 +6,6 @@ A flag takes no points away.
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,7 +16,6 @@ from pysmorch import layers, losses
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, Source, as_numbers
 from pysmorch.teach.exercises import Exercise, Problem
-from pysmorch.teach.grade_report import FileReport, clean
 
 FORBIDDEN = ("pysmorch", "torch", "tensorflow", "jax", "autograd")
 """Modules whose import is flagged: they have the classes, or differentiate."""
@@ -104,60 +102,3 @@ def _exact(exercise: Exercise, p: Problem) -> dict[str, Array] | None:
     if p.W is not None:
         exact["G"] = np.asarray(getattr(layer, exercise.names.get("G", "G")), dtype=np.float64)
     return exact
-
-
-def fingerprint(texts: Iterable[str], names: Iterable[str]) -> str:
-    """Return a hash of the classes and functions of these names that is the same for other names, comments and spaces.
-
-    Empty where there is nothing to compare.
-    """
-    wanted = set(names)
-    dumps = []
-    for text in texts:
-        try:
-            body = ast.parse(text).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        dumps += [_dump(node) for node in body if getattr(node, "name", None) in wanted]
-    return hashlib.sha256("\n".join(sorted(dumps)).encode()).hexdigest() if dumps else ""
-
-
-def _dump(node: ast.AST) -> str:
-    """Write a class down with names of its own replaced by numbers, in the order in which they come."""
-    numbers: dict[str, str] = {}
-
-    def number(name: str) -> str:
-        return numbers.setdefault(name, f"_{len(numbers)}")
-
-    for part in ast.walk(node):
-        body = getattr(part, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            del body[0]
-    for part in ast.walk(node):
-        if isinstance(part, ast.Name):
-            part.id = number(part.id)
-        elif isinstance(part, ast.arg):
-            part.arg, part.annotation = number(part.arg), None
-        elif isinstance(part, ast.Attribute):
-            part.attr = number(part.attr)
-        elif isinstance(part, ast.FunctionDef):
-            part.returns = None
-    return ast.dump(node)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def flag_identical(reports: Sequence[FileReport]) -> None:
-    """Flag every submission whose classes are those of another one, but for names and comments."""
-    of_print: dict[str, list[FileReport]] = {}
-    for report in reports:
-        if report.fingerprint:
-            of_print.setdefault(report.fingerprint, []).append(report)
-    for same in of_print.values():
-        for report in same:
-            others = [clean(other.path) for other in same if other is not report]
-            if others:
-                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-                report.flags.append(f"It is, but for names and comments, the same as {', '.join(others[:3])}{more}.")

@@ -83,6 +83,8 @@ class GradeReport:
         One for each test.
     printed : str, default=""
         The first lines of what the class printed.
+    bonus : bool, default=False
+        Whether its points come on top: they count among the points of a file, not among those that can be earned.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class GradeReport:
     name: str
     results: list[Result] = field(default_factory=list)
     printed: str = ""
+    bonus: bool = False
 
     @property
     def passed(self) -> bool:
@@ -143,6 +146,7 @@ class GradeReport:
             "max_points": self.max_points,
             "results": [asdict(result) for result in self.results],
             "printed": self.printed,
+            "bonus": self.bonus,
         }
 
     def __bool__(self) -> bool:
@@ -201,10 +205,8 @@ class FileReport:
         What could not be limited on this system.
     flags : list of str, default=[]
         What a person should look at: imports, a gradient that looks numerical, answers that do not depend on the numbers.
-    fingerprint : str, default=""
-        Equal for files whose graded classes are the same but for names and comments; empty where there are none.
-    defined : list of str, default=[]
-        Names of all classes and functions that the file defines.
+    factor : float, default=1.0
+        What the points are multiplied by, less than 1 for a file that came late.
 
     Attributes
     ----------
@@ -220,23 +222,22 @@ class FileReport:
     printed: str = ""
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
-    fingerprint: str = ""
-    defined: list[str] = field(default_factory=list)
+    factor: float = 1.0
 
     @property
     def passed(self) -> bool:
         """Whether the file could be read, has a class that is known, and all tests passed."""
-        return not self.problem and bool(self.reports) and all(report.passed for report in self.reports)
+        return not self.problem and bool(self.reports) and all(r.passed or r.bonus for r in self.reports)
 
     @property
     def points(self) -> float:
         """Points earned."""
-        return round(sum(report.points for report in self.reports), 6)
+        return round(self.factor * sum(report.points for report in self.reports), 6)
 
     @property
     def max_points(self) -> float:
         """Points that can be earned."""
-        return round(sum(report.max_points for report in self.reports), 6)
+        return round(sum(report.max_points for report in self.reports if not report.bonus), 6)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, which JSON takes.
@@ -256,6 +257,7 @@ class FileReport:
             "printed": self.printed,
             "notes": self.notes,
             "flags": self.flags,
+            "factor": self.factor,
         }
 
     def __str__(self) -> str:
@@ -263,7 +265,6 @@ class FileReport:
         lines += _indent(f"WRONG: {self.problem}", 2) if self.problem else []
         lines += _indent(f"printed by the file:\n{self.printed}", 2) if self.printed else []
         lines += [f"  note: {note}" for note in self.notes]
-        lines += [line for flag in self.flags for line in _indent(_wrapped(f"LOOK: {flag}"), 2)]
         for report in self.reports:
             short = f"{report.name}: {_number(report.points)} of {_number(report.max_points)} points, all right"
             lines += ["", *_indent(short if report.passed else str(report), 2)]

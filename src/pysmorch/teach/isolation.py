@@ -23,14 +23,14 @@ from typing import Any
 
 from pysmorch.teach.attempt import explain_raised
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.exercise_table import EXERCISES
 from pysmorch.teach.exercises import drawn_from
-from pysmorch.teach.flags import FORBIDDEN, fingerprint, forbidden_imports, looks_numerical
+from pysmorch.teach.flags import forbidden_imports, looks_numerical
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
-from pysmorch.teach.grading import KNOWN, calm, check_known, run_trial, waiting
+from pysmorch.teach.grading import calm, check_known, run_trial, waiting
 from pysmorch.teach.process import Process
 from pysmorch.teach.reading import text_of
 from pysmorch.teach.remote import GARBAGE, Lost
+from pysmorch.teach.rules import USUAL, Rules
 from pysmorch.teach.trials import trials_of
 
 MEMORY = 2 * 2**30
@@ -62,6 +62,7 @@ def grade_file(
     *,
     with_files: Sequence[str | Path] = (),
     pieces: Sequence[tuple[str, str]] | None = None,
+    rules: Rules = USUAL,
 ) -> FileReport:
     """Grade the classes in a file; its code runs in a sandboxed subprocess, in an empty folder.
 
@@ -80,6 +81,9 @@ def grade_file(
     pieces : sequence of (str, str), default=None
         Names and texts of the pieces of the file, such as the cells of a notebook, which are run in place of its text; one that does not
         compile costs only itself.
+    rules : Rules, default=Rules()
+        From which numbers the tests are drawn, with which tolerance, what is flagged, and a teacher's own exercises. What the classes are
+        worth is another matter: `Rules.weighed` gives a report those points.
 
     Returns
     -------
@@ -100,12 +104,14 @@ def grade_file(
         if not file.is_file():
             raise FileNotFoundError(2, "no such file", str(file))
     for name in only or ():
-        check_known(name)
+        if name not in rules.known:
+            check_known(name)
     if pieces is None:
         pieces = [(path.name, path.read_text("utf-8-sig", "replace"))]
-    grading = _Grading(path, list(only) if only is not None else None, timeout, memory, list(pieces), with_files)
-    while grading.run_process():
-        pass
+    grading = _Grading(path, list(only) if only is not None else None, timeout, memory, list(pieces), with_files, rules)
+    with drawn_from(rules.secret(text for _, text in pieces)):
+        while grading.run_process():
+            pass
     return grading.report()
 
 
@@ -120,9 +126,10 @@ class _Grading:
         memory: int = MEMORY,
         pieces: Sequence[tuple[str, str]] = (),
         with_files: Sequence[str | Path] = (),
+        rules: Rules = USUAL,
     ) -> None:
         self.path, self.only, self.timeout, self.memory = path, only, timeout, memory
-        self.pieces, self.with_files = list(pieces), with_files
+        self.pieces, self.with_files, self.rules = list(pieces), with_files, rules
         self.left = timeout
         self.planned: dict[str, list[Trial]] | None = None
         self.results: dict[tuple[str, str], Result] = {}
@@ -133,7 +140,6 @@ class _Grading:
         self.flags: list[str] = []
         self.looked: set[str] = set()
         self.odd_arrays: set[str] = set()
-        self.defined: dict[str, Any] = {}
         self.imported: list[str] = []
 
     def run_process(self) -> bool:
@@ -179,16 +185,20 @@ class _Grading:
 
     def _take_over(self, found: dict[str, Any], problem: Any, printed: str, imported: list[str]) -> dict[str, Any]:
         """Make the plan, from the classes that a file defines; return those that are graded."""
-        classes = {name: cls for name, cls in found.items() if name in (KNOWN if self.only is None else self.only)}
+        classes = {
+            name: cls for name, cls in found.items() if name in (self.rules.known if self.only is None else self.only)
+        }
         for name, cls in classes.items():
             vars(cls)["source_text"] = text_of(name, [text for _, text in self.pieces])
-        self.defined = found
         self.imported += [str(name) for name in imported]
         if self.planned is None:
-            self.planned = {name: trials_of(name, cls) for name, cls in classes.items()}
+            self.planned = {name: self._trials_of(name, cls) for name, cls in classes.items()}
             self.problem = _explain(problem) if problem else ""
             self.printed_by_file = shorten(clean(printed))
         return classes
+
+    def _trials_of(self, name: str, cls: Any) -> list[Trial]:
+        return trials_of(name, cls, exercises=self.rules.table)
 
     def _try(self, process: Process, classes: dict[str, Any], name: str, trial: Trial) -> None:
         if name not in classes:
@@ -222,12 +232,12 @@ class _Grading:
     def _look_at_gradients(self, process: Process, classes: dict[str, Any], name: str) -> None:
         """Flag gradients that look numerical, in a class that passed a test of the backward pass."""
         right = [r for (of, _), r in self.results.items() if of == name and r.part == "backward" and r.passed]
-        if name in self.looked or name not in EXERCISES or name not in classes or not right:
+        if name in self.looked or name not in self.rules.table or name not in classes or not right:
             return
         self.looked.add(name)
         with self._timed(process, SHARE_OF_A_TRIAL), calm():
             process.connection.begin()
-            flag = looks_numerical(EXERCISES[name], classes[name])
+            flag = looks_numerical(self.rules.table[name], classes[name])
         self.flags += [flag] if flag else []
 
     @contextlib.contextmanager
@@ -276,12 +286,12 @@ class _Grading:
         for name in self.only or ():
             if name not in planned:
                 cause = f"The file has no {'function' if name == 'check_gradient' else 'class'} {name}."
-                reports.append(GradeReport(name, [_failed(trial, cause) for trial in trials_of(name, None)]))
+                reports.append(GradeReport(name, [_failed(trial, cause) for trial in self._trials_of(name, None)]))
         problem = self.problem
         if not reports and not problem:
             problem = "The file defines no class whose name is known."
         texts = [text for _, text in self.pieces]
-        flags = forbidden_imports(texts, self.imported, FORBIDDEN) + self.flags
+        flags = forbidden_imports(texts, self.imported, self.rules.forbidden) + self.flags
         flags += [
             f"It returns arrays of a class of its own, {clean(name)}; they are taken as numbers."
             for name in sorted(self.odd_arrays)
@@ -293,8 +303,6 @@ class _Grading:
             self.printed_by_file,
             self.notes,
             flags,
-            fingerprint(texts, planned),
-            list(self.defined),
         )
 
 

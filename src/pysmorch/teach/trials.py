@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -45,7 +45,12 @@ FORWARD_ALONE = (check_exponents, check_dropout_masks)
 """Checks of care that a class passes or fails by its forward pass."""
 
 
-def trials_of(name: str, cls: Any, parts: Sequence[str] | str | None = None) -> list[Trial]:
+def trials_of(
+    name: str,
+    cls: Any,
+    parts: Sequence[str] | str | None = None,
+    exercises: Mapping[str, Exercise] = EXERCISES,
+) -> list[Trial]:
     """Return the tests for a class or function of this name, or only those of some parts.
 
     Raises ValueError, with the names that are known, for another name or part.
@@ -54,7 +59,7 @@ def trials_of(name: str, cls: Any, parts: Sequence[str] | str | None = None) -> 
     for part in chosen:
         if part not in PARTS:
             raise ValueError(f"parts must be among {', '.join(PARTS)}, but has {part!r}")
-    return [trial for trial in with_points(_all_trials(name, cls)) if trial.part in chosen]
+    return [trial for trial in with_points(_all_trials(name, cls, exercises)) if trial.part in chosen]
 
 
 def with_points(trials: Sequence[Trial]) -> list[Trial]:
@@ -75,26 +80,33 @@ def _share_of(trial: Trial) -> str:
     return "forward" if trial.part == "constructor" else trial.part
 
 
-def _all_trials(name: str, cls: Any) -> list[Trial]:
+def _all_trials(name: str, cls: Any, exercises: Mapping[str, Exercise]) -> list[Trial]:
+    if name in exercises and exercises[name].right is not None:
+        return _trials(exercises[name], [*_plain_rows(exercises[name]), *STATE_CHECKS, *SHARED_CHECKS])
     if name == "check_gradient":
         return [*GRADIENT_CHECKER_TRIALS, *SCALE_TRIALS]
     if name == "Data":
         return DATA_TRIALS
     if name in PIECES:
         return PIECES[name]
-    exercise = EXERCISES[name]
+    exercise = exercises[name]
     if name == "Dropout":
         return _trials(exercise, [*DROPOUT_CHECKS, *SHARED_CHECKS])
+    rows = [*_plain_rows(exercise), *MORE_CHECKS.get(name, [])]
+    rows += [*STATE_CHECKS, *SHARED_CHECKS, *(LOSS_CHECKS if exercise.labels else []), *SPECIAL_CHECKS.get(name, [])]
+    if name == "Conv2d" and _takes_padding(cls):
+        rows += [(f'padding="{p}" is right', "backward", 1, check_padding(p)) for p in ("same", "valid")]
+    return _trials(exercise, rows)
+
+
+def _plain_rows(exercise: Exercise) -> list[Row]:
+    """How a class is made, and a plain pass."""
     rows: list[Row] = [("is made as it should", "constructor", 1, check_constructor)]
     rows.append((f"forward returns {exercise.formula}", "forward", 3, check_forward))
     if exercise.labels is None and exercise.problem(exercise.sizes).W is not None:
         rows.append(("G is the gradient for W", "backward", 3, check_G))
     rows.append(("the gradient for the input is passed back", "backward", 3, check_pass_back))
-    rows += MORE_CHECKS.get(name, [])
-    rows += [*STATE_CHECKS, *SHARED_CHECKS, *(LOSS_CHECKS if exercise.labels else []), *SPECIAL_CHECKS.get(name, [])]
-    if name == "Conv2d" and _takes_padding(cls):
-        rows += [(f'padding="{p}" is right', "backward", 1, check_padding(p)) for p in ("same", "valid")]
-    return _trials(exercise, rows)
+    return rows
 
 
 def _takes_padding(cls: Any) -> bool:
@@ -131,7 +143,15 @@ def run_check(exercise: Exercise, cls: Any, check: Check) -> None:
         check, failure = _first_that_stops(exercise, cls, check, found)
         cause = _cause_in_sizes(exercise, cls, check, failure) or failure.cause
         smaller = _smallest_example(exercise, cls, check, cause)
-        raise Failure(cause, failure.hint, smaller or failure.example) from failure
+        names = exercise.names
+        raise Failure(
+            _renamed(cause, names), _renamed(failure.hint, names), smaller or failure.example, failure.stopped
+        ) from failure
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """Return a sentence with the attributes of the student's class as they are named there."""
+    return re.sub(r"\b\w+\b", lambda word: names.get(word[0], word[0]), text) if names else text
 
 
 def _first_that_stops(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> tuple[Check, Failure]:
