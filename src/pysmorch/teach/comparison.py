@@ -88,7 +88,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     elsewhere = partial(_elsewhere, attempt, what)
     known = first_that_fits(
         [
-            partial(follows_from_forward, attempt, finding),
+            partial(first_explanation, (partial(follows_from_forward, attempt),), finding),
             own,
             partial(_shape_or_zeros, attempt, what, found, expected),
             general,
@@ -101,7 +101,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
                 (partial(with_a_factor, formulas, elsewhere), derivative_as_a_sum, *TERMS, *POSITIONS, *GENERATORS),
                 finding,
             ),
-            partial(right_for_its_forward, attempt, finding),
+            partial(first_explanation, (partial(right_for_its_forward, attempt),), finding),
             partial(probably, attempt.cls, attempt.name, what),
         ]
     )
