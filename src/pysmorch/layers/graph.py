@@ -92,8 +92,9 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     for layer in graph(*lasts):
         inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in feeders(layer))
         outputs[id(layer)] = out = step_forward(layer, inputs)
-        if out is None:
-            raise TypeError(f"{type(layer).__name__}: forward returns nothing (None), but has to return the output")
+        if not isinstance(out, (np.ndarray, np.generic, float, int)):
+            what = "nothing (None)" if out is None else f"a {type(out).__name__}"
+            raise TypeError(f"{type(layer).__name__}: forward returns {what}, but has to return the output, an array")
     return [outputs[id(last)] for last in lasts]
 
 
