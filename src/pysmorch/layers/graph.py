@@ -168,7 +168,9 @@ def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
         The output.
     """
     run = getattr(layer, "_forward_step", None)
-    return own_forward(layer, inputs) if run is None else run(inputs)
+    out = own_forward(layer, inputs) if run is None else run(inputs)
+    # A matrix, say, multiplies in another way.
+    return np.asarray(out) if isinstance(out, np.ndarray) and type(out) is not np.ndarray else out
 
 
 def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
