@@ -14,7 +14,7 @@ from pysmorch.engine import Precision
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
-from pysmorch.prediction.parameters import TrainingPrecision
+from pysmorch.prediction.parameters import Layout, TrainingPrecision
 
 SOURCE = (
     "a table as CSV, Parquet, Arrow, JSON, Excel or SQLite, an .npz, an idx file of images, a folder of images "
@@ -89,7 +89,7 @@ class ParameterOptions:
     preset: Annotated[
         str | None,
         typer.Option(
-            help="how much is spent on a table: {presets}; without it fast, one network, else the mean of several"
+            help="how much is spent on a table: {presets}; fast is one network, the others the mean of several; without it balanced"
         ),
     ] = None
     members: Annotated[
@@ -322,6 +322,22 @@ class QuantizeOptions(ReadOptions):
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
     out: Annotated[str, typer.Option(help="model file to write")] = "quantized.safetensors"
+    force: Force = False
+
+
+@dataclass(kw_only=True)
+class ExportOptions(ReadOptions):
+    """All of `pysmorch export`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="rows whose predictions are compared with those of ONNX Runtime; files as for predict"),
+    ] = None
+    out: Annotated[str, typer.Option(help="ONNX file to write")] = "model.onnx"
+    layout: Annotated[
+        Layout, typer.Option(help="whether images will have their channels last (nhwc) or first (nchw)")
+    ] = "nhwc"
     force: Force = False
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 
 from pysmorch.encoders.explained import Explained
+from pysmorch.encoders.exported import Exported
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -30,7 +31,7 @@ class Augmentation(NamedTuple):
     amount: Literal["pixels", "probability"]
 
 
-class Encoder(Explained):
+class Encoder(Explained, Exported):
     """One kind of input: which inputs it encodes, what it was fitted to, and the input layer of its network.
 
     A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
@@ -159,6 +160,15 @@ class Encoder(Explained):
             Class indices, or numbers.
         """
         raise NotImplementedError
+
+    def keep_together(self, groups: Array | None) -> None:
+        """Let rows of one group be in one fold where the rows of the next `learn` or `learn_rows` are divided into any.
+
+        Parameters
+        ----------
+        groups : ndarray of int, shape (N,), or None
+            The group of each row; None where none of them belong together.
+        """
 
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""

@@ -34,6 +34,7 @@ from pysmorch.encoders.cells import (
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.exported import add_table, inputs_of_table
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of, years_of
 from pysmorch.encoders.leaks import looked_at
@@ -46,6 +47,7 @@ from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
 from pysmorch.encoders.values import number_values, refuse_cells, refuse_numbers, text_values
 from pysmorch.entries import list_names
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
@@ -79,6 +81,7 @@ class TableEncoder(Encoder):
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
     _leaves_out = True
+    _groups: Array | None = None
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -146,11 +149,14 @@ class TableEncoder(Encoder):
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
+            self._groups = None if self._groups is None else self._groups[counting]
         self.columns = learn_columns(rows, weights, self._choices, self.missing, self._leaves_out)
         self.forget_layout()
         if isinstance(rows, StreamedRows) and rows.sampled is not None:
             complete_columns(self, rows)
-        self.statistics = learn_statistics(with_many(self.columns), rows, weights, targets, self.missing)
+        having = with_many(self.columns)
+        self.statistics = learn_statistics(having, rows, weights, targets, self.missing, self._groups)
+        self._groups = None
         self.forget_layout()
         numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
         self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
@@ -160,7 +166,12 @@ class TableEncoder(Encoder):
     def learn_rows(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
         """Learn the statistics of rows without their own targets, for columns that have statistics."""
         having = [column for column in self.columns if column.statistics]
-        learn_statistics(having, rows, weights, targets, self.missing)
+        learn_statistics(having, rows, weights, targets, self.missing, self._groups)
+        self._groups = None
+
+    def keep_together(self, groups: Array | None) -> None:
+        """Let no row have the statistics that other rows of its group say."""
+        self._groups = groups
 
     def _look_for_the_target(self, rows: Cells | StreamedRows, targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
@@ -302,7 +313,7 @@ class TableEncoder(Encoder):
         """Return encoded rows in which all but the indicators of categories and texts are set."""
         encoded = np.zeros((len(numbers), *self.shape), dtype=np.float32)
         if numbers.shape[1]:
-            self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
+            self.numbers.encode(numbers, encoded, self.bounds)
         for column, position, start in self._layout.marked:
             start += self.numbers.width
             mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
@@ -321,6 +332,19 @@ class TableEncoder(Encoder):
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
+
+    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
+        """Add an input for each column."""
+        return add_table(graph, self), False
+
+    def inputs_of(self, rows: Cells, channels_first: bool) -> dict[str, Array]:
+        """Return each column."""
+        return inputs_of_table(self, rows)
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """The lowest and the highest of each number."""
+        return self._layout.low, self._layout.high
 
     @property
     def owners(self) -> tuple[Array, tuple[int, ...]]:

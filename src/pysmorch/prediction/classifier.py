@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Precision
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
@@ -19,6 +20,7 @@ from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
+from pysmorch.prediction.exported import add_classes
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -44,7 +46,7 @@ class ClassifierModel(NetworkModel):
         dropout: float = 0.2,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
         early_stopping: bool | Literal["auto"] = "auto",
@@ -66,7 +68,7 @@ class ClassifierModel(NetworkModel):
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
         threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
-        preset: PresetName = "fast",
+        preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
     ) -> None:
@@ -258,6 +260,14 @@ class ClassifierModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return len(self.classes_)
+
+    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
+        add_classes(graph, self, outputs)
+
+    def _difference(self, found: dict[str, Array], X: Any) -> float:
+        here = self.predict_proba(X)
+        agree = (np.asarray(found["label"]) == self.predict(X)).all()
+        return float(np.abs(found["probabilities"] - here).max(initial=0.0)) if agree else np.inf
 
     def _output_names(self) -> list[Any]:
         names: list[Any] = self.classes_.tolist()

@@ -9,6 +9,7 @@ import numpy as np
 
 from pysmorch.engine import Precision
 from pysmorch.entries import list_names
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -18,6 +19,7 @@ from pysmorch.losses import GammaLoss, Loss, PoissonLoss, TweedieLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
+from pysmorch.prediction.exported import add_values
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -44,7 +46,7 @@ class RegressorModel(NetworkModel):
         dropout: float = 0.1,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
         early_stopping: bool | Literal["auto"] = "auto",
@@ -63,7 +65,7 @@ class RegressorModel(NetworkModel):
         threads: int | None = None,
         predict_precision: Precision = "float32",
         conformal_fraction: float = 0.0,
-        preset: PresetName = "fast",
+        preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
         power: float = 1.5,
@@ -206,6 +208,14 @@ class RegressorModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return int(self.n_outputs_) * self._num_quantiles()
+
+    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
+        add_values(graph, self, outputs)
+
+    def _difference(self, found: dict[str, Array], X: Any) -> float:
+        here = self.predict(X)
+        largest = np.abs(here).max(initial=0.0)
+        return float(np.abs(found["prediction"] - here).max(initial=0.0) / (largest or 1.0))
 
     def _output_names(self) -> list[Any]:
         if self._num_quantiles() > 1:
