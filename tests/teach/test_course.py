@@ -614,6 +614,28 @@ def test_a_check_names_a_typical_mistake(name, right, wrong, words, tmp_path, no
     assert not (tmp_path / mine.FILE).exists()
 
 
+@pytest.mark.parametrize(
+    "odd", [None, "x", [[1], [2, 3]], {"a": 1}, np.zeros(0), np.full((2, 2), np.nan), 1j, (1, 2, 3)]
+)
+def test_odd_results_of_the_new_pieces_are_no_errors_of_the_grader(odd):
+    for name in (
+        "start_weights",
+        "dead_units",
+        "cosine_rate",
+        "three_parts",
+        "decay_weights",
+        "run_backward",
+        "step_sizes",
+    ):
+        report = workbook.grade(lambda *arguments: odd, name)
+        assert not report.passed
+        assert not any("stops with" in result.cause for result in report)
+    for name in ("Add", "Recurrent", "Attention"):
+        report = workbook.grade(type(name, (workbook.solution(name),), {"forward": lambda self: odd}))
+        assert not report.passed
+        assert "stops with" not in next(result.cause for result in report if not result.passed)
+
+
 def test_every_lesson_has_two_mistakes_that_are_tried():
     for lesson in LESSONS:
         assert sum(name in lesson.checked for name, *_ in MISTAKES) >= 2, lesson.name
