@@ -504,7 +504,12 @@ MISTAKES = [
     ("dead_units", "np.all(", "np.any(", "a dead one is 0 in every row (all)"),
     ("dead_units", "axis=0", "axis=1", "a unit is a column, axis=0"),
     ("dead_units", "np.all(outputs == 0, axis=0)", "outputs == 0", "All zeros are counted"),
-    ("dead_units", "int(np.sum(np.all(outputs == 0, axis=0)))", "np.all(outputs == 0, axis=0)", "should be one number"),
+    (
+        "dead_units",
+        "int(np.sum(np.all(outputs == 0, axis=0)))",
+        "np.all(outputs == 0, axis=0)",
+        "is an array, not one number",
+    ),
     ("Adam", "layer.W -= ", "layer.W += ", "The step goes up"),
     ("Adam", "/ (1 - self.beta1**self.num_steps)", "", "divide it by 1 - beta1**t"),
     ("Adam", "/ (1 - self.beta2**self.num_steps)", "", "divide it by 1 - beta2**t"),

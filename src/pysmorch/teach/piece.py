@@ -42,6 +42,8 @@ def numbers_in(value: Any, what: str, shape: tuple[int, ...] | None = None) -> A
     if array is None:
         found = "nothing (None)" if value is None else f"a {type(value).__name__}"
         raise Failure(f"{what} is {found}, not {'one number' if shape == () else 'an array of numbers'}.")
+    if shape == () != array.shape:
+        raise Failure(f"{what} is an array, not one number.", example=say((), array.shape, "shape"))
     if shape is not None and array.shape != shape:
         raise Failure(f"{what} has the wrong shape.", example=say(shape, array.shape, "shape"))
     return array
