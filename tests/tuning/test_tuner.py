@@ -53,7 +53,7 @@ def test_defaults_are_in_the_space(make):
     model = make()
     assert set(searched_in(model)) == set(SPACE)
     for name, values in SPACE.items():
-        default = dense_of(model)._asdict().get(name, getattr(model, name))
+        default = dense_of(model, 5000)._asdict().get(name, getattr(model, name))
         assert values.low <= default <= values.high if isinstance(values, Range) else default in values
 
 

@@ -152,7 +152,7 @@ def _network(model: Any, name: str, options: NetworkOptions) -> Callable[[Layer,
             layer = AUGMENTATIONS[augmentation].make(layer, number)
         if name != "mlp":
             return NETWORKS[name](layer, num_outputs)
-        dense = dense_of(model, of_table=False)
+        dense = dense_of(model, None)
         return mlp(Flatten(layer), dense.hidden, num_outputs, ACTIVATIONS[dense.activation], model.dropout)
 
     return network

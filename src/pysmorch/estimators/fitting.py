@@ -10,7 +10,7 @@ from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
-from pysmorch.prediction.dense import dense_of, num_embedded
+from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
@@ -22,7 +22,7 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
     Parameters
     ----------
     estimator : NetworkEstimator
-        With checked parameters.
+        With checked parameters, its encoder, and what its dense network is.
     features : Layer
         The input layer.
     num_outputs : int
@@ -40,9 +40,9 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
             output: Layer = estimator.network(features, num_outputs)
             return output
         rows = features if len(features.out_dims) == 2 else Flatten(features)
-        if numbers := num_embedded(estimator):
+        dense = estimator._dense
+        if numbers := num_embedded(dense, estimator.encoder_):
             rows = embedded(rows, numbers)
-        dense = dense_of(estimator, estimator.encoder_.of_table)
         return mlp(rows, dense.hidden, num_outputs, ACTIVATIONS[dense.activation], estimator.dropout)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pysmorch.layers.activations import ActivationName
+from pysmorch.prediction.presets import FEW
 
 
 class Dense(NamedTuple):
@@ -31,49 +32,49 @@ OF_TABLES: dict[str, Dense] = {
     "balanced": Dense((256, 256, 256), "mish", embedding=True),
     "best": Dense((256, 256, 256), "mish", embedding=True),
 }
-"""For each preset."""
+"""For each preset, from `FEW` rows on."""
 
-OF_PIXELS = Dense((256, 128), "relu", embedding=False)
-"""For images, and for rows of pixels."""
+OF_OTHERS = Dense((256, 128), "relu", embedding=False)
+"""For images, rows of pixels, small tables, which larger networks know by heart, and tables of which more rows are to come."""
 
 MOST_EMBEDDED = 128
 """Tables with more numbers than this are wide enough as they are."""
 
 
-def dense_of(estimator: Any, of_table: bool = True) -> Dense:
+def dense_of(estimator: Any, num_rows: int | None) -> Dense:
     """Return what the dense network of an estimator is.
 
     Parameters
     ----------
     estimator : NetworkEstimator
         With checked parameters.
-    of_table : bool, default=True
-        Whether its input is a table.
+    num_rows : int or None
+        How many rows of a table there are; None for images and pixels, and where that is not known.
 
     Returns
     -------
     Dense
         Its parameters where they are given, else the values of its preset.
     """
-    left = OF_TABLES[estimator.preset] if of_table else OF_PIXELS
+    left = OF_OTHERS if num_rows is None or num_rows < FEW else OF_TABLES[estimator.preset]
     given = {name: getattr(estimator, name) for name in Dense._fields}
     return left._replace(**{name: value for name, value in given.items() if value is not None})
 
 
-def num_embedded(estimator: Any) -> int:
+def num_embedded(dense: Dense, encoder: Any) -> int:
     """Return how many of the first features of an encoded row have an embedding.
 
     Parameters
     ----------
-    estimator : NetworkEstimator
-        With its encoder.
+    dense : Dense
+        What the network is.
+    encoder : Encoder
+        Fitted.
 
     Returns
     -------
     int
         All numbers of a table, or 0.
     """
-    encoder = estimator.encoder_
-    dense = dense_of(estimator, encoder.of_table)
     wanted = dense.embedding and dense.hidden and encoder.of_table and encoder.num_scaled <= MOST_EMBEDDED
     return int(encoder.num_scaled) if wanted else 0

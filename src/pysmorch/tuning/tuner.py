@@ -189,7 +189,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         labels, count = as_labels(y), count_rows(X)
         check_num_labels(labels, count)
         columns = self.estimator.columns if column is None else {**(self.estimator.columns or {}), column: "id"}
-        of_table = not (self.estimator.pixels or len(getattr(X, "shape", ())) > 2)
+        of_table = None if self.estimator.pixels or len(getattr(X, "shape", ())) > 2 else count
         said = {"labels": labels, "count": count, "of_table": of_table, "columns": columns}
         if eval_set is not None:
             rows = {"X": X, "y": y, "sample_weight": weights, "eval_set": eval_set}
