@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pysmorch import Classifier, Cos, Linear, Mish, Regressor, Relu, load_model
+from pysmorch import Classifier, Cos, Linear, Mish, Regressor, Relu, load
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2000, 3))
@@ -57,7 +57,7 @@ def test_embedded_networks_are_the_same_with_any_number_of_threads_and_in_their_
     expected = models[0].predict_proba(X)
     np.testing.assert_array_equal(models[1].predict_proba(X), expected)
     models[0].save(tmp_path / "m.safetensors")
-    np.testing.assert_array_equal(load_model(tmp_path / "m.safetensors").predict_proba(X), expected)
+    np.testing.assert_array_equal(load(tmp_path / "m.safetensors").predict_proba(X), expected)
 
 
 def test_an_embedding_that_is_neither_true_nor_false_is_refused():
