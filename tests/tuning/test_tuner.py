@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor, Tuner
+from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.tuning.space import SPACE, Range, searched_in
 from pysmorch.tuning.tuner import Pruning
 from tests.cli.examples import write_csv
@@ -52,7 +53,7 @@ def test_defaults_are_in_the_space(make):
     model = make()
     assert set(searched_in(model)) == set(SPACE)
     for name, values in SPACE.items():
-        default = getattr(model, name)
+        default = WEIGHT_DECAY if name == "weight_decay" else getattr(model, name)
         assert values.low <= default <= values.high if isinstance(values, Range) else default in values
 
 
