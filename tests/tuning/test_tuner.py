@@ -21,7 +21,7 @@ pytest.importorskip("optuna", reason="Optuna is not installed")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3))
 Y = (X[:, 0] * X[:, 1] > 0).astype(int)
-MODEL = Classifier(epochs=2, hidden=(4,), random_state=0)
+MODEL = Classifier(epochs=2, hidden=(4,), random_state=0, preset="fast")
 DEFAULTS = {"activation": "relu", "dropout": 0.2, "learning_rate": 5e-3, "weight_decay": 0.1, "batch_size": "auto"}
 
 
