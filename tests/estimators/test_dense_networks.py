@@ -61,5 +61,7 @@ def test_embedded_networks_are_the_same_with_any_number_of_threads_and_in_their_
 
 
 def test_an_embedding_that_is_neither_true_nor_false_is_refused():
-    with pytest.raises(ValueError, match="embedding must be True, False, or None for that of the preset, but is 'periodic'"):
+    with pytest.raises(
+        ValueError, match="embedding must be True, False, or None for that of the preset, but is 'periodic'"
+    ):
         Regressor(embedding="periodic").fit(X, Y)

@@ -45,8 +45,8 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
     weight_decay : float, default=None
-        Pulls the weights, not the biases, towards 0; not negative. None goes by the preset: 0.3 below 2000 rows of a table with
-        "balanced" and "best", else 0.1.
+        Pulls the weights, not the biases, towards 0; not negative. None is 0.1; below 2000 rows of a table every second
+        network of "balanced" and "best" has 0.6.
     batch_size : int or "auto", default="auto"
         Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
     epochs : int, default=50

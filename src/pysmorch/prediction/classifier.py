@@ -256,7 +256,9 @@ class ClassifierModel(NetworkModel):
     def _set_classes(self, classes: Array, multilabel: bool = False) -> None:
         self._multilabel = multilabel
         if len(classes) < 2:
-            raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
+            raise ValueError(
+                f"y has one class only, {classes.tolist()}; a classifier needs at least two, in rows whose weight is not 0"
+            )
         self.classes_ = classes
         self.n_classes_ = len(classes)
 
