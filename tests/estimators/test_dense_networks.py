@@ -6,7 +6,7 @@ import pytest
 from pysmorch import Classifier, Cos, Linear, Mish, Regressor, Relu, load
 
 RNG = np.random.default_rng(0)
-X = RNG.standard_normal((2000, 3))
+X = RNG.standard_normal((3000, 3))
 Y = np.sin(4 * X[:, 0]) + X[:, 1]
 ONE = {"epochs": 1, "random_state": 0, "members": 1}
 
@@ -23,14 +23,14 @@ def shape_of(model):
     ("preset", "expected"),
     [("fast", ([256, 128, 1], Relu, 3)), ("balanced", ([256, 256, 256, 1], Mish, 3))],
 )
-def test_tables_from_two_thousand_rows_on_have_the_network_of_the_preset(preset, expected):
+def test_tables_from_three_thousand_rows_on_have_the_network_of_the_preset(preset, expected):
     assert shape_of(Regressor(preset=preset, **ONE).fit(X, Y)) == expected
 
 
 @pytest.mark.parametrize("preset", ["fast", "balanced", "best"])
 def test_small_tables_and_pixels_have_the_plain_network(preset):
     plain = ([256, 128, 1], Relu, 0)
-    assert shape_of(Regressor(preset=preset, **ONE).fit(X[:1999], Y[:1999])) == plain
+    assert shape_of(Regressor(preset=preset, **ONE).fit(X[:2999], Y[:2999])) == plain
     assert shape_of(Regressor(preset=preset, pixels=True, **ONE).fit(X, Y)) == plain
     assert shape_of(Regressor(preset=preset, **ONE).partial_fit(X, Y)) == plain
 
@@ -44,7 +44,7 @@ def test_what_is_given_wins_over_the_network_of_the_preset():
 def test_linear_models_and_tables_of_many_numbers_have_no_embedding():
     linear = Regressor(hidden=(), **ONE).fit(X, Y)
     assert not any(type(layer) is Cos for layer in linear.network_.layers)
-    wide = RNG.standard_normal((2000, 129))
+    wide = RNG.standard_normal((3000, 129))
     assert shape_of(Regressor(preset="fast", hidden=(4,), **ONE).fit(wide, Y))[2] == 0
     assert shape_of(Regressor(preset="fast", hidden=(4,), **ONE).fit(wide[:, 1:], Y))[2] == 128
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pysmorch.layers.activations import ActivationName
-from pysmorch.prediction.presets import FEW
+from pysmorch.prediction.presets import MANY_ROWS
 
 
 class Dense(NamedTuple):
@@ -32,10 +32,13 @@ OF_TABLES: dict[str, Dense] = {
     "balanced": Dense((256, 256, 256), "mish", embedding=True),
     "best": Dense((256, 256, 256), "mish", embedding=True),
 }
-"""For each preset, from `FEW` rows on."""
+"""For each preset, from `ENOUGH_ROWS` rows on and below `MANY_ROWS`."""
 
 OF_OTHERS = Dense((256, 128), "relu", embedding=False)
-"""For images, rows of pixels, small tables, which larger networks know by heart, and tables of which more rows are to come."""
+"""For images, rows of pixels, tables of which more rows are to come, small ones, which larger networks know by heart, and large ones."""
+
+ENOUGH_ROWS = 3000
+"""Smaller tables gained nothing from an embedding and a third layer: benchmarks/results/ablations.jsonl."""
 
 MOST_EMBEDDED = 128
 """Tables with more numbers than this are wide enough as they are."""
@@ -56,7 +59,8 @@ def dense_of(estimator: Any, num_rows: int | None) -> Dense:
     Dense
         Its parameters where they are given, else the values of its preset.
     """
-    left = OF_OTHERS if num_rows is None or num_rows < FEW else OF_TABLES[estimator.preset]
+    is_middle = num_rows is not None and ENOUGH_ROWS <= num_rows < MANY_ROWS
+    left = OF_TABLES[estimator.preset] if is_middle else OF_OTHERS
     given = {name: getattr(estimator, name) for name in Dense._fields}
     return left._replace(**{name: value for name, value in given.items() if value is not None})
 
