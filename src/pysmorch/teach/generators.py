@@ -162,6 +162,11 @@ def _axis_names(f: Finding) -> tuple[str, ...]:
     return ("row", "column") if f.expected.ndim == 2 else ("example", "row", "column", "channel")
 
 
+def _plural(which: str) -> str:
+    first, *rest = which.split(" ", 1)
+    return " ".join([f"{first}s", *rest])
+
+
 def a_part_is_missing(f: Finding) -> str:
     """What is right, but one end of an axis is wrong, or only one end is right: a loop that ends early."""
     if not f.same_shape or f.expected.size < FEW:
@@ -201,10 +206,10 @@ def moved(f: Finding) -> str:
         return ""
     for axis, which in zip(range(f.expected.ndim), _axis_names(f), strict=False):
         if f.found.shape == f.expected.shape and near(f.found, np.flip(f.expected, axis)):
-            return f"The {which}s of {SUBJECTS[f.what]} come in reverse order."
+            return f"The {_plural(which)} of {SUBJECTS[f.what]} come in reverse order."
         for step in (1, -1):
             if f.found.shape == f.expected.shape and near(f.found, np.roll(f.expected, step, axis)):
-                return f"The {which}s of {SUBJECTS[f.what]} are shifted by one, round the end."
+                return f"The {_plural(which)} of {SUBJECTS[f.what]} are shifted by one, round the end."
     for axes in permutations(range(f.expected.ndim)):
         turned = f.expected.transpose(axes)
         if axes != tuple(range(f.expected.ndim)) and near(f.found.ravel(), turned.ravel()):
@@ -228,7 +233,7 @@ def shifted_by_one(f: Finding) -> str:
             continue
         for found, expected in _overlaps(f, axis, size):
             if found.size >= FEW and near(found, expected):
-                return f"The {which}s of {SUBJECTS[f.what]} are shifted by one: is an index one too large or too small?"
+                return f"The {_plural(which)} of {SUBJECTS[f.what]} are shifted by one: is an index one too large or too small?"
     return ""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.teach.factors import factor_between
 from pysmorch.teach.finding import Explanation, Finding, near, number
+from pysmorch.teach.generators import something_added
 
 
 def factors_of_terms(found: Array, terms: Mapping[str, Array]) -> dict[str, float] | None:
@@ -47,7 +48,12 @@ def difference_of_a_loss(f: Finding) -> str:
         return _probabilities_of_rows(f, array) if f.name == "CrossEntropy" else ""
     a, b, c = (M * v for v in factors.values())
     if not _is(c, 0):
-        return f"The number {number(c / M)} is added to every entry of the gradient."
+        smoothed = _is(a, 1) and _is(1 + b, -c * f.found.shape[1])
+        if smoothed and not _is(b, -1):
+            return f"The labels are smoothed: their 1 became {number(-b - c)} and their 0 {number(-c)}, in backward alone or without being asked."
+        return (
+            f"The number {number(c / M)} is added to every entry of the gradient." if _is(a, 1) and _is(b, -1) else ""
+        )
     for divided, fits in ((first, _is(a, 1) and _is(b, -M)), ("labels", _is(a, M) and _is(b, -1))):
         if fits:
             return f"Of {first} and labels, only the {divided} came to be divided by M: brackets around the difference are missing."
@@ -226,7 +232,7 @@ def another_matrix(f: Finding) -> str:
     if f.name != "Linear" or f.what != "output" or not f.same_shape or f.found.ndim != 2:
         return ""
     x = f.problem.x
-    if len(x) <= x.shape[1]:
+    if len(x) <= x.shape[1] or something_added(f):
         return ""
     other = np.linalg.lstsq(x, f.found, rcond=None)[0]
     if not near(x @ other, f.found):
