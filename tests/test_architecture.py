@@ -14,13 +14,13 @@ LEVELS = [
     {"version", "warnings", "memory"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
-    {"engine", "gradcheck", "diagram", "files", "sources"},
+    {"engine", "export", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary", "start"},
     {"network"},
     {"explaining"},
     {"prediction"},
     {"estimators", "plots", "teach"},
-    {"loaded", "loading", "advice", "tuning"},
+    {"loaded", "loading", "advice", "tuning", "playground"},
     {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

@@ -19,13 +19,17 @@ DATA_ARGUMENTS = {"X", "y", "labels", "sample_weight", "metrics"}
 NAMING_ARGUMENTS = {"argument", "what", "path", "source"}
 """Parameters of checking functions that hold the name of what is checked."""
 
-ELSEWHERE = ("cli", "sources", "files", "teach")
-"""Files and columns are named there; `cli` and `sources` have tests of their own for each message, `teach` judges classes of others."""
+ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "export")
+"""Files, columns and layers are named there; `cli` and `sources` have tests of their own for each message, `teach` judges classes of others,
+`playground` names what its page has sent."""
 
 EXCEPTIONS = {
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
     ("losses/base.py", "compute"): "an empty batch is the output of a layer, and no argument",
     ("layers/quantized.py", "refuse_training"): "the network cannot be trained, whatever the arguments are",
+    ("encoders/exported.py", "add_to"): "the model cannot be written, whatever the arguments are",
+    ("encoders/exported.py", "add_table"): "the columns are named that have no form",
+    ("encoders/exported.py", "_joined"): "the model cannot be written, whatever the arguments are",
     ("prediction/regressor.py", "_default_outputs"): "`of` is an argument of `explain`, for which it works",
     ("layers/embedding.py", "_check"): "entries of the data at run time; the layer and the entry are named",
 }

@@ -38,7 +38,8 @@ def wrong_classes():
                 yield pytest.param(cls, graded_as, id=f"{graded_as}-{cls.__name__}")
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if hasattr(ps, name)])
+# The Adam of the course is made from layers, the library's is not.
+@pytest.mark.parametrize("name", [name for name in KNOWN if hasattr(ps, name) and name != "Adam"])
 def test_classes_of_the_library_get_all_points(name):
     report = grade(getattr(ps, name))
     assert report.passed, str(report)

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor, Tuner
+from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.tuning.space import SPACE, Range, searched_in
 from pysmorch.tuning.tuner import Pruning
@@ -53,7 +54,8 @@ def test_defaults_are_in_the_space(make):
     model = make()
     assert set(searched_in(model)) == set(SPACE)
     for name, values in SPACE.items():
-        default = WEIGHT_DECAY if name == "weight_decay" else getattr(model, name)
+        left = dense_of(model, 5000)._asdict() | {"weight_decay": WEIGHT_DECAY}
+        default = left.get(name, getattr(model, name))
         assert values.low <= default <= values.high if isinstance(values, Range) else default in values
 
 

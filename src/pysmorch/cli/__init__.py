@@ -18,6 +18,7 @@ from pysmorch.cli.help import CommandWithChoices
 from pysmorch.cli.options import (
     EvaluateOptions,
     ExplainOptions,
+    ExportOptions,
     PredictOptions,
     QuantizeOptions,
     ReadOptions,
@@ -196,6 +197,16 @@ def quantize(options: QuantizeOptions) -> None:
     quantizing.quantize(options)
 
 
+@app.command(cls=CommandWithChoices)
+@takes(ExportOptions)
+def export(options: ExportOptions) -> None:
+    """Write a model as an ONNX file, which other programs run without pysmorch, and compare it with ONNX Runtime on rows of a source."""
+    from pysmorch.cli import exporting
+
+    _set_limits(options)
+    exporting.export(options)
+
+
 @app.command()
 def show(model: Annotated[str, typer.Argument(help="model file")]) -> None:
     """Show what is in a model file: its columns, classes, layers, and how it was trained."""
@@ -248,6 +259,17 @@ def doctor() -> None:
         print(f"{name:<14}{value}")
 
 
+@app.command("playground")
+def serve_playground(
+    port: Annotated[int, typer.Option(help="where the page is served; 0 takes any free port")] = 8642,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address and open no browser")] = False,
+) -> None:
+    """Serve a page on which small networks are put together, trained and looked at; only this machine reaches it."""
+    from pysmorch.cli import playground
+
+    playground.serve(port, with_browser=not no_browser)
+
+
 course = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -257,11 +279,25 @@ app.add_typer(course, name="course")
 
 
 @course.command("start")
-def start_course(folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")]) -> None:
+def start_course(
+    folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")],
+    hard: Annotated[bool, typer.Option("--hard", help="Without the formulas above the blanks.")] = False,
+) -> None:
     """Put the lessons into a folder, as notebooks and as scripts; what is there already is left alone."""
     from pysmorch.cli import teaching
 
-    teaching.start(folder)
+    teaching.start(folder, hard)
+
+
+@course.command()
+def hint(
+    folder: Annotated[str, typer.Argument(help="the folder with the lessons")],
+    name: Annotated[str, typer.Argument(help="the class or function, such as Relu")],
+) -> None:
+    """Open the next of three steps to a class or function: where to look, which rule, the formula."""
+    from pysmorch.cli import teaching
+
+    teaching.hint(folder, name)
 
 
 @course.command()
@@ -278,6 +314,19 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     from pysmorch.cli import teaching
 
     teaching.solutions(folder)
+
+
+@course.command("html")
+def course_pages(
+    folder: Annotated[str, typer.Argument(help="a new or empty folder")],
+    with_solutions: Annotated[
+        bool, typer.Option("--solutions", help="With solutions and answers instead of blanks.")
+    ] = False,
+) -> None:
+    """Write the whole course as static pages to read, also on a phone."""
+    from pysmorch.cli import teaching
+
+    teaching.pages(folder, with_solutions)
 
 
 def _version(requested: bool) -> None:

@@ -14,7 +14,7 @@ from pysmorch.engine import Precision
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
-from pysmorch.prediction.parameters import TrainingPrecision
+from pysmorch.prediction.parameters import Layout, TrainingPrecision
 
 SOURCE = (
     "a table as CSV, Parquet, Arrow, JSON, Excel or SQLite, an .npz, an idx file of images, a folder of images "
@@ -100,6 +100,10 @@ class ParameterOptions:
     ] = None
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None
+    embedding: Annotated[
+        bool | None,
+        typer.Option("--embedding/--no-embedding", help="whether numbers of a table have a trainable embedding"),
+    ] = None
     dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None
     loss: Annotated[str | None, typer.Option(help="of a regression: {losses}")] = None
     quantile: Annotated[
@@ -322,6 +326,22 @@ class QuantizeOptions(ReadOptions):
     model: Annotated[str, typer.Argument(help="model file")]
     source: Sources
     out: Annotated[str, typer.Option(help="model file to write")] = "quantized.safetensors"
+    force: Force = False
+
+
+@dataclass(kw_only=True)
+class ExportOptions(ReadOptions):
+    """All of `pysmorch export`."""
+
+    model: Annotated[str, typer.Argument(help="model file")]
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="rows whose predictions are compared with those of ONNX Runtime; files as for predict"),
+    ] = None
+    out: Annotated[str, typer.Option(help="ONNX file to write")] = "model.onnx"
+    layout: Annotated[
+        Layout, typer.Option(help="whether images will have their channels last (nhwc) or first (nchw)")
+    ] = "nhwc"
     force: Force = False
 
 

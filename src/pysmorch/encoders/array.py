@@ -10,12 +10,14 @@ import numpy as np
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.content import columns_without_content
+from pysmorch.encoders.exported import add_array
 from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
-from pysmorch.encoders.sparse import SparseRows, is_sparse
+from pysmorch.encoders.sparse import SparseRows, as_array, is_sparse
 from pysmorch.entries import check_finite
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
@@ -149,9 +151,27 @@ class ArrayEncoder(Encoder):
         """D."""
         return self._num_features
 
+    @property
+    def of_table(self) -> bool:
+        """All but pixels."""
+        return not self.pixels
+
+    @property
+    def num_scaled(self) -> int:
+        """All columns that are not left out."""
+        return len(self.numbers.mean)
+
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
+
+    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
+        """Add an input "X"."""
+        return add_array(graph, self), False
+
+    def inputs_of(self, rows: Array | SparseRows, channels_first: bool) -> dict[str, Array]:
+        """Return all numbers as "X"."""
+        return {"X": as_array(rows).astype(np.float64)}
 
     @property
     def owners(self) -> tuple[Array, tuple[int, ...]]:

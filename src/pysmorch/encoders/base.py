@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 
 from pysmorch.encoders.explained import Explained
+from pysmorch.encoders.exported import Exported
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -30,7 +31,7 @@ class Augmentation(NamedTuple):
     amount: Literal["pixels", "probability"]
 
 
-class Encoder(Explained):
+class Encoder(Explained, Exported):
     """One kind of input: which inputs it encodes, what it was fitted to, and the input layer of its network.
 
     A subclass defines `understands`, `check`, `learn`, `encode`, `input_layer`, `shape`, `num_features`, `describe`, `select`,
@@ -230,6 +231,16 @@ class Encoder(Explained):
     def owners(self) -> tuple[Array, tuple[int, ...]]:
         """For each number of an encoded row, flattened, the index of what it comes from, and the shape in which these are shown."""
         return np.arange(self.width), self.shape
+
+    @property
+    def of_table(self) -> bool:
+        """Whether the features of a row come from columns that each have a meaning and a scale of their own."""
+        return False
+
+    @property
+    def num_scaled(self) -> int:
+        """How many of the first features of a row of a table are scaled numbers; the others are intervals and indicators."""
+        return 0
 
     @property
     def num_features(self) -> int:

@@ -34,6 +34,7 @@ from pysmorch.encoders.cells import (
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.exported import add_table, inputs_of_table
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of, years_of
 from pysmorch.encoders.leaks import looked_at
@@ -46,6 +47,7 @@ from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
 from pysmorch.encoders.values import number_values, refuse_cells, refuse_numbers, text_values
 from pysmorch.entries import list_names
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
@@ -311,7 +313,7 @@ class TableEncoder(Encoder):
         """Return encoded rows in which all but the indicators of categories and texts are set."""
         encoded = np.zeros((len(numbers), *self.shape), dtype=np.float32)
         if numbers.shape[1]:
-            self.numbers.encode(numbers, encoded, (self._layout.low, self._layout.high))
+            self.numbers.encode(numbers, encoded, self.bounds)
         for column, position, start in self._layout.marked:
             start += self.numbers.width
             mark_number(encoded[:, start : start + column.num_indicators], column, numbers[:, position])
@@ -327,9 +329,32 @@ class TableEncoder(Encoder):
         """The number of columns."""
         return len(self.columns)
 
+    @property
+    def of_table(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def num_scaled(self) -> int:
+        """The numbers of all columns."""
+        return len(self.numbers.mean)
+
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
+
+    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
+        """Add an input for each column."""
+        return add_table(graph, self), False
+
+    def inputs_of(self, rows: Cells, channels_first: bool) -> dict[str, Array]:
+        """Return each column."""
+        return inputs_of_table(self, rows)
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """The lowest and the highest of each number."""
+        return self._layout.low, self._layout.high
 
     @property
     def owners(self) -> tuple[Array, tuple[int, ...]]:

@@ -44,6 +44,7 @@ from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.files import check_takes_files
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import make_optimizer
@@ -324,6 +325,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.baseline_ = mean_row(encoded, weights)
         # Where more rows are to come, how many there will be is not known.
         self._members = members_of(self, len(rows), self.n_features_in_, len(encoder.shape) > 1 or more)
+        self._dense = dense_of(self, len(rows) if encoder.of_table and not more else None)
         self.network_ = network_of(self, encoder.input_layer(), self._members)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()

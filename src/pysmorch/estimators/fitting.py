@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pysmorch.layers import Flatten, Layer, mlp, weights_from
+from pysmorch.layers import Flatten, Layer, embedded, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
@@ -21,7 +22,7 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
     Parameters
     ----------
     estimator : NetworkEstimator
-        With checked parameters.
+        With checked parameters, its encoder, and what its dense network is.
     features : Layer
         The input layer.
     num_outputs : int
@@ -39,7 +40,10 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
             output: Layer = estimator.network(features, num_outputs)
             return output
         rows = features if len(features.out_dims) == 2 else Flatten(features)
-        return mlp(rows, estimator.hidden, num_outputs, ACTIVATIONS[estimator.activation], estimator.dropout)
+        dense = estimator._dense
+        if numbers := num_embedded(dense, estimator.encoder_):
+            rows = embedded(rows, numbers)
+        return mlp(rows, dense.hidden, num_outputs, ACTIVATIONS[dense.activation], estimator.dropout)
 
 
 def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:

@@ -42,10 +42,12 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
 
     Parameters
     ----------
-    hidden : sequence of int, default=(256, 128)
-        Widths of the hidden layers; empty for a linear model.
-    activation : str, default="relu"
-        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh".
+    hidden : sequence of int, default=None
+        Widths of the hidden layers; empty for a linear model. None goes by the preset: three of 256 with "balanced" and "best" for
+        tables of 3000 rows and more below 200,000, else 256 and 128.
+    activation : str, default=None
+        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh". None
+        goes by the preset: "mish" with "balanced" and "best" for the same tables, else "relu".
     dropout : float, default=0.1
         Fraction of the hidden units that are dropped in training; from 0 to below 1.
     optimizer : str or Optimizer, default="adamw"
@@ -112,6 +114,9 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     time_limit : float, default=None
         Seconds that `fit` may take. Where that is too little, there are fewer networks and epochs, in the last resort fewer rows, and a
         `PysmorchWarning` says what was done. The result then depends on the clock.
+    embedding : bool, default=None
+        Whether the numbers of a table have a trainable embedding before the first hidden layer (see `embedded`); None for
+        tables of 3000 rows and more below 200,000. Without hidden layers, with more than 128 numbers, and of pixels there is none.
 
     Attributes
     ----------

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
+from pysmorch.export import network_to_onnx
 from pysmorch.files.graph import graph_from_parts, graph_to_parts, own_layers
 from pysmorch.files.header import entry
 from pysmorch.files.model import ModelPath, save
 from pysmorch.files.plain import optimizer_from_parts, optimizer_to_parts
+from pysmorch.files.writing import write_whole
 from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.graph import graph
+from pysmorch.layers.graph import graph, name_layers
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -43,6 +46,28 @@ class StoredNetwork:
             The network has a layer or an array that cannot be written, or the optimizer is of a class of your own.
         """
         save(self, path, optimizer=optimizer)
+
+    def export(self, path: str | Path) -> None:
+        """Write the network as an ONNX file, which other programs run without this library.
+
+        Its inputs have the shapes and names of the Data layers ("input" where one has none), its output is "output", and what the
+        loss makes of it, such as probabilities, "predictions". Rows of any number can be computed, in float32.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; an older one is replaced.
+
+        Raises
+        ------
+        ValueError
+            A layer has no form in ONNX; nothing is written then.
+        OSError
+            The file cannot be written; an older one is then as it was.
+        """
+        layers = graph(self.loss)[:-1]
+        content = network_to_onnx(layers, name_layers(layers), self.loss)
+        write_whole(path, lambda file: file.write(content))
 
     def to_parts(self, optimizer: Optimizer | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the network as plain data and arrays, which `save` writes.

@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from math import pi, sqrt
 from typing import TYPE_CHECKING
 
-from pysmorch.layers.activations import Cos, Relu
+from pysmorch.layers.activations import Cos, Relu, SmoothClip
 from pysmorch.layers.arguments import Padding, Pair, rows_of_features
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv1d, Conv2d
 from pysmorch.layers.dense import Bias, Linear, Rescale, Scale
 from pysmorch.layers.dropout import Dropout
-from pysmorch.layers.merge import Blend, Concat
+from pysmorch.layers.merge import Blend, Columns, Concat
 from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import uniform, weights_from
@@ -22,7 +22,7 @@ from pysmorch.layers.shape import Flatten, Reshape
 if TYPE_CHECKING:
     from pysmorch.schedules import Schedule
 
-__all__ = ["batch_norm", "conv", "conv_norm", "dense", "layer_norm", "mlp", "parametric", "periodic"]
+__all__ = ["batch_norm", "conv", "conv_norm", "dense", "embedded", "layer_norm", "mlp", "parametric", "periodic"]
 
 
 def dense(in_layer: LayerLike, num_out_features: int, activation: Callable[[LayerLike], Layer] | None = Relu) -> Layer:
@@ -309,6 +309,11 @@ def periodic(in_layer: LayerLike, num_frequencies: int = 16, num_outputs: int = 
     for argument, value, least in (("num_frequencies", num_frequencies, 1), ("num_outputs", num_outputs, 2)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"periodic: {argument} must be an integer of at least {least}, but is {value!r}")
+    return Concat(in_layer, _waves(in_layer, num_frequencies, num_outputs - 1, spread))
+
+
+def _waves(in_layer: LayerLike, num_frequencies: int, num_outputs: int, spread: float) -> Layer:
+    """Return the numbers of `periodic` beside the features: `num_outputs` of each."""
     angles = Rescale(in_layer, 2 * pi)
     _, num_features = rows_of_features(angles, in_layer)
     # Each feature is a group of channels, of sequences of length one.
@@ -316,11 +321,46 @@ def periodic(in_layer: LayerLike, num_frequencies: int = 16, num_outputs: int = 
     waves.W *= spread
     phases = _bias_from_zero(waves)
     phases.W = uniform(pi, *phases.W.shape)
-    mixed = Conv1d(Cos(phases), (num_outputs - 1) * num_features, 1, groups=num_features)
+    mixed = Conv1d(Cos(phases), num_outputs * num_features, 1, groups=num_features)
     mixed.W = uniform(1 / sqrt(num_frequencies), *mixed.W.shape)
     shifted = _bias_from_zero(mixed)
     shifted.W = uniform(1 / sqrt(num_frequencies), *shifted.W.shape)
-    return Concat(in_layer, Flatten(shifted))
+    return Flatten(shifted)
+
+
+def embedded(in_layer: LayerLike, num_numbers: int, spread: float = 0.2) -> Layer:
+    """Return rows with a periodic embedding of their first features beside all features, which stay as they are.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    num_numbers : int
+        How many of the first features are numbers of about variance 1; from 1 to D.
+    spread : float, default=0.2
+        The standard deviation of the initial frequencies.
+
+    Returns
+    -------
+    Layer
+        The last layer, of shape (N, D + 3 * num_numbers): first the input, then three numbers for each of these features.
+
+    See Also
+    --------
+    periodic : The embedding.
+
+    Notes
+    -----
+    The cosines are those of numbers that `SmoothClip` bounds, so that outliers do not turn them many times.
+
+    Examples
+    --------
+    >>> from pysmorch import Data
+    >>> embedded(Data(shape=(None, 20)), num_numbers=5).out_dims
+    (None, 35)
+    """
+    numbers = SmoothClip(Columns(in_layer, 0, num_numbers))
+    return Concat(in_layer, _waves(numbers, num_frequencies=16, num_outputs=3, spread=spread))
 
 
 def _initialised_for(activation: Callable[[LayerLike], Layer] | None, layer: Layer) -> Layer:

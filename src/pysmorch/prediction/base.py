@@ -17,6 +17,7 @@ from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
 from pysmorch.network import Network
 from pysmorch.prediction.conformal import ConformalScores
+from pysmorch.prediction.exported import Exportable
 from pysmorch.prediction.files import check_takes_files, is_path, read_features
 from pysmorch.prediction.one_model import BEFORE, of_one_model, state_of
 from pysmorch.prediction.parameters import check_parameters, check_precision
@@ -27,7 +28,7 @@ from pysmorch.sources.streaming import StreamedTable
 from pysmorch.warnings import PysmorchWarning
 
 
-class NetworkModel(Reasons):
+class NetworkModel(Exportable, Reasons):
     """The base of ClassifierModel and RegressorModel, which say what labels and outputs mean.
 
     A subclass defines `_num_outputs`, `_label_parts` and `_take_label_parts`. Nothing here needs scikit-learn, so that a process that

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Precision
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
@@ -19,6 +20,7 @@ from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
+from pysmorch.prediction.exported import add_classes
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -39,8 +41,8 @@ class ClassifierModel(NetworkModel):
 
     def __init__(
         self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
+        hidden: Sequence[int] | None = None,
+        activation: ActivationName | None = None,
         dropout: float = 0.2,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
@@ -69,12 +71,14 @@ class ClassifierModel(NetworkModel):
         preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
+        embedding: bool | None = None,
     ) -> None:
         self.preset = preset
         self.members = members
         self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
+        self.embedding = embedding
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -260,6 +264,14 @@ class ClassifierModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return len(self.classes_)
+
+    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
+        add_classes(graph, self, outputs)
+
+    def _difference(self, found: dict[str, Array], X: Any) -> float:
+        here = self.predict_proba(X)
+        agree = (np.asarray(found["label"]) == self.predict(X)).all()
+        return float(np.abs(found["probabilities"] - here).max(initial=0.0)) if agree else np.inf
 
     def _output_names(self) -> list[Any]:
         names: list[Any] = self.classes_.tolist()

@@ -9,6 +9,7 @@ import numpy as np
 
 from pysmorch.engine import Precision
 from pysmorch.entries import list_names
+from pysmorch.export.graph import OnnxGraph
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -18,6 +19,7 @@ from pysmorch.losses import GammaLoss, Loss, PoissonLoss, TweedieLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
+from pysmorch.prediction.exported import add_values
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -39,8 +41,8 @@ class RegressorModel(NetworkModel):
 
     def __init__(
         self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
+        hidden: Sequence[int] | None = None,
+        activation: ActivationName | None = None,
         dropout: float = 0.1,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
@@ -67,12 +69,14 @@ class RegressorModel(NetworkModel):
         members: int | None = None,
         time_limit: float | None = None,
         power: float = 1.5,
+        embedding: bool | None = None,
     ) -> None:
         self.preset = preset
         self.members = members
         self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
+        self.embedding = embedding
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -206,6 +210,14 @@ class RegressorModel(NetworkModel):
 
     def _num_outputs(self) -> int:
         return int(self.n_outputs_) * self._num_quantiles()
+
+    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
+        add_values(graph, self, outputs)
+
+    def _difference(self, found: dict[str, Array], X: Any) -> float:
+        here = self.predict(X)
+        largest = np.abs(here).max(initial=0.0)
+        return float(np.abs(found["prediction"] - here).max(initial=0.0) / (largest or 1.0))
 
     def _output_names(self) -> list[Any]:
         if self._num_quantiles() > 1:

@@ -8,28 +8,14 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, first_fit, say, trial
-
-
-class _Source:
-    """The input layer: returns images, and records the gradient."""
-
-    def __init__(self, images: Array) -> None:
-        self.images, self.out_dims, self.received = images, images.shape, np.zeros(0)
-
-    def forward(self) -> Array:
-        return self.images
-
-    def backward(self, dwnstrm: Any) -> None:
-        self.received = np.array(dwnstrm)
-
+from pysmorch.teach.piece import RIGHT, Source, first_fit, say, trial
 
 SQUARE = np.array([[1.0, 5.0], [3.0, 2.0]])
 
 
 def _pool(cls: Any, images: Array, dwnstrm: Array | None = None) -> tuple[Any, Array]:
     """What forward returns and what is passed back."""
-    source = _Source(images.copy())
+    source = Source(images.copy())
     layer = cls(source)
     out = layer.forward()
     if dwnstrm is not None:

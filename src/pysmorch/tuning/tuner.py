@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
+from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.training import Callback, NonFiniteError, Training
@@ -164,9 +165,9 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         with quiet(optuna):
             study = open_study(optuna, self.storage, self.name, search, self.estimator.epochs)
             if not study.trials:
-                defaults = {name: getattr(self.estimator, name) for name in space}
-                if "weight_decay" in defaults:  # a single network has this one
-                    defaults["weight_decay"] = WEIGHT_DECAY
+                defaults = {name: getattr(self.estimator, name) for name in space} | self._left_open(
+                    X, data["count"], space
+                )
                 study.enqueue_trial(as_stored(defaults), skip_if_exists=True)
             while self._goes_on(optuna, study):
                 study.optimize(
@@ -182,6 +183,12 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
             self.best_params_ = from_stored(study.best_params)
             self.best_loss_ = float(study.best_value)
         return self
+
+    def _left_open(self, X: Any, count: int, space: Collection[str]) -> dict[str, Any]:
+        """Return what a single network has where parameters that are searched are None."""
+        of_table = None if self.estimator.pixels or len(getattr(X, "shape", ())) > 2 else count
+        left = dense_of(self.estimator, of_table)._asdict() | {"weight_decay": WEIGHT_DECAY}
+        return {name: left[name] for name in space if name in left}
 
     def _split(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, groups: Any, time: Any) -> dict[str, Any]:
         """Return the arguments of the fits of all trials as "rows", what columns hold, and the labels and the number of all rows."""
