@@ -352,7 +352,7 @@ def test_a_file_that_cannot_be_read_is_a_failed_case_in_junit(run, tmp_path):
     (tmp_path / "empty.py").write_text("")
     assert run("empty.py", "--junit", "results.xml")[0] == 1
     (failure,) = ElementTree.parse(tmp_path / "results.xml").getroot().iter("failure")
-    assert failure.get("message") == "The file defines no class whose name is known."
+    assert failure.get("message") == "The file is empty: is it the right one?"
 
 
 def test_points_can_be_given_and_what_is_missing_gets_none(run):
