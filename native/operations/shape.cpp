@@ -4,6 +4,7 @@
 namespace pysmorch {
 
 template <class T> void add_shapes(Registry<T>& all) {
+    all["columns"] = entry<T, Columns>();
     all["concat"] = entry<T, Concat>();
     all["embedding"] = entry<T, Embedding>();
 }

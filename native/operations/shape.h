@@ -1,6 +1,7 @@
-// Operations that only move numbers: Concat and Embedding.
+// Operations that only move numbers: Concat, Columns and Embedding.
 #pragma once
 #include "core/operation.h"
+#include "operations/geometry.h"
 
 namespace pysmorch {
 
@@ -63,6 +64,55 @@ template <class T> class Concat final : public Operation<T> {
     }
 
     size_t K_;
+};
+
+// Neighbouring features of the last axis; before it there may be others, as for Concat.
+template <class T> class Columns final : public Operation<T> {
+  public:
+    using Operation<T>::in;
+    using Operation<T>::out;
+
+    static Signature signature() { return {.attributes = {"start"}}; }
+    Columns(const Description& d, const Updater<T>&) : K_(d.channels), start_(size_t(whole_number(d, "start", 0))) {}
+
+    bool fits() const override {
+        const size_t groups = out->cols / K_;
+        return groups > 0 && in[0]->cols % groups == 0 && start_ + K_ <= in[0]->cols / groups;
+    }
+
+    void forward(const Step&, const Range& r, int, Workspace<T>&) override {
+        each(r, [&](size_t input_at, size_t output_at) {
+            std::memcpy(out->data + output_at, in[0]->data + input_at + start_ * NR<T>, K_ * NR<T> * sizeof(T));
+        });
+    }
+    void backward(const Step&, const Range& r, int, Workspace<T>&) override {
+        if (!in[0]->needs_grad) return;
+        const size_t width = in[0]->cols / (out->cols / K_);
+        each(r, [&](size_t input_at, size_t output_at) {
+            const size_t first = input_at + start_ * NR<T>, last = first + K_ * NR<T>;
+            if (this->overwrite[0]) {
+                std::fill(in[0]->grad + input_at, in[0]->grad + first, T(0));
+                std::fill(in[0]->grad + last, in[0]->grad + input_at + width * NR<T>, T(0));
+            }
+            this->write_gradient(0, first, last, [&](size_t i) { return load(out->grad + (i - first + output_at)); });
+        });
+    }
+    void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
+        const size_t groups = out->cols / K_, width = in[0]->cols / groups;
+        for (size_t r = 0; r < n; ++r)
+            for (size_t g = 0; g < groups; ++g)
+                std::memcpy(y.data + r * y.stride + g * K_, x[0].data + r * x[0].stride + g * width + start_,
+                            K_ * sizeof(T));
+    }
+
+  private:
+    // Calls f with where each group of channels begins in the input and in the output.
+    template <class F> void each(const Range& r, F f) const {
+        const size_t groups = out->cols / K_, width = in[0]->cols / groups;
+        for (size_t g = r.first * groups; g < r.last * groups; ++g) f(g * width * NR<T>, g * K_ * NR<T>);
+    }
+
+    size_t K_, start_;
 };
 
 // Rows of W, looked up by index.

@@ -15,7 +15,7 @@ from pysmorch.encoders import unscaled
 from pysmorch.estimators.rows import Labelled
 
 RNG = np.random.default_rng(0)
-QUICK = {"hidden": (4,), "epochs": 2, "early_stopping": False, "random_state": 0}
+QUICK = {"hidden": (4,), "epochs": 2, "early_stopping": False, "random_state": 0, "preset": "fast"}
 N = 120
 FRAME = pd.DataFrame(
     {

@@ -2,7 +2,7 @@
 
 from pysmorch.training.run import Run
 
-QUICK = ["--hidden", "16", "--epochs", "15", "--no-baselines"]
+QUICK = ["--preset", "fast", "--hidden", "16", "--epochs", "15", "--no-baselines"]
 
 
 def write_csv(path="houses.csv", rows=120, gaps=True, labels=("cheap", "dear")):

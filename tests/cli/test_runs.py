@@ -11,7 +11,7 @@ from pysmorch.training.run import Run
 from tests.cli.examples import spoil, write_csv
 from tests.helpers import error_of
 
-TRAIN = ["train", "houses.csv", "--target", "price", "--quiet", "--hidden", "8", "--epochs", "9"]
+TRAIN = ["train", "houses.csv", "--target", "price", "--quiet", "--hidden", "8", "--epochs", "9", "--preset", "fast"]
 
 
 def interrupt_at(monkeypatch, step):
@@ -32,7 +32,10 @@ def bits_of(path):
     return {name: W.tobytes() for name, W in model.network_.parameters.items()}, model.loss_curve_, model.notes_["test"]
 
 
-@pytest.mark.parametrize("options", [["--no-early-stopping"], ["--early-stopping"], []], ids=str)
+OF_SEVERAL = ["--preset", "balanced", "--members", "2", "--threads", "1"]
+
+
+@pytest.mark.parametrize("options", [["--no-early-stopping"], ["--early-stopping"], [], OF_SEVERAL], ids=str)
 @pytest.mark.parametrize("step", [1, 14])
 def test_an_interrupted_training_goes_on_to_the_same_bits(run, monkeypatch, options, step):
     write_csv()
@@ -110,6 +113,6 @@ def test_training_goes_on_from_a_model_file(run):
     assert again.n_iter_ == before.n_iter_ + 2
     assert again.loss_curve_[: before.n_iter_] == before.loss_curve_
     assert not again.warm_start
-    assert "--hidden is that of the model" in error_of(run(*TRAIN, "--start-from", "model.safetensors"))
+    assert "--preset is that of the model" in error_of(run(*TRAIN, "--start-from", "model.safetensors"))
     wrong = [*more, "--task", "classification", "--start-from", "none.safetensors"]
     assert "no such file" in error_of(run(*wrong))

@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 N = 60
 OTHER = RNG.normal(size=N)
 Y = np.arange(N) % 2
-SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0}
+SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0, "preset": "fast"}
 
 
 def learn(data, columns=None, missing=None, weights=None, targets=None):

@@ -16,7 +16,7 @@ from pysmorch.encoders.sparse import SparseRows
 RNG = np.random.default_rng(0)
 N = 240
 FORMATS = [getattr(sparse, f"{name}_{kind}") for name in ("csr", "csc", "coo") for kind in ("matrix", "array")]
-QUICK = {"hidden": (8,), "epochs": 3, "random_state": 0}
+QUICK = {"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"}
 
 
 def values(num_columns, gaps=False):

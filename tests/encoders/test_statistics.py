@@ -24,7 +24,7 @@ NOISE = RNG.normal(size=1200)
 FRAME = pd.DataFrame({"x": NOISE, "key": KEYS})
 NUMBERS = EFFECT + 0.1 * NOISE
 CLASSES = np.where(EFFECT > 0, "up", "down")
-SMALL = {"hidden": (8,), "epochs": 2, "random_state": 0}
+SMALL = {"hidden": (8,), "epochs": 2, "random_state": 0, "preset": "fast"}
 
 
 def learned(codes, num_values, targets, weights, size=1000):

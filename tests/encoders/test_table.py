@@ -24,7 +24,7 @@ FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
 
 
 def quick(**options):
-    return Classifier(**{"hidden": (16,), "epochs": 20, "random_state": 0} | options)
+    return Classifier(**{"hidden": (16,), "epochs": 20, "random_state": 0, "preset": "fast"} | options)
 
 
 def cells(frame):

@@ -199,6 +199,19 @@ def branching():
         return Network(ps.CrossEntropy(ps.Linear(ps.Dropout(joined, 0.2), 3)))
 
 
+def of_columns():
+    with ps.weights_from(0):
+        hidden = ps.dense(Data(shape=(None, 5)), 7)
+        parts = [ps.Columns(hidden, 1, 5), ps.Columns(hidden, 3, 7), ps.Columns(ps.Reshape(ps.dense(hidden, 6), (3, 2)), 1, 2)]
+        return Network(ps.CrossEntropy(ps.Linear(ps.Concat(*parts[:2], ps.Flatten(parts[2])), 3)))
+
+
+def test_columns_that_overlap_train_as_on_the_reference_path():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 5)), rng.integers(0, 3, 300)
+    assert_same(of_columns, X, y, batch_size=150, dtype="float64", epochs=3)
+
+
 def test_graphs_with_branches_train_as_on_the_reference_path():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 5)), rng.integers(0, 3, 300)

@@ -131,10 +131,19 @@ def test_outputs_out_of_fold_are_means_over_the_networks_that_held_a_row_out():
 
 def test_the_history_is_the_mean_over_the_networks_that_were_trained_so_long():
     short, long = History(), History()
-    short.append({"loss": 1.0})
-    long.append({"loss": 3.0})
-    long.append({"loss": 2.0})
-    assert mean_history([short, long])["loss"] == [2.0, 2.0]
+    short.append({"loss": 1.0, "seconds": 6.0})
+    long.append({"loss": 3.0, "seconds": 2.0})
+    long.append({"loss": 2.0, "seconds": 2.0})
+    assert mean_history([short, long], 1)["loss"] == [2.0, 2.0]
+
+
+def test_the_seconds_of_the_history_are_those_of_all_networks():
+    short, long = History(), History()
+    short.append({"loss": 1.0, "seconds": 6.0})
+    long.append({"loss": 3.0, "seconds": 2.0})
+    long.append({"loss": 2.0, "seconds": 2.0})
+    assert mean_history([short, long], 1)["seconds"] == [8.0, 2.0]
+    assert mean_history([short, long], 2)["seconds"] == [4.0, 1.0]
 
 
 def test_callbacks_are_told_of_each_network():
@@ -143,10 +152,18 @@ def test_callbacks_are_told_of_each_network():
     assert sorted(epochs) == sorted([1, 2, 3, 4] * 3)
 
 
-def test_a_callback_has_a_copy_for_each_network():
-    stopping = EarlyStopping("val_accuracy", patience=1)
-    model = classifier(epochs=20).fit(X, Y, eval_set=(X, Y), callbacks=[stopping])
-    assert not hasattr(stopping, "best_epoch")
+class Counts(Callback):
+    def __init__(self):
+        self.epochs = 0
+
+    def on_epoch_end(self, training):
+        self.epochs += 1
+
+
+def test_a_callback_is_told_of_the_first_network_and_a_copy_of_it_of_each_other_one():
+    stopping, counts = EarlyStopping("val_accuracy", patience=1), Counts()
+    model = classifier(epochs=20).fit(X, Y, eval_set=(X, Y), callbacks=[stopping, counts])
+    assert stopping.best_epoch == counts.epochs - 1
     assert "val_accuracy" in model.history_.stopped_by
 
 

@@ -19,7 +19,7 @@ NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
 
 
 def quick(**options):
-    return Classifier(**{"hidden": (16,), "epochs": 30, "learning_rate": 0.03, "random_state": 0} | options)
+    return Classifier(**{"hidden": (16,), "epochs": 30, "learning_rate": 0.03, "random_state": 0, "preset": "fast"} | options)
 
 
 def not_in_mini_batches(estimator):
@@ -34,7 +34,7 @@ def preset_of_few_epochs(make, preset):
     return make(preset=preset, hidden=(32,), epochs=15, learning_rate=0.03)
 
 
-ESTIMATORS = [Classifier(), Regressor()]
+ESTIMATORS = [Classifier(preset="fast"), Regressor(preset="fast")]
 ESTIMATORS += [
     preset_of_few_epochs(make, preset) for make in (Classifier, Regressor) for preset in ("balanced", "best")
 ]

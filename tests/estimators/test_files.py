@@ -13,7 +13,7 @@ from pysmorch import Classifier, PysmorchWarning, Regressor, load
 from pysmorch.engine.rows import LazyRows
 
 ROWS = 600
-SETTINGS = {"hidden": (8,), "epochs": 3, "random_state": 0}
+SETTINGS = {"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"}
 
 
 @pytest.fixture(scope="module")

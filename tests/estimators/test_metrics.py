@@ -13,11 +13,11 @@ ROWS, TARGETS = load_diabetes(return_X_y=True)
 
 
 def classifier(**options):
-    return Classifier(**{"hidden": (32,), "epochs": 3, "random_state": 0} | options)
+    return Classifier(**{"hidden": (32,), "epochs": 3, "random_state": 0, "preset": "fast"} | options)
 
 
 def regressor(**options):
-    return Regressor(**{"hidden": (32,), "epochs": 3, "random_state": 0, "early_stopping": False} | options)
+    return Regressor(**{"hidden": (32,), "epochs": 3, "random_state": 0, "preset": "fast", "early_stopping": False} | options)
 
 
 def test_metrics_of_a_classifier_are_measured_on_the_validation_data_of_every_epoch():

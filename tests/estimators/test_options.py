@@ -18,11 +18,11 @@ RNG = np.random.default_rng(0)
 
 
 def classifier(**options):
-    return Classifier(**{"hidden": (8,), "epochs": 3, "random_state": 0} | options)
+    return Classifier(**{"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"} | options)
 
 
 def regressor(**options):
-    return Regressor(**{"hidden": (8,), "epochs": 3, "random_state": 0} | options)
+    return Regressor(**{"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"} | options)
 
 
 def test_the_decision_function_has_the_logits_of_several_classes():

@@ -12,7 +12,7 @@ MEANS = np.exp(1 + X[:, 0])
 AMOUNTS = MEANS * RNG.gamma(5.0, 0.2, 400)
 CLAIMS = np.where(RNG.random(400) < 0.5, 0.0, 2 * AMOUNTS)
 """Of the same mean; half of them are 0."""
-SMALL = {"hidden": (16,), "random_state": 0}
+SMALL = {"hidden": (16,), "random_state": 0, "preset": "fast"}
 
 
 @pytest.mark.parametrize(("loss", "y", "error"), [("gamma", AMOUNTS, 0.1), ("tweedie", CLAIMS, 0.25)])

@@ -10,7 +10,7 @@ has_bf16 = pytest.mark.skipif(not engine.has_bf16(), reason="this processor has 
 
 X = np.random.default_rng(0).standard_normal((300, 12))
 CLASSES = (X[:, 0] > X[:, 1]).astype(int) + (X[:, 2] > 1)
-OPTIONS = {"hidden": (64, 32), "epochs": 5, "early_stopping": False, "random_state": 0}
+OPTIONS = {"hidden": (64, 32), "epochs": 5, "early_stopping": False, "random_state": 0, "preset": "fast"}
 
 
 @has_bf16

@@ -5,9 +5,9 @@ import pytest
 from sklearn.datasets import load_iris
 
 from pysmorch import Classifier, PysmorchWarning, Regressor
-from pysmorch.estimators import budget
+from pysmorch.estimators import budget, sampling
 from pysmorch.estimators.budget import Plan, plan
-from pysmorch.prediction.presets import PRESETS
+from pysmorch.prediction.presets import PRESETS, members_of
 
 X, Y = load_iris(return_X_y=True)
 QUICK = {"hidden": (8,), "epochs": 3, "random_state": 0}
@@ -72,12 +72,6 @@ def test_few_rows_have_no_more_networks_of_a_preset_than_there_are_rows():
     assert Classifier(preset="best", **QUICK).fit(X[[0, 1, 149]], [0, 0, 1])._members == 3
 
 
-def test_checkpoints_are_for_one_network(tmp_path):
-    with pytest.raises(ValueError, match='say preset="fast", or members=1'):
-        Classifier(preset="balanced", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
-    Classifier(preset="fast", **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
-
-
 def test_checkpoints_and_a_limit_of_time_exclude_each_other(tmp_path):
     with pytest.raises(ValueError, match="time_limit depends on the clock"):
         Classifier(preset="fast", time_limit=5, **QUICK).fit(X, Y, checkpoint=tmp_path / "run")
@@ -136,3 +130,53 @@ def test_at_the_limit_training_ends_within_an_epoch(monkeypatch):
 def test_probabilities_of_every_preset_are_those_of_the_classes(preset):
     model = Classifier(preset=preset, **QUICK | {"epochs": 30, "learning_rate": 0.03}).fit(X, Y)
     assert model.score(X, Y) > 0.9
+
+
+@pytest.mark.parametrize("make", [Classifier, Regressor])
+def test_where_not_all_rows_can_be_encoded_in_time_some_are_drawn(make, monkeypatch):
+    monkeypatch.setattr(sampling, "FEWEST", 100)
+    monkeypatch.setattr(sampling, "TRIED", 10)
+    monkeypatch.setattr(sampling, "_seconds", lambda estimator, X, number: 1.0 * number)
+    monkeypatch.setattr(budget, "clock", Clock(0.0))
+    seen = []
+    with pytest.warns(PysmorchWarning, match="time_limit: encoding 30 of 150 rows"):  # 0.3 of 100 s, a second for each
+        model = make(time_limit=100, early_stopping=False, **QUICK).fit(X, Y, callbacks=[seen.append])
+    assert {training.num_batches for training in seen} == {1}
+    assert np.isfinite(model.predict(X)).all()
+    if make is Classifier:
+        assert len(model.classes_) == 3
+
+
+@pytest.mark.filterwarnings("ignore:y has classes with few rows")
+def test_a_class_of_which_no_row_was_drawn_is_a_class(monkeypatch):
+    monkeypatch.setattr(sampling, "FEWEST", 100)
+    monkeypatch.setattr(sampling, "TRIED", 10)
+    monkeypatch.setattr(sampling, "_seconds", lambda estimator, X, number: 1.0 * number)
+    monkeypatch.setattr(budget, "clock", Clock(0.0))
+    rare = np.where(np.arange(150) == 70, 2, Y > 0)
+    with pytest.warns(PysmorchWarning, match="time_limit: encoding 30 of 150 rows"):
+        model = Classifier(time_limit=100, class_weight="balanced", **QUICK).fit(X, rare)
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_many_rows_and_many_columns_are_learned_by_one_network_of_balanced():
+    model = Classifier()
+    assert [members_of(model, rows, 20, False) for rows in (1999, 2000, 199_999, 200_000)] == [8, 4, 4, 1]
+    assert [members_of(model, 100, columns, False) for columns in (1999, 2000)] == [8, 1]
+
+
+def test_partial_fit_begins_with_one_network():
+    model = Classifier(random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
+    assert model._members == 1
+    assert Classifier(random_state=0, members=2).partial_fit(X, Y, classes=[0, 1, 2])._members == 2
+
+
+def test_the_weight_decay_of_small_tables_goes_by_the_preset():
+    decay = {preset: Classifier(preset=preset, **QUICK).fit(X, Y).optimizer_.weight_decay for preset in PRESETS}
+    assert decay == {"fast": 0.1, "balanced": 0.3, "best": 0.3}
+    many = np.random.default_rng(0).standard_normal((2000, 2))
+    assert Regressor(**QUICK | {"epochs": 1}).fit(many, many[:, 0] * many[:, 1]).optimizer_.weight_decay == 0.1
+    assert Classifier(weight_decay=0.2, **QUICK).fit(X, Y).optimizer_.weight_decay == 0.2
+    images = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8)
+    assert Classifier(**QUICK).fit(images, np.arange(20) % 2).optimizer_.weight_decay == 0.1

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_iris
 
 import pysmorch as ps
 
-OPTIONS = {"hidden": (64, 32), "epochs": 10, "early_stopping": False, "random_state": 0}
+OPTIONS = {"hidden": (64, 32), "epochs": 10, "early_stopping": False, "random_state": 0, "preset": "fast"}
 
 
 def test_a_classifier_loses_no_more_than_three_in_a_thousand_rows():

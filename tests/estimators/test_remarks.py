@@ -13,7 +13,7 @@ from pysmorch import Classifier, PysmorchWarning, Regressor
 RNG = np.random.default_rng(0)
 N = 200
 X = RNG.normal(size=(N, 2))
-QUICK = {"hidden": (4,), "epochs": 1, "early_stopping": False, "random_state": 0}
+QUICK = {"hidden": (4,), "epochs": 1, "early_stopping": False, "random_state": 0, "preset": "fast"}
 CODES = np.arange(N) % 2
 
 

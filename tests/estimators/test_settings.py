@@ -11,7 +11,7 @@ from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.optimizers import OPTIMIZERS
 from pysmorch.schedules import Cosine
 
-SMALL = {"hidden": (16,), "epochs": 20, "learning_rate": 0.02, "random_state": 0}
+SMALL = {"hidden": (16,), "epochs": 20, "learning_rate": 0.02, "random_state": 0, "preset": "fast"}
 FULL_BATCHES = {"batch_size": 1000, "dropout": 0.0, "early_stopping": False, "precision": "float64"}
 """With these, weights are the same as repeated rows in every respect."""
 SETTINGS = [

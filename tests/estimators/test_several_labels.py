@@ -13,7 +13,7 @@ from pysmorch import BinaryCrossEntropy, Classifier
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 3))
 Y = np.stack([X[:, 0] > 0, X[:, 1] > 0.5, X[:, 0] * X[:, 1] > 0], axis=1).astype(int)
-SMALL = {"hidden": (16,), "epochs": 30, "random_state": 0}
+SMALL = {"hidden": (16,), "epochs": 30, "random_state": 0, "preset": "fast"}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pysmorch import Classifier, Data, Network, PoissonLoss, Regressor, SquareLo
 
 X = np.random.default_rng(0).normal(size=(300, 3))
 Y = X[:, 0] + X[:, 1] / 2
-SMALL = {"hidden": (16,), "random_state": 0}
+SMALL = {"hidden": (16,), "random_state": 0, "preset": "fast"}
 SIZES = pytest.mark.parametrize("size", [1e-300, 1e-160, 1e-30, 1e30, 1e154, 1e155, 1e300])
 
 

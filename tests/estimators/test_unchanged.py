@@ -14,7 +14,7 @@ from pysmorch import Classifier, NonFiniteError, Regressor
 
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0).astype(int)
-SMALL = {"hidden": (4,), "epochs": 2, "random_state": 0}
+SMALL = {"hidden": (4,), "epochs": 2, "random_state": 0, "preset": "fast"}
 
 
 def interrupt(training):

@@ -11,7 +11,7 @@ X = RNG.standard_normal((250, 3))
 Y = (X[:, 0] + 0.5 * RNG.standard_normal(250) > 0).astype(int)
 WEIGHTS = RNG.integers(1, 5, 250).astype(float)
 FRAME = pd.DataFrame({"x": X[:, 0], "kind": np.array(["a", "b", "c"])[np.arange(250) % 3]})
-OPTIONS = {"hidden": (8,), "epochs": 3, "random_state": 0}
+OPTIONS = {"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"}
 
 
 def outputs(make, rows, y, weights, method="fit"):

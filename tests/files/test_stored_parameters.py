@@ -15,7 +15,7 @@ from tests.helpers import rewritten
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 3))
 Y = np.arange(60) % 3
-SMALL = {"hidden": (8,), "epochs": 3, "random_state": 0}
+SMALL = {"hidden": (8,), "epochs": 3, "random_state": 0, "preset": "fast"}
 
 
 def through_a_file(model, layers=()):

@@ -27,7 +27,7 @@ def network():
 
 
 def classifier(**options):
-    return ps.Classifier(**{"hidden": (4,), "epochs": 1, "random_state": 0} | options).fit(X, Y)
+    return ps.Classifier(**{"hidden": (4,), "epochs": 1, "random_state": 0, "preset": "fast"} | options).fit(X, Y)
 
 
 class Doubled(ps.Layer):

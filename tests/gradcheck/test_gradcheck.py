@@ -18,7 +18,12 @@ def cube(x):
 
 def test_a_right_gradient_is_true_and_a_wrong_one_false():
     assert check_gradient(cube, lambda x: 3 * x**2, X) is True
-    assert check_gradient(cube, lambda x: 2 * x**2, X) is False
+    wrong = check_gradient(cube, lambda x: 2 * x**2, X)
+    assert not wrong
+    assert wrong == False  # noqa: E712
+    assert wrong != True  # noqa: E712
+    assert {wrong: 1} == {False: 1}
+    assert sum([wrong, True]) == 1
 
 
 @pytest.mark.parametrize("entry", [(0, 0), (3, 2), (6, 3)])
@@ -28,7 +33,7 @@ def test_one_entry_that_is_wrong_by_one_part_in_ten_thousand_is_found(entry):
         g[entry] *= 1 + 1e-4
         return g
 
-    assert check_gradient(cube, grad, X) is False
+    assert not check_gradient(cube, grad, X)
     assert check_gradient(cube, grad, X, error_tol=1e-3) is True
 
 
@@ -40,7 +45,7 @@ def test_the_point_is_left_as_it_was():
 
 @pytest.mark.parametrize("gradient", [np.zeros((4, 7)), np.full((7, 4), np.nan), 0.0])
 def test_a_gradient_of_another_shape_or_not_a_number_is_false(gradient):
-    assert check_gradient(cube, lambda x: gradient, X) is False
+    assert not check_gradient(cube, lambda x: gradient, X)
 
 
 def test_kinks_close_to_the_point_do_not_fail_a_right_gradient():

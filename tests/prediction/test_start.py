@@ -13,7 +13,7 @@ from pysmorch import Classifier, Regressor
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)
 FRAME = pd.DataFrame(X, columns=list("abc"))
-SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0}
+SMALL = {"hidden": (4,), "epochs": 1, "random_state": 0, "preset": "fast"}
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 4)).astype(np.uint8)
 
 PREDICTIONS = {

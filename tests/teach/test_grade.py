@@ -12,6 +12,7 @@ import pytest
 import pysmorch as ps
 from pysmorch.teach import KNOWN, grade
 from pysmorch.teach.exercise_table import EXERCISES
+from pysmorch.teach.trials import trials_of
 from tests.teach import assignment, correct
 
 WRONG = {
@@ -38,7 +39,8 @@ def wrong_classes():
                 yield pytest.param(cls, graded_as, id=f"{graded_as}-{cls.__name__}")
 
 
-@pytest.mark.parametrize("name", [name for name in KNOWN if hasattr(ps, name)])
+# The Adam of the course is made from layers, the library's is not.
+@pytest.mark.parametrize("name", [name for name in KNOWN if hasattr(ps, name) and name != "Adam"])
 def test_classes_of_the_library_get_all_points(name):
     report = grade(getattr(ps, name))
     assert report.passed, str(report)
@@ -77,7 +79,7 @@ def test_there_are_many_wrong_solutions_for_every_class():
 def test_a_wrong_number_is_shown_in_the_smallest_example_beside_the_right_one():
     from tests.teach.wrong.square_loss import FactorTwo
 
-    (failed,) = [result for result in grade(FactorTwo, "SquareLoss") if not result.passed]
+    (failed,) = [result for result in grade(FactorTwo, "SquareLoss", parts="backward") if not result.passed]
     head, numbers = failed.example.splitlines()
     assert head.split() == ["x", "labels", "expected", "found"]
     x, label, expected, found = map(float, numbers.split())
@@ -97,8 +99,47 @@ def test_an_error_of_one_part_in_a_thousand_is_found():
         def backward(self, dwnstrm):
             self.in_layer.backward(1.001 * dwnstrm * self.out_array * (1 - self.out_array))
 
-    (failed,) = [result for result in grade(Nearly, "Sigmoid") if not result.passed]
+    (failed,) = [result for result in grade(Nearly, "Sigmoid", parts="backward") if not result.passed]
     assert "1.001 times what it should be" in failed.cause
+
+
+def zeros_backward(cls):
+    """A class whose backward hands back zeros and sets a G of zeros."""
+
+    class Zeros(cls):
+        def backward(self, dwnstrm=None):
+            if hasattr(self, "W"):
+                self.G = np.zeros(self.W.shape)
+            self.in_layer.backward(np.zeros(self.in_layer.out_dims))
+
+    return Zeros
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in KNOWN if hasattr(ps, name) and hasattr(assignment, name) and name != "Data"]
+)
+def test_a_backward_pass_of_zeros_costs_at_least_sixty_percent(name):
+    report = grade(zeros_backward(getattr(assignment, name)), name)
+    assert 0.3 <= report.points / report.max_points <= 0.4, str(report)
+    assert any(result.cause.startswith("waits for: ") for result in report)
+
+
+def test_every_class_is_worth_a_hundred_points_in_fixed_shares():
+    for name in KNOWN:
+        trials = trials_of(name, getattr(ps, name, print))
+        shares = {
+            part: sum(trial.points for trial in trials if trial.part in parts)
+            for part, parts in (("forward", ("constructor", "forward")), ("backward", ["backward"]), ("care", ["care"]))
+        }
+        assert sum(shares.values()) == pytest.approx(100)
+        if all(shares.values()):
+            assert shares == {"forward": pytest.approx(35), "backward": pytest.approx(50), "care": pytest.approx(15)}
+
+
+def test_a_cause_that_several_tests_share_is_said_once():
+    text = str(grade(zeros_backward(assignment.Relu), "Relu"))
+    assert text.count("waits for:") == 1
+    assert "The same for: repeated passes give the same; a pass uses" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("parts", ["forward", ["forward"], ["constructor", "backward"]])
@@ -222,6 +263,57 @@ def test_the_example_in_the_documentation_shows_what_it_says(capsys):
     assert capsys.readouterr().out == shown
 
 
+class IgnoresPrediction(correct.NormalizeWithRunningStatistics):
+    def forward(self):
+        self.training, kept = True, self.training
+        out = super().forward()
+        self.training = kept
+        return out
+
+    def backward(self, dwnstrm):
+        assignment.Normalize.backward(self, dwnstrm)
+
+
+class MomentumReversed(correct.NormalizeWithRunningStatistics):
+    def moved(self, running, batch):
+        return self.momentum * running + (1 - self.momentum) * batch
+
+
+class NothingMoves(correct.NormalizeWithRunningStatistics):
+    def moved(self, running, batch):
+        return running
+
+
+class PassesBackAsInTraining(correct.NormalizeWithRunningStatistics):
+    def backward(self, dwnstrm):
+        assignment.Normalize.backward(self, dwnstrm)
+
+
+@pytest.mark.parametrize(
+    ("cls", "sentence"),
+    [
+        (IgnoresPrediction, "the running mean and variance have to be used"),
+        (MomentumReversed, "momentum is the weight of the batch in the running statistics"),
+        (NothingMoves, "A pass in training leaves running_mean as it was."),
+        (PassesBackAsInTraining, "What is passed back in prediction"),
+    ],
+)
+def test_a_normalize_that_is_wrong_in_prediction_gets_at_most_three_quarters(cls, sentence):
+    report = grade(cls, "Normalize")
+    assert report.points <= 75, str(report)
+    assert any(sentence in result.cause for result in report), str(report)
+
+
+def test_weights_that_all_start_at_zero_are_said_so():
+    class Zeros(assignment.Linear):
+        def __init__(self, in_layer, num_out_features):
+            super().__init__(in_layer, num_out_features)
+            self.W = np.zeros(self.W.shape)
+
+    (failed,) = [result for result in grade(Zeros, "Linear") if not result.passed]
+    assert failed.cause.startswith("All of W is 0 at the start")
+
+
 # Gradient checkers.
 
 
@@ -241,7 +333,7 @@ def entry_by_entry(f, grad, x, error_tol=1e-6):
         e = np.zeros(x.shape)
         e[i] = 1e-5
         central = (f(x + e) - f(x - e)) / 2e-5
-        if abs(central - g[i]) > error_tol * max(1, abs(g[i])):
+        if abs(central - g[i]) > error_tol * np.abs(g).max():
             return False
     return True
 
@@ -283,6 +375,10 @@ def moves_the_point(f, grad, x, error_tol=1e-6):
     return right
 
 
+def by_absolute_error(f, grad, x, error_tol=1e-6):
+    return bool(np.all(abs(grad(x) - ps_gradient(f, x)) < error_tol))
+
+
 def without_tolerance(f, grad, x):
     return one_sided(f, grad, x)
 
@@ -299,6 +395,8 @@ def prints(f, grad, x, error_tol=1e-6):
         (absolute, "A gradient with the wrong sign is called right"),
         (first_entry, "A gradient with one entry that is a tenth too large is called right"),
         (moves_the_point, "check_gradient changes x"),
+        (by_absolute_error, "For a function with small values (1e-08 x^3) a factor of 2 is called right"),
+        (by_absolute_error, "The right gradient of a function with large values (1e+08 x^3) is called wrong"),
         (without_tolerance, "check_gradient takes no tolerance"),
         (prints, "check_gradient returns None, but has to return True or False"),
     ],

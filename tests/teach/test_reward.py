@@ -94,7 +94,8 @@ def test_every_call_has_another_joke(capsys):
 def test_a_notebook_gets_one_of_our_pictures(shown):
     good_job()
     (bundle,) = shown
-    assert "<svg" in bundle["text/html"]
+    assert "data:image/svg+xml;base64," in bundle["text/html"]
+    assert "<svg" not in bundle["text/html"], "what is not trusted is not shown"
     assert bundle["text/plain"].startswith("Good job! ")
     assert bundle["text/plain"].removeprefix("Good job! ") in bundle["text/html"]
     assert "could not be shown" not in bundle["text/html"]
@@ -163,7 +164,7 @@ def test_a_picture_at_an_address_is_shown(shown, monkeypatch):
 def test_a_picture_that_cannot_be_had_is_replaced_by_ours(answer, shown, monkeypatch):
     serve(monkeypatch, answer)
     good_job(ADDRESS)
-    assert "<svg" in shown[0]["text/html"]
+    assert "image/svg+xml" in shown[0]["text/html"]
     assert f"{ADDRESS} could not be shown, so here is a Smorch." in shown[0]["text/html"]
 
 
@@ -174,20 +175,20 @@ def test_a_server_that_never_ends_is_not_waited_for(shown, monkeypatch):
     monkeypatch.setattr(reward.time, "monotonic", lambda: next(seconds))
     serve(monkeypatch, endless)
     good_job(ADDRESS)
-    assert "<svg" in shown[0]["text/html"]
+    assert "image/svg+xml" in shown[0]["text/html"]
 
 
 @pytest.mark.parametrize("picture", ["no/such/file.png", ".", "file:///etc/hostname", "ftp://x/y.png", "\0", 3, ["a"]])
 def test_what_is_no_picture_is_replaced_by_ours(picture, shown):
     good_job(picture)
-    assert "<svg" in shown[0]["text/html"]
+    assert "image/svg+xml" in shown[0]["text/html"]
 
 
 def test_a_file_that_is_too_large_is_replaced_by_ours(shown, tmp_path, monkeypatch):
     monkeypatch.setattr(reward, "MOST_BYTES", 10)
     (tmp_path / "large.png").write_bytes(PNG)
     good_job(tmp_path / "large.png")
-    assert "<svg" in shown[0]["text/html"]
+    assert "image/svg+xml" in shown[0]["text/html"]
 
 
 def test_addresses_stand_for_themselves(shown):

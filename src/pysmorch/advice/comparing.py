@@ -20,6 +20,7 @@ from pysmorch.encoders import has_columns
 from pysmorch.engine import num_threads
 from pysmorch.engine.rows import blocks_of
 from pysmorch.estimators import Classifier, Regressor
+from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import Labelled
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -40,6 +41,7 @@ def compare_with_baselines(
     train_weight: ArrayLike | None = None,
     test_weight: ArrayLike | None = None,
     seconds: float | None = None,
+    groups: ArrayLike | None = None,
 ) -> Comparison:
     """Train a linear model and HistGradientBoosting on the rows of a network, and measure all on the same held-out rows.
 
@@ -60,6 +62,8 @@ def compare_with_baselines(
     seconds : float, default=None
         How long the training of the network took; None for what its history says. Each of the others may take about as long, and two
         seconds in any case: one that would take longer is trained on a sample of the rows, or left out.
+    groups : array-like of shape (N,), default=None
+        The group of each row of the training, where rows of one group belong together.
 
     Returns
     -------
@@ -85,6 +89,8 @@ def compare_with_baselines(
     if reason is not None:
         raise ValueError(f"model cannot be compared with baselines: {reason}")
     rows, held_out = checked(model, X_train, y_train, train_weight), checked(model, X_test, y_test, test_weight)
+    by = related_rows(X_train, y_train, train_weight, groups, None, getattr(model, "classes_", None)).by
+    model.encoder_.keep_together(None if by is None else by.groups)
     model.encoder_.learn_rows(rows.rows, rows.sample_weight, rows.codes)
     if is_classifier(model) and len(np.unique(rows.codes)) < 2:
         raise ValueError("y_train has one class only; a comparison needs at least two")

@@ -261,11 +261,25 @@ app.add_typer(course, name="course")
 
 
 @course.command("start")
-def start_course(folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")]) -> None:
+def start_course(
+    folder: Annotated[str, typer.Argument(help="a new folder, or one with the course in it")],
+    hard: Annotated[bool, typer.Option("--hard", help="Without the formulas above the blanks.")] = False,
+) -> None:
     """Put the lessons into a folder, as notebooks and as scripts; what is there already is left alone."""
     from pysmorch.cli import teaching
 
-    teaching.start(folder)
+    teaching.start(folder, hard)
+
+
+@course.command()
+def hint(
+    folder: Annotated[str, typer.Argument(help="the folder with the lessons")],
+    name: Annotated[str, typer.Argument(help="the class or function, such as Relu")],
+) -> None:
+    """Open the next of three steps to a class or function: where to look, which rule, the formula."""
+    from pysmorch.cli import teaching
+
+    teaching.hint(folder, name)
 
 
 @course.command()
@@ -282,6 +296,19 @@ def solutions(folder: Annotated[str, typer.Argument(help="a new or empty folder"
     from pysmorch.cli import teaching
 
     teaching.solutions(folder)
+
+
+@course.command("html")
+def course_pages(
+    folder: Annotated[str, typer.Argument(help="a new or empty folder")],
+    with_solutions: Annotated[
+        bool, typer.Option("--solutions", help="With solutions and answers instead of blanks.")
+    ] = False,
+) -> None:
+    """Write the whole course as static pages to read, also on a phone."""
+    from pysmorch.cli import teaching
+
+    teaching.pages(folder, with_solutions)
 
 
 def _version(requested: bool) -> None:

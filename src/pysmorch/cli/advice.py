@@ -26,7 +26,9 @@ def compared(model: Any, training: Rows, held_out: Rows, seconds: float) -> Comp
     X, X_test = training.source.features, held_out.source.features
     if unsupported_reason(model, X, X_test) is not None:
         return None
-    return compare_with_baselines(model, X, training.y, X_test, held_out.y, training.weights, held_out.weights, seconds)
+    groups = None if training.by is None else training.by.groups
+    weights = training.weights, held_out.weights
+    return compare_with_baselines(model, X, training.y, X_test, held_out.y, *weights, seconds, groups)
 
 
 def as_values(comparison: Comparison) -> list[dict[str, Any]]:

@@ -25,6 +25,16 @@ class GradeOptions:
     alias: Annotated[
         Texts, typer.Option(help="another spelling of a class, as in ReLU=Relu; once for each, or with commas")
     ] = None
+    config: Annotated[
+        str | None,
+        typer.Option(help="grading.toml with points, bonus, tolerance, seed, forbidden imports and who is late"),
+    ] = None
+    exercise: Annotated[
+        Texts, typer.Option(help="file with an exercise of your own: a right class and draw(rng, rows); once for each")
+    ] = None
+    with_files: Annotated[
+        Texts, typer.Option("--with", help="file that submissions may import or read; once for each")
+    ] = None
     timeout: Annotated[
         float | None,
         typer.Option(

@@ -39,8 +39,9 @@ from pysmorch.teach.classroom import (
     write_pages,
 )
 from pysmorch.teach.grade_report import clean, junit
-from pysmorch.teach.grading import KNOWN, check_known
+from pysmorch.teach.grading import check_known
 from pysmorch.teach.isolation import TIMEOUT
+from pysmorch.teach.rules import Rules, read_rules
 from pysmorch.warnings import PysmorchWarning
 
 LEAST_MEMORY = 2**28
@@ -54,15 +55,14 @@ SHOWN_MISTAKES = 5
 
 def grade(options: GradeOptions) -> bool:
     """Grade submissions and print what was found; return whether all is right."""
-    worth = parse_points(options.points)
     is_class = options.gradescope is None and any(Path(path).is_dir() for path in options.files)
-    how = _how(options, worth, is_class)
+    how = _how(options, is_class)
     _check_outputs(options)
-    found = _find(options)
+    found = _find(options, how)
     if is_class and how.names is None:
         how = replace(how, names=common_names(found.submissions, how.aliases) or None)
     results = _grade(options, found, how, is_class)
-    rows, errors = _rows(found, results, worth)
+    rows, errors = _rows(found, results, how.rules)
     if options.as_json:
         print(json.dumps(as_data(rows), indent=2))
     elif is_class:
@@ -89,12 +89,19 @@ def _check_outputs(options: GradeOptions) -> None:
             )
 
 
-def _how(options: GradeOptions, worth: dict[str, float], is_class: bool) -> Options:
+def _how(options: GradeOptions, is_class: bool) -> Options:
+    rules = _rules(options)
     only = options.only
-    names = [name.strip() for name in only.split(",") if name.strip()] if only else list(worth) or None
+    worth = [*rules.worth, *rules.bonus] if rules.points or rules.bonus else list(rules.exercises)
+    names = [name.strip() for name in only.split(",") if name.strip()] if only else worth or None
     aliases = parse_aliases(options.alias)
-    for name in [*(names or []), *worth, *aliases.values()]:
-        check_known(name)
+    for name in [*(names or []), *rules.points, *aliases.values()]:
+        if name not in rules.known:
+            check_known(name)
+    with_files = tuple(options.with_files or ())
+    for file in with_files:
+        if not Path(file).is_file():
+            raise ValueError(f"--with {file}: no such file")
     timeout = options.timeout
     if timeout is None:
         timeout = TIMEOUT_IN_A_CLASS if is_class else TIMEOUT
@@ -103,12 +110,20 @@ def _how(options: GradeOptions, worth: dict[str, float], is_class: bool) -> Opti
     if options.jobs is not None and options.jobs < 1:
         raise ValueError(f"--jobs must be a positive number, but is {options.jobs}")
     memory = parse_memory(options.memory)
-    return Options(None if names is None else tuple(names), timeout, memory, aliases)
+    return Options(None if names is None else tuple(names), timeout, memory, aliases, rules, with_files)
 
 
-def _find(options: GradeOptions) -> Found:
+def _rules(options: GradeOptions) -> Rules:
+    exercises = tuple(options.exercise or ())
+    rules = Rules(exercise_files=exercises)
+    if options.config is not None:
+        rules = read_rules(options.config, exercises)
+    return replace(rules, points={**rules.points, **parse_points(options.points)})
+
+
+def _find(options: GradeOptions, how: Options) -> Found:
     one_student = options.gradescope is not None
-    found = find_submissions(options.files, [*KNOWN, *parse_aliases(options.alias)], one_student=one_student)
+    found = find_submissions(options.files, [*how.rules.known, *how.aliases], one_student=one_student)
     if options.gradescope is not None and len(found.submissions) > 1:
         names = ", ".join(submission.path.name for submission in found.submissions[:3])
         problem = (
@@ -154,17 +169,14 @@ def _grade(options: GradeOptions, found: Found, how: Options, is_class: bool) ->
         ) from None
 
 
-def _rows(
-    found: Found, results: Sequence[Graded | GradingError], worth: dict[str, float]
-) -> tuple[list[Row], list[GradingError]]:
+def _rows(found: Found, results: Sequence[Graded | GradingError], rules: Rules) -> tuple[list[Row], list[GradingError]]:
     """The table, with the points that classes are worth, and the grader's own failures."""
     graded = []
     for submission, result in zip(found.submissions, results, strict=True):
         if isinstance(result, GradingError):
             problem = f"The grader could not do its work, which is no fault of the submission: {result}"
             result = Graded(FileReport(str(submission.path), problem=clean(problem)))
-        reports = [r.scaled(worth[r.name]) if r.name in worth else r for r in result.report.reports]
-        graded.append(replace(result, report=replace(result.report, reports=reports)))
+        graded.append(replace(result, report=rules.weighed(result.report, submission.name)))
     names = [submission.name for submission in found.submissions]
     return rows_of(names, graded), [result for result in results if isinstance(result, GradingError)]
 

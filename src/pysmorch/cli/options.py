@@ -89,7 +89,7 @@ class ParameterOptions:
     preset: Annotated[
         str | None,
         typer.Option(
-            help="how much is spent on a table: {presets}; without it fast, one network, else the mean of several"
+            help="how much is spent on a table: {presets}; fast is one network, the others the mean of several; without it balanced"
         ),
     ] = None
     members: Annotated[

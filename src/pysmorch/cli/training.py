@@ -18,7 +18,7 @@ from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.held_out import aside_rows
+from pysmorch.estimators.held_out import num_not_aside
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.prediction.presets import members_of
 from pysmorch.sources import has_image_files
@@ -68,10 +68,10 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
-    started = time.perf_counter()
     with kinds:
         if isinstance(options, TuneOptions):
             tuning.search(model, training, validation, options, report)
+        started = time.perf_counter()
         interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
     seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
@@ -247,7 +247,7 @@ def _fit(
     count = len(training)
     model._check_parameters()
     if model.conformal_fraction:
-        count = len(aside_rows(training.by, model.conformal_fraction, count, model._draw_seed())[0])
+        count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
     validates = validation is not None or model._holds_out(count)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
     single = _num_members(model, training, count) == 1
@@ -295,7 +295,8 @@ def _num_members(model: Any, training: Rows, count: int) -> int:
     """Return how many networks a training on `count` rows has."""
     if hasattr(model, "network_"):
         return int(model._members)
-    return members_of(model, count, bool(kind_of(training.source.features).networks))
+    features = training.source.features
+    return members_of(model, count, features.shape[1], bool(kind_of(features).networks))
 
 
 def _how_to_go_on(options: TrainOptions) -> str:

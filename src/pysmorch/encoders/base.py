@@ -161,6 +161,15 @@ class Encoder(Explained, Exported):
         """
         raise NotImplementedError
 
+    def keep_together(self, groups: Array | None) -> None:
+        """Let rows of one group be in one fold where the rows of the next `learn` or `learn_rows` are divided into any.
+
+        Parameters
+        ----------
+        groups : ndarray of int, shape (N,), or None
+            The group of each row; None where none of them belong together.
+        """
+
     def expect_more(self) -> None:
         """Leave no column out for what the rows of `learn` lack, since other rows will be trained on too."""
 

@@ -31,6 +31,7 @@ def learn_statistics(
     weights: Array | None,
     targets: Array,
     missing: tuple[str, ...] | None,
+    groups: Array | None = None,
 ) -> dict[str, Array]:
     """Return the statistics of the values of categories; those of the rows stay with the rows.
 
@@ -46,6 +47,8 @@ def learn_statistics(
         Class indices, or numbers.
     missing : tuple of str or None
         What stands for missing values.
+    groups : ndarray of int, shape (N,), or None, default=None
+        The group of each row; those of one group are in one fold.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def learn_statistics(
     if not columns:
         return {}
     # Rows of a further training have the statistics of the first one's classes.
-    told = Targets(targets, weights, columns[0].averaged)
+    told = Targets(targets, weights, columns[0].averaged, groups)
     for column in columns:
         column.statistics, column.averaged = told.num_statistics, told.classes
     sums = {column.name: told.no_sums(len(column.values)) for column in columns}

@@ -33,6 +33,8 @@ class Targets:
         One positive weight per row.
     classes : sequence of int
         Indices of the classes that have shares; empty for the most frequent of these rows.
+    groups : ndarray of int, shape (N,), or None, default=None
+        The group of each row; those of one group are in one fold.
 
     Attributes
     ----------
@@ -44,13 +46,17 @@ class Targets:
         How many statistics each value has.
     """
 
-    def __init__(self, targets: Array, weights: Array | None, classes: Sequence[int] = ()) -> None:
+    def __init__(
+        self, targets: Array, weights: Array | None, classes: Sequence[int] = (), groups: Array | None = None
+    ) -> None:
         self._targets, self._weights = targets, weights
         self._mean_weight = 1.0 if weights is None else weights.mean()
         known = np.array(classes, dtype=np.int64)
         self._classes = (known if len(known) else _averaged_classes(targets)) if targets.dtype.kind == "i" else None
         self.classes: list[int] = [] if self._classes is None else self._classes.tolist()
-        self.fold = (np.random.RandomState(0).permutation(len(targets)) % FOLDS).astype(np.int8)
+        alike = np.arange(len(targets)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        num_alike = len(targets) if groups is None else int(alike.max(initial=-1)) + 1
+        self.fold = (np.random.RandomState(0).permutation(num_alike) % FOLDS).astype(np.int8)[alike]
         self.num_statistics = 1 + (min(targets.shape[1], MAX_TARGETS) if self._classes is None else len(self._classes))
 
     def averaged(self, rows: slice) -> Array:

@@ -81,6 +81,7 @@ class TableEncoder(Encoder):
     missing: tuple[str, ...] | None = None
     _choices: Mapping[str, str] = {}
     _leaves_out = True
+    _groups: Array | None = None
 
     @classmethod
     def understands(cls, X: Any) -> bool:
@@ -148,11 +149,14 @@ class TableEncoder(Encoder):
         if weights is not None and not (weights > 0).all():  # rows of weight 0 are as absent
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
+            self._groups = None if self._groups is None else self._groups[counting]
         self.columns = learn_columns(rows, weights, self._choices, self.missing, self._leaves_out)
         self.forget_layout()
         if isinstance(rows, StreamedRows) and rows.sampled is not None:
             complete_columns(self, rows)
-        self.statistics = learn_statistics(with_many(self.columns), rows, weights, targets, self.missing)
+        having = with_many(self.columns)
+        self.statistics = learn_statistics(having, rows, weights, targets, self.missing, self._groups)
+        self._groups = None
         self.forget_layout()
         numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
         self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
@@ -162,7 +166,12 @@ class TableEncoder(Encoder):
     def learn_rows(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
         """Learn the statistics of rows without their own targets, for columns that have statistics."""
         having = [column for column in self.columns if column.statistics]
-        learn_statistics(having, rows, weights, targets, self.missing)
+        learn_statistics(having, rows, weights, targets, self.missing, self._groups)
+        self._groups = None
+
+    def keep_together(self, groups: Array | None) -> None:
+        """Let no row have the statistics that other rows of its group say."""
+        self._groups = groups
 
     def _look_for_the_target(self, rows: Cells | StreamedRows, targets: Array) -> None:
         """Note which columns are nearly the target, where it is not the only column that there is to learn from."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine.extension import extension
-from pysmorch.engine.lowering import is_ours
 from pysmorch.layers.base import Array
+from pysmorch.layers.native_form import is_ours
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 

@@ -10,6 +10,7 @@ from pysmorch.engine.own_layers import OwnPass, is_called
 from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import feeders
+from pysmorch.layers.native_form import is_ours
 
 
 def unsupported_layers(layers: Sequence[Any], training: bool = False) -> str | None:
@@ -28,11 +29,6 @@ def unsupported_layers(layers: Sequence[Any], training: bool = False) -> str | N
         elif isinstance(layer, Layer) and layer.reads_indices and not isinstance(layer.in_layer, Data):
             return "an Embedding is not fed by a Data layer"
     return None
-
-
-def is_ours(layer: Any) -> bool:
-    """Whether the class itself names its operation: a subclass may have changed what it computes."""
-    return "native" in vars(type(layer))
 
 
 def consumers_of(layers: Sequence[Any]) -> dict[int, list[Any]]:

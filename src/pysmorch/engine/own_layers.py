@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from pysmorch.layers.attributes import objects_in
 from pysmorch.layers.base import Array, Layer, ShapeError
 from pysmorch.layers.copies import holds_layers, shallow_copy, take_attributes
+from pysmorch.layers.graph import name_layers
+from pysmorch.layers.native_form import is_ours
 
 
 def is_called(layer: Any) -> bool:
@@ -32,6 +36,31 @@ def is_called(layer: Any) -> bool:
         and not (layer.has_parameters or layer.state or layer.reads_indices or hasattr(layer, "stream"))
         and not holds_layers(layer)
     )
+
+
+def refuse_hidden_parameters(layers: Sequence[Any]) -> None:
+    """Raise ValueError where a class of the user's holds parameters that are in no layer of the network.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The whole network. What has `lr_factor = 0` is not meant to be trained.
+    """
+    known = {id(layer) for layer in layers}
+    for layer, name in zip(layers, name_layers(layers), strict=True):
+        if is_ours(layer):
+            continue
+        hidden = [
+            type(one).__name__
+            for one in objects_in(layer, known)
+            if isinstance(getattr(one, "W", None), np.ndarray) and getattr(one, "lr_factor", 1.0) != 0
+        ]
+        if hidden:
+            raise ValueError(
+                f"{name} cannot be trained: it holds {', '.join(hidden)}, whose parameters are in no layer of the network; let the "
+                "layers that it holds read from its in_layer, or make it a function that returns the last of them; "
+                "lr_factor = 0 in one of them says that it is not to be trained"
+            )
 
 
 class OwnPass:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from pysmorch.layers.attributes import set_parameters
 from pysmorch.layers.base import Array, Layer
 from pysmorch.optimizers import aligned_zeros
 
@@ -63,7 +64,7 @@ class FlatParameters:
             layer.bind(W, G)
         else:
             W[...] = layer.W
-            layer.W = W
+            set_parameters(layer, W)
             self._set.append((index, G))
         self._bound[index] = layer, W, G
 
@@ -104,11 +105,18 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
     ------
     ValueError
         When two layers have a part of an array in common, but not all of it.
+    TypeError
+        When a `W` is no array.
     """
     owners: dict[int, int] = {}
     first_with: dict[Any, int] = {}
     for index, layer in enumerate(layers):
         if hasattr(layer, "W"):
+            if not isinstance(layer.W, np.ndarray):
+                raise TypeError(
+                    f"{type(layer).__name__}: W must be a NumPy array to be trained, but is a {type(layer.W).__name__}; "
+                    "write np.array(...)"
+                )
             key = (layer.W.ctypes.data, layer.W.shape, layer.W.strides, layer.W.dtype) if layer.W.size else index
             owners[index] = first_with.setdefault(key, index)
     ranges = sorted((*byte_bounds(layers[i].W), i) for i, owner in owners.items() if i == owner and layers[i].W.size)

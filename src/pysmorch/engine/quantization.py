@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine import reference
-from pysmorch.engine.lowering import is_ours
 from pysmorch.engine.prediction import rows_at_a_time
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers import Conv1d, Conv2d, Layer, Linear
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import feeders, graph, set_feeders
+from pysmorch.layers.native_form import is_ours
 from pysmorch.layers.quantized import LARGEST_DEPTH, QuantizedConv1d, QuantizedConv2d, QuantizedLinear
 from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import Loss

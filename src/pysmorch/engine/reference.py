@@ -14,6 +14,7 @@ from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, StepRates, Totals
 from pysmorch.engine.rows import blocks_of
+from pysmorch.layers.attributes import set_attribute
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
@@ -187,8 +188,17 @@ def in_mode(layers: Sequence[Any], training: bool) -> list[Any]:
     """Return shallow copies in training or prediction mode: what a pass stores in them is seen by no other pass."""
     copies = shallow_copies(layers)
     for copy in copies:
-        copy.training = training
+        _set_training(copy, training)
     return copies
+
+
+def _set_training(layer: Any, training: bool) -> None:
+    """Set the mode, also of a frozen dataclass; a class with `__slots__` that has none for it does not look at it."""
+    try:
+        layer.training = training
+    except AttributeError:
+        if hasattr(layer, "__dict__"):
+            set_attribute(layer, "training", training)
 
 
 def _forward(layers: Sequence[Any], data: Dataset, rows: Array, dtype: Any) -> Totals:

@@ -11,6 +11,7 @@ from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
 from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
+from pysmorch.engine.own_layers import refuse_hidden_parameters
 from pysmorch.engine.parameters import owners_of_arrays
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
@@ -59,9 +60,11 @@ def make_program(
 ) -> Program:
     """Return the program for a network: the native one where that is requested and possible, else the reference program.
 
-    Raises ValueError where the choice is not possible, with the reason, and for a network that was quantized.
+    Raises ValueError where the choice is not possible, with the reason, and for a network that was quantized
+    or has parameters that it cannot train.
     """
     refuse_training(graph(loss))
+    refuse_hidden_parameters(graph(loss))
     reference = engine == "reference"
     reason = None if reference else unsupported_reason(graph(loss)[:-1], loss, optimizer)
     against_bf16 = 'it needs the native engine, not engine="reference"' if reference else reason

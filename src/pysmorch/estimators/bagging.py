@@ -6,7 +6,7 @@ committee diagnosis with resampling techniques", 1995).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class BestCalibrated(Callback):
         loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
         if self.outputs is None or loss <= self.best:
             self.best, self.epoch, self.outputs = loss, training.epoch, outputs
-            self._weights = training.network.snapshot(self._weights)
+            self._weights = training.network.snapshot()
         elif training.epoch - self.epoch >= self.patience:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
@@ -57,6 +57,15 @@ class BestCalibrated(Callback):
         """Restore the best weights."""
         if self._weights is not None:
             training.network.restore(self._weights)
+
+    def get_state(self) -> Any:
+        """Return the best epoch so far, with its loss, its outputs and its weights."""
+        return {"best": self.best, "epoch": self.epoch, "outputs": self.outputs, "weights": self._weights}
+
+    def set_state(self, state: Any) -> None:
+        """Go on from the best epoch so far."""
+        self.best, self.epoch = state["best"], state["epoch"]
+        self.outputs, self._weights = state["outputs"], state["weights"]
 
 
 def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
@@ -87,7 +96,7 @@ def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
 
 
 def train_in_folds(
-    estimator: Any, data: Labelled, callbacks: Sequence[Any], budget: Budget | None, epochs: int
+    estimator: Any, data: Labelled, callbacks: Sequence[Any], budget: Budget | None, epochs: int, run: Mapping[str, Any]
 ) -> Choice:
     """Train an ensemble whose networks hold out rows of their own, and return what these rows choose.
 
@@ -103,6 +112,8 @@ def train_in_folds(
         The time for it.
     epochs : int
         Of each network, at most.
+    run : mapping
+        Checkpoints of the whole.
 
     Returns
     -------
@@ -120,7 +131,7 @@ def train_in_folds(
         chosen[id(job)] = best
         return [best]
 
-    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, epochs=epochs)
+    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, run, epochs=epochs)
     found = [(job, chosen[id(job)].outputs) for job in jobs if id(job) in chosen]
     outputs, rows = outputs_out_of_fold([(job.held_out, part) for job, part in found if part is not None], estimator)
     if not len(rows):

@@ -16,10 +16,10 @@ from pysmorch import training
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME
-from pysmorch.estimators.budget import budget_of, say_what_fit
+from pysmorch.estimators.budget import Budget, budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.ensemble import train_together
-from pysmorch.estimators.fitting import Record, fit_options, set_schedule
+from pysmorch.estimators.fitting import Record, fit_options, set_rates
 from pysmorch.estimators.held_out import (
     HeldOut,
     encoded_set_aside,
@@ -29,12 +29,13 @@ from pysmorch.estimators.held_out import (
     set_aside,
     with_temperature,
 )
-from pysmorch.estimators.members import check_is_one, network_of
+from pysmorch.estimators.members import network_of
 from pysmorch.estimators.related import related_rows, warn_of_unseen
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
+from pysmorch.estimators.sampling import rows_to_encode
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
-from pysmorch.estimators.splitting import hold_out, holds_out
+from pysmorch.estimators.splitting import SplitBy, hold_out, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -191,12 +192,10 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         budget = budget_of(self, checkpoint is not None or resume is not None)
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
-        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time)
-        if checkpoint is not None or resume is not None:
-            check_is_one(self)
+        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
-        set_schedule(self, OneCycle)
+        set_rates(self, OneCycle, len(data.rows))
         validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
         cross_validates = not validation and self._cross_validates(len(data.rows))
@@ -231,25 +230,24 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         return wanted and not self._cross_validates(num_rows)
 
     def _data_and_set_aside(
-        self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any
+        self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any, budget: Budget | None
     ) -> tuple[Labelled, Labelled | None]:
         """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
-        X, y, sample_weight, by, group_column = related_rows(
-            X, y, sample_weight, groups, time, getattr(self, "classes_", None) if goes_on else None
-        )
+        classes = getattr(self, "classes_", None) if goes_on else None
+        X, y, sample_weight, by, group_column = related_rows(X, y, sample_weight, groups, time, classes)
         learn, aside = None, None
         if self.conformal_fraction:
-            classes = getattr(self, "classes_", None) if goes_on else None
             parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes, by)
             (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
             by = parts.by
-        data = (
-            self._encode_labelled(X, y, sample_weight, trained_before=True)
-            if goes_on
-            else self._start(X, y, sample_weight, learn, no_feature=group_column)
-        )
+        if goes_on:
+            data = self._encode_labelled(X, y, sample_weight, trained_before=True, by=by)
+        else:
+            X, y, sample_weight, by, labels = rows_to_encode(self, X, y, sample_weight, by, budget, split_seed)
+            learn = learn if labels is None or learn is not None else self._learning_of(labels)
+            data = self._start(X, y, sample_weight, learn, no_feature=group_column, by=by)
         return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
 
     def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
@@ -286,7 +284,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         else:
             self.encoder_.unbound()
             data = self._encode_labelled(X, y, sample_weight)
-        set_schedule(self, lambda peak: Constant(peak / 5))
+        set_rates(self, lambda peak: Constant(peak / 5), None)
         if self._members > 1:
             train_together(self, data, [], [], None, 1)
         else:
@@ -301,6 +299,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         learn: Callable[[], None] | None = None,
         more: bool = False,
         no_feature: str | None = None,
+        by: SplitBy | None = None,
     ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
@@ -318,11 +317,13 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             learn()
         codes = self._encode_labels(labels)
         self._seed = self._draw_seed()
+        encoder.keep_together(None if by is None else by.groups)
         encoder.learn(rows, weights, codes)
         self.encoder_ = encoder
         encoded = encode_rows(encoder, rows)
         self.baseline_ = mean_row(encoded, weights)
-        self._members = members_of(self, len(rows), len(encoder.shape) > 1)
+        # Where more rows are to come, how many there will be is not known.
+        self._members = members_of(self, len(rows), self.n_features_in_, len(encoder.shape) > 1 or more)
         self.network_ = network_of(self, encoder.input_layer(), self._members)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
@@ -349,12 +350,15 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         if calibration is not None:
             calibrate(self.network_.output, calibration)
 
-    def _encode_labelled(self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False) -> Labelled:
+    def _encode_labelled(
+        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False, by: SplitBy | None = None
+    ) -> Labelled:
         """Return rows, labels and weights as the network takes them, after a training has begun."""
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         if trained_before:
+            self.encoder_.keep_together(None if by is None else by.groups)
             self.encoder_.learn_rows(rows, weights, codes)
         return Labelled(encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights), weights)
 

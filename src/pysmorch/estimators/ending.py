@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from typing import Any
 
@@ -40,7 +39,7 @@ class CancellingWithin(Cancelling):
 
 
 class OneAtATime(Callback):
-    """Tell a copy of a callback what one network does, while no other network's callback is told.
+    """Tell a callback what one network does, while no other network's callback is told.
 
     Parameters
     ----------
@@ -51,8 +50,7 @@ class OneAtATime(Callback):
     """
 
     def __init__(self, callback: Any, lock: Any) -> None:
-        self.callback = copy.copy(callback) if isinstance(callback, Callback) else callback
-        self.lock = lock
+        self.callback, self.lock = callback, lock
 
     def on_fit_start(self, training: Training) -> None:
         """Pass it on."""
@@ -69,6 +67,14 @@ class OneAtATime(Callback):
     def on_fit_end(self, training: Training) -> None:
         """Pass it on."""
         self._call("on_fit_end", training)
+
+    def get_state(self) -> Any:
+        """Return that of the callback."""
+        return self.callback.get_state() if isinstance(self.callback, Callback) else None
+
+    def set_state(self, state: Any) -> None:
+        """Pass it on."""
+        self.callback.set_state(state)
 
     def _call(self, event: str, training: Training) -> None:
         if isinstance(self.callback, Callback):

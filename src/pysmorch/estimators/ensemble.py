@@ -5,28 +5,34 @@ A network has a seed of its own, and chooses its own best epoch.
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pysmorch.engine import num_threads, using_threads
+from pysmorch.engine import ended_by_exit, num_threads, using_threads
 from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
 from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
 from pysmorch.estimators.fitting import FurtherValidation
 from pysmorch.estimators.members import Member, outputs_of, seeds_of, without
 from pysmorch.estimators.rows import Labelled
+from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
 from pysmorch.training import Callback, History
+from pysmorch.training.checkpoints import only_run
 
 ROWS_TO_STOP_WITHIN = 20_000
-"""Rows from which a training that is to end does so within an epoch."""
+"""Rows from which a training that is to end does so within an epoch; with checkpoints it does for any number."""
+
+NO_RUN: dict[str, Any] = {"checkpoint": None, "every": "5 min", "resume": None, "notes": None}
+"""Options of fits without checkpoints."""
 
 
 class Job(NamedTuple):
@@ -51,6 +57,7 @@ def train_members(
     callbacks_of: Callable[[Job, Labelled | None], list[Callback]],
     callbacks: Sequence[Any],
     budget: Budget | None = None,
+    run: Mapping[str, Any] = NO_RUN,
     **options: Any,
 ) -> None:
     """Train each network of an ensemble, and set the whole one to what they learned.
@@ -69,6 +76,8 @@ def train_members(
         Those of the user.
     budget : Budget, default=None
         The time for it.
+    run : mapping, default=that without checkpoints
+        Checkpoints of the whole, of which each network has its own.
     **options
         Options of the fits.
 
@@ -85,9 +94,11 @@ def train_members(
     of_each = max(1, threads // at_a_time)
     members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
     cancel, lock = threading.Event(), threading.Lock()
-    cancelling = (CancellingWithin if len(data.rows) >= ROWS_TO_STOP_WITHIN else Cancelling)(cancel)
+    folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
+    within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN
+    cancelling = (CancellingWithin if within else Cancelling)(cancel)
 
-    def train(member: Member, job: Job) -> None:
+    def train(member: Member, job: Job, number: int) -> None:
         if cancel.is_set():
             raise Cancelled
         if budget is not None and budget.left <= 0 and member is not members[0]:
@@ -96,25 +107,33 @@ def train_members(
         held_out = None if job.held_out is None else data.take(job.held_out)
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
-        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock) for one in callbacks)]
+        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
+        rows = data if job.rows is None else data.take(job.rows)
+        own_run = run_of_network(run, number)
         with using_threads(of_each), suppress(OutOfTime):
-            member.model._train(
-                data if job.rows is None else data.take(job.rows), seed=seed, callbacks=all_callbacks, **options
-            )
+            member.model._train(rows, seed=seed, callbacks=all_callbacks, **own_run, **options)
 
-    works = [partial(train, member, job) for member, job in zip(members, jobs, strict=True)]
+    works = [
+        partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)
+    ]
     try:
-        _run(works, at_a_time, cancel)
+        with ExitStack() as stack:
+            if folder is not None:
+                stack.enter_context(only_run(folder))
+                stack.enter_context(ended_by_exit())
+            _run(works, at_a_time, cancel)
     except KeyboardInterrupt:
         if any(member.model.n_iter_ for member in members):
-            _give_back(estimator, members)
+            _give_back(estimator, members, at_a_time)
         raise
-    _give_back(estimator, members)
+    _give_back(estimator, members, at_a_time)
 
 
-def _wrapped(callback: Any, lock: Any) -> OneAtATime:
+def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:
+    """Return what tells a callback of the first network, and copies of it of the others."""
+    own = callback if number == 1 or not isinstance(callback, Callback) else copy.copy(callback)
     within = isinstance(callback, Callback) and type(callback).on_batch_end is not Callback.on_batch_end
-    return (OneAtATimeWithin if within else OneAtATime)(callback, lock)
+    return (OneAtATimeWithin if within else OneAtATime)(own, lock)
 
 
 def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: threading.Event) -> None:
@@ -135,7 +154,7 @@ def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: threading.
         raise error
 
 
-def _give_back(estimator: Any, members: Sequence[Member]) -> None:
+def _give_back(estimator: Any, members: Sequence[Member], at_a_time: int) -> None:
     """Set the network to what the members have learned, and the curves to their means.
 
     Of a first training those that have not completed an epoch are left out; where none has, the first one stays as it is.
@@ -145,19 +164,21 @@ def _give_back(estimator: Any, members: Sequence[Member]) -> None:
         members[i].give_back(estimator)
     if estimator.n_iter_ == 0 and len(trained) < len(members):
         without(estimator, set(range(len(members))) - set(trained))
-    estimator.history_ = mean_history([members[i].model.history_ for i in trained])
+    estimator.history_ = mean_history([members[i].model.history_ for i in trained], at_a_time)
     estimator.loss_curve_ += estimator.history_.get("loss", [])
     estimator.validation_curve_ += estimator.history_.get("val_loss", [])
     estimator.n_iter_ += estimator.history_.num_epochs
 
 
-def mean_history(histories: Sequence[History]) -> History:
-    """Return the means of several histories: in each epoch of those networks that were trained so long.
+def mean_history(histories: Sequence[History], at_a_time: int) -> History:
+    """Return the means of several histories, in each epoch of those networks that were trained so long; of seconds what all took.
 
     Parameters
     ----------
     histories : sequence of History
         One or more, of the same columns.
+    at_a_time : int
+        How many networks were trained at the same time.
 
     Returns
     -------
@@ -165,9 +186,13 @@ def mean_history(histories: Sequence[History]) -> History:
         As long as the longest one.
     """
     longest = max(histories, key=lambda history: history.num_epochs)
+
+    def values(name: str, epoch: int) -> list[float]:
+        return [history[name][epoch] for history in histories if epoch < history.num_epochs]
+
     columns = {
         name: [
-            float(np.mean([history[name][epoch] for history in histories if epoch < history.num_epochs]))
+            sum(values(name, epoch)) / at_a_time if name == "seconds" else float(np.mean(values(name, epoch)))
             for epoch in range(len(longest[name]))
         ]
         for name in longest

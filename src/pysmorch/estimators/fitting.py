@@ -11,6 +11,7 @@ from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.parameters import batch_size_for
+from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
 
@@ -68,8 +69,8 @@ def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:
     return loss
 
 
-def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None:
-    """Set the schedule of an estimator's optimizer; an optimizer of the user's is left as it is.
+def set_rates(estimator: Any, of_number: Callable[[float], Schedule], num_rows: int | None) -> None:
+    """Set schedule and weight decay of an estimator's optimizer; an optimizer of the user's is left as it is.
 
     Parameters
     ----------
@@ -77,10 +78,15 @@ def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None
         With its `optimizer_`.
     of_number : callable
         Makes a schedule of a learning rate that is a number.
+    num_rows : int or None
+        How many rows it is trained on; None where more are to come.
     """
     if not isinstance(estimator.optimizer, Optimizer):
         given = estimator.learning_rate
         estimator.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
+        if estimator.weight_decay is None:
+            of_table = None if len(estimator.encoder_.shape) > 1 else num_rows
+            estimator.optimizer_.weight_decay = weight_decay_of(estimator, of_table)
 
 
 def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:

@@ -225,13 +225,45 @@ def aside_rows(by: SplitBy | None, fraction: float, count: int, seed: int) -> tu
     ValueError
         None would be left.
     """
+    _num_aside(fraction, count)
+    return hold_out(by, None, count, fraction, seed, f"conformal_fraction={fraction}")
+
+
+def num_not_aside(by: SplitBy | None, fraction: float, count: int, seed: int) -> int:
+    """Return how many rows `aside_rows` leaves for training; rows that are drawn one by one need not be drawn for that.
+
+    Parameters
+    ----------
+    by : SplitBy or None
+        What says which rows are not torn apart.
+    fraction : float
+        Of all rows that is set aside.
+    count : int
+        How many rows there are.
+    seed : int
+        The same seed gives the same rows.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        None would be left.
+    """
+    return count - _num_aside(fraction, count) if by is None else len(aside_rows(by, fraction, count, seed)[0])
+
+
+def _num_aside(fraction: float, count: int) -> int:
     number = int(np.ceil(fraction * count))
     if number >= count:
         raise ValueError(
             f"conformal_fraction={fraction} sets {number} of {count} rows aside, so that none is left for training; "
             "say a smaller fraction"
         )
-    return hold_out(by, None, count, fraction, seed, f"conformal_fraction={fraction}")
+    return number
 
 
 def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labelled:

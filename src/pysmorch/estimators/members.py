@@ -131,6 +131,7 @@ class Member:
             for name, array in estimator.optimizer_.state.items()
         }
         self.model._forget_epochs()
+        self.model._members = 1
         self.model._seed, self.model.threads, self.model.verbose = seed, threads, False
 
     def _ranges(self, network: Network) -> Iterator[slice]:
@@ -190,18 +191,3 @@ def without(estimator: Any, left_out: Collection[int]) -> None:
     estimator.optimizer_.state = {}
     for member in members:
         member.give_back(estimator)
-
-
-def check_is_one(estimator: Any) -> None:
-    """Raise ValueError where an estimator trains several networks: a checkpoint is that of one.
-
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        With its network.
-    """
-    if estimator._members > 1:
-        raise ValueError(
-            f"checkpoint and resume are for the training of one network, but preset={estimator.preset!r} and "
-            f'members={estimator.members!r} train {estimator._members}; say preset="fast", or members=1'
-        )

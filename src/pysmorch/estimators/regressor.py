@@ -54,8 +54,9 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
     learning_rate : float or Schedule, default=5e-3
         A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
-    weight_decay : float, default=0.1
-        Pulls the weights, not the biases, towards 0; not negative.
+    weight_decay : float, default=None
+        Pulls the weights, not the biases, towards 0; not negative. None goes by the preset: 0.3 below 2000 rows of a table with
+        "balanced" and "best", else 0.1.
     batch_size : int or "auto", default="auto"
         Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
     epochs : int, default=50
@@ -103,7 +104,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         Whether another `fit` trains the network on from where it is, for `epochs` more epochs.
     threads : int, default=None
         How many threads training and prediction may use; None goes by `pysmorch.set_num_threads`. The result does not depend on it.
-    preset : {"fast", "balanced", "best"}, default="fast"
+    preset : {"fast", "balanced", "best"}, default="balanced"
         How much is spent on a table: one network, the mean of four (of eight for fewer than 2000 rows), or of sixteen that each hold out
         rows of their own. docs/presets.md has what that brings. For images and a `network` of your own all of them train one network.
     members : int, default=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,16 @@ from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import from_plain, to_plain
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.storing import parameters_to_plain
-from pysmorch.training.checkpoints import SavedRun, check_new, read_run
+from pysmorch.training.checkpoints import (
+    NETWORK,
+    SavedRun,
+    check_new,
+    first_run,
+    folder_of_network,
+    has_checkpoint,
+    read_run,
+)
+from pysmorch.training.state import OTHER_DATA
 
 NO_PART = ("verbose", "threads", "warm_start")
 """Parameters on which no bit of a run depends, or which say how it begins."""
@@ -31,7 +41,7 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
     Returns
     -------
     SavedRun or None
-        Its last checkpoint.
+        Its last checkpoint; of several networks that of the first one that has any.
 
     Raises
     ------
@@ -44,7 +54,7 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
         if checkpoint is not None:
             check_new(checkpoint)
         return None
-    saved = read_run(resume)
+    saved = read_run(first_run(resume) or resume)
     theirs = entry(entry(saved.header, "model", dict), "parameters", dict)
     ours, _ = parameters_to_plain(model)
     for name in sorted(ours):
@@ -54,6 +64,38 @@ def saved_run(model: Any, checkpoint: Any, resume: Any) -> SavedRun | None:
                 f"resume: {name} is {getattr(model, name)!r}, but in the run in {Path(resume)} it was {was!r}"
             )
     return saved
+
+
+def run_of_network(run: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return the options of a fit that make one of several networks a run of its own, in a folder of its own.
+
+    Parameters
+    ----------
+    run : mapping
+        Options of the whole: "checkpoint", "every" and "notes", and the last checkpoint of a network as "resume".
+    number : int
+        That of the network, from 1.
+
+    Returns
+    -------
+    dict
+        The same for the network; without checkpoints nothing is stored.
+
+    Raises
+    ------
+    ValueError
+        The run was that of one network.
+    """
+    saved, goes_on, folder = run["resume"], None, run["checkpoint"]
+    if saved is not None:
+        whole = saved.path.parent.parent
+        if NETWORK.fullmatch(saved.path.parent.name) is None:
+            raise ValueError(f"{saved.path}: the run had other data, for which one network is trained: {OTHER_DATA}")
+        there = folder_of_network(whole, number)
+        goes_on = read_run(there) if has_checkpoint(there) else None
+        folder = whole if folder is None else folder
+    own = None if folder is None else folder_of_network(folder, number)
+    return {"checkpoint": own, "every": run["every"], "resume": goes_on, "notes": run["notes"]}
 
 
 def notes_of(model: Any, seed_of_split: int, choice: Choice | None) -> dict[str, Any]:

@@ -59,9 +59,10 @@ def train_whole(
     if budget is not None:
         data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1)
     if estimator._members > 1 and cross_validates:
-        return train_in_folds(estimator, data, callbacks, budget, epochs)
+        return train_in_folds(estimator, data, callbacks, budget, epochs, run | {"notes": run["notes"](None)})
     if estimator._members > 1:
-        train_together(estimator, data, validation, callbacks, budget, epochs, metrics=metrics)
+        of_all = {"metrics": metrics, "run": run | {"notes": run["notes"](None)}}
+        train_together(estimator, data, validation, callbacks, budget, epochs, **of_all)
         return None
     if cross_validates and run["resume"] is None:
         choice = choose(estimator, data, epochs)

@@ -152,6 +152,13 @@ def concat(values: Values, layer: Any) -> None:
         values.set_last(layer, values.graph.add("Concat", *map(values.last, feeders), axis=-1))
 
 
+def columns(values: Values, layer: Any) -> None:
+    """Neighbouring features of the input."""
+    graph = values.graph
+    start, stop, axis = graph.integers([layer.start]), graph.integers([layer.stop]), graph.integers([-1])
+    values.set_last(layer, graph.add("Slice", values.last(layer.in_layer), start, stop, axis))
+
+
 def reshape(values: Values, layer: Any) -> None:
     """The entries of each row in another shape."""
     values.set_last(layer, values.graph.reshape(values.last(layer.in_layer), layer.out_dims[1:]))
@@ -192,6 +199,7 @@ FORMS: dict[type, Form] = {
     ours.Blend: blend,
     ours.LogMeanSoftmax: log_mean_softmax,
     ours.Concat: concat,
+    ours.Columns: columns,
     ours.Reshape: reshape,
     ours.Flatten: reshape,
     ours.Embedding: embedding,

@@ -55,7 +55,7 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
     Raises
     ------
     ValueError
-        A layer is not a subclass of Layer, or has arguments that are not plain data.
+        A layer is not a subclass of Layer, holds others, or has arguments that are not plain data.
     """
     layers = graph(loss)[:-1]
     number = {id(layer): i for i, layer in enumerate(layers)}
@@ -66,6 +66,11 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
             raise ValueError(
                 f"{name} cannot be saved: its class {type(layer).__name__} is not a subclass of pysmorch.Layer, "
                 "so that its arguments are not known"
+            )
+        if len(feeders(layer)) != len(layer.in_layers):
+            raise ValueError(
+                f"{name} cannot be saved: it holds layers besides its in_layers, which a file has no place for; make it a "
+                "function that returns the last of them"
             )
         described.append(
             {

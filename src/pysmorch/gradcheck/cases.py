@@ -96,6 +96,8 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "LogMeanSoftmax": lambda: layers.LogMeanSoftmax(rows(), rows(seed=1), rows(seed=2)),
     "LogMeanSoftmax of maps": lambda: layers.LogMeanSoftmax(maps(), maps(seed=1)),
     "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
+    "Columns": lambda: layers.Columns(rows(), 1, 3),
+    "Columns of maps": lambda: layers.Columns(maps(), 1, 2),
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),
     "Upsample2d": lambda: layers.Upsample2d(images(1, 2)),

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from pysmorch.layers.base import Array
 
+NOTHING = "nothing was compared"
+"""In the message of a row that could not be compared; its reason follows."""
+
 
 @dataclass(frozen=True)
 class CheckRow:
@@ -38,6 +41,21 @@ class CheckRow:
     passed: bool
     message: str = ""
     errors: Array | None = field(default=None, repr=False, compare=False)
+
+
+def failed_row(layer: str, what: str, message: str) -> CheckRow:
+    """Return the row of what is wrong, or was not compared, before any numbers are.
+
+    Parameters
+    ----------
+    layer, what, message : str
+        As in `CheckRow`.
+
+    Returns
+    -------
+    CheckRow
+    """
+    return CheckRow(layer, what, 0, float("nan"), False, message)
 
 
 @dataclass
@@ -78,11 +96,16 @@ class CheckReport:
     def __str__(self) -> str:
         head = ("layer", "with respect to", "entries", "worst relative error", "verdict")
         table = [head] + [
-            (row.layer, row.what, str(row.entries), f"{row.error:.1e}", "right" if row.passed else "WRONG")
-            for row in self.rows
+            (row.layer, row.what, str(row.entries), f"{row.error:.1e}", _verdict(row)) for row in self.rows
         ]
         widths = [max(len(line[c]) for line in table) for c in range(len(head))]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in table]
         return "\n".join([*lines, *self.messages])
 
     __repr__ = __str__
+
+
+def _verdict(row: CheckRow) -> str:
+    if NOTHING in row.message:
+        return "not compared"
+    return "right" if row.passed else "WRONG"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pysmorch.gradcheck.check_report import CheckReport, CheckRow
-from pysmorch.gradcheck.differences import STEPS, derivative, relative_error, sample, sides, smallest_scale
-from pysmorch.gradcheck.explanation import explain
-from pysmorch.gradcheck.probe import Probe, Variable, other_inputs
+from pysmorch.gradcheck.check_report import NOTHING, CheckReport, CheckRow, failed_row
+from pysmorch.gradcheck.comparison import compare
+from pysmorch.gradcheck.differences import SINGLE_STEPS
+from pysmorch.gradcheck.passes import global_numbers_kept
+from pysmorch.gradcheck.preparation import Prepared
+from pysmorch.gradcheck.probe import Probe, other_inputs
 from pysmorch.layers.base import Array
-from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.dense import Data
-from pysmorch.layers.description import LAST_PASS
-from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
-from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, GammaLoss, Loss, PoissonLoss, TweedieLoss
+from pysmorch.layers.graph import fed_by, feeders
 
-BATCH = 5
-"""Rows that are drawn for a Data layer without an array; neither 1 nor 2, so that no factor is mistaken for it."""
+SINGLE_TOL = 2e-3
+"""The largest relative error that passes where a layer computes in float32."""
+
+NO_W = "there is no floating-point array W"
+"""In the message of a layer that has no numbers to compare."""
 
 
 def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
@@ -61,177 +64,95 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     last = getattr(target, "loss", target)
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
-    nodes = _as_float64(graph(last), seed)
-    rows = _check_graph(nodes[-1], tol, seed)
-    if all(row.passed for row in rows) or len([n for n in nodes if feeders(n)]) == 1:
-        return CheckReport(rows)
-    return CheckReport(_blame(nodes, rows, tol, seed))
+    with global_numbers_kept(), np.errstate(all="ignore"):
+        prepared = Prepared(last, seed)
+        rows, inputs = _check_graph(prepared.nodes[-1], prepared, tol, seed)
+        if all(row.passed for row in rows) or len([n for n in prepared.nodes if feeders(n)]) == 1:
+            return CheckReport(rows)
+        return CheckReport(_blame(prepared, rows, inputs, tol, seed))
 
 
-def _check_graph(last: Any, tol: float, seed: int) -> list[CheckRow]:
-    name = name_layers(graph(last))[-1]
-    data_before = [(node, node.data, node.data.copy()) for node in graph(last) if isinstance(node, Data)]
+def _check_graph(
+    last: Any, prepared: Prepared, tol: float, seed: int
+) -> tuple[list[CheckRow], Mapping[int, Sequence[Array]]]:
+    """Return the rows of a graph, and what each of its layers is given."""
+    name = prepared.names[id(last)]
     try:
-        probe = Probe(last, seed)
-        with other_inputs(probe):
-            probe.gradients()  # state that a layer wrongly carries over shows in the next pass
-        found = probe.gradients()
+        probe = Probe(last, prepared.names, seed, prepared.hidden)
     except Exception as error:  # whatever a layer under test raises is its mistake, not ours
-        return [CheckRow(name, "-", 0, float("nan"), False, f"{name}: {type(error).__name__} was raised: {error}")]
-    rows = [_compare(probe, v, g, tol) for v, g in zip(probe.variables, found, strict=True)]
-    if any(not np.array_equal(array, before) for _, array, before in data_before):
-        message = f"{name}: the pass changed its input array in place; work on a copy"
-        rows.append(CheckRow(name, "input unchanged", 0, float("nan"), False, message))
+        return [_raised(name, error)], {}
+    watched = probe.watched
+    if watched.broken:
+        return watched.faults, watched.inputs
+    try:
+        if not watched.is_repeatable():
+            text = (
+                f"{name}: {NOTHING}: forward returns other numbers each time for the same input; random numbers must come from "
+                "np.random or from a Generator in an attribute of the layer, and nothing may be left over from the pass before"
+            )
+            return [*watched.faults, failed_row(name, "-", text)], watched.inputs
+        return [*_compared(probe, prepared, name, tol), *watched.faults], watched.inputs
+    except Exception as error:
+        return [_raised(name, error), *watched.faults], watched.inputs
+
+
+def _compared(probe: Probe, prepared: Prepared, name: str, tol: float) -> list[CheckRow]:
+    # Integers to which no gradient is passed back are indices, not numbers.
+    indices = prepared.integers - probe.watched.reached
+    probe.variables = [variable for variable in probe.variables if id(variable.layer) not in indices]
+    if not probe.variables:
+        return [failed_row(name, "-", f"{name}: {NOTHING}: {_why_nothing(probe)}")]
+    with other_inputs(probe):
+        probe.gradients()  # state that a layer wrongly carries over shows in the next pass
+    found = probe.gradients()
+    terms = probe.sizes_of_terms()
+    single = probe.watched.single
+    if single:
+        probe.steps, tol = SINGLE_STEPS, max(tol, SINGLE_TOL)
+    rows = [compare(probe, v, g, tol, terms.get(id(v.layer), 0.0)) for v, g in zip(probe.variables, found, strict=True)]
+    if single:
+        note = (
+            f"{', '.join(single)}: computes in float32 inside, so that only the first digits were compared (tolerance {tol:g}); keep "
+            "the dtype of the input"
+        )
+        rows[-1] = replace(rows[-1], message=f"{rows[-1].message}\n{note}".strip())
     return rows
 
 
-def _compare(probe: Probe, variable: Variable, found: Array, tol: float) -> CheckRow:
-    array = variable.array
-    if found.shape != array.shape:
-        message = (
-            f"{variable.name}: the gradient with respect to {_of(variable)} has shape {found.shape}, "
-            f"but {_of(variable)} has {array.shape}"
-        )
-        return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
-    if not np.isfinite(found).all():
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
-        message = f"{variable.name}: the gradient with respect to {_of(variable)} has {found[at]} at {list(at)}"
-        return CheckRow(variable.name, variable.what, 0, float("nan"), False, message)
-    scale = smallest_scale(found, probe.size())
-    worst, worst_index, kinks = 0.0, None, 0
-    errors = np.full(array.shape, np.nan)
-    indices = sample(array, probe.seed)
-    for index in indices:
-        error = _entry_error(probe, variable, found[index], index, scale, tol)
-        if error > tol and _is_kink(probe, variable, found[index], index, scale):
-            kinks += 1
-            continue
-        errors[index] = error
-        if error >= worst:
-            worst, worst_index = error, index
-    if worst <= tol or worst_index is None:
-        note = f"{variable.name}: {kinks} entries of {_of(variable)} lie on a kink and were left out" if kinks else ""
-        return CheckRow(variable.name, variable.what, len(indices) - kinks, worst, True, note, errors)
-    expected = probe.expected_gradient(variable)
-    message = (
-        f"{variable.name}: wrong gradient with respect to {_of(variable)}, worst at {list(worst_index)}: "
-        f"expected {expected[worst_index]:.8g}, found {found[worst_index]:.8g}. "
-        f"{explain(probe, variable, found, expected, worst_index)}"
-    )
-    return CheckRow(variable.name, variable.what, len(indices), worst, False, message, errors)
+def _why_nothing(probe: Probe) -> str:
+    sources = [node for node in probe.nodes if isinstance(node, Data)]
+    if len(probe.nodes) == 1:
+        what = "is the input itself" if sources else "holds no input layer in its attributes"
+        return f"it {what}, and {NO_W}"
+    if sources:
+        return f"its inputs are integers that it uses as indices, and {NO_W}"
+    return f"none of its inputs is a floating-point array, and {NO_W}"
 
 
-def _entry_error(
-    probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float, tol: float
-) -> float:
-    best = float("inf")
-    for step in STEPS:
-        estimate = derivative(probe.value, variable.array, index, step)
-        best = min(best, relative_error(found, estimate, scale))
-        if best <= tol:
-            break
-    return best
+def _raised(name: str, error: Exception) -> CheckRow:
+    return failed_row(name, "-", f"{name}: {type(error).__name__} was raised: {' '.join(str(error).split())}")
 
 
-def _is_kink(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> bool:
-    """Whether the slopes to the left and to the right differ, and what was found is one of them or between them."""
-    left, right = sides(probe.value, variable.array, index, 1e-7)
-    if abs(left - right) < 1e-2 * max(abs(left), abs(right), scale):
-        return False
-    margin = 1e-5 * max(abs(left), abs(right), scale)
-    return min(left, right) - margin <= found <= max(left, right) + margin
-
-
-def _of(variable: Variable) -> str:
-    return "W" if variable.what == "W" else f"its {variable.what}"
-
-
-def _blame(nodes: list[Any], rows: list[CheckRow], tol: float, seed: int) -> list[CheckRow]:
+def _blame(
+    prepared: Prepared, rows: list[CheckRow], inputs: Mapping[int, Sequence[Array]], tol: float, seed: int
+) -> list[CheckRow]:
     """Check each layer alone on its inputs in the network, and explain the ones that fail."""
-    run_forward(nodes[-1])
-    inputs = {id(node): [_value_of(feeder) for feeder in feeders(node)] for node in nodes}
     guilty: list[CheckRow] = []
-    for node, name in zip(nodes, name_layers(nodes), strict=True):
-        if not feeders(node):
-            continue
+    for node in prepared.nodes:
         real = feeders(node)
+        if not real or id(node) not in inputs:
+            continue
         stand_ins = {id(f): Data(np.array(value)) for f, value in zip(real, inputs[id(node)], strict=True)}
-        set_feeders(node, tuple(stand_ins[id(f)] for f in real))
-        try:
-            alone = [row for row in _check_graph(node, tol, seed) if not row.passed]
-        finally:
-            set_feeders(node, real)
-        own_name = name_layers([node])[0]
-        guilty += [replace(row, layer=name, message=_rename(row.message, own_name, name)) for row in alone]
+        with fed_by(node, tuple(stand_ins[id(f)] for f in real)):
+            prepared.names |= {id(data): "Data" for data in stand_ins.values()}
+            alone, _ = _check_graph(node, prepared, tol, seed)
+        guilty += [row for row in alone if not row.passed and NO_W not in row.message]
     if not guilty:
         return rows
-    names = ", ".join(sorted({row.layer for row in guilty}))
+    blamed = sorted({row.layer for row in guilty})
     whole = [
-        replace(r, message="" if r.passed else f"{r.layer}: wrong because of {names}")
+        replace(r, message="" if r.passed or r.layer in blamed else f"{r.layer}: wrong because of {', '.join(blamed)}")
         for r in rows
         if (r.layer, r.what) not in {(g.layer, g.what) for g in guilty}
     ]
     return guilty + whole
-
-
-def _rename(message: str, own_name: str, name: str) -> str:
-    """A layer looked at alone is the first of its class; in the network it has another number."""
-    return f"{name}:{message.removeprefix(f'{own_name}:')}"
-
-
-def _value_of(layer: Any) -> Any:
-    return layer.data if isinstance(layer, Data) else run_forward(layer)
-
-
-def _as_float64(layers: list[Any], seed: int) -> list[Any]:
-    """Return copies of all layers with float64 copies of their arrays, and with data and labels where these are missing."""
-    nodes = shallow_copies(layers)
-    rng = np.random.default_rng(seed)
-    for node in nodes:
-        state = vars(node)
-        for pass_only in LAST_PASS:
-            state.pop(pass_only, None)
-        for name, value in list(state.items()):
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                state[name] = np.array(value, dtype=np.float64)
-        if isinstance(node, Data) and node.data is None:
-            node.data = _draw_data(node, nodes, rng)
-        if _hides_mistakes(getattr(node, "W", None)):
-            node.W = _varied(node.W, seed)
-    last = nodes[-1]
-    if isinstance(last, Loss) and last.labels is None:
-        last.labels = _draw_labels(last, np.shape(run_forward(last.in_layer)), rng)
-    return nodes
-
-
-def _hides_mistakes(W: Any) -> bool:
-    """Whether parameters are such that wrong gradients may be right by chance: all the same, or a matrix equal to its transpose."""
-    if not isinstance(W, np.ndarray) or W.dtype.kind != "f" or W.size < 2:
-        return False
-    return bool(np.ptp(W) == 0 or (W.ndim == 2 and W.shape[0] == W.shape[1] and np.array_equal(W, W.T)))
-
-
-def _varied(W: Array, seed: int) -> Array:
-    """Return other parameters near those that were given, of the same signs; those that are 0 become small numbers."""
-    rng = np.random.default_rng(seed + 2)
-    return np.where(W == 0, 0.1 * rng.standard_normal(W.shape), W * rng.uniform(0.8, 1.2, W.shape))
-
-
-def _draw_data(node: Data, nodes: list[Any], rng: np.random.Generator) -> Array:
-    shape = (BATCH, *(d for d in node.out_dims[1:] if d is not None))
-    for other in nodes:
-        if getattr(other, "reads_indices", False) and node in feeders(other):
-            return rng.integers(0, other.num_entries, shape)
-    return rng.standard_normal(shape)
-
-
-def _draw_labels(loss: Loss, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    if isinstance(loss, CrossEntropy):
-        return rng.integers(0, shape[1], shape[0])
-    if isinstance(loss, BinaryCrossEntropy):
-        return rng.integers(0, 2, shape)
-    if isinstance(loss, PoissonLoss):
-        return rng.poisson(2.0, shape)
-    if isinstance(loss, (GammaLoss, TweedieLoss)):
-        return rng.gamma(2.0, size=shape)
-    return rng.standard_normal(shape)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array
 
-STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
-"""Tried in turn until two agree: long ones are the least noisy, short ones step over fewer kinks."""
+STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-2, 1e-1)
+"""Tried in turn until one agrees: long ones are the least noisy, short ones step over fewer kinks."""
+
+SINGLE_STEPS = (1e-1, 3e-2, 1e-2)
+"""Those for functions that are computed in float32, whose noise is larger."""
 
 MAX_ENTRIES = 400
 """Entries of one array that are compared one by one; a larger array is sampled."""
@@ -31,6 +35,30 @@ def derivative(f: Callable[[], float], array: Array, index: tuple[int, ...], ste
     array[index] = entry
     near, far = (values[0] - values[1]) / (2 * step), (values[2] - values[3]) / (4 * step)
     return (4 * near - far) / 3
+
+
+def steps_at(point: Array, steps: Sequence[float] = STEPS) -> tuple[float, ...]:
+    """Return the steps to try at a point: these, and where its entries are large or small also these times their size."""
+    unit = _unit(point)
+    if 0.1 <= unit <= 10:
+        return tuple(steps)
+    # What is far smaller than the entries is lost in them.
+    return (*(unit * step for step in steps), *(step for step in steps if step >= 1e-9 * unit))
+
+
+def _unit(point: Array) -> float:
+    """The root mean square of the entries, 1 where there is none."""
+    with np.errstate(all="ignore"):
+        unit = float(np.sqrt(np.mean(np.square(point)))) if point.size else 1.0
+    return unit if np.isfinite(unit) and unit > 0 else 1.0
+
+
+def best_derivative(
+    f: Callable[[], float], array: Array, index: tuple[int, ...], steps: Sequence[float] = STEPS
+) -> float:
+    """Return the derivative from differences with several steps, that which agrees best with the one after it."""
+    estimates = [derivative(f, array, index, step) for step in steps_at(array, steps)]
+    return estimates[int(np.argmin([abs(a - b) for a, b in pairwise(estimates)]))]
 
 
 def sides(f: Callable[[], float], array: Array, index: tuple[int, ...], step: float) -> tuple[float, float]:
@@ -58,18 +86,57 @@ def relative_error(found: float, expected: float, scale: float) -> float:
     return abs(found - expected) / size if size else 0.0
 
 
-def smallest_scale(gradient: Array, value: float) -> float:
+def smallest_scale(gradient: Array, size: Callable[[], float], point: Array) -> float:
     """Return the size below which entries are not compared by their own size.
 
-    Entries a thousand times smaller than the largest one are within the noise of differences, and so is what is a
-    millionth of the function's value.
+    Entries a thousand times smaller than the largest one are within the noise of differences, and so is what is a hundred-thousandth
+    of the function, by its `size` at the point and a step away from it, over the size of the point's entries.
     """
     largest = float(np.abs(gradient).max(initial=0.0))
-    return max(1e-3 * largest, 1e-6 * abs(value), 1e-12)
+    unit, before = _unit(point), point.copy()
+    sizes = [size()]
+    point += 1e-3 * unit * np.random.default_rng(0).choice([-1.0, 1.0], point.shape)
+    sizes.append(size())
+    point[...] = before
+    return max(1e-3 * largest, 1e-5 * max(sizes) / max(unit, 1.0))
 
 
-def check_gradient(f: Callable[[Any], Any], grad: Callable[[Any], Any], x: ArrayLike, error_tol: float = 1e-6) -> bool:
-    """Return whether `grad` is the gradient of `f` at `x`: True or False.
+class WrongGradient(int):
+    """What `check_gradient` returns instead of True: it counts as False, is equal to it, and says in its text what is wrong.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong.
+
+    Attributes
+    ----------
+    reason : str
+        The worst entry, with what was expected and found, or why nothing was compared.
+    """
+
+    reason: str
+
+    def __new__(cls, reason: str) -> WrongGradient:
+        """Make one from its text."""
+        made = super().__new__(cls, 0)
+        made.reason = reason
+        return made
+
+    def __getnewargs__(self) -> tuple[str]:
+        """Let copies have the text."""
+        return (self.reason,)
+
+    def __repr__(self) -> str:
+        return f"False: {self.reason}"
+
+    __str__ = __repr__
+
+
+def check_gradient(
+    f: Callable[[Any], Any], grad: Callable[[Any], Any], x: ArrayLike, error_tol: float = 1e-6
+) -> Literal[True] | WrongGradient:
+    """Return whether `grad` is the gradient of `f` at `x`.
 
     Parameters
     ----------
@@ -84,7 +151,8 @@ def check_gradient(f: Callable[[Any], Any], grad: Callable[[Any], Any], x: Array
 
     Returns
     -------
-    bool
+    True or WrongGradient
+        True, or what counts as False, is equal to it, and prints the worst entry.
 
     Notes
     -----
@@ -97,19 +165,58 @@ def check_gradient(f: Callable[[Any], Any], grad: Callable[[Any], Any], x: Array
     >>> check_gradient(lambda x: np.sum(x**2), lambda x: 2 * x, np.ones((2, 3)))
     True
     >>> check_gradient(lambda x: np.sum(x**2), lambda x: x, np.ones((2, 3)))
-    False
+    False: worst at [0, 0]: expected 2, found 1, a relative error of 0.5 where 1e-06 may be; 6 of 6 entries are wrong
     """
     point = np.array(x, dtype=np.float64)
-    found = np.array(grad(point.copy()), dtype=np.float64)
-    if found.shape != point.shape or not np.isfinite(found).all():
-        return False
+    answer = grad(point.copy())
+    if answer is None:
+        return WrongGradient("grad returns nothing (None)")
+    found = np.array(answer, dtype=np.float64)
+    if found.shape != point.shape:
+        return WrongGradient(f"grad returns an array of shape {found.shape}, but x has shape {point.shape}")
+    if not np.isfinite(found).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+        return WrongGradient(f"grad returns {found[at]} at {list(at)}")
 
     def value() -> float:
         return float(np.asarray(f(point.copy())).item())
 
-    scale = smallest_scale(found, value())
-    for index in sample(point, seed=0):
-        errors = (relative_error(found[index], derivative(value, point, index, step), scale) for step in STEPS)
-        if not any(error <= error_tol for error in errors):
-            return False
-    return True
+    here = value()
+    if not np.isfinite(here):
+        return WrongGradient(f"f(x) is {here}, so that there are no differences to compare with")
+    scale = smallest_scale(found, lambda: abs(value()), point)
+    compared = sample(point, seed=0)
+    errors = {index: _error_at(value, point, index, found[index], scale, error_tol) for index in compared}
+    wrong = {index: error for index, error in errors.items() if not error <= error_tol}
+    return _worst_of(value, point, found, wrong, len(compared), error_tol) if wrong else True
+
+
+def _error_at(
+    f: Callable[[], float], point: Array, index: tuple[int, ...], found: float, scale: float, tolerance: float
+) -> float:
+    """Return the smallest relative error of an entry with all steps; the first that is within the tolerance ends the search."""
+    best = float("inf")
+    for step in steps_at(point):
+        best = min(best, relative_error(found, derivative(f, point, index, step), scale))
+        if best <= tolerance:
+            break
+    return best
+
+
+def _worst_of(
+    f: Callable[[], float],
+    point: Array,
+    found: Array,
+    wrong: Mapping[tuple[int, ...], float],
+    num_compared: int,
+    tolerance: float,
+) -> WrongGradient:
+    index = max(wrong, key=lambda at: np.nan_to_num(wrong[at], nan=np.inf))
+    expected = best_derivative(f, point, index)
+    left, right = sides(f, point, index, 1e-7)
+    kink = abs(left - right) > 1e-2 * max(abs(left), abs(right), 1e-3)
+    near = f"; f has a kink there, with the slopes {left:.4g} and {right:.4g}" if kink else ""
+    return WrongGradient(
+        f"worst at {list(index)}: expected {expected:.8g}, found {found[index]:.8g}, a relative error of {wrong[index]:.2g} where "
+        f"{tolerance:g} may be{near}; {len(wrong)} of {num_compared} entries are wrong"
+    )

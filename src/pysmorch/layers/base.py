@@ -12,8 +12,8 @@ from pysmorch.layers.arguments import Array, ShapeError, format_dims
 from pysmorch.layers.description import Description
 from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_forward
 from pysmorch.layers.inputs import Inputs
-from pysmorch.layers.native_form import NativeForm
-from pysmorch.layers.own_passes import as_computed, own_backward, own_forward
+from pysmorch.layers.native_form import NativeForm, is_ours
+from pysmorch.layers.own_passes import as_computed, feeders, own_backward, own_forward
 from pysmorch.layers.trainable import Trainable
 
 __all__ = ["Array", "Layer", "ShapeError", "format_dims"]
@@ -129,16 +129,17 @@ class Layer(Inputs, Trainable, NativeForm, Description):
 
     def _forward_step(self, inputs: tuple[Any, ...]) -> Any:
         if type(self).forward is Layer.forward:
-            return self._compute(inputs)
+            return self._compute(inputs[: len(self.in_layers)])
         self._computed_for = None
         out = own_forward(self, inputs)
         if self._computed_for is None:
-            self.in_arrays, self.out_array = inputs, out
+            self.in_arrays, self.out_array = inputs[: len(self.in_layers)], out
         return out
 
     def _backward_step(self, dwnstrm: Any) -> tuple[Any, ...]:
         if type(self).backward is Layer.backward:
-            return self._pull_back(dwnstrm)
+            gradients = self._pull_back(dwnstrm)
+            return gradients if is_ours(self) else (*gradients, *[None] * (len(feeders(self)) - len(gradients)))
         return own_backward(self, dwnstrm)
 
     def _compute(self, inputs: tuple[Any, ...]) -> Any:
@@ -157,16 +158,21 @@ class Layer(Inputs, Trainable, NativeForm, Description):
         is_replaced = self._computed_for is not self.in_arrays and type(self).compute is not Layer.compute
         with as_computed(self) if is_replaced else nullcontext():
             out = np.asarray(getattr(self, "out_array", dwnstrm))
-            dwnstrm = np.asarray(dwnstrm, dtype=out.dtype)
+            dwnstrm = np.asarray(dwnstrm, dtype=out.dtype if out.dtype.kind == "f" else None)
             if dwnstrm.shape != out.shape:
                 raise ShapeError(f"{self!r}: dwnstrm has shape {dwnstrm.shape}, but the output has {out.shape}")
             gradient = self.pull_back(dwnstrm)
-        gradients = gradient if isinstance(gradient, tuple) else (gradient,)
+        gradients = tuple(gradient) if isinstance(gradient, (tuple, list)) else (gradient,)
+        if len(gradients) != len(self.in_arrays):
+            raise ShapeError(
+                f"{self!r}: pull_back returned {len(gradients)} gradient(s), but there are {len(self.in_arrays)} inputs; "
+                "return a tuple with one for each"
+            )
         parts = tuple(
             part.astype(x.dtype, copy=False) if part is not None and x.dtype.kind == "f" else part
             for part, x in zip(gradients, self.in_arrays, strict=True)
         )
-        self.pass_back = parts if isinstance(gradient, tuple) else parts[0]
+        self.pass_back = parts if isinstance(gradient, (tuple, list)) else parts[0]
         return parts
 
     @property

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from math import pi, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pysmorch.layers.activations import Cos, Relu
+from pysmorch.layers.activations import Cos, Relu, SmoothClip
 from pysmorch.layers.arguments import Padding, Pair, rows_of_features
 from pysmorch.layers.base import Layer
 from pysmorch.layers.convolution import Conv1d, Conv2d
 from pysmorch.layers.dense import Bias, Linear, Rescale, Scale
 from pysmorch.layers.dropout import Dropout
-from pysmorch.layers.merge import Blend, Concat
+from pysmorch.layers.merge import Blend, Columns, Concat
 from pysmorch.layers.normalization import LayerNormalize, Normalize
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import uniform, weights_from
@@ -22,7 +22,7 @@ from pysmorch.layers.shape import Flatten, Reshape
 if TYPE_CHECKING:
     from pysmorch.schedules import Schedule
 
-__all__ = ["batch_norm", "conv", "conv_norm", "dense", "layer_norm", "mlp", "parametric", "periodic"]
+__all__ = ["batch_norm", "conv", "conv_norm", "dense", "embedded", "layer_norm", "mlp", "parametric", "periodic"]
 
 
 def dense(in_layer: LayerLike, num_out_features: int, activation: Callable[[LayerLike], Layer] | None = Relu) -> Layer:
@@ -321,6 +321,39 @@ def periodic(in_layer: LayerLike, num_frequencies: int = 16, num_outputs: int = 
     shifted = _bias_from_zero(mixed)
     shifted.W = uniform(1 / sqrt(num_frequencies), *shifted.W.shape)
     return Concat(in_layer, Flatten(shifted))
+
+
+def embedded(in_layer: LayerLike, num_numbers: int, spread: float = 0.2) -> Layer:
+    """Return rows whose first features, clipped smoothly, have a periodic embedding; the others stay as they are.
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, D).
+    num_numbers : int
+        How many of the first features are numbers of about variance 1; from 1 to D.
+    spread : float, default=0.2
+        The standard deviation of the initial frequencies.
+
+    Returns
+    -------
+    Layer
+        The last layer, of shape (N, D + 3 * num_numbers).
+
+    See Also
+    --------
+    periodic : The embedding.
+    SmoothClip : What bounds the numbers.
+
+    Examples
+    --------
+    >>> from pysmorch import Data
+    >>> embedded(Data(shape=(None, 20)), num_numbers=5).out_dims
+    (None, 35)
+    """
+    width: Any = in_layer.out_dims[-1]
+    numbers = periodic(SmoothClip(Columns(in_layer, 0, num_numbers)), spread=spread)
+    return numbers if num_numbers == width else Concat(numbers, Columns(in_layer, num_numbers, width))
 
 
 def _initialised_for(activation: Callable[[LayerLike], Layer] | None, layer: Layer) -> Layer:

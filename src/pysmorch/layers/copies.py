@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pysmorch.layers.attributes import attributes_of, layers_in, replaced, set_attribute
 from pysmorch.layers.description import PASS_ARRAYS
+from pysmorch.layers.native_form import is_ours
 
 CONNECTIONS = ("in_layers", "in_layer")
 """Attributes that say what a layer reads from."""
@@ -28,7 +30,8 @@ def shallow_copy(layer: Any) -> Any:
         Of the same class.
     """
     copy = object.__new__(type(layer))
-    vars(copy).update(vars(layer))
+    for name, value in attributes_of(layer).items():
+        set_attribute(copy, name, value)
     return copy
 
 
@@ -63,48 +66,28 @@ def take_attributes(layers: Sequence[Any], copies: Sequence[Any]) -> None:
         The layers and what `shallow_copies` made of them.
     """
     for layer, copy in zip(layers, copies, strict=True):
-        stored = {
-            name: value for name, value in vars(copy).items() if name not in OF_A_PASS and not _holds_layers(value)
-        }
-        vars(layer).update(stored)
+        for name, value in attributes_of(copy).items():
+            if name not in OF_A_PASS and not _holds_layers(value):
+                set_attribute(layer, name, value)
 
 
 def holds_layers(layer: Any) -> bool:
     """Whether a layer holds other layers in its attributes, besides its input layers."""
-    return any(_holds_layers(value) for name, value in vars(layer).items() if name not in CONNECTIONS)
-
-
-def _is_ours(layer: Any) -> bool:
-    """Whether the class is one of ours with a native form, whose layers hold no others."""
-    return "native" in vars(type(layer))
-
-
-def _is_layer(value: Any) -> bool:
-    return hasattr(value, "forward") and hasattr(value, "out_dims") and hasattr(value, "__dict__")
+    return any(_holds_layers(value) for name, value in attributes_of(layer).items() if name not in CONNECTIONS)
 
 
 def _holds_layers(value: Any) -> bool:
-    if type(value) in (list, tuple):
-        return any(_is_layer(item) for item in value)
-    return any(_is_layer(item) for item in value.values()) if type(value) is dict else _is_layer(value)
+    return any(True for _ in layers_in(value))
 
 
 def _connect(copy: Any, copies: dict[int, Any]) -> None:
-    """Replace the layers that a copy holds by their copies."""
-    attributes = vars(copy)
-    for name in CONNECTIONS if _is_ours(copy) else tuple(attributes):
-        if name in attributes and _holds_layers(attributes[name]):
-            attributes[name] = _copied(attributes[name], copies)
-
-
-def _copied(value: Any, copies: dict[int, Any]) -> Any:
-    if type(value) in (list, tuple):
-        return type(value)(_copied(item, copies) for item in value)
-    if type(value) is dict:
-        return {key: _copied(item, copies) for key, item in value.items()}
-    if not _is_layer(value):
-        return value
-    if id(value) not in copies:
-        copies[id(value)] = shallow_copy(value)
-        _connect(copies[id(value)], copies)
-    return copies[id(value)]
+    """Replace the layers that a copy holds by their copies, which are made of those that are in no graph."""
+    attributes = attributes_of(copy)
+    for name in CONNECTIONS if is_ours(copy) else tuple(attributes):
+        held = list(layers_in(attributes.get(name)))
+        for layer in held:
+            if id(layer) not in copies:
+                copies[id(layer)] = shallow_copy(layer)
+                _connect(copies[id(layer)], copies)
+        if held:
+            set_attribute(copy, name, replaced(attributes[name], copies))

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from pysmorch.layers.arguments import Array
-from pysmorch.layers.own_passes import feeders, own_backward, own_forward, set_feeders
+from pysmorch.layers.arguments import Array, ShapeError
+from pysmorch.layers.native_form import is_ours
+from pysmorch.layers.own_passes import fed_by, feeders, own_backward, own_forward, set_feeders
 
 __all__ = [
+    "accumulate",
     "backpropagate",
+    "fed_by",
     "feeders",
     "graph",
     "name_layers",
@@ -22,6 +26,8 @@ __all__ = [
     "run_backward",
     "run_forward",
     "set_feeders",
+    "step_backward",
+    "step_forward",
 ]
 
 
@@ -84,8 +90,10 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     """Run all layers that `lasts` depend on, each once, and return the outputs of `lasts`."""
     outputs: dict[int, Any] = {}
     for layer in graph(*lasts):
-        inputs = tuple(outputs[id(f)] for f in feeders(layer))
-        outputs[id(layer)] = _output(layer, inputs)
+        inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in feeders(layer))
+        outputs[id(layer)] = out = step_forward(layer, inputs)
+        if out is None:
+            raise TypeError(f"{type(layer).__name__}: forward returns nothing (None), but has to return the output")
     return [outputs[id(last)] for last in lasts]
 
 
@@ -110,7 +118,7 @@ def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, A
         The gradients with respect to the outputs of the layers without inputs, by `id` of the layer.
     """
     waiting: dict[int, Any] = {}
-    _accumulate(waiting, lasts, gradients)
+    accumulate(waiting, lasts, gradients)
     sources: dict[int, Array] = {}
     for layer in reversed(graph(*lasts)):
         gradient = waiting.pop(id(layer), None)
@@ -118,23 +126,80 @@ def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, A
             continue
         if not feeders(layer):
             sources[id(layer)] = gradient
-        _accumulate(waiting, feeders(layer), _input_gradients(layer, gradient))
+        parts = step_backward(layer, _for_own_use(layer, gradient))
+        if not is_ours(layer):
+            _check_shapes(layer, parts)
+        accumulate(waiting, feeders(layer), parts)
     return sources
 
 
-def _accumulate(waiting: dict[int, Any], layers: Sequence[Any], gradients: Sequence[Any]) -> None:
+def accumulate(waiting: dict[int, Any], layers: Sequence[Any], gradients: Sequence[Any]) -> None:
+    """Add gradients to those that wait for their layers.
+
+    Parameters
+    ----------
+    waiting : dict of int to array
+        By `id` of the layer.
+    layers : sequence of Layer
+        The same layer may appear several times.
+    gradients : sequence of array or None
+        One for each; None for none.
+    """
     for layer, gradient in zip(layers, gradients, strict=True):
         if gradient is not None:
             known = waiting.get(id(layer))
             waiting[id(layer)] = gradient if known is None else known + gradient
 
 
-def _output(layer: Any, inputs: tuple[Any, ...]) -> Any:
-    """Run one layer: by the base class's protocol, or with a `forward` of its own."""
+def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
+    """Run one layer, by the base class's protocol or with a `forward` of its own.
+
+    Parameters
+    ----------
+    layer : Layer
+        Of ours, or a class of the user's.
+    inputs : tuple of array
+        The outputs of its `feeders`.
+
+    Returns
+    -------
+    array
+        The output.
+    """
     run = getattr(layer, "_forward_step", None)
     return own_forward(layer, inputs) if run is None else run(inputs)
 
 
-def _input_gradients(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
+def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
+    """Backpropagate through one layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        Of ours, or a class of the user's.
+    dwnstrm : array
+        The gradient with respect to its output.
+
+    Returns
+    -------
+    tuple of array or None
+        The gradient with respect to the output of each of its `feeders`.
+    """
     run = getattr(layer, "_backward_step", None)
     return own_backward(layer, dwnstrm) if run is None else run(dwnstrm)
+
+
+def _check_shapes(layer: Any, parts: Sequence[Any]) -> None:
+    """Raise ShapeError where a class of the user's passes back a gradient of another shape than its input has."""
+    for feeder, part in zip(feeders(layer), parts, strict=True):
+        out = vars(feeder).get("out_array") if is_ours(feeder) and hasattr(feeder, "__dict__") else None
+        if part is not None and out is not None and np.shape(part) != np.shape(out):
+            raise ShapeError(
+                f"{type(layer).__name__}: the gradient that backward passes back has shape {np.shape(part)}, but the input has "
+                f"{np.shape(out)}"
+            )
+
+
+def _for_own_use(layer: Any, array: Any) -> Any:
+    """A class of the user's may change what it is given; others read the same array."""
+    return array if is_ours(layer) or not isinstance(array, np.ndarray) else array.copy()

@@ -17,6 +17,11 @@ class Inputs:
 
     def __init__(self, *in_layers: LayerLike) -> None:
         for layer in in_layers:
+            if hasattr(layer, "forward") and hasattr(layer, "backward") and not hasattr(layer, "out_dims"):
+                raise TypeError(
+                    f"{type(self).__name__}: its in_layer, a {type(layer).__name__}, has no out_dims; set self.out_dims, the shape of "
+                    "its output, in its constructor"
+                )
             if not hasattr(layer, "forward") or not hasattr(layer, "out_dims"):
                 raise TypeError(
                     f"{type(self).__name__}: an in_layer must be a layer, but is a {type(layer).__name__}; "

@@ -1,4 +1,4 @@
-"""Layers with several inputs: sum, product, blend, mean of probabilities and concatenation."""
+"""Layers with several inputs: sum, product, blend, mean of probabilities and concatenation; and a part of one input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import sum_to_row
 from pysmorch.layers.protocol import LayerLike
 
-__all__ = ["Add", "Blend", "Concat", "LogMeanSoftmax", "Multiply"]
+__all__ = ["Add", "Blend", "Columns", "Concat", "LogMeanSoftmax", "Multiply"]
 
 
 class Add(Layer):
@@ -213,6 +213,62 @@ class Concat(Layer):
     def pull_back(self, dwnstrm: Array) -> tuple[Array, ...]:
         """Every input gets its part."""
         return tuple(np.split(dwnstrm, np.cumsum(self.sizes)[:-1], axis=-1))
+
+
+class Columns(Layer):
+    """Some neighbouring features of the input: Y = X[..., start:stop].
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of shape (N, ..., D).
+    start, stop : int
+        The index of the first feature, and one more than that of the last one.
+
+    Raises
+    ------
+    ShapeError
+        When there is no axis of features, or not so many of them.
+    ValueError
+        When start and stop are no integers, negative, or leave nothing.
+
+    See Also
+    --------
+    Concat : Features side by side.
+
+    Examples
+    --------
+    >>> from pysmorch import Data
+    >>> Columns(Data([[1.0, 2.0, 3.0]]), 1, 3).forward()
+    array([[2., 3.]])
+    """
+
+    native = "columns"
+    native_attributes = ("start",)
+
+    def __init__(self, in_layer: LayerLike, start: int, stop: int) -> None:
+        super().__init__(in_layer)
+        width = num_channels(self, in_layer)
+        if any(isinstance(end, bool) or not isinstance(end, int) for end in (start, stop)) or not 0 <= start < stop:
+            raise ValueError(
+                f"Columns: start and stop must be integers with 0 <= start < stop, but are {start!r} and {stop!r}"
+            )
+        if stop > width:
+            raise ShapeError(
+                f"Columns: stop is {stop!r}, but {in_layer!r} has {width} features, shape {format_dims(in_layer.out_dims)}"
+            )
+        self.start, self.stop = start, stop
+        self.out_dims = (*in_layer.out_dims[:-1], stop - start)
+
+    def compute(self, x: Array) -> Array:
+        """X[..., start:stop]."""
+        return x[..., self.start : self.stop]
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm where the features come from, and 0 elsewhere."""
+        gradient = np.zeros_like(self.in_array)
+        gradient[..., self.start : self.stop] = dwnstrm
+        return gradient
 
 
 def _product(arrays: tuple[Array, ...]) -> Array:

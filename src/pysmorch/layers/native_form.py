@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class NativeForm:
     """The declarations that `engine/lowering.py` reads; they hold for the class that sets `native`, not for its subclasses."""
@@ -25,3 +27,8 @@ class NativeForm:
     def geometry(self) -> dict[str, int]:
         """Further arguments of the native operation: sizes that are fixed when the layer is made."""
         return {}
+
+
+def is_ours(layer: Any) -> bool:
+    """Whether the class itself names its operation: a subclass may have changed what it computes."""
+    return "native" in vars(type(layer))

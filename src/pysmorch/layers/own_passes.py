@@ -1,7 +1,8 @@
 """Runs layers that have a `forward` or `backward` of their own, which call those of `in_layer`, inside a traversal of the graph.
 
-While such a routine runs, proxy inputs replace the input layers: their `forward` returns the value that the traversal has computed
-already, and their `backward` collects the gradient. So every layer runs once per pass, also in a graph with branches.
+While such a routine runs, proxy inputs replace all layers that it can read: their `forward` returns the value that the traversal has
+computed already, and their `backward` collects the gradient. So every layer runs once per pass, also in a graph with branches, and a
+block that holds layers is the last of them in the graph.
 """
 
 from __future__ import annotations
@@ -11,51 +12,149 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pysmorch.layers.attributes import attributes_of, layers_in, replace_in, set_attribute
+from pysmorch.layers.native_form import is_ours
+
 
 class ProxyInput:
-    """Replaces an input layer of which the output is known; collects the gradient with respect to it."""
+    """Replaces a layer of which the output is known; collects the gradient with respect to it. In all else it is that layer."""
+
+    __slots__ = ("_gradient", "_layer", "_value")
+    native = None
+    in_layers: tuple[Any, ...] = ()
 
     def __init__(self, layer: Any, value: Any = None) -> None:
-        self.out_dims = layer.out_dims
-        self.value = value
-        self.gradient: Any = None
+        set_attribute(self, "_layer", layer)
+        set_attribute(self, "_value", value)
+        set_attribute(self, "_gradient", None)
 
     def forward(self) -> Any:
         """Return the known output."""
-        return self.value
+        return self._value
 
     def backward(self, dwnstrm: Any) -> None:
         """Accumulate the gradient."""
-        self.gradient = dwnstrm if self.gradient is None else self.gradient + dwnstrm
+        set_attribute(self, "_gradient", dwnstrm if self._gradient is None else self._gradient + dwnstrm)
+
+    def _forward_step(self, inputs: tuple[Any, ...]) -> Any:
+        return self._value
+
+    def _backward_step(self, dwnstrm: Any) -> tuple[Any, ...]:
+        self.backward(dwnstrm)
+        return ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._layer, name, value)
 
 
 def feeders(layer: Any) -> tuple[Any, ...]:
-    """Return the input layers of a layer, also of a class that only knows `in_layer`."""
+    """Return the layers whose outputs a layer can read.
+
+    These are its input layers, and in a class of the user's also all others that it holds in its attributes, under any name: further
+    inputs, or the layers of a block, which read from its input layer themselves.
+    """
+    if is_ours(layer):
+        return tuple(layer.in_layers)
+    declared = input_layers(layer)
+    held = _held_beside(layer, declared)
+    return (*declared, *_without_own_sources(layer, declared, held)) if held else declared
+
+
+def input_layers(layer: Any) -> tuple[Any, ...]:
+    """Return the layers in `in_layers` or `in_layer`; none where a class has other names for them."""
     if hasattr(type(layer), "in_layers"):
         return tuple(layer.in_layers)
-    return (layer.in_layer,) if hasattr(layer, "in_layer") else ()
+    in_layer = getattr(layer, "in_layer", None)
+    return () if in_layer is None else (in_layer,)
 
 
-def set_feeders(layer: Any, in_layers: tuple[Any, ...]) -> None:
-    """Replace the input layers of a layer, also of a class that only knows `in_layer`."""
-    if hasattr(type(layer), "in_layers"):
-        layer.in_layers = in_layers
-    else:
-        (layer.in_layer,) = in_layers
+def _held_beside(layer: Any, declared: Sequence[Any]) -> list[Any]:
+    """The layers in a layer's attributes besides these, each once."""
+    known = {id(layer), *map(id, declared)}
+    held = []
+    for value in attributes_of(layer).values():
+        for one in layers_in(value):
+            if id(one) not in known:
+                known.add(id(one))
+                held.append(one)
+    return held
+
+
+def _without_own_sources(layer: Any, declared: Sequence[Any], held: Sequence[Any]) -> list[Any]:
+    """Leave out the layers that depend on `layer` itself, and those that read from data that it sets by itself.
+
+    Such data are in a layer without inputs that is held, that others that are held read, and that no input layer depends on.
+    """
+    given = _upstream(declared)
+    read = [id(one) for other in held for one in _links(other)]
+    own = {id(one) for one in held if declared and id(one) in read and id(one) not in given and not _links(one)}
+    return [one for one in held if not _upstream([one]).keys() & (own | {id(layer)})]
+
+
+def _upstream(layers: Sequence[Any]) -> dict[int, Any]:
+    """These layers and all that they read from or hold, by their `id`."""
+    found: dict[int, Any] = {}
+    stack = list(layers)
+    while stack:
+        one = stack.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            stack.extend(_links(one))
+    return found
+
+
+def _links(layer: Any) -> list[Any]:
+    declared = input_layers(layer)
+    return [*declared] if is_ours(layer) else [*declared, *_held_beside(layer, declared)]
+
+
+def set_feeders(layer: Any, layers: Sequence[Any]) -> None:
+    """Replace what `feeders` returns, one by one, wherever the layer holds it."""
+    _exchange(layer, feeders(layer), layers)
+
+
+@contextmanager
+def fed_by(layer: Any, layers: Sequence[Any]) -> Iterator[None]:
+    """While this lasts, these layers are in the places of those that `feeders` returns."""
+    real = feeders(layer)
+    _exchange(layer, real, layers)
+    try:
+        yield
+    finally:
+        _exchange(layer, layers, real)
+
+
+def _exchange(layer: Any, old: Sequence[Any], new: Sequence[Any]) -> None:
+    stored = attributes_of(layer).get("in_layers", ())
+    if stored and all(
+        a is b for a, b in zip(stored, old, strict=False)
+    ):  # one by one: the same layer may be there twice
+        set_attribute(layer, "in_layers", type(stored)(new[: len(stored)]))
+    if not is_ours(layer):
+        replace_in(layer, {id(a): b for a, b in zip(old, new, strict=True)})
 
 
 def own_forward(layer: Any, inputs: Sequence[Any]) -> Any:
-    """Return what a layer's own `forward` returns for these inputs."""
+    """Return what a layer's own `forward` returns for these outputs of its feeders."""
     return _with_proxies(layer, [ProxyInput(f, x) for f, x in zip(feeders(layer), inputs, strict=True)], "forward")
 
 
 def own_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
-    """Run a layer's own `backward` and return the gradient for each input, None for an input that got none."""
+    """Run a layer's own `backward` and return the gradient for each of its feeders, None for one that got none."""
     proxies = [ProxyInput(feeder) for feeder in feeders(layer)]
     # A loss in the seed's style takes no gradient: it is the end of the graph.
     takes_gradient = bool(inspect.signature(layer.backward).parameters)
-    _with_proxies(layer, proxies, "backward", *([dwnstrm] if takes_gradient else []))
-    return tuple(proxy.gradient for proxy in proxies)
+    returned = _with_proxies(layer, proxies, "backward", *([dwnstrm] if takes_gradient else []))
+    gradients = tuple(proxy._gradient for proxy in proxies)
+    if proxies and returned is not None and all(gradient is None for gradient in gradients):
+        raise TypeError(
+            f"{type(layer).__name__}: backward returns a value, but calls backward of no input layer, so that nothing is passed "
+            "back; end with self.in_layer.backward(gradient)"
+        )
+    return gradients
 
 
 @contextmanager
@@ -80,11 +179,5 @@ def as_computed(layer: Any) -> Iterator[None]:
 
 
 def _with_proxies(layer: Any, proxies: Sequence[ProxyInput], method: str, *arguments: Any) -> Any:
-    if not proxies:
+    with fed_by(layer, proxies):
         return getattr(layer, method)(*arguments)
-    real = layer.in_layers if hasattr(type(layer), "in_layers") else feeders(layer)
-    set_feeders(layer, tuple(proxies))
-    try:
-        return getattr(layer, method)(*arguments)
-    finally:
-        set_feeders(layer, real)

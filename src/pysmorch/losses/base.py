@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.layers.arguments import floating
 from pysmorch.layers.base import Array, Layer, ShapeError
 from pysmorch.layers.protocol import LayerLike
 
@@ -230,7 +231,7 @@ class Loss(Layer):
         """L = (1/M) sum_i w_i l_i."""
         if self.labels is None:
             raise RuntimeError(f"{self!r} has no labels yet; call set_labels(labels) first")
-        labels = np.asarray(self.labels)
+        x, labels = floating(x), np.asarray(self.labels)
         self.num_data = len(x)
         if self.num_data == 0:
             raise ShapeError(f"{self!r}: the batch is empty, and a mean over no rows is not defined")
@@ -241,7 +242,7 @@ class Loss(Layer):
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """(w_i / M) times the gradient of l_i, for every sample i."""
-        x = self.in_array
+        x = floating(self.in_array)
         factors = dwnstrm * self._w / self.num_data
         return factors.reshape(-1, *(1,) * (x.ndim - 1)) * self.sample_gradients(x, self._y)
 

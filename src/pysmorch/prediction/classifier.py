@@ -46,7 +46,7 @@ class ClassifierModel(NetworkModel):
         dropout: float = 0.2,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
-        weight_decay: float = 0.1,
+        weight_decay: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
         epochs: int = 50,
         early_stopping: bool | Literal["auto"] = "auto",
@@ -68,7 +68,7 @@ class ClassifierModel(NetworkModel):
         conformal_fraction: float = 0.0,
         calibrate: bool | Literal["auto"] = "auto",
         threshold: float | str | Mapping[Any, float] | ArrayLike | None = None,
-        preset: PresetName = "fast",
+        preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
     ) -> None:

@@ -13,7 +13,7 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
-from pysmorch.prediction.presets import check_preset
+from pysmorch.prediction.presets import check_preset, weight_decay_of
 from pysmorch.schedules import as_schedule
 
 Layout = Literal["nhwc", "nchw"]
@@ -137,7 +137,7 @@ def make_optimizer(estimator: Any) -> Optimizer:
         return optimizer
     made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
     options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
-    return made(estimator.learning_rate, weight_decay=estimator.weight_decay, **options)
+    return made(estimator.learning_rate, weight_decay=weight_decay_of(estimator), **options)
 
 
 def check_loss(loss: Any, names: Collection[str]) -> None:

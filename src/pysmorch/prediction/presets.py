@@ -20,6 +20,10 @@ class Preset(NamedTuple):
         How many networks are trained and averaged.
     members_of_few : int
         The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
+    members_of_many : int
+        The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
+    weight_decay_of_few : float
+        How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table; with more it is `WEIGHT_DECAY`.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -28,19 +32,28 @@ class Preset(NamedTuple):
 
     members: int
     members_of_few: int
+    members_of_many: int
+    weight_decay_of_few: float
     calibrate: bool
     bagging: bool
 
 
+WEIGHT_DECAY = 0.1
+"""Of tables that are not small, of images, and of networks of the user's."""
+
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(members=1, members_of_few=1, calibrate=False, bagging=False),
-    "balanced": Preset(members=4, members_of_few=8, calibrate=True, bagging=False),
-    "best": Preset(members=16, members_of_few=16, calibrate=True, bagging=True),
+    "fast": Preset(1, 1, 1, weight_decay_of_few=WEIGHT_DECAY, calibrate=False, bagging=False),
+    "balanced": Preset(4, 8, 1, weight_decay_of_few=0.3, calibrate=True, bagging=False),
+    "best": Preset(16, 16, 16, weight_decay_of_few=0.3, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
 FEW = 2000
 """Tables with fewer rows are small."""
+
+MANY_ROWS = 200_000
+MANY_COLUMNS = 2000
+"""Tables with so many rows or columns are large."""
 
 FOLDS = 8
 """Into so many parts at most the rows are cut where each network holds out one of them."""
@@ -62,7 +75,7 @@ def preset_of(estimator: Any) -> Preset:
     return PRESETS["fast" if estimator.network is not None else estimator.preset]
 
 
-def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
+def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool) -> int:
     """Return how many networks an estimator trains.
 
     Parameters
@@ -71,6 +84,8 @@ def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
         With checked parameters.
     num_rows : int
         How many rows there are.
+    num_columns : int
+        How many columns they have.
     of_images : bool
         Whether the rows are images, for which a preset trains one network.
 
@@ -86,12 +101,37 @@ def members_of(estimator: Any, num_rows: int, of_images: bool) -> int:
     """
     if estimator.members is None:
         preset = preset_of(estimator)
-        return 1 if of_images else min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
+        if of_images:
+            return 1
+        if num_rows >= MANY_ROWS or num_columns >= MANY_COLUMNS:
+            return min(preset.members_of_many, num_rows)
+        return min(preset.members_of_few if num_rows < FEW else preset.members, num_rows)
     if estimator.members > num_rows:
         raise ValueError(
             f"members={estimator.members} needs at least as many rows, but there are {num_rows}; say a smaller number"
         )
     return int(estimator.members)
+
+
+def weight_decay_of(estimator: Any, num_rows: int | None = None) -> Any:
+    """Return the weight decay of an estimator: that of its parameters, or of its preset.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With checked parameters.
+    num_rows : int or None, default=None
+        How many rows of a table it is trained on; None for images, and where that is not known.
+
+    Returns
+    -------
+    float or Schedule
+        What its optimizer takes.
+    """
+    if estimator.weight_decay is not None:
+        return estimator.weight_decay
+    few = num_rows is not None and num_rows < FEW
+    return preset_of(estimator).weight_decay_of_few if few else WEIGHT_DECAY
 
 
 def check_preset(estimator: Any) -> None:

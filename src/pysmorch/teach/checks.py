@@ -24,17 +24,21 @@ OTHER_SEED = 100
 
 @dataclass(frozen=True)
 class Trial:
-    """One test of a class: `run(cls)` raises Failure when the class fails it."""
+    """One test of a class: `run(cls)` raises Failure when the class fails it.
+
+    It is worth nothing until one of the tests that it waits for, if there are any, is passed.
+    """
 
     name: str
     part: str
-    points: int
+    points: float
     run: Callable[[Any], None]
+    waits_for: tuple[str, ...] = ()
 
 
 Check = Callable[[Exercise, Any, Problem], None]
 
-Row = tuple[str, str, int, Check]
+Row = tuple[str, str, float, Check]
 """Name, part, points and check of a trial."""
 
 

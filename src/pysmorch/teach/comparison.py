@@ -21,7 +21,7 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
-from pysmorch.teach.wrong_formulas import WRONG_FORMULAS
+from pysmorch.teach.wrong_formulas import known_mistakes
 
 NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passed back"}
 
@@ -60,7 +60,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     p = attempt.problem
     own, general = (
         guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in formulas.items()})
-        for formulas in (WRONG_FORMULAS.get(attempt.name, {}).get(what, {}), _for_every_class(attempt.exercise, what))
+        for formulas in (known_mistakes(attempt.exercise).get(what, {}), _for_every_class(attempt.exercise, what))
     )
     by_numbers = guesses_by_numbers(found, expected, p.dwnstrm if what == "pass_back" else None, len(p.x))
     special = partial(_shape_or_zeros, attempt, what, found, expected)

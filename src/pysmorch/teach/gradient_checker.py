@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.gradcheck import WrongGradient
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Failure, call
 from pysmorch.teach.checks import Trial
@@ -29,7 +30,7 @@ def _gradient(x: Array) -> Array:
 def _verdict(check_gradient: Any, grad: Callable[[Array], Array], x: Array, *more: Any) -> bool:
     np.random.seed(0)
     answer = call("check_gradient", check_gradient, _cube, grad, x, *more)
-    if not isinstance(answer, (bool, np.bool_)):
+    if not isinstance(answer, (bool, np.bool_, WrongGradient)):
         raise Failure(
             f"check_gradient returns {answer!r}, but has to return True or False.",
             "Compare the error with the tolerance.",

@@ -41,6 +41,15 @@ JOKES = (
     "Backward pass: passed. Forward, march!",
     "Correct to seven digits. The eighth is shy.",
     "If this layer had a chain, it would rule.",
+    "Adam has his moments. You have them too.",
+    "Dropout: the only course in which leaving early helps.",
+    "A residual joke: the same as before, plus a little.",
+    "I am recurrent. I am recurrent. I am bounded.",
+    "May I have your attention? The weights sum to one.",
+    "Overfitting: I know this joke by heart, and no other.",
+    "The bug has been caught and released into the wild.",
+    "Convolved, pooled, flattened, and still smiling.",
+    "This joke was stopped early, at its best.",
 )
 
 

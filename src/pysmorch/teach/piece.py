@@ -36,3 +36,30 @@ def say(expected: Any, found: Any, where: str) -> str:
 def first_fit(known: dict[str, Array], found: Array) -> str:
     """Return the sentence of the first array that is what was found; empty where none is."""
     return next((cause for cause, array in known.items() if np.allclose(found, array, rtol=1e-6, atol=1e-9)), "")
+
+
+class Weights:
+    """A layer that has weights, and a gradient from outside."""
+
+    SETTABLE = ("W", "G")
+
+    def __init__(self, W: Any) -> None:
+        self.W = np.array(W, dtype=float)
+        self.G = np.zeros(self.W.shape)
+
+
+class Source:
+    """An input layer: returns an array, and accumulates the gradient."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.array(array, dtype=float)
+        self.out_dims, self.received = self.array.shape, np.zeros(0)
+
+    def forward(self) -> Array:
+        """Return the array."""
+        return self.array
+
+    def backward(self, dwnstrm: Any) -> None:
+        """Accumulate the gradient."""
+        gradient = np.array(dwnstrm)
+        self.received = self.received + gradient if self.received.size else gradient

@@ -9,16 +9,8 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, say, trial
-
-
-class _Weights:
-    """A layer that has weights, and a gradient from outside."""
-
-    def __init__(self, W: Any) -> None:
-        self.W = np.array(W, dtype=float)
-        self.G = np.zeros(self.W.shape)
-
+from pysmorch.teach.exercises import generator
+from pysmorch.teach.piece import RIGHT, Weights, say, trial
 
 RATE, MOMENTUM = 0.1, 0.8
 Rule = Callable[[Array, Array, Array], tuple[Array, Array]]
@@ -57,8 +49,8 @@ def _course_of(rule: Rule, W: Array, gradients: list[Array]) -> list[Array]:
 
 
 def _momentum_steps(cls: Any) -> tuple[str, str]:
-    rng = np.random.default_rng(0)
-    layer = _Weights(rng.standard_normal((2, 3)))
+    rng = generator(0)
+    layer = Weights(rng.standard_normal((2, 3)))
     start, gradients = layer.W.copy(), [rng.standard_normal((2, 3)) for _ in range(4)]
     optimizer = cls([layer], RATE, MOMENTUM)
     course = [_step(optimizer, layer, g) for g in gradients]
@@ -71,13 +63,13 @@ def _momentum_steps(cls: Any) -> tuple[str, str]:
 
 def _momentum_example(cls: Any) -> str:
     """The example of the lesson."""
-    layer = _Weights([[1.0]])
+    layer = Weights([[1.0]])
     optimizer = cls([layer], 0.1, 0.5)
     found = [round(float(_step(optimizer, layer, np.ones((1, 1))).ravel()[0]), 6) for _ in range(3)]
     return say([0.9, 0.75, 0.575], found, "W after three steps from 1, with G = 1, momentum 0.5, rate 0.1")
 
 
-def _step(optimizer: Any, layer: _Weights, gradient: Array) -> Array:
+def _step(optimizer: Any, layer: Weights, gradient: Array) -> Array:
     layer.G = gradient.copy()
     optimizer.step()
     return np.array(layer.W)
@@ -90,7 +82,7 @@ FORGETS = (
 
 
 def _every_layer_has_its_own(cls: Any) -> tuple[str, str]:
-    layers = [_Weights([[1.0]]), _Weights([[1.0, 1.0]])]
+    layers = [Weights([[1.0]]), Weights([[1.0, 1.0]])]
     optimizer = cls(layers, RATE, MOMENTUM)
     layers[0].G, layers[1].G = np.array([[1.0]]), np.array([[2.0, 3.0]])
     optimizer.step()
@@ -136,7 +128,7 @@ WANTED = ["set_data", "set_labels", "forward", "backward", "step"]
 def _epoch(function: Any) -> tuple[_Diary, Any]:
     diary = _Diary()
     X = np.arange(float(ROWS)).reshape(-1, 1)
-    value = function(diary, diary, diary, X, X + 100, BATCH, np.random.default_rng(0))
+    value = function(diary, diary, diary, X, X + 100, BATCH, generator(0))
     return diary, value
 
 

@@ -71,7 +71,11 @@ def good_job(picture: str | os.PathLike[str] | None = None) -> None:
     ...
     Good job! ...
     """
-    turn = next(_turns)
+    celebrate(next(_turns), picture)
+
+
+def celebrate(turn: int, picture: str | os.PathLike[str] | None = None) -> None:
+    """Show the reward with this number, which says the joke and the Smorch."""
     joke = f"Good job! {JOKES[turn % len(JOKES)]}"
     if not in_notebook():
         print(f"{TEXT_ART[turn % len(TEXT_ART)]}\n{joke}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +11,7 @@ from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
 from pysmorch.teach.checks import Check, Row, Trial, check_constructor, check_out_dims, compare_all
-from pysmorch.teach.exercises import Exercise, Problem, numbers
+from pysmorch.teach.exercises import Exercise, Problem, generator, numbers
 
 # Relu.
 
@@ -73,39 +70,10 @@ TOO_LARGE = "Logits around 10000 are too much:"
 SHIFT_HINT = "What can be taken away from all logits of a row, without changing the softmax, so that none is above 0?"
 
 
-class _WatchedExp:
-    """An exp that notes the largest number that it is called with."""
-
-    def __init__(self, exp: Any, largest: list[float]) -> None:
-        self.exp, self.largest = exp, largest
-
-    def __call__(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        array = as_numbers(x)
-        if array is not None and array.size:
-            self.largest.append(float(array.max()))
-        return self.exp(x, *arguments, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.exp, name)
-
-
-@contextmanager
-def watched_exp() -> Iterator[list[float]]:
-    """Watch np.exp and math.exp while a student's code runs; the list gets the largest argument of each call."""
-    largest: list[float] = []
-    real = np.exp, math.exp
-    watched: list[Any] = [_WatchedExp(exp, largest) for exp in real]
-    np.exp, math.exp = watched
-    try:
-        yield largest
-    finally:
-        np.exp, math.exp = real
-
-
 def check_exponents(exercise: Exercise, cls: Any, p: Problem) -> None:
     """No positive number is exponentiated."""
     attempt = Attempt(exercise, cls, p)
-    with watched_exp() as largest:
+    with attempt.watched_exp() as largest:
         attempt.forward()
         attempt.backward()
     if max(largest, default=0.0) > 1e-9:
@@ -234,7 +202,7 @@ def _check_data_constructor(cls: Any) -> None:
 
 
 def _array(seed: int = 0, rows: int = 3) -> Array:
-    return numbers(np.random.default_rng(seed), rows, 2)
+    return numbers(generator(seed), rows, 2)
 
 
 def _hands_on(layer: Any, array: Array, which: str) -> None:
@@ -304,7 +272,7 @@ FRACTION_ERROR = 0.02
 def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
     """Return a layer after a forward pass on ones, and what came out."""
     x = np.ones((MANY // 10, 10))
-    dwnstrm = numbers(np.random.default_rng(1), *x.shape)
+    dwnstrm = numbers(generator(1), *x.shape)
     attempt = Attempt(exercise, cls, Problem(x, dwnstrm=dwnstrm, setting=RATE))
     found = as_numbers(attempt.forward())
     if found is None or found.shape != x.shape:

@@ -37,6 +37,7 @@ from pysmorch.warnings import PysmorchWarning
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 OLDER = re.compile(r"step-(\d+)\.safetensors")
+NETWORK = re.compile(r"network-(\d+)")
 MOST_OLDER = 3
 """How many checkpoints before the last one stay."""
 
@@ -219,9 +220,21 @@ def read_run(folder: str | Path) -> SavedRun:
 
 
 def has_checkpoint(folder: str | Path) -> bool:
-    """Whether there is a run in a folder that can go on."""
+    """Whether there is a run in a folder that can go on, that of one network or of several."""
+    return first_run(folder) is not None
+
+
+def first_run(folder: str | Path) -> Path | None:
+    """Return the folder itself where it has checkpoints, else the first one in it of a network of an ensemble, or None."""
     path = Path(folder).expanduser()
-    return (path / LAST).exists() or bool(_older(path))
+    numbers = [int(match[1]) for one in _names(path) if (match := NETWORK.fullmatch(one))]
+    folders = [path, *(folder_of_network(path, number) for number in sorted(numbers))]
+    return next((one for one in folders if (one / LAST).exists() or _older(one)), None)
+
+
+def folder_of_network(folder: str | Path, number: int) -> Path:
+    """Return where in the folder of a run one of several networks has its own, counted from 1."""
+    return Path(folder).expanduser() / f"network-{number}"
 
 
 def check_new(folder: str | Path) -> Path:
@@ -383,10 +396,13 @@ def _keep_as(last: Path, older: Path) -> None:
 
 def _older(folder: Path) -> list[Path]:
     """Return the checkpoints before the last one, oldest first."""
-    if not folder.is_dir():
-        return []
-    found = [(int(match[1]), path) for path in folder.iterdir() if (match := OLDER.fullmatch(path.name))]
+    found = [(int(match[1]), folder / name) for name in _names(folder) if (match := OLDER.fullmatch(name))]
     return [path for _, path in sorted(found)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, if there is one."""
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def _thin_out(folder: Path) -> None:

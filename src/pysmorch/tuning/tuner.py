@@ -17,6 +17,7 @@ from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
 from pysmorch.prediction.parameters import check_num_labels
+from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, NonFiniteError, Training
 from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
 from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
@@ -164,6 +165,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
             study = open_study(optuna, self.storage, self.name, search, self.estimator.epochs)
             if not study.trials:
                 defaults = {name: getattr(self.estimator, name) for name in space}
+                if "weight_decay" in defaults:
+                    defaults["weight_decay"] = weight_decay_of(self.estimator, data["of_table"])
                 study.enqueue_trial(as_stored(defaults), skip_if_exists=True)
             while self._goes_on(optuna, study):
                 study.optimize(
@@ -187,7 +190,8 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         labels, count = as_labels(y), count_rows(X)
         check_num_labels(labels, count)
         columns = self.estimator.columns if column is None else {**(self.estimator.columns or {}), column: "id"}
-        said = {"labels": labels, "count": count, "columns": columns}
+        of_table = None if len(getattr(X, "shape", ())) > 2 else count
+        said = {"labels": labels, "count": count, "of_table": of_table, "columns": columns}
         if eval_set is not None:
             rows = {"X": X, "y": y, "sample_weight": weights, "eval_set": eval_set}
             return said | {"rows": rows}

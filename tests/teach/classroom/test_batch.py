@@ -154,7 +154,7 @@ def test_a_submission_that_ends_the_grader_costs_only_itself(tmp_path):
 
 
 def test_the_graders_own_failure_is_no_result_and_is_not_stored(tmp_path, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise GradingError("the process did not start")
 
     (tmp_path / "a.py").write_text(RIGHT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -20,6 +21,7 @@ from pysmorch.teach.classroom.workers import TRIES, Lost, do_all
 from pysmorch.teach.grade_report import FileReport, Result, clean
 from pysmorch.teach.grading import KNOWN
 from pysmorch.teach.isolation import MEMORY, TIMEOUT, GradingError, grade_file
+from pysmorch.teach.rules import USUAL, Rules
 from pysmorch.version import __version__
 
 SPARE_TIME = 120.0
@@ -43,12 +45,18 @@ class Options:
         Bytes of memory that its process may use.
     aliases : mapping of str to str, default={}
         Names of classes in submissions, with the names under which they are graded.
+    rules : Rules, default=Rules()
+        From which numbers the tests are drawn, with which tolerance, what is flagged, and a teacher's own exercises.
+    with_files : tuple of str, default=()
+        Files that are put beside each submission, which it may import or read.
     """
 
     names: tuple[str, ...] | None = None
     timeout: float = TIMEOUT
     memory: int = MEMORY
     aliases: Mapping[str, str] = field(default_factory=dict)
+    rules: Rules = USUAL
+    with_files: tuple[str, ...] = ()
 
     def settings(self) -> str:
         """Return what results depend on, for a `Store`.
@@ -58,7 +66,9 @@ class Options:
         str
             The same for the same options and version.
         """
-        return json.dumps([__version__, self.names, self.timeout, self.memory, sorted(self.aliases.items())])
+        beside = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in self.with_files]
+        tests = [self.rules.settings(), beside]
+        return json.dumps([__version__, self.names, self.timeout, self.memory, sorted(self.aliases.items()), tests])
 
 
 def common_names(submissions: Sequence[Submission], aliases: Mapping[str, str]) -> tuple[str, ...]:
@@ -176,12 +186,14 @@ def grade_submission(submission: Submission, options: Options) -> Graded:
     names = options.names
     if names is None and prepared.broken:
         defined = [*defined_names(prepared.source), *options.aliases.values(), *prepared.broken]
-        names = tuple(name for name in dict.fromkeys(defined) if name in KNOWN)
+        names = tuple(name for name in dict.fromkeys(defined) if name in options.rules.known)
     if not prepared.source and names is None:
         return Graded(FileReport(str(submission.path), problem=" ".join(prepared.problems)))
     with tempfile.TemporaryDirectory(prefix="pysmorch-class-") as folder:
         file = _file_for(submission, prepared, Path(folder))
-        report = grade_file(file, names, options.timeout, options.memory)
+        report = grade_file(
+            file, names, options.timeout, options.memory, with_files=options.with_files, rules=options.rules
+        )
     report = _as_the_student_sees_it(report, submission, prepared)
     report.notes += _other_spellings(prepared, options)
     return Graded(report, digest_of(prepared.source))
@@ -223,7 +235,7 @@ def _other_spellings(prepared: Prepared, options: Options) -> list[str]:
     """Classes that may be meant for one that is missing, and that no alias says."""
     defined = [*defined_names(prepared.source), *prepared.broken]
     taken = [options.aliases[name] for name in defined if name in options.aliases]
-    missing = [name for name in options.names or KNOWN if name not in taken]
+    missing = [name for name in options.names or options.rules.known if name not in taken]
     return [
         f"{other} may be {name}: --alias {other}={name} grades it so"
         for other, name in suggest(defined, missing).items()

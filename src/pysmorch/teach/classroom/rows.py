@@ -116,7 +116,8 @@ def rows_of(names: Sequence[str], graded: Sequence[Graded]) -> list[Row]:
         others = [other for other in same[one.digest] if _student(other) != _student(name)]
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         said = f"the same code as {', '.join(others[:3])}{more}, but for comments and layout"
-        rows.append(Row(name, one.report, [said] if others and one.digest and one.report.points > 0 else []))
+        same_code = [said] if others and one.digest and one.report.points > 0 else []
+        rows.append(Row(name, one.report, [*one.report.flags, *same_code]))
     return rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pysmorch.teach.course import mine
+from pysmorch.teach.course import hints, mine
 from pysmorch.teach.course.build import notebook, script
 from pysmorch.teach.course.source import FOLDER, Cell, Lesson, lessons
 from pysmorch.teach.grade_report import GradeReport
@@ -15,6 +15,9 @@ from pysmorch.teach.isolation import grade_file
 UTILITY = "utility.py"
 MARK = "pysmorch.teach.course"
 """What the utility.py of a course folder contains."""
+
+EDITIONS = ('EDITION = "with formulas"', 'EDITION = "without formulas"')
+"""The line of utility.py that says which edition of the lessons a folder has."""
 
 SECONDS = 60.0
 """How long the tests of all pieces in a folder may take; one of them may take a tenth of it."""
@@ -32,15 +35,19 @@ class Started:
     left: list[str]
 
 
-def start(folder: str | Path) -> Started:
-    """Put the student's lessons into a folder; in a course folder, those that are missing. Nothing is written over.
+def start(folder: str | Path, hard: bool = False) -> Started:
+    """Put the student's lessons into a folder, with `hard` without formulas; in a course folder, those that are missing.
 
-    Raises CourseError for a folder that holds something else.
+    Nothing is written over. Raises CourseError for a folder that holds something else.
     """
     folder = Path(folder)
-    if not is_course(folder):
-        _check_empty(folder, "or one in which the course was started before")
-    return _write(folder, student_files())
+    if is_course(folder):
+        if hard and not is_hard(folder):
+            raise CourseError(f"{folder} has the course with formulas in it; name a new folder for the one without")
+        hard = is_hard(folder)
+    else:
+        check_empty(folder, "or one in which the course was started before")
+    return _write(folder, student_files(hard))
 
 
 def solutions(folder: str | Path) -> Started:
@@ -49,13 +56,16 @@ def solutions(folder: str | Path) -> Started:
     Raises CourseError for a folder that holds anything.
     """
     folder = Path(folder)
-    _check_empty(folder, "for the solutions")
+    check_empty(folder, "for the solutions")
     return _write(folder, teacher_files())
 
 
-def student_files() -> dict[str, str]:
-    """The student's files by name."""
-    return _files(Lesson.student)
+def student_files(hard: bool = False) -> dict[str, str]:
+    """The student's files by name; with `hard`, without formulas."""
+    files = _files(lambda lesson: lesson.student(hard))
+    if hard:
+        files[UTILITY] = files[UTILITY].replace(*EDITIONS)
+    return files
 
 
 def teacher_files() -> dict[str, str]:
@@ -77,7 +87,13 @@ def is_course(folder: Path) -> bool:
     return utility.is_file() and MARK in utility.read_text(encoding="utf-8", errors="replace")
 
 
-def _check_empty(folder: Path, otherwise: str) -> None:
+def is_hard(folder: Path) -> bool:
+    """Whether a course folder has the edition without formulas."""
+    return EDITIONS[1] in (folder / UTILITY).read_text(encoding="utf-8", errors="replace")
+
+
+def check_empty(folder: Path, otherwise: str) -> None:
+    """Raise CourseError for a file, and for a folder that holds anything; `otherwise` says what else it may be, or for what."""
     if folder.exists() and not folder.is_dir():
         raise CourseError(f"{folder} is a file; name a new folder")
     if folder.exists() and any(folder.iterdir()):
@@ -97,16 +113,31 @@ def _write(folder: Path, files: dict[str, str]) -> Started:
     return done
 
 
+def hint(folder: str | Path, name: str) -> str:
+    """Open the next step to a piece and return all that are open.
+
+    Raises CourseError for a folder without the course, ValueError for a piece without hints.
+    """
+    return hints.open_next(_course(folder), name)
+
+
+def _course(folder: str | Path) -> Path:
+    if not is_course(Path(folder)):
+        raise CourseError(f"{folder} has no course in it; begin one with: pysmorch course start {folder}")
+    return Path(folder)
+
+
 # Status.
 
 
 @dataclass(frozen=True)
 class Row:
-    """How far a class or function is: its lesson, its name, "right", "not yet" or what is wrong."""
+    """How far a class or function is: its lesson, its name, "right", "not yet" or what is wrong, and hints opened."""
 
     lesson: Lesson
     name: str
     state: str
+    num_hints: int
 
 
 def status(folder: str | Path) -> list[Row]:
@@ -114,13 +145,12 @@ def status(folder: str | Path) -> list[Row]:
 
     Raises CourseError for a folder without the course, BrokenLibraryError when my_smorch.py cannot be read.
     """
-    folder = Path(folder)
-    if not is_course(folder):
-        raise CourseError(f"{folder} has no course in it; begin one with: pysmorch course start {folder}")
+    folder = _course(folder)
     there = mine.names(folder)
     wanted = [(lesson, name) for lesson in lessons() for name in lesson.checked]
     verdicts = _verdicts(folder, [name for _, name in wanted if name in there])
-    return [Row(lesson, name, verdicts.get(name, "not yet")) for lesson, name in wanted]
+    counts = hints.opened(folder)
+    return [Row(lesson, name, verdicts.get(name, "not yet"), counts.get(name, 0)) for lesson, name in wanted]
 
 
 def _verdicts(folder: Path, names: list[str]) -> dict[str, str]:
@@ -138,12 +168,16 @@ def _first_cause(report: GradeReport) -> str:
 
 def show_status(rows: list[Row]) -> str:
     """Return a table of all pieces, and what to do next."""
-    table = [("lesson", "what", "state"), *((row.lesson.title, row.name, row.state) for row in rows)]
-    widths = [max(len(line[c]) for line in table) for c in range(2)]
+    table = [
+        ("lesson", "what", "hints", "state"),
+        *((row.lesson.title, row.name, str(row.num_hints or ""), row.state) for row in rows),
+    ]
+    widths = [max(len(line[c]) for line in table) for c in range(3)]
     lines = []
     last = ""
-    for title, name, state in table:
-        lines.append(f"{'' if title == last else title:<{widths[0]}}  {name:<{widths[1]}}  {state}")
+    for title, name, count, state in table:
+        shown = "" if title == last else title
+        lines.append(f"{shown:<{widths[0]}}  {name:<{widths[1]}}  {count:<{widths[2]}}  {state}")
         last = title
     right = sum(row.state == "right" for row in rows)
     lines.append(f"{right} of {len(rows)} are right")

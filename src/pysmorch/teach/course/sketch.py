@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pysmorch.diagram.svg import as_image
 from pysmorch.layers.base import Array
 
 MARKS = "ox+*"
@@ -27,7 +28,7 @@ WIDTH, HEIGHT, MARGIN = 480, 240, 40
 
 
 class Picture:
-    """A picture that is text when it is printed, and SVG when a notebook shows it."""
+    """A picture that is text when it is printed, and an image when a notebook shows it."""
 
     def __init__(self, text: str, svg: str) -> None:
         self.text = text
@@ -37,18 +38,20 @@ class Picture:
         return self.text
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return as_image(self.svg)
 
 
 def lines(x: ArrayLike, series: Mapping[str, ArrayLike]) -> Picture:
-    """Draw one or several lines over x, by their names; a line has as many values as x."""
+    """Draw one or several lines over x, by their names; a line has as many values as x. What is not finite is left out."""
     points = np.ravel(x).astype(float)
     values = {name: np.ravel(y).astype(float) for name, y in series.items()}
-    frame = _Frame(points, np.concatenate(list(values.values())))
+    together = np.concatenate(list(values.values()))
+    frame = _Frame(points, together[np.isfinite(together)])
     text = _lines_text(frame, points, values)
     parts = []
     for i, (name, y) in enumerate(values.items()):
-        path = " ".join(f"{frame.x_pixel(a):.1f},{frame.y_pixel(b):.1f}" for a, b in zip(points, y, strict=True))
+        known = [(a, b) for a, b in zip(points, y, strict=True) if np.isfinite(b)]
+        path = " ".join(f"{frame.x_pixel(a):.1f},{frame.y_pixel(b):.1f}" for a, b in known)
         stroke = f"stroke='{COLOURS[i]}' stroke-width='2' stroke-dasharray='{DASHES[i]}' fill='none'"
         right, baseline = WIDTH - MARGIN, 14 + 16 * i
         parts.append(f"<polyline points='{path}' {stroke}/>")
@@ -149,7 +152,9 @@ class _Frame:
 
 
 def _limits(values: Array) -> tuple[float, float]:
-    low, high = float(np.min(values)), float(np.max(values))
+    low, high = float(np.min(values, initial=np.inf)), float(np.max(values, initial=-np.inf))
+    if low > high:
+        return -1, 1  # nothing is drawn
     low = 0.0 if abs(low) < 1e-9 * (high - low) else low  # what rounding has left of a 0
     return (low, high) if high > low else (low - 1, high + 1)
 
@@ -161,7 +166,8 @@ def _lines_text(frame: _Frame, x: Array, values: Mapping[str, Array]) -> str:
     for mark, y in zip(MARKS, values.values(), strict=False):
         order = np.argsort(x)
         for column, height in zip(columns, np.interp(positions, x[order], y[order]), strict=True):
-            canvas[frame.row(float(height)), column] = mark
+            if np.isfinite(height):
+                canvas[frame.row(float(height)), column] = mark
     edge = [f"{frame.top:>8.3g} |", *(["         |"] * (ROWS - 2)), f"{frame.bottom:>8.3g} |"]
     body = [f"{left}{''.join(line)}".rstrip() for left, line in zip(edge, canvas, strict=True)]
     ends = f"{frame.left:<.3g}"
@@ -172,7 +178,7 @@ def _lines_text(frame: _Frame, x: Array, values: Mapping[str, Array]) -> str:
 
 def _svg(width: float, height: float, content: str, label: str) -> str:
     return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' role='img' "
-        f"aria-label='{escape(label)}' font-family='sans-serif' font-size='11'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "
+        f"viewBox='0 0 {width:g} {height:g}' role='img' aria-label='{escape(label)}' font-family='sans-serif' font-size='11'>"
         f"<rect width='100%' height='100%' fill='white'/>{content}</svg>"
     )

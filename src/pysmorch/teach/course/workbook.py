@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Never
@@ -14,12 +15,14 @@ import numpy as np
 
 from pysmorch.diagram import Svg
 from pysmorch.layers.base import Array, Layer
-from pysmorch.teach.course import mine
+from pysmorch.teach.course import hints, mine
 from pysmorch.teach.course.mine import BrokenLibraryError, Piece
+from pysmorch.teach.course.patients import Patient, patient
 from pysmorch.teach.course.source import lessons
+from pysmorch.teach.course.verdict import Verdict
 from pysmorch.teach.grade_report import GradeReport
 from pysmorch.teach.grading import KNOWN, grade
-from pysmorch.teach.reward import good_job
+from pysmorch.teach.reward import celebrate
 from pysmorch.training.progress import in_notebook
 
 TEST_SHARE = 0.25
@@ -31,6 +34,13 @@ class NotYetError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
+
+
+class Text(str):
+    """A text in Markdown, which a notebook renders."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
 
 
 class Workbook:
@@ -46,7 +56,7 @@ class Workbook:
     def check(self, thing: Any) -> Any:
         """Try a class or function that a lesson is about. If it is right, save it in my_smorch.py and return it.
 
-        Otherwise say what is wrong and where, and end there: a script exits with 1, a notebook stops without a
+        Otherwise say what is wrong in the first test that fails, and end there: a script exits with 1, a notebook stops without a
         traceback.
         """
         if not hasattr(thing, "__name__"):
@@ -66,7 +76,7 @@ class Workbook:
                 self._stop(piece, _complain_about(piece, unknown))
             report = grade(piece.load(namespace))
             if not report.passed:
-                _show(report)
+                _show(Verdict(report))
                 self._stop(piece, f"{piece.name} is not right yet.")
             mine.keep(self.folder, piece)
         except BrokenLibraryError as error:
@@ -94,16 +104,36 @@ class Workbook:
         return things[0] if len(things) == 1 else tuple(things)
 
     def reward(self, words: str, *names: str) -> None:
-        """Hand out a piece of furniture, if everything that earns it is in my_smorch.py."""
-        try:
-            missing = [name for name in names if name not in mine.names(self.folder)]
-        except BrokenLibraryError:  # `library` has said so
-            missing = list(names)
+        """Hand out a piece of furniture, if everything that earns it is in my_smorch.py; each lesson has its own joke."""
+        missing = self._missing(names)
         if missing:
             print(f"Your furniture for this lesson waits for {' and '.join(missing)}.")
             return
-        good_job()
+        celebrate(next(number for number, lesson in enumerate(lessons()) if names[0] in lesson.checked))
         print(f"You are given:  {words}")
+
+    def answers(self, lesson: str) -> None:
+        """Show the answers to the questions at the end of a lesson, when its pieces are done."""
+        (found,) = [one for one in lessons() if one.name == lesson]
+        missing = self._missing(found.checked)
+        if missing:
+            print(f"The answers are shown here when you have {' and '.join(missing)}.")
+        else:
+            _show(Text(found.answers))
+
+    def hint(self, thing: Any) -> None:
+        """Open the next of three steps to a piece: where to look, which rule, the formula; they are counted."""
+        try:
+            print(hints.open_next(self.folder, thing if isinstance(thing, str) else getattr(thing, "__name__", "")))
+        except ValueError as error:
+            print(error)
+
+    def patient(self, number: int) -> Patient:
+        """Return a network with a bug, made from the student's own library, after its training; 0 is one without."""
+        with contextlib.redirect_stdout(None):  # what is borrowed was said before
+            names = ("Data", "Linear", "Bias", "Relu", "CrossEntropy")
+            things = dict(zip(names, self.library(*names), strict=True))
+        return patient(number, things.__getitem__)
 
     def show(self, picture: Any) -> None:
         """Show a picture: in a notebook as one, in a terminal as text, if it has one."""
@@ -132,11 +162,18 @@ class Workbook:
         print(f"{names}: {len(images)} images to train with, {len(test_images)} put aside")
         return images, labels, test_images, test_labels
 
+    def _missing(self, names: Sequence[str]) -> list[str]:
+        try:
+            done = mine.names(self.folder)
+        except BrokenLibraryError:  # `library` has said so
+            done = set()
+        return [name for name in names if name not in done]
+
     def _check_unseen(self, thing: Any) -> Any:
         """Without a source nothing can be saved, but what is wrong can be said."""
         report = grade(thing)
-        _show(report)
         if not report.passed:
+            _show(Verdict(report))
             _end(f"{thing.__name__} is not right yet.")
         print(f"{thing.__name__} is right, but its source was not found, so it was not saved in {mine.FILE}.")
         return thing
@@ -150,7 +187,7 @@ class Workbook:
                 f"Edit {_shown(path)} ({piece.name} begins in line {piece.first_line}), then run it again:  "
                 f"{run_command(path)}"
             )
-        _end(f"{problem}\n{advice}")
+        _end(f"{problem}\n{advice}\nStuck? {_ask_for_hint(self.folder, piece)} opens one of three steps.")
 
 
 @lru_cache
@@ -204,6 +241,12 @@ def _complain_about(piece: Piece, unknown: dict[str, int]) -> str:
 
 
 # Where something is, and how to say so.
+
+
+def _ask_for_hint(folder: Path, piece: Piece) -> str:
+    if _is_cell(piece):
+        return f'hint("{piece.name}")'
+    return run_command("-m", "pysmorch", "course", "hint", folder, piece.name)
 
 
 def _is_cell(piece: Piece) -> bool:

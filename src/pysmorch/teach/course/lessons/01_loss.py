@@ -19,12 +19,15 @@
 # file `my_smorch.py`, your own library, and the later lessons use it. Where you skip something, they use
 # PySmorch's own layer instead and say so, so you can do the lessons in any order.
 #
+# If you are stuck, put `hint("SquareLoss")` into a cell or a line: it opens the first of three steps, namely where to
+# look, and if you ask again, which rule, and the formula. The steps are counted, and that is all that happens to them.
+#
 # You can work in the notebook (`.ipynb`) or in the script (`.py`) of a lesson, whichever you like: they hold the
 # same.
 
 # %%
 import numpy as np
-from utility import check, library, reward, show, sketch
+from utility import check, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## The data
@@ -61,6 +64,11 @@ class Data:
         """Do nothing: there is nothing before the data, and nothing in here that is trained."""
 
 
+# %% [markdown] hints Data
+# 1. Where: forward returns an array, and the constructor has put one into self.
+# 2. Which rule: there is nothing to compute; what was stored goes out as it is.
+# 3. The formula: return self.data
+
 # %%
 Data = check(Data)
 
@@ -85,6 +93,7 @@ Data = check(Data)
 #
 # ## Its gradient
 #
+# FORMULAS
 # Which way should $X$ change so that $L$ gets smaller? For that we need the derivative of $L$ for each entry of
 # $X$. Pick one entry, $x_{ab}$. Of all the terms in the double sum only one contains it, $(x_{ab} - y_{ab})^2$;
 # the others are constants, with derivative zero. So
@@ -100,7 +109,31 @@ Data = check(Data)
 # **Do we believe it?** Move $x_{11}$ from 1 to 1.01. The loss becomes $(1.01^2 + 4)/4 = 1.255025$, which is
 # 0.005025 more. Divided by the 0.01 we moved, that is 0.5025, and the formula says 0.5. Smaller steps come
 # closer. All checks in this course work like that: they move an entry, look at what the loss does, and compare.
+# HARD
+# Which way should $X$ change so that $L$ gets smaller? For that we need the derivative of $L$ for each entry of
+# $X$. Pick one entry, $x_{ab}$, and derive it; you will see what the $1/2$ is for.
 #
+# **Do you believe it?** Move $x_{11}$ from 1 to 1.01. The loss becomes $(1.01^2 + 4)/4 = 1.255025$, which is
+# 0.005025 more. Divided by the 0.01 we moved, that is 0.5025, and your formula should be near it. All checks in
+# this course work like that: they move an entry, look at what the loss does, and compare.
+# END
+#
+# ## By hand
+#
+# A question is marked at once. Replace the `...` and run the cell; rows go into brackets, as in `[[1, 2], [3, 4]]`.
+#
+# $$ X = \begin{pmatrix} 2 & 0 \\ 1 & 1 \end{pmatrix}, \quad Y = \begin{pmatrix} 0 & 0 \\ 1 & 5 \end{pmatrix} . $$
+
+# %%
+# BLANK
+# quiz("square loss", ...)  # L, one number
+# quiz("its gradient", ...)  # the gradient for X, two rows
+# SOLUTION
+quiz("square loss", 5)
+quiz("its gradient", [[1, 0], [0, -2]])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # `backward` of a loss takes no argument, because nothing comes after it. It stores the gradient in
@@ -135,6 +168,11 @@ class SquareLoss:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints SquareLoss
+# 1. Where: in L only one term of the double sum contains the entry x_ab.
+# 2. Which rule: the derivative of u² is 2u, and the 2 meets the 1/(2M) in front of the sum.
+# 3. The formula: L = np.sum((X - Y)²) / (2M), and its gradient for X is (X - Y) / M.
 
 # %%
 SquareLoss = check(SquareLoss)

@@ -13,7 +13,7 @@
 
 # %%
 import numpy as np
-from utility import check, library, reward, show, sketch
+from utility import check, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## What comes back
@@ -33,6 +33,7 @@ from utility import check, library, reward, show, sketch
 # $$ \frac{\partial L}{\partial z} = \sum_{i,k} \frac{\partial L}{\partial y_{ik}} \frac{\partial y_{ik}}{\partial z}
 #    = \sum_{i,k} \delta_{ik} \frac{\partial y_{ik}}{\partial z} . $$
 #
+# FORMULAS
 # **The gradient for W.** Take $z = w_{ab}$. It appears in $y_{ik}$ only if $k = b$, and there it is multiplied by
 # $x_{ia}$. So the sum over $k$ has one term left, and
 #
@@ -61,7 +62,29 @@ from utility import check, library, reward, show, sketch
 #
 # $$ G = \begin{pmatrix} 1 \\ 2 \end{pmatrix} \begin{pmatrix} 10 & 1 \end{pmatrix} = \begin{pmatrix} 10 & 1 \\ 20 & 2 \end{pmatrix}, \quad
 #    \Delta W^T = \begin{pmatrix} 10 & 1 \end{pmatrix} \begin{pmatrix} 3 & -1 \\ 0 & 1 \end{pmatrix} = \begin{pmatrix} 30 & -9 \end{pmatrix} . $$
+# HARD
+# **The gradient for W.** Take $z = w_{ab}$. In which entries of $Y$ does it appear, and what is it multiplied by?
 #
+# **The gradient for X.** Take $z = x_{ab}$, and ask the same.
+#
+# Then write both results as products of whole arrays.
+# END
+#
+# ## By hand
+#
+# $$ X = \begin{pmatrix} 1 & 0 \\ 2 & 1 \end{pmatrix}, \quad W = \begin{pmatrix} 1 & 2 \\ 0 & -1 \end{pmatrix}, \quad
+#    \Delta = \begin{pmatrix} 1 & 1 \\ 0 & 2 \end{pmatrix} . $$
+
+# %%
+# BLANK
+# quiz("gradient of W", ...)  # G, two rows
+# quiz("back through Linear", ...)  # the gradient for X, two rows
+# SOLUTION
+quiz("gradient of W", [[1, 5], [0, 2]])
+quiz("back through Linear", [[3, -1], [4, -2]])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # `W` starts with random numbers. They are divided by $\sqrt{D}$, so that a sum of $D$ of them is about as large
@@ -96,6 +119,11 @@ class Linear:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints Linear
+# 1. Where: w_ab appears in column b of Y, in every row; x_ab appears in row a of Y, in every column.
+# 2. Which rule: add up δ times the derivative over all paths. A gradient has the shape of what it belongs to, and there is only one way to multiply arrays of these shapes that gives it.
+# 3. The formula: Y = X W, G = Xᵀ Δ, and Δ Wᵀ goes back; in NumPy @ multiplies matrices and .T transposes.
 
 # %%
 Linear = check(Linear)

@@ -16,11 +16,12 @@
 
 # %%
 import numpy as np
-from utility import check, library, reward, show, sketch
+from utility import check, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## What comes back
 #
+# FORMULAS
 # Each $y_{ik}$ depends on one number only, $x_{ik}$. So the sum over paths of the last lesson has one term:
 #
 # $$ \frac{\partial L}{\partial x_{ik}} = \delta_{ik} \, \frac{\partial y_{ik}}{\partial x_{ik}}, \qquad
@@ -40,7 +41,24 @@ from utility import check, library, reward, show, sketch
 #    \Delta = \begin{pmatrix} -7 & 5 & 3 \end{pmatrix}, \quad \text{hand back } \begin{pmatrix} -7 & 0 & 0 \end{pmatrix} . $$
 #
 # Look at the $-7$: it is negative and passes all the same. What decides is the sign of $X$, not that of $\Delta$.
+# HARD
+# Each $y_{ik}$ depends on one number only, $x_{ik}$. What is its derivative where $x_{ik}$ is positive, and where it
+# is negative? At exactly 0 the function has a kink: the slope is 0 on the left and 1 on the right. We take 0 there,
+# as everybody does; what matters is to choose once and to stay with it.
+# END
 #
+# ## By hand
+#
+# $$ X = \begin{pmatrix} 2 & -1 \\ 0 & 3 \end{pmatrix}, \quad \Delta = \begin{pmatrix} -4 & 5 \\ 6 & 1 \end{pmatrix} . $$
+
+# %%
+# BLANK
+# quiz("back through ReLU", ...)  # the gradient for X, two rows
+# SOLUTION
+quiz("back through ReLU", [[-4, 0], [0, 1]])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # ReLU has no parameters, so there is no `W` and no `G`.
@@ -70,6 +88,11 @@ class Relu:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints Relu
+# 1. Where: every entry has a path of its own, from x_ik to y_ik and nowhere else.
+# 2. Which rule: the slope is 1 where the input was positive and 0 elsewhere, and dwnstrm is multiplied by it, entry by entry.
+# 3. The formula: Y = np.maximum(X, 0), and back goes dwnstrm * (X > 0).
 
 # %%
 Relu = check(Relu)

@@ -25,11 +25,12 @@
 
 # %%
 import numpy as np
-from utility import check, library, reward, show, sketch
+from utility import check, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## No positive exponents
 #
+# FORMULAS
 # $e^{710}$ is too large for a computer: it becomes `inf`, and soon after everything is `nan`. Dag's answer is to
 # switch off the server. Ours is a line of mathematics. For any number $c$,
 #
@@ -66,7 +67,37 @@ from utility import check, library, reward, show, sketch
 #
 # In the example: $(0.125, 0.25, 0.625) - (0, 0, 1) = (0.125, 0.25, -0.375)$. Its entries add up to 0: what one
 # door wins, the others lose.
+# HARD
+# $e^{710}$ is too large for a computer: it becomes `inf`, and soon after everything is `nan`. Dag's answer is to
+# switch off the server. Find a better one: what happens to $p$, and to $\ell$, when the same number $c$ is taken away
+# from all entries of a row? And for which $c$ is no exponent positive and yet the sum never 0? Call the shifted row
+# $s$, and write $\ell$ with it.
 #
+# **Rule of the house: never exponentiate a positive number.** The check looks at that, too.
+#
+# ## Its gradient
+#
+# Derive $\partial \ell / \partial x_j$ for $j = k$ and for all other $j$. With the right class as a row $y$ that is 1
+# at $k$ and 0 elsewhere (*one-hot*), both are one short formula. In the example it gives $(0.125, 0.25, -0.375)$, and
+# its entries add up to 0: what one door wins, the others lose.
+# END
+#
+# ## By hand
+#
+# Two rows and two classes; in the first row the first class is right, in the second row the second:
+#
+# $$ X = \begin{pmatrix} 0 & \log 3 \\ 0 & 0 \end{pmatrix}, \quad Y = \begin{pmatrix} 1 & 0 \\ 0 & 1 \end{pmatrix} . $$
+
+# %%
+# BLANK
+# quiz("softmax", ...)  # P, two rows
+# quiz("gradient of the logits", ...)  # two rows; M is 2
+# SOLUTION
+quiz("softmax", [[0.25, 0.75], [0.5, 0.5]])
+quiz("gradient of the logits", [[-0.375, 0.375], [0.25, -0.25]])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # The labels are one-hot rows, so $s_k$ of every row is what is left of $S \odot Y$ after a sum over the columns.
@@ -108,6 +139,11 @@ class CrossEntropy:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints CrossEntropy
+# 1. Where: x_j is in the sum of the exponentials, and x_k is besides in the term -x_k. In the sum every row has its own largest entry.
+# 2. Which rule: the derivative of log(u) is u'/u, which makes the softmax of the sum. Whatever is taken away from all entries of a row cancels.
+# 3. The formula: S = X - the largest entry of each row, P = exp(S) / row sums, L = the sum of Y * (log(row sums) - S), divided by M, and (P - Y) / M goes back.
 
 # %%
 CrossEntropy = check(CrossEntropy)

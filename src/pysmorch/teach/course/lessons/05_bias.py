@@ -14,11 +14,12 @@
 
 # %%
 import numpy as np
-from utility import check, library, reward, show, sketch
+from utility import check, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## What comes back
 #
+# FORMULAS
 # **The gradient for W.** The number $w_b$ is used once in every row, in column $b$, and there with the derivative
 # 1. The paths from it to the loss are as many as there are rows:
 #
@@ -36,7 +37,22 @@ from utility import check, library, reward, show, sketch
 #    Y = \begin{pmatrix} 11 & 22 \\ 13 & 24 \\ 15 & 26 \end{pmatrix}, \quad
 #    \Delta = \begin{pmatrix} 1 & 0 \\ 2 & 0 \\ 4 & -1 \end{pmatrix}, \quad
 #    G = \begin{pmatrix} 7 & -1 \end{pmatrix} . $$
+# HARD
+# Which entries of $Y$ move when $w_b$ moves, and how much? And which when $x_{ik}$ moves?
+# END
 #
+# ## By hand
+#
+# $$ \Delta = \begin{pmatrix} 1 & 2 \\ 3 & -1 \end{pmatrix} . $$
+
+# %%
+# BLANK
+# quiz("gradient of the bias", ...)  # G, of shape 1 x 2
+# SOLUTION
+quiz("gradient of the bias", [[4, 1]])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # `W` has the shape $1 \times K$, and `G` must have it too: mind the `keepdims`. So that the layer also works on
@@ -72,6 +88,11 @@ class Bias:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints Bias
+# 1. Where: w_b is used in every row, in column b; x_ik only in y_ik.
+# 2. Which rule: what is copied on the way forward is summed on the way back.
+# 3. The formula: Y = X + W; G is the sum of dwnstrm over all axes but the last, reshaped to (1, K); dwnstrm goes back as it is.
 
 # %%
 Bias = check(Bias)

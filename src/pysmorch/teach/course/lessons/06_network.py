@@ -21,11 +21,12 @@
 # %%
 import numpy as np
 from pysmorch.diagram import diagram
-from utility import check, library, reward, show
+from utility import check, hint, library, quiz, reward, show
 
 # %% [markdown]
 # ## Your own gradient check
 #
+# FORMULAS
 # How do you know that a gradient is right? You move an entry and look. Here is how to do it well. By Taylor's
 # formula
 #
@@ -43,11 +44,36 @@ from utility import check, library, reward, show
 # **An example.** $f(x) = x^3$ at $x = 2$, where $f'(x) = 12$, with $h = 0.1$. To one side:
 # $(9.261 - 8)/0.1 = 12.61$. To both: $(9.261 - 6.859)/0.2 = 12.01$, off by $h^2$ exactly, as the formula says
 # ($f''' = 6$).
+# HARD
+# How do you know that a gradient is right? You move an entry and look. Do it well: write Taylor's formula for
+# $f(x + h)$ and for $f(x - h)$, up to $h^3$. The plain difference $(f(x + h) - f(x))/h$ has an error of the order of
+# $h$. Combine the two lines so that only $h^2$ is left. For $f(x) = x^3$ at $x = 2$ with $h = 0.1$, where
+# $f'(x) = 12$, it should give 12.01, and the plain difference gives 12.61.
+# END
 #
+# FORMULAS
 # Then why not $h = 10^{-12}$? Because a computer keeps about 16 digits, and the difference of two numbers that
 # agree in the first 12 has 4 left. For central differences $h$ near $10^{-5}$ is a good middle between the two
 # errors.
+# HARD
+# Then why not $h = 10^{-12}$? Because a computer keeps about 16 digits, and the difference of two numbers that agree
+# in the first 12 has 4 left. So we take $h$ near $10^{-5}$, a good middle between the two errors.
+# END
 #
+# ## By hand
+#
+# $f(x) = x^3$ at $x = 1$ with $h = 0.5$, where $f'(x) = 3$.
+
+# %%
+# BLANK
+# quiz("difference to one side", ...)  # one number
+# quiz("central difference", ...)  # one number
+# SOLUTION
+quiz("difference to one side", 4.75)
+quiz("central difference", 3.25)
+# END
+
+# %% [markdown]
 # ## Your turn, first part
 #
 # Fill in the central difference. `step` is zero except for one entry, where it is $h$.
@@ -67,6 +93,11 @@ def numerical_gradient(f, x, h=1e-5):
         # END
     return gradient
 
+
+# %% [markdown] hints numerical_gradient
+# 1. Where: x + step and x - step are the two points, 2h apart.
+# 2. Which rule: in the difference of f at the two points f(x) and f''(x) cancel.
+# 3. The formula: (f(x + step) - f(x - step)) / (2 * h), with its brackets.
 
 # %%
 numerical_gradient = check(numerical_gradient)
@@ -93,6 +124,11 @@ def layers_with_weights(loss):
         # END
     return found
 
+
+# %% [markdown] hints layers_with_weights
+# 1. Where: the loop stands at one layer at a time; found grows, and layer has to move on.
+# 2. Which rule: hasattr(layer, "W") says whether it has weights; look first, then move.
+# 3. The formula: if hasattr(layer, "W"): found.append(layer); and after it, in every case, layer = layer.in_layer
 
 # %%
 layers_with_weights = check(layers_with_weights)

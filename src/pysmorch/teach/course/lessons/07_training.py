@@ -19,6 +19,7 @@
 # Your chair has castors by now. If you push it ten times in the same direction, it does not make ten small steps;
 # it gets faster. That is the idea:
 #
+# FORMULAS
 # $$ v \leftarrow \mu v + G, \qquad W \leftarrow W - r \, v . $$
 #
 # $v$ is the velocity, one array for each $W$ and in its shape, 0 at the beginning; $\mu$ is how much of it is
@@ -38,10 +39,31 @@
 # | 1 | 1 | 0.9 |
 # | 2 | 1.5 | 0.75 |
 # | 3 | 1.75 | 0.575 |
+# HARD
+# There is a velocity $v$, one array for each $W$ and in its shape, 0 at the beginning. In a step it keeps the share
+# $\mu$ of itself (0.9, say), and gains the gradient; then $W$ moves against it, by the learning rate $r$ times $v$.
+# Write this in two lines, and find out how large $v$ gets when all gradients are equal.
+#
+# With $G = 1$ in every step, $\mu = 0.5$ and $r = 0.1$, a $W$ that begins at 1 goes to 0.9, 0.75 and 0.575.
+# END
 
 # %%
 import numpy as np
-from utility import check, digits, library, reward, show, sketch
+from utility import check, digits, hint, library, quiz, reward, show, sketch
+
+# %% [markdown]
+# ## By hand
+#
+# $G = 2$ in every step, $\mu = 0.5$, $r = 0.1$, and $W$ begins at 0.
+
+# %%
+# BLANK
+# quiz("velocity", ...)  # v after one, two and three steps
+# quiz("weight", ...)  # W after one, two and three steps
+# SOLUTION
+quiz("velocity", [2, 3, 3.5])
+quiz("weight", [-0.2, -0.5, -0.85])
+# END
 
 # %% [markdown]
 # ## Your turn, first part
@@ -72,6 +94,11 @@ class Momentum:
             layer.W -= self.rate * velocity
             # END
 
+
+# %% [markdown] hints Momentum
+# 1. Where: velocity is the array that remembers; layer.G is new in every step.
+# 2. Which rule: first the velocity, then the weights with the new velocity; both in place, so that the arrays stay the same ones.
+# 3. The formula: velocity *= self.momentum; velocity += layer.G; layer.W -= self.rate * velocity
 
 # %%
 Momentum = check(Momentum)
@@ -104,6 +131,11 @@ def train_epoch(data, loss, optimizer, X, labels, batch_size, rng):
         # END
     return total / len(X)
 
+
+# %% [markdown] hints train_epoch
+# 1. Where: rows has the numbers of the rows of this batch; X[rows] are the rows themselves, and labels[rows] their labels.
+# 2. Which rule: set_data and set_labels, then forward, then backward, then the step; a mean over len(rows) rows counts len(rows) times.
+# 3. The formula: data.set_data(X[rows]); loss.set_labels(labels[rows]); total += len(rows) * loss.forward(); loss.backward(); optimizer.step()
 
 # %%
 train_epoch = check(train_epoch)

@@ -32,7 +32,7 @@
 
 # %%
 import numpy as np
-from utility import check, digits, library, reward, show, sketch
+from utility import check, digits, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## What comes back
@@ -42,6 +42,7 @@ from utility import check, digits, library, reward, show, sketch
 #
 # $$ Y = \sum_{a,b} X^{(ab)} W_{ab} . $$
 #
+# FORMULAS
 # From lesson 2 you know what goes back through $X^{(ab)} W_{ab}$. A sum hands its gradient to all of its terms,
 # so each is handed the same $\Delta$:
 #
@@ -57,7 +58,29 @@ from utility import check, digits, library, reward, show, sketch
 # In the example with $\Delta = (1, 0, 0, 0)$: only $y_0 = x_0 w_0 + x_1 w_1 + x_2 w_2$ counts, so
 # $G = (x_0, x_1, x_2) = (0, 1, 2)$, and back to the padded $x$ go $(1, 0, -1, 0, 0, 0)$, without the border
 # $(0, -1, 0, 0)$.
+# HARD
+# From lesson 2 you know what goes back through $X^{(ab)} W_{ab}$, and a sum hands its gradient to all of its terms.
+# Which pictures and places use the same $W_{ab}$? And what becomes of a pixel that is seen by many places of the
+# window? The zeros around get a gradient too. Nobody wants it; it is cut off.
+# END
 #
+# ## By hand
+#
+# One row of three pixels, one channel, a window of three: the pixels $(1, 2, 3)$, $W = (1, 0, -1)$, and
+# $\Delta = (0, 1, 0)$.
+
+# %%
+# BLANK
+# quiz("convolution", ...)  # y
+# quiz("gradient of the filter", ...)  # G
+# quiz("back to the pixels", ...)  # without the border
+# SOLUTION
+quiz("convolution", [-2, -2, 2])
+quiz("gradient of the filter", [1, 2, 3])
+quiz("back to the pixels", [1, 0, -1])
+# END
+
+# %% [markdown]
 # ## Your turn
 #
 # `self.padded[:, a : a + height, b : b + width]` is $X^{(ab)}$. In NumPy `@` multiplies along the last axis of an
@@ -110,6 +133,11 @@ class Conv2d:
         self.pass_back = padded_grad[:, before : before + height, before : before + width]
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints Conv2d
+# 1. Where: one place (a, b) of the window is a linear layer, of the padded pictures that begin at row a and column b.
+# 2. Which rule: forward adds up the places; G[a, b] sums over all pictures and positions; what goes back is added at the part of the pictures that was looked at.
+# 3. The formula: out += seen @ W[a, b]; G[a, b] = long(seen).T @ long(dwnstrm), where long(x) is x.reshape(-1, its last axis); dwnstrm @ W[a, b].T goes back.
 
 # %%
 Conv2d = check(Conv2d)

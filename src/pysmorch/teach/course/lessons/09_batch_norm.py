@@ -18,11 +18,12 @@
 
 # %%
 import numpy as np
-from utility import check, digits, library, reward, show, sketch
+from utility import check, digits, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## What comes back
 #
+# FORMULAS
 # This is the hardest derivation of the course, and it is only the chain rule, three times. $x_j$ reaches $y_i$ on
 # three paths: directly if $i = j$, through the mean $m$, and through the deviation $s$. First the pieces:
 #
@@ -52,7 +53,31 @@ from utility import check, digits, library, reward, show, sketch
 # $$ \frac{1}{0.8165} \big(1 - 0.3333 - 0.5,\;\; -0.3333,\;\; -0.3333 + 0.5 \big) = (0.2041, -0.4082, 0.2041) . $$
 #
 # In prediction the mean and the deviation are constants, and only the direct path is left: $\delta_j / s$.
+# HARD
+# This is the hardest derivation of the course, and it is only the chain rule, three times. $x_j$ reaches $y_i$ on
+# three paths: directly if $i = j$, through the mean $m$, and through the deviation $s$. Find
+# $\partial m / \partial x_j$ and $\partial s / \partial x_j$ first, then $\partial y_i / \partial x_j$, and then add up
+# all paths to the loss. The $y$ that forward has computed make the result short.
 #
+# **To compare:** for $x = (1, 2, 3)$ and $\delta = (1, 0, 0)$, $(0.2041, -0.4082, 0.2041)$ goes back.
+#
+# In prediction the mean and the deviation are constants. What is left then?
+# END
+#
+# ## By hand
+#
+# A batch with two rows, $x = (1, 3)$, and $\delta = (1, 0)$. (Leave $\varepsilon$ out.)
+
+# %%
+# BLANK
+# quiz("normalised", ...)  # y
+# quiz("two rows", ...)  # what goes back; does it depend on δ?
+# SOLUTION
+quiz("normalised", [-1, 1])
+quiz("two rows", [0, 0])
+# END
+
+# %% [markdown]
 # ## Your turn, first part
 #
 # For images of shape (N, H, W, C) the statistics are taken over the pictures *and* all their places; `axes` names
@@ -110,6 +135,11 @@ class Normalize:
         self.in_layer.backward(self.pass_back)
 
 
+# %% [markdown] hints Normalize
+# 1. Where: mean and variance are taken over all axes but the last; x_j is in y_j, in the mean and in the deviation.
+# 2. Which rule: from dwnstrm its mean is taken away, and y times the mean of dwnstrm * y; then divide by s.
+# 3. The formula: (Δ - mean(Δ) - y * mean(Δ * y)) / s, with mean(axis=axes) and var(axis=axes).
+
 # %%
 Normalize = check(Normalize)
 
@@ -150,6 +180,11 @@ class Scale:
         # END
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints Scale
+# 1. Where: w_k is used in every row, in column k, and is multiplied by x_ik there.
+# 2. Which rule: the derivative of a product for one factor is the other factor; what is copied forward is summed backward.
+# 3. The formula: Y = X * W; G is the sum of dwnstrm * X over all axes but the last, as (1, K); dwnstrm * W goes back.
 
 # %%
 Scale = check(Scale)

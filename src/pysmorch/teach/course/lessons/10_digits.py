@@ -9,7 +9,7 @@
 
 # %%
 import numpy as np
-from utility import check, digits, library, reward, show, sketch
+from utility import check, digits, hint, library, quiz, reward, show, sketch
 
 # %% [markdown]
 # ## Flatten
@@ -45,6 +45,11 @@ class Flatten:
         self.in_layer.backward(self.pass_back)
 
 
+# %% [markdown] hints Flatten
+# 1. Where: the first axis is the batch, and it stays.
+# 2. Which rule: reshape changes no number; -1 stands for whatever is left over.
+# 3. The formula: X.reshape(len(X), -1), and back dwnstrm.reshape(X.shape).
+
 # %%
 Flatten = check(Flatten)
 
@@ -57,6 +62,7 @@ Flatten = check(Flatten)
 #
 # $$ y = \max(x_0, x_1, x_2, x_3) . $$
 #
+# FORMULAS
 # Only the largest number has a say. If it moves a little, $y$ moves as much; if one of the others moves a little,
 # nothing happens:
 #
@@ -67,7 +73,23 @@ Flatten = check(Flatten)
 #
 # **An example.** The square $\begin{pmatrix} 1 & 5 \\ 3 & 2 \end{pmatrix}$ gives 5, and with $\delta = 10$ goes
 # back $\begin{pmatrix} 0 & 10 \\ 0 & 0 \end{pmatrix}$.
+# HARD
+# Which of the four numbers has a say in $y$, and how much? If there are several largest ones, the first gets
+# everything.
+# END
 #
+# ## By hand
+#
+# The square $\begin{pmatrix} 4 & 7 \\ 7 & 1 \end{pmatrix}$ with $\delta = 3$.
+
+# %%
+# BLANK
+# quiz("back through max pooling", ...)  # two rows
+# SOLUTION
+quiz("back through max pooling", [[0, 3], [0, 0]])
+# END
+
+# %% [markdown]
 # Cutting and putting together is done for you: `self.squares` has the numbers of each square along its last axis.
 # Its shape is (N, H/2, W/2, C, 4). `dwnstrm` has one axis less; `dwnstrm[..., None]` has an axis of length 1 at
 # the end.
@@ -112,6 +134,11 @@ class MaxPool2d:
         )
         self.in_layer.backward(self.pass_back)
 
+
+# %% [markdown] hints MaxPool2d
+# 1. Where: self.squares has the four numbers along its last axis, and largest says which of them it was.
+# 2. Which rule: the gradient goes where the maximum came from, and only there.
+# 3. The formula: self.squares.max(axis=-1); and np.where(places == largest[..., None], dwnstrm[..., None], 0).
 
 # %%
 MaxPool2d = check(MaxPool2d)
