@@ -19,8 +19,9 @@ DATA_ARGUMENTS = {"X", "y", "labels", "sample_weight", "metrics"}
 NAMING_ARGUMENTS = {"argument", "what", "path", "source"}
 """Parameters of checking functions that hold the name of what is checked."""
 
-ELSEWHERE = ("cli", "sources", "files", "teach", "export")
-"""Files, columns and layers are named there; `cli` and `sources` have tests of their own for each message, `teach` judges classes of others."""
+ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "export")
+"""Files, columns and layers are named there; `cli` and `sources` have tests of their own for each message, `teach` judges classes of others,
+`playground` names what its page has sent."""
 
 EXCEPTIONS = {
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",

@@ -252,6 +252,17 @@ def doctor() -> None:
         print(f"{name:<14}{value}")
 
 
+@app.command("playground")
+def serve_playground(
+    port: Annotated[int, typer.Option(help="where the page is served; 0 takes any free port")] = 8642,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address and open no browser")] = False,
+) -> None:
+    """Serve a page on which small networks are put together, trained and looked at; only this machine reaches it."""
+    from pysmorch.cli import playground
+
+    playground.serve(port, with_browser=not no_browser)
+
+
 course = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -219,7 +219,7 @@ def _draw_line(line: _Line, columns: _Columns, x: float, y: float) -> str:
                 element("rect", x=x + left, y=y + 2, width=length, height=LINE - 4, rx=2, fill=BARS[measure])
             )
             drawing.append(text(x + left + BAR + NUMBER, baseline, _short(value), fill=colour, text_anchor="end"))
-    return element("g", *drawing)
+    return element("g", *drawing, data_layers=" ".join(layer.name for layer in line.layers))
 
 
 def _draw_connection(points: Sequence[tuple[float, float]]) -> list[str]:
