@@ -202,7 +202,11 @@ def branching():
 def of_columns():
     with ps.weights_from(0):
         hidden = ps.dense(Data(shape=(None, 5)), 7)
-        parts = [ps.Columns(hidden, 1, 5), ps.Columns(hidden, 3, 7), ps.Columns(ps.Reshape(ps.dense(hidden, 6), (3, 2)), 1, 2)]
+        parts = [
+            ps.Columns(hidden, 1, 5),
+            ps.Columns(hidden, 3, 7),
+            ps.Columns(ps.Reshape(ps.dense(hidden, 6), (3, 2)), 1, 2),
+        ]
         return Network(ps.CrossEntropy(ps.Linear(ps.Concat(*parts[:2], ps.Flatten(parts[2])), 3)))
 
 

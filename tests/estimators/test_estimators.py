@@ -19,7 +19,9 @@ NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
 
 
 def quick(**options):
-    return Classifier(**{"hidden": (16,), "epochs": 30, "learning_rate": 0.03, "random_state": 0, "preset": "fast"} | options)
+    return Classifier(
+        **{"hidden": (16,), "epochs": 30, "learning_rate": 0.03, "random_state": 0, "preset": "fast"} | options
+    )
 
 
 def not_in_mini_batches(estimator):

@@ -17,7 +17,9 @@ def classifier(**options):
 
 
 def regressor(**options):
-    return Regressor(**{"hidden": (32,), "epochs": 3, "random_state": 0, "preset": "fast", "early_stopping": False} | options)
+    return Regressor(
+        **{"hidden": (32,), "epochs": 3, "random_state": 0, "preset": "fast", "early_stopping": False} | options
+    )
 
 
 def test_metrics_of_a_classifier_are_measured_on_the_validation_data_of_every_epoch():
