@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pysmorch.teach import GradingError, Result, grade_file
+from pysmorch.teach import GradingError, Result, grade_file, launching
 from pysmorch.teach import child as child_module
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.isolation import _Grading
@@ -138,6 +138,19 @@ def _is_running(number):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return True
+
+
+@posix
+def test_who_ends_the_process_that_it_is_a_copy_of_ends_nothing_else(graded):
+    assert not graded(TWO_CLASSES.format(with_eight_rows="os.kill(os.getppid(), 9)\n            time.sleep(1)")).passed
+    assert graded(RIGHT).passed
+
+
+def test_where_processes_are_not_copied_each_is_started_anew(graded, monkeypatch):
+    monkeypatch.setattr(launching, "CAN_FORK", False)
+    assert graded(RIGHT).passed
+    report = graded(TWO_CLASSES.format(with_eight_rows="os._exit(3)"))
+    assert "exit code 3" in by_name(report)["Relu"][OTHER_SIZE].cause
 
 
 def test_after_two_lost_tests_a_class_is_given_up_but_not_the_others(graded):

@@ -115,7 +115,7 @@ class Attempt:
                 f"W has shape {np.shape(W)}, but has to have {values.shape}.",
                 f"It is made as {self.exercise.signature}, from out_dims of the input layer.",
             )
-        values = values.reshape(np.shape(W)).copy()
+        values = _like(values, np.shape(W)).copy()
         if isinstance(W, np.ndarray) and W.dtype.kind == "f":
             W[...] = values
         else:
@@ -196,7 +196,13 @@ class Attempt:
     def expected(self, what: str) -> Array:
         """Return what is right for "output", "G" or "pass_back"; G has the shape of W as the class has it."""
         right = self.exercise.expected(self.problem, what)
-        return right.reshape(np.shape(self.layer.W)) if what == "G" else right
+        return _like(right, np.shape(self.layer.W)) if what == "G" else right
+
+
+def _like(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return values in the shape that a class has chosen for W, which may be the other way round."""
+    turned = values.ndim == 2 and values.shape[::-1] == shape != values.shape
+    return values.T if turned else values.reshape(shape)
 
 
 def in_our_style(layer: Any) -> bool:

@@ -36,7 +36,7 @@ def _block(title: str, value: Any, with_shape: bool = False) -> list[str]:
     if array is None:
         return [title, _text_of(value)]
     rows = np.squeeze(array) if array.ndim > 2 else array
-    rows = rows.reshape(-1, rows.shape[-1]) if rows.ndim > 2 else np.atleast_2d(rows)
+    rows = rows.reshape(int(np.prod(rows.shape[:-1])), rows.shape[-1]) if rows.ndim > 2 else np.atleast_2d(rows)
     cells = [[_number(v) for v in row[:SHOWN_COLUMNS]] for row in rows[:SHOWN_ROWS]]
     widths = [max(len(row[c]) for row in cells) for c in range(len(cells[0]))] if cells else []
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]

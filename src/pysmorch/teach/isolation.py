@@ -28,6 +28,7 @@ from pysmorch.teach.flags import forbidden_imports, looks_numerical
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
 from pysmorch.teach.grading import calm, check_known, run_trial, waiting
 from pysmorch.teach.process import Process
+from pysmorch.teach.reading import text_of
 from pysmorch.teach.remote import GARBAGE, Lost
 from pysmorch.teach.rules import USUAL, Rules
 from pysmorch.teach.trials import trials_of
@@ -187,6 +188,8 @@ class _Grading:
         classes = {
             name: cls for name, cls in found.items() if name in (self.rules.known if self.only is None else self.only)
         }
+        for name, cls in classes.items():
+            vars(cls)["source_text"] = text_of(name, [text for _, text in self.pieces])
         self.imported += [str(name) for name in imported]
         if self.planned is None:
             self.planned = {name: self._trials_of(name, cls) for name, cls in classes.items()}

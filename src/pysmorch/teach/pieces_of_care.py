@@ -16,7 +16,7 @@ INPUTS, OUTPUTS = 400, 100
 
 
 def _deviation(function: Any) -> tuple[str, str]:
-    found = function(INPUTS, OUTPUTS, generator(0))
+    found = function(INPUTS, OUTPUTS, np.random.default_rng(0))
     if np.shape(found) != (INPUTS, OUTPUTS):
         return "The weights have the wrong shape", say((INPUTS, OUTPUTS), np.shape(found), "shape")
     if abs(np.mean(found)) > 0.2 * np.std(found):
@@ -39,7 +39,7 @@ def _deviation(function: Any) -> tuple[str, str]:
 
 
 def _new_numbers(function: Any) -> tuple[str, str]:
-    first, other = (function(3, 2, np.random.default_rng(seed)) for seed in (0, 1))
+    first, other = (function(3, 2, generator(seed)) for seed in (0, 1))
     if np.array_equal(first, other):
         return "Every rng gives the same weights: draw from the rng that is handed over", say(
             "different weights", "the same ones", "for two seeds"

@@ -8,25 +8,20 @@ import queue
 import secrets
 import select
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from typing import Any
 
-from pysmorch.teach import child, wire
 from pysmorch.teach.child import PIPE_CLOSED
 from pysmorch.teach.grade_report import clean, shorten
+from pysmorch.teach.launching import launch
 from pysmorch.teach.remote import Connection, Lost
 
 START = 60.0
 """Seconds for the interpreter to start, which are not counted."""
 
 KEPT_OUTPUT = 20_000
-
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHOME")
-"""Environment variables that a student's file gets; others may hold secrets."""
 
 CLOSED = "it closed the pipe through which results are reported."
 
@@ -38,37 +33,16 @@ class Process:
         token = secrets.token_bytes(16)
         self.folder = tempfile.TemporaryDirectory(prefix="pysmorch-grade-", ignore_cleanup_errors=True)
         seconds = int(timeout) + 10  # should the grader be killed, the system ends an endless loop
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _start_code(f"{token.hex()!r}, {memory}, {seconds}")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd=self.folder.name,
-            env=self._environment(),
-            start_new_session=True,
-        )
-        self.stdin: Any = self.process.stdin
+        self.process = launch(self.folder.name, (token.hex(), memory, seconds))
+        self.is_reaped = False
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
         if os.name == "posix":  # a process that reads nothing must not hold up the grader
-            os.set_blocking(self.process.stdin.fileno(), False)  # type: ignore[union-attr]
-        self.stdout: Any = self.process.stdout
+            os.set_blocking(self.stdin.fileno(), False)
         self.parts = _Parts(self.stdout)
         self.connection = Connection(self._write, self._read, token)
         self.text = b""
         self.reader = threading.Thread(target=self._read_text, args=[self.process.stderr], daemon=True)
         self.reader.start()
-
-    def _environment(self) -> dict[str, str]:
-        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-        return {
-            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            **threads,
-            "HOME": self.folder.name,
-            "TMPDIR": self.folder.name,
-            "MPLBACKEND": "Agg",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONIOENCODING": "utf-8:replace",
-        }
 
     def started(self) -> bool:
         """Wait for the process to start; return whether its memory is limited."""
@@ -102,7 +76,7 @@ class Process:
             if part:
                 return part
             if part is None:
-                if not self._has_ended():
+                if not self.process.has_ended():
                     if time.monotonic() >= until:
                         raise Lost(self._out_of_time())
                     continue
@@ -111,20 +85,13 @@ class Process:
                 raise Lost(self._how_it_ended())
             return part
 
-    def _has_ended(self) -> bool:
-        """Whether the process has ended; it is not reaped yet, so that its process id is not reused."""
-        if not hasattr(os, "waitid"):
-            return self.process.poll() is not None
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
     def _how_it_ended(self) -> str:
         until = time.monotonic() + 1
-        while not self._has_ended():
+        while not self.process.has_ended():
             if time.monotonic() >= until:
                 return CLOSED
             time.sleep(0.01)
-        self._kill_group()
-        code = self.process.wait()
+        code = self._end()
         if code == PIPE_CLOSED:
             return CLOSED
         if code >= 0:
@@ -137,13 +104,15 @@ class Process:
         }
         return f"it crashed the whole program ({name}{f', {said[name]}' if name in said else ''})."
 
-    def _kill_group(self) -> None:
-        """End the process and what it has started."""
+    def _end(self) -> int:
+        """End the process and what it has started; return its exit code."""
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing may be left of it
                 os.killpg(self.process.pid, signal.SIGKILL)
-        elif self.process.poll() is None:
-            self.process.kill()
+        elif not self.process.has_ended():
+            os.kill(self.process.pid, signal.SIGTERM)
+        self.is_reaped = True
+        return self.process.wait()
 
     def output(self) -> str:
         """Return the first lines of what was printed past Python's own standard output."""
@@ -153,14 +122,13 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self._kill_group()
-            self.process.wait()
+        if not self.is_reaped:
+            self._end()
         with contextlib.suppress(OSError):  # what could not be written any more
             self.stdin.close()
         self.reader.join(timeout=1)
         if not self.reader.is_alive():
-            self.process.stderr.close()  # type: ignore[union-attr]
+            self.process.stderr.close()
         self.parts.close()
         self.folder.cleanup()
 
@@ -197,21 +165,3 @@ class _Parts:
         """Close the pipe, but for one that a thread still reads, which copies of a process keep open."""
         if not hasattr(self, "thread") or not self.thread.is_alive():
             self.pipe.close()
-
-
-def _start_code(arguments: str) -> str:
-    """Return the program of the process: `child` alone, from its file, with what the interpreter and its packages need."""
-    here = os.path.abspath("")
-    paths = [path for path in map(os.path.abspath, sys.path) if path != here]
-    return f"""import sys
-sys.path[:] = {paths!r}
-import importlib.util
-def load(name, path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-load({wire.__name__!r}, {wire.__file__!r})
-main = load({child.__name__!r}, {child.__file__!r}).main
-del sys.modules[{wire.__name__!r}], sys.modules[{child.__name__!r}]
-main({arguments})"""

@@ -12,6 +12,7 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, Source, as_numbers, call
 from pysmorch.teach.checks import OTHER_SEED, Check, Row
 from pysmorch.teach.exercises import Exercise, Problem
+from pysmorch.teach.wrong_statistics import wrong_move, wrong_prediction, wrong_prediction_backward
 
 MOMENTUM = 0.25
 """Given to classes that have the attribute momentum: unlike 1 - momentum, and unlike what is usual."""
@@ -20,6 +21,7 @@ BATCH_STATISTICS = (
     "In prediction (training is False) the running mean and variance have to be used: what is predicted for a row must not depend on "
     "the other rows."
 )
+SWAPPED = "training is read the wrong way round: the running statistics move, and those of the batch are used, where it is False."
 REVERSED = (
     "momentum is the weight of the batch in the running statistics, running = (1 - momentum) * running + momentum * batch; here it "
     "is the weight of the old ones."
@@ -28,13 +30,16 @@ REVERSED = (
 
 @dataclass(frozen=True)
 class _Trained:
-    """A layer after one pass in training, with its running statistics, in prediction now: what comes out, what is passed back."""
+    """A layer after one pass in training, with its running statistics, in prediction now: what comes out, what is passed back, and
+    whether the statistics have moved once more.
+    """
 
     attempt: Attempt
     batch: Array
     statistics: list[Array | None]
     out: Array | None
     pass_back: Array | None
+    moved_later: bool
 
     def running(self, momentum: float) -> list[tuple[Array, Array]]:
         """Return mean and variance after the pass, with the variance of the batch divided by its number or by one less."""
@@ -58,12 +63,17 @@ def _trained(exercise: Exercise, cls: Any, p: Problem) -> _Trained | None:
     if hasattr(layer, "momentum"):
         call("momentum = ...", setattr, layer, "momentum", MOMENTUM)
     attempt.forward()
-    statistics = [as_numbers(np.ravel(getattr(layer, name))) for name in ("running_mean", "running_var")]
+    statistics = _statistics(layer)
     call("training = ...", setattr, layer, "training", False)
     attempt.use(exercise.problem(p.sizes, p.seed + OTHER_SEED))
     out = as_numbers(attempt.forward())
     attempt.backward()
-    return _Trained(attempt, p.x, statistics, out, as_numbers(attempt.found("pass_back")))
+    moved = not all(np.array_equal(a, b) for a, b in zip(statistics, _statistics(layer), strict=True))
+    return _Trained(attempt, p.x, statistics, out, as_numbers(attempt.found("pass_back")), moved)
+
+
+def _statistics(layer: Any) -> list[Any]:
+    return [as_numbers(np.ravel(getattr(layer, name))) for name in ("running_mean", "running_var")]
 
 
 def _momentum(trained: _Trained) -> float:
@@ -87,14 +97,19 @@ def check_moves_by_momentum(exercise: Exercise, cls: Any, p: Problem) -> None:
         return
     if _fit(found, trained.running(1 - momentum), exercise.tolerance):
         raise Failure(REVERSED, "Which of the two has the small weight?")
-    if found[0] is not None and not found[0].any():
-        raise Failure("A pass in training leaves running_mean as it was.", "Each pass in training moves it a little.")
+    hint = "running = (1 - momentum) * running + momentum * batch, for each feature."
+    for name, got, rights in zip(
+        ("running_mean", "running_var"), found, zip(*trained.running(momentum), strict=True), strict=True
+    ):
+        wrong = wrong_move(name, got, trained.batch, momentum)
+        if wrong and not (got is not None and any(agrees(got, right, exercise.tolerance) for right in rights)):
+            raise Failure(wrong, hint)
     names = zip(("running_mean", "running_var"), found, trained.running(momentum)[0], strict=True)
     name, got, right = next(row for row in names if row[1] is None or not agrees(row[1], row[2], exercise.tolerance))
     raise Failure(
         f"One pass in training does not move {name} from {'0' if name == 'running_mean' else '1'} by momentum = {momentum:g} "
         "towards that of the batch.",
-        "running = (1 - momentum) * running + momentum * batch, for each feature.",
+        hint,
         f"expected    {_row(right)}\nfound       {_row(got)}",
     )
 
@@ -119,6 +134,11 @@ def check_prediction(exercise: Exercise, cls: Any, p: Problem) -> None:
             return np.asarray((x - mean) / trained.deviations(variance))
 
         _compare(trained, "What forward returns", trained.out, right)
+        if trained.moved_later:
+            raise Failure(
+                "The running statistics move in prediction as well; they follow the batches of training only.",
+                "What may change when a trained network predicts?",
+            )
 
 
 def check_prediction_backward(exercise: Exercise, cls: Any, p: Problem) -> None:
@@ -138,18 +158,33 @@ def _compare(trained: _Trained, subject: str, found: Array | None, right: Any) -
     if found is not None:
         what = "output" if subject.startswith("What forward") else "pass_back"
         if agrees(found, attempt.expected(what), tolerance):
+            if trained.moved_later and trained.statistics[0] is not None and not trained.statistics[0].any():
+                raise Failure(SWAPPED, "training is True at first; False stands for prediction.")
             raise Failure(BATCH_STATISTICS, "Which mean and variance are used when training is False?")
         if any(agrees(found, right(*running), tolerance) for running in trained.running(1 - momentum)):
             raise Failure(REVERSED, "Which of the two has the small weight?")
+    check_moves_by_momentum(attempt.exercise, attempt.cls, attempt.exercise.problem(attempt.exercise.sizes))
     hint = {
         "What forward returns": "(x - running_mean) / sqrt(running_var + epsilon).",
         "What is passed back": "The running statistics do not depend on the input: dwnstrm / sqrt(running_var + epsilon).",
     }[subject]
     raise Failure(
-        f"{subject} in prediction (training is False) is not that of the running statistics.",
+        _named(trained, subject, found)
+        or f"{subject} in prediction (training is False) is not that of the running statistics.",
         hint,
         f"expected    {_row(rights[0])}\nfound       {_row(found)}",
     )
+
+
+def _named(trained: _Trained, subject: str, found: Array | None) -> str:
+    """Name the mistake of a class whose running statistics are right."""
+    problem, (mean, variance) = trained.attempt.problem, trained.statistics
+    if found is None or mean is None or variance is None:
+        return ""
+    if subject.startswith("What forward"):
+        return wrong_prediction(found, problem.x, mean, variance, problem.setting)
+    y = (problem.x - mean) / np.sqrt(variance + problem.setting)
+    return wrong_prediction_backward(found, problem.dwnstrm, y, variance, problem.setting)
 
 
 def check_start(exercise: Exercise, cls: Any, p: Problem) -> None:

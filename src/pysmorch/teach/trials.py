@@ -11,7 +11,6 @@ from typing import Any
 
 from pysmorch.teach.attempt import Failure
 from pysmorch.teach.checks import (
-    LOSS_CHECKS,
     PARTS,
     PLAIN_CHECKS,
     SHARED_CHECKS,
@@ -30,16 +29,11 @@ from pysmorch.teach.exercises import Exercise
 from pysmorch.teach.gradient_checker import GRADIENT_CHECKER_TRIALS
 from pysmorch.teach.gradient_scales import SCALE_TRIALS
 from pysmorch.teach.pieces import PIECES
+from pysmorch.teach.reading import probably
 from pysmorch.teach.running_statistics import MORE_CHECKS, RUN_ONCE
-from pysmorch.teach.special import (
-    DATA_TRIALS,
-    DROPOUT_CHECKS,
-    SPECIAL_CHECKS,
-    check_dropout_backward,
-    check_dropout_masks,
-    check_exponents,
-    check_padding,
-)
+from pysmorch.teach.special import DATA_TRIALS, SPECIAL_CHECKS, check_exponents, check_padding
+from pysmorch.teach.special_dropout import DROPOUT_CHECKS, check_dropout_backward, check_dropout_masks
+from pysmorch.teach.special_losses import LOSS_CHECKS
 
 SHARES = {"forward": 35.0, "backward": 50.0, "care": 15.0}
 """Points for the parts of each class; how it is made belongs to the forward pass."""
@@ -145,7 +139,8 @@ def run_check(exercise: Exercise, cls: Any, check: Check) -> None:
     """Run a check on the numbers that count; when it fails, look for the smallest example and for the sizes' part in it."""
     try:
         check(exercise, cls, exercise.problem(exercise.sizes))
-    except Failure as failure:
+    except Failure as found:
+        check, failure = _check_of_forward(exercise, cls, check, found)
         cause = _cause_in_sizes(exercise, cls, check, failure) or failure.cause
         smaller = _smallest_example(exercise, cls, check, cause)
         names = exercise.names
@@ -157,6 +152,15 @@ def run_check(exercise: Exercise, cls: Any, check: Check) -> None:
 def _renamed(text: str, names: Mapping[str, str]) -> str:
     """Return a sentence with the attributes of the student's class as they are named there."""
     return re.sub(r"\b\w+\b", lambda word: names.get(word[0], word[0]), text) if names else text
+
+
+def _check_of_forward(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> tuple[Check, Failure]:
+    """Return the plain check of forward and its failure where it is forward that stops in a check of a gradient."""
+    if failure.stopped and check in PLAIN_CHECKS.values():
+        forward = failure_of(check_forward, exercise, cls, exercise.problem(exercise.sizes))
+        if forward is not None and forward.cause == failure.cause:
+            return check_forward, forward
+    return check, failure
 
 
 def _smallest_example(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:
@@ -186,14 +190,23 @@ def _cause_in_sizes(exercise: Exercise, cls: Any, check: Check, failure: Failure
             f"{exercise.problem(exercise.sizes).x.shape}: sizes are written as numbers instead of taken from the arrays."
         )
         return f"{failure.cause} {works}" if failure.stopped else works
-    if not failure.stopped or check not in PLAIN_CHECKS.values() or exercise.name in ("Conv2d", "Flatten"):
+    if not failure.stopped or check not in PLAIN_CHECKS.values():
         return ""
+    if exercise.name in ("Conv2d", "Flatten"):
+        return _with_the_source(exercise, cls, check, failure.cause)
     square = failure_of(check, exercise, cls, exercise.problem((4,) * len(exercise.sizes)))
     if square is not None and square.stopped:
-        return ""
+        return _with_the_source(exercise, cls, check, failure.cause)
     found = (
         square.cause
         if square and not re.match(r"\d+ of the|.* instead of \d", square.cause)
-        else "Two axes are mixed up."
+        else probably(cls, exercise.name, "output" if check is check_forward else "pass_back", stopped=True)
+        or "Two axes are mixed up."
     )
     return f"{found} It runs only where all sizes are equal, else {failure.cause}"
+
+
+def _with_the_source(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:
+    """Return what stopped a pass, and what looks wrong in the source of the class."""
+    what = next(what for what, plain in PLAIN_CHECKS.items() if plain is check)
+    return f"{cause} {probably(cls, exercise.name, what, stopped=True)}".strip()

@@ -9,11 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from pysmorch.teach.exercises import Exercise, Formulas, Problem
+from pysmorch.teach.formulas_of_cross_entropy import WRONG_CROSS_ENTROPY
+from pysmorch.teach.formulas_of_functions import WRONG_FUNCTIONS
 from pysmorch.teach.formulas_of_images import WRONG_IMAGES
 from pysmorch.teach.formulas_of_layers import WRONG_LAYERS
-from pysmorch.teach.formulas_of_losses import WRONG_LOSSES
+from pysmorch.teach.formulas_of_square_loss import WRONG_SQUARE_LOSS
 
-WRONG_FORMULAS: Formulas = {**WRONG_LAYERS, **WRONG_LOSSES, **WRONG_IMAGES}
+WRONG_FORMULAS: Formulas = {
+    **WRONG_LAYERS,
+    **WRONG_FUNCTIONS,
+    **WRONG_SQUARE_LOSS,
+    **WRONG_CROSS_ENTROPY,
+    **WRONG_IMAGES,
+}
 
 
 def known_mistakes(exercise: Exercise) -> dict[str, dict[str, Callable[[Problem], Any]]]:
