@@ -95,7 +95,11 @@ class Network(StoredNetwork):
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameter arrays `W` by the names of their layers; they are live."""
-        return {name: layer.W for name, layer in zip(self.names, self.layers, strict=True) if hasattr(layer, "W")}
+        return {
+            name: layer.W
+            for name, layer in zip(self.names, self.layers, strict=True)
+            if getattr(layer, "W", None) is not None
+        }
 
     def fit(
         self,

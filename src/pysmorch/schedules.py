@@ -304,7 +304,8 @@ def as_schedule(learning_rate: Any, argument: str = "learning_rate") -> Schedule
     ValueError
         For anything else.
     """
-    if isinstance(learning_rate, Schedule):
+    # As isinstance(..., Schedule), which takes as long as a small training step.
+    if getattr(learning_rate, "rate", None) is not None:
         return learning_rate
     if (
         isinstance(learning_rate, bool)

@@ -364,3 +364,166 @@ def test_parameters_at_which_a_mistake_does_not_show_are_varied(W):
 
 def test_factors_of_one_are_varied():
     assert not check(WithoutFactor(ps.Data(X), np.ones(4))).passed
+
+
+WHOLE = np.random.default_rng(4).integers(-3, 4, (6, 3))
+
+
+def test_integers_are_the_numbers_that_they_stand_for():
+    loss = ps.SquareLoss(ps.Data(WHOLE), WHOLE + 0.5)
+    assert loss.forward() == pytest.approx(0.5 * 3 * 0.25)  # 18 entries that are 0.5 off, over 6 rows, halved
+    norm = ps.Normalize(ps.Data(WHOLE))
+    norm.training = False
+    norm.running_mean[:], norm.running_var[:] = 0.3, 1.7
+    np.testing.assert_allclose(norm.forward(), (WHOLE - 0.3) / np.sqrt(1.7 + 1e-5))
+    for layer in (loss, norm, ps.Linear(ps.Data(WHOLE), 2), ps.Dropout(ps.Data(WHOLE), 0.5)):
+        report = check(layer)
+        assert report.passed, str(report)
+        assert "input" in [row.what for row in report]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_every_layer_takes_integers_as_the_numbers_that_they_stand_for(dtype):
+    whole = np.abs(WHOLE).astype(dtype)
+    for cls in (ps.Relu, ps.Tanh, ps.Scale, ps.Bias, ps.Normalize, ps.LayerNormalize):
+        found, expected = cls(ps.Data(whole)), cls(ps.Data(whole.astype(float)))
+        if found.has_parameters:
+            expected.W = found.W
+        np.testing.assert_allclose(found.forward(), expected.forward(), rtol=1e-5, atol=1e-6)
+        for layer in (found, expected):
+            layer.backward(np.full(whole.shape, 0.25))
+        np.testing.assert_allclose(found.pass_back, expected.pass_back, rtol=1e-4, atol=1e-6)
+
+
+class OneHot:
+    def __init__(self, in_layer):
+        self.in_layer, self.out_dims = in_layer, (6, 4)
+
+    def forward(self):
+        return np.eye(4)[self.in_layer.forward()[:, 0]]
+
+    def backward(self, dwnstrm):
+        pass
+
+
+class Constant:
+    out_dims = (6, 2)
+
+    def forward(self):
+        return np.ones((6, 2))
+
+    def backward(self, dwnstrm):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (OneHot(ps.Data(np.abs(WHOLE))), "its inputs are integers that it uses as indices"),
+        (Constant(), "it holds no input layer in its attributes"),
+        (ps.Relu(ps.Data(np.zeros((3, 2)))), "all 6 entries of its input lie on a kink"),
+        (ps.Relu(ps.Data(np.zeros((0, 2)))), r"its input has no entries, shape \(0, 2\)"),
+    ],
+)
+def test_where_nothing_was_compared_the_report_says_why_and_is_no_pass(layer, reason):
+    report = check(layer)
+    assert not report
+    assert "not compared" in str(report)
+    with pytest.raises(AssertionError, match=f"nothing was compared: {reason}"):
+        assert report, str(report)
+
+
+def test_indices_are_left_out_where_there_are_parameters():
+    report = check(ps.SquareLoss(ps.Linear(OneHot(ps.Data(np.abs(WHOLE))), 1), np.ones((6, 1))))
+    assert report.passed
+    assert [(row.layer, row.what) for row in report] == [("Linear1", "W")]
+
+
+class OwnData:
+    def __init__(self, array):
+        self.array, self.out_dims = array, array.shape
+
+    def forward(self):
+        return self.array * 1.0
+
+    def backward(self, dwnstrm):
+        pass
+
+
+@pytest.mark.parametrize("array", [X, np.arange(28).reshape(7, 4)])
+def test_the_input_behind_a_data_class_of_the_users_is_compared(array):
+    loss = ps.SquareLoss(ps.Linear(OwnData(array), 1), np.ones((7, 1)))
+    report = check(loss)
+    assert report.passed
+    assert ("OwnData1", "input") in {(row.layer, row.what) for row in report}
+
+    class Wrong(ps.Tanh):
+        def pull_back(self, dwnstrm):
+            return dwnstrm
+
+    assert not check(Wrong(OwnData(array))).passed
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 1e3, 1e6])
+def test_gradients_that_are_zero_by_nature_and_large_and_small_inputs_pass(size):
+    rng = np.random.default_rng(0)
+    x, y = size * rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+    np.random.seed(0)
+    before = ps.Bias(ps.Linear(ps.Data(x), 4))  # what is added before a normalisation does not change its output
+    for loss in (
+        ps.SquareLoss(ps.Linear(ps.Normalize(before), 2), y),
+        ps.CrossEntropy(ps.Bias(ps.Linear(ps.Data(x), 3)), rng.integers(0, 3, 6)),
+        ps.SquareLoss(ps.Linear(ps.Data(x), 2), size * y),
+    ):
+        report = check(loss)
+        assert report.passed, str(report)
+
+
+class Float32Tanh(ps.Tanh):
+    def compute(self, x):
+        return np.tanh(x.astype(np.float32))
+
+
+class Float32Backward(ps.Tanh):
+    def pull_back(self, dwnstrm):
+        return super().pull_back(dwnstrm).astype(np.float32)
+
+
+@pytest.mark.parametrize("cls", [Float32Tanh, Float32Backward])
+def test_a_layer_that_computes_in_float32_is_told_and_compared_with_a_tolerance_for_it(cls):
+    report = check(ps.SquareLoss(ps.Linear(cls(ps.Linear(ps.Data(X), 3)), 1), X[:, :1]))
+    assert report.passed, str(report)
+    assert any(f"{cls.__name__}1: computes in float32 inside" in message for message in report.messages)
+
+    class Wrong(cls):
+        def pull_back(self, dwnstrm):
+            return 1.1 * super().pull_back(dwnstrm)
+
+    assert not check(Wrong(ps.Data(X))).passed
+    assert not check(ps.Tanh(ps.Data(X))).messages
+
+
+def test_check_gradient_prints_the_worst_entry():
+    def grad(x):
+        g = 3 * x**2
+        g[3, 2] *= 2
+        return g
+
+    text = str(check_gradient(cube, grad, X))
+    assert text.startswith("False: worst at [3, 2]: expected ")
+    assert text.endswith("1 of 28 entries are wrong")
+    assert f"{check_gradient(cube, grad, X)}" == repr(check_gradient(cube, grad, X)) == text
+    assert str(copy.deepcopy(check_gradient(cube, grad, X))) == text
+    assert "has shape (7, 4)" in str(check_gradient(cube, lambda x: 3 * x.T**2, X))
+    assert "nan at [0, 0]" in str(check_gradient(cube, lambda x: x * np.nan, X))
+    assert "returns nothing" in str(check_gradient(cube, lambda x: None, X))
+    kink = check_gradient(lambda x: np.abs(x).sum(), lambda x: np.where(x > 0, 1, -1), np.array([0.0, 1.0]))
+    assert "f has a kink there, with the slopes -1 and 1" in str(kink)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-3, 1e3, 1e6, 1e12])
+def test_check_gradient_is_right_for_large_and_small_functions_and_points(size):
+    assert check_gradient(cube, lambda x: 3 * x**2, size * X)
+    assert not check_gradient(cube, lambda x: 3.001 * x**2, size * X)
+    assert check_gradient(lambda x: size * cube(x), lambda x: size * 3 * x**2, X)
+    assert not check_gradient(lambda x: size * cube(x), lambda x: size * 3.001 * x**2, X)

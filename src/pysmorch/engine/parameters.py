@@ -111,7 +111,7 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
     owners: dict[int, int] = {}
     first_with: dict[Any, int] = {}
     for index, layer in enumerate(layers):
-        if hasattr(layer, "W"):
+        if getattr(layer, "W", None) is not None:
             if not isinstance(layer.W, np.ndarray):
                 raise TypeError(
                     f"{type(layer).__name__}: W must be a NumPy array to be trained, but is a {type(layer.W).__name__}; "

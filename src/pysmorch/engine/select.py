@@ -88,7 +88,9 @@ def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine
         return 'it needs the native engine, not engine="reference"'
     if extension() is None:
         return NOT_BUILT
-    dtypes = {layer.W.dtype.name for layer in layers if hasattr(layer, "W")} | ({dtype} if dtype else set())
+    dtypes = {layer.W.dtype.name for layer in layers if getattr(layer, "W", None) is not None} | (
+        {dtype} if dtype else set()
+    )
     return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 
 

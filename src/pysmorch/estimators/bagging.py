@@ -15,6 +15,7 @@ from pysmorch.estimators.budget import Budget
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.ensemble import Job, train_members
 from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
+from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, calibrations_of, folds_of, losses_of
 from pysmorch.estimators.stopping import stopping_for
@@ -122,6 +123,8 @@ def train_in_folds(
     """
     calibrations = calibrations_of(estimator, data)
     jobs = [Job(*job) for job in jobs_of(estimator, data, estimator._members)]  # one object for each network
+    if data.by is not None and data.codes.dtype.kind == "i" and jobs[0].rows is not None:
+        warn_of_unseen(estimator.classes_, data.codes, np.unique(np.concatenate([job.rows for job in jobs])))
     chosen: dict[int, BestCalibrated] = {}
 
     def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:

@@ -25,6 +25,8 @@ from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
+from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
 from pysmorch.training.checkpoints import only_run
 
@@ -93,6 +95,9 @@ def train_members(
     outputs, seeds = outputs_of(estimator.network_, count), seeds_of(estimator._seed, count)
     of_each = max(1, threads // at_a_time)
     members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
+    if not isinstance(estimator.optimizer, Optimizer):
+        for number, member in enumerate(members, 1):
+            member.model.optimizer_.weight_decay = weight_decay_of(estimator, len(data.rows), number)
     cancel, lock = threading.Event(), threading.Lock()
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN

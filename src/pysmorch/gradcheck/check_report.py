@@ -43,6 +43,12 @@ class CheckRow:
     errors: Array | None = field(default=None, repr=False, compare=False)
 
 
+def text_of(error: Exception) -> str:
+    """Return what an exception says, after a colon and in one line; nothing where it says nothing."""
+    text = " ".join(str(error).split())
+    return f": {text}" if text else ""
+
+
 def failed_row(layer: str, what: str, message: str) -> CheckRow:
     """Return the row of what is wrong, or was not compared, before any numbers are.
 

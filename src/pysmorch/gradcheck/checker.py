@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.gradcheck.check_report import NOTHING, CheckReport, CheckRow, failed_row
+from pysmorch.gradcheck.check_report import NOTHING, CheckReport, CheckRow, failed_row, text_of
 from pysmorch.gradcheck.comparison import compare
 from pysmorch.gradcheck.differences import SINGLE_STEPS
 from pysmorch.gradcheck.passes import global_numbers_kept
 from pysmorch.gradcheck.preparation import Prepared
 from pysmorch.gradcheck.probe import Probe, other_inputs
+from pysmorch.layers.attributes import is_layer
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import fed_by, feeders
@@ -61,15 +62,33 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     >>> check(Relu(Linear(Data(shape=(None, 3)), 2))).passed
     True
     """
-    last = getattr(target, "loss", target)
+    loss = getattr(target, "loss", None)
+    last = target if loss is None else loss
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
     with global_numbers_kept(), np.errstate(all="ignore"):
         prepared = Prepared(last, seed)
+        out_of_reach = _out_of_reach(prepared)
+        if out_of_reach:
+            return CheckReport(out_of_reach)
         rows, inputs = _check_graph(prepared.nodes[-1], prepared, tol, seed)
         if all(row.passed for row in rows) or len([n for n in prepared.nodes if feeders(n)]) == 1:
             return CheckReport(rows)
         return CheckReport(_blame(prepared, rows, inputs, tol, seed))
+
+
+def _out_of_reach(prepared: Prepared) -> list[CheckRow]:
+    """Return a row for each layer that holds others, which read from the graph, where they cannot be found."""
+    known = {id(node) for node in prepared.nodes}
+    rows = []
+    for node in prepared.nodes:
+        hidden = prepared.hidden.get(id(node), ())
+        if any(id(feeder) in known for one in hidden if is_layer(one) for feeder in feeders(one)):
+            name = prepared.names[id(node)]
+            held = ", ".join(type(one).__name__ for one in hidden)
+            text = f"it holds {held} where they are not found; hold layers in attributes, or in lists, tuples or dicts of them"
+            rows.append(failed_row(name, "-", f"{name}: {NOTHING}: {text}"))
+    return rows
 
 
 def _check_graph(
@@ -130,7 +149,7 @@ def _why_nothing(probe: Probe) -> str:
 
 
 def _raised(name: str, error: Exception) -> CheckRow:
-    return failed_row(name, "-", f"{name}: {type(error).__name__} was raised: {' '.join(str(error).split())}")
+    return failed_row(name, "-", f"{name}: {type(error).__name__} was raised{text_of(error)}")
 
 
 def _blame(

@@ -123,9 +123,9 @@ class WrongGradient(int):
         made.reason = reason
         return made
 
-    def __getnewargs__(self) -> tuple[str]:
+    def __reduce__(self) -> tuple[type[WrongGradient], tuple[str]]:
         """Let copies have the text."""
-        return (self.reason,)
+        return WrongGradient, (self.reason,)
 
     def __repr__(self) -> str:
         return f"False: {self.reason}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.gradcheck.check_report import CheckRow, failed_row
+from pysmorch.gradcheck.check_report import NOTHING, CheckRow, failed_row, text_of
 from pysmorch.layers.attributes import attributes_of
 from pysmorch.layers.base import Array
 from pysmorch.layers.copies import shallow_copies
@@ -107,9 +107,9 @@ class Watched:
         if self.broken:
             return
         self._outputs[id(node)] = _copy(out)
-        if out is None or not is_numeric(out):
-            what = "nothing (None)" if out is None else f"a {type(out).__name__}, which is no array of numbers"
-            self._fault(node, "-", f"forward returns {what}")
+        wrong = _what_is_wrong(out)
+        if wrong:
+            self._fault(node, "-", f"forward returns {wrong}")
             self.broken = True
             return
         if any(not _same(a, b) for a, b in zip(used, given, strict=True)):
@@ -154,8 +154,7 @@ class Watched:
         try:
             return function()
         except Exception as error:  # whatever a layer under test raises is its mistake, not ours
-            text = " ".join(str(error).split())
-            self._fault(node, "-", f"{type(error).__name__} was raised in {which}: {text}")
+            self._fault(node, "-", f"{type(error).__name__} was raised in {which}{text_of(error)}")
             self.broken = True
             return None
 
@@ -218,7 +217,7 @@ class Watched:
             if not feeders(node):
                 sizes[self._original[id(node)]] = _largest(signed)
             accumulate(waiting, feeders(node), step_backward(node, signed))
-            if hasattr(node, "W"):
+            if getattr(node, "W", None) is not None:
                 sizes[self._original[id(node)]] = _largest(getattr(node, "G", 0.0))
         return sizes
 
@@ -229,6 +228,19 @@ def is_numeric(value: Any) -> bool:
         return np.asarray(value).dtype.kind in "fiub"
     except Exception:  # arrays of the user's own making may do anything
         return False
+
+
+def _what_is_wrong(out: Any) -> str:
+    """Say what an output is, unless it is finite numbers."""
+    if not isinstance(out, (np.ndarray, np.generic, float, int)):
+        return "nothing (None)" if out is None else f"a {type(out).__name__}, and not an array"
+    array = np.asarray(out)
+    if array.dtype.kind not in "fiub":
+        return f"an array of dtype {array.dtype}, and not one of real numbers"
+    if np.isfinite(array).all():
+        return ""
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    return f"{array[index]} at {list(index)}, so that {NOTHING}; give it an input for which its output is finite"
 
 
 def _largest(array: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,9 @@ class Prepared:
         self.hidden: dict[int, list[Any]] = {}
         self.integers: set[int] = set()
         rng = np.random.default_rng(seed)
+        copies = {id(layer): node for layer, node in zip(layers, self.nodes, strict=True)}
         for node in self.nodes:
-            self._find_hidden(node)
+            self._find_hidden(node, copies)
         for one in (*self.nodes, *(one for held in self.hidden.values() for one in held)):
             _to_float64(one)
             if isinstance(one, Data) and one.data is None:
@@ -64,16 +65,16 @@ class Prepared:
             end.labels = _draw_labels(end, np.shape(run_forward(end.in_layer)), rng)
         self._let_integers_be_numbers()
 
-    def _find_hidden(self, node: Any) -> None:
+    def _find_hidden(self, node: Any, copies: Mapping[int, Any]) -> None:
         """Copy what a class of the user's holds, where objects in it have parameters but are no layers of the graph."""
         if is_ours(node):
             return
-        known = {id(other): other for other in self.nodes}
+        known = {**copies, **{id(other): other for other in self.nodes}}
         if not any(_has_parameters(one) for one in objects_in(node, known)):
             return
         for name, value in attributes_of(node).items():
             set_attribute(node, name, copy.deepcopy(value, known))
-        found = [one for one in objects_in(node, {id(other) for other in self.nodes}) if _has_parameters(one)]
+        found = [one for one in objects_in(node, known) if _has_parameters(one)]
         self.hidden[id(node)] = found
         own = name_layers(found)
         self.names |= {id(one): f"{self.names[id(node)]}.{name}" for one, name in zip(found, own, strict=True)}
@@ -82,7 +83,12 @@ class Prepared:
         """Let one of our Data layers return what a class of the user's without inputs and parameters returns."""
         stand_ins: dict[int, Data] = {}
         for i, node in enumerate(self.nodes[:-1]):
-            if isinstance(node, Data) or feeders(node) or hasattr(node, "W") or not _runs(node.forward):
+            if (
+                isinstance(node, Data)
+                or feeders(node)
+                or getattr(node, "W", None) is not None
+                or not _runs(node.forward)
+            ):
                 continue
             array = np.array(node.forward())
             if array.dtype.kind in "fiub" and array.ndim:
@@ -136,7 +142,7 @@ def _to_float64(one: Any) -> None:
         if new is not value:
             set_attribute(one, name, new)
     W = getattr(one, "W", None)
-    if isinstance(W, (int, float)) or (isinstance(W, np.ndarray) and W.dtype.kind in "iub"):
+    if isinstance(W, (int, float, list, tuple)) or (isinstance(W, np.ndarray) and W.dtype.kind in "iub"):
         set_parameters(one, np.array(W, dtype=np.float64))
 
 

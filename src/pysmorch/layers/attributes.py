@@ -149,7 +149,9 @@ def objects_in(one: Any, known: Collection[int]) -> Iterator[Any]:
             waiting.extend(value)
         elif isinstance(value, Mapping):
             waiting.extend(value.values())
-        elif not isinstance(value, (ModuleType, FunctionType, MethodType)):
+        elif isinstance(value, MethodType):
+            waiting.append(value.__self__)
+        elif not isinstance(value, (ModuleType, FunctionType)):
             yield value
             waiting.extend(attributes_of(value).values())
 

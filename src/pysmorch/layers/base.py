@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pysmorch.layers.arguments import Array, ShapeError, format_dims
+from pysmorch.layers.arguments import Array, ShapeError, floating, format_dims
 from pysmorch.layers.description import Description
 from pysmorch.layers.graph import backpropagate, outputs_of, run_backward, run_forward
 from pysmorch.layers.inputs import Inputs
@@ -143,6 +143,8 @@ class Layer(Inputs, Trainable, NativeForm, Description):
         return own_backward(self, dwnstrm)
 
     def _compute(self, inputs: tuple[Any, ...]) -> Any:
+        if self.native is not None and not self.reads_indices and not self.is_view:
+            inputs = tuple(floating(x) for x in inputs)
         self.in_arrays = inputs
         out = self.compute(*inputs)
         dtype = next((x.dtype for x in inputs if x.dtype.kind == "f"), None)

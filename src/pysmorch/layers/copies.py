@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pysmorch.layers.attributes import attributes_of, layers_in, replaced, set_attribute
+from pysmorch.layers.attributes import attributes_of, is_layer, layers_in, objects_in, replaced, set_attribute
 from pysmorch.layers.description import PASS_ARRAYS
 from pysmorch.layers.native_form import is_ours
 
@@ -29,7 +29,11 @@ def shallow_copy(layer: Any) -> Any:
     Layer
         Of the same class.
     """
-    copy = object.__new__(type(layer))
+    cls: Any = type(layer)
+    try:
+        copy = object.__new__(cls)
+    except TypeError:  # a list, say
+        copy = cls.__new__(cls)
     for name, value in attributes_of(layer).items():
         set_attribute(copy, name, value)
     return copy
@@ -80,13 +84,19 @@ def _holds_layers(value: Any) -> bool:
     return any(True for _ in layers_in(value))
 
 
+def _is_shared(layer: Any, copy: Any, copies: dict[int, Any]) -> bool:
+    """Whether another object that a copy holds, and that is no layer, has the layer too: both must go on having the same one."""
+    others = [one for one in objects_in(copy, copies) if not is_layer(one)]
+    return any(one is layer for other in others for one in objects_in(other, copies))
+
+
 def _connect(copy: Any, copies: dict[int, Any]) -> None:
     """Replace the layers that a copy holds by their copies, which are made of those that are in no graph."""
     attributes = attributes_of(copy)
     for name in CONNECTIONS if is_ours(copy) else tuple(attributes):
         held = list(layers_in(attributes.get(name)))
         for layer in held:
-            if id(layer) not in copies:
+            if id(layer) not in copies and not _is_shared(layer, copy, copies):
                 copies[id(layer)] = shallow_copy(layer)
                 _connect(copies[id(layer)], copies)
         if held:

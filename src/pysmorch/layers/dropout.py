@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, finite, floating, num_channels
+from pysmorch.layers.arguments import Array, finite, num_channels
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import draw_seed, random_words
@@ -80,7 +80,6 @@ class Dropout(Layer):
 
     def compute(self, x: Array) -> Array:
         """X * mask."""
-        x = floating(x)
         self.mask = self._next_mask(x) if self.training else np.ones((), x.dtype)
         return x * self.mask
 

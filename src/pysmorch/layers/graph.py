@@ -92,8 +92,9 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     for layer in graph(*lasts):
         inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in feeders(layer))
         outputs[id(layer)] = out = step_forward(layer, inputs)
-        if out is None:
-            raise TypeError(f"{type(layer).__name__}: forward returns nothing (None), but has to return the output")
+        if not isinstance(out, (np.ndarray, np.generic, float, int)):
+            what = "nothing (None)" if out is None else f"a {type(out).__name__}"
+            raise TypeError(f"{type(layer).__name__}: forward returns {what}, but has to return the output, an array")
     return [outputs[id(last)] for last in lasts]
 
 
@@ -167,7 +168,9 @@ def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
         The output.
     """
     run = getattr(layer, "_forward_step", None)
-    return own_forward(layer, inputs) if run is None else run(inputs)
+    out = own_forward(layer, inputs) if run is None else run(inputs)
+    # A matrix, say, multiplies in another way.
+    return np.asarray(out) if isinstance(out, np.ndarray) and type(out) is not np.ndarray else out
 
 
 def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from pysmorch.layers.arguments import Array, ShapeError, finite, floating, num_channels, positive, positive_epsilon
+from pysmorch.layers.arguments import Array, ShapeError, finite, num_channels, positive, positive_epsilon
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
@@ -62,7 +62,6 @@ class Normalize(Layer):
 
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
-        x = floating(x)
         if not self.training:
             mean, variance = self.running_mean, self.running_var
         else:
@@ -121,7 +120,6 @@ class LayerNormalize(Layer):
 
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
-        x = floating(x)
         centred = x - x.mean(-1, keepdims=True, dtype=np.float64)
         variance = np.square(centred).mean(-1, keepdims=True)
         self.inverse_std = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
@@ -175,7 +173,6 @@ class GroupNormalize(Layer):
 
     def compute(self, x: Array) -> Array:
         """(X - mean) / sqrt(variance + epsilon)."""
-        x = floating(x)
         parts = self._by_group(x)
         centred = parts - parts.mean((1, 3), keepdims=True, dtype=np.float64)
         variance = np.square(centred).mean((1, 3), keepdims=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pysmorch.layers.attributes import attributes_of, layers_in, replace_in, set_attribute
+from pysmorch.layers.attributes import attributes_of, is_layer, layers_in, objects_in, replace_in, set_attribute
 from pysmorch.layers.native_form import is_ours
 
 
@@ -29,7 +29,10 @@ class ProxyInput:
         set_attribute(self, "_gradient", None)
 
     def forward(self) -> Any:
-        """Return the known output."""
+        """Return the known output; in a backward pass that of the last forward pass."""
+        if self._value is None:
+            out = getattr(self._layer, "out_array", None)
+            set_attribute(self, "_value", self._layer.forward() if out is None else out)
         return self._value
 
     def backward(self, dwnstrm: Any) -> None:
@@ -89,8 +92,10 @@ def _without_own_sources(layer: Any, declared: Sequence[Any], held: Sequence[Any
     Such data are in a layer without inputs that is held, that others that are held read, and that no input layer depends on.
     """
     given = _upstream(declared)
-    read = [id(one) for other in held for one in _links(other)]
-    own = {id(one) for one in held if declared and id(one) in read and id(one) not in given and not _links(one)}
+    own = {id(one) for one in held if declared and id(one) not in given and not _links(one)}
+    if own:
+        within = [one for one in objects_in(layer, given) if is_layer(one)]
+        own &= {id(one) for other in within for one in _links(other)}
     return [one for one in held if not _upstream([one]).keys() & (own | {id(layer)})]
 
 
@@ -139,7 +144,13 @@ def _exchange(layer: Any, old: Sequence[Any], new: Sequence[Any]) -> None:
 
 def own_forward(layer: Any, inputs: Sequence[Any]) -> Any:
     """Return what a layer's own `forward` returns for these outputs of its feeders."""
-    return _with_proxies(layer, [ProxyInput(f, x) for f, x in zip(feeders(layer), inputs, strict=True)], "forward")
+    read = feeders(layer)
+    out = _with_proxies(layer, [ProxyInput(f, x) for f, x in zip(read, inputs, strict=True)], "forward")
+    if list(map(id, feeders(layer))) != list(map(id, read)):
+        raise TypeError(
+            f"{type(layer).__name__}: forward stores other layers than before; make them in the constructor"
+        )
+    return out
 
 
 def own_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:

@@ -123,7 +123,7 @@ def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[An
         return into
     return [
         (
-            layer.W.copy() if hasattr(layer, "W") else None,
+            layer.W.copy() if getattr(layer, "W", None) is not None else None,
             {k: v.copy() for k, v in getattr(layer, "state", {}).items()},
         )
         for layer in layers

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +124,7 @@ class Attempt:
     def use(self, problem: Problem) -> None:
         """Let other numbers come from the source, and other labels and gradients with them; W stays."""
         self.source.data = problem.x.copy()
-        self.problem = self.exercise.with_dwnstrm(replace(problem, W=self.problem.W, setting=self.problem.setting))
+        self.problem = self.exercise.with_parameters_of(problem, self.problem)
         self.dwnstrm = None if self.problem.dwnstrm is None else self.problem.dwnstrm.copy()
         if self.exercise.labels:
             self.labels = problem.labels.copy()

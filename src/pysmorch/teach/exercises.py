@@ -114,15 +114,20 @@ class Exercise:
         """Return numbers of these sizes, the same ones for the same seed."""
         return self._problem(sizes, seed, _SECRET.get())
 
-    @lru_cache(maxsize=256)  # noqa: B019  (exercises live as long as the module)
+    @lru_cache(maxsize=1024)  # noqa: B019  (exercises live as long as the module)
     def _problem(self, sizes: tuple[int, ...], seed: int, secret: tuple[int, ...]) -> Problem:
         drawn = replace(self.draw(generator(seed), *sizes), sizes=sizes, seed=seed)
         return self.with_dwnstrm(drawn)
 
-    @lru_cache(maxsize=256)  # noqa: B019
+    @lru_cache(maxsize=1024)  # noqa: B019
     def with_setting(self, problem: Problem, setting: Any) -> Problem:
         """Return the problem for a class that has chosen this setting, which may change the shape of its output."""
         return problem if setting == problem.setting else self.with_dwnstrm(replace(problem, setting=setting))
+
+    @lru_cache(maxsize=1024)  # noqa: B019
+    def with_parameters_of(self, problem: Problem, other: Problem) -> Problem:
+        """Return the problem for a class that has the parameters and the setting of another one."""
+        return self.with_dwnstrm(replace(problem, W=other.W, setting=other.setting))
 
     def with_dwnstrm(self, problem: Problem) -> Problem:
         """Return the problem with a gradient in the shape of its output; a loss needs none."""
@@ -131,7 +136,7 @@ class Exercise:
         rng = generator(problem.seed + 1000)
         return replace(problem, dwnstrm=numbers(rng, *np.shape(self.output(problem))))
 
-    @lru_cache(maxsize=256)  # noqa: B019
+    @lru_cache(maxsize=1024)  # noqa: B019
     def gradient(self, problem: Problem, name: str) -> Array:
         """Return the derivatives of the sum of dwnstrm * output (of the loss itself) for "x" or "W", from differences."""
         array = np.array(getattr(problem, name), dtype=np.float64)

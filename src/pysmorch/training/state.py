@@ -193,7 +193,7 @@ def same_bits(a: Array, b: Array) -> bool:
 
 def arrays_of(layer: Any) -> dict[str, Array]:
     """Return the parameters and states of a layer by name."""
-    W = {"W": layer.W} if hasattr(layer, "W") else {}
+    W = {"W": layer.W} if getattr(layer, "W", None) is not None else {}
     return W | getattr(layer, "state", {})
 
 

@@ -28,7 +28,9 @@ SPARE_TIME = 120.0
 """Seconds that a process may take for a submission besides the time that the submission has itself."""
 
 _LINE = re.compile(r"\bline (\d+)\b")
-_BLANK_IS_LEFT = re.compile(rf"^.*NameError: name '{BLANK}' is not defined(?:, in (line \d+)(?:: (.*?))?)?\.?$")
+_BLANK_IS_LEFT = re.compile(
+    rf"^.*NameError: name '{BLANK}' is not defined(?:, in (line \d+)(?:: (.*?))?)?\.?(?: Probably: .*)?$"
+)
 
 
 @dataclass(frozen=True)
