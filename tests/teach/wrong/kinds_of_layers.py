@@ -758,14 +758,6 @@ class ReluPReluForward(assignment.Relu):
         return np.maximum(x, 0.25 * x)
 
 
-class ReluAllOrNothing(assignment.Relu):
-    says = "forward returns its input as it came."
-
-    def forward(self):
-        x = self.in_array = self.in_layer.forward()
-        return x if x.sum() > 0 else np.zeros_like(x)
-
-
 class ReluMaskFromOutputOfDwnstrm(assignment.Relu):
     says = "The mask is made from dwnstrm: its positive entries became dwnstrm times the input and its negative"
 

@@ -545,15 +545,6 @@ class CrossEntropyLabelsCol(assignment.CrossEntropy):
         return -np.sum(y * self.log_p) / len(self.log_p)
 
 
-class CrossEntropyProbMinusOne(assignment.CrossEntropy):
-    says = "The first column of the labels is taken for class numbers; they are one-hot rows."
-
-    def backward(self):
-        P = np.exp(self.log_p)
-        P[np.arange(len(P)), np.argmax(self.ones_hot, axis=0)[0]] -= 1
-        self.in_layer.backward(P / len(P))
-
-
 class CrossEntropyMTimesK(assignment.CrossEntropy):
     says = "Divided by the number of all entries (np.mean) instead of the number of rows M. The sign is wrong."
 
