@@ -44,7 +44,7 @@ def run_killed(line: list[str], kills: int, numbers: random.Random) -> int:
     while True:
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            process.wait(numbers.uniform(3, 20) if killed < kills else None)
+            process.wait(numbers.uniform(2, 8) if killed < kills else None)
             return killed
         except subprocess.TimeoutExpired:
             process.kill()

@@ -371,6 +371,23 @@ def ps_gradient(f, x):
     return g
 
 
+def divided_by_one_step(f, grad, x, error_tol=1e-6):
+    return entry_by_entry(f, lambda x: grad(x) / 2, x, error_tol)
+
+
+def of_too_short_a_step(f, grad, x, error_tol=1e-6):
+    g = np.empty(x.shape)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = 1e-13
+        g[i] = (f(x + e) - f(x - e)) / 2e-13
+    return bool(np.all(abs(grad(x) - g) < error_tol * abs(g).max()))
+
+
+def the_error_itself(f, grad, x, error_tol=1e-6):
+    return float(abs(grad(x) - ps_gradient(f, x)).max())
+
+
 def first_entry(f, grad, x, error_tol=1e-6):
     return bool(abs(grad(x) - ps_gradient(f, x))[0, 0] < error_tol)
 
@@ -398,6 +415,13 @@ def prints(f, grad, x, error_tol=1e-6):
     [
         (always, "A gradient with a factor of 2 is called right"),
         (never, "The right gradient of a sum of cubes is called wrong"),
+        (always, "and so is one that has nothing to do with f"),
+        (
+            divided_by_one_step,
+            "Twice the gradient is called right: the difference f(x + h) - f(x - h) belongs over 2 h.",
+        ),
+        (of_too_short_a_step, "The step is 1e-13: the difference is lost in rounding."),
+        (the_error_itself, "check_gradient returns a number, but has to return True or False."),
         (absolute, "A gradient with the wrong sign is called right"),
         (first_entry, "A gradient with one entry that is a tenth too large is called right"),
         (moves_the_point, "check_gradient changes x"),

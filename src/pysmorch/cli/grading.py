@@ -69,7 +69,7 @@ def grade(options: GradeOptions) -> bool:
         print_escaped(_table(rows, how))
     else:
         for row in rows:
-            print_escaped("\n".join([str(row.report), *(f"  flag: {flag}" for flag in row.flags), ""]))
+            print_escaped(f"{replace(row.report, flags=row.flags)}\n")
     _write(options, rows)
     if errors:
         raise ValueError(
@@ -122,12 +122,13 @@ def _rules(options: GradeOptions) -> Rules:
 
 
 def _find(options: GradeOptions, how: Options) -> Found:
-    one_student = options.gradescope is not None
-    found = find_submissions(options.files, [*how.rules.known, *how.aliases], one_student=one_student)
+    others = [Path(path).name for path in (*how.with_files, *(options.exercise or ()), options.config) if path]
+    names = [*how.rules.known, *how.aliases]
+    found = find_submissions(options.files, names, others, one_student=options.gradescope is not None)
     if options.gradescope is not None and len(found.submissions) > 1:
-        names = ", ".join(submission.path.name for submission in found.submissions[:3])
+        files = ", ".join(submission.path.name for submission in found.submissions[:3])
         problem = (
-            f"there are {len(found.submissions)} submissions ({names}), and --gradescope is for one: hand in one file"
+            f"there are {len(found.submissions)} submissions ({files}), and --gradescope is for one: hand in one file"
         )
         _write_json(options.gradescope, nothing_for_gradescope(problem))
         raise ValueError(problem)

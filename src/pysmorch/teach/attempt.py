@@ -111,7 +111,7 @@ class Attempt:
             raise Failure(f"{self.name} has no attribute W after it was made.", "The constructor makes the parameters.")
         if np.size(W) != values.size:
             raise Failure(
-                f"W has shape {np.shape(W)}, but has to have {values.shape}.",
+                f"W has shape {np.shape(W)}, but has to have {values.shape}{_AXES_OF_W.get(self.name, '')}.",
                 f"It is made as {self.exercise.signature}, from out_dims of the input layer.",
             )
         values = _like(values, np.shape(W)).copy()
@@ -196,6 +196,15 @@ class Attempt:
         """Return what is right for "output", "G" or "pass_back"; G has the shape of W as the class has it."""
         right = self.exercise.expected(self.problem, what)
         return _like(right, np.shape(self.layer.W)) if what == "G" else right
+
+
+_AXES_OF_W = {
+    "Linear": ": a row for each feature of the input, a column for each output; the batch plays no part in it",
+    "Conv2d": ": rows and columns of the window, channels of the image, filters",
+    "Bias": ": one row, with a number for each feature, which all rows of the batch share",
+    "Scale": ": one row, with a number for each feature, which all rows of the batch share",
+}
+"""What the axes of W stand for."""
 
 
 def _like(values: Array, shape: tuple[int, ...]) -> Array:

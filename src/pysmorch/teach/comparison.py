@@ -26,7 +26,7 @@ from pysmorch.teach.finding import Finding, first_explanation
 from pysmorch.teach.follows import follows_from_forward, right_for_its_forward
 from pysmorch.teach.generators import GENERATORS, a_part_is_missing
 from pysmorch.teach.pairs import a_factor_alone, with_a_factor
-from pysmorch.teach.pointwise import POINTWISE
+from pysmorch.teach.pointwise import POINTWISE, derivative_as_a_sum
 from pysmorch.teach.positions import POSITIONS
 from pysmorch.teach.reading import probably
 from pysmorch.teach.terms import TERMS
@@ -88,7 +88,7 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     elsewhere = partial(_elsewhere, attempt, what)
     known = first_that_fits(
         [
-            partial(follows_from_forward, attempt, finding),
+            partial(first_explanation, (partial(follows_from_forward, attempt),), finding),
             own,
             partial(_shape_or_zeros, attempt, what, found, expected),
             general,
@@ -96,8 +96,12 @@ def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
             partial(first_explanation, (partial(a_factor_alone, elsewhere),), finding),
             partial(_by_numbers, by_numbers),
             partial(_random_numbers, attempt, what, found),
-            partial(first_explanation, (partial(with_a_factor, formulas), *TERMS, *POSITIONS, *GENERATORS), finding),
-            partial(right_for_its_forward, attempt, finding),
+            partial(
+                first_explanation,
+                (partial(with_a_factor, formulas, elsewhere), derivative_as_a_sum, *TERMS, *POSITIONS, *GENERATORS),
+                finding,
+            ),
+            partial(first_explanation, (partial(right_for_its_forward, attempt),), finding),
             partial(probably, attempt.cls, attempt.name, what),
         ]
     )

@@ -19,7 +19,8 @@ def example(p: Problem, what: str, expected: Array, found: Any) -> str:
     """Show the numbers that went in, what was expected and what was found, side by side."""
     arrays = [("x", p.x), ("W", p.W), ("labels", p.labels), ("dwnstrm", None if what == "output" else p.dwnstrm)]
     blocks = [_block(name, array) for name, array in arrays if array is not None]
-    differ = np.shape(found) != expected.shape
+    numbers = as_numbers(found)
+    differ = numbers is None or numbers.shape != expected.shape
     name = {"output": "", "G": " G", "pass_back": ""}[what]
     blocks += [_block(f"expected{name}", expected, differ), _block(f"found{name}", found, differ)]
     height = max(map(len, blocks))

@@ -98,7 +98,7 @@ def first_explanation(explanations: Iterable[Explanation], finding: Finding) -> 
         for explanation in explanations:
             try:
                 sentence = explanation(finding)
-            except (ArithmeticError, IndexError, TypeError, ValueError):  # LinAlgError is a ValueError
+            except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):  # LinAlgError is a ValueError
                 continue
             if sentence:
                 return sentence

@@ -13,7 +13,7 @@ from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.factors import factor_between
 from pysmorch.teach.finding import Finding, near
 
-MOST_ENTRIES = 60
+MOST_ENTRIES = 24
 """Of an array whose differences are taken."""
 
 STEP = 1e-3

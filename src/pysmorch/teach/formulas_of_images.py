@@ -91,6 +91,16 @@ WRONG_IMAGES: Formulas = {
             "The filter is turned round in G: entry (0, 0) stands where the last one should.": lambda p: (
                 CONVOLUTION.gradient(p, "W")[::-1, ::-1]
             ),
+            "The averages over the images are multiplied; it is the products that are added up.": lambda p: (
+                CONVOLUTION.gradient(
+                    replace(p, x=p.x.mean(0, keepdims=True), dwnstrm=p.dwnstrm.mean(0, keepdims=True)), "W"
+                )
+            ),
+            "The sums over the images are multiplied; it is the products that are added up.": lambda p: (
+                CONVOLUTION.gradient(
+                    replace(p, x=p.x.sum(0, keepdims=True), dwnstrm=p.dwnstrm.sum(0, keepdims=True)), "W"
+                )
+            ),
             "Only the last position in the image counts: add up (+=) what all positions contribute.": lambda p: (
                 _at_one_position(p, -1)
             ),

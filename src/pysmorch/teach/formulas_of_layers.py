@@ -48,6 +48,11 @@ WRONG_LAYERS: Formulas = {
             "The sums of X and of dwnstrm over the batch are multiplied; it is the products that are added up.": lambda p: (
                 np.outer(p.x.sum(0), p.dwnstrm.sum(0))
             ),
+            "dwnstrm is multiplied by W^T before G is made of it.": lambda p: p.x.T @ (p.dwnstrm @ p.W.T),
+            "X^T and dwnstrm are multiplied entry by entry (*) instead of as matrices (@).": lambda p: (
+                p.x.T * p.dwnstrm
+            ),
+            "X and dwnstrm are multiplied entry by entry (*) instead of as matrices (@).": lambda p: p.x * p.dwnstrm,
             "G is multiplied by W as well.": lambda p: (p.x.T @ p.dwnstrm) * p.W,
             "The last row of the batch is left out: a loop ends one step early.": lambda p: p.x[:-1].T @ p.dwnstrm[:-1],
             "The first row of the batch is left out: a loop begins one step late.": lambda p: p.x[1:].T @ p.dwnstrm[1:],
@@ -67,6 +72,10 @@ WRONG_LAYERS: Formulas = {
             "W does not appear in what is passed back.": lambda p: p.dwnstrm.sum(1, keepdims=True) + 0 * p.x,
             "dwnstrm does not appear in what is passed back.": lambda p: np.ones_like(p.dwnstrm) @ p.W.T,
             "The output was taken instead of dwnstrm: this is Y W^T.": lambda p: (p.x @ p.W) @ p.W.T,
+            "dwnstrm and W are multiplied entry by entry (*) instead of as matrices (@).": lambda p: p.dwnstrm * p.W,
+            "dwnstrm and W^T are multiplied entry by entry (*) instead of as matrices (@).": lambda p: (
+                p.dwnstrm * p.W.T
+            ),
             "It is multiplied by the input as well.": lambda p: (p.dwnstrm @ p.W.T) * p.x,
             "Summed over the batch: each row of the input has a gradient of its own.": lambda p: (
                 p.dwnstrm @ p.W.T
@@ -139,6 +148,7 @@ WRONG_LAYERS: Formulas = {
         "output": {
             "W is added instead of multiplied.": lambda p: p.x + p.W,
             "X is divided by W instead of multiplied.": lambda p: p.x / p.W,
+            "X W^T is a matrix product; here each feature stays by itself.": lambda p: p.x @ p.W.T,
         },
         "G": {
             "The input is missing in G: this is the gradient of a Bias.": lambda p: p.dwnstrm.sum(0, keepdims=True),

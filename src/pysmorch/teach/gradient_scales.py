@@ -10,6 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Failure, call
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.gradient_checker import accepts
 
 POINT = np.array([[0.9, -1.1], [0.7, 1.4]])
 HINT = "Divide the difference by the size of the gradient: an error counts by its size relative to that."
@@ -26,6 +27,7 @@ def _on_scale(scale: float, word: str) -> Callable[[Any], None]:
         return 2 * gradient(x)
 
     def run(check_gradient: Any) -> None:
+        accepts(check_gradient)
         if not call("check_gradient", check_gradient, f, gradient, POINT.copy()):
             raise Failure(f"The right gradient of a function with {word} values ({scale:g} x^3) is called wrong.", HINT)
         if call("check_gradient", check_gradient, f, wrong, POINT.copy()):

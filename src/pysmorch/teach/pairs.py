@@ -54,8 +54,8 @@ def _by_a_measure(factor: float, f: Finding) -> str:
     return f"Everything is divided by its {name}: it is scaled, which is not asked for." if name else ""
 
 
-def with_a_factor(tables: Iterable[Mapping[str, Callable[[Problem], Any]]], f: Finding) -> str:
-    """A known wrong formula, and a factor."""
+def with_a_factor(tables: Iterable[Mapping[str, Callable[[Problem], Any]]], elsewhere: Elsewhere, f: Finding) -> str:
+    """A known wrong formula, and a factor, which both have to be found for other sizes too."""
     if f.problem.x.ndim > 2 and f.found.shape != f.expected.shape:
         return ""  # a sum over another number of axes is a mean times a size
     for table in tables:
@@ -64,11 +64,30 @@ def with_a_factor(tables: Iterable[Mapping[str, Callable[[Problem], Any]]], f: F
             if factor is None or value is None:
                 continue
             names = in_words(factor, _sizes(f), f.expected.ndim == 0)
+            many = f.expected.size >= FEW and value.size >= FEW
+            if not names and not many:
+                continue
+            other = elsewhere()
+            factor_there = None if other is None else _factor_of(formula, other)[0]
+            if other is not None and factor_there is None:
+                continue
+            if other is not None and factor_there is not None:
+                there = in_words(factor_there, _sizes(other), f.expected.ndim == 0)
+                names = [name for name in names if name in there]
             if names:
                 return f"{sentence} {names[0]}"
-            if f.expected.size >= FEW and value.size >= FEW:
-                return f"{sentence} Besides, everything is multiplied by {number(factor)}."
+            if many:
+                return f"{sentence} Besides, everything is multiplied by {_constant_in_words(factor, f)}."
     return ""
+
+
+def _constant_in_words(factor: float, f: Finding) -> str:
+    arrays = {"W": f.problem.W, "the input": f.problem.x, "dwnstrm": f.problem.dwnstrm}
+    for name, array in arrays.items():
+        for words, measure in (("mean", np.mean), ("sum", np.sum), ("largest entry", np.max), ("norm", np.linalg.norm)):
+            if array is not None and abs(factor - float(measure(array))) < 1e-6 * abs(factor):
+                return f"the {words} of {name}"
+    return number(factor)
 
 
 def _factor_of(formula: Callable[[Problem], Any], f: Finding) -> tuple[float | None, Array | None]:

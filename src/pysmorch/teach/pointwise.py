@@ -10,6 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.teach.factors import factor_between
 from pysmorch.teach.finding import Explanation, Finding, near, number
+from pysmorch.teach.terms import factors_of_terms
 
 
 def _what_became(found: Array, arrays: dict[str, Array]) -> str:
@@ -173,6 +174,23 @@ def derivative_as_a_polynomial(f: Finding) -> str:
             if polynomial:
                 return f"{begin} {polynomial}{where}; the derivative is {right}."
     return ""
+
+
+def derivative_as_a_sum(f: Finding) -> str:
+    """A sum of powers of the output, with and without dwnstrm: brackets that are missing."""
+    if f.name not in _DERIVATIVES or f.what != "pass_back" or not f.same_shape:
+        return ""
+    letter, function, right = _DERIVATIVES[f.name]
+    y, d = function(f.problem.x), f.problem.dwnstrm
+    terms = {"1": np.ones_like(y), letter: y, f"{letter}^2": y**2}
+    terms |= {f"d {name}".removesuffix(" 1"): d * term for name, term in terms.items()}
+    factors = factors_of_terms(f.found, terms)
+    if factors is None or any(abs(4 * c - round(4 * c)) > 1e-4 for c in factors.values()):
+        return ""
+    parts = [(round(c, 4), name) for name, c in reversed(factors.items()) if c]
+    text = "".join(f" {'-' if c < 0 else '+'} {'' if abs(c) == 1 else f'{abs(c):g} '}{name}" for c, name in parts)
+    text = text.removeprefix(" + ").removeprefix(" ")
+    return f"What is passed back is {text}, where d is dwnstrm: are brackets missing? The derivative is {right}."
 
 
 def _polynomial(values: Array, argument: Array, letter: str) -> str:

@@ -117,6 +117,23 @@ class Source:
                 return True
         return False
 
+    def reshapes(self, *names: str) -> bool:
+        """Whether one of these arrays gets another shape."""
+        for call in self.calls("reshape", "ravel", "flatten", "squeeze", "expand_dims"):
+            owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+            if any(_name(n) in names for argument in (owner, *call.args) for n in ast.walk(argument)):
+                return True
+        return any(
+            isinstance(n, ast.Subscript) and _name(n.value) in names and "None" in ast.dump(n.slice) for n in self.nodes
+        )
+
+    def multiplies_by_W_as_it_is(self) -> bool:
+        """Whether an entry of W is the second factor of a matrix product."""
+        return any(
+            isinstance(product.right, ast.Subscript) and _name(product.right.value) == "W"
+            for product in self.operators(ast.MatMult)
+        )
+
     def adds_up(self) -> bool:
         """Whether anything is added up: by a function, a matrix product, or a loop with +=."""
         added = any(isinstance(n, ast.AugAssign) and isinstance(n.op, ast.Add) for n in self.nodes)
@@ -241,6 +258,27 @@ RULES: tuple[Rule, ...] = (
         lambda s: not s.one_minus_somewhere,
         "The 1 - of the derivative is missing.",
     ),
+    Rule(
+        LOSSES,
+        ("output", "pass_back"),
+        lambda s: s.reshapes("labels", "ones_hot"),
+        "The labels have the shape of the input already: they are not to be reshaped, or made a column or a list.",
+        of_errors=True,
+    ),
+    Rule(
+        ("Linear", "Conv2d"),
+        ("G", "pass_back"),
+        lambda s: any(s.operators(ast.MatMult)) and not s.uses("T", "transpose", "swapaxes", "einsum", "tensordot"),
+        "A matrix has to be transposed in backward (W.T).",
+        of_errors=True,
+    ),
+    Rule(
+        ("Conv2d",),
+        ("G", "pass_back"),
+        lambda s: s.multiplies_by_W_as_it_is(),
+        "W has to be transposed in backward (W[i, j].T).",
+        of_errors=True,
+    ),
     Rule(_ARITHMETIC, _ANY, lambda s: any(s.operators(ast.FloorDiv)), "// divides whole numbers; / is meant."),
     Rule(_ARITHMETIC, _ANY, lambda s: any(s.operators(ast.BitXor)), "^ is no power in Python; ** is."),
     Rule(
@@ -265,8 +303,9 @@ def probably(cls: Any, name: str, what: str, *, stopped: bool = False) -> str:
     for rule in RULES:
         applies = name in rule.classes and what in rule.results and (stopped or not rule.of_errors)
         if applies and rule.shows(source):
-            begin = rule.sentence[0].lower() if rule.sentence[0].isalpha() else rule.sentence[0]
-            return f"Probably: {begin}{rule.sentence[1:]}"
+            first = rule.sentence.split()[0]
+            begin = first.lower() if first == "A" or first[1:].islower() else first
+            return f"Probably: {begin}{rule.sentence.removeprefix(first)}"
     return ""
 
 

@@ -82,6 +82,12 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
         )
     if not np.isfinite(kept).all():
         raise Failure(f"Entries become {kept[~np.isfinite(kept)][0]}: is something divided by the mask?", hint)
+    if np.ptp(kept) > 1e-6 and len(kept) > 0.99 * found.size:
+        raise Failure(
+            "No entry is dropped: random numbers are added to the entries or multiplied with them; they have to become a mask of 0 "
+            "and 1, by comparing them with rate.",
+            hint,
+        )
     if np.ptp(kept) > 1e-6:
         raise Failure(
             "What is kept gets a random factor, a different one for each entry: the random numbers have to become a mask "

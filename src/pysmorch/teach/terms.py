@@ -44,7 +44,7 @@ def difference_of_a_loss(f: Finding) -> str:
     M, ones = len(f.problem.x), np.ones_like(f.found)
     factors = factors_of_terms(f.found, {"first": array, "labels": f.problem.labels, "one": ones})
     if factors is None:
-        return ""
+        return _probabilities_of_rows(f, array) if f.name == "CrossEntropy" else ""
     a, b, c = (M * v for v in factors.values())
     if not _is(c, 0):
         return f"The number {number(c / M)} is added to every entry of the gradient."
@@ -58,6 +58,18 @@ def difference_of_a_loss(f: Finding) -> str:
             f"In the difference of {first} and labels, the former have the factor {number(a / M)} and the latter {number(b / M)}; "
             f"they have to have 1/M and -1/M, here {number(1 / M)} and {number(-1 / M)}."
         )
+    return ""
+
+
+def _probabilities_of_rows(f: Finding, P: Array) -> str:
+    """Probabilities of which each row, or each column, has a factor of its own: they do not add up to 1."""
+    found = len(P) * f.found + f.problem.labels
+    for which, rows, right in (("row", found, P), ("column", found.T, P.T)):
+        if all(factor_between(a, b) is not None for a, b in zip(rows, right, strict=True)) and right.shape[1] > 2:
+            return (
+                f"P - Y is right, but not P: each {which} of the probabilities has a wrong factor, so that the probabilities of a "
+                "row do not add up to 1."
+            )
     return ""
 
 
@@ -144,6 +156,8 @@ def _named(factors: Mapping[str, float], M: int) -> list[str]:
             sentences.append(f"The sign of {what} is wrong.")
         elif _is(value, -M):
             sentences.append(f"{what[0].upper()}{what[1:]} is a sum over the batch instead of a mean.")
+        elif M > 1 and _is(value, -M / (M - 1)):
+            sentences.append(f"{what[0].upper()}{what[1:]} is divided by M - 1 instead of M.")
         elif _is(value, -1 / M):
             sentences.append(f"{what[0].upper()}{what[1:]} is divided by the number of rows M twice.")
         elif not _is(value, -1):

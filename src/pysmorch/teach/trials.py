@@ -140,7 +140,7 @@ def run_check(exercise: Exercise, cls: Any, check: Check) -> None:
     try:
         check(exercise, cls, exercise.problem(exercise.sizes))
     except Failure as found:
-        check, failure = _check_of_forward(exercise, cls, check, found)
+        check, failure = _first_that_stops(exercise, cls, check, found)
         cause = _cause_in_sizes(exercise, cls, check, failure) or failure.cause
         smaller = _smallest_example(exercise, cls, check, cause)
         names = exercise.names
@@ -154,12 +154,15 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
     return re.sub(r"\b\w+\b", lambda word: names.get(word[0], word[0]), text) if names else text
 
 
-def _check_of_forward(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> tuple[Check, Failure]:
-    """Return the plain check of forward and its failure where it is forward that stops in a check of a gradient."""
+def _first_that_stops(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> tuple[Check, Failure]:
+    """Return the first plain check that stops in the same line, and its failure: forward in a check of a gradient, G in that of what
+    is passed back.
+    """
     if failure.stopped and check in PLAIN_CHECKS.values():
-        forward = failure_of(check_forward, exercise, cls, exercise.problem(exercise.sizes))
-        if forward is not None and forward.cause == failure.cause:
-            return check_forward, forward
+        for earlier in PLAIN_CHECKS.values():
+            first = failure_of(earlier, exercise, cls, exercise.problem(exercise.sizes))
+            if first is not None and first.cause == failure.cause:
+                return earlier, first
     return check, failure
 
 
@@ -184,6 +187,8 @@ def _without_numbers(text: str) -> str:
 def _cause_in_sizes(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> str:
     """Say so when a class fails only for the sizes that count: sizes are written as numbers, or axes are mixed up."""
     usual = failure_of(check, exercise, cls, exercise.problem(exercise.usual_sizes))
+    if usual is None and check not in PLAIN_CHECKS.values() and check is not check_constructor:
+        return ""
     if usual is None:
         works = (
             f"This works for x of shape {exercise.problem(exercise.usual_sizes).x.shape} but not for "

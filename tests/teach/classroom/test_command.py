@@ -71,6 +71,16 @@ def test_another_spelling_is_graded_with_an_alias(run):
     assert "--alias" not in out
 
 
+def test_files_that_submissions_may_import_are_none_themselves(run, tmp_path):
+    (tmp_path / "class" / "utility.py").write_text("ZERO = 0\n")
+    (tmp_path / "class" / "al.py").write_text("from utility import ZERO\n" + RELU.replace(", 0)", ", ZERO)"))
+    _, out, err = run("class", "--only", "Relu", "--with", "class/utility.py", "--json", "--jobs", "1")
+    files = json.loads(out)["files"]
+    assert [file["name"] for file in files] == ["al", "bo", "cy"]
+    assert files[0]["passed"]
+    assert "left out" not in err
+
+
 def test_an_interruption_says_how_to_go_on(run, monkeypatch):
     def stop(submissions, options, jobs, store, on_done):
         on_done(0, None)

@@ -165,3 +165,21 @@ def test_comments_docstrings_and_layout_make_no_other_code():
     assert digest_of("class A:\n    'doc'\n    x = (1)\n") == digest_of("# c\nclass A:\n\n  x=1  # d\n")
     assert digest_of("x = 1") != digest_of("x = 2")
     assert digest_of("x = = 1") == digest_of("# nothing") == ""
+
+
+BROKEN_EVERYWHERE = {
+    "brackets": "x = (\n" * 20_000,
+    "strings": 'x = """\n' * 20_001,
+    "classes": "class A(\n" * 5_000,
+    "depth": "(" * 100_000,
+    "magics": "%ls (\n" * 50_000,
+    "blanks": "x = ##### YOUR CODE HERE #####\n" * 20_000 + "(",
+    "blocks": "if x:\n  y = (\nelse:\n" * 5_000,
+}
+
+
+@pytest.mark.parametrize("text", BROKEN_EVERYWHERE.values(), ids=BROKEN_EVERYWHERE)
+def test_what_is_broken_everywhere_is_told_in_a_few_sentences(prepared, text):
+    found = prepared(text)
+    assert len(found.problems) <= 4
+    assert len(" ".join(found.problems)) < 1000

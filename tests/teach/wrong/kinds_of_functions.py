@@ -58,7 +58,7 @@ class SigmoidOfDwnstrmTimes(assignment.Sigmoid):
 
 
 class SigmoidMeanToo(assignment.Sigmoid):
-    says = "Everything is divided by the number of rows, the size of the batch"
+    says = "Everything is divided by the number of rows, the size of the batch: divided by the batch once too often"
 
     def backward(self, dwnstrm):
         self.in_layer.backward(dwnstrm * self.out_array * (1 - self.out_array) / len(dwnstrm))
@@ -271,3 +271,122 @@ class FlattenBackMean(assignment.Flatten):
 
     def backward(self, dwnstrm):
         self.in_layer.backward(dwnstrm.reshape(self.in_array.shape) / dwnstrm.shape[1])
+
+
+class SigmoidForwardTanhBackwardRight(assignment.Sigmoid):
+    says = "This is tanh, which goes from -1 to 1."
+
+    def forward(self):
+        self.out_array = np.tanh(self.in_layer.forward())
+        return self.out_array
+
+
+class SigmoidClip(assignment.Sigmoid):
+    says = "Entries beyond 0.2689 and 0.7311 are cut off (clip)."
+
+    def forward(self):
+        x = np.clip(self.in_layer.forward(), -1, 1)
+        self.out_array = 1 / (1 + np.exp(-x))
+        return self.out_array
+
+
+class SigmoidMissingNeg(assignment.Sigmoid):
+    says = "The sign in the exponent is wrong: this falls where it should rise."
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.out_array = np.exp(-x) / (1 + np.exp(-x))
+        return self.out_array
+
+
+class SigmoidDerivInput(assignment.Sigmoid):
+    says = "The derivative is s (1 - s) in the output s; the input was put in."
+
+    def forward(self):
+        self.x = self.in_layer.forward()
+        self.out_array = 1 / (1 + np.exp(-self.x))
+        return self.out_array
+
+    def backward(self, d):
+        self.in_layer.backward(d * self.x * (1 - self.x))
+
+
+class SigmoidSum2(assignment.Sigmoid):
+    says = "What is passed back is d s - s^2, where d is dwnstrm"
+
+    def backward(self, d):
+        s = self.out_array
+        self.in_layer.backward(d * s - s**2)
+
+
+class SigmoidPrecedence(assignment.Sigmoid):
+    says = "What is passed back is d s - s, where d is dwnstrm"
+
+    def backward(self, d):
+        s = self.out_array
+        self.in_layer.backward(d * s * 1 - s)
+
+
+class TanhPrecedence(assignment.Tanh):
+    says = "What is passed back is d - t^2, where d is dwnstrm"
+
+    def backward(self, d):
+        self.in_layer.backward(d * 1 - self.out_array**2)
+
+
+class TanhInputSquared(assignment.Tanh):
+    says = "The derivative is 1 - t^2 in the output t; the input was put in."
+
+    def forward(self):
+        self.x = self.in_layer.forward()
+        return np.tanh(self.x)
+
+    def backward(self, d):
+        self.in_layer.backward(d * (1 - self.x**2))
+
+
+class TanhTwoTimes(assignment.Tanh):
+    says = "dwnstrm is multiplied by 2 - 2 t^2; the derivative is 1 - t^2 in the output t."
+
+    def backward(self, d):
+        self.in_layer.backward(2 * d * (1 - self.out_array**2))
+
+
+class TanhExpOne(assignment.Tanh):
+    says = "The 2 in the exponent is missing: this is tanh(x / 2)."
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.out_array = (1 - np.exp(-x)) / (1 + np.exp(-x))
+        return self.out_array
+
+
+class TanhExpSign(assignment.Tanh):
+    says = "The wrong sign: this is -tanh(x)."
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.out_array = (np.exp(-2 * x) - 1) / (np.exp(-2 * x) + 1)
+        return self.out_array
+
+
+class FlattenRavel(assignment.Flatten):
+    says = "dwnstrm is flattened once more; it has to get the shape of the input."
+
+    def backward(self, d):
+        self.in_layer.backward(d.ravel())
+
+
+class FlattenSwapRowsCols(assignment.Flatten):
+    says = "The axes are exchanged, to (0, 2, 1, 3), before reshape"
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array.transpose(0, 2, 1, 3).reshape(len(self.in_array), -1)
+
+
+class FlattenScaledBack(assignment.Flatten):
+    says = "Everything is 2 times too large: a factor of 2."
+
+    def backward(self, d):
+        self.in_layer.backward(d.reshape(self.in_array.shape) * 2)

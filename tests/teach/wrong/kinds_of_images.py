@@ -220,3 +220,83 @@ class Conv2dGHalf(assignment.Conv2d):
     def backward(self, dwnstrm):
         super().backward(dwnstrm)
         self.G = self.G / (2 * len(dwnstrm))
+
+
+class Conv2dPaddingOneMore(assignment.Conv2d):
+    says = "What forward returns has shape (3, 5, 4, 6), but has to have (3, 3, 2"
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        k = len(self.W)
+        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        h, w = x.shape[1] - k + 1, x.shape[2] - k + 1
+        return sum(x[:, i : i + h, j : j + w] @ self.W[i, j] for i in range(k) for j in range(k))
+
+
+class Conv2dStartsAtOne(assignment.Conv2d):
+    says = "The output is shifted by 1 row: the padding, or an index, is off."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        _n, h, w, k = *self.out_dims[:3], len(self.W)
+        out = np.zeros((len(x), h, w, self.W.shape[3]))
+        for i in range(h):
+            for j in range(w):
+                patch = x[:, i + 1 : i + 1 + k, j : j + k]
+                out[:, i, j] = np.tensordot(patch, self.W[: patch.shape[1]], ((1, 2, 3), (0, 1, 2)))
+        return out
+
+
+class Conv2dKernelTransposed(assignment.Conv2d):
+    says = "Rows and columns of the filter are exchanged."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return sum(x[part] @ self.W.transpose(1, 0, 2, 3)[place] for place, part in self.windows())
+
+
+class Conv2dGAveragedPositionsAndImages(assignment.Conv2d):
+    says = "Everything is divided by the number of positions in all images."
+
+    def backward(self, d):
+        super().backward(d)
+        self.G = self.G / (d.shape[0] * d.shape[1] * d.shape[2])
+
+
+class Conv2dReshapeKernel(assignment.Conv2d):
+    says = "W is reshaped, or its axes (6, 2, 3, 3) are in another order than (row, column, channel, filter)."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        W = self.W.transpose(3, 2, 0, 1).reshape(self.W.shape)
+        return sum(x[part] @ W[place] for place, part in self.windows())
+
+
+class Conv2dPassBackZeros(assignment.Conv2d):
+    says = "Everything found is 0: the gradient is not computed, or not passed on."
+
+    def backward(self, d):
+        super().backward(d)
+        self.in_layer.received.pop()
+        self.in_layer.backward(np.zeros_like(self.in_array))
+
+
+class Conv2dGWrongImages(assignment.Conv2d):
+    says = "The averages over the images are multiplied; it is the products that are added up."
+
+    def backward(self, d):
+        super().backward(d)
+        for place, part in self.windows():
+            self.G[place] = np.tensordot(self.in_array[part].mean(0), d.mean(0), ((0, 1), (0, 1)))
+
+
+class Conv2dPassBackNotTransposed(assignment.Conv2d):
+    says = "Conv2d.backward stops with ValueError: the shapes do not fit in a matrix product (size 2 is"
+
+    def backward(self, d):
+        self.G = np.zeros_like(self.W)
+        back = np.zeros(self.in_array.shape)
+        for place, part in self.windows():
+            self.G[place] = np.tensordot(self.in_array[part], d, axes=((0, 1, 2), (0, 1, 2)))
+            back[part] += d @ self.W[place]
+        self.in_layer.backward(back)

@@ -576,3 +576,351 @@ class ScalePlusX(assignment.Scale):
     def forward(self):
         self.in_array = self.in_layer.forward()
         return self.in_array * self.W + self.in_array
+
+
+class LinearPytorchWeights(assignment.Linear):
+    says = "W has shape (3, 4), the other way round: here it is (features, outputs), (4, 3)"
+
+    def __init__(self, in_layer, num_out_features):
+        self.in_layer = in_layer
+        rows, features = in_layer.out_dims
+        self.out_dims = (rows, num_out_features)
+        self.W = np.random.randn(num_out_features, features)
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array @ self.W.T
+
+    def backward(self, dwnstrm):
+        self.G = dwnstrm.T @ self.in_array
+        self.in_layer.backward(dwnstrm @ self.W)
+
+
+class LinearPytorchAndMean(LinearPytorchWeights):
+    says = "W has shape (3, 4), the other way round: here it is (features, outputs), (4, 3)"
+
+    def backward(self, dwnstrm):
+        self.G = dwnstrm.T @ self.in_array / len(dwnstrm)
+        self.in_layer.backward(dwnstrm @ self.W)
+
+
+class LinearBatchWeights(assignment.Linear):
+    says = "W has shape (5, 3), but has to have (4, 3): a row for each feature of the input, a column for each output"
+
+    def __init__(self, in_layer, num_out_features):
+        self.in_layer = in_layer
+        rows, _features = in_layer.out_dims
+        self.out_dims = (rows, num_out_features)
+        self.W = np.random.randn(rows, num_out_features)
+
+
+class LinearGThenUpdate(assignment.Linear):
+    says = "backward changes W."
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+        self.W = self.W - 0.01 * self.G
+
+
+class LinearOverwritesDwnstrm(assignment.Linear):
+    says = "dwnstrm is multiplied by W^T before G is made of it."
+
+    def backward(self, dwnstrm):
+        dwnstrm = dwnstrm @ self.W.T
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm)
+
+
+class LinearStarInForward(assignment.Linear):
+    says = "X and W are multiplied entry by entry (*) instead of as matrices (@)."
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array * self.W
+
+
+class LinearStarInBackward(assignment.Linear):
+    says = "X^T and dwnstrm are multiplied entry by entry (*) instead of as matrices (@)."
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T * dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+class LinearGradWithoutT(assignment.Linear):
+    says = "X is not transposed: this is X dwnstrm."
+
+    def backward(self, dwnstrm):
+        self.G = np.dot(self.in_array, dwnstrm)
+        self.in_layer.backward(np.dot(dwnstrm, self.W))
+
+
+class LinearReturnsTuple(assignment.Linear):
+    says = "What forward returns is not an array of real numbers, but of type tuple."
+
+    def forward(self):
+        return super().forward(), self.W
+
+
+class LinearForgotReturn(assignment.Linear):
+    says = "forward returns nothing (None)."
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        self.out = self.in_array @ self.W
+
+
+class LinearInArrayNotKept(assignment.Linear):
+    says = "Linear.backward stops with AttributeError: 'LinearInArrayNotKept' object has no attribute 'in_array'"
+
+    def forward(self):
+        in_array = self.in_layer.forward()
+        return in_array @ self.W
+
+
+class LinearHalfSign(assignment.Linear):
+    says = "A factor of 2 is missing. The sign is wrong."
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(-0.5 * dwnstrm @ self.W.T)
+
+
+class LinearMeanFeaturesPassBack(assignment.Linear):
+    says = "Everything is divided by the number of columns."
+
+    def backward(self, dwnstrm):
+        self.G = self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T / self.in_array.shape[1])
+
+
+class LinearRowByRowLastOnly(assignment.Linear):
+    says = "This is what the last row of the batch gives alone: the sum over the batch is missing."
+
+    def backward(self, dwnstrm):
+        for x, d in zip(self.in_array, dwnstrm, strict=False):
+            self.G = np.outer(x, d)
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+class LinearAccumulatesInInit(assignment.Linear):
+    says = "A second backward pass adds to the G of the first: G is accumulated by mistake (+=)."
+
+    def __init__(self, in_layer, n):
+        super().__init__(in_layer, n)
+        self.G = np.zeros_like(self.W)
+
+    def backward(self, dwnstrm):
+        self.G += self.in_array.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+class LinearSquareOfInput(assignment.Linear):
+    says = "The input is squared before it is used; it has to be taken as it is."
+
+    def backward(self, dwnstrm):
+        self.G = (self.in_array**2).T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+class LinearClassVariable(assignment.Linear):
+    says = "A second layer of the class disturbs the first"
+
+    def forward(self):
+        LinearClassVariable.x = self.in_layer.forward()
+        return LinearClassVariable.x @ self.W
+
+    def backward(self, dwnstrm):
+        self.G = LinearClassVariable.x.T @ dwnstrm
+        self.in_layer.backward(dwnstrm @ self.W.T)
+
+
+class ReluInputZeroedAndScaled(assignment.Relu):
+    says = "Where the input is positive, 0 is passed back, and where it is negative, 0.2 dwnstrm"
+
+    def backward(self, dwnstrm):
+        self.in_layer.backward(dwnstrm * (self.in_array < 0) / len(dwnstrm))
+
+
+class ReluLeaky3(assignment.Relu):
+    says = "Where the input is positive, dwnstrm is passed back, and where it is negative, 0.2"
+
+    def backward(self, dwnstrm):
+        self.in_layer.backward(np.where(self.in_array > 0, dwnstrm, 0.2))
+
+
+class ReluPReluForward(assignment.Relu):
+    says = "This is a leaky ReLU with the slope 0.25: negative entries have to become 0, but -2 becomes -0.5."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return np.maximum(x, 0.25 * x)
+
+
+class ReluAllOrNothing(assignment.Relu):
+    says = "forward returns its input as it came."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return x if x.sum() > 0 else np.zeros_like(x)
+
+
+class ReluMaskFromOutputOfDwnstrm(assignment.Relu):
+    says = "The mask is made from dwnstrm: its positive entries became dwnstrm times the input and its negative"
+
+    def backward(self, dwnstrm):
+        dwnstrm = dwnstrm.copy()
+        dwnstrm[dwnstrm <= 0] = 0
+        self.in_layer.backward(self.in_array * dwnstrm)
+
+
+class ReluForwardTwice(assignment.Relu):
+    says = "backward calls self.in_layer.forward() again."
+
+    def backward(self, dwnstrm):
+        self.in_layer.backward(dwnstrm * (self.in_layer.forward() > 0))
+
+
+class ReluElementLoopWrong(assignment.Relu):
+    says = "Two axes are mixed up."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        out = x.copy()
+        for i in range(x.shape[0]):
+            for j in range(x.shape[0]):
+                if out[i, j] < 0:
+                    out[i, j] = 0
+        return out
+
+
+class ReluMinusOnes(assignment.Relu):
+    says = "The derivative is taken as the sign of x: it is 0 for negative x, not -1."
+
+    def backward(self, dwnstrm):
+        self.in_layer.backward(np.where(self.in_array > 0, 1, -1) * dwnstrm)
+
+
+class BiasColumn(assignment.Bias):
+    says = "W is a column (4, 1) and has to be a row (1, 4)."
+
+    def __init__(self, in_layer):
+        self.in_layer = in_layer
+        self.out_dims = in_layer.out_dims
+        self.W = np.random.rand(in_layer.out_dims[1], 1)
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return x + np.repeat(self.W.T, self.in_layer.out_dims[0], axis=0)
+
+    def backward(self, d):
+        self.G = d.mean(0).reshape(1, -1)
+        self.in_layer.backward(d)
+
+
+class BiasFullMatrix(assignment.Bias):
+    says = "W has shape (5, 4), but has to have (1, 4)"
+
+    def __init__(self, in_layer):
+        self.in_layer = in_layer
+        self.out_dims = in_layer.out_dims
+        self.W = np.random.randn(*in_layer.out_dims)
+
+    def backward(self, d):
+        self.G = d
+        self.in_layer.backward(d)
+
+
+class BiasPerRow(assignment.Bias):
+    says = "W has shape (5, 1), but has to have (1, 4)"
+
+    def __init__(self, in_layer):
+        self.in_layer = in_layer
+        self.out_dims = in_layer.out_dims
+        self.W = np.random.randn(in_layer.out_dims[0], 1)
+
+
+class BiasScalar(assignment.Bias):
+    says = "W has shape (), but has to have (1, 4): one row, with a number for each feature"
+
+    def __init__(self, in_layer):
+        self.in_layer = in_layer
+        self.out_dims = in_layer.out_dims
+        self.W = np.random.randn()
+
+
+class BiasPassesMean(assignment.Bias):
+    says = "The average over the batch is passed back to every row; each row gets its own dwnstrm."
+
+    def backward(self, d):
+        self.G = d.sum(0, keepdims=True)
+        self.in_layer.backward(d.mean(0, keepdims=True) * np.ones_like(d))
+
+
+class BiasGOnesTimesSum(assignment.Bias):
+    says = "G is the size of the batch everywhere: dwnstrm does not appear in it."
+
+    def backward(self, d):
+        self.G = np.ones((1, d.shape[1])) * d.shape[0]
+        self.in_layer.backward(d)
+
+
+class BiasGOfFirst(assignment.Bias):
+    says = "This is what the first row of the batch gives alone: the sum over the batch is missing."
+
+    def backward(self, d):
+        self.G = d[:1]
+        self.in_layer.backward(d)
+
+
+class ScaleNoSumNoInput(assignment.Scale):
+    says = "G is dwnstrm as it came."
+
+    def backward(self, d):
+        self.G = d
+        self.in_layer.backward(d * self.W)
+
+
+class ScaleGOutput(assignment.Scale):
+    says = "The output was taken instead of the input. Everything is divided by the number of rows."
+
+    def forward(self):
+        self.out = super().forward()
+        return self.out
+
+    def backward(self, d):
+        self.G = np.mean(self.out * d, axis=0, keepdims=True)
+        self.in_layer.backward(d * self.W)
+
+
+class ScalePassBackAverage(assignment.Scale):
+    says = "dwnstrm is passed back as it came: W is missing. Besides, everything is multiplied by the mean of W."
+
+    def backward(self, d):
+        self.G = (self.in_array * d).sum(0, keepdims=True)
+        self.in_layer.backward(d * self.W.mean())
+
+
+class ScaleInverse(assignment.Scale):
+    says = "dwnstrm is divided by W instead of multiplied."
+
+    def backward(self, d):
+        self.G = (self.in_array * d).sum(0, keepdims=True)
+        self.in_layer.backward(d / self.W)
+
+
+class ScaleMatMul(assignment.Scale):
+    says = "X W^T is a matrix product; here each feature stays by itself."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return x @ self.W.T
+
+
+class ScaleGSumAxis1(assignment.Scale):
+    says = "Summed over the wrong axis: over the features instead of the batch."
+
+    def backward(self, d):
+        self.G = (self.in_array * d).sum(1)
+        self.in_layer.backward(d * self.W)

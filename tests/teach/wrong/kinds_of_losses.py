@@ -433,3 +433,170 @@ class CrossEntropyAxisZero(assignment.CrossEntropy):
         e = np.exp(x - x.max(axis=0))
         self.log_p = np.log(e / np.sum(e, axis=0))
         return -np.sum(self.ones_hot * self.log_p) / len(x)
+
+
+class SquareLossReshapesLabels(assignment.SquareLoss):
+    says = "SquareLoss.forward stops with ValueError: operands could not be broadcast together with shapes"
+
+    def forward(self):
+        self.labels = self.labels.reshape(-1, 1)
+        return super().forward()
+
+
+class SquareLossFlattensBoth(assignment.SquareLoss):
+    says = "Divided by the number of all entries (np.mean) instead of the number of rows M."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        d = x.ravel() - self.labels.ravel()
+        self.num_data = len(d)
+        return d @ d / (2 * len(d))
+
+
+class SquareLossKTimes(assignment.SquareLoss):
+    says = "Multiplied by the number of columns, and the factor 1/M is missing."
+
+    def forward(self):
+        super().forward()
+        return np.sum((self.in_array - self.labels) ** 2) * self.in_array.shape[1] / 2
+
+
+class SquareLossNoHalfNoM(assignment.SquareLoss):
+    says = "The factor 1/(2M) is missing."
+
+    def forward(self):
+        super().forward()
+        return np.sum((self.in_array - self.labels) ** 2)
+
+    def backward(self):
+        self.in_layer.backward(2 * (self.in_array - self.labels))
+
+
+class SquareLossOutDims(assignment.SquareLoss):
+    says = "Divided by the number of columns instead of the number of rows M (shape[1] instead of shape[0])."
+
+    def __init__(self, in_layer, labels):
+        super().__init__(in_layer, labels)
+        self.M = in_layer.out_dims[1]
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return np.sum((self.in_array - self.labels) ** 2) / (2 * self.M)
+
+    def backward(self):
+        self.in_layer.backward((self.in_array - self.labels) / self.M)
+
+
+class SquareLossDwnstrmArgument(assignment.SquareLoss):
+    says = "A factor of 2 too much. The sign is wrong."
+
+    def backward(self, dwnstrm=1):
+        self.in_layer.backward(dwnstrm * (self.labels - self.in_array) * 2 / self.num_data)
+
+
+class SquareLossMeanOfRows(assignment.SquareLoss):
+    says = "Divided by the number of all entries (np.mean) instead of the number of rows M."
+
+    def forward(self):
+        super().forward()
+        return 0.5 * np.mean(np.mean((self.in_array - self.labels) ** 2, axis=1))
+
+
+class SquareLossNormAxis(assignment.SquareLoss):
+    says = "Divided by the number of columns instead of the number of rows M (shape[1] instead of shape[0])."
+
+    def forward(self):
+        super().forward()
+        return np.mean(np.linalg.norm(self.in_array - self.labels, axis=0) ** 2) / 2
+
+
+class CrossEntropyArgmaxLabel(assignment.CrossEntropy):
+    says = "The labels are taken away as class numbers (argmax), the same number from the whole row."
+
+    def backward(self):
+        P = np.exp(self.log_p)
+        self.in_layer.backward((P - np.argmax(self.ones_hot, 1)[:, None]) / len(P))
+
+
+class CrossEntropyLogOfLogits(assignment.CrossEntropy):
+    says = "The softmax is missing: the logarithm of the logits is taken."
+
+    def forward(self):
+        super().forward()
+        return -np.sum(self.ones_hot * np.log(np.abs(self.in_array))) / len(self.in_array)
+
+
+class CrossEntropyMaxSubtractedOnce(assignment.CrossEntropy):
+    says = "The largest logit is taken away in the sum of exponentials but not from the logit of the label."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        m = x.max(1, keepdims=True)
+        self.log_p = x - np.log(np.exp(x - m).sum(1, keepdims=True))
+        return -np.sum(self.ones_hot * self.log_p) / len(x)
+
+
+class CrossEntropyLabelsCol(assignment.CrossEntropy):
+    says = "CrossEntropy.forward stops with ValueError"
+
+    def forward(self):
+        super().forward()
+        y = self.ones_hot.reshape(-1, 1)
+        return -np.sum(y * self.log_p) / len(self.log_p)
+
+
+class CrossEntropyProbMinusOne(assignment.CrossEntropy):
+    says = "The first column of the labels is taken for class numbers; they are one-hot rows."
+
+    def backward(self):
+        P = np.exp(self.log_p)
+        P[np.arange(len(P)), np.argmax(self.ones_hot, axis=0)[0]] -= 1
+        self.in_layer.backward(P / len(P))
+
+
+class CrossEntropyMTimesK(assignment.CrossEntropy):
+    says = "Divided by the number of all entries (np.mean) instead of the number of rows M. The sign is wrong."
+
+    def backward(self):
+        P = np.exp(self.log_p)
+        self.in_layer.backward((self.ones_hot - P) / P.size)
+
+
+class CrossEntropyNLLOfProb(assignment.CrossEntropy):
+    says = "This is the gradient for the probabilities: the derivative of the softmax is missing"
+
+    def backward(self):
+        P = np.exp(self.log_p)
+        self.in_layer.backward(-self.ones_hot / P)
+
+
+class CrossEntropyPUnnormalizedNoM(assignment.CrossEntropy):
+    says = "The exponentials are not divided by their sum"
+
+    def backward(self):
+        e = np.exp(self.in_array)
+        self.in_layer.backward(e - self.ones_hot)
+
+
+class CrossEntropyMeanAxis(assignment.CrossEntropy):
+    says = "Divided by the number of columns instead of the number of rows M (shape[1] instead of shape[0])."
+
+    def forward(self):
+        super().forward()
+        return -np.mean(np.sum(self.ones_hot * self.log_p, axis=0))
+
+
+class CrossEntropyLog10(assignment.CrossEntropy):
+    says = "The logarithm has the wrong base (10): the natural one is meant."
+
+    def forward(self):
+        super().forward()
+        return -np.sum(self.ones_hot * self.log_p) / len(self.log_p) / np.log(10)
+
+
+class CrossEntropyGlobalSumBackward(assignment.CrossEntropy):
+    says = "The softmax is taken over the whole batch at once: each row has a sum of its own."
+
+    def backward(self):
+        e = np.exp(self.in_array - self.in_array.max())
+        self.in_layer.backward((e / e.sum() - self.ones_hot) / len(e))

@@ -245,3 +245,54 @@ class NormalizeBigEps(assignment.Normalize):
         self.std = np.sqrt(x.var(0) + 1)
         self.out_array = (x - x.mean(0)) / self.std
         return self.out_array
+
+
+class NormalizeStdPlusEps(assignment.Normalize):
+    says = "What is added to the standard deviation is 0.1: epsilon has to be small, such as 1e-5."
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.std = x.std(0) + 0.1
+        self.out_array = (x - x.mean(0)) / self.std
+        return self.out_array
+
+
+class NormalizeOverAll(assignment.Normalize):
+    says = "One mean and one variance for all features: each feature has its own."
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.std = np.sqrt(x.var() + 1e-5)
+        self.out_array = (x - x.mean()) / self.std
+        return self.out_array
+
+
+class NormalizeTwiceMean(assignment.Normalize):
+    says = "The mean of dwnstrm comes in with the factor -2 instead of -1."
+
+    def backward(self, d):
+        y = self.out_array
+        self.in_layer.backward((d - 2 * d.mean(0) - y * (d * y).mean(0)) / self.std)
+
+
+class NormalizeNMinus1(assignment.Normalize):
+    says = "The term with y is divided by M - 1 instead of M."
+
+    def backward(self, d):
+        y, n = self.out_array, len(d)
+        self.in_layer.backward((d - d.mean(0) - y * (d * y).sum(0) / (n - 1)) / self.std)
+
+
+class NormalizeByVariance(assignment.Normalize):
+    says = "Divided by the variance instead of its square root."
+
+    def backward(self, d):
+        y = self.out_array
+        self.in_layer.backward((d - d.mean(0) - y * (d * y).mean(0)) / self.std**2)
+
+
+class NormalizePlainDivAndMean(assignment.Normalize):
+    says = "Mean and variance are treated as constants; they depend on the input too"
+
+    def backward(self, d):
+        self.in_layer.backward(d / self.std / len(d))

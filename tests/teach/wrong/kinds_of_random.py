@@ -108,7 +108,7 @@ class DropoutBackAlwaysScaled(assignment.Dropout):
 
 
 class DropoutMaskNotCompared(assignment.Dropout):
-    says = "What is kept gets a random factor, a different one for each entry"
+    says = "No entry is dropped: random numbers are added to the entries or multiplied with them"
 
     def forward(self):
         x = self.in_layer.forward()
@@ -224,3 +224,55 @@ class DataReversed(assignment.Data):
     def __init__(self, data):
         self.data = data
         self.out_dims = data.T.shape
+
+
+class DropoutKeepInverted(assignment.Dropout):
+    says = "rate is taken for the share that is kept; it is the share that is dropped"
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.mask = (np.random.random(x.shape) < self.rate) / self.rate if self.training else np.ones(x.shape)
+        return x * self.mask
+
+
+class DropoutBackDivRate(assignment.Dropout):
+    says = "The mask is right, but not the factor. It is multiplied by 2.5 and was multiplied by 1.667 in forward"
+
+    def backward(self, d):
+        self.in_layer.backward(d * (self.mask > 0) / self.rate)
+
+
+class DropoutNoiseAdded(assignment.Dropout):
+    says = "No entry is dropped: random numbers are added to the entries or multiplied with them"
+
+    def forward(self):
+        x = self.in_layer.forward()
+        self.mask = np.ones(x.shape)
+        return x + np.random.randn(*x.shape) if self.training else x
+
+
+class DropoutMaskInInit(assignment.Dropout):
+    says = "Every pass drops the same entries."
+
+    def __init__(self, in_layer, rate=0.5):
+        super().__init__(in_layer, rate)
+        self.mask = (np.random.random(in_layer.out_dims) >= rate) / (1 - rate)
+
+    def forward(self):
+        x = self.in_layer.forward()
+        return x * self.mask if self.training else x
+
+    def backward(self, d):
+        self.in_layer.backward(d * self.mask if self.training else d)
+
+
+class DropoutScaledInPrediction(assignment.Dropout):
+    says = "Entries are changed though training is False: they are multiplied by 1 - rate"
+
+    def forward(self):
+        x = self.in_layer.forward()
+        if not self.training:
+            self.mask = np.ones(x.shape)
+            return x * (1 - self.rate)
+        self.mask = (np.random.random(x.shape) >= self.rate) / (1 - self.rate)
+        return x * self.mask

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pysmorch.files.writing import write_whole
 from pysmorch.teach.classroom.rows import Mistake, Row, class_names, failures_of, mistakes_of, overview
-from pysmorch.teach.grade_report import GradeReport, Result
+from pysmorch.teach.grade_report import WAITS, GradeReport, Result
 
 SHOWN_MISTAKES = 20
 BARS = 10
@@ -33,6 +33,7 @@ ul.tests > li { padding: .4rem 0; border-bottom: 1px solid var(--soft); }
 ol.mistakes > li { padding: .4rem 0; }
 .right { color: var(--right); font-weight: 600; }
 .wrong { color: var(--wrong); font-weight: 600; }
+.waits { font-weight: 600; opacity: .8; }
 .points { float: right; padding-left: 1rem; white-space: nowrap; }
 .problem { border-left: 4px solid var(--wrong); padding: .2rem .8rem; background: var(--soft); }
 .bars { display: flex; align-items: flex-end; gap: 2px; height: 9rem; max-width: 36rem; margin: 0; padding: 0; list-style: none; }
@@ -148,6 +149,8 @@ def _class_of_student(report: GradeReport) -> str:
 
 def _test(result: Result, said: dict[str, str]) -> str:
     verdict = "<span class='right'>right</span>" if result.passed else "<span class='wrong'>WRONG</span>"
+    if result.cause.startswith(WAITS):
+        verdict = "<span class='waits'>waits</span>"
     points = f"<span class='points'>{_points(result.points, result.max_points)}</span>"
     lines = [f"{points}{verdict} {_text(result.name)}"]
     before = next((name for cause, name in said.items() if result.cause in cause), None)
@@ -253,7 +256,7 @@ def _to_look_at(rows: Sequence[Row], links: Sequence[str]) -> str:
     items = [
         f"<li><a href='{link}'>{_text(row.name)}</a>: {_text(' '.join(filter(None, [row.report.problem, *words])))}</li>"
         for row, link in zip(rows, links, strict=True)
-        if (words := [f"{word[0].upper()}{word[1:]}." for word in [*row.flags, *row.report.notes]])
+        if (words := [f"{word[0].upper()}{word[1:].rstrip('.')}." for word in [*row.flags, *row.report.notes]])
         or row.report.problem
     ]
     return f"<h2>To look at</h2><ul>{''.join(items)}</ul>" if items else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import mean, median
 
-from pysmorch.teach.grade_report import FileReport, GradeReport, Result
+from pysmorch.teach.grade_report import WAITS, FileReport, GradeReport, Result
 
 WHOLE = "The whole submission"
 """Instead of a class, where one reason costs all classes everything."""
@@ -172,7 +172,7 @@ def _causes(report: GradeReport) -> dict[str, Result]:
     causes: dict[str, Result] = {}
     for result in report.results:
         cause = _WHERE.sub("", result.cause).rstrip(".:")
-        if not result.passed and cause and not any(cause in other for other in causes):
+        if not result.passed and cause and not cause.startswith(WAITS) and not any(cause in other for other in causes):
             causes[cause] = result
     return causes
 

@@ -31,6 +31,11 @@ BLANK = "YOUR_CODE_HERE"
 MOST_JOINED = 200
 """How many lines without indentation may belong to one statement that has a string over several lines."""
 
+MOST_TRIED = 2000
+"""How many such joins are tried for a file or cell, so that one that is broken everywhere takes no minutes."""
+
+SHOWN_PROBLEMS = 3
+
 NOTEBOOK_NAMES = """\
 class _Notebook:
     def __call__(self, *args, **kwargs): return self
@@ -61,6 +66,8 @@ class Prepared:
         For each line of the source the cell, where there are cells, and the line in it or in the file.
     is_whole : bool, default=False
         Whether the submission is a Python file that can be graded as it is.
+    num_broken : int, default=0
+        How many statements and classes do not compile.
     """
 
     source: str
@@ -68,6 +75,7 @@ class Prepared:
     broken: dict[str, str] = field(default_factory=dict)
     lines: list[tuple[int | None, int]] = field(default_factory=list)
     is_whole: bool = False
+    num_broken: int = 0
 
     def where(self, line: int) -> str:
         """Name a line of the source as the student sees it.
@@ -123,7 +131,9 @@ class Prepared:
         what = named[1] if named else "A statement"
         reason = re.sub(r"\bline (\d+)", lambda match: self.where(start + int(match[1])), error.msg or "")
         sentence = f"{what} does not compile: {reason}, in {self.where(line)}: {text}"
-        self.problems.append(f"{sentence.rstrip('.')}. It is left out, the rest was run.")
+        self.num_broken += 1
+        if self.num_broken <= SHOWN_PROBLEMS:
+            self.problems.append(f"{sentence.rstrip('.')}. It is left out, the rest was run.")
         if named:
             self.broken[named[1]] = f"{sentence.rstrip('.')}."
 
@@ -160,6 +170,8 @@ def prepare(path: Path, aliases: Mapping[str, str]) -> Prepared:
         prepared.lines = [(None, 0)] * NOTEBOOK_NAMES.count("\n")
     for cell in cells:
         prepared.add(re.sub(r"\r\n?", "\n", cell.text), cell.number if is_notebook else None)
+    if prepared.num_broken > SHOWN_PROBLEMS:
+        prepared.problems.append(f"And {prepared.num_broken - SHOWN_PROBLEMS} more statements do not compile.")
     names = defined_names(prepared.source)
     for spelled, name in aliases.items():
         if spelled in names and name not in names:
@@ -329,23 +341,24 @@ def blocks_of(text: str) -> list[tuple[int, str]]:
             starts.append(i)
         decorated = line.startswith("@") or (decorated and _GOES_ON.match(line) is not None)
     ends = [*starts[1:], len(lines)]
-    blocks, i = [], 0
+    blocks, i, tries = [], 0, MOST_TRIED
     while i < len(starts):
-        last = _end_of_block(lines, starts[i], ends[i : i + MOST_JOINED])
+        last, tried = _end_of_block(lines, starts[i], ends[i : i + 1 + min(MOST_JOINED, tries)])
+        tries -= tried
         blocks.append((starts[i], "".join(lines[starts[i] : ends[i + last]])))
         i += last + 1
     return blocks
 
 
-def _end_of_block(lines: list[str], start: int, ends: list[int]) -> int:
-    """Which of several ends makes a block that compiles; the first where none does."""
+def _end_of_block(lines: list[str], start: int, ends: list[int]) -> tuple[int, int]:
+    """Which of several ends makes a block that compiles, the first where none does; and how many others were tried."""
     for i, end in enumerate(ends):
         error = error_in("".join(lines[start:end]))
         if error is None:
-            return i
+            return i, i
         if not re.search("unterminated triple-quoted|was never closed", error.msg or ""):
-            return 0
-    return 0
+            return 0, i
+    return 0, len(ends) - 1
 
 
 def defined_names(source: str) -> list[str]:
