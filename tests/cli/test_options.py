@@ -68,7 +68,6 @@ def test_an_ensemble_is_trained_stored_and_shown(run):
     [
         (["--preset", "quick"], 'preset must be one of "fast", "balanced", "best", but is \'quick\''),
         (["--time-limit", "0"], "time_limit must be a positive number of seconds"),
-        (["--members", "2", "--checkpoint", "run"], 'say preset="fast", or members=1'),
         (["--loss", "huber"], "--loss is not for classification"),
         (["--quantile", "0.5"], "--quantile is not for classification"),
         (["--label-smoothing", "0.1", "--target", "size"], "--label-smoothing is not for regression"),

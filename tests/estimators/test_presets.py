@@ -6,6 +6,7 @@ from sklearn.datasets import load_iris
 
 from pysmorch import Classifier, PysmorchWarning, Regressor
 from pysmorch.estimators import budget, sampling
+from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.budget import Plan, plan
 from pysmorch.prediction.presets import PRESETS, members_of
 
@@ -172,11 +173,56 @@ def test_partial_fit_begins_with_one_network():
     assert Classifier(random_state=0, members=2).partial_fit(X, Y, classes=[0, 1, 2])._members == 2
 
 
-def test_the_weight_decay_of_small_tables_goes_by_the_preset():
-    decay = {preset: Classifier(preset=preset, **QUICK).fit(X, Y).optimizer_.weight_decay for preset in PRESETS}
-    assert decay == {"fast": 0.1, "balanced": 0.3, "best": 0.3}
+def decays_of(make=Classifier, rows=X, labels=Y, **options):
+    """Return the weight decays of the networks in their order."""
+    seen, train = [], NetworkEstimator._train
+
+    def trained(self, *arguments, **given):
+        seen.append(self.optimizer_.weight_decay)
+        return train(self, *arguments, **given)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(NetworkEstimator, "_train", trained)
+        make(threads=1, **QUICK | {"epochs": 1} | options).fit(rows, labels)
+    return seen
+
+
+def test_the_weight_decays_of_small_tables_differ():
+    assert decays_of() == [0.1, 0.6] * 4
+    assert decays_of(preset="best") == [0.1, 0.6] * 8
+    assert decays_of(preset="fast", early_stopping=False) == [0.1]
+    assert decays_of(weight_decay=0.2) == [0.2] * 8
     many = np.random.default_rng(0).standard_normal((2000, 2))
-    assert Regressor(**QUICK | {"epochs": 1}).fit(many, many[:, 0] * many[:, 1]).optimizer_.weight_decay == 0.1
-    assert Classifier(weight_decay=0.2, **QUICK).fit(X, Y).optimizer_.weight_decay == 0.2
+    assert decays_of(Regressor, many, many[:, 0] * many[:, 1]) == [0.1] * 4
     images = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8)
-    assert Classifier(**QUICK).fit(images, np.arange(20) % 2).optimizer_.weight_decay == 0.1
+    assert decays_of(rows=images, labels=np.arange(20) % 2, members=2) == [0.1] * 2
+
+
+@pytest.mark.parametrize(
+    ("fit", "message"),
+    [
+        (
+            lambda: Regressor().fit(X, np.array(["a", "b", "c"])[Y]),
+            "y: could not convert .*; a Regressor predicts numbers",
+        ),
+        (
+            lambda: Classifier().fit(X, Y, sample_weight=(Y == 1).astype(float)),
+            r"y has one class only, \[1\]; a classifier needs at least two, in rows whose weight is not 0",
+        ),
+        (
+            lambda: Classifier().fit(X, Y, eval_set=(X[:9], Y[:9], np.zeros(9))),
+            "eval_set: sample_weight must not be zero for all rows",
+        ),
+        (lambda: Classifier().fit(X, Y, eval_set=(X[:2], [0, 3])), "eval_set: y has unknown labels 3; the classes"),
+        (lambda: Classifier().fit(X, Y, groups=[1, 2]), "groups has 2 values, but X has 150 rows"),
+    ],
+)
+def test_what_cannot_be_learned_names_the_argument(fit, message):
+    with pytest.raises(ValueError, match=message):
+        fit()
+
+
+def test_a_class_that_only_the_latest_rows_have_is_said():
+    late = np.where(np.arange(150) > 140, 2, np.arange(150) % 2)
+    with pytest.warns(PysmorchWarning, match="all rows of the class 2 are held out, so that they cannot be learned"):
+        Classifier(**QUICK).fit(X, late, time=np.arange(150))

@@ -111,3 +111,29 @@ def test_a_network_for_tables_trains_natively_as_on_the_reference_path_on_any_nu
     again = ps.load(tmp_path / "model.psm")
     np.testing.assert_array_equal(again.predict(X), trained[1].predict(X))
     np.testing.assert_allclose(trained[1].predict(X), trained[0].predict(X), rtol=10 * tolerance, atol=10 * tolerance)
+
+
+def test_embedded_rows_have_all_features_and_then_the_waves_of_the_clipped_first_ones():
+    x = np.random.default_rng(0).standard_normal((7, 4)) * 5
+    with ps.weights_from(0):
+        out = ps.embedded(Data(x), num_numbers=2, spread=0.5)
+    with ps.weights_from(0):
+        waves = ps.periodic(ps.SmoothClip(Data(x[:, :2])), spread=0.5).forward()[:, 2:]
+    np.testing.assert_allclose(out.forward(), np.hstack([x, waves]), rtol=1e-12)
+    assert waves.shape == (7, 6)
+    assert ps.check(ps.Network(ps.SquareLoss(ps.Linear(out, 1))).output).passed
+
+
+@pytest.mark.parametrize(
+    ("ends", "error", "found"),
+    [
+        ((2, 5), ps.ShapeError, "Columns: stop is 5, but .* has 4 features"),
+        ((2, 2), ValueError, "0 <= start < stop, but are 2 and 2"),
+        ((-1, 2), ValueError, "0 <= start < stop, but are -1 and 2"),
+        ((0, 2.0), ValueError, "integers .* but are 0 and 2.0"),
+        ((True, 2), ValueError, "integers .* but are True and 2"),
+    ],
+)
+def test_columns_that_are_not_there_are_refused(ends, error, found):
+    with pytest.raises(error, match=found):
+        ps.Columns(Data(shape=(None, 4)), *ends)

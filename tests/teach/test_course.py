@@ -504,7 +504,12 @@ MISTAKES = [
     ("dead_units", "np.all(", "np.any(", "a dead one is 0 in every row (all)"),
     ("dead_units", "axis=0", "axis=1", "a unit is a column, axis=0"),
     ("dead_units", "np.all(outputs == 0, axis=0)", "outputs == 0", "All zeros are counted"),
-    ("dead_units", "int(np.sum(np.all(outputs == 0, axis=0)))", "np.all(outputs == 0, axis=0)", "should be one number"),
+    (
+        "dead_units",
+        "int(np.sum(np.all(outputs == 0, axis=0)))",
+        "np.all(outputs == 0, axis=0)",
+        "is an array, not one number",
+    ),
     ("Adam", "layer.W -= ", "layer.W += ", "The step goes up"),
     ("Adam", "/ (1 - self.beta1**self.num_steps)", "", "divide it by 1 - beta1**t"),
     ("Adam", "/ (1 - self.beta2**self.num_steps)", "", "divide it by 1 - beta2**t"),
@@ -612,6 +617,28 @@ def test_a_check_names_a_typical_mistake(name, right, wrong, words, tmp_path, no
     assert words in " ".join(out.split())
     assert f"{name} is not right yet." in out
     assert not (tmp_path / mine.FILE).exists()
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "x", [[1], [2, 3]], {"a": 1}, np.zeros(0), np.full((2, 2), np.nan), 1j, (1, 2, 3)]
+)
+def test_odd_results_of_the_new_pieces_are_no_errors_of_the_grader(odd):
+    for name in (
+        "start_weights",
+        "dead_units",
+        "cosine_rate",
+        "three_parts",
+        "decay_weights",
+        "run_backward",
+        "step_sizes",
+    ):
+        report = workbook.grade(lambda *arguments: odd, name)
+        assert not report.passed
+        assert not any("stops with" in result.cause for result in report)
+    for name in ("Add", "Recurrent", "Attention"):
+        report = workbook.grade(type(name, (workbook.solution(name),), {"forward": lambda self: odd}))
+        assert not report.passed
+        assert "stops with" not in next(result.cause for result in report if not result.passed)
 
 
 def test_every_lesson_has_two_mistakes_that_are_tried():

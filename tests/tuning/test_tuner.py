@@ -10,6 +10,8 @@ from sklearn.base import clone
 
 import pysmorch as ps
 from pysmorch import Classifier, PysmorchWarning, Regressor, Tuner
+from pysmorch.prediction.dense import dense_of
+from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.tuning.space import SPACE, Range, searched_in
 from pysmorch.tuning.tuner import Pruning
 from tests.cli.examples import write_csv
@@ -20,7 +22,7 @@ pytest.importorskip("optuna", reason="Optuna is not installed")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3))
 Y = (X[:, 0] * X[:, 1] > 0).astype(int)
-MODEL = Classifier(epochs=2, hidden=(4,), random_state=0)
+MODEL = Classifier(epochs=2, hidden=(4,), random_state=0, preset="fast")
 DEFAULTS = {"activation": "relu", "dropout": 0.2, "learning_rate": 5e-3, "weight_decay": 0.1, "batch_size": "auto"}
 
 
@@ -52,7 +54,8 @@ def test_defaults_are_in_the_space(make):
     model = make()
     assert set(searched_in(model)) == set(SPACE)
     for name, values in SPACE.items():
-        default = getattr(model, name)
+        left = dense_of(model, 5000)._asdict() | {"weight_decay": WEIGHT_DECAY}
+        default = left.get(name, getattr(model, name))
         assert values.low <= default <= values.high if isinstance(values, Range) else default in values
 
 

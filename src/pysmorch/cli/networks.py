@@ -10,6 +10,7 @@ from typing import Any
 from pysmorch.encoders import KINDS, Encoder
 from pysmorch.layers import Flatten, Layer, mlp
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.prediction.dense import dense_of
 
 NETWORKS = {name: network for kind in KINDS for name, network in kind.networks.items()}
 AUGMENTATIONS = {name: augmentation for kind in KINDS for name, augmentation in kind.augmentations.items()}
@@ -22,7 +23,7 @@ On 400 images of MNIST, lenet is better at the estimators' own learning rate tha
 images gets 99.2 % of 2000 others right.
 """
 
-FOR_MLP = ("hidden", "activation", "dropout")
+FOR_MLP = ("hidden", "activation", "dropout", "embedding")
 """Options that shape the dense network."""
 
 
@@ -151,7 +152,8 @@ def _network(model: Any, name: str, options: NetworkOptions) -> Callable[[Layer,
             layer = AUGMENTATIONS[augmentation].make(layer, number)
         if name != "mlp":
             return NETWORKS[name](layer, num_outputs)
-        return mlp(Flatten(layer), model.hidden, num_outputs, ACTIVATIONS[model.activation], model.dropout)
+        dense = dense_of(model, None)
+        return mlp(Flatten(layer), dense.hidden, num_outputs, ACTIVATIONS[dense.activation], model.dropout)
 
     return network
 

@@ -100,6 +100,10 @@ class ParameterOptions:
     ] = None
     hidden: Annotated[str | None, typer.Option(help="widths of the hidden layers, as in 256,128")] = None
     activation: Annotated[str | None, typer.Option(help=", ".join(ACTIVATIONS))] = None
+    embedding: Annotated[
+        bool | None,
+        typer.Option("--embedding/--no-embedding", help="whether numbers of a table have a trainable embedding"),
+    ] = None
     dropout: Annotated[float | None, typer.Option(help="fraction of hidden units dropped while training")] = None
     loss: Annotated[str | None, typer.Option(help="of a regression: {losses}")] = None
     quantile: Annotated[

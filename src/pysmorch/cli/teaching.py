@@ -22,6 +22,7 @@ def start(folder: str, hard: bool) -> None:
         print(f"the course is in {folder} already; nothing was changed")
     print(f"with Python alone:  {run_command(first)}")
     print(f"with Jupyter:       {quoted('jupyter', 'lab', first.with_suffix('.ipynb'))}")
+    print(f"for a hint:         {run_command('-m', 'pysmorch', 'course', 'hint', Path(folder), 'Data')}")
     print(f"how far you are:    {run_command('-m', 'pysmorch', 'course', 'status', Path(folder))}")
 
 

@@ -151,6 +151,16 @@ class ArrayEncoder(Encoder):
         """D."""
         return self._num_features
 
+    @property
+    def of_table(self) -> bool:
+        """All but pixels."""
+        return not self.pixels
+
+    @property
+    def num_scaled(self) -> int:
+        """All columns that are not left out."""
+        return len(self.numbers.mean)
+
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))

@@ -233,6 +233,16 @@ class Encoder(Explained, Exported):
         return np.arange(self.width), self.shape
 
     @property
+    def of_table(self) -> bool:
+        """Whether the features of a row come from columns that each have a meaning and a scale of their own."""
+        return False
+
+    @property
+    def num_scaled(self) -> int:
+        """How many of the first features of a row of a table are scaled numbers; the others are intervals and indicators."""
+        return 0
+
+    @property
     def num_features(self) -> int:
         """How many features one row has before it is encoded: `n_features_in_`."""
         raise NotImplementedError

@@ -329,6 +329,16 @@ class TableEncoder(Encoder):
         """The number of columns."""
         return len(self.columns)
 
+    @property
+    def of_table(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def num_scaled(self) -> int:
+        """The numbers of all columns."""
+        return len(self.numbers.mean)
+
     def input_layer(self) -> Layer:
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))

@@ -15,6 +15,7 @@ from pysmorch.estimators.budget import Budget
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.ensemble import Job, train_members
 from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
+from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, calibrations_of, folds_of, losses_of
 from pysmorch.estimators.stopping import stopping_for
@@ -34,7 +35,8 @@ class BestCalibrated(Callback):
     calibrations : list of Calibration
         What is tried.
     patience : int
-        Epochs without a smaller loss before training stops.
+        Epochs without a smaller loss before training stops, after the first half of all: there the learning rate is large, and
+        the loss may rise before it falls with the rate.
     """
 
     def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int) -> None:
@@ -50,7 +52,7 @@ class BestCalibrated(Callback):
         if self.outputs is None or loss <= self.best:
             self.best, self.epoch, self.outputs = loss, training.epoch, outputs
             self._weights = training.network.snapshot()
-        elif training.epoch - self.epoch >= self.patience:
+        elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
@@ -122,6 +124,8 @@ def train_in_folds(
     """
     calibrations = calibrations_of(estimator, data)
     jobs = [Job(*job) for job in jobs_of(estimator, data, estimator._members)]  # one object for each network
+    if data.by is not None and data.codes.dtype.kind == "i" and jobs[0].rows is not None:
+        warn_of_unseen(estimator.classes_, data.codes, np.unique(np.concatenate([job.rows for job in jobs])))
     chosen: dict[int, BestCalibrated] = {}
 
     def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:

@@ -19,7 +19,7 @@ from pysmorch.engine.rows import BYTES_AT_A_TIME
 from pysmorch.estimators.budget import Budget, budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.ensemble import train_together
-from pysmorch.estimators.fitting import Record, fit_options, set_rates
+from pysmorch.estimators.fitting import Record, fit_options, set_schedule
 from pysmorch.estimators.held_out import (
     HeldOut,
     encoded_set_aside,
@@ -44,6 +44,7 @@ from pysmorch.layers.quantized import refuse_training
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric, Metrics, as_metrics
 from pysmorch.prediction.base import NetworkModel
+from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.files import check_takes_files
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import make_optimizer
@@ -195,7 +196,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
-        set_rates(self, OneCycle, len(data.rows))
+        set_schedule(self, OneCycle)
         validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
         cross_validates = not validation and self._cross_validates(len(data.rows))
@@ -205,8 +206,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             rows, held_out = hold_out(data.by, classes, len(data.rows), self.validation_fraction, self._seed, said)
             if data.by is not None and classes is not None:
                 warn_of_unseen(self.classes_, classes, rows)
-            validation = [data.take(held_out)]
-            data = data.take(rows)
+            validation, data = [data.take(held_out)], data.take(rows)
         if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(
@@ -284,7 +284,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         else:
             self.encoder_.unbound()
             data = self._encode_labelled(X, y, sample_weight)
-        set_rates(self, lambda peak: Constant(peak / 5), None)
+        set_schedule(self, lambda peak: Constant(peak / 5))
         if self._members > 1:
             train_together(self, data, [], [], None, 1)
         else:
@@ -324,6 +324,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.baseline_ = mean_row(encoded, weights)
         # Where more rows are to come, how many there will be is not known.
         self._members = members_of(self, len(rows), self.n_features_in_, len(encoder.shape) > 1 or more)
+        self._dense = dense_of(self, len(rows) if encoder.of_table and not more else None)
         self.network_ = network_of(self, encoder.input_layer(), self._members)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()

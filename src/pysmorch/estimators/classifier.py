@@ -31,10 +31,12 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
 
     Parameters
     ----------
-    hidden : sequence of int, default=(256, 128)
-        Widths of the hidden layers; empty for a linear model.
-    activation : str, default="relu"
-        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh".
+    hidden : sequence of int, default=None
+        Widths of the hidden layers; empty for a linear model. None goes by the preset: three of 256 with "balanced" and "best" for
+        tables of 3000 rows and more below 200,000, else 256 and 128.
+    activation : str, default=None
+        Name of the activation of the hidden layers, one of `pysmorch.layers.activations.ACTIVATIONS`, such as "gelu" or "tanh". None
+        goes by the preset: "mish" with "balanced" and "best" for the same tables, else "relu".
     dropout : float, default=0.2
         Fraction of the hidden units that are dropped in training; from 0 to below 1.
     optimizer : str or Optimizer, default="adamw"
@@ -43,8 +45,8 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
     weight_decay : float, default=None
-        Pulls the weights, not the biases, towards 0; not negative. None goes by the preset: 0.3 below 2000 rows of a table with
-        "balanced" and "best", else 0.1.
+        Pulls the weights, not the biases, towards 0; not negative. None is 0.1; below 2000 rows of a table every second
+        network of "balanced" and "best" has 0.6.
     batch_size : int or "auto", default="auto"
         Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
     epochs : int, default=50
@@ -105,6 +107,9 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
     time_limit : float, default=None
         Seconds that `fit` may take. Where that is too little, there are fewer networks and epochs, in the last resort fewer rows, and a
         `PysmorchWarning` says what was done. The result then depends on the clock.
+    embedding : bool, default=None
+        Whether the numbers of a table have a trainable embedding before the first hidden layer (see `embedded`); None for
+        tables of 3000 rows and more below 200,000. Without hidden layers, with more than 128 numbers, and of pixels there is none.
 
     Attributes
     ----------

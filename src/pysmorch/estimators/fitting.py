@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pysmorch.layers import Flatten, Layer, mlp, weights_from
+from pysmorch.layers import Flatten, Layer, embedded, mlp, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
-from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
 
@@ -22,7 +22,7 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
     Parameters
     ----------
     estimator : NetworkEstimator
-        With checked parameters.
+        With checked parameters, its encoder, and what its dense network is.
     features : Layer
         The input layer.
     num_outputs : int
@@ -40,7 +40,10 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
             output: Layer = estimator.network(features, num_outputs)
             return output
         rows = features if len(features.out_dims) == 2 else Flatten(features)
-        return mlp(rows, estimator.hidden, num_outputs, ACTIVATIONS[estimator.activation], estimator.dropout)
+        dense = estimator._dense
+        if numbers := num_embedded(dense, estimator.encoder_):
+            rows = embedded(rows, numbers)
+        return mlp(rows, dense.hidden, num_outputs, ACTIVATIONS[dense.activation], estimator.dropout)
 
 
 def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:
@@ -69,8 +72,8 @@ def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:
     return loss
 
 
-def set_rates(estimator: Any, of_number: Callable[[float], Schedule], num_rows: int | None) -> None:
-    """Set schedule and weight decay of an estimator's optimizer; an optimizer of the user's is left as it is.
+def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None:
+    """Set the schedule of an estimator's optimizer; an optimizer of the user's is left as it is.
 
     Parameters
     ----------
@@ -78,15 +81,10 @@ def set_rates(estimator: Any, of_number: Callable[[float], Schedule], num_rows: 
         With its `optimizer_`.
     of_number : callable
         Makes a schedule of a learning rate that is a number.
-    num_rows : int or None
-        How many rows it is trained on; None where more are to come.
     """
     if not isinstance(estimator.optimizer, Optimizer):
         given = estimator.learning_rate
         estimator.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
-        if estimator.weight_decay is None:
-            of_table = None if len(estimator.encoder_.shape) > 1 else num_rows
-            estimator.optimizer_.weight_decay = weight_decay_of(estimator, of_table)
 
 
 def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:

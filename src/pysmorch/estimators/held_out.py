@@ -318,4 +318,9 @@ def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
     several = isinstance(eval_set, list) and all(isinstance(item, tuple) for item in eval_set)
     for one in eval_set if several else [eval_set]:
         check_labelled("eval_set", one)
-    return [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
+    try:
+        return [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
+    except ColumnError:  # it has its own way to say where
+        raise
+    except ValueError as error:
+        raise ValueError(f"eval_set: {error}") from error

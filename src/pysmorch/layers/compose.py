@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pysmorch.layers.activations import Cos, Relu, SmoothClip
 from pysmorch.layers.arguments import Padding, Pair, rows_of_features
@@ -309,6 +309,11 @@ def periodic(in_layer: LayerLike, num_frequencies: int = 16, num_outputs: int = 
     for argument, value, least in (("num_frequencies", num_frequencies, 1), ("num_outputs", num_outputs, 2)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"periodic: {argument} must be an integer of at least {least}, but is {value!r}")
+    return Concat(in_layer, _waves(in_layer, num_frequencies, num_outputs - 1, spread))
+
+
+def _waves(in_layer: LayerLike, num_frequencies: int, num_outputs: int, spread: float) -> Layer:
+    """Return the numbers of `periodic` beside the features: `num_outputs` of each."""
     angles = Rescale(in_layer, 2 * pi)
     _, num_features = rows_of_features(angles, in_layer)
     # Each feature is a group of channels, of sequences of length one.
@@ -316,15 +321,15 @@ def periodic(in_layer: LayerLike, num_frequencies: int = 16, num_outputs: int = 
     waves.W *= spread
     phases = _bias_from_zero(waves)
     phases.W = uniform(pi, *phases.W.shape)
-    mixed = Conv1d(Cos(phases), (num_outputs - 1) * num_features, 1, groups=num_features)
+    mixed = Conv1d(Cos(phases), num_outputs * num_features, 1, groups=num_features)
     mixed.W = uniform(1 / sqrt(num_frequencies), *mixed.W.shape)
     shifted = _bias_from_zero(mixed)
     shifted.W = uniform(1 / sqrt(num_frequencies), *shifted.W.shape)
-    return Concat(in_layer, Flatten(shifted))
+    return Flatten(shifted)
 
 
 def embedded(in_layer: LayerLike, num_numbers: int, spread: float = 0.2) -> Layer:
-    """Return rows whose first features, clipped smoothly, have a periodic embedding; the others stay as they are.
+    """Return rows with a periodic embedding of their first features beside all features, which stay as they are.
 
     Parameters
     ----------
@@ -338,12 +343,15 @@ def embedded(in_layer: LayerLike, num_numbers: int, spread: float = 0.2) -> Laye
     Returns
     -------
     Layer
-        The last layer, of shape (N, D + 3 * num_numbers).
+        The last layer, of shape (N, D + 3 * num_numbers): first the input, then three numbers for each of these features.
 
     See Also
     --------
     periodic : The embedding.
-    SmoothClip : What bounds the numbers.
+
+    Notes
+    -----
+    The cosines are those of numbers that `SmoothClip` bounds, so that outliers do not turn them many times.
 
     Examples
     --------
@@ -351,9 +359,8 @@ def embedded(in_layer: LayerLike, num_numbers: int, spread: float = 0.2) -> Laye
     >>> embedded(Data(shape=(None, 20)), num_numbers=5).out_dims
     (None, 35)
     """
-    width: Any = in_layer.out_dims[-1]
-    numbers = periodic(SmoothClip(Columns(in_layer, 0, num_numbers)), spread=spread)
-    return numbers if num_numbers == width else Concat(numbers, Columns(in_layer, num_numbers, width))
+    numbers = SmoothClip(Columns(in_layer, 0, num_numbers))
+    return Concat(in_layer, _waves(numbers, num_frequencies=16, num_outputs=3, spread=spread))
 
 
 def _initialised_for(activation: Callable[[LayerLike], Layer] | None, layer: Layer) -> Layer:

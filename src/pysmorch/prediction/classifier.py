@@ -41,8 +41,8 @@ class ClassifierModel(NetworkModel):
 
     def __init__(
         self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
+        hidden: Sequence[int] | None = None,
+        activation: ActivationName | None = None,
         dropout: float = 0.2,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
@@ -71,12 +71,14 @@ class ClassifierModel(NetworkModel):
         preset: PresetName = "balanced",
         members: int | None = None,
         time_limit: float | None = None,
+        embedding: bool | None = None,
     ) -> None:
         self.preset = preset
         self.members = members
         self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
+        self.embedding = embedding
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -254,7 +256,9 @@ class ClassifierModel(NetworkModel):
     def _set_classes(self, classes: Array, multilabel: bool = False) -> None:
         self._multilabel = multilabel
         if len(classes) < 2:
-            raise ValueError(f"y has one class only, {classes.tolist()}; a classifier needs at least two")
+            raise ValueError(
+                f"y has one class only, {classes.tolist()}; a classifier needs at least two, in rows whose weight is not 0"
+            )
         self.classes_ = classes
         self.n_classes_ = len(classes)
 

@@ -13,7 +13,7 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
-from pysmorch.prediction.presets import check_preset, weight_decay_of
+from pysmorch.prediction.presets import WEIGHT_DECAY, check_preset
 from pysmorch.schedules import as_schedule
 
 Layout = Literal["nhwc", "nchw"]
@@ -42,10 +42,18 @@ def check_parameters(estimator: Any) -> None:
             f"{estimator.network!r}"
         )
     hidden = estimator.hidden
-    if not isinstance(hidden, (tuple, list)) or any(not isinstance(h, (int, np.integer)) or h < 1 for h in hidden):
-        raise ValueError(f"hidden must be a tuple of positive widths such as (256, 128), but is {hidden!r}")
-    if estimator.activation not in ACTIVATIONS:
+    if hidden is not None and (
+        not isinstance(hidden, (tuple, list)) or any(not isinstance(h, (int, np.integer)) or h < 1 for h in hidden)
+    ):
+        raise ValueError(
+            f"hidden must be a tuple of positive widths such as (256, 128), or None for that of the preset, but is {hidden!r}"
+        )
+    if estimator.activation is not None and estimator.activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, but is {estimator.activation!r}")
+    if estimator.embedding not in (True, False, None):
+        raise ValueError(
+            f"embedding must be True, False, or None for that of the preset, but is {estimator.embedding!r}"
+        )
     optimizer = estimator.optimizer
     if not isinstance(optimizer, Optimizer) and optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an object, but is {optimizer!r}")
@@ -136,8 +144,9 @@ def make_optimizer(estimator: Any) -> Optimizer:
         optimizer.reset()
         return optimizer
     made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
+    decay = WEIGHT_DECAY if estimator.weight_decay is None else estimator.weight_decay
     options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
-    return made(estimator.learning_rate, weight_decay=weight_decay_of(estimator), **options)
+    return made(estimator.learning_rate, weight_decay=decay, **options)
 
 
 def check_loss(loss: Any, names: Collection[str]) -> None:

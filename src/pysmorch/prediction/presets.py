@@ -22,8 +22,9 @@ class Preset(NamedTuple):
         The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
     members_of_many : int
         The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
-    weight_decay_of_few : float
-        How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table; with more it is `WEIGHT_DECAY`.
+    weight_decays_of_few : tuple of float
+        How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other; else
+        it is `WEIGHT_DECAY`. Few rows do not tell how strong it should be, and networks that differ in it are better together.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -33,7 +34,7 @@ class Preset(NamedTuple):
     members: int
     members_of_few: int
     members_of_many: int
-    weight_decay_of_few: float
+    weight_decays_of_few: tuple[float, ...]
     calibrate: bool
     bagging: bool
 
@@ -42,9 +43,9 @@ WEIGHT_DECAY = 0.1
 """Of tables that are not small, of images, and of networks of the user's."""
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(1, 1, 1, weight_decay_of_few=WEIGHT_DECAY, calibrate=False, bagging=False),
-    "balanced": Preset(4, 8, 1, weight_decay_of_few=0.3, calibrate=True, bagging=False),
-    "best": Preset(16, 16, 16, weight_decay_of_few=0.3, calibrate=True, bagging=True),
+    "fast": Preset(1, 1, 1, weight_decays_of_few=(WEIGHT_DECAY,), calibrate=False, bagging=False),
+    "balanced": Preset(4, 8, 1, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=False),
+    "best": Preset(16, 16, 16, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
@@ -113,15 +114,17 @@ def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool)
     return int(estimator.members)
 
 
-def weight_decay_of(estimator: Any, num_rows: int | None = None) -> Any:
-    """Return the weight decay of an estimator: that of its parameters, or of its preset.
+def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
+    """Return the weight decay of a network of an ensemble: that of the parameters, or of the preset.
 
     Parameters
     ----------
     estimator : NetworkEstimator
-        With checked parameters.
-    num_rows : int or None, default=None
-        How many rows of a table it is trained on; None for images, and where that is not known.
+        With its encoder.
+    num_rows : int
+        How many rows there are.
+    number : int
+        That of the network, from 1.
 
     Returns
     -------
@@ -130,8 +133,9 @@ def weight_decay_of(estimator: Any, num_rows: int | None = None) -> Any:
     """
     if estimator.weight_decay is not None:
         return estimator.weight_decay
-    few = num_rows is not None and num_rows < FEW
-    return preset_of(estimator).weight_decay_of_few if few else WEIGHT_DECAY
+    few = num_rows < FEW and len(estimator.encoder_.shape) == 1
+    decays = preset_of(estimator).weight_decays_of_few if few else (WEIGHT_DECAY,)
+    return decays[(number - 1) % len(decays)]
 
 
 def check_preset(estimator: Any) -> None:

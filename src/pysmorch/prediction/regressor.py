@@ -41,8 +41,8 @@ class RegressorModel(NetworkModel):
 
     def __init__(
         self,
-        hidden: Sequence[int] = (256, 128),
-        activation: ActivationName = "relu",
+        hidden: Sequence[int] | None = None,
+        activation: ActivationName | None = None,
         dropout: float = 0.1,
         optimizer: OptimizerName | Optimizer = "adamw",
         learning_rate: float | Schedule = 5e-3,
@@ -69,12 +69,14 @@ class RegressorModel(NetworkModel):
         members: int | None = None,
         time_limit: float | None = None,
         power: float = 1.5,
+        embedding: bool | None = None,
     ) -> None:
         self.preset = preset
         self.members = members
         self.time_limit = time_limit
         self.hidden = hidden
         self.activation = activation
+        self.embedding = embedding
         self.dropout = dropout
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -8,16 +8,16 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, Weights, first_fit, say, trial
+from pysmorch.teach.exercises import generator
+from pysmorch.teach.piece import RIGHT, Weights, first_fit, numbers_in, say, trial
 
 INPUTS, OUTPUTS = 400, 100
 """Sizes of the weights that are measured."""
 
 
 def _deviation(function: Any) -> tuple[str, str]:
-    found = function(INPUTS, OUTPUTS, np.random.default_rng(0))
-    if np.shape(found) != (INPUTS, OUTPUTS):
-        return "The weights have the wrong shape", say((INPUTS, OUTPUTS), np.shape(found), "shape")
+    drawn = function(INPUTS, OUTPUTS, np.random.default_rng(0))
+    found = numbers_in(drawn, "What start_weights returns", (INPUTS, OUTPUTS))
     if abs(np.mean(found)) > 0.2 * np.std(found):
         return "The mean of the weights is not 0: rng.standard_normal has it", say(0, f"{np.mean(found):.3g}", "mean")
     expected, deviation = float(np.sqrt(2 / INPUTS)), float(np.std(found))
@@ -38,12 +38,12 @@ def _deviation(function: Any) -> tuple[str, str]:
 
 
 def _new_numbers(function: Any) -> tuple[str, str]:
-    first, other = (function(3, 2, np.random.default_rng(seed)) for seed in (0, 1))
+    first, other = (numbers_in(function(3, 2, generator(seed)), "What it returns") for seed in (0, 1))
     if np.array_equal(first, other):
         return "Every rng gives the same weights: draw from the rng that is handed over", say(
             "different weights", "the same ones", "for two seeds"
         )
-    if not np.array_equal(first, function(3, 2, np.random.default_rng(0))):
+    if not np.array_equal(first, function(3, 2, generator(0))):
         return "The same rng gives different weights: draw from it only", say(
             "the same weights", "different ones", "for the same seed twice"
         )
@@ -54,10 +54,8 @@ SOME_UNITS = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.
 
 
 def _dead(function: Any) -> tuple[str, str]:
-    found = function(SOME_UNITS.copy())
-    example = say(2, np.asarray(found).tolist(), f"dead units of {SOME_UNITS.tolist()}")
-    if np.ndim(found) or found is None:
-        return "The result should be one number: count the columns", example
+    found = numbers_in(function(SOME_UNITS.copy()), "What dead_units returns", ())
+    example = say(2, f"{found:g}", f"dead units of {SOME_UNITS.tolist()}")
     known = {
         "These are units that are 0 in some row (any); a dead one is 0 in every row (all)": 4.0,
         "Rows are counted: a unit is a column, axis=0": 1.0,
@@ -66,25 +64,27 @@ def _dead(function: Any) -> tuple[str, str]:
     if found == 2:
         return RIGHT
     arrays = {cause: np.array(value) for cause, value in known.items()}
-    return first_fit(arrays, np.asarray(found)) or "This is not the number of columns of zeros", example
+    return first_fit(arrays, found) or "This is not the number of columns of zeros", example
 
 
 def _all_alive(function: Any) -> tuple[str, str]:
     alive = np.eye(3)
-    found = function(alive.copy())
+    found = numbers_in(function(alive.copy()), "What dead_units returns", ())
     if found == 0:
         return RIGHT
-    return "A unit that answers to one row only is alive", say(0, np.asarray(found).tolist(), f"{alive.tolist()}")
+    return "A unit that answers to one row only is alive", say(0, f"{found:g}", f"{alive.tolist()}")
 
 
 NUM_ROWS = 20
 
 
 def _parts(function: Any) -> tuple[str, str]:
-    found = function(NUM_ROWS, np.random.default_rng(0))
+    found = function(NUM_ROWS, generator(0))
     if not isinstance(found, (tuple, list)) or len(found) != 3:
         return "Three arrays are to be returned", say("3 arrays", type(found).__name__, "it returns")
-    parts = [np.asarray(part) for part in found]
+    parts = [numbers_in(part, "One of the three sets") for part in found]
+    if any(part.ndim != 1 for part in parts):
+        return "Each of the three sets is a row of numbers", say(1, [part.ndim for part in parts], "axes")
     sizes = [len(part) for part in parts]
     rows = np.sort(np.concatenate(parts)).tolist()
     if len(set(rows)) < len(rows):

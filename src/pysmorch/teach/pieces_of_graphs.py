@@ -8,7 +8,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, Source, first_fit, say, trial
+from pysmorch.teach.piece import RIGHT, Source, first_fit, numbers_in, say, trial
 
 LEFT = np.array([[1.0, -1.0], [2.0, 0.5]])
 RIGHT_SIDE = np.array([[3.0, 4.0], [-5.0, 0.25]])
@@ -17,15 +17,11 @@ DWNSTRM = np.array([[10.0, 20.0], [30.0, -40.0]])
 
 def _sum(cls: Any) -> tuple[str, str]:
     left, right = Source(LEFT), Source(RIGHT_SIDE)
-    found = cls(left, right).forward()
     expected = LEFT + RIGHT_SIDE
-    example = say(expected.tolist(), np.asarray(found).tolist(), f"{LEFT.tolist()} and {RIGHT_SIDE.tolist()}")
-    if found is None:
-        return "Forward returns nothing: is there a return?", example
+    found = numbers_in(cls(left, right).forward(), "What forward returns", expected.shape)
+    example = say(expected.tolist(), found.tolist(), f"{LEFT.tolist()} and {RIGHT_SIDE.tolist()}")
     if not np.array_equal(left.array, LEFT) or not np.array_equal(right.array, RIGHT_SIDE):
         return "An input was changed in place; others read it too: make a new array, a + b", example
-    if np.shape(found) != expected.shape:
-        return "What forward returns has the wrong shape", say(expected.shape, np.shape(found), "shape")
     if np.allclose(found, expected):
         return RIGHT
     known = {
@@ -35,7 +31,7 @@ def _sum(cls: Any) -> tuple[str, str]:
         "This is the product of both; the sum is needed": LEFT * RIGHT_SIDE,
         "This is the difference; the sum is needed": LEFT - RIGHT_SIDE,
     }
-    return first_fit(known, np.asarray(found)) or "This is not the sum of both inputs", example
+    return first_fit(known, found) or "This is not the sum of both inputs", example
 
 
 def _both_get_it(cls: Any) -> tuple[str, str]:
@@ -68,8 +64,9 @@ def _two_readers(cls: Any) -> tuple[str, str]:
     for gradient in (DWNSTRM, 2 * DWNSTRM):
         node.backward(gradient.copy())
     expected = 3 * DWNSTRM
-    example = say(expected.tolist(), np.asarray(node.grad).tolist(), "grad after two readers")
-    if np.shape(node.grad) == expected.shape and np.allclose(node.grad, expected):
+    found = numbers_in(node.grad, "grad of the node", expected.shape)
+    example = say(expected.tolist(), found.tolist(), "grad after two readers")
+    if np.allclose(found, expected):
         return RIGHT
     known = {
         "Only the last reader counts: add what comes, self.grad + dwnstrm": 2 * DWNSTRM,
@@ -78,9 +75,7 @@ def _two_readers(cls: Any) -> tuple[str, str]:
         "The mean of the readers is taken; all paths are added up": expected / 2,
         "Nothing is collected": 0 * expected,
     }
-    same = np.shape(node.grad) == expected.shape
-    cause = first_fit(known, np.asarray(node.grad, dtype=float)) if same else ""
-    return cause or "grad is not the sum of what the readers have passed back", example
+    return first_fit(known, found) or "grad is not the sum of what the readers have passed back", example
 
 
 def _others_stay(cls: Any) -> tuple[str, str]:
@@ -95,9 +90,10 @@ def _others_stay(cls: Any) -> tuple[str, str]:
         )
     node.run()
     node.backward(DWNSTRM.copy())
-    if not np.allclose(node.grad, DWNSTRM):
+    found = numbers_in(node.grad, "grad of the node", DWNSTRM.shape)
+    if not np.allclose(found, DWNSTRM):
         return "The gradient of the last pass is still in there; run sets it to 0", say(
-            DWNSTRM.tolist(), np.asarray(node.grad).tolist(), "grad in the second pass"
+            DWNSTRM.tolist(), found.tolist(), "grad in the second pass"
         )
     return RIGHT
 
@@ -109,8 +105,9 @@ class _Recorded:
         self.name, self.events, self.reads = name, events, reads
         self.layer, self.grad = self, 0.0
 
-    def backward(self, dwnstrm: float = 1.0) -> None:
-        """As a layer: hand on to the nodes that it reads."""
+    def backward(self, dwnstrm: Any = 1.0) -> None:
+        """As a layer: pass on to the nodes that it reads."""
+        dwnstrm = float(numbers_in(dwnstrm, f"What {self.name} gets", ()))
         self.events.append(f"{self.name} gets {dwnstrm:g}" if self.name != "loss" else "loss")
         for node in self.reads:
             node.grad += dwnstrm

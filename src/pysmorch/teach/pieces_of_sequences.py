@@ -10,7 +10,8 @@ import numpy as np
 from pysmorch.gradcheck.differences import derivative
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, Source, first_fit, say, trial
+from pysmorch.teach.exercises import generator
+from pysmorch.teach.piece import RIGHT, Source, first_fit, numbers_in, say, trial
 
 STEP = 1e-3
 """Of the differences; their error is of its fourth power."""
@@ -22,11 +23,7 @@ def _gradient(value: Callable[[], float], array: Array) -> Array:
 
 
 def _compare(expected: Array, found: Any, known: dict[str, Array], otherwise: str, where: str) -> tuple[str, str]:
-    if found is None:
-        return f"{where}: nothing is there", ""
-    if np.shape(found) != expected.shape:
-        return "The shape is wrong", say(expected.shape, np.shape(found), f"{where}, shape")
-    array = np.asarray(found, dtype=float)
+    array = numbers_in(found, where[0].upper() + where[1:], expected.shape)
     if np.allclose(array, expected, rtol=1e-5, atol=1e-8):
         return RIGHT
     worst = np.unravel_index(np.argmax(np.abs(array - expected)), expected.shape)
@@ -64,7 +61,7 @@ WRONG_STEPS: dict[str, Step] = {
 
 
 def _recurrent(cls: Any) -> tuple[Any, Source, Array, Array]:
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     x, dwnstrm = rng.standard_normal((ROWS, STEPS, FEATURES)), rng.standard_normal((ROWS, UNITS))
     source = Source(x)
     layer = cls(source, UNITS)
@@ -136,7 +133,7 @@ def _two_passes(cls: Any) -> tuple[str, str]:
     for _ in range(2):
         layer.forward()
         layer.backward(dwnstrm.copy())
-        gradients.append(np.array(layer.G))
+        gradients.append(numbers_in(layer.G, "G", layer.W.shape))
     if np.allclose(gradients[0], gradients[1]):
         return RIGHT
     return "The second pass gives another G: is it set to 0 at the beginning of backward?", say(
@@ -150,7 +147,7 @@ Arrays = tuple[Array, Array, Array]
 
 
 def _attention(cls: Any) -> tuple[Any, list[Source], Arrays, Array]:
-    rng = np.random.default_rng(1)
+    rng = generator(1)
     arrays = (rng.standard_normal((3, 2)), rng.standard_normal((4, 2)), rng.standard_normal((4, 5)))
     sources = [Source(array) for array in arrays]
     return cls(*sources), sources, arrays, rng.standard_normal((3, 5))
@@ -185,8 +182,8 @@ def _mixture(cls: Any) -> tuple[str, str]:
 
 def _large_scores(cls: Any) -> tuple[str, str]:
     sources = [Source([[2000.0], [0.0]]), Source([[1.0], [-1.0]]), Source([[3.0], [5.0]])]
-    found = np.asarray(cls(*sources).forward(), dtype=float)
-    if np.shape(found) == (2, 1) and np.allclose(found, [[3.0], [4.0]]):
+    found = numbers_in(cls(*sources).forward(), "What forward returns", (2, 1))
+    if np.allclose(found, [[3.0], [4.0]]):
         return RIGHT
     return "Large scores overflow: take the largest score of each row away first", say(
         [[3.0], [4.0]], found.tolist(), "Q = (2000; 0), K = (1; -1), V = (3; 5)"

@@ -9,7 +9,8 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
-from pysmorch.teach.piece import RIGHT, Weights, first_fit, say, trial
+from pysmorch.teach.exercises import generator
+from pysmorch.teach.piece import RIGHT, Weights, first_fit, numbers_in, say, trial
 
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.8, 0.9, 1e-8
 
@@ -64,7 +65,7 @@ FORGETS = (
 
 
 def _adam_steps(cls: Any) -> tuple[str, str]:
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     layer = Weights(rng.standard_normal((2, 3)))
     start, gradients = layer.W.copy(), [rng.standard_normal((2, 3)) for _ in range(4)]
     optimizer = cls([layer], RATE, BETA1, BETA2, EPSILON)
@@ -74,7 +75,8 @@ def _adam_steps(cls: Any) -> tuple[str, str]:
             return cause, _adam_example(cls) if cause else ""
     if np.allclose(course[-1], start):
         return "W does not move: change layer.W itself, layer.W -= ...", _adam_example(cls)
-    if not np.any(optimizer.means[0]) or not np.any(optimizer.squares[0]):
+    state = [*getattr(optimizer, "means", ()), *getattr(optimizer, "squares", ())]
+    if not all(map(np.any, state)):
         return FORGETS, _adam_example(cls)
     return "This is not the rule of Adam, W = W - rate * mean / (root of square + epsilon)", _adam_example(cls)
 
@@ -90,7 +92,7 @@ def _adam_example(cls: Any) -> str:
 def _step(optimizer: Any, layer: Weights, gradient: Array) -> Array:
     layer.G = gradient.copy()
     optimizer.step()
-    return np.array(layer.W)
+    return numbers_in(layer.W, "W after a step", gradient.shape)
 
 
 def _no_gradient(cls: Any) -> tuple[str, str]:
@@ -111,9 +113,8 @@ NUM_STEPS, LARGEST = 6, 0.3
 
 def _cosine(function: Any) -> tuple[str, str]:
     steps = np.arange(NUM_STEPS)
-    found = [function(int(step), NUM_STEPS, LARGEST) for step in steps]
-    if any(value is None or np.ndim(value) for value in found):
-        return "One number is to be returned", ""
+    values = [function(int(step), NUM_STEPS, LARGEST) for step in steps]
+    found = np.array([numbers_in(value, "What cosine_rate returns", ()) for value in values])
     turn = np.pi * steps / NUM_STEPS
     expected = LARGEST / 2 * (1 + np.cos(turn))
     if np.allclose(found, expected):
@@ -129,16 +130,14 @@ def _cosine(function: Any) -> tuple[str, str]:
         "NumPy's cosine takes radians, not degrees: π, not 180": LARGEST / 2 * (1 + np.cos(180 * steps / NUM_STEPS)),
         "This is a straight line; a cosine is level at both ends": LARGEST * (1 - steps / NUM_STEPS),
     }
-    cause = first_fit(known, np.array(found, dtype=float)) or "This is not rate / 2 * (1 + cos(π step / num_steps))"
+    cause = first_fit(known, found) or "This is not rate / 2 * (1 + cos(π step / num_steps))"
     return cause, say(np.round(expected, 4).tolist(), np.round(found, 4).tolist(), "rates of 6 steps from 0.3")
 
 
 def _ratios(function: Any) -> tuple[str, str]:
     layers = [Weights([[3.0, 4.0]]), Weights([[1.0], [0.0]])]
     layers[0].G, layers[1].G = np.array([[0.0, 10.0]]), np.array([[3.0], [4.0]])
-    found = function(layers, 0.1)
-    if np.shape(found) != (2,):
-        return "A list with one number for each layer is to be returned", say("2 numbers", np.shape(found), "its shape")
+    found = numbers_in(function(layers, 0.1), "What step_sizes returns, one number for each of two layers,", (2,))
     expected = np.array([0.2, 0.5])
     if np.allclose(found, expected):
         return RIGHT
@@ -149,9 +148,9 @@ def _ratios(function: Any) -> tuple[str, str]:
         "The size of W is missing: divide by it": np.array([1.0, 0.5]),
         "The gradient is divided by the rate; the step is rate * G": expected / 0.01,
     }
-    cause = first_fit(known, np.asarray(found, dtype=float)) or "This is not rate * |G| / |W| for every layer"
+    cause = first_fit(known, found) or "This is not rate * |G| / |W| for every layer"
     where = "for W = (3, 4), G = (0, 10) and for W = (1, 0), G = (3, 4), with the rate 0.1"
-    return cause, say(expected.tolist(), np.round(np.asarray(found, dtype=float), 4).tolist(), where)
+    return cause, say(expected.tolist(), np.round(found, 4).tolist(), where)
 
 
 OF_STEPS: dict[str, list[Trial]] = {

@@ -27,7 +27,7 @@ class Range(NamedTuple):
 
 SPACE: dict[str, Range | Sequence[Any]] = {
     "hidden": [(), (64,), (128, 64), (256, 128), (256, 256), (512, 256), (256, 256, 256)],
-    "activation": ["relu", "gelu", "silu"],
+    "activation": ["relu", "gelu", "silu", "mish"],
     "dropout": Range(0.0, 0.5, logarithmic=False),
     "learning_rate": Range(5e-4, 3e-2, logarithmic=True),
     "weight_decay": Range(1e-3, 1.0, logarithmic=True),

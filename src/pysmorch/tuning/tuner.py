@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +16,9 @@ from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
+from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.parameters import check_num_labels
-from pysmorch.prediction.presets import weight_decay_of
+from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.training import Callback, NonFiniteError, Training
 from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
 from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
@@ -164,9 +165,9 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         with quiet(optuna):
             study = open_study(optuna, self.storage, self.name, search, self.estimator.epochs)
             if not study.trials:
-                defaults = {name: getattr(self.estimator, name) for name in space}
-                if "weight_decay" in defaults:
-                    defaults["weight_decay"] = weight_decay_of(self.estimator, data["of_table"])
+                defaults = {name: getattr(self.estimator, name) for name in space} | self._left_open(
+                    X, data["count"], space
+                )
                 study.enqueue_trial(as_stored(defaults), skip_if_exists=True)
             while self._goes_on(optuna, study):
                 study.optimize(
@@ -183,6 +184,12 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
             self.best_loss_ = float(study.best_value)
         return self
 
+    def _left_open(self, X: Any, count: int, space: Collection[str]) -> dict[str, Any]:
+        """Return what a single network has where parameters that are searched are None."""
+        of_table = None if self.estimator.pixels or len(getattr(X, "shape", ())) > 2 else count
+        left = dense_of(self.estimator, of_table)._asdict() | {"weight_decay": WEIGHT_DECAY}
+        return {name: left[name] for name in space if name in left}
+
     def _split(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, groups: Any, time: Any) -> dict[str, Any]:
         """Return the arguments of the fits of all trials as "rows", what columns hold, and the labels and the number of all rows."""
         X, y, sample_weight, by, column = related_rows(X, y, sample_weight, groups, time, None)
@@ -190,8 +197,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         labels, count = as_labels(y), count_rows(X)
         check_num_labels(labels, count)
         columns = self.estimator.columns if column is None else {**(self.estimator.columns or {}), column: "id"}
-        of_table = None if len(getattr(X, "shape", ())) > 2 else count
-        said = {"labels": labels, "count": count, "of_table": of_table, "columns": columns}
+        said = {"labels": labels, "count": count, "columns": columns}
         if eval_set is not None:
             rows = {"X": X, "y": y, "sample_weight": weights, "eval_set": eval_set}
             return said | {"rows": rows}
