@@ -104,9 +104,9 @@ class Watched:
 
     def _find_other_parameters(self, before: Any, after: Any) -> None:
         """Note arrays besides `W` whose gradients a class of the user's stores, by the usual names for these."""
-        stored = attributes_of(after)
+        stored, W = attributes_of(after), getattr(before, "W", None)
         for name, array in attributes_of(before).items():
-            if name == "W" or not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array is W:
                 continue
             names = {f"{first}{name}" for first in ("G", "G_", "d", "d_", "g", "g_", "grad_")} | {
                 f"{name}_grad",
