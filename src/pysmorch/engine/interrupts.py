@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-_plain: Any = importlib.import_module("_signal")
-"""The functions that those of `signal` call; without its enumerations they take a twentieth of the time."""
 
 
 @contextmanager
@@ -22,15 +18,15 @@ def without_interrupts() -> Iterator[None]:
         yield
         return
     waiting: list[int] = []
-    before = {number: _plain.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     taken = {number: handler for number, handler in before.items() if callable(handler)}
     try:
         for number in taken:
-            _plain.signal(number, lambda number, frame: waiting.append(number))
+            signal.signal(number, lambda number, frame: waiting.append(number))
         yield
     finally:
         for number, handler in taken.items():
-            _plain.signal(number, handler)
+            signal.signal(number, handler)
         for number in waiting:
             signal.raise_signal(number)
 
