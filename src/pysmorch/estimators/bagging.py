@@ -35,7 +35,8 @@ class BestCalibrated(Callback):
     calibrations : list of Calibration
         What is tried.
     patience : int
-        Epochs without a smaller loss before training stops.
+        Epochs without a smaller loss before training stops, after the first half of all: there the learning rate is large, and
+        the loss may rise before it falls with the rate.
     """
 
     def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int) -> None:
@@ -51,7 +52,7 @@ class BestCalibrated(Callback):
         if self.outputs is None or loss <= self.best:
             self.best, self.epoch, self.outputs = loss, training.epoch, outputs
             self._weights = training.network.snapshot()
-        elif training.epoch - self.epoch >= self.patience:
+        elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
