@@ -179,3 +179,20 @@ def test_a_warm_start_has_the_statistics_of_the_classes_of_the_first_training():
     few = y < 3
     model.fit(X[few], y[few])  # these alone would have three shares
     assert (column.averaged, column.statistics) == (list(range(8)), 9)
+
+
+def test_rows_of_one_group_are_in_one_fold():
+    groups = np.repeat(np.arange(40), 3)
+    fold = Targets(np.arange(120) % 2, None, groups=groups).fold.reshape(40, 3)
+    assert (fold == fold[:, :1]).all()
+    assert len(np.unique(fold)) == 5
+
+
+def test_no_row_has_the_statistics_of_its_group():
+    groups = np.arange(1200) // 4  # each key is one group
+    encoder = TableEncoder()
+    encoder.keep_together(groups)
+    cells = Cells(as_table(FRAME.assign(key=[f"k{group}" for group in groups])))
+    encoder.learn(cells, None, NUMBERS[:, None])
+    counts = np.expm1(encoder._numbers(cells)[:, 2])  # the number of rows of other folds, of which none has the key
+    np.testing.assert_allclose(counts, 0, atol=1e-6)
