@@ -57,7 +57,7 @@ def main() -> None:
     parser = parser_of(__doc__, 300)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--jobs", default="2")
-    parser.add_argument("--timeout", default="10")
+    parser.add_argument("--timeout", default="20")
     options = parser.parse_args()
     more = ["--jobs", options.jobs, "--timeout", options.timeout]
     with tempfile.TemporaryDirectory() as made:

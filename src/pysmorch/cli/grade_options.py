@@ -38,7 +38,7 @@ class GradeOptions:
     timeout: Annotated[
         float | None,
         typer.Option(
-            help="seconds for a file in all, of which a test may take a tenth; without it 60, and 10 where a folder is graded"
+            help="seconds for a file in all, of which a test may take a tenth; without it 60, and 20 where a folder is graded"
         ),
     ] = None
     memory: Annotated[str, typer.Option(help="memory that a file may use, as in 2GB")] = "2GB"

@@ -47,7 +47,7 @@ from pysmorch.warnings import PysmorchWarning
 LEAST_MEMORY = 2**28
 """Less does not hold Python and NumPy."""
 
-TIMEOUT_IN_A_CLASS = 10.0
+TIMEOUT_IN_A_CLASS = 20.0
 """Seconds for each submission of a class, where some have endless loops and all have to be graded soon."""
 
 SHOWN_MISTAKES = 5

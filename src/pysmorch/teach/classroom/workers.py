@@ -15,6 +15,10 @@ TRIES = 2
 """How many processes try a task before it is given up."""
 
 
+START = 120.0
+"""Seconds for a process to start, which are not counted."""
+
+
 class Lost(RuntimeError):
     """The processes that did a task have ended or were stopped before it was done; the message says how."""
 
@@ -79,6 +83,7 @@ class _Worker:
         self.process.start()
         other.close()
         self.task: tuple[int, int] | None = None
+        self.is_ready = False
         self.began = 0.0
 
     def give(self, task: tuple[int, int], tasks: Sequence[Any]) -> None:
@@ -93,7 +98,10 @@ class _Worker:
         try:
             if self.connection.poll():
                 result = self.connection.recv()
-            elif time.monotonic() - self.began < time_limit:
+                if not self.is_ready:
+                    self.is_ready, self.began = True, time.monotonic()
+                    return False, None
+            elif time.monotonic() - self.began < (time_limit if self.is_ready else START):
                 return False, None
             else:
                 result = Lost(f"it did not come to an end within {time_limit:g} seconds")
@@ -114,6 +122,7 @@ class _Worker:
 def _work(function: Callable[[Any], Any], connection: Connection) -> None:
     """Do tasks until the other end of the connection is closed, as it is when its process was killed."""
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        connection.send("ready")
         while True:
             task = connection.recv()
             try:
