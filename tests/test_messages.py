@@ -25,6 +25,10 @@ ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "export")
 
 EXCEPTIONS = {
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
+    ("layers/graph.py", "_check_shapes"): "what a class of the user's passes back; the class is named",
+    ("layers/own_passes.py", "own_forward"): "what a class of the user's does in a pass; the class is named",
+    ("layers/base.py", "_pull_back"): "what a class of the user's returns in a pass; the class is named",
+    ("engine/parameters.py", "owners_of_arrays"): "the class of the user's is named whose W is no array",
     ("losses/base.py", "compute"): "an empty batch is the output of a layer, and no argument",
     ("layers/quantized.py", "refuse_training"): "the network cannot be trained, whatever the arguments are",
     ("encoders/exported.py", "add_to"): "the model cannot be written, whatever the arguments are",

@@ -754,3 +754,103 @@ def test_an_input_layer_without_out_dims_is_told():
     assert check(Shapeless(Data(X))).passed
     with pytest.raises(TypeError, match=r"Linear: its in_layer, a Shapeless, has no out_dims; set self\.out_dims"):
         ps.Linear(Shapeless(Data(X)), 2)
+
+
+@pytest.mark.parametrize(
+    ("array", "gradient"), [("b", "Gb"), ("b", "db"), ("b", "b_grad"), ("W2", "G2"), ("bias", "grad_bias")]
+)
+def test_a_second_array_of_parameters_is_told(array, gradient):
+    class Affine(PlainLinear):
+        def __init__(self, in_layer):
+            super().__init__(in_layer, 3)
+            setattr(self, array, np.zeros(3))
+
+        def forward(self):
+            return super().forward() + getattr(self, array)
+
+        def backward(self, dwnstrm):
+            setattr(self, gradient, dwnstrm.sum(0))
+            super().backward(dwnstrm)
+
+    for target in (Affine(Data(X)), ps.SquareLoss(ps.Linear(Affine(ps.Linear(Data(X), 3)), 2), Y)):
+        (message,) = check(target).messages
+        assert message.startswith(
+            f"Affine1: nothing was compared with respect to {array}, of which {gradient} seems to be"
+        )
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (list, "forward returns a list, and not an array"),
+        (np.asarray, ""),
+        (np.ma.masked_array, ""),
+        (lambda array: array.astype(object), "forward returns an array of dtype object, and not one of real numbers"),
+        (lambda array: np.log(array), r"forward returns -inf at [0, 0], so that nothing was compared"),
+    ],
+)
+def test_what_a_forward_may_return(cls, message):
+    class Converted(PlainRelu):
+        def forward(self):
+            return cls(super().forward())
+
+    report = check(Converted(Data(-np.abs(X) - 0.1 if message.endswith("compared") else X)))
+    assert report.passed == (not message), str(report)
+    assert message in str(report)
+
+
+def test_a_backward_may_run_the_input_layer_again():
+    class Again(PlainRelu):
+        def backward(self, dwnstrm):
+            self.in_layer.backward(dwnstrm * (self.in_layer.forward() > 0))
+
+    assert check(ps.SquareLoss(ps.Linear(Again(ps.Dropout(AnyName(ps.Linear(Data(X), 3)), 0.3)), 2), Y)).passed
+    network_with(Again).fit(X, Y, epochs=1)
+
+
+class BlockWithANetwork(PlainRelu):
+    def __init__(self, in_layer):
+        self.in_layer, self.data = in_layer, Data(shape=in_layer.out_dims)
+        self.network = ps.Network(ps.SquareLoss(ps.Linear(self.data, 3)))
+        self.out_dims = self.network.output.out_dims
+
+    def forward(self):
+        self.data.set_data(self.in_layer.forward())
+        return self.network.output.forward()
+
+    def backward(self, dwnstrm):
+        self.network.output.backward(dwnstrm)
+        self.in_layer.backward(self.network.output.pass_back)
+
+
+class BlockOfMethods(PlainRelu):
+    def __init__(self, in_layer):
+        linear = ps.Linear(in_layer, 3)
+        self.in_layer, self.out_dims = in_layer, linear.out_dims
+        self.run, self.run_back = linear.forward, linear.backward
+
+    def forward(self):
+        return self.run()
+
+    def backward(self, dwnstrm):
+        self.run_back(dwnstrm)
+
+
+class MakesLayers(PlainRelu):
+    def forward(self):
+        self.made = ps.Tanh(self.in_layer)
+        return self.made.forward()
+
+    def backward(self, dwnstrm):
+        self.made.backward(dwnstrm)
+
+
+def test_layers_that_are_held_out_of_reach_are_told():
+    assert check(BlockWithANetwork(Data(X))).passed
+    assert "it holds Linear where they are not found" in str(check(ps.Tanh(BlockOfMethods(ps.Linear(Data(X), 3)))))
+    assert "forward stores other layers than before; make them in the constructor" in str(check(MakesLayers(Data(X))))
+    for cls in (BlockWithANetwork, BlockOfMethods):
+        with pytest.raises(ValueError, match=f"{cls.__name__}1 cannot be trained: it holds Linear, whose parameters"):
+            network_with(cls).fit(X, Y, epochs=1)
+    with pytest.raises(TypeError, match="MakesLayers: forward stores other layers than before"):
+        network_with(MakesLayers).fit(X, Y, epochs=1)

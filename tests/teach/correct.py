@@ -42,7 +42,7 @@ class LinearInLoops:
     def __init__(self, in_layer, num_out_features):
         self.in_layer = in_layer
         self.out_dims = [in_layer.out_dims[0], num_out_features]
-        self.W = np.zeros((in_layer.out_dims[1], num_out_features))
+        self.W = np.random.random((in_layer.out_dims[1], num_out_features))
 
     def forward(self):
         self.x = self.in_layer.forward()
@@ -338,3 +338,32 @@ class DropoutThatKeepsItsPlaces(assignment.Dropout):
             self.mask /= 1 - self.rate
             self.mask[np.random.uniform(size=out.shape) < self.rate] = 0
         return out * self.mask
+
+
+@name_is("Normalize")
+class NormalizeWithRunningStatistics(assignment.Normalize):
+    """With the variance of the batch as it is, divided by the number of rows."""
+
+    def __init__(self, in_layer, momentum=0.1):
+        super().__init__(in_layer)
+        self.momentum, self.training = momentum, True
+        self.running_mean, self.running_var = np.zeros(in_layer.out_dims[1:]), np.ones(in_layer.out_dims[1:])
+
+    def moved(self, running, batch):
+        return (1 - self.momentum) * running + self.momentum * batch
+
+    def forward(self):
+        if self.training:
+            out = super().forward()
+            self.running_mean = self.moved(self.running_mean, self.in_array.mean(axis=0))
+            self.running_var = self.moved(self.running_var, self.in_array.var(axis=0))
+            return out
+        self.in_array = self.in_layer.forward()
+        self.std = np.sqrt(self.running_var + 1e-5)
+        return (self.in_array - self.running_mean) / self.std
+
+    def backward(self, dwnstrm):
+        if self.training:
+            super().backward(dwnstrm)
+        else:
+            self.in_layer.backward(dwnstrm / self.std)

@@ -12,6 +12,7 @@ import pytest
 import pysmorch as ps
 from pysmorch.teach import KNOWN, grade
 from pysmorch.teach.exercise_table import EXERCISES
+from pysmorch.teach.trials import trials_of
 from tests.teach import assignment, correct
 
 WRONG = {
@@ -23,6 +24,12 @@ WRONG = {
     "cross_entropy": "CrossEntropy",
     "conv2d": "Conv2d",
     "others": None,
+    "kinds_of_layers": None,
+    "kinds_of_losses": None,
+    "kinds_of_functions": None,
+    "kinds_of_images": None,
+    "kinds_of_normalize": None,
+    "kinds_of_random": None,
 }
 
 
@@ -34,7 +41,7 @@ def wrong_classes():
     for module_name, name in WRONG.items():
         for cls in classes_in(importlib.import_module(f"tests.teach.wrong.{module_name}")):
             if "says" in vars(cls):
-                graded_as = name or re.match("[A-Z][a-z]+", cls.__name__)[0]
+                graded_as = name or next(known for known in ("Data", *EXERCISES) if cls.__name__.startswith(known))
                 yield pytest.param(cls, graded_as, id=f"{graded_as}-{cls.__name__}")
 
 
@@ -71,14 +78,14 @@ def test_a_wrong_solution_is_told_what_is_wrong_with_it(cls, name):
 
 def test_there_are_many_wrong_solutions_for_every_class():
     names = [parameter.values[1] for parameter in wrong_classes()]
-    assert len(names) >= 130
+    assert len(names) >= 350
     assert {*EXERCISES, "Data"} == set(names)
 
 
 def test_a_wrong_number_is_shown_in_the_smallest_example_beside_the_right_one():
     from tests.teach.wrong.square_loss import FactorTwo
 
-    (failed,) = [result for result in grade(FactorTwo, "SquareLoss") if not result.passed]
+    (failed,) = [result for result in grade(FactorTwo, "SquareLoss", parts="backward") if not result.passed]
     head, numbers = failed.example.splitlines()
     assert head.split() == ["x", "labels", "expected", "found"]
     x, label, expected, found = map(float, numbers.split())
@@ -98,8 +105,47 @@ def test_an_error_of_one_part_in_a_thousand_is_found():
         def backward(self, dwnstrm):
             self.in_layer.backward(1.001 * dwnstrm * self.out_array * (1 - self.out_array))
 
-    (failed,) = [result for result in grade(Nearly, "Sigmoid") if not result.passed]
+    (failed,) = [result for result in grade(Nearly, "Sigmoid", parts="backward") if not result.passed]
     assert "1.001 times what it should be" in failed.cause
+
+
+def zeros_backward(cls):
+    """A class whose backward hands back zeros and sets a G of zeros."""
+
+    class Zeros(cls):
+        def backward(self, dwnstrm=None):
+            if hasattr(self, "W"):
+                self.G = np.zeros(self.W.shape)
+            self.in_layer.backward(np.zeros(self.in_layer.out_dims))
+
+    return Zeros
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in KNOWN if hasattr(ps, name) and hasattr(assignment, name) and name != "Data"]
+)
+def test_a_backward_pass_of_zeros_costs_at_least_sixty_percent(name):
+    report = grade(zeros_backward(getattr(assignment, name)), name)
+    assert 0.3 <= report.points / report.max_points <= 0.4, str(report)
+    assert any(result.cause.startswith("waits for: ") for result in report)
+
+
+def test_every_class_is_worth_a_hundred_points_in_fixed_shares():
+    for name in KNOWN:
+        trials = trials_of(name, getattr(ps, name, print))
+        shares = {
+            part: sum(trial.points for trial in trials if trial.part in parts)
+            for part, parts in (("forward", ("constructor", "forward")), ("backward", ["backward"]), ("care", ["care"]))
+        }
+        assert sum(shares.values()) == pytest.approx(100)
+        if all(shares.values()):
+            assert shares == {"forward": pytest.approx(35), "backward": pytest.approx(50), "care": pytest.approx(15)}
+
+
+def test_a_cause_that_several_tests_share_is_said_once():
+    text = str(grade(zeros_backward(assignment.Relu), "Relu"))
+    assert text.count("waits for:") == 1
+    assert "The same for: repeated passes give the same; a pass uses" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("parts", ["forward", ["forward"], ["constructor", "backward"]])
@@ -223,6 +269,57 @@ def test_the_example_in_the_documentation_shows_what_it_says(capsys):
     assert capsys.readouterr().out == shown
 
 
+class IgnoresPrediction(correct.NormalizeWithRunningStatistics):
+    def forward(self):
+        self.training, kept = True, self.training
+        out = super().forward()
+        self.training = kept
+        return out
+
+    def backward(self, dwnstrm):
+        assignment.Normalize.backward(self, dwnstrm)
+
+
+class MomentumReversed(correct.NormalizeWithRunningStatistics):
+    def moved(self, running, batch):
+        return self.momentum * running + (1 - self.momentum) * batch
+
+
+class NothingMoves(correct.NormalizeWithRunningStatistics):
+    def moved(self, running, batch):
+        return running
+
+
+class PassesBackAsInTraining(correct.NormalizeWithRunningStatistics):
+    def backward(self, dwnstrm):
+        assignment.Normalize.backward(self, dwnstrm)
+
+
+@pytest.mark.parametrize(
+    ("cls", "sentence"),
+    [
+        (IgnoresPrediction, "the running mean and variance have to be used"),
+        (MomentumReversed, "momentum is the weight of the batch in the running statistics"),
+        (NothingMoves, "A pass in training leaves running_mean as it was."),
+        (PassesBackAsInTraining, "What is passed back in prediction"),
+    ],
+)
+def test_a_normalize_that_is_wrong_in_prediction_gets_at_most_three_quarters(cls, sentence):
+    report = grade(cls, "Normalize")
+    assert report.points <= 75, str(report)
+    assert any(sentence in result.cause for result in report), str(report)
+
+
+def test_weights_that_all_start_at_zero_are_said_so():
+    class Zeros(assignment.Linear):
+        def __init__(self, in_layer, num_out_features):
+            super().__init__(in_layer, num_out_features)
+            self.W = np.zeros(self.W.shape)
+
+    (failed,) = [result for result in grade(Zeros, "Linear") if not result.passed]
+    assert failed.cause.startswith("All of W is 0 at the start")
+
+
 # Gradient checkers.
 
 
@@ -242,7 +339,7 @@ def entry_by_entry(f, grad, x, error_tol=1e-6):
         e = np.zeros(x.shape)
         e[i] = 1e-5
         central = (f(x + e) - f(x - e)) / 2e-5
-        if abs(central - g[i]) > error_tol * max(1, abs(g[i])):
+        if abs(central - g[i]) > error_tol * np.abs(g).max():
             return False
     return True
 
@@ -274,6 +371,23 @@ def ps_gradient(f, x):
     return g
 
 
+def divided_by_one_step(f, grad, x, error_tol=1e-6):
+    return entry_by_entry(f, lambda x: grad(x) / 2, x, error_tol)
+
+
+def of_too_short_a_step(f, grad, x, error_tol=1e-6):
+    g = np.empty(x.shape)
+    for i in np.ndindex(x.shape):
+        e = np.zeros(x.shape)
+        e[i] = 1e-13
+        g[i] = (f(x + e) - f(x - e)) / 2e-13
+    return bool(np.all(abs(grad(x) - g) < error_tol * abs(g).max()))
+
+
+def the_error_itself(f, grad, x, error_tol=1e-6):
+    return float(abs(grad(x) - ps_gradient(f, x)).max())
+
+
 def first_entry(f, grad, x, error_tol=1e-6):
     return bool(abs(grad(x) - ps_gradient(f, x))[0, 0] < error_tol)
 
@@ -282,6 +396,10 @@ def moves_the_point(f, grad, x, error_tol=1e-6):
     right = one_sided(f, grad, x.copy(), error_tol)
     x += 1e-3
     return right
+
+
+def by_absolute_error(f, grad, x, error_tol=1e-6):
+    return bool(np.all(abs(grad(x) - ps_gradient(f, x)) < error_tol))
 
 
 def without_tolerance(f, grad, x):
@@ -297,9 +415,18 @@ def prints(f, grad, x, error_tol=1e-6):
     [
         (always, "A gradient with a factor of 2 is called right"),
         (never, "The right gradient of a sum of cubes is called wrong"),
+        (always, "and so is one that has nothing to do with f"),
+        (
+            divided_by_one_step,
+            "Twice the gradient is called right: the difference f(x + h) - f(x - h) belongs over 2 h.",
+        ),
+        (of_too_short_a_step, "The step is 1e-13: the difference is lost in rounding."),
+        (the_error_itself, "check_gradient returns a number, but has to return True or False."),
         (absolute, "A gradient with the wrong sign is called right"),
         (first_entry, "A gradient with one entry that is a tenth too large is called right"),
         (moves_the_point, "check_gradient changes x"),
+        (by_absolute_error, "For a function with small values (1e-08 x^3) a factor of 2 is called right"),
+        (by_absolute_error, "The right gradient of a function with large values (1e+08 x^3) is called wrong"),
         (without_tolerance, "check_gradient takes no tolerance"),
         (prints, "check_gradient returns None, but has to return True or False"),
     ],

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from pysmorch.cli.grade_options import GradeOptions
 from pysmorch.cli.help import CommandWithChoices
 from pysmorch.cli.options import (
     EvaluateOptions,
@@ -229,25 +230,17 @@ def check(
 
 
 @app.command()
-def grade(
-    files: Annotated[list[str], typer.Argument(help="Python files with classes named like the library's")],
-    only: Annotated[
-        str | None, typer.Option(help="these classes alone, as in Linear,Relu; one that lacks gets 0")
-    ] = None,
-    points: Annotated[str | None, typer.Option(help="what each class is worth, as in Linear=10,Relu=5")] = None,
-    timeout: Annotated[float, typer.Option(help="seconds for a file in all; a test may take a tenth of them")] = 60.0,
-    memory: Annotated[str, typer.Option(help="memory that a file may use, as in 2GB")] = "2GB",
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
-    junit: Annotated[str | None, typer.Option(help="write the results into this file as JUnit's XML too")] = None,
-) -> None:
+@takes(GradeOptions)
+def grade(options: GradeOptions) -> None:
     """Grade students' layers: points, the likely mistake, the smallest example and a hint for each test that fails.
 
-    A file runs in a process of its own with limits of time and memory, in a folder that is removed afterwards. This
-    protects from mistakes, not from malice: use a container for files of strangers.
+    A folder is a class, with a file, a notebook or a folder for each student; a run that was interrupted goes on where it was. A file
+    runs in a process of its own with limits of time and memory, in a folder that is removed afterwards. This protects from mistakes,
+    not from malice: use a container for files of strangers.
     """
     from pysmorch.cli import grading
 
-    raise typer.Exit(0 if grading.grade(files, as_json, junit, points, timeout, memory, only) else 1)
+    raise typer.Exit(0 if grading.grade(options) else 1)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from pysmorch.warnings import PysmorchWarning
 
 
 class Interrupted(Exception):
-    """A training that was interrupted and has written its model; the message says so."""
+    """Work that was interrupted after results were written; the message says so."""
 
 
 def print_escaped(text: str, file: TextIO | None = None) -> None:

@@ -206,8 +206,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             rows, held_out = hold_out(data.by, classes, len(data.rows), self.validation_fraction, self._seed, said)
             if data.by is not None and classes is not None:
                 warn_of_unseen(self.classes_, classes, rows)
-            validation = [data.take(held_out)]
-            data = data.take(rows)
+            validation, data = [data.take(held_out)], data.take(rows)
         if chosen and not validation:
             names = ", ".join(metric.name for metric in chosen)
             raise ValueError(

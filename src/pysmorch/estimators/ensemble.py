@@ -20,7 +20,7 @@ from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
 from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
 from pysmorch.estimators.fitting import FurtherValidation
-from pysmorch.estimators.members import Member, outputs_of, seeds_of, without
+from pysmorch.estimators.members import Member, let_vary, outputs_of, seeds_of, without
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
@@ -89,6 +89,8 @@ def train_members(
         The first one of a network; what the others have learned until then stays after Ctrl-C only.
     """
     count, epochs_before = len(jobs), estimator.n_iter_
+    if epochs_before:
+        let_vary(estimator)
     native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None
     threads = num_threads() if estimator.threads is None else estimator.threads
     at_a_time = min(count, threads) if native else 1

@@ -87,6 +87,21 @@ def mean_of(estimator: Any, outputs: Sequence[Layer]) -> Layer:
     return shift
 
 
+def let_vary(estimator: Any) -> None:
+    """Let outputs of an ensemble vary again that were calibrated to be constant, before its networks are trained on.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With the network of all of them.
+    """
+    shift = estimator.network_.output
+    scale = shift.in_layer
+    constant = scale.W == 0
+    scale.W[constant] = 1.0 if isinstance(scale.in_layer, LogMeanSoftmax) else 1 / estimator._members
+    shift.W[constant] = 0.0
+
+
 def outputs_of(network: Network, count: int) -> list[Layer]:
     """Return the last layer of each network of an ensemble.
 

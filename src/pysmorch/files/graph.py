@@ -69,7 +69,7 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
             )
         if len(feeders(layer)) != len(layer.in_layers):
             raise ValueError(
-                f"{name} cannot be saved: it holds layers besides its in_layers, which a file has no place for; make it a "
+                f"{name} cannot be saved: it holds layers besides its in_layers, which no file can describe; make it a "
                 "function that returns the last of them"
             )
         described.append(

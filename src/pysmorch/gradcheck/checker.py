@@ -120,7 +120,7 @@ def _compared(probe: Probe, prepared: Prepared, name: str, tol: float) -> list[C
     indices = prepared.integers - probe.watched.reached
     probe.variables = [variable for variable in probe.variables if id(variable.layer) not in indices]
     if not probe.variables:
-        return [failed_row(name, "-", f"{name}: {NOTHING}: {_why_nothing(probe)}")]
+        return [failed_row(name, "-", f"{name}: {NOTHING}: {_reason(probe)}")]
     with other_inputs(probe):
         probe.gradients()  # state that a layer wrongly carries over shows in the next pass
     found = probe.gradients()
@@ -138,7 +138,7 @@ def _compared(probe: Probe, prepared: Prepared, name: str, tol: float) -> list[C
     return rows
 
 
-def _why_nothing(probe: Probe) -> str:
+def _reason(probe: Probe) -> str:
     sources = [node for node in probe.nodes if isinstance(node, Data)]
     if len(probe.nodes) == 1:
         what = "is the input itself" if sources else "holds no input layer in its attributes"

@@ -98,6 +98,30 @@ class Watched:
                 self.reached.add(self._original[id(node)])
                 self._backward(node, self._waiting.pop(id(node)))
 
+        for layer, node in zip(layers, nodes, strict=True):
+            if not self.broken and not is_ours(node):
+                self._find_other_parameters(layer, node)
+
+    def _find_other_parameters(self, before: Any, after: Any) -> None:
+        """Note arrays besides `W` whose gradients a class of the user's stores, by the usual names for these."""
+        stored = attributes_of(after)
+        for name, array in attributes_of(before).items():
+            if name == "W" or not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                continue
+            names = {f"{first}{name}" for first in ("G", "G_", "d", "d_", "g", "g_", "grad_")} | {
+                f"{name}_grad",
+                f"{name}_G",
+            }
+            names |= {name.replace("W", "G", 1)} - {name}
+            gradient = next((n for n in sorted(names) if np.shape(stored.get(n, 0.0)) == array.shape != ()), None)
+            if gradient is not None:
+                self._fault(
+                    after,
+                    name,
+                    f"{NOTHING} with respect to {name}, of which {gradient} seems to be the gradient: a layer has one array of "
+                    f"parameters, W, and no other is trained; make {name} the W of a layer of its own",
+                )
+
     def _forward(self, node: Any) -> None:
         given = tuple(_copy(self._outputs[id(feeder)]) for feeder in feeders(node))
         self.inputs[self._original[id(node)]] = given

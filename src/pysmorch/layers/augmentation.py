@@ -19,6 +19,8 @@ __all__ = ["Cutout", "RandomCrop", "RandomFlip", "RandomShift"]
 class _Augmentation(Layer):
     """The base of the augmentations: the check of their images, and their random numbers."""
 
+    moves_entries = True
+
     def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
         _, self.height, self.width, self.channels = image_dims(self)

@@ -143,7 +143,7 @@ class Layer(Inputs, Trainable, NativeForm, Description):
         return own_backward(self, dwnstrm)
 
     def _compute(self, inputs: tuple[Any, ...]) -> Any:
-        if self.native is not None and not self.reads_indices and not self.is_view:
+        if self.native is not None and not (self.reads_indices or self.is_view or self.moves_entries):
             inputs = tuple(floating(x) for x in inputs)
         self.in_arrays = inputs
         out = self.compute(*inputs)

@@ -194,6 +194,7 @@ class Concat(Layer):
     """
 
     native = "concat"
+    moves_entries = True
 
     def __init__(self, *in_layers: LayerLike) -> None:
         super().__init__(*in_layers)
@@ -244,6 +245,7 @@ class Columns(Layer):
     """
 
     native = "columns"
+    moves_entries = True
     native_attributes = ("start",)
 
     def __init__(self, in_layer: LayerLike, start: int, stop: int) -> None:

@@ -14,6 +14,8 @@ class NativeForm:
     """Attributes that are arguments of the native operation, as numbers."""
     reads_indices: bool = False
     """Whether the input is indices, which must not become floating-point numbers."""
+    moves_entries: bool = False
+    """Whether the output is entries of the input and zeros, so that integers stay integers."""
     is_view: bool = False
     """Whether the output has the entries of the input in their order, so that no operation is needed."""
     identity_in_prediction: bool = False

@@ -123,7 +123,7 @@ def set_feeders(layer: Any, layers: Sequence[Any]) -> None:
 
 @contextmanager
 def fed_by(layer: Any, layers: Sequence[Any]) -> Iterator[None]:
-    """While this lasts, these layers are in the places of those that `feeders` returns."""
+    """While this lasts, the layer reads from these instead of from those that `feeders` returns."""
     real = feeders(layer)
     _exchange(layer, real, layers)
     try:

@@ -106,6 +106,7 @@ class Upsample2d(Layer):
     """
 
     native = "upsample2d"
+    moves_entries = True
 
     def __init__(self, in_layer: LayerLike, factor: int | Pair = 2) -> None:
         super().__init__(in_layer)
@@ -155,6 +156,7 @@ class Pad2d(Layer):
     """
 
     native = "pad2d"
+    moves_entries = True
 
     def __init__(self, in_layer: LayerLike, padding: int | Pair | tuple[Pair, Pair]) -> None:
         super().__init__(in_layer)

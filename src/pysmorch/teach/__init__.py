@@ -3,7 +3,9 @@
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result
 from pysmorch.teach.grading import KNOWN, grade
 from pysmorch.teach.isolation import GradingError, grade_file
+from pysmorch.teach.own_exercises import read_exercise
 from pysmorch.teach.reward import good_job
+from pysmorch.teach.rules import Rules, read_rules
 
 __all__ = [
     "KNOWN",
@@ -11,7 +13,10 @@ __all__ = [
     "GradeReport",
     "GradingError",
     "Result",
+    "Rules",
     "good_job",
     "grade",
     "grade_file",
+    "read_exercise",
+    "read_rules",
 ]

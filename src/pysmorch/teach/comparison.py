@@ -11,6 +11,7 @@ import numpy as np
 
 from pysmorch.gradcheck.mistakes import (
     ANY_FACTOR,
+    Guess,
     agrees,
     first_that_fits,
     guess_by_formulas,
@@ -21,22 +22,41 @@ from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers
 from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
-from pysmorch.teach.wrong_formulas import WRONG_FORMULAS
+from pysmorch.teach.finding import Finding, first_explanation
+from pysmorch.teach.follows import follows_from_forward, right_for_its_forward
+from pysmorch.teach.generators import GENERATORS, a_part_is_missing
+from pysmorch.teach.pairs import a_factor_alone, with_a_factor
+from pysmorch.teach.pointwise import POINTWISE, derivative_as_a_sum
+from pysmorch.teach.positions import POSITIONS
+from pysmorch.teach.reading import probably
+from pysmorch.teach.terms import TERMS
+from pysmorch.teach.wrong_formulas import known_mistakes
 
 NAMES = {"output": "what forward returns", "G": "G", "pass_back": "what is passed back"}
 
 W_HINT = "The constructor makes W; only an optimizer changes it."
 
 
-def compare(attempt: Attempt, what: str, found: Any) -> None:
-    """Compare "output", "G" or "pass_back" with what is right; raise a Failure that explains the difference."""
-    expected = attempt.expected(what)
+def is_right(attempt: Attempt, what: str, found: Any) -> bool:
+    """Whether "output", "G" or "pass_back" is what it has to be."""
     numbers = as_numbers(found)
-    if numbers is not None and agrees(numbers, expected, attempt.tolerance):
+    return numbers is not None and agrees(numbers, attempt.expected(what), attempt.tolerance)
+
+
+def compare(attempt: Attempt, what: str, found: Any, *, explain: bool = True) -> None:
+    """Compare "output", "G" or "pass_back" with what is right; raise a Failure that explains the difference.
+
+    Numbers that are far from usual ones fit many a formula by chance; without `explain` only the difference is told.
+    """
+    if is_right(attempt, what, found):
         return
+    expected, numbers = attempt.expected(what), as_numbers(found)
     if not attempt.W_is_kept():
         raise Failure("W is another one after the passes than before.", W_HINT)
-    cause = _cause_of_type(what, found) if numbers is None else _cause(attempt, what, numbers, expected)
+    if numbers is None:
+        cause = _cause_of_type(what, found)
+    else:
+        cause = (_cause if explain else _plain_difference)(attempt, what, numbers, expected)
     hint = attempt.exercise.hints.get(what, "")
     raise Failure(cause, hint, example(attempt.problem, what, expected, found if numbers is None else numbers))
 
@@ -58,16 +78,66 @@ def _kind_of(found: Any) -> str:
 def _cause(attempt: Attempt, what: str, found: Array, expected: Array) -> str:
     """Return the first sentence that fits: a formula that is known, a shape, a number that is none, a factor, ..."""
     p = attempt.problem
+    formulas = known_mistakes(attempt.exercise).get(what, {}), _for_every_class(attempt.exercise, what)
     own, general = (
-        guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in formulas.items()})
-        for formulas in (WRONG_FORMULAS.get(attempt.name, {}).get(what, {}), _for_every_class(attempt.exercise, what))
+        guess_by_formulas(found, expected, {sentence: partial(formula, p) for sentence, formula in table.items()})
+        for table in formulas
     )
+    finding = Finding(attempt.exercise, p, what, found, expected)
     by_numbers = guesses_by_numbers(found, expected, p.dwnstrm if what == "pass_back" else None, len(p.x))
-    special = partial(_shape_or_zeros, attempt, what, found, expected)
-    known = first_that_fits([own, special, general, *by_numbers])
-    if known and not (expected.ndim == 0 and known.endswith(ANY_FACTOR)):
-        return known
-    return _plain_difference(attempt, what, found, expected)
+    elsewhere = partial(_elsewhere, attempt, what)
+    known = first_that_fits(
+        [
+            partial(first_explanation, (partial(follows_from_forward, attempt),), finding),
+            own,
+            partial(_shape_or_zeros, attempt, what, found, expected),
+            general,
+            partial(first_explanation, (a_part_is_missing, *POINTWISE), finding),
+            partial(first_explanation, (partial(a_factor_alone, elsewhere),), finding),
+            partial(_by_numbers, by_numbers),
+            partial(_random_numbers, attempt, what, found),
+            partial(
+                first_explanation,
+                (partial(with_a_factor, formulas, elsewhere), derivative_as_a_sum, *TERMS, *POSITIONS, *GENERATORS),
+                finding,
+            ),
+            partial(first_explanation, (partial(right_for_its_forward, attempt),), finding),
+            partial(probably, attempt.cls, attempt.name, what),
+        ]
+    )
+    return known or _plain_difference(attempt, what, found, expected)
+
+
+def _by_numbers(guesses: list[Guess]) -> str:
+    known = first_that_fits(guesses)
+    return "" if known.endswith(ANY_FACTOR) else known
+
+
+def _elsewhere(attempt: Attempt, what: str) -> Finding | None:
+    """Return the same result of the class for the usual sizes."""
+    exercise = attempt.exercise
+    try:
+        other = Attempt(exercise, attempt.cls, exercise.problem(exercise.usual_sizes))
+        out = other.forward()
+        if what != "output":
+            other.backward()
+    except Failure:
+        return None
+    found = as_numbers(out if what == "output" else other.found(what))
+    return None if found is None else Finding(exercise, other.problem, what, found, other.expected(what))
+
+
+def _random_numbers(attempt: Attempt, what: str, found: Array) -> str:
+    """Say so where a second pass on the same numbers gives others."""
+    if what != "output" or attempt.changed():
+        return ""
+    try:
+        again = as_numbers(attempt.forward())
+    except Failure:
+        return ""
+    if again is None or again.shape != found.shape or np.array_equal(again, found, equal_nan=True):
+        return ""
+    return "forward returns other numbers each time, though nothing has changed: does it draw random numbers?"
 
 
 def _shape_or_zeros(attempt: Attempt, what: str, found: Array, expected: Array) -> str:

@@ -19,7 +19,8 @@ def example(p: Problem, what: str, expected: Array, found: Any) -> str:
     """Show the numbers that went in, what was expected and what was found, side by side."""
     arrays = [("x", p.x), ("W", p.W), ("labels", p.labels), ("dwnstrm", None if what == "output" else p.dwnstrm)]
     blocks = [_block(name, array) for name, array in arrays if array is not None]
-    differ = np.shape(found) != expected.shape
+    numbers = as_numbers(found)
+    differ = numbers is None or numbers.shape != expected.shape
     name = {"output": "", "G": " G", "pass_back": ""}[what]
     blocks += [_block(f"expected{name}", expected, differ), _block(f"found{name}", found, differ)]
     height = max(map(len, blocks))
@@ -36,7 +37,7 @@ def _block(title: str, value: Any, with_shape: bool = False) -> list[str]:
     if array is None:
         return [title, _text_of(value)]
     rows = np.squeeze(array) if array.ndim > 2 else array
-    rows = rows.reshape(-1, rows.shape[-1]) if rows.ndim > 2 else np.atleast_2d(rows)
+    rows = rows.reshape(int(np.prod(rows.shape[:-1])), rows.shape[-1]) if rows.ndim > 2 else np.atleast_2d(rows)
     cells = [[_number(v) for v in row[:SHOWN_COLUMNS]] for row in rows[:SHOWN_ROWS]]
     widths = [max(len(row[c]) for row in cells) for c in range(len(cells[0]))] if cells else []
     lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells]

@@ -163,10 +163,10 @@ EXERCISES: dict[str, Exercise] = {
             "(X - mean) / sqrt(variance + epsilon), over the batch",
             lambda rng, *sizes: Problem(numbers(rng, *sizes), setting=1e-5),
             normalized,
-            sizes=(5, 4),
+            sizes=(7, 4),
             usual_sizes=(10, 5),
             setting=epsilon_of,
-            small=((2, 1), (3, 1), (2, 2), (3, 2)),
+            small=((3, 1), (3, 2), (4, 2)),  # two rows become 1 and -1, whatever they are
             tolerance=1e-4,
             hints={
                 "output": "Mean and variance are those of a feature, a column of X, over the rows of the batch; the variance is "
@@ -201,7 +201,7 @@ EXERCISES: dict[str, Exercise] = {
             lambda rng, n, h, w, c: Problem(numbers(rng, n, h, w, c)),
             lambda p: np.array([[v for line in example for pixel in line for v in pixel] for example in p.x]),
             sizes=(5, 3, 2, 4),
-            usual_sizes=(4, 2, 3, 1),
+            usual_sizes=(4, 2, 3, 5),
             hints={
                 "output": "The batch stays the first axis; all other axes become one.",
                 "pass_back": "Nothing is computed, so no number changes; only the shape goes back to that of the input.",

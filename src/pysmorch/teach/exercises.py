@@ -6,8 +6,10 @@ The gradients that are expected come from differences of a plain forward pass, s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -24,6 +26,25 @@ STEP = 1e-3
 """Of the differences: the functions are smooth on the numbers above, and the error of differences is of its fourth power."""
 
 
+_SECRET: ContextVar[tuple[int, ...]] = ContextVar("secret", default=())
+
+
+@contextmanager
+def drawn_from(secret: tuple[int, ...]) -> Iterator[None]:
+    """Draw other numbers for all tests in this block, the same ones for the same secret; none for the usual ones."""
+    token = _SECRET.set(secret)
+    try:
+        yield
+    finally:
+        _SECRET.reset(token)
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Return the generator from which the numbers of a test are drawn."""
+    secret = _SECRET.get()
+    return np.random.default_rng([seed, *secret] if secret else seed)
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Numbers to try a class on.
@@ -33,6 +54,7 @@ class Problem:
         W: the parameters; None where there are none.
         labels: what a loss compares x with; None for a layer.
         dwnstrm: the gradient with respect to the output of a layer; None for a loss.
+        arguments: of the constructor after in_layer (and labels), in a teacher's exercise.
         setting: what a class may choose: the padding of a convolution, the epsilon of a normalisation.
         sizes, seed: what it was drawn with.
     """
@@ -41,6 +63,7 @@ class Problem:
     W: Any = None
     labels: Any = None
     dwnstrm: Any = None
+    arguments: tuple[Any, ...] = ()
     setting: Any = None
     sizes: tuple[int, ...] = ()
     seed: int = 0
@@ -64,6 +87,9 @@ class Exercise:
         small: sizes for examples, from the smallest on.
         tolerance: the relative error that passes.
         hints: what helps with "output", "G" and "pass_back".
+        mistakes: formulas that are often written by mistake; None for those of `wrong_formulas` under the name.
+        names: the attributes of the student's class for "W", "G", "in_layer", "out_dims" or the labels, where they are others.
+        right: the right class of a teacher's exercise, and `source` its file.
     """
 
     name: str
@@ -79,27 +105,38 @@ class Exercise:
     labels: str | None = None
     small: tuple[tuple[int, ...], ...] = ()
     tolerance: float = 1e-5
+    mistakes: dict[str, dict[str, Callable[[Problem], Any]]] | None = None
+    names: dict[str, str] = field(default_factory=dict)
+    right: Any = None
+    source: str = ""
 
-    @lru_cache(maxsize=256)  # noqa: B019  (exercises live as long as the module)
     def problem(self, sizes: tuple[int, ...], seed: int = 0) -> Problem:
         """Return numbers of these sizes, the same ones for the same seed."""
-        rng = np.random.default_rng(seed)
-        drawn = replace(self.draw(rng, *sizes), sizes=sizes, seed=seed)
+        return self._problem(sizes, seed, _SECRET.get())
+
+    @lru_cache(maxsize=1024)  # noqa: B019  (exercises live as long as the module)
+    def _problem(self, sizes: tuple[int, ...], seed: int, secret: tuple[int, ...]) -> Problem:
+        drawn = replace(self.draw(generator(seed), *sizes), sizes=sizes, seed=seed)
         return self.with_dwnstrm(drawn)
 
-    @lru_cache(maxsize=256)  # noqa: B019
+    @lru_cache(maxsize=1024)  # noqa: B019
     def with_setting(self, problem: Problem, setting: Any) -> Problem:
         """Return the problem for a class that has chosen this setting, which may change the shape of its output."""
         return problem if setting == problem.setting else self.with_dwnstrm(replace(problem, setting=setting))
+
+    @lru_cache(maxsize=1024)  # noqa: B019
+    def with_parameters_of(self, problem: Problem, other: Problem) -> Problem:
+        """Return the problem for a class that has the parameters and the setting of another one."""
+        return self.with_dwnstrm(replace(problem, W=other.W, setting=other.setting))
 
     def with_dwnstrm(self, problem: Problem) -> Problem:
         """Return the problem with a gradient in the shape of its output; a loss needs none."""
         if self.labels is not None:
             return problem
-        rng = np.random.default_rng(problem.seed + 1000)
+        rng = generator(problem.seed + 1000)
         return replace(problem, dwnstrm=numbers(rng, *np.shape(self.output(problem))))
 
-    @lru_cache(maxsize=256)  # noqa: B019
+    @lru_cache(maxsize=1024)  # noqa: B019
     def gradient(self, problem: Problem, name: str) -> Array:
         """Return the derivatives of the sum of dwnstrm * output (of the loss itself) for "x" or "W", from differences."""
         array = np.array(getattr(problem, name), dtype=np.float64)

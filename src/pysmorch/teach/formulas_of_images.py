@@ -41,15 +41,23 @@ def _last_weight_only(p: Problem) -> Array:
 
 
 def _overwritten(p: Problem) -> Array:
-    """What "same" padding passes back when the positions of the window write over each other instead of adding up."""
+    """What is passed back when the positions of the window write over each other instead of adding up."""
     height, width = p.x.shape[1:3]
     size = p.W.shape[0]
-    padded = np.zeros((len(p.x), height + size - 1, width + size - 1, p.x.shape[3]))
+    rows, columns = p.dwnstrm.shape[1:3]
+    padded = np.zeros((len(p.x), rows + size - 1, columns + size - 1, p.x.shape[3]))
     for a in range(size):
         for b in range(size):
-            padded[:, a : a + height, b : b + width] = p.dwnstrm @ p.W[a, b].T
-    before = (size - 1) // 2
+            padded[:, a : a + rows, b : b + columns] = p.dwnstrm @ p.W[a, b].T
+    before = (size - 1) // 2 if p.setting == "same" else 0
     return padded[:, before : before + height, before : before + width]
+
+
+def _at_one_position(p: Problem, at: int) -> Array:
+    """G of one position of the window alone, the first or the last."""
+    d = np.zeros_like(p.dwnstrm)
+    d[:, at, at] = p.dwnstrm[:, at, at]
+    return CONVOLUTION.gradient(replace(p, dwnstrm=d), "W")
 
 
 def _first_channel_only(p: Problem) -> Array:
@@ -72,10 +80,32 @@ WRONG_IMAGES: Formulas = {
             "The window does not move: every position in the filter is laid on the same pixel.": lambda p: (
                 p.x @ p.W.sum((0, 1))
             ),
+            "The channels are not told apart: pixels and weights are added up over the channels before they are multiplied.": lambda p: (
+                CONVOLUTION.expected(replace(p, x=p.x.sum(3, keepdims=True), W=p.W.sum(2, keepdims=True)), "output")
+            ),
+            "The channels are averaged instead of added up.": lambda p: (
+                CONVOLUTION.expected(p, "output") / p.x.shape[3]
+            ),
         },
         "G": {
             "The filter is turned round in G: entry (0, 0) stands where the last one should.": lambda p: (
                 CONVOLUTION.gradient(p, "W")[::-1, ::-1]
+            ),
+            "The averages over the images are multiplied; it is the products that are added up.": lambda p: (
+                CONVOLUTION.gradient(
+                    replace(p, x=p.x.mean(0, keepdims=True), dwnstrm=p.dwnstrm.mean(0, keepdims=True)), "W"
+                )
+            ),
+            "The sums over the images are multiplied; it is the products that are added up.": lambda p: (
+                CONVOLUTION.gradient(
+                    replace(p, x=p.x.sum(0, keepdims=True), dwnstrm=p.dwnstrm.sum(0, keepdims=True)), "W"
+                )
+            ),
+            "Only the last position in the image counts: add up (+=) what all positions contribute.": lambda p: (
+                _at_one_position(p, -1)
+            ),
+            "Only the first position in the image counts: add up what all positions contribute.": lambda p: (
+                _at_one_position(p, 0)
             ),
             "Rows and columns of G are exchanged.": lambda p: CONVOLUTION.gradient(p, "W").swapaxes(0, 1),
             "The window does not move: every position in the filter is told of the same pixel.": lambda p: (
@@ -109,6 +139,54 @@ WRONG_IMAGES: Formulas = {
             ),
             "One mean and one variance for all features: each feature has its own.": lambda p: (
                 (p.x - p.x.mean()) / np.sqrt(p.x.var() + p.setting)
+            ),
+            "One variance for all features: each feature has its own.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(p.x.var() + p.setting)
+            ),
+            "The variance is a sum of squares: it has to be divided by M.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(((p.x - p.x.mean(0)) ** 2).sum(0) + p.setting)
+            ),
+            "The variance is divided by the number of columns instead of the number of rows M.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(((p.x - p.x.mean(0)) ** 2).sum(0) / p.x.shape[1] + p.setting)
+            ),
+            "The mean is not taken away in the variance: this is the mean of the squares.": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt((p.x**2).mean(0) + p.setting)
+            ),
+            "The mean is not taken away: this is x over the root of the mean of the squares.": lambda p: (
+                p.x / np.sqrt((p.x**2).mean(0) + p.setting)
+            ),
+            "The brackets are missing: this is x - mean / s instead of (x - mean) / s.": lambda p: (
+                p.x - p.x.mean(0) / _spread(p)
+            ),
+            "Multiplied by the standard deviation instead of divided.": lambda p: (p.x - p.x.mean(0)) * _spread(p),
+            "The mean is added instead of taken away.": lambda p: (p.x + p.x.mean(0)) / _spread(p),
+            "The mean is taken away the wrong way round: this is (mean - x) / s.": lambda p: (
+                (p.x.mean(0) - p.x) / _spread(p)
+            ),
+            "The running statistics are used in training too (they are 0 and 1 at first); training uses those of the batch.": lambda p: (
+                p.x / np.sqrt(1 + p.setting)
+            ),
+            "The running statistics are used in training too, after they have moved; training uses those of the batch.": lambda p: (
+                (p.x - 0.1 * p.x.mean(0)) / np.sqrt(0.9 + 0.1 * p.x.var(0) + p.setting)
+            ),
+            "The running statistics are used in training too, after they have moved (by the variance divided by M - 1); training uses those of the batch.": lambda p: (
+                (p.x - 0.1 * p.x.mean(0)) / np.sqrt(0.9 + 0.1 * p.x.var(0, ddof=1) + p.setting)
+            ),
+            "Scaled from smallest to largest instead of by mean and standard deviation.": lambda p: (
+                (p.x - p.x.min(0)) / np.ptp(p.x, axis=0)
+            ),
+            "The mean over each row is taken away: the mean of a feature is over the batch (axis=0).": lambda p: (
+                (p.x - p.x.mean(1, keepdims=True)) / _spread(p)
+            ),
+            "The variance is that of each row: the variance of a feature is over the batch (axis=0).": lambda p: (
+                (p.x - p.x.mean(0)) / np.sqrt(p.x.var(1, keepdims=True) + p.setting)
+            ),
+            "Absolute deviations are averaged instead of squares.": lambda p: (
+                (p.x - p.x.mean(0)) / (np.abs(p.x - p.x.mean(0)).mean(0) + p.setting)
+            ),
+            "The median is taken away instead of the mean.": lambda p: (p.x - np.median(p.x, 0)) / _spread(p),
+            "The norm of each column is divided by instead of the standard deviation.": lambda p: (
+                p.x / np.linalg.norm(p.x, axis=0)
             ),
         },
         "pass_back": {

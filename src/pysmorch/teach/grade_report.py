@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from textwrap import fill
 from typing import Any
@@ -18,6 +18,9 @@ TEXT_WIDTH = 100
 
 PRE = "margin:0;text-align:left;font-family:monospace;white-space:pre;word-break:normal"
 """Style of what stands in columns; a notebook's own would break lines within words."""
+
+WAITS = "waits for:"
+"""How the cause of a test begins that was not run, because another one has to be passed first."""
 
 _ODD_CHARACTERS = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -80,6 +83,8 @@ class GradeReport:
         One for each test.
     printed : str, default=""
         The first lines of what the class printed.
+    bonus : bool, default=False
+        Whether its points come on top: they count among the points of a file, not among those that can be earned.
 
     Attributes
     ----------
@@ -92,6 +97,7 @@ class GradeReport:
     name: str
     results: list[Result] = field(default_factory=list)
     printed: str = ""
+    bonus: bool = False
 
     @property
     def passed(self) -> bool:
@@ -101,12 +107,12 @@ class GradeReport:
     @property
     def points(self) -> float:
         """Points earned."""
-        return sum(result.points for result in self.results)
+        return round(sum(result.points for result in self.results), 6)
 
     @property
     def max_points(self) -> float:
         """Points that can be earned."""
-        return sum(result.max_points for result in self.results)
+        return round(sum(result.max_points for result in self.results), 6)
 
     def scaled(self, max_points: float) -> GradeReport:
         """Return the same report with points that add up to `max_points` when all tests pass.
@@ -136,10 +142,11 @@ class GradeReport:
         return {
             "name": self.name,
             "passed": self.passed,
-            "points": round(self.points, 6),
-            "max_points": round(self.max_points, 6),
+            "points": self.points,
+            "max_points": self.max_points,
             "results": [asdict(result) for result in self.results],
             "printed": self.printed,
+            "bonus": self.bonus,
         }
 
     def __bool__(self) -> bool:
@@ -151,12 +158,10 @@ class GradeReport:
     def __str__(self) -> str:
         lines = [f"{self.name}: {_number(self.points)} of {_number(self.max_points)} points"]
         width = max((len(result.name) for result in self.results), default=0)
-        said: dict[str, str] = {}
-        for result in self.results:
-            verdict = "right" if result.passed else "WRONG"
+        for result, text in zip(self.results, _explanations(self.results), strict=True):
             points = f"{_number(result.points)} of {_number(result.max_points)}"
-            lines.append(f"  {verdict}  {result.name.ljust(width)}  {points}")
-            lines += _indent(_explanation(result, said), 9)
+            lines.append(f"  {_verdict(result)}  {result.name.ljust(width)}  {points}")
+            lines += _indent(text, 9)
         if self.printed:
             lines += ["  printed by the class:", *_indent(self.printed, 4)]
         return "\n".join(lines)
@@ -166,10 +171,9 @@ class GradeReport:
     def _repr_html_(self) -> str:
         """Return a compact table for notebooks."""
         rows = []
-        said: dict[str, str] = {}
-        for result in self.results:
-            mark = "right" if result.passed else "<b>WRONG</b>"
-            text = html.escape(_explanation(result, said)).replace("&#x27;", "'")
+        for result, explanation in zip(self.results, _explanations(self.results), strict=True):
+            mark = _verdict(result) if result.passed else f"<b>{_verdict(result)}</b>"
+            text = html.escape(explanation).replace("&#x27;", "'")
             detail = f"<pre style='{PRE}'>{text}</pre>" if text else ""
             points = f"{_number(result.points)} of {_number(result.max_points)}"
             rows.append(
@@ -199,6 +203,10 @@ class FileReport:
         The first lines of what the file printed outside the tests.
     notes : list of str, default=[]
         What could not be limited on this system.
+    flags : list of str, default=[]
+        What a person should look at: imports, a gradient that looks numerical, answers that do not depend on the numbers.
+    factor : float, default=1.0
+        What the points are multiplied by, less than 1 for a file that came late.
 
     Attributes
     ----------
@@ -213,21 +221,23 @@ class FileReport:
     problem: str = ""
     printed: str = ""
     notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    factor: float = 1.0
 
     @property
     def passed(self) -> bool:
         """Whether the file could be read, has a class that is known, and all tests passed."""
-        return not self.problem and bool(self.reports) and all(report.passed for report in self.reports)
+        return not self.problem and bool(self.reports) and all(r.passed or r.bonus for r in self.reports)
 
     @property
     def points(self) -> float:
         """Points earned."""
-        return sum(report.points for report in self.reports)
+        return round(self.factor * sum(report.points for report in self.reports), 6)
 
     @property
     def max_points(self) -> float:
         """Points that can be earned."""
-        return sum(report.max_points for report in self.reports)
+        return round(sum(report.max_points for report in self.reports if not report.bonus), 6)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, which JSON takes.
@@ -240,12 +250,14 @@ class FileReport:
         return {
             "file": clean(self.path),
             "passed": self.passed,
-            "points": round(self.points, 6),
-            "max_points": round(self.max_points, 6),
+            "points": self.points,
+            "max_points": self.max_points,
             "problem": self.problem,
             "classes": [report.to_dict() for report in self.reports],
             "printed": self.printed,
             "notes": self.notes,
+            "flags": self.flags,
+            "factor": self.factor,
         }
 
     def __str__(self) -> str:
@@ -284,16 +296,33 @@ def _suite(root: ElementTree.Element, name: str, results: Sequence[Result]) -> N
             failure.text = clean("\n".join(filter(None, (result.example, result.hint))))
 
 
-def _explanation(result: Result, said: dict[str, str]) -> str:
-    """The explanation below a failed test; a cause that was explained before is not explained again."""
+def _verdict(result: Result) -> str:
     if result.passed:
-        return ""
-    for cause, name in said.items():
-        if result.cause in cause:
-            return f"For the same reason as: {name}."
-    said[result.cause] = result.name
-    hint = _wrapped(f"Hint: {result.hint}") if result.hint else ""
-    return "\n".join(filter(None, (_wrapped(result.cause), result.example, hint)))
+        return "right"
+    return "waits" if result.cause.startswith(WAITS) else "WRONG"
+
+
+def _explanations(results: Sequence[Result]) -> list[str]:
+    """The explanation below each test; one that several tests share stands below the first of them, which names the others."""
+    texts: list[str] = []
+    of_cause: dict[str, list[str]] = {}
+    for result in results:
+        if not result.passed:
+            of_cause.setdefault(_cause_before(of_cause, result.cause), []).append(result.name)
+    for result in results:
+        names = of_cause.get(result.cause, [""])
+        if result.passed or names[0] != result.name:
+            texts.append("")
+            continue
+        same = _wrapped(f"The same for: {'; '.join(names[1:])}.") if names[1:] else ""
+        hint = _wrapped(f"Hint: {result.hint}") if result.hint else ""
+        texts.append("\n".join(filter(None, (_wrapped(result.cause), result.example, hint, same))))
+    return texts
+
+
+def _cause_before(said: Iterable[str], cause: str) -> str:
+    """Return the cause among those said before that says this one too, or else this one."""
+    return next((before for before in said if cause in before), cause)
 
 
 def _wrapped(text: str) -> str:

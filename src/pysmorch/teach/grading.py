@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from pysmorch.teach.attempt import Failure, Printed, explain_error
+from pysmorch.teach.attempt import Failure, explain_error, is_theirs
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.child import Printed
 from pysmorch.teach.exercise_table import EXERCISES
-from pysmorch.teach.grade_report import GradeReport, Result, clean, shorten
+from pysmorch.teach.grade_report import WAITS, GradeReport, Result, clean, shorten
 from pysmorch.teach.pieces import PIECES
+from pysmorch.teach.remote import Lost
 from pysmorch.teach.trials import trials_of
 
 KNOWN = ("Data", *EXERCISES, "check_gradient", *PIECES)
@@ -70,10 +72,21 @@ def grade(cls: Any, name: str | None = None, *, parts: Sequence[str] | str | Non
         raise TypeError(f"grade: cls must be a class, but is a {type(cls).__name__}")
     report = GradeReport(name)
     for trial in trials_of(name, cls, parts):
-        result, printed = run_trial(trial, cls)
+        result, printed = waiting(trial, report.results), ""
+        if result is None:
+            result, printed = run_trial(trial, cls)
         report.results.append(result)
         report.printed = report.printed or printed
     return report
+
+
+def waiting(trial: Trial, results: Iterable[Result]) -> Result | None:
+    """Return the result of a test that is not run because all those that it waits for have failed; None for any other."""
+    awaited = [result for result in results if result.name in trial.waits_for]
+    if not awaited or any(result.passed for result in awaited):
+        return None
+    cause = f"{WAITS} {', or '.join(result.name for result in awaited)}."
+    return Result(trial.name, trial.part, False, 0, trial.points, cause)
 
 
 def check_known(name: str) -> None:
@@ -93,10 +106,10 @@ def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
             failure = None
         except Failure as found:
             failure = found
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Lost):
             raise
         except BaseException as error:  # attributes of a student's class may run code of the student's
-            failure = Failure(*explain_error(trial.name, error))
+            failure = Failure(*explain_error(trial.name, error)) if is_theirs(error) else _of_the_grader(error)
     if failure is None:
         return Result(trial.name, trial.part, True, trial.points, trial.points), shorten(clean(printed.text))
     return (
@@ -111,6 +124,16 @@ def run_trial(trial: Trial, cls: Any) -> tuple[Result, str]:
             clean(failure.hint),
         ),
         shorten(clean(printed.text)),
+    )
+
+
+GRADERS_OWN = "The grader itself fails in this test"
+
+
+def _of_the_grader(error: BaseException) -> Failure:
+    kind, text = type(error).__name__, str(error)
+    return Failure(
+        f"{GRADERS_OWN} ({kind}: {text}); that is no fault of the class.", "Who grades this gives the points by hand."
     )
 
 

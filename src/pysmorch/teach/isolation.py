@@ -1,36 +1,36 @@
-"""Grading a file in a sandboxed subprocess, with limits of time and memory.
+"""Grading a file: its code runs in a sandboxed subprocess, with limits of time and memory; it is judged in this process.
 
 What a student's file does by mistake (loop without end, end the program, crash, fill the memory, print without end, write
-files, read input, start processes) is a failed test here, and the other tests get their results all the same. Reports
-come through a pipe of their own and carry a word that is not in the file's reach by ordinary means; a file that replaces
-functions of the grader or of NumPy is refused.
+files, read input, start processes) is a failed test here, and the other tests get their results all the same.
 
-It is no sandbox. The file runs with the rights of whoever grades it: it may read and write files, use the network, start
-processes that leave their group, and, if it is written to that end, find the word and the pipe in the memory of its own
-process. Who grades files of strangers runs the grader in a container without a network, and looks at the files.
+The process of the file is told which method to call, and with which arrays; it returns arrays. The expected values, the plan and the
+results are in this process only, so that a file finds nothing to read or to replace in its own.
+
+It is no sandbox. The file runs with the rights of whoever grades it: it may read and write files, use the network, and start
+processes that leave their group. Who grades files of strangers runs the grader in a container without a network.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import queue
 import secrets
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pysmorch.teach.child import PIPE_CLOSED
+from pysmorch.teach.attempt import explain_raised
+from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import drawn_from
+from pysmorch.teach.flags import forbidden_imports, looks_numerical
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result, clean, shorten
-from pysmorch.teach.grading import check_known
+from pysmorch.teach.grading import calm, check_known, run_trial, waiting
+from pysmorch.teach.process import Process
+from pysmorch.teach.reading import text_of
+from pysmorch.teach.remote import GARBAGE, Lost
+from pysmorch.teach.rules import USUAL, Rules
 from pysmorch.teach.trials import trials_of
 
 MEMORY = 2 * 2**30
@@ -45,17 +45,9 @@ SHARE_OF_A_TRIAL = 0.1
 LOST_BEFORE_GIVING_UP = 2
 """After this many tests of a class that time out, its other tests are not run."""
 
-START = 60.0
-"""Seconds for the interpreter to start, which are not counted."""
 
-KEPT_OUTPUT = 20_000
-LONGEST_MESSAGE = 2**20
-
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONHOME")
-"""Environment variables that a student's file gets; others may hold secrets."""
-
-
-CLOSED = "it closed the pipe through which results are reported."
+UNKNOWN = tuple(int(word) for word in secrets.token_bytes(8))
+"""Secret of the numbers on which a test that was passed is run once more: no file can have the answers from elsewhere."""
 
 
 class GradingError(RuntimeError):
@@ -63,9 +55,16 @@ class GradingError(RuntimeError):
 
 
 def grade_file(
-    path: str | Path, only: Sequence[str] | None = None, timeout: float = TIMEOUT, memory: int = MEMORY
+    path: str | Path,
+    only: Sequence[str] | None = None,
+    timeout: float = TIMEOUT,
+    memory: int = MEMORY,
+    *,
+    with_files: Sequence[str | Path] = (),
+    pieces: Sequence[tuple[str, str]] | None = None,
+    rules: Rules = USUAL,
 ) -> FileReport:
-    """Grade the classes in a file, in a sandboxed subprocess.
+    """Grade the classes in a file; its code runs in a sandboxed subprocess, in an empty folder.
 
     Parameters
     ----------
@@ -77,6 +76,14 @@ def grade_file(
         Seconds that the file may take in all. Reading it may take half of them, a test a tenth.
     memory : int, default=2 * 2**30
         Bytes of address space that the process may use, where the system can limit them.
+    with_files : sequence of str or Path, default=()
+        Files that are put beside it in its folder, which it may import or read.
+    pieces : sequence of (str, str), default=None
+        Names and texts of the pieces of the file, such as the cells of a notebook, which are run in place of its text; one that does not
+        compile costs only itself.
+    rules : Rules, default=Rules()
+        From which numbers the tests are drawn, with which tolerance, what is flagged, and a teacher's own exercises. What the classes are
+        worth is another matter: `Rules.weighed` gives a report those points.
 
     Returns
     -------
@@ -93,97 +100,155 @@ def grade_file(
         When the grader itself could not do its work.
     """
     path = Path(path).resolve()
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such file", str(path))
+    for file in (path, *map(Path, with_files)):
+        if not file.is_file():
+            raise FileNotFoundError(2, "no such file", str(file))
     for name in only or ():
-        check_known(name)
-    grading = _Grading(path, list(only) if only is not None else None, timeout, memory)
-    while grading.run_process():
-        pass
+        if name not in rules.known:
+            check_known(name)
+    if pieces is None:
+        pieces = [(path.name, path.read_text("utf-8-sig", "replace"))]
+    grading = _Grading(path, list(only) if only is not None else None, timeout, memory, list(pieces), with_files, rules)
+    with drawn_from(rules.secret(text for _, text in pieces)):
+        while grading.run_process():
+            pass
     return grading.report()
 
 
 class _Grading:
     """What is known so far of a file: the tests that there are, and their results."""
 
-    def __init__(self, path: Path, only: list[str] | None, timeout: float, memory: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        only: list[str] | None = None,
+        timeout: float = TIMEOUT,
+        memory: int = MEMORY,
+        pieces: Sequence[tuple[str, str]] = (),
+        with_files: Sequence[str | Path] = (),
+        rules: Rules = USUAL,
+    ) -> None:
         self.path, self.only, self.timeout, self.memory = path, only, timeout, memory
+        self.pieces, self.with_files, self.rules = list(pieces), with_files, rules
         self.left = timeout
-        self.planned: dict[str, list[Result]] | None = None
+        self.planned: dict[str, list[Trial]] | None = None
         self.results: dict[tuple[str, str], Result] = {}
         self.printed: dict[str, str] = {}
         self.lost: Counter[str] = Counter()
         self.problem = self.printed_by_file = ""
         self.notes: list[str] = []
+        self.flags: list[str] = []
+        self.looked: set[str] = set()
+        self.odd_arrays: set[str] = set()
+        self.imported: list[str] = []
 
     def run_process(self) -> bool:
         """Let a process do the tests that have no result yet; return whether another one has to go on after it."""
-        job = {
-            "path": str(self.path),
-            "only": self.only,
-            "memory": self.memory,
-            "timeout": self.timeout,
-            "done": list(self.results),
-        }
-        with _Child(job) as child:
-            self._start(child)
-            running: tuple[str, str] | None = None
-            allowed = SHARE_OF_READING * self.timeout
-            while True:
-                began = time.monotonic()
-                message = child.listen(min(allowed, self.left))
-                self.left = max(self.left - (time.monotonic() - began), 0.0)
-                event = message["event"]
-                if event == "lost":
-                    break
-                if event == "end":
-                    self._fail_the_rest("Its result did not arrive.")
-                    return False
-                allowed = SHARE_OF_A_TRIAL * self.timeout
-                if event == "tampered":
-                    return self._refuse(message["what"])
-                if event == "loaded":
-                    self._take_plan(message)
-                elif event == "begin":
-                    running = (message["cls"], message["trial"])
-                elif event == "result":
-                    self._take_result(message)
-                    running = None
-            self.printed_by_file = self.printed_by_file or child.output()
-        return self._lose(running, message["reason"])
+        with Process(self.memory, self.timeout) as process:
+            try:
+                self._start(process)
+                classes = self._load(process)
+                for name, trials in (self.planned or {}).items():
+                    for trial in trials:
+                        if (name, trial.name) not in self.results:
+                            self._try(process, classes, name, trial)
+                    self._look_at_gradients(process, classes, name)
+            except Lost as lost:
+                return self._lose(None, lost.reason)
+            except _LostIn as lost:
+                return self._lose(lost.running, lost.reason)
+            finally:
+                self.odd_arrays |= process.connection.odd_arrays
+                self.printed_by_file = self.printed_by_file or process.output()
+        return False
 
-    def _start(self, child: _Child) -> None:
-        message = child.listen(START)
-        if message["event"] != "ready":
-            raise GradingError(f"the process for {self.path.name} did not start: {child.output() or message['reason']}")
-        if not message["limited"] and not self.notes:
+    def _start(self, process: Process) -> None:
+        try:
+            limited = process.started()
+        except Lost as lost:
+            raise GradingError(
+                f"the process for {self.path.name} did not start: {process.output() or lost.reason}"
+            ) from lost
+        if not limited and not self.notes:
             self.notes.append("the memory is not limited on this system")
 
-    def _take_plan(self, message: dict[str, Any]) -> None:
-        if self.planned is None:
-            self.planned = {
-                name: [Result(trial, part, False, 0, points) for trial, part, points in trials]
-                for name, trials in message["planned"].items()
-            }
-            self.problem, self.printed_by_file = message["problem"], message["printed"]
+    def _load(self, process: Process) -> dict[str, Any]:
+        """Let the file be read; return what stands for its classes."""
+        for file in self.with_files:
+            shutil.copy(file, process.folder.name)
+        with self._timed(process, SHARE_OF_READING):
+            loaded = process.connection.service(dict, do="load", folder=process.folder.name, pieces=self.pieces)
+        try:
+            return self._take_over(**loaded)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:  # forged by the file
+            raise Lost(GARBAGE) from error
 
-    def _take_result(self, message: dict[str, Any]) -> None:
-        """Take over a result; how many points it is worth is known here already."""
-        name, found = message["cls"], message["result"]
-        for trial in (self.planned or {}).get(name, []):
-            if trial.name == found["name"]:
-                passed = bool(found["passed"])
-                self.results[name, trial.name] = Result(
-                    trial.name,
-                    trial.part,
-                    passed,
-                    trial.max_points if passed else 0,
-                    trial.max_points,
-                    found["cause"],
-                    found["example"],
-                    found["hint"],
-                )
-        self.printed.setdefault(name, message["printed"])
+    def _take_over(self, found: dict[str, Any], problem: Any, printed: str, imported: list[str]) -> dict[str, Any]:
+        """Make the plan, from the classes that a file defines; return those that are graded."""
+        classes = {
+            name: cls for name, cls in found.items() if name in (self.rules.known if self.only is None else self.only)
+        }
+        for name, cls in classes.items():
+            vars(cls)["source_text"] = text_of(name, [text for _, text in self.pieces])
+        self.imported += [str(name) for name in imported]
+        if self.planned is None:
+            self.planned = {name: self._trials_of(name, cls) for name, cls in classes.items()}
+            self.problem = _explain(problem) if problem else ""
+            self.printed_by_file = shorten(clean(printed))
+        return classes
+
+    def _trials_of(self, name: str, cls: Any) -> list[Trial]:
+        return trials_of(name, cls, exercises=self.rules.table)
+
+    def _try(self, process: Process, classes: dict[str, Any], name: str, trial: Trial) -> None:
+        if name not in classes:
+            self.results[name, trial.name] = _failed(trial, "Not run: the file could not be read a second time.")
+            return
+        before = [result for (of, _), result in self.results.items() if of == name]
+        if waits := waiting(trial, before):
+            self.results[name, trial.name] = waits
+            return
+        try:
+            with self._timed(process, SHARE_OF_A_TRIAL):
+                process.connection.begin()
+                result, printed = run_trial(trial, classes[name])
+                if result.passed and trial.part in ("forward", "backward"):
+                    result = self._with_other_numbers(process, trial, name, classes[name]) or result
+        except Lost as lost:
+            raise _LostIn((name, trial.name), lost.reason) from lost
+        self.results[name, trial.name] = result
+        self.printed.setdefault(name, printed)
+
+    def _with_other_numbers(self, process: Process, trial: Trial, name: str, cls: Any) -> Result | None:
+        """Return why a class fails a test on numbers that nobody knew before; None where it passes it again."""
+        with drawn_from(UNKNOWN):
+            process.connection.begin()
+            result, _ = run_trial(trial, cls)
+        if result.passed:
+            return None
+        self.flags.append(f"{name}: answers do not depend on the input, or are recorded: {trial.name}.")
+        return replace(result, cause=f"With other numbers than the usual ones: {result.cause}")
+
+    def _look_at_gradients(self, process: Process, classes: dict[str, Any], name: str) -> None:
+        """Flag gradients that look numerical, in a class that passed a test of the backward pass."""
+        right = [r for (of, _), r in self.results.items() if of == name and r.part == "backward" and r.passed]
+        if name in self.looked or name not in self.rules.table or name not in classes or not right:
+            return
+        self.looked.add(name)
+        with self._timed(process, SHARE_OF_A_TRIAL), calm():
+            process.connection.begin()
+            flag = looks_numerical(self.rules.table[name], classes[name])
+        self.flags += [flag] if flag else []
+
+    @contextlib.contextmanager
+    def _timed(self, process: Process, share: float) -> Iterator[None]:
+        """Give the process a share of the time for the file, or what is left of it."""
+        allowed = min(share * self.timeout, self.left)
+        process.connection.allow(allowed)
+        try:
+            yield
+        finally:
+            self.left = max(self.left - (allowed - process.connection.left), 0.0)
 
     def _lose(self, running: tuple[str, str] | None, reason: str) -> bool:
         """Take note of what was running when a process was lost; return whether tests remain that may be run."""
@@ -205,14 +270,6 @@ class _Grading:
             self._fail_the_rest(f"Not run: the file has used up its {self.timeout:g} seconds.")
         return any((name, trial.name) not in self.results for name, row in self.planned.items() for trial in row)
 
-    def _refuse(self, what: str) -> bool:
-        self.problem = (
-            f"The file replaces {what}, a part of the grader, of NumPy or of Python; nothing that it reports is taken."
-        )
-        self.results.clear()
-        self._fail_the_rest("Not counted.")
-        return False
-
     def _fail_the_rest(self, cause: str, only: str | None = None) -> None:
         for name, trials in (self.planned or {}).items():
             for trial in trials:
@@ -229,147 +286,45 @@ class _Grading:
         for name in self.only or ():
             if name not in planned:
                 cause = f"The file has no {'function' if name == 'check_gradient' else 'class'} {name}."
-                trials = trials_of(name, None)
-                reports.append(GradeReport(name, [Result(t.name, t.part, False, 0, t.points, cause) for t in trials]))
+                reports.append(GradeReport(name, [_failed(trial, cause) for trial in self._trials_of(name, None)]))
         problem = self.problem
         if not reports and not problem:
             problem = "The file defines no class whose name is known."
-        return FileReport(str(self.path), reports, problem, self.printed_by_file, self.notes)
-
-
-def _failed(trial: Result, cause: str) -> Result:
-    return Result(trial.name, trial.part, False, 0, trial.max_points, cause)
-
-
-class _Child:
-    """The process in which a file runs, in a folder of its own and with its own group of processes."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self.token = secrets.token_hex(16)
-        self.folder = tempfile.TemporaryDirectory(prefix="pysmorch-grade-", ignore_cleanup_errors=True)
-        paths = [os.path.abspath(p) for p in sys.path]
-        code = f"import sys; sys.path[:] = {paths!r}; from pysmorch.teach.child import main; main()"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder.name,
-            env=self._environment(),
-            start_new_session=True,
-        )
-        self.messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.text = b""
-        self.pipes: list[Any] = [self.process.stdout, self.process.stderr]
-        self.readers = [
-            threading.Thread(target=read, args=[pipe], daemon=True)
-            for read, pipe in zip((self._read_messages, self._read_text), self.pipes, strict=True)
+        texts = [text for _, text in self.pieces]
+        flags = forbidden_imports(texts, self.imported, self.rules.forbidden) + self.flags
+        flags += [
+            f"It returns arrays of a class of its own, {clean(name)}; they are taken as numbers."
+            for name in sorted(self.odd_arrays)
         ]
-        for reader in self.readers:
-            reader.start()
-        stdin: Any = self.process.stdin
-        with contextlib.suppress(BrokenPipeError):  # where it ended at once, listen says so
-            stdin.write(json.dumps({**job, "token": self.token}).encode() + b"\n")
-            stdin.close()
-
-    def _environment(self) -> dict[str, str]:
-        threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-        return {
-            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            **threads,
-            "HOME": self.folder.name,
-            "TMPDIR": self.folder.name,
-            "MPLBACKEND": "Agg",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONIOENCODING": "utf-8:replace",
-        }
-
-    def _read_messages(self, pipe: Any) -> None:
-        while line := pipe.readline(LONGEST_MESSAGE):
-            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):  # not one of ours
-                message = json.loads(line)
-                if message["token"] == self.token:
-                    self.messages.put(message)
-        self.messages.put(None)
-
-    def _read_text(self, pipe: Any) -> None:
-        while part := pipe.read1(2**16):
-            self.text += part[: KEPT_OUTPUT - len(self.text)]
-
-    def listen(self, seconds: float) -> dict[str, Any]:
-        """Return the next message; the event "lost", with the reason, when none comes."""
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                message = self.messages.get(timeout=min(max(until - time.monotonic(), 0), 0.05))
-            except queue.Empty:
-                if self._has_ended():
-                    return self._next_or_lost()
-                if time.monotonic() >= until:
-                    return _lost(f"it did not come to an end within {seconds:.3g} seconds (an endless loop?).")
-                continue
-            return message if message is not None else _lost(self._how_it_ended())
-
-    def _next_or_lost(self) -> dict[str, Any]:
-        """Return what an ended process had still sent; copies of it may keep the pipe open."""
-        try:
-            message = self.messages.get(timeout=0.2)
-        except queue.Empty:
-            message = None
-        return message if message is not None else _lost(self._how_it_ended())
-
-    def _has_ended(self) -> bool:
-        """Whether the process has ended; it is not reaped yet, so that its process id is not reused."""
-        if not hasattr(os, "waitid"):
-            return self.process.poll() is not None
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _how_it_ended(self) -> str:
-        until = time.monotonic() + 1
-        while not self._has_ended():
-            if time.monotonic() >= until:
-                return CLOSED
-            time.sleep(0.01)
-        self._kill_group()
-        code = self.process.wait()
-        if code == PIPE_CLOSED:
-            return CLOSED
-        if code >= 0:
-            return f"it ended the whole program with exit code {code}, as os._exit does."
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        said = {
-            "SIGSEGV": "a segmentation fault",
-            "SIGKILL": "killed, perhaps for lack of memory",
-            "SIGXCPU": "too much time",
-        }
-        return f"it crashed the whole program ({name}{f', {said[name]}' if name in said else ''})."
-
-    def _kill_group(self) -> None:
-        """End the process and what it has started."""
-        if os.name == "posix":
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing may be left of it
-                os.killpg(self.process.pid, signal.SIGKILL)
-        elif self.process.poll() is None:
-            self.process.kill()
-
-    def output(self) -> str:
-        """Return the first lines of what was printed past Python's own standard output."""
-        return shorten(clean(self.text.decode("utf-8", "replace")))
-
-    def __enter__(self) -> _Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self._kill_group()
-            self.process.wait()
-        for reader in self.readers:
-            reader.join(timeout=1)
-        for reader, pipe in zip(self.readers, self.pipes, strict=True):
-            if not reader.is_alive():
-                pipe.close()
-        self.folder.cleanup()
+        return FileReport(
+            str(self.path),
+            reports,
+            problem,
+            self.printed_by_file,
+            self.notes,
+            flags,
+        )
 
 
-def _lost(reason: str) -> dict[str, Any]:
-    return {"event": "lost", "reason": reason}
+class _LostIn(Exception):
+    """A process was lost while a test was running."""
+
+    def __init__(self, running: tuple[str, str], reason: str) -> None:
+        super().__init__(reason)
+        self.running, self.reason = running, reason
+
+
+def _failed(trial: Trial, cause: str) -> Result:
+    return Result(trial.name, trial.part, False, 0, trial.points, cause)
+
+
+def _explain(raised: dict[str, Any]) -> str:
+    """Say what a file raised first while it was read."""
+    cause, hint = explain_raised("The file", raised)
+    if raised["missing"]:
+        missing = clean(str(raised["missing"]))
+        hint = f"Install {missing}, name a file of that name with --with, or leave the line out."
+    went_on = (
+        " The rest was run all the same." if raised.get("last") is False and "Exception" in raised["bases"] else ""
+    )
+    return f"{cause} {hint}".strip() + went_on

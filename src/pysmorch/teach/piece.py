@@ -57,6 +57,8 @@ def first_fit(known: dict[str, Array], found: Array) -> str:
 class Weights:
     """A layer that has weights, and a gradient from outside."""
 
+    SETTABLE = ("W", "G")
+
     def __init__(self, W: Any) -> None:
         self.W = np.array(W, dtype=float)
         self.G = np.zeros(self.W.shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import generator
 from pysmorch.teach.piece import RIGHT, Weights, first_fit, numbers_in, say, trial
 
 INPUTS, OUTPUTS = 400, 100
@@ -37,12 +38,12 @@ def _deviation(function: Any) -> tuple[str, str]:
 
 
 def _new_numbers(function: Any) -> tuple[str, str]:
-    first, other = (numbers_in(function(3, 2, np.random.default_rng(seed)), "What it returns") for seed in (0, 1))
+    first, other = (numbers_in(function(3, 2, generator(seed)), "What it returns") for seed in (0, 1))
     if np.array_equal(first, other):
         return "Every rng gives the same weights: draw from the rng that is handed over", say(
             "different weights", "the same ones", "for two seeds"
         )
-    if not np.array_equal(first, function(3, 2, np.random.default_rng(0))):
+    if not np.array_equal(first, function(3, 2, generator(0))):
         return "The same rng gives different weights: draw from it only", say(
             "the same weights", "different ones", "for the same seed twice"
         )
@@ -78,7 +79,7 @@ NUM_ROWS = 20
 
 
 def _parts(function: Any) -> tuple[str, str]:
-    found = function(NUM_ROWS, np.random.default_rng(0))
+    found = function(NUM_ROWS, generator(0))
     if not isinstance(found, (tuple, list)) or len(found) != 3:
         return "Three arrays are to be returned", say("3 arrays", type(found).__name__, "it returns")
     parts = [numbers_in(part, "One of the three sets") for part in found]

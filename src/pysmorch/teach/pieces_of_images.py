@@ -8,6 +8,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import generator
 from pysmorch.teach.piece import RIGHT, Source, first_fit, say, trial
 
 SQUARE = np.array([[1.0, 5.0], [3.0, 2.0]])
@@ -25,7 +26,7 @@ def _pool(cls: Any, images: Array, dwnstrm: Array | None = None) -> tuple[Any, A
 
 def _images() -> Array:
     """Two images of 4 x 6 pixels with three channels, all numbers different, negative ones among them."""
-    order = np.random.default_rng(0).permutation(2 * 4 * 6 * 3)
+    order = generator(0).permutation(2 * 4 * 6 * 3)
     return order.reshape(2, 4, 6, 3) / 10 - 5
 
 
@@ -61,7 +62,7 @@ def _pooled(cls: Any) -> tuple[str, str]:
 def _handed_back(cls: Any) -> tuple[str, str]:
     images = _images()
     squares = _squares(images)
-    dwnstrm = np.random.default_rng(1).standard_normal(squares.shape[1:])
+    dwnstrm = generator(1).standard_normal(squares.shape[1:])
     _, found = _pool(cls, images, dwnstrm)
     expected = _spread(dwnstrm * (squares == squares.max(0)))
     if found.shape != expected.shape:

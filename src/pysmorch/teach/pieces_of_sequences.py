@@ -10,6 +10,7 @@ import numpy as np
 from pysmorch.gradcheck.differences import derivative
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import generator
 from pysmorch.teach.piece import RIGHT, Source, first_fit, numbers_in, say, trial
 
 STEP = 1e-3
@@ -60,7 +61,7 @@ WRONG_STEPS: dict[str, Step] = {
 
 
 def _recurrent(cls: Any) -> tuple[Any, Source, Array, Array]:
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     x, dwnstrm = rng.standard_normal((ROWS, STEPS, FEATURES)), rng.standard_normal((ROWS, UNITS))
     source = Source(x)
     layer = cls(source, UNITS)
@@ -146,7 +147,7 @@ Arrays = tuple[Array, Array, Array]
 
 
 def _attention(cls: Any) -> tuple[Any, list[Source], Arrays, Array]:
-    rng = np.random.default_rng(1)
+    rng = generator(1)
     arrays = (rng.standard_normal((3, 2)), rng.standard_normal((4, 2)), rng.standard_normal((4, 5)))
     sources = [Source(array) for array in arrays]
     return cls(*sources), sources, arrays, rng.standard_normal((3, 5))

@@ -9,6 +9,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import generator
 from pysmorch.teach.piece import RIGHT, Weights, first_fit, numbers_in, say, trial
 
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.8, 0.9, 1e-8
@@ -64,7 +65,7 @@ FORGETS = (
 
 
 def _adam_steps(cls: Any) -> tuple[str, str]:
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     layer = Weights(rng.standard_normal((2, 3)))
     start, gradients = layer.W.copy(), [rng.standard_normal((2, 3)) for _ in range(4)]
     optimizer = cls([layer], RATE, BETA1, BETA2, EPSILON)

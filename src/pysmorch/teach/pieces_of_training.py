@@ -9,6 +9,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.teach.checks import Trial
+from pysmorch.teach.exercises import generator
 from pysmorch.teach.piece import RIGHT, Weights, say, trial
 
 RATE, MOMENTUM = 0.1, 0.8
@@ -48,7 +49,7 @@ def _course_of(rule: Rule, W: Array, gradients: list[Array]) -> list[Array]:
 
 
 def _momentum_steps(cls: Any) -> tuple[str, str]:
-    rng = np.random.default_rng(0)
+    rng = generator(0)
     layer = Weights(rng.standard_normal((2, 3)))
     start, gradients = layer.W.copy(), [rng.standard_normal((2, 3)) for _ in range(4)]
     optimizer = cls([layer], RATE, MOMENTUM)
@@ -127,7 +128,7 @@ WANTED = ["set_data", "set_labels", "forward", "backward", "step"]
 def _epoch(function: Any) -> tuple[_Diary, Any]:
     diary = _Diary()
     X = np.arange(float(ROWS)).reshape(-1, 1)
-    value = function(diary, diary, diary, X, X + 100, BATCH, np.random.default_rng(0))
+    value = function(diary, diary, diary, X, X + 100, BATCH, generator(0))
     return diary, value
 
 

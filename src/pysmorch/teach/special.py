@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +10,18 @@ import numpy as np
 from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
 from pysmorch.teach.attempt import Attempt, Failure, as_numbers, call
-from pysmorch.teach.checks import Check, Row, Trial, check_constructor, check_out_dims, compare_all
-from pysmorch.teach.exercises import Exercise, Problem, numbers
+from pysmorch.teach.checks import (
+    PLAIN_CHECKS,
+    Check,
+    Row,
+    Trial,
+    check_out_dims,
+    check_pass_back,
+    compare_all,
+    failure_of,
+    refuse_what_is_wrong_anyway,
+)
+from pysmorch.teach.exercises import Exercise, Problem, generator, numbers
 
 # Relu.
 
@@ -26,6 +33,9 @@ def check_kink(exercise: Exercise, cls: Any, p: Problem) -> None:
     attempt.forward()
     attempt.backward()
     found = as_numbers(attempt.found("pass_back"))
+    plain = failure_of(check_pass_back, exercise, cls, p)
+    if plain is not None:
+        raise plain
     if found is None or found.shape != (1, 3):
         raise Failure("What is passed back does not have the shape of the input.", exercise.hints["pass_back"])
     if abs(found[0, 0]) > 1e-9:
@@ -56,8 +66,13 @@ def check_far_from_0(exercise: Exercise, cls: Any, p: Problem) -> None:
     back = as_numbers(attempt.found("pass_back"))
     for subject, found, right in (("forward returns", out, expected), ("backward passes back", back, 0 * x)):
         if found is None or not agrees(found, right, 1e-5):
+            plain = failure_of(PLAIN_CHECKS["output" if found is out else "pass_back"], exercise, cls, p)
+            if plain is not None:
+                raise plain
+            overflow = found is not None and np.isnan(found).any()
+            why = " An exponential is infinite there, and infinity over infinity is nan." if overflow else ""
             raise Failure(
-                f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.",
+                f"For inputs of {_row(x)}, {subject} {_row(found)} instead of {_row(right)}.{why}",
                 "Which exponential grows without bound, and can the formula be written with its inverse?",
             )
 
@@ -73,46 +88,38 @@ TOO_LARGE = "Logits around 10000 are too much:"
 SHIFT_HINT = "What can be taken away from all logits of a row, without changing the softmax, so that none is above 0?"
 
 
-class _WatchedExp:
-    """An exp that notes the largest number that it is called with."""
-
-    def __init__(self, exp: Any, largest: list[float]) -> None:
-        self.exp, self.largest = exp, largest
-
-    def __call__(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        array = as_numbers(x)
-        if array is not None and array.size:
-            self.largest.append(float(array.max()))
-        return self.exp(x, *arguments, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.exp, name)
-
-
-@contextmanager
-def watched_exp() -> Iterator[list[float]]:
-    """Watch np.exp and math.exp while a student's code runs; the list gets the largest argument of each call."""
-    largest: list[float] = []
-    real = np.exp, math.exp
-    watched: list[Any] = [_WatchedExp(exp, largest) for exp in real]
-    np.exp, math.exp = watched
-    try:
-        yield largest
-    finally:
-        np.exp, math.exp = real
-
-
 def check_exponents(exercise: Exercise, cls: Any, p: Problem) -> None:
     """No positive number is exponentiated."""
     attempt = Attempt(exercise, cls, p)
-    with watched_exp() as largest:
+    with attempt.watched_exp() as largest:
         attempt.forward()
         attempt.backward()
     if max(largest, default=0.0) > 1e-9:
-        raise Failure(
-            f"exp is taken of a positive number ({max(largest):.4g}); for large logits it overflows.",
-            SHIFT_HINT,
-        )
+        raise Failure(_exponentiated(max(largest), p.x), SHIFT_HINT)
+
+
+def _exponentiated(largest: float, x: Array) -> str:
+    """Say what was taken away before exp, by the largest number that exp got."""
+    names = {
+        "nothing is taken away from the logits": x,
+        "it is taken of minus the logits": -x,
+        "the mean of the row is taken away": x - x.mean(1, keepdims=True),
+        "the mean of the column is taken away": x - x.mean(0),
+        "the mean of all logits is taken away": x - x.mean(),
+        "the smallest logit of the row is taken away": x - x.min(1, keepdims=True),
+        "the smallest logit of all is taken away": x - x.min(),
+        "the largest logit of the column is taken away": x - x.max(0),
+        "the smallest of the rows' largest logits is taken away": x - x.max(1).min(),
+        "the largest logit is added": x + x.max(1, keepdims=True),
+        "the logits are taken away from the largest": x.max(1, keepdims=True) - x,
+        "the sum of the row is taken away": x - x.sum(1, keepdims=True),
+        "the norm of the row is taken away": x - np.linalg.norm(x, axis=1, keepdims=True),
+        "the logits are divided by the largest": x / x.max(1, keepdims=True),
+    }
+    for name, array in names.items():
+        if abs(array.max() - largest) < 1e-6 * largest:
+            return f"exp is taken of a positive number: {name}; take away its largest entry (that of each row)."
+    return f"exp is taken of a positive number ({largest:.4g}); for large logits it overflows."
 
 
 def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
@@ -120,17 +127,29 @@ def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
 
     def check(exercise: Exercise, cls: Any, p: Problem) -> None:
         attempt = Attempt(exercise, cls, Problem(x, labels=labels))
+        refuse_what_is_wrong_anyway(attempt)
         try:
             with np.errstate(over="raise"):
                 out = attempt.forward()
                 attempt.backward()
-            compare_all(attempt, out)
+            _refuse_a_limit(attempt, out)
+            compare_all(attempt, out, explain=False)
         except Failure as failure:
             if "overflow" in failure.cause:
                 raise Failure(f"{TOO_LARGE} {failure.cause}", SHIFT_HINT) from failure
             raise Failure(f"{cause} {failure.cause}", hint, failure.example) from failure
 
     return check
+
+
+def _refuse_a_limit(attempt: Attempt, out: Any) -> None:
+    """Raise Failure where the loss is far too small: a small number in the logarithm is a limit for it."""
+    found, expected = as_numbers(out), attempt.expected("output")
+    if found is not None and found.size == 1 and 1 < found.item() < 800 < expected.item():
+        raise Failure(
+            f"The loss is {found.item():.4g} instead of {expected.item():.6g}: a small number that is added to the probabilities "
+            "(or a limit for them) before the logarithm is a limit for the loss too.",
+        )
 
 
 _LOGITS = np.array([[0.3, -0.5, 1.2], [-1.1, 0.4, 0.6]])
@@ -189,6 +208,7 @@ def check_images(exercise: Exercise, cls: Any, p: Problem) -> None:
     of_channels: list[Any] = [getattr(attempt.layer, name, None) for name in ("W", "running_mean")]
     if not any(np.size(array) == IMAGES[-1] for array in of_channels):
         return
+    refuse_what_is_wrong_anyway(attempt)
     try:
         out = attempt.forward()
         attempt.backward()
@@ -234,7 +254,7 @@ def _check_data_constructor(cls: Any) -> None:
 
 
 def _array(seed: int = 0, rows: int = 3) -> Array:
-    return numbers(np.random.default_rng(seed), rows, 2)
+    return numbers(generator(seed), rows, 2)
 
 
 def _hands_on(layer: Any, array: Array, which: str) -> None:
@@ -243,10 +263,36 @@ def _hands_on(layer: Any, array: Array, which: str) -> None:
     if found is None or not agrees(found, array, 1e-12):
         shown = "nothing (None)" if out is None else _row(found)
         raise Failure(
-            f"forward does not return the array {which}.",
+            f"forward does not return the array {which}{_instead(out, found, array)}.",
             "Which attribute holds the array, and who sets it?",
             f"expected    {_row(array)}\nfound       {shown}",
         )
+
+
+def _instead(out: Any, found: Array | None, array: Array) -> str:
+    """Say what comes out of a Data layer instead of its array, where that is known."""
+    if out is None:
+        return ", but nothing (None): is there a return?"
+    if found is None:
+        return f", but something of type {type(out).__name__}"
+    known = {
+        "its transpose": array.T,
+        "all entries in one row": array.ravel(),
+        "its first row alone": array[0],
+        "its last row alone": array[-1],
+        "its first column alone": array[:, 0],
+        "its shape": np.array(array.shape, dtype=np.float64),
+        "whole numbers: the decimals are lost": np.trunc(array),
+        "zeros": np.zeros_like(array),
+        "the array with its mean taken away": array - array.mean(),
+        "the array divided by its largest absolute value": array / np.abs(array).max(),
+        "the array with each column normalised": (array - array.mean(0)) / array.std(0),
+        "the array scaled from 0 to 1": (array - array.min()) / np.ptp(array),
+        "twice the array": 2 * array,
+        "minus the array": -array,
+    }
+    fits = (f", but {words}" for words, value in known.items() if agrees(found, value, 1e-6))
+    return next(fits, "")
 
 
 def _check_data_forward(cls: Any) -> None:
@@ -256,14 +302,22 @@ def _check_data_forward(cls: Any) -> None:
 def _check_data_backward(cls: Any) -> None:
     array, dwnstrm = _array(), np.ones((3, 2))
     layer = call("Data(...)", cls, array)
-    call("Data.forward", layer.forward)
+    _hands_on(layer, array, "that the constructor got")
     call("Data.backward", layer.backward, dwnstrm)
     if not np.array_equal(array, _array()) or not (dwnstrm == 1).all():
         raise Failure("backward changes an array.", "Data has no parameters: backward has nothing to do.")
-    _hands_on(layer, array, "after a backward pass")
+    try:
+        _hands_on(layer, array, "after a backward pass")
+    except Failure as failure:
+        raise Failure(
+            "backward changes what forward returns: Data has no parameters, and backward has nothing to do.",
+            failure.hint,
+            failure.example,
+        ) from failure
 
 
 def _check_set_data(cls: Any) -> None:
+    _check_data_forward(cls)
     first = _array()
     layer = call("Data(...)", cls, first)
     for array, which in ((_array(1), "that set_data got"), (_array(2, rows=5), "with more rows that set_data got")):
@@ -277,6 +331,7 @@ def _check_set_data(cls: Any) -> None:
 
 
 def _check_two_data(cls: Any) -> None:
+    _check_data_forward(cls)
     first = call("Data(...)", cls, _array())
     call("Data(...)", cls, _array(1))
     _hands_on(first, _array(), "that it was made with, after a second Data was made")
@@ -288,86 +343,4 @@ DATA_TRIALS = [
     Trial("backward does nothing", "backward", 1, _check_data_backward),
     Trial("set_data takes another array", "care", 2, _check_set_data),
     Trial("two of them do not disturb each other", "care", 1, _check_two_data),
-]
-
-
-# Dropout.
-
-RATE = 0.4
-
-MANY = 20000
-"""Entries from which the fraction of zeros is estimated; five standard deviations are less than FRACTION_ERROR then."""
-
-FRACTION_ERROR = 0.02
-
-
-def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
-    """Return a layer after a forward pass on ones, and what came out."""
-    x = np.ones((MANY // 10, 10))
-    dwnstrm = numbers(np.random.default_rng(1), *x.shape)
-    attempt = Attempt(exercise, cls, Problem(x, dwnstrm=dwnstrm, setting=RATE))
-    found = as_numbers(attempt.forward())
-    if found is None or found.shape != x.shape:
-        raise Failure("What forward returns does not have the shape of the input.")
-    return attempt, found
-
-
-def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Entries are 0 or x / (1 - rate), the former with probability rate."""
-    _, found = _after_dropout(exercise, cls)
-    wrong = found[(found != 0) & (np.abs(found - 1 / (1 - RATE)) > 1e-6)]
-    if wrong.size:
-        raise Failure(
-            f"With rate {RATE}, an entry of 1 that stays becomes {wrong[0]:.4g} instead of {1 / (1 - RATE):.4g}.",
-            "What stays is made larger, so that the mean stays as it was.",
-        )
-    fraction = float((found == 0).mean())
-    if abs(fraction - RATE) > FRACTION_ERROR:
-        raise Failure(
-            f"With rate {RATE}, {fraction:.0%} of the entries are dropped.",
-            "Is the rate that of dropping or that of keeping?",
-        )
-
-
-def check_dropout_backward(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """What was dropped passes nothing back."""
-    attempt, out = _after_dropout(exercise, cls)
-    attempt.backward()
-    found, dwnstrm = as_numbers(attempt.found("pass_back")), attempt.problem.dwnstrm
-    if found is None or not agrees(found, dwnstrm * out, 1e-5):
-        as_it_came = found is not None and agrees(found, dwnstrm, 1e-5)
-        raise Failure(
-            "dwnstrm is passed back as it came."
-            if as_it_came
-            else "What is passed back is not dwnstrm times the mask of the last forward pass, with its factor 1 / (1 - rate).",
-            "By which factor did forward multiply this entry, in this very pass?",
-        )
-
-
-def check_dropout_masks(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Each pass has a mask of its own."""
-    attempt, out = _after_dropout(exercise, cls)
-    if np.array_equal(out, attempt.forward()):
-        raise Failure("Every pass drops the same entries.", "When is the mask drawn?")
-
-
-def check_dropout_in_prediction(exercise: Exercise, cls: Any, p: Problem) -> None:
-    """Nothing is dropped where training is False."""
-    attempt = Attempt(exercise, cls, p)
-    if not hasattr(attempt.layer, "training"):
-        raise Failure("Dropout has no attribute training.", "training is True at first; False stands for prediction.")
-    attempt.layer.training = False
-    out = as_numbers(attempt.forward())
-    attempt.backward()
-    back = as_numbers(attempt.found("pass_back"))
-    if out is None or back is None or not agrees(out, p.x, 1e-6) or not agrees(back, attempt.problem.dwnstrm, 1e-6):
-        raise Failure("Entries are changed though training is False.", "In prediction, Dropout does nothing.")
-
-
-DROPOUT_CHECKS: list[Row] = [
-    ("is made as it should", "constructor", 1, check_constructor),
-    ("forward returns 0 with probability rate, else x / (1 - rate)", "forward", 3, check_dropout_forward),
-    ("the gradient for the input is passed back", "backward", 3, check_dropout_backward),
-    ("every pass has a mask of its own", "care", 1, check_dropout_masks),
-    ("nothing is dropped in prediction", "care", 1, check_dropout_in_prediction),
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pysmorch.teach.attempt import Failure
 from pysmorch.teach.checks import (
-    LOSS_CHECKS,
     PARTS,
     PLAIN_CHECKS,
     SHARED_CHECKS,
@@ -26,11 +27,30 @@ from pysmorch.teach.checks import (
 from pysmorch.teach.exercise_table import EXERCISES
 from pysmorch.teach.exercises import Exercise
 from pysmorch.teach.gradient_checker import GRADIENT_CHECKER_TRIALS
+from pysmorch.teach.gradient_scales import SCALE_TRIALS
 from pysmorch.teach.pieces import PIECES
-from pysmorch.teach.special import DATA_TRIALS, DROPOUT_CHECKS, SPECIAL_CHECKS, check_padding
+from pysmorch.teach.reading import probably
+from pysmorch.teach.running_statistics import MORE_CHECKS, RUN_ONCE
+from pysmorch.teach.special import DATA_TRIALS, SPECIAL_CHECKS, check_exponents, check_padding
+from pysmorch.teach.special_dropout import DROPOUT_CHECKS, check_dropout_backward, check_dropout_masks
+from pysmorch.teach.special_losses import LOSS_CHECKS
+
+SHARES = {"forward": 35.0, "backward": 50.0, "care": 15.0}
+"""Points for the parts of each class; how it is made belongs to the forward pass."""
+
+PLAIN_BACKWARD = (check_G, check_pass_back, check_dropout_backward)
+"""Checks of a plain backward pass: without one of them, what else there is to see of a backward pass is worth nothing."""
+
+FORWARD_ALONE = (check_exponents, check_dropout_masks)
+"""Checks of care that a class passes or fails by its forward pass."""
 
 
-def trials_of(name: str, cls: Any, parts: Sequence[str] | str | None = None) -> list[Trial]:
+def trials_of(
+    name: str,
+    cls: Any,
+    parts: Sequence[str] | str | None = None,
+    exercises: Mapping[str, Exercise] = EXERCISES,
+) -> list[Trial]:
     """Return the tests for a class or function of this name, or only those of some parts.
 
     Raises ValueError, with the names that are known, for another name or part.
@@ -39,28 +59,54 @@ def trials_of(name: str, cls: Any, parts: Sequence[str] | str | None = None) -> 
     for part in chosen:
         if part not in PARTS:
             raise ValueError(f"parts must be among {', '.join(PARTS)}, but has {part!r}")
-    return [trial for trial in _all_trials(name, cls) if trial.part in chosen]
+    return [trial for trial in with_points(_all_trials(name, cls, exercises)) if trial.part in chosen]
 
 
-def _all_trials(name: str, cls: Any) -> list[Trial]:
+def with_points(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the tests with points that make up the shares of a class; within a share they keep their proportions.
+
+    A class without tests of care or of a backward pass has the rest for its backward pass, or else for its forward pass.
+    """
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(_share_of(trial), []).append(trial)
+    shares = {share: points for share, points in SHARES.items() if share in groups}
+    shares["backward" if "backward" in groups else "forward"] += sum(SHARES.values()) - sum(shares.values())
+    units = {share: shares[share] / sum(trial.points for trial in group) for share, group in groups.items()}
+    return [replace(trial, points=trial.points * units[_share_of(trial)]) for trial in trials]
+
+
+def _share_of(trial: Trial) -> str:
+    return "forward" if trial.part == "constructor" else trial.part
+
+
+def _all_trials(name: str, cls: Any, exercises: Mapping[str, Exercise]) -> list[Trial]:
+    if name in exercises and exercises[name].right is not None:
+        return _trials(exercises[name], [*_plain_rows(exercises[name]), *STATE_CHECKS, *SHARED_CHECKS])
     if name == "check_gradient":
-        return GRADIENT_CHECKER_TRIALS
+        return [*GRADIENT_CHECKER_TRIALS, *SCALE_TRIALS]
     if name == "Data":
         return DATA_TRIALS
     if name in PIECES:
         return PIECES[name]
-    exercise = EXERCISES[name]
+    exercise = exercises[name]
     if name == "Dropout":
-        return [_trial(exercise, *row) for row in [*DROPOUT_CHECKS, *SHARED_CHECKS]]
+        return _trials(exercise, [*DROPOUT_CHECKS, *SHARED_CHECKS])
+    rows = [*_plain_rows(exercise), *MORE_CHECKS.get(name, [])]
+    rows += [*STATE_CHECKS, *SHARED_CHECKS, *(LOSS_CHECKS if exercise.labels else []), *SPECIAL_CHECKS.get(name, [])]
+    if name == "Conv2d" and _takes_padding(cls):
+        rows += [(f'padding="{p}" is right', "backward", 1, check_padding(p)) for p in ("same", "valid")]
+    return _trials(exercise, rows)
+
+
+def _plain_rows(exercise: Exercise) -> list[Row]:
+    """How a class is made, and a plain pass."""
     rows: list[Row] = [("is made as it should", "constructor", 1, check_constructor)]
     rows.append((f"forward returns {exercise.formula}", "forward", 3, check_forward))
     if exercise.labels is None and exercise.problem(exercise.sizes).W is not None:
         rows.append(("G is the gradient for W", "backward", 3, check_G))
     rows.append(("the gradient for the input is passed back", "backward", 3, check_pass_back))
-    rows += [*STATE_CHECKS, *SHARED_CHECKS, *(LOSS_CHECKS if exercise.labels else []), *SPECIAL_CHECKS.get(name, [])]
-    if name == "Conv2d" and _takes_padding(cls):
-        rows += [(f'padding="{p}" is right', "backward", 1, check_padding(p)) for p in ("same", "valid")]
-    return [_trial(exercise, *row) for row in rows]
+    return rows
 
 
 def _takes_padding(cls: Any) -> bool:
@@ -70,18 +116,54 @@ def _takes_padding(cls: Any) -> bool:
         return False
 
 
-def _trial(exercise: Exercise, name: str, part: str, points: int, check: Check) -> Trial:
-    return Trial(name, part, points, lambda cls: run_check(exercise, cls, check))
+def _trials(exercise: Exercise, rows: Sequence[Row]) -> list[Trial]:
+    plain = tuple(name for name, _, _, check in rows if check in PLAIN_BACKWARD)
+    return [
+        Trial(name, part, points, partial(_run, exercise, check), plain if _waits(part, check) else ())
+        for name, part, points, check in rows
+    ]
+
+
+def _waits(part: str, check: Check) -> bool:
+    return part in ("backward", "care") and check not in PLAIN_BACKWARD and check not in FORWARD_ALONE
+
+
+def _run(exercise: Exercise, check: Check, cls: Any) -> None:
+    if check in RUN_ONCE:
+        check(exercise, cls, exercise.problem(exercise.sizes))
+    else:
+        run_check(exercise, cls, check)
 
 
 def run_check(exercise: Exercise, cls: Any, check: Check) -> None:
     """Run a check on the numbers that count; when it fails, look for the smallest example and for the sizes' part in it."""
     try:
         check(exercise, cls, exercise.problem(exercise.sizes))
-    except Failure as failure:
+    except Failure as found:
+        check, failure = _first_that_stops(exercise, cls, check, found)
         cause = _cause_in_sizes(exercise, cls, check, failure) or failure.cause
         smaller = _smallest_example(exercise, cls, check, cause)
-        raise Failure(cause, failure.hint, smaller or failure.example) from failure
+        names = exercise.names
+        raise Failure(
+            _renamed(cause, names), _renamed(failure.hint, names), smaller or failure.example, failure.stopped
+        ) from failure
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """Return a sentence with the attributes of the student's class as they are named there."""
+    return re.sub(r"\b\w+\b", lambda word: names.get(word[0], word[0]), text) if names else text
+
+
+def _first_that_stops(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> tuple[Check, Failure]:
+    """Return the first plain check that stops in the same line, and its failure: forward in a check of a gradient, G in that of what
+    is passed back.
+    """
+    if failure.stopped and check in PLAIN_CHECKS.values():
+        for earlier in PLAIN_CHECKS.values():
+            first = failure_of(earlier, exercise, cls, exercise.problem(exercise.sizes))
+            if first is not None and first.cause == failure.cause:
+                return earlier, first
+    return check, failure
 
 
 def _smallest_example(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:
@@ -105,20 +187,31 @@ def _without_numbers(text: str) -> str:
 def _cause_in_sizes(exercise: Exercise, cls: Any, check: Check, failure: Failure) -> str:
     """Say so when a class fails only for the sizes that count: sizes are written as numbers, or axes are mixed up."""
     usual = failure_of(check, exercise, cls, exercise.problem(exercise.usual_sizes))
+    if usual is None and check not in PLAIN_CHECKS.values() and check is not check_constructor:
+        return ""
     if usual is None:
         works = (
             f"This works for x of shape {exercise.problem(exercise.usual_sizes).x.shape} but not for "
             f"{exercise.problem(exercise.sizes).x.shape}: sizes are written as numbers instead of taken from the arrays."
         )
         return f"{failure.cause} {works}" if failure.stopped else works
-    if not failure.stopped or check not in PLAIN_CHECKS.values() or exercise.name in ("Conv2d", "Flatten"):
+    if not failure.stopped or check not in PLAIN_CHECKS.values():
         return ""
+    if exercise.name in ("Conv2d", "Flatten"):
+        return _with_the_source(exercise, cls, check, failure.cause)
     square = failure_of(check, exercise, cls, exercise.problem((4,) * len(exercise.sizes)))
     if square is not None and square.stopped:
-        return ""
+        return _with_the_source(exercise, cls, check, failure.cause)
     found = (
         square.cause
         if square and not re.match(r"\d+ of the|.* instead of \d", square.cause)
-        else "Two axes are mixed up."
+        else probably(cls, exercise.name, "output" if check is check_forward else "pass_back", stopped=True)
+        or "Two axes are mixed up."
     )
     return f"{found} It runs only where all sizes are equal, else {failure.cause}"
+
+
+def _with_the_source(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:
+    """Return what stopped a pass, and what looks wrong in the source of the class."""
+    what = next(what for what, plain in PLAIN_CHECKS.items() if plain is check)
+    return f"{cause} {probably(cls, exercise.name, what, stopped=True)}".strip()

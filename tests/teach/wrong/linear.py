@@ -249,7 +249,7 @@ class WrongOutDims(assignment.Linear):
 
 
 class WeightsOfTheWrongShape(assignment.Linear):
-    says = "W has shape (3, 4), but has to have (4, 3)"
+    says = "W has shape (3, 4), the other way round: here it is (features, outputs)"
 
     def __init__(self, in_layer, num_out_features):
         super().__init__(in_layer, num_out_features)
