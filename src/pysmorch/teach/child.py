@@ -27,7 +27,7 @@ import numpy as np
 from pysmorch.teach.wire import HEAD, Peer
 
 MAX_PRINTED = 4000
-"""How many characters of what a test prints are kept."""
+"""How many characters of what a test prints are stored."""
 
 MAX_FILE_SIZE = 64 * 2**20
 """How many bytes of a file may be written."""
@@ -95,7 +95,7 @@ def _method(owner: _Foreign, name: str) -> Callable[..., Any]:
 
 
 class Server(Peer):
-    """Does what the grader asks for: makes objects, calls them, reads and sets attributes."""
+    """Does what the grader requests: makes objects, calls them, reads and sets attributes."""
 
     def __init__(self, token: bytes) -> None:
         super().__init__("s")
@@ -166,7 +166,7 @@ class Server(Peer):
         raise (kind if inspect.isclass(kind) and issubclass(kind, Exception) else RuntimeError)(answer["error"]["text"])
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Do what the grader asks for; whatever is raised is told of."""
+        """Do what the grader requests; whatever is raised is told of."""
         try:
             answer = {"value": getattr(self, f"do_{message.pop('do')}")(**message)}
         except BaseException as error:  # a student's, whatever it is

@@ -201,7 +201,7 @@ def _one_end_is_wrong(f: Finding, which: str, axis: int, index: int) -> str:
 
 
 def moved(f: Finding) -> str:
-    """The right numbers at other places: shifted, in reverse, with axes exchanged, reshaped instead of transposed."""
+    """The right numbers at other positions: shifted, in reverse, with axes exchanged, reshaped instead of transposed."""
     if f.found.size != f.expected.size or f.expected.size < FEW or f.expected.ndim < 2:
         return ""
     for axis, which in zip(range(f.expected.ndim), _axis_names(f), strict=False):
@@ -217,7 +217,7 @@ def moved(f: Finding) -> str:
             return f"The axes of {SUBJECTS[f.what]} are {exchanged}: the numbers are right, but in the order {axes}."
     if near(np.sort(f.found.ravel()), np.sort(f.expected.ravel())):
         return (
-            f"All numbers of {SUBJECTS[f.what]} are right, but they stand in other places: "
+            f"All numbers of {SUBJECTS[f.what]} are right, but at other positions: "
             "reshape does not exchange axes, transpose does."
         )
     return ""

@@ -109,7 +109,7 @@ def G_elsewhere(f: Finding) -> str:
 
 
 def pass_back_elsewhere(f: Finding) -> str:
-    """What is passed back, shifted: cut out of the padded image at another place."""
+    """What is passed back, shifted: cut out of the padded image at another position."""
     if f.name != "Conv2d" or f.what != "pass_back" or f.found.shape != f.expected.shape:
         return ""
     p = f.problem
@@ -160,10 +160,10 @@ def not_all_of_the_filter(f: Finding) -> str:
     for axis in (0, 1, 2):
         for index in range(W.shape[axis]):
             alone = np.zeros_like(W)
-            place = tuple(slice(None) if a != axis else index for a in range(4))
-            alone[place] = W[place]
-            for kept, word in ((alone, "Only"), (W - alone, "All but")):
-                if kept.any() and near(f.found, CONVOLUTION.expected(replace(p, W=kept), "output")):
+            at = tuple(slice(None) if a != axis else index for a in range(4))
+            alone[at] = W[at]
+            for part, word in ((alone, "Only"), (W - alone, "All but")):
+                if part.any() and near(f.found, CONVOLUTION.expected(replace(p, W=part), "output")):
                     return f"{word} {_AXES_OF_W[axis]} {index} of the filter counts: add up over all of them."
     return ""
 

@@ -97,7 +97,7 @@ class Source:
         return found
 
     def without_keepdims(self, axis: int) -> bool:
-        """Whether something is reduced over an axis that is not kept."""
+        """Whether something is reduced over an axis that then is gone."""
         for call in self.calls(*_REDUCTIONS):
             given = {k.arg: _constant(k.value) for k in call.keywords}
             position = call.args[1:] if _of_numpy(call.func) else call.args
@@ -294,7 +294,7 @@ RULES: tuple[Rule, ...] = (
 def probably(cls: Any, name: str, what: str, *, stopped: bool = False) -> str:
     """Return what looks wrong in the source of a class, for a result that is wrong; empty where nothing does.
 
-    Where a pass has stopped with an error, what is often behind it counts too.
+    Where a pass has stopped with an error, what is often the cause counts too.
     """
     text = source_of(cls)
     source = Source(text, "forward" if what == "output" else "backward") if text else None

@@ -199,9 +199,9 @@ def check_start(exercise: Exercise, cls: Any, p: Problem) -> None:
 
 
 FOR_PREDICTION: list[Row] = [
-    ("in prediction forward uses the running statistics, where they are kept", "forward", 3, check_prediction),
-    ("a pass moves the running statistics by momentum, where they are kept", "forward", 3, check_moves_by_momentum),
-    ("in prediction dwnstrm / s is passed back, where they are kept", "backward", 3, check_prediction_backward),
+    ("in prediction forward uses the running statistics, where there are some", "forward", 3, check_prediction),
+    ("a pass moves the running statistics by momentum, where there are some", "forward", 3, check_moves_by_momentum),
+    ("in prediction dwnstrm / s is passed back, where there are some", "backward", 3, check_prediction_backward),
 ]
 STARTS_AT_RANDOM: Row = ("W starts at random", "constructor", 1, check_start)
 

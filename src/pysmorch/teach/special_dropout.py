@@ -32,65 +32,65 @@ def _after_dropout(exercise: Exercise, cls: Any) -> tuple[Attempt, Array]:
     return attempt, found
 
 
-KEPT_SHARE = "1 - rate, the share that is kept"
+SHARE_LEFT = "1 - rate, the share that stays"
 
 
 def _factor_in_words(factor: float) -> str:
-    """Say what an entry that is kept was multiplied by, in place of 1 / (1 - rate)."""
+    """Say what an entry that stays was multiplied by, in place of 1 / (1 - rate)."""
     named = {
-        1.0: f"is not scaled; it has to be divided by {KEPT_SHARE}",
-        1 / RATE: f"is divided by rate; it has to be divided by {KEPT_SHARE}",
-        RATE: f"is multiplied by rate; it has to be divided by {KEPT_SHARE}",
-        1 - RATE: f"is multiplied by 1 - rate; it has to be divided by {KEPT_SHARE}",
-        1 / (1 - RATE) ** 2: f"is divided by 1 - rate twice; it has to be divided by {KEPT_SHARE}, once",
+        1.0: f"is not scaled; it has to be divided by {SHARE_LEFT}",
+        1 / RATE: f"is divided by rate; it has to be divided by {SHARE_LEFT}",
+        RATE: f"is multiplied by rate; it has to be divided by {SHARE_LEFT}",
+        1 - RATE: f"is multiplied by 1 - rate; it has to be divided by {SHARE_LEFT}",
+        1 / (1 - RATE) ** 2: f"is divided by 1 - rate twice; it has to be divided by {SHARE_LEFT}, once",
         -1 / (1 - RATE): "has the wrong sign",
-        1 / (1 + RATE): f"is divided by 1 + rate; it has to be divided by {KEPT_SHARE}",
-        1 + RATE: f"is multiplied by 1 + rate; it has to be divided by {KEPT_SHARE}",
+        1 / (1 + RATE): f"is divided by 1 + rate; it has to be divided by {SHARE_LEFT}",
+        1 + RATE: f"is multiplied by 1 + rate; it has to be divided by {SHARE_LEFT}",
         (1 - RATE) ** -0.5: "is divided by the root of 1 - rate; the root is not needed",
-        2.0: f"is multiplied by 2, as for a rate of 1/2; it has to be divided by {KEPT_SHARE}",
+        2.0: f"is multiplied by 2, as for a rate of 1/2; it has to be divided by {SHARE_LEFT}",
         RATE / (1 - RATE): "is divided by 1 - rate and multiplied by rate; only the former is needed",
-        (1 - RATE) / RATE: f"is multiplied by 1 - rate and divided by rate; it has to be divided by {KEPT_SHARE}",
+        (1 - RATE) / RATE: f"is multiplied by 1 - rate and divided by rate; it has to be divided by {SHARE_LEFT}",
     }
     for value, words in named.items():
         if abs(factor - value) < 1e-6:
-            return f"What is kept {words}."
-    return f"What is kept is multiplied by {factor:.4g} instead of 1 / (1 - rate) = {1 / (1 - RATE):.4g}: 1 becomes {factor:.4g}."
+            return f"What stays {words}."
+    return f"What stays is multiplied by {factor:.4g} instead of 1 / (1 - rate) = {1 / (1 - RATE):.4g}: 1 becomes {factor:.4g}."
 
 
 def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
     """Entries are 0 or x / (1 - rate), the former with probability rate."""
     attempt, found = _after_dropout(exercise, cls)
-    kept = found[found != 0]
+    left = found[found != 0]
     if agrees(found, np.ones_like(found), 1e-6) and _drops_in_prediction(attempt):
         raise Failure(
             "training is read the wrong way round: entries are dropped where it is False, and nothing happens where it is True.",
             "training is True at first; False stands for prediction.",
         )
-    rate_is_kept = (
-        kept.size and abs(kept[0] - 1 / RATE) < 1e-6 and abs((found == 0).mean() - (1 - RATE)) < FRACTION_ERROR
+    rate_is_left = (
+        left.size and abs(left[0] - 1 / RATE) < 1e-6 and abs((found == 0).mean() - (1 - RATE)) < FRACTION_ERROR
     )
-    if rate_is_kept and np.ptp(kept) < 1e-6:
+    if rate_is_left and np.ptp(left) < 1e-6:
         raise Failure(
-            "rate is taken for the share that is kept; it is the share that is dropped: what is kept is divided by rate instead of "
+            "rate is taken for the share that stays; it is the share that is dropped: what stays is divided by rate instead of "
             "1 - rate.",
             "Is the rate that of dropping or that of keeping?",
         )
     hint = "What stays is made larger, so that the mean stays as it was."
-    if not kept.size:
+    if not left.size:
         raise Failure(
             "Every entry is dropped.", "Is the mask made of true and false by comparing random numbers with rate?"
         )
-    if not np.isfinite(kept).all():
-        raise Failure(f"Entries become {kept[~np.isfinite(kept)][0]}: is something divided by the mask?", hint)
-    if np.ptp(kept) > 1e-6 and len(kept) > 0.99 * found.size:
+    if not np.isfinite(left).all():
+        raise Failure(f"Entries become {left[~np.isfinite(left)][0]}: is something divided by the mask?", hint)
+    if np.ptp(left) > 1e-6 and len(left) > 0.99 * found.size:
         raise Failure(
             "No entry is dropped: random numbers are added to the entries or multiplied with them; they have to become a mask of 0 "
             "and 1, by comparing them with rate.",
             hint,
         )
-    if np.ptp(kept) > 1e-6:
+    if np.ptp(left) > 1e-6:
         raise Failure(
-            "What is kept gets a random factor, a different one for each entry: the random numbers have to become a mask "
+            "What stays gets a random factor, a different one for each entry: the random numbers have to become a mask "
             "of 0 and 1, by comparing them with rate.",
             hint,
         )
@@ -98,10 +98,10 @@ def check_dropout_forward(exercise: Exercise, cls: Any, p: Problem) -> None:
     wrong_share = _share_in_words(found, share)
     wrong_factor = (
         ""
-        if abs(kept[0] - 1 / (1 - RATE)) < 1e-6
+        if abs(left[0] - 1 / (1 - RATE)) < 1e-6
         else (
-            f"With rate {RATE}, an entry of 1 that stays becomes {kept[0]:.4g} instead of {1 / (1 - RATE):.4g}. "
-            f"{_factor_in_words(float(kept[0]))}"
+            f"With rate {RATE}, an entry of 1 that stays becomes {left[0]:.4g} instead of {1 / (1 - RATE):.4g}. "
+            f"{_factor_in_words(float(left[0]))}"
         )
     )
     if wrong_share or wrong_factor:
@@ -134,7 +134,7 @@ def _share_in_words(found: Array, share: float) -> str:
     begin = f"With rate {RATE}, {share:.0%} of the entries are dropped"
     named = {
         0.0: "the mask is not applied, or nothing is random",
-        1 - RATE: "what has to be kept is dropped (the comparison with rate is the wrong way round)",
+        1 - RATE: "what has to stay is dropped (the comparison with rate is the wrong way round)",
         0.5: "the mask does not depend on rate",
         1 - NORMAL_BELOW: "the random numbers are normal (randn); they have to be even between 0 and 1 (random)",
         NORMAL_BELOW: "the random numbers are normal (randn); they have to be even between 0 and 1 (random)",
@@ -160,12 +160,12 @@ def check_dropout_backward(exercise: Exercise, cls: Any, p: Problem) -> None:
 
 
 def _wrong_backward(found: Array | None, d: Array, out: Array) -> str:
-    """Name the mask and the factor that were used on the way back."""
+    """Name the mask and the factor that were used in the backward pass."""
     plain = "What is passed back is not dwnstrm times the mask of the last forward pass, with its factor 1 / (1 - rate)"
     if found is None or found.shape != d.shape:
         return f"{plain}; it does not have the shape of the input."
     if agrees(found, d, 1e-5):
-        return "dwnstrm is passed back as it came: the mask of the forward pass belongs on the way back too."
+        return "dwnstrm is passed back as it came: the mask of the forward pass belongs in the backward pass too."
     if agrees(found, out, 1e-5) or agrees(found, (out != 0) * 1.0, 1e-5):
         return "dwnstrm does not appear in what is passed back: it is the mask alone."
     if not found.any():
@@ -179,16 +179,18 @@ def _wrong_backward(found: Array | None, d: Array, out: Array) -> str:
         ""
         if abs(factor - forward_factor) < 1e-6
         else (
-            f" It is multiplied by {factor:.4g} and was multiplied by {forward_factor:.4g} in forward: the same factor belongs on the way back."
+            f" It is multiplied by {factor:.4g} and was multiplied by {forward_factor:.4g} in forward: the same factor belongs in the backward pass."
         )
     )
     mask, right = factors != 0, out != 0
     if np.array_equal(mask, right):
         return f"The mask is right, but not the factor.{scale}"
     if np.array_equal(mask, ~right):
-        return f"The mask is the wrong way round: what was dropped passes gradient back, and what was kept does not.{scale}"
+        return (
+            f"The mask is the wrong way round: what was dropped passes gradient back, and what stayed does not.{scale}"
+        )
     if mask.all():
-        return f"The mask is missing on the way back: what was dropped passes gradient back.{scale}"
+        return f"The mask is missing in the backward pass: what was dropped passes gradient back.{scale}"
     return f"{plain}: another mask is used, or a new one is drawn in backward.{scale}"
 
 

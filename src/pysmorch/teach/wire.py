@@ -59,7 +59,7 @@ class Peer:
         raise NotImplementedError
 
     def handle(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Do what the other end asks for, and return the answer."""
+        """Do what the other end requests, and return the answer."""
         raise NotImplementedError
 
     def describe(self, value: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Peer:
         return {name: self.decode(value, buffers) for name, value in message.items()}
 
     def ask(self, **message: Any) -> Any:
-        """Send a request and return the answer to it; what the other end asks for in the meantime is done."""
+        """Send a request and return the answer to it; what the other end requests in the meantime is done."""
         self.asked += 1
         number = self.asked
         self.write({**message, "number": number})
