@@ -96,6 +96,8 @@ std::string best_instructions() {
 using namespace pysmorch;
 
 NB_MODULE(PYSMORCH_MODULE, m) {
+    // Programs may live until the process ends, as after an interruption, and their users should not read of it.
+    nb::set_leak_warnings(false);
     expose<float>(m, "Program32");
     expose<double>(m, "Program64");
     m.def("has_bf16", has_bf16);

@@ -383,6 +383,8 @@ ENDLESS = [
     "100000",
     "--hidden",
     "512,512",
+    "--preset",
+    "fast",
 ]
 
 
@@ -407,6 +409,19 @@ def test_an_interrupted_training_writes_the_best_model_so_far_and_says_so(tmp_pa
     model = ps.load(tmp_path / "model.safetensors")
     assert model.n_iter_ == len(model.loss_curve_) == int(said[1])
     assert 0.5 < model.notes_["test"]["accuracy"] <= 1
+
+
+def test_an_interrupted_training_of_several_networks_writes_what_they_have_learned(tmp_path):
+    command = [sys.executable, "-m", "pysmorch", *ENDLESS, "--members", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "network 1/2  epoch " not in (line := process.stderr.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith("pysmorch: error: interrupted after ")  # nothing comes after it
+    assert "model written to model.safetensors" in out
+    assert ps.load(tmp_path / "model.safetensors").n_iter_ > 0
 
 
 HOW_TO_GO_ON = "--start-from model.safetensors trains on from there, and a run with --checkpoint FOLDER can go on as if nothing had been"

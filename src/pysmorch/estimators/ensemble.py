@@ -29,6 +29,7 @@ from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
 from pysmorch.training.checkpoints import only_run
+from pysmorch.training.progress import ProgressOfSeveral
 
 ROWS_TO_STOP_WITHIN = 20_000
 """Rows from which a training that is to end does so within an epoch; with checkpoints it does for any number."""
@@ -104,6 +105,7 @@ def train_members(
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN
     cancelling = (CancellingWithin if within else Cancelling)(cancel)
+    progress = ProgressOfSeveral(count) if estimator.verbose else None
 
     def train(member: Member, job: Job, number: int) -> None:
         if cancel.is_set():
@@ -115,6 +117,7 @@ def train_members(
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
         all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
+        all_callbacks += [] if progress is None else [progress.of_network(number)]
         rows = data if job.rows is None else data.take(job.rows)
         own_run = run_of_network(run, number)
         with using_threads(of_each), suppress(OutOfTime):
@@ -125,6 +128,8 @@ def train_members(
     ]
     try:
         with ExitStack() as stack:
+            if progress is not None:
+                stack.callback(progress.close)
             if folder is not None:
                 stack.enter_context(only_run(folder))
                 stack.enter_context(ended_by_exit())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,8 @@ from pysmorch.training.callbacks import Callback, Training
 
 SECONDS_BETWEEN_LOG_LINES = 5.0
 SECONDS_BETWEEN_UPDATES = 0.1
+PARTS_OF_A_NETWORK = 1000
+"""Steps of the bar for each of several networks."""
 
 
 def is_watched() -> bool:
@@ -24,11 +27,7 @@ class ProgressDisplay(Callback):
     def on_fit_start(self, training: Training) -> None:
         """Choose the display."""
         self.start = self.shown = time.perf_counter()
-        self.view: Any = None
-        if in_notebook():
-            self.view = _NotebookLine()
-        elif sys.stderr.isatty():
-            self.view = _TerminalBar(training.num_epochs * training.num_batches)
+        self.view = _view(training.num_epochs * training.num_batches)
 
     def on_batch_end(self, training: Training) -> None:
         """Move the bar."""
@@ -36,7 +35,7 @@ class ProgressDisplay(Callback):
         if self.view is not None and now - self.shown >= SECONDS_BETWEEN_UPDATES:
             self.shown = now
             self.view.update(
-                _steps_done(training), f"epoch {training.epoch + 1}/{training.num_epochs}", self._last(training)
+                _steps_done(training), f"epoch {training.epoch + 1}/{training.num_epochs}", _last(training)
             )
 
     def on_epoch_end(self, training: Training) -> None:
@@ -45,10 +44,10 @@ class ProgressDisplay(Callback):
         now = time.perf_counter()
         last_epoch = training.epoch == training.num_epochs or training.history.stopped_by is not None
         if self.view is not None:
-            self.view.update(_steps_done(training), title, self._last(training))
+            self.view.update(_steps_done(training), title, _last(training))
         elif training.epoch == 1 or last_epoch or now - self.shown >= SECONDS_BETWEEN_LOG_LINES:
             self.shown = now
-            print(f"{title}  {self._last(training)}  {now - self.start:.1f} s", file=sys.stderr, flush=True)
+            print(f"{title}  {_last(training)}  {now - self.start:.1f} s", file=sys.stderr, flush=True)
 
     def on_fit_end(self, training: Training) -> None:
         """Close the display; its last state stays."""
@@ -57,9 +56,72 @@ class ProgressDisplay(Callback):
         if training.history.stopped_by is not None:
             print(f"stopped: {training.history.stopped_by}", file=sys.stderr, flush=True)
 
-    def _last(self, training: Training) -> str:
-        shown = [name for name in training.history if name not in ("seconds", "learning_rate")]
-        return "  ".join(f"{name} {training.history[name][-1]:.4g}" for name in shown)
+
+class ProgressOfSeveral:
+    """Show the progress of several networks, of which some are trained at the same time, in one bar, or in lines.
+
+    Parameters
+    ----------
+    count : int
+        How many networks there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._shares = [0.0] * count
+        self._ended = 0
+        self._lock = threading.Lock()
+        self._start = self._shown = time.perf_counter()
+        self._view = _view(count * PARTS_OF_A_NETWORK)
+
+    def of_network(self, number: int) -> Callback:
+        """Return the callback of a network, counted from 1."""
+        return _ProgressOfOne(self, number)
+
+    def epoch_ended(self, number: int, training: Training) -> None:
+        """Show what was measured, at the first and the last epoch of a network, and now and then."""
+        with self._lock:
+            now = time.perf_counter()
+            self._shares[number - 1] = training.epoch / training.num_epochs
+            title = f"network {number}/{self.count}  epoch {training.epoch}/{training.num_epochs}"
+            if self._view is not None:
+                done = int(PARTS_OF_A_NETWORK * sum(self._shares))
+                self._view.update(done, f"{self._ended} of {self.count} networks trained", _last(training))
+            elif training.epoch == 1 or now - self._shown >= SECONDS_BETWEEN_LOG_LINES:
+                self._shown = now
+                print(f"{title}  {_last(training)}  {now - self._start:.1f} s", file=sys.stderr, flush=True)
+
+    def network_ended(self, number: int, training: Training) -> None:
+        """Count a network that was trained, and say after how many epochs."""
+        with self._lock:
+            self._shares[number - 1] = 1.0
+            self._ended += 1
+            if self._view is None:
+                seconds = time.perf_counter() - self._start
+                epochs = training.history.num_epochs
+                print(
+                    f"network {number}/{self.count}  ended after {epochs} epochs  {seconds:.1f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    def close(self) -> None:
+        """Close the display; its last state stays."""
+        if self._view is not None:
+            done = int(PARTS_OF_A_NETWORK * sum(self._shares))
+            self._view.update(done, f"{self._ended} of {self.count} networks trained", "")
+            self._view.close()
+
+
+class _ProgressOfOne(Callback):
+    def __init__(self, whole: ProgressOfSeveral, number: int) -> None:
+        self.whole, self.number = whole, number
+
+    def on_epoch_end(self, training: Training) -> None:
+        self.whole.epoch_ended(self.number, training)
+
+    def on_fit_end(self, training: Training) -> None:
+        self.whole.network_ended(self.number, training)
 
 
 class _TerminalBar:
@@ -94,6 +156,18 @@ class _NotebookLine:
 
     def close(self) -> None:
         pass
+
+
+def _view(num_steps: int) -> Any:
+    """Return the display of a notebook or a terminal; None for plain lines."""
+    if in_notebook():
+        return _NotebookLine()
+    return _TerminalBar(num_steps) if sys.stderr.isatty() else None
+
+
+def _last(training: Training) -> str:
+    shown = [name for name in training.history if name not in ("seconds", "learning_rate")]
+    return "  ".join(f"{name} {training.history[name][-1]:.4g}" for name in shown)
 
 
 def _steps_done(training: Training) -> int:
