@@ -104,13 +104,13 @@ def test_letters_that_were_not_learned_do_not_count():
 """
 
 LESSON = '''# %% [markdown]
-# # Lesson 11: tanh
+# # Lesson 17: tanh
 #
 # A lamp that can also be dimmed: $y = \\tanh x$, with derivative $1 - y^2$.
 
 # %%
 import numpy as np
-from utility import check, library
+from utility import check, library, reward
 
 
 # %%
@@ -140,9 +140,12 @@ class Tanh:
 
 # %%
 Tanh = check(Tanh)
+
+# %%
+reward("A lamp with a dimmer.", "Tanh")
 '''
 
 MISTAKES = """MISTAKES = [
     ("Tanh", "dwnstrm * (1 - self.out_array**2)", "dwnstrm", "the derivative"),
-    ("Tanh", "dwnstrm * (1 - self.out_array**2)", "-dwnstrm * (1 - self.out_array**2)", "wrong sign"),
+    ("Tanh", "dwnstrm * (1 - self.out_array**2)", "-dwnstrm * (1 - self.out_array**2)", "multiplied by -1 + t^2"),
 """

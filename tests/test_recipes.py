@@ -238,11 +238,11 @@ def test_a_kind_of_input(copy):
 
 
 def test_a_lesson(copy):
-    copy.write("src/pysmorch/teach/course/lessons/11_tanh.py", recipes.LESSON)
+    copy.write("src/pysmorch/teach/course/lessons/17_tanh.py", recipes.LESSON)
     copy.replace("tests/teach/test_course.py", "MISTAKES = [\n", recipes.MISTAKES)
-    copy.replace("README.md", "In ten lessons", "In eleven lessons")
+    copy.replace("README.md", "In sixteen lessons", "In seventeen lessons")
     copy.append("CHANGELOG.md", "- A lesson about tanh.\n")
-    copy.passes("tests/teach/test_course.py", "-k", "Tanh or 11_tanh or two_mistakes or solved_lessons")
+    copy.passes("tests/teach/test_course.py", "-k", "Tanh or 17_tanh or two_mistakes or solved_lessons")
     copy.python("-m", "pysmorch", "course", "start", "lessons")
-    assert "Lesson 11: tanh" in copy.python("-m", "pysmorch", "course", "status", "lessons")
+    assert "Lesson 17: tanh" in copy.python("-m", "pysmorch", "course", "status", "lessons")
     assert_counted(copy, "a lesson", 4)

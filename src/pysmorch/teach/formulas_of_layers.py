@@ -110,10 +110,10 @@ WRONG_LAYERS: Formulas = {
                 p.dwnstrm * p.x
             ).sum(0, keepdims=True),
             "The largest entry of each column is taken instead of the sum.": lambda p: p.dwnstrm.max(0, keepdims=True),
-            "The sum of all entries is in every entry of G: sum over the batch only (axis=0).": lambda p: np.full_like(
+            "Every entry of G is the sum over everything: sum over the batch only (axis=0).": lambda p: np.full_like(
                 p.W, p.dwnstrm.sum()
             ),
-            "The average of all entries is in every entry of G: sum over the batch only (axis=0).": lambda p: (
+            "Every entry of G is the average over everything: sum over the batch only (axis=0).": lambda p: (
                 np.full_like(p.W, p.dwnstrm.mean())
             ),
             "The absolute values are added up: their sign is lost.": lambda p: np.abs(p.dwnstrm).sum(0, keepdims=True),
@@ -163,7 +163,7 @@ WRONG_LAYERS: Formulas = {
                 0, keepdims=True
             ),
             "Everything is summed into one number: sum over the batch only.": lambda p: (p.x * p.dwnstrm).sum(),
-            "The sum of all entries is in every entry of G: sum over the batch only (axis=0).": lambda p: np.full_like(
+            "Every entry of G is the sum over everything: sum over the batch only (axis=0).": lambda p: np.full_like(
                 p.W, (p.x * p.dwnstrm).sum()
             ),
             "The sums of X and of dwnstrm are multiplied; it is the products that are added up.": lambda p: (

@@ -217,7 +217,7 @@ def moved(f: Finding) -> str:
             return f"The axes of {SUBJECTS[f.what]} are {exchanged}: the numbers are right, but in the order {axes}."
     if near(np.sort(f.found.ravel()), np.sort(f.expected.ravel())):
         return (
-            f"All numbers of {SUBJECTS[f.what]} are right, but at other positions: "
+            f"All numbers of {SUBJECTS[f.what]} are right, but at the wrong positions: "
             "reshape does not exchange axes, transpose does."
         )
     return ""

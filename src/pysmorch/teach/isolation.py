@@ -81,7 +81,7 @@ def grade_file(
     pieces : sequence of (str, str), default=None
         Names and texts of the pieces of the file, such as the cells of a notebook, which are run in place of its text; one that does not
         compile costs only itself.
-    rules : Rules, default=Rules()
+    rules : Rules, default=teach.Rules()
         From which numbers the tests are drawn, with which tolerance, what is flagged, and a teacher's own exercises. What the classes are
         worth is another matter: `Rules.weighed` gives a report those points.
 

@@ -51,7 +51,7 @@ def _by_a_measure(factor: float, f: Finding) -> str:
     }
     fits = (name for name, value in measures.items() if abs(factor * value - 1) < 1e-5)
     name = next(fits, "")
-    return f"Everything is divided by its {name}: it is scaled, which is not what is needed." if name else ""
+    return f"Everything is divided by its {name}: it must not be scaled." if name else ""
 
 
 def with_a_factor(tables: Iterable[Mapping[str, Callable[[Problem], Any]]], elsewhere: Elsewhere, f: Finding) -> str:

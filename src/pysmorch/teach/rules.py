@@ -36,7 +36,7 @@ class Rules:
         A secret from which the numbers of the tests are drawn; without one they are the same everywhere.
     different_numbers : bool, default=False
         Whether each submission gets numbers of its own, the same ones each time.
-    forbidden : tuple of str, default=FORBIDDEN
+    forbidden : tuple of str, default=("pysmorch", "torch", "tensorflow", "jax", "autograd")
         Modules whose import is flagged.
     late : tuple of str, default=()
         Names of submissions, with or without what stands after a dot, that came late.
@@ -89,19 +89,49 @@ class Rules:
         return tuple(dict.fromkeys((*self.exercises, *KNOWN)))
 
     def secret(self, texts: Iterable[str]) -> tuple[int, ...]:
-        """Return from what the numbers for a submission are drawn; empty for the usual ones."""
+        """Return from what the numbers for a submission are drawn.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            The texts of the submission, from which its numbers are drawn too where `different_numbers` is set.
+
+        Returns
+        -------
+        tuple of int
+            16 numbers from 0 to 255; empty for the usual numbers.
+        """
         if not self.seed and not self.different_numbers:
             return ()
         own = "\n".join(texts) if self.different_numbers else ""
         return tuple(hashlib.sha256(f"{self.seed}\n{own}".encode("utf-8", "replace")).digest()[:16])
 
     def settings(self) -> str:
-        """Return what the results of tests depend on, the same for the same rules."""
+        """Return what the results of tests depend on.
+
+        Returns
+        -------
+        str
+            A JSON text, the same for the same rules.
+        """
         drawn = {name: exercise.source for name, exercise in self.exercises.items()}
         return json.dumps([self.tolerance, self.seed, self.different_numbers, self.forbidden, drawn])
 
     def weighed(self, report: FileReport, name: str) -> FileReport:
-        """Return a report with the points of these rules, for the submission of this name."""
+        """Return a report with the points of these rules.
+
+        Parameters
+        ----------
+        report : FileReport
+            What was found in a submission.
+        name : str
+            The name of the submission, which says whether it came late.
+
+        Returns
+        -------
+        FileReport
+            The same results, with what they are worth.
+        """
         reports = [self._weighed(one) for one in report.reports]
         stem = name.rsplit("/", 1)[-1]
         is_late = any(late in (name, name.split("/")[0], stem, stem.rsplit(".", 1)[0]) for late in self.late)

@@ -211,7 +211,7 @@ class FlattenChannelsFirst(assignment.Flatten):
 
 
 class FlattenTurned(assignment.Flatten):
-    says = "All numbers of what forward returns are right, but they stand in other places"
+    says = "All numbers of what forward returns are right, but at the wrong positions"
 
     def forward(self):
         self.in_array = self.in_layer.forward()

@@ -194,7 +194,7 @@ class LinearGradientNotThroughW(assignment.Linear):
 
 
 class LinearNormalizedG(assignment.Linear):
-    says = "Everything is divided by its norm: it is scaled, which is not asked for."
+    says = "Everything is divided by its norm: it must not be scaled."
 
     def backward(self, dwnstrm):
         G = self.in_array.T @ dwnstrm
@@ -425,7 +425,7 @@ class ReluLoopShort(assignment.Relu):
 
 
 class BiasRowsBroadcastWrong(assignment.Bias):
-    says = "The sum of all entries stands in every place of G: sum over the batch only (axis=0)."
+    says = "Every entry of G is the sum over everything: sum over the batch only (axis=0)."
 
     def backward(self, dwnstrm):
         self.G = dwnstrm.sum() * np.ones_like(self.W)

@@ -87,7 +87,7 @@ class DropoutBackOnlyMask(assignment.Dropout):
 
 
 class DropoutBackInverted(assignment.Dropout):
-    says = "The mask is the wrong way round: what was dropped passes gradient back, and what was kept does not"
+    says = "The mask is the wrong way round: what was dropped passes gradient back, and what stayed does not"
 
     def backward(self, dwnstrm):
         self.in_layer.backward(dwnstrm * (self.mask == 0))
@@ -139,7 +139,7 @@ class DropoutNoTraining(assignment.Dropout):
 
 
 class DropoutBinomial(assignment.Dropout):
-    says = "rate is taken for the share that is kept; it is the share that is dropped"
+    says = "rate is taken for the share that stays; it is the share that is dropped"
 
     def forward(self):
         x = self.in_layer.forward()
@@ -227,7 +227,7 @@ class DataReversed(assignment.Data):
 
 
 class DropoutKeepInverted(assignment.Dropout):
-    says = "rate is taken for the share that is kept; it is the share that is dropped"
+    says = "rate is taken for the share that stays; it is the share that is dropped"
 
     def forward(self):
         x = self.in_layer.forward()
