@@ -432,7 +432,8 @@ HOW_TO_GO_ON = "--start-from model.safetensors trains on from there, and a run w
 )
 def test_the_model_of_an_interruption_is_that_of_its_best_epoch(run, monkeypatch, options):
     """A large learning rate lets the loss rise after the first epochs."""
-    train = ["train", "iris", "--quiet", "--learning-rate", "0.3", "--batch-size", "8", "--hidden", "8", *options]
+    fast = ["--preset", "fast", "--learning-rate", "0.3", "--batch-size", "8", "--hidden", "8"]
+    train = ["train", "iris", "--quiet", *fast, *options]
     interrupt_after(monkeypatch, 12)
     code, _, err = run(*train)
     assert code == 130
@@ -448,7 +449,7 @@ def test_the_model_of_an_interruption_is_that_of_its_best_epoch(run, monkeypatch
 
 def test_an_interruption_of_the_cross_validation_writes_a_model_too(run, monkeypatch):
     interrupt_after(monkeypatch, 7)
-    code, _, err = run("train", "iris", "--quiet")
+    code, _, err = run("train", "iris", "--quiet", "--preset", "fast")
     assert code == 130
     assert (
         "interrupted after 7 epochs of cross-validation; the model has seen a part of the rows, and written to" in err

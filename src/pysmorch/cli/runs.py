@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pysmorch.cli.options import TrainOptions
 from pysmorch.files import write_whole
-from pysmorch.training.checkpoints import check_new
+from pysmorch.training.run_folder import check_new
 
 COMMAND = "command.json"
 """The file with the options of the command, in the folder of the run."""

@@ -24,8 +24,8 @@ from pysmorch.prediction.presets import members_of
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
-from pysmorch.training.checkpoints import has_checkpoint
 from pysmorch.training.options import interval
+from pysmorch.training.run_folder import has_checkpoint
 from pysmorch.warnings import PysmorchWarning
 
 MAX_CLASSES_OF_NUMBERS = 20

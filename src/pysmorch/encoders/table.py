@@ -21,7 +21,6 @@ import numpy as np
 
 from pysmorch.encoders.array import plain_numbers
 from pysmorch.encoders.base import Encoder
-from pysmorch.encoders.categories import indices_of
 from pysmorch.encoders.cells import (
     Cells,
     array_of_rows,
@@ -36,7 +35,7 @@ from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.exported import add_table, inputs_of_table
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
-from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of, years_of
+from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
@@ -44,8 +43,8 @@ from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
-from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts, read_together
-from pysmorch.encoders.values import number_values, refuse_cells, refuse_numbers, text_values
+from pysmorch.encoders.table_numbers import numbers_in_rows, parsed
+from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts
 from pysmorch.entries import list_names
 from pysmorch.export.graph import OnnxGraph
 from pysmorch.files.header import ModelFileError, entries, entry
@@ -150,6 +149,7 @@ class TableEncoder(Encoder):
             counting = np.flatnonzero(weights > 0)
             rows, weights, targets = rows[counting], weights[counting], targets[counting]
             self._groups = None if self._groups is None else self._groups[counting]
+        self.statistics = {}
         self.columns = learn_columns(rows, weights, self._choices, self.missing, self._leaves_out)
         self.forget_layout()
         if isinstance(rows, StreamedRows) and rows.sampled is not None:
@@ -186,44 +186,7 @@ class TableEncoder(Encoder):
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""
-        positions, available = self._layout.positions, rows.plain
-        plain = [name for name in positions if name in available]
-        if plain and len(plain) == len(self._layout.low):
-            block = rows.block(plain)
-        else:
-            block = np.empty((len(rows), len(self._layout.low)), order="F")
-            if plain:
-                block[:, [positions[name] for name in plain]] = rows.block(plain)
-            read_together([column for column, _ in self._layout.numbers], rows, self.missing)
-            for column, position in self._layout.numbers:
-                if column.name not in available:
-                    block[:, position] = self._parsed(column, rows)
-                if column.holds == "time":
-                    block[:, position + 1] = years_of(block[:, position])
-            for column, position in self._layout.statistics:
-                block[:, position : position + column.statistics] = self._statistics_in(column, rows)
-        refuse_numbers([timed for timed in self._layout.timed if timed[0].name in available], block)
-        infinite = np.flatnonzero(np.isinf(block).any(axis=0))
-        if len(infinite):
-            name = next(name for name, position in positions.items() if position == infinite[0])
-            check_no_infinity(name, block[:, infinite[0]])
-        return block
-
-    def _statistics_in(self, column: Column, rows: Cells) -> Array:
-        """Return the statistics of each row's value; of rows of the training those without their own targets."""
-        if column.name in rows.statistics:
-            return rows.statistics[column.name]
-        indices = indices_of(column, text_values(column, rows, self.missing))
-        return self.statistics[column.name][indices]
-
-    def _parsed(self, column: Column, rows: Cells) -> Array:
-        if column.name in rows.parsed:
-            return rows.parsed[column.name]
-        array = rows.arrow(column.name)
-        values, wrong = number_values(column, array, self.missing)
-        refuse_cells(column, wrong, lambda row: array[row].as_py())
-        rows.parsed[column.name] = values
-        return values
+        return numbers_in_rows(self._layout, rows, self.statistics, self.missing)
 
     @cached_property
     def _layout(self) -> Layout:
@@ -306,7 +269,9 @@ class TableEncoder(Encoder):
         """Return the numbers of all columns, before they are scaled; ColumnError for a cell that holds something else."""
         for column in self.columns:
             if column.holds == "running number" and column.name not in rows.plain:
-                self._parsed(column, rows)  # it plays no part, but other cells say that the columns are not its own
+                parsed(
+                    column, rows, self.missing
+                )  # it plays no part, but other cells say that the columns are not its own
         return self._numbers(rows)
 
     def _encode_numbers(self, numbers: Array) -> Array:

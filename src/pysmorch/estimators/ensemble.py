@@ -28,8 +28,8 @@ from pysmorch.layers.base import Array
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
-from pysmorch.training.checkpoints import only_run
 from pysmorch.training.progress import ProgressOfSeveral
+from pysmorch.training.run_folder import only_run
 
 ROWS_TO_STOP_WITHIN = 20_000
 """Rows from which a training that is to end does so within an epoch; with checkpoints it does for any number."""

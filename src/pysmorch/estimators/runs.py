@@ -13,15 +13,8 @@ from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import from_plain, to_plain
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.storing import parameters_to_plain
-from pysmorch.training.checkpoints import (
-    NETWORK,
-    SavedRun,
-    check_new,
-    first_run,
-    folder_of_network,
-    has_checkpoint,
-    read_run,
-)
+from pysmorch.training.checkpoints import SavedRun, read_run
+from pysmorch.training.run_folder import NETWORK, check_new, first_run, folder_of_network, has_checkpoint
 from pysmorch.training.state import OTHER_DATA
 
 NO_PART = ("verbose", "threads", "warm_start")

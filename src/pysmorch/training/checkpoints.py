@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from pysmorch.engine import NonFiniteError, without_interrupts
 from pysmorch.files import ModelFileError, parts_of, read_parts, write_parts
 from pysmorch.files.header import entry
 from pysmorch.files.plain import from_plain, to_plain
-from pysmorch.files.writing import LOCKS
 from pysmorch.layers.base import Array
 from pysmorch.training.callbacks import EarlyStopping
 from pysmorch.training.options import DEFAULTS, FitOptions, interval
 from pysmorch.training.run import Run
+from pysmorch.training.run_folder import BEST, LAST, check_new, keep_as, older, thin_out
 from pysmorch.training.state import (
     OPTIMIZER,
     OTHER_DATA,
@@ -34,13 +32,6 @@ from pysmorch.training.state import (
 )
 from pysmorch.version import __version__
 from pysmorch.warnings import PysmorchWarning
-
-LAST, BEST = "last.safetensors", "best.safetensors"
-OLDER = re.compile(r"step-(\d+)\.safetensors")
-NETWORK = re.compile(r"network-(\d+)")
-MOST_OLDER = 3
-"""How many checkpoints before the last one stay."""
-
 
 OF_TRAINING = {
     "parameters",
@@ -199,7 +190,7 @@ def read_run(folder: str | Path) -> SavedRun:
         All are damaged.
     """
     path = Path(folder).expanduser()
-    files = [path / LAST, *reversed(_older(path))]
+    files = [path / LAST, *reversed(older(path))]
     damaged: list[ModelFileError] = []
     for file in files:
         if not file.is_file():
@@ -217,63 +208,6 @@ def read_run(folder: str | Path) -> SavedRun:
     if damaged:
         raise damaged[0]
     raise FileNotFoundError(f"{path}: no checkpoint of a run is there; fit(checkpoint=...) begins one")
-
-
-def has_checkpoint(folder: str | Path) -> bool:
-    """Whether there is a run in a folder that can go on, that of one network or of several."""
-    return first_run(folder) is not None
-
-
-def first_run(folder: str | Path) -> Path | None:
-    """Return the folder itself where it has checkpoints, else the first one in it of a network of an ensemble, or None."""
-    path = Path(folder).expanduser()
-    numbers = [int(match[1]) for one in _names(path) if (match := NETWORK.fullmatch(one))]
-    folders = [path, *(folder_of_network(path, number) for number in sorted(numbers))]
-    return next((one for one in folders if (one / LAST).exists() or _older(one)), None)
-
-
-def folder_of_network(folder: str | Path, number: int) -> Path:
-    """Return where in the folder of a run one of several networks has its own, counted from 1."""
-    return Path(folder).expanduser() / f"network-{number}"
-
-
-def check_new(folder: str | Path) -> Path:
-    """Return the folder of a new run, which is made; FileExistsError where another run is in it."""
-    path = Path(folder).expanduser()
-    if has_checkpoint(path):
-        raise FileExistsError(
-            f"{path}: a run is there already; resume={str(folder)!r} goes on with it, or name another folder"
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-@contextmanager
-def only_run(folder: str | Path | None) -> Iterator[None]:
-    """Make the folder of a run, if there is to be one; inside this context no other fit, of any process, writes checkpoints there.
-
-    Raises OSError where one does, and where the folder cannot be made.
-    """
-    if folder is None or LOCKS is None:
-        yield
-        return
-    path = Path(folder).expanduser()
-    path.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            LOCKS.flock(descriptor, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
-        except BlockingIOError:
-            raise FileExistsError(
-                f"{path}: another fit writes its checkpoints there; wait until it has ended, or name another folder"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        with suppress(OSError):
-            LOCKS.flock(descriptor, LOCKS.LOCK_UN)  # processes that were forked meanwhile hold it, too
-        os.close(descriptor)
 
 
 class Checkpoints:
@@ -365,10 +299,10 @@ class Checkpoints:
             header |= {"finished": finished, "best": best, "notes": self.notes}
             last = self.folder / LAST
             if self.written >= 0 and self.written != self.run.program.num_steps and last.exists():
-                _keep_as(last, self.folder / f"step-{self.written:09d}.safetensors")
+                keep_as(last, self.folder / f"step-{self.written:09d}.safetensors")
             write_parts(last, kind, parts, tensors | state, run=header)
             self.written, self.since = self.run.program.num_steps, self._now()
-            _thin_out(self.folder)
+            thin_out(self.folder)
 
     def _write_best(self) -> None:
         if self.best_parts is not None:
@@ -383,32 +317,3 @@ def _monitored(run: Run) -> tuple[str, int]:
         if isinstance(callback, EarlyStopping):
             return callback.monitor, 1 if callback.maximizes(run.training) else -1
     return ("loss" if run.validation is None else "val_loss"), -1
-
-
-def _keep_as(last: Path, older: Path) -> None:
-    """Give the last checkpoint a second name, so that there is one at every moment; without links, move it."""
-    older.unlink(missing_ok=True)
-    try:
-        os.link(last, older)
-    except OSError:
-        last.replace(older)
-
-
-def _older(folder: Path) -> list[Path]:
-    """Return the checkpoints before the last one, oldest first."""
-    found = [(int(match[1]), folder / name) for name in _names(folder) if (match := OLDER.fullmatch(name))]
-    return [path for _, path in sorted(found)]
-
-
-def _names(folder: Path) -> list[str]:
-    """Return the names of what is in a folder, if there is one."""
-    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
-
-
-def _thin_out(folder: Path) -> None:
-    """Remove older checkpoints that are near to others: those that are left lie evenly apart, and the newest is among them."""
-    paths = _older(folder)
-    while len(paths) > MOST_OLDER:
-        steps = [0, *(int(path.stem.removeprefix("step-")) for path in paths)]
-        gaps = [steps[i + 2] - steps[i] for i in range(len(paths) - 1)]
-        paths.pop(gaps.index(min(gaps))).unlink(missing_ok=True)

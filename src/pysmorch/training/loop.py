@@ -14,12 +14,13 @@ from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
 from pysmorch.optimizers import Optimizer, as_optimizer
 from pysmorch.training.callbacks import Callback, FunctionCallback, Training
-from pysmorch.training.checkpoints import Checkpoints, SavedRun, only_run, read_run
+from pysmorch.training.checkpoints import Checkpoints, SavedRun, read_run
 from pysmorch.training.history import History
 from pysmorch.training.measures import directions, measure_all, metrics_beside
 from pysmorch.training.options import FitOptions
 from pysmorch.training.progress import ProgressDisplay, is_watched
 from pysmorch.training.run import Run, call
+from pysmorch.training.run_folder import only_run
 
 if TYPE_CHECKING:
     from pysmorch.network import Network
