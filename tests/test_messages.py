@@ -259,7 +259,7 @@ WRONG = [
         {},
         {
             "hidden": [3, (0,), ("a",)],
-            "activation": ["rely", None],
+            "activation": ["rely", 3],
             "dropout": [1.0, -0.1],
             "optimizer": ["sgdd", None],
             "learning_rate": [-1.0],

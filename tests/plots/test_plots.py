@@ -433,7 +433,7 @@ def test_a_check_without_entries_says_what_it_found():
         def compute(self, x):
             raise ZeroDivisionError("oh")
 
-    with pytest.raises(ValueError, match="the check found: Broken1: ZeroDivisionError was raised: oh"):
+    with pytest.raises(ValueError, match="the check found: Broken1: ZeroDivisionError was raised in forward: oh"):
         plots.gradient_check(Broken(ps.Data(POINTS), 2))
 
 

@@ -103,7 +103,7 @@ MORE = {
     "of its own class": "from pysmorch import Classifier; r = m.__class__ is Classifier",
     "a classifier for scikit-learn": "from sklearn.base import is_classifier; r = is_classifier(m)",
     "cloned": "from sklearn.base import clone; c = clone(m); r = type(c).__name__ == 'Classifier' and c.epochs == 1",
-    "shown": "r = repr(m) == 'Classifier(epochs=1, hidden=(4,), random_state=0)'",
+    "shown": "r = repr(m) == \"Classifier(epochs=1, hidden=(4,), preset='fast', random_state=0)\"",
     "pickled": "import pickle; r = type(pickle.loads(pickle.dumps(m))).__name__ == 'Classifier'",
     "copied": "import copy; r = type(copy.copy(m)).__name__ == type(copy.deepcopy(m)).__name__ == 'Classifier'",
     "listed": "r = {'fit', 'get_params', 'classes_'} <= set(dir(m))",

@@ -302,13 +302,14 @@ def test_an_interval_that_is_none_is_refused(text):
         interval(text)
 
 
+@pytest.mark.parametrize(("preset", "folder"), [("fast", "run"), ("balanced", "run/network-1")])
 @pytest.mark.parametrize("rows", [60, 6000])
 @pytest.mark.parametrize("make", [ps.Classifier, ps.Regressor])
-def test_estimators_go_on_to_the_same_bits(tmp_path, make, rows):
+def test_estimators_go_on_to_the_same_bits(tmp_path, make, rows, preset, folder):
     rng = np.random.default_rng(0)
     table = rng.standard_normal((rows, 4))
     y = (table[:, 0] > 0).astype(int) if make is ps.Classifier else table.sum(axis=1)
-    options = {"hidden": (8,), "epochs": 4, "random_state": 0, "dropout": 0.1}
+    options = {"hidden": (8,), "epochs": 4, "random_state": 0, "dropout": 0.1, "preset": preset}
     whole = make(**options).fit(table, y)
     with pytest.raises(Broken):
         make(**options).fit(table, y, checkpoint=tmp_path / "run", callbacks=[BreakAt(batch=5)])
@@ -316,7 +317,7 @@ def test_estimators_go_on_to_the_same_bits(tmp_path, make, rows):
     for name, W in whole.network_.parameters.items():
         np.testing.assert_array_equal(again.network_.parameters[name], W)
     assert again.loss_curve_ == whole.loss_curve_
-    assert isinstance(ps.load(tmp_path / "run" / "best.safetensors"), make)
+    assert isinstance(ps.load(tmp_path / folder / "best.safetensors"), make)
     with pytest.raises(ValueError, match=r"hidden is \(9,\), but in the run in .* it was \(8,\)"):
         make(**options | {"hidden": (9,)}).fit(table, y, resume=tmp_path / "run")
 
