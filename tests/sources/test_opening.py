@@ -96,7 +96,7 @@ class Terminal:
     "content",
     [
         b"a,b\n1,x\n2,\n",
-        gzip.compress(b"a;b\n1;x\n2;\n"),
+        gzip.compress(b"a;b\n1;x\n2;\n", mtime=0),
         parquet(),
         b'{"a": "1", "b": "x"}\n{"a": "2"}\n',
         zstd("a\tb\n1\tx\n2\t\n".encode("utf-16")),
@@ -118,7 +118,7 @@ def test_standard_input_is_named_in_messages_and_its_lines_are_found(make, monke
 
 
 @pytest.mark.parametrize(
-    "content", [b"a,b\n1,x\n2,\n", gzip.compress(b"a,b\n1,x\n2,\n"), parquet()], ids=["csv", "gz", "parquet"]
+    "content", [b"a,b\n1,x\n2,\n", gzip.compress(b"a,b\n1,x\n2,\n", mtime=0), parquet()], ids=["csv", "gz", "parquet"]
 )
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_named_pipe_is_read_once(make, cells, tmp_path, content):
@@ -182,7 +182,7 @@ def zip_of(members, packing=zipfile.ZIP_DEFLATED):
         ("t.csv", "t.csv", b"a;b\n1;x\n"),
         ("t.csv.zip", "data/2024/t.csv", "a,b\n1,x\n".encode("utf-16")),
         ("t.jsonl.zip", "t", b'{"a": "1", "b": "x"}\n'),
-        ("t.zip", "t.csv.gz", gzip.compress(b"a,b\n1,x\n")),
+        ("t.zip", "t.csv.gz", gzip.compress(b"a,b\n1,x\n", mtime=0)),
     ],
 )
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
