@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class OnnxGraph:
     def __init__(self) -> None:
         self.version = OPERATORS
         self._nodes: list[bytes] = []
-        self._constants: dict[Any, tuple[str, bytes]] = {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], tuple[str, bytes]] = {}
         self._inputs: list[bytes] = []
         self._outputs: list[bytes] = []
         self._has_tables = False
@@ -51,7 +52,8 @@ class OnnxGraph:
     def constant(self, array: Any) -> str:
         """Return the name of an array that is stored in the graph; equal ones are stored once."""
         array = np.asarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes() if array.dtype.kind != "O" else tuple(array.ravel()))
+        entries = repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
+        key = (array.dtype.str, array.shape, sha256(entries).digest())
         if key not in self._constants:
             name = f"constant{len(self._constants)}"
             self._constants[key] = (name, messages.tensor(name, array))
