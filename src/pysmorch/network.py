@@ -17,7 +17,7 @@ from pysmorch.files import StoredNetwork, saved_as
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.graph import graph, name_layers
-from pysmorch.layers.trainable import restore, snapshot_of
+from pysmorch.layers.trainable import has_parameters, restore, snapshot_of
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.summary import Summary, summary_of
@@ -95,11 +95,7 @@ class Network(StoredNetwork):
     @property
     def parameters(self) -> dict[str, Array]:
         """The parameter arrays `W` by the names of their layers; they are live."""
-        return {
-            name: layer.W
-            for name, layer in zip(self.names, self.layers, strict=True)
-            if getattr(layer, "W", None) is not None
-        }
+        return {name: layer.W for name, layer in zip(self.names, self.layers, strict=True) if has_parameters(layer)}
 
     def fit(
         self,

@@ -11,6 +11,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from pysmorch.layers.attributes import set_parameters
 from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.optimizers import aligned_zeros
 
 
@@ -111,7 +112,7 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
     owners: dict[int, int] = {}
     first_with: dict[Any, int] = {}
     for index, layer in enumerate(layers):
-        if getattr(layer, "W", None) is not None:
+        if has_parameters(layer):
             if not isinstance(layer.W, np.ndarray):
                 raise TypeError(
                     f"{type(layer).__name__}: W must be a NumPy array to be trained, but is a {type(layer.W).__name__}; "

@@ -21,6 +21,7 @@ from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.randomness import permutation
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -132,7 +133,7 @@ class ReferenceProgram:
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
         """Return a context in which small products stay on one thread, since starting more costs more than they save."""
-        largest = max((layer.W.size for layer in self.layers if getattr(layer, "W", None) is not None), default=0)
+        largest = max((layer.W.size for layer in self.layers if has_parameters(layer)), default=0)
         if 2 * batch_size * largest >= SHARED_FROM:
             return nullcontext()
         from threadpoolctl import threadpool_limits
@@ -219,7 +220,7 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
 def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
     """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
     return next(
-        (layer.W.dtype for layer in graph(output) if getattr(layer, "W", None) is not None),
+        (layer.W.dtype for layer in graph(output) if has_parameters(layer)),
         np.result_type(inputs[0], np.float32),
     )
 
@@ -246,7 +247,7 @@ def feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:
 
 def _report_non_finite(layers: Sequence[Any], batch: int) -> NoReturn:
     for layer, name in zip(layers, name_layers(layers), strict=True):
-        if getattr(layer, "W", None) is not None and not np.isfinite(layer.W).all():
+        if has_parameters(layer) and not np.isfinite(layer.W).all():
             raise NonFiniteError(f"the parameters of {name}", 0, batch, name)
         if isinstance(layer, Layer) and not isinstance(layer, Data) and not np.isfinite(layer.out_array).all():
             raise NonFiniteError(f"the output of {name}", 0, batch, name)

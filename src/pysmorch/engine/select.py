@@ -17,6 +17,7 @@ from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.layers.graph import graph
 from pysmorch.layers.quantized import refuse_training
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -88,9 +89,7 @@ def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine
         return 'it needs the native engine, not engine="reference"'
     if extension() is None:
         return NOT_BUILT
-    dtypes = {layer.W.dtype.name for layer in layers if getattr(layer, "W", None) is not None} | (
-        {dtype} if dtype else set()
-    )
+    dtypes = {layer.W.dtype.name for layer in layers if has_parameters(layer)} | ({dtype} if dtype else set())
     return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 
 

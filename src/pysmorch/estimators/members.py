@@ -15,6 +15,7 @@ import numpy as np
 from pysmorch.estimators.fitting import output_layer
 from pysmorch.layers import Add, Bias, Layer, LogMeanSoftmax, Scale
 from pysmorch.layers.graph import graph
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import CrossEntropy
 from pysmorch.network import Network
 from pysmorch.optimizers import Optimizer, aligned_zeros
@@ -153,7 +154,7 @@ class Member:
         """Where the parameters of the member are among those of the whole network."""
         own, start = {id(layer) for layer in self.layers}, 0
         for layer in network.layers:
-            if hasattr(layer, "W"):
+            if has_parameters(layer):
                 if id(layer) in own:
                     yield slice(start, start + layer.W.size)
                 start += layer.W.size
@@ -169,13 +170,13 @@ class Member:
         trained: Optimizer = self.model.optimizer_
         whole: Optimizer = estimator.optimizer_
         for layer, learned in zip(self.layers, self.model.network_.layers, strict=True):
-            if hasattr(layer, "W"):
+            if has_parameters(layer):
                 layer.replace_parameters(learned.W)
                 dtype = learned.W.dtype
             if getattr(layer, "state", None):
                 layer.state = learned.state
         for layer in estimator.network_.layers:  # also those at the end, which no member trains
-            if hasattr(layer, "W") and layer.W.dtype != dtype:
+            if has_parameters(layer) and layer.W.dtype != dtype:
                 layer.replace_parameters(layer.W.astype(dtype))
         size = sum(W.size for W in estimator.network_.parameters.values())
         for name, array in trained.state.items():

@@ -14,6 +14,7 @@ from pysmorch.files.plain import optimizer_from_parts, optimizer_to_parts
 from pysmorch.files.writing import write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.graph import graph, name_layers
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
@@ -125,6 +126,6 @@ class StoredNetwork:
         """
         network = cls(graph_from_parts(header, tensors, layers))
         if "optimizer" in header:
-            size = sum(layer.W.size for layer in graph(network.loss) if hasattr(layer, "W"))
+            size = sum(layer.W.size for layer in graph(network.loss) if has_parameters(layer))
             network.optimizer = optimizer_from_parts(entry(header, "optimizer", dict), tensors, size)
         return network

@@ -138,6 +138,21 @@ def _temporary(path: Path) -> Iterator[tuple[BinaryIO, str]]:
             os.unlink(temporary)
 
 
+def lock_at_once(file: int | IO[Any]) -> bool:
+    """Lock an open file or folder until it is closed, without waiting; return whether no other process has locked it.
+
+    A system or a file system without locks locks nothing.
+    """
+    if LOCKS is not None:
+        try:
+            LOCKS.flock(file, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+    return True
+
+
 def _remove_left(path: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote this file: those that nobody has locked."""
     if LOCKS is None:

@@ -11,13 +11,13 @@ import numpy as np
 from pysmorch.gradcheck.check_report import NOTHING, CheckReport, CheckRow, failed_row, text_of
 from pysmorch.gradcheck.comparison import compare
 from pysmorch.gradcheck.differences import SINGLE_STEPS
-from pysmorch.gradcheck.passes import global_numbers_kept
 from pysmorch.gradcheck.preparation import Prepared
 from pysmorch.gradcheck.probe import Probe, other_inputs
 from pysmorch.layers.attributes import is_layer
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import fed_by, feeders
+from pysmorch.layers.randomness import global_state_restored
 
 SINGLE_TOL = 2e-3
 """The largest relative error that passes where a layer computes in float32."""
@@ -66,7 +66,7 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     last = target if loss is None else loss
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
-    with global_numbers_kept(), np.errstate(all="ignore"):
+    with global_state_restored(), np.errstate(all="ignore"):
         prepared = Prepared(last, seed)
         out_of_reach = _out_of_reach(prepared)
         if out_of_reach:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from pysmorch.layers.base import Array
 from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.graph import accumulate, feeders, run_forward, step_backward, step_forward
 from pysmorch.layers.native_form import is_ours
+from pysmorch.layers.trainable import has_parameters
 
 NEAR, FAR = 1e-10, 1e-5
 """Relative changes of an input: float64 shows both, float32 the second alone."""
@@ -37,16 +37,6 @@ class RandomNumbers:
             generator.bit_generator.state = state
         if self._global:
             np.random.seed(0)
-
-
-@contextmanager
-def global_numbers_kept() -> Iterator[None]:
-    """NumPy's global random state is afterwards what it was."""
-    state = np.random.get_state()
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
 
 
 class Watched:
@@ -241,7 +231,7 @@ class Watched:
             if not feeders(node):
                 sizes[self._original[id(node)]] = _largest(signed)
             accumulate(waiting, feeders(node), step_backward(node, signed))
-            if getattr(node, "W", None) is not None:
+            if has_parameters(node):
                 sizes[self._original[id(node)]] = _largest(getattr(node, "G", 0.0))
         return sizes
 

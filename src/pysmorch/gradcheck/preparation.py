@@ -15,6 +15,7 @@ from pysmorch.layers.dense import Data
 from pysmorch.layers.description import LAST_PASS
 from pysmorch.layers.graph import feeders, graph, name_layers, run_forward, set_feeders
 from pysmorch.layers.native_form import is_ours
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, GammaLoss, Loss, PoissonLoss, TweedieLoss
 
 BATCH = 5
@@ -83,12 +84,7 @@ class Prepared:
         """Let one of our Data layers return what a class of the user's without inputs and parameters returns."""
         stand_ins: dict[int, Data] = {}
         for i, node in enumerate(self.nodes[:-1]):
-            if (
-                isinstance(node, Data)
-                or feeders(node)
-                or getattr(node, "W", None) is not None
-                or not _runs(node.forward)
-            ):
+            if isinstance(node, Data) or feeders(node) or has_parameters(node) or not _runs(node.forward):
                 continue
             array = np.array(node.forward())
             if array.dtype.kind in "fiub" and array.ndim:

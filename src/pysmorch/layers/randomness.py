@@ -88,6 +88,18 @@ def drawing_from(source: Any) -> Iterator[None]:
         _source.reset(token)
 
 
+@contextmanager
+def global_state_restored(seed: int | None = None) -> Iterator[None]:
+    """Leave NumPy's global random state as it was before this context; inside it begins with the seed, if there is one."""
+    state = np.random.get_state()
+    if seed is not None:
+        np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
+
+
 def check_seed(seed: Any) -> int:
     """Return the seed as an int, or say what a seed is."""
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:

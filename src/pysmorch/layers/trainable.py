@@ -112,6 +112,11 @@ class Trainable:
             getattr(self, name)[...] = arrays[name]
 
 
+def has_parameters(layer: Any) -> bool:
+    """Whether a layer of any class has a `W`."""
+    return getattr(layer, "W", None) is not None
+
+
 def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[Any]:
     """Return copies of the parameters and states of layers; `into` is an older one, which is overwritten and returned."""
     if into is not None:
@@ -123,7 +128,7 @@ def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[An
         return into
     return [
         (
-            layer.W.copy() if getattr(layer, "W", None) is not None else None,
+            layer.W.copy() if has_parameters(layer) else None,
             {k: v.copy() for k, v in getattr(layer, "state", {}).items()},
         )
         for layer in layers

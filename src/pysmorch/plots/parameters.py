@@ -10,6 +10,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import feeders
 from pysmorch.layers.protocol import LayerLike
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.network import Network
 from pysmorch.plots.canvas import canvases, hide_frame
 
@@ -67,11 +68,11 @@ def weights(target: LayerLike | Network, ax: Axes | None = None) -> Axes | Figur
 def _layers_with_weights(target: Any) -> dict[str, Any]:
     if isinstance(target, Network):
         layers = dict(zip(target.names, target.layers, strict=True))
-        matrices = {name: layer for name, layer in layers.items() if hasattr(layer, "W") and _is_matrix(layer.W)}
+        matrices = {name: layer for name, layer in layers.items() if has_parameters(layer) and _is_matrix(layer.W)}
         if not matrices:
             raise ValueError("weights: target has no layer with a matrix of weights")
         return matrices
-    if not hasattr(target, "W"):
+    if not has_parameters(target):
         raise TypeError(
             f"weights: target must be a layer with parameters W, or a network, but is a {type(target).__name__}"
         )
@@ -96,7 +97,7 @@ def _image_before(layer: Any, size: int) -> tuple[int, int, int] | None:
     while len(feeders(layer)) == 1:
         (layer,) = feeders(layer)
         dims = tuple(layer.out_dims)[1:]
-        if hasattr(layer, "W") or prod(dims) != size:
+        if has_parameters(layer) or prod(dims) != size:
             return None
         if len(dims) == 3 and dims[2] in (1, 3):
             return dims

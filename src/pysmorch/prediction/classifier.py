@@ -270,7 +270,8 @@ class ClassifierModel(NetworkModel):
 
     def _difference(self, found: dict[str, Array], X: Any) -> float:
         here = self.predict_proba(X)
-        agree = (np.asarray(found["label"]) == self.predict(X)).all()
+        decided = self._decide(here)
+        agree = (np.asarray(found["label"]) == (decided if self._multilabel else self.classes_[decided])).all()
         return float(np.abs(found["probabilities"] - here).max(initial=0.0)) if agree else np.inf
 
     def _output_names(self) -> list[Any]:

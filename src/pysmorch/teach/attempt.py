@@ -292,6 +292,19 @@ def _place(raised: dict[str, Any]) -> str:
     return f", in line {number}" + (f": {line}" if line else "")
 
 
+def pass_on(attempt: Attempt, problem: Problem, what: str) -> tuple[Attempt, Any]:
+    """Run the class of an attempt on another problem; return that attempt, and "output", "G" or "pass_back" of it.
+
+    Raises Failure where it stops.
+    """
+    other = Attempt(attempt.exercise, attempt.cls, problem)
+    out = other.forward()
+    if what == "output":
+        return other, out
+    other.backward()
+    return other, other.found(what)
+
+
 def _printed() -> int:
     return sys.stdout.count if isinstance(sys.stdout, Printed) else 0
 

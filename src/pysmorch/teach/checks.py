@@ -10,7 +10,7 @@ import numpy as np
 
 from pysmorch.gradcheck.mistakes import agrees
 from pysmorch.layers.base import Array
-from pysmorch.teach.attempt import Attempt, Failure, as_numbers
+from pysmorch.teach.attempt import Attempt, Failure, as_numbers, pass_on
 from pysmorch.teach.comparison import W_HINT, compare, is_right
 from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.reading import made_for_the_first_batch
@@ -143,13 +143,10 @@ def _plain_is_wrong(attempt: Attempt, what: str) -> bool:
     """Whether a plain pass is wrong already."""
     exercise = attempt.exercise
     try:
-        plain = Attempt(exercise, attempt.cls, exercise.problem(exercise.sizes))
-        out = plain.forward()
-        if what != "output":
-            plain.backward()
+        plain, found = pass_on(attempt, exercise.problem(exercise.sizes), what)
     except Failure:
         return True
-    return not is_right(plain, what, out if what == "output" else plain.found(what))
+    return not is_right(plain, what, found)
 
 
 def _plain_failure(attempt: Attempt, what: str) -> Failure | None:

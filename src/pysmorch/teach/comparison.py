@@ -19,7 +19,7 @@ from pysmorch.gradcheck.mistakes import (
     is_close,
 )
 from pysmorch.layers.base import Array
-from pysmorch.teach.attempt import Attempt, Failure, as_numbers
+from pysmorch.teach.attempt import Attempt, Failure, as_numbers, pass_on
 from pysmorch.teach.example_table import example
 from pysmorch.teach.exercises import Exercise, Problem
 from pysmorch.teach.finding import Finding, first_explanation
@@ -117,13 +117,10 @@ def _elsewhere(attempt: Attempt, what: str) -> Finding | None:
     """Return the same result of the class for the usual sizes."""
     exercise = attempt.exercise
     try:
-        other = Attempt(exercise, attempt.cls, exercise.problem(exercise.usual_sizes))
-        out = other.forward()
-        if what != "output":
-            other.backward()
+        other, value = pass_on(attempt, exercise.problem(exercise.usual_sizes), what)
     except Failure:
         return None
-    found = as_numbers(out if what == "output" else other.found(what))
+    found = as_numbers(value)
     return None if found is None else Finding(exercise, other.problem, what, found, other.expected(what))
 
 

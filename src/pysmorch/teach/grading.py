@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.layers.randomness import global_state_restored
 from pysmorch.teach.attempt import Failure, explain_error, is_theirs
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.child import Printed
@@ -140,12 +141,12 @@ def _of_the_grader(error: BaseException) -> Failure:
 @contextmanager
 def calm() -> Iterator[Printed]:
     """Suppress prints and warnings, and seed NumPy's global generator; restore all at the end."""
-    state = np.random.get_state()
-    np.random.seed(0)
     printed = Printed()
-    try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(), redirect_stdout(printed):
-            warnings.simplefilter("ignore")
-            yield printed
-    finally:
-        np.random.set_state(state)
+    with (
+        global_state_restored(seed=0),
+        np.errstate(all="ignore"),
+        warnings.catch_warnings(),
+        redirect_stdout(printed),
+    ):
+        warnings.simplefilter("ignore")
+        yield printed

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.layers.randomness import global_state_restored
 from pysmorch.teach.attempt import Source, explain_error
 from pysmorch.teach.exercises import Exercise, Problem, numbers
 from pysmorch.teach.grading import run_trial
@@ -145,20 +145,9 @@ def _drawn(draw: Callable[..., Any], right: Any, w_name: str, rng: np.random.Gen
     drawn = draw(rng, rows)
     x, *arguments = drawn if isinstance(drawn, tuple) else (drawn,)
     x = np.asarray(x, dtype=np.float64)
-    with _own_random_numbers():
+    with global_state_restored(seed=0):
         W = getattr(right(Source(x), *arguments), w_name, None)
     return Problem(x, W=None if W is None else numbers(rng, *np.shape(W)), arguments=tuple(arguments))
-
-
-@contextmanager
-def _own_random_numbers() -> Iterator[None]:
-    """Leave NumPy's global generator as it was."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
 
 
 def _drawn_loss(draw: Callable[..., Problem], rng: np.random.Generator, rows: int) -> Problem:
@@ -173,7 +162,7 @@ def _arguments(p: Problem) -> tuple[Any, ...]:
 
 def _output(right: Any, w_name: str, p: Problem) -> Any:
     """Return what the right class returns."""
-    with _own_random_numbers():
+    with global_state_restored(seed=0):
         layer = right(Source(p.x), *_arguments(p))
         if p.W is not None:
             setattr(layer, w_name, p.W)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pysmorch.files.writing import LOCKS
+from pysmorch.files.writing import LOCKS, lock_at_once
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 OLDER = re.compile(r"step-(\d+)\.safetensors")
@@ -59,14 +59,10 @@ def only_run(folder: str | Path | None) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        try:
-            LOCKS.flock(descriptor, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
-        except BlockingIOError:
+        if not lock_at_once(descriptor):
             raise FileExistsError(
                 f"{path}: another fit writes its checkpoints there; wait until it has ended, or name another folder"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+            )
         yield
     finally:
         with suppress(OSError):

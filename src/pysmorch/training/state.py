@@ -13,6 +13,7 @@ from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import NotStorable, from_plain, to_plain
 from pysmorch.layers.base import Array
+from pysmorch.layers.trainable import has_parameters
 from pysmorch.optimizers import Optimizer
 from pysmorch.training.callbacks import Callback
 from pysmorch.training.run import Run
@@ -193,7 +194,7 @@ def same_bits(a: Array, b: Array) -> bool:
 
 def arrays_of(layer: Any) -> dict[str, Array]:
     """Return the parameters and states of a layer by name."""
-    W = {"W": layer.W} if getattr(layer, "W", None) is not None else {}
+    W = {"W": layer.W} if has_parameters(layer) else {}
     return W | getattr(layer, "state", {})
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pysmorch.files.writing import LOCKS, check_writable
+from pysmorch.files.writing import check_writable, lock_at_once
 from pysmorch.teach.classroom.rows import Graded
 from pysmorch.teach.classroom.submissions import Submission
 from pysmorch.teach.grade_report import FileReport, GradeReport, Result
@@ -55,15 +55,10 @@ class Store:
             When another run has the file, or it is another kind of file.
         """
         with open(self.path, "a+b") as file:
-            if LOCKS is not None:
-                try:
-                    LOCKS.flock(file, LOCKS.LOCK_EX | LOCKS.LOCK_NB)
-                except BlockingIOError:
-                    raise ValueError(
-                        f"{self.path} is in use by another run; wait for its end, or name another with --store"
-                    ) from None
-                except OSError:  # a file system without locks
-                    pass
+            if not lock_at_once(file):
+                raise ValueError(
+                    f"{self.path} is in use by another run; wait for its end, or name another with --store"
+                )
             self._file = file
             self._read(file)
             if fresh:

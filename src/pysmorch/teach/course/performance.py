@@ -9,9 +9,8 @@ from contextlib import contextmanager, redirect_stdout
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from pysmorch.diagram.svg import Svg
+from pysmorch.layers.randomness import global_state_restored
 from pysmorch.teach.course import sketch
 from pysmorch.teach.course.patients import patient
 from pysmorch.teach.course.source import FOLDER, Lesson, lessons
@@ -34,7 +33,7 @@ class Performance:
         """Run a lesson with its solutions; return what each cell shows, nothing for cells of text."""
         namespace: dict[str, Any] = {"__name__": "__main__"}
         result = []
-        with self._utility(), _seeded(), redirect_stdout(self.printed):
+        with self._utility(), global_state_restored(seed=0), redirect_stdout(self.printed):
             for number, cell in enumerate(lesson.teacher()):
                 if cell.kind == "code":
                     exec(compile(cell.text, f"{lesson.name}, cell {number}", "exec"), namespace)
@@ -83,14 +82,3 @@ class Performance:
             self.shown.append(text)
         self.printed.seek(0)
         self.printed.truncate()
-
-
-@contextmanager
-def _seeded() -> Iterator[None]:
-    """Seed NumPy's global generator, and leave it as it was."""
-    state = np.random.get_state()
-    np.random.seed(0)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
