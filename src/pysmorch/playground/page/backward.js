@@ -44,7 +44,7 @@ export class BackwardView {
     );
   }
 
-  // Lines that the pass has not reached are faint: layers below on the way forward, above on the way back.
+  // Lines that the pass has not reached are faint: layers below in the forward pass, above in the backward pass.
   mark(step) {
     const reached = new Set(this.steps.slice(0, this.at + 1).filter((one) => one.pass === step.pass).map((one) => one.layer));
     for (const [name, line] of this.lines) {

@@ -25,7 +25,7 @@ from utility import check, hint, library, quiz, reward, show, sketch
 #
 # $$ \frac{\partial L}{\partial w_b} = \sum_{i=1}^{M} \delta_{ib} . $$
 #
-# A general rule stands behind this: **what is copied on the way forward is summed on the way back.**
+# A general rule stands behind this: **what is copied in the forward pass is summed in the backward pass.**
 #
 # **The gradient for X.** $y_{ik}$ moves exactly as $x_{ik}$ moves:
 #
@@ -91,7 +91,7 @@ class Bias:
 
 # %% [markdown] hints Bias
 # 1. Where: w_b is used in every row, in column b; x_ik only in y_ik.
-# 2. Which rule: what is copied on the way forward is summed on the way back.
+# 2. Which rule: what is copied in the forward pass is summed in the backward pass.
 # 3. The formula: Y = X + W; G is the sum of dwnstrm over all axes but the last, reshaped to (1, K); dwnstrm goes back as it is.
 
 # %%

@@ -125,7 +125,7 @@ class Dropout:
 # %% [markdown] hints Dropout
 # 1. Where: the mask is drawn in forward, once a pass, and backward uses the same one.
 # 2. Which rule: a number below 1 is at least p with probability 1 - p; what is left is divided by 1 - p, so that the
-#    mean stays. A constant factor on the way forward is the same factor on the way back.
+#    mean stays. A constant factor in the forward pass is the same factor in the backward pass.
 # 3. The formula: mask = (np.random.random(shape) >= rate) / (1 - rate), and dwnstrm * mask goes back.
 
 # %%

@@ -151,8 +151,8 @@ Node = check(Node)
 # %% [markdown]
 # ## Your turn, third part
 #
-# A network is now a list of nodes, in the order in which they were made. A layer is made after its inputs, so on the
-# way forward the list is in the right order: every node runs when its inputs have. And on the way back?
+# A network is now a list of nodes, in the order in which they were made. A layer is made after its inputs, so in the
+# forward pass the list is in the right order: every node runs when its inputs have. And in the backward pass?
 
 
 # %%
