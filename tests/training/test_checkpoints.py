@@ -344,6 +344,7 @@ def with_changes(path, change):
 
 CHANGES = {
     "negative steps": lambda run, arrays: run.update(steps=-5),
+    "steps before the last epoch of the history": lambda run, arrays: run.update(steps=7),
     "steps beyond": lambda run, arrays: run.update(steps=10**6),
     "steps of the optimizer": lambda run, arrays: run.update(optimizer_steps=-1),
     "totals": lambda run, arrays: run.update(totals={"is": "list", "value": ["a", 1, 2, 3]}),
