@@ -102,6 +102,15 @@ def write_whole(
         ) from error
 
 
+def write_flushed(file: BinaryIO, content: memoryview) -> None:
+    """Write into a file in pieces, and flush each to the disk before the next: while much is flushed, Python answers no signal."""
+    for i, piece in enumerate(pieces_of(content)):
+        if i > 0:
+            file.flush()
+            os.fsync(file.fileno())
+        write_all(file, piece)
+
+
 def write_all(file: IO[bytes], content: memoryview) -> None:
     """Write into an open file, in pieces; one without a buffer, such as a pipe, may take only a part of one."""
     for piece in pieces_of(content):
