@@ -402,3 +402,11 @@ def test_of_very_many_lines_before_a_table_a_few_are_looked_at(monkeypatch, line
     assert (found.line, found.start) == (before, 5000 * len(line) + 4 * header)
     assert (found.separator, found.names) == (";", ["a", "b"] if header else ["0", "1"])
     assert len(looked_at) < 5000
+
+
+def test_numbers_of_thousands_of_digits_are_texts(tmp_path):
+    """Python refuses to make integers of them."""
+    (tmp_path / "a.csv").write_text("9" * 5000 + ",y\n" + "1" * 5000 + ",2\n")
+    table = read(str(tmp_path / "a.csv")).features
+    assert table.column_names == ["9" * 5000, "y"]
+    assert table.to_pylist() == [{"9" * 5000: "1" * 5000, "y": "2"}]

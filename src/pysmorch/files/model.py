@@ -184,7 +184,9 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     """
     # All is read into memory: a file that is mapped, and that somebody else writes into, may end the process.
     name = name_of(path)
-    content = _read_file(Path(path).expanduser()) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+    content = (
+        _read_file(Path(os.path.expanduser(path))) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+    )
     return _checked(content, name)
 
 
@@ -248,8 +250,10 @@ def _numbers(version: str) -> list[int]:
 def _read_file(path: Path) -> bytes | bytearray:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file")
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():
+        raise OSError(f"{path} is not a regular file; to read a pipe, pass it open")
     with open(path, "rb") as file:
         return read_all(file)
 

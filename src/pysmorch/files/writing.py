@@ -29,7 +29,7 @@ def check_writable(path: str | Path) -> Path:
 
     "~" is the home folder, and of a symbolic link it is the file to which it leads.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         path.lstat()
     except FileNotFoundError:

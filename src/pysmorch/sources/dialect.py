@@ -19,6 +19,9 @@ SAMPLE_BYTES = 2**20
 FEW_ROWS = 5
 """The sample has so many lines, or of long lines so many bytes, but not fewer than a few lines."""
 
+MOST_DIGITS = 18
+"""Of whole numbers that may be names."""
+
 NUMBER = re.compile(r"\s*[-+]?[\d.,' ]*\d\s*%?\s*|\s*[-+]?\d*[.,]?\d+[eE][-+]?\d+\s*|\s*")
 """A cell that looks like a number of any country, or is empty."""
 
@@ -208,7 +211,7 @@ def _looks_like_data(names: list[str], below: list[list[str]]) -> bool:
     if not known or not below:
         return False
     numeric = [NUMBER.fullmatch(name) is not None for name in known]
-    whole = [int(name) for name in known if name.isascii() and name.isdigit()]
+    whole = [int(name) for name in known if len(name) <= MOST_DIGITS and name.isascii() and name.isdigit()]
     counted = len(whole) > 1 and all(b == a + 1 for a, b in pairwise(whole)) and (whole[0] == 0 or len(whole) > 2)
     if not any(numeric) or (counted and len(whole) == sum(numeric)):
         return False

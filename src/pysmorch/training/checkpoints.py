@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -189,7 +190,7 @@ def read_run(folder: str | Path) -> SavedRun:
     ModelFileError
         All are damaged.
     """
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     files = [path / LAST, *reversed(older(path))]
     damaged: list[ModelFileError] = []
     for file in files:
@@ -228,7 +229,7 @@ class Checkpoints:
     def __init__(self, run: Run, model: Any, notes: Mapping[str, Any], saved: SavedRun | None) -> None:
         assert run.options.checkpoint is not None
         self.run, self.model, self.notes = run, model, dict(notes)
-        self.folder = Path(run.options.checkpoint).expanduser()
+        self.folder = Path(os.path.expanduser(run.options.checkpoint))
         if saved is None or saved.path.parent != self.folder:
             check_new(self.folder)
         self.count, self.unit = interval(run.options.every)
