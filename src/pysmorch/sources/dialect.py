@@ -102,17 +102,17 @@ def _sample(text: bytes) -> tuple[bytes, list[Cut]]:
             break
     else:
         end = len(text)
-    kept: list[bytes] = []
+    pieces: list[bytes] = []
     cuts: list[Cut] = []
     begin = 0
     for run in runs:
         middle = run[SAMPLE_ROWS:-SAMPLE_ROWS]
         if middle:
-            kept.append(text[begin : middle[0]])
+            pieces.append(text[begin : middle[0]])
             begin = run[-SAMPLE_ROWS]
             comments = sum(text[start : start + 1] == b"#" for start in middle)
-            cuts.append(Cut(sum(map(len, kept)), begin - middle[0], len(middle), comments))
-    return b"".join(kept) + text[begin:end], cuts
+            cuts.append(Cut(sum(map(len, pieces)), begin - middle[0], len(middle), comments))
+    return b"".join(pieces) + text[begin:end], cuts
 
 
 def _in_text(row: Row, cuts: list[Cut]) -> tuple[int, int]:
