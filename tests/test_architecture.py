@@ -11,7 +11,7 @@ import pysmorch
 
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
-    {"version", "warnings", "memory"},
+    {"version", "warnings", "memory", "missing"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "export", "gradcheck", "diagram", "files", "sources"},
