@@ -157,7 +157,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str, default="val_loss"
-        A name in the history, such as "val_loss", "val_accuracy", or "val_" and the name of another metric of the fit.
+        A name in the history, such as "val_loss", "val_accuracy", or `"val_"` and the name of another metric of the fit.
     patience : int, default=10
         Epochs without a better value before training stops; at least 1.
     min_delta : float, default=0.0

@@ -9,7 +9,7 @@ class History(Mapping[str, list[float]]):
     """What was measured in each epoch, by name: `history["val_loss"][-1]`.
 
     Names are "loss" and the loss's default metric ("accuracy" or "mae"), as means over the batches while training; the
-    same with "val_", and "val_" with the name of each other metric, for the validation data after the epoch;
+    same with `"val_"`, and `"val_"` with the name of each other metric, for the validation data after the epoch;
     "learning_rate" of the last step; and "seconds".
 
     Attributes
