@@ -12,7 +12,9 @@ from urllib.parse import unquote
 import pytest
 
 SITE = Path(__file__).parents[1] / "site"
-pytestmark = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build -W docs site")
+pytestmark = pytest.mark.skipif(
+    not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build -W docs site"
+)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -64,8 +66,12 @@ def page(address):
         browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened, wrong = browser.new_page(viewport={"width": 1280, "height": 900}), []
         opened.set_default_timeout(60_000)
-        opened.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-        opened.on("request", lambda request: None if request.url.startswith((address, "data:")) else wrong.append(request.url))
+        opened.on(
+            "console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None
+        )
+        opened.on(
+            "request", lambda request: None if request.url.startswith((address, "data:")) else wrong.append(request.url)
+        )
         yield opened
         browser.close()
         assert wrong == []
