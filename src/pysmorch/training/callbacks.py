@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,6 +106,21 @@ class Callback:
         training : Training
             The running fit.
         """
+
+    def of_network(self, number: int) -> Callback:
+        """Return what is called for one of the networks of an ensemble, which are trained in several threads, one event at a time.
+
+        Parameters
+        ----------
+        number : int
+            Which of the networks, from 1.
+
+        Returns
+        -------
+        Callback
+            This callback for the first network, and a shallow copy for each other one, so that none reads the state of another.
+        """
+        return self if number == 1 else copy.copy(self)
 
     def get_state(self) -> Any:
         """Return what a run needs besides the history to go on with this callback, for checkpoints.
