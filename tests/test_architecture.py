@@ -20,7 +20,7 @@ LEVELS = [
     {"explaining"},
     {"prediction"},
     {"estimators", "plots", "teach"},
-    {"loaded", "loading", "advice", "tuning", "playground"},
+    {"loaded", "loading", "advice", "tuning", "playground", "tracking"},
     {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

@@ -33,7 +33,7 @@ class Metric:
     Parameters
     ----------
     name : str
-        Its name in a `History`, after "val_" for validation data.
+        Its name in a `History`, after `"val_"` for validation data.
     function : callable
         Called as `function(labels, predictions)`, or `function(labels, predictions, sample_weight=w)` if `weighted`;
         returns a number.
