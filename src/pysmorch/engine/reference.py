@@ -11,6 +11,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.forks import no_fork
 from pysmorch.engine.interrupts import without_interrupts
+from pysmorch.engine.own_layers import FirstPass
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, StepRates, Totals
 from pysmorch.engine.rows import blocks_of
@@ -19,7 +20,7 @@ from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.dropout import scheduled_dropouts
-from pysmorch.layers.graph import graph, name_layers
+from pysmorch.layers.graph import graph, name_layers, run_backward
 from pysmorch.layers.randomness import permutation
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
@@ -61,6 +62,7 @@ class ReferenceProgram:
         self._flat = FlatParameters(self.layers, self.dtype, with_decay=bool(optimizer.weight_decay))
         self.parameters, self.gradients = self._flat.values, self._flat.gradients
         self.rate_factors, self.decay_factors = self._flat.rate_factors, self._flat.decay_factors
+        self._is_watching = True
         self.seed = seed
         self.num_steps = 0
         self.is_whole = True
@@ -109,12 +111,17 @@ class ReferenceProgram:
 
     def _gradients(self, layers: list[Any], data: Dataset, rows: Array, totals: Totals, batch: int) -> Totals:
         """Run a batch forward and backward, and return its sums."""
+        first = FirstPass(layers) if self._is_watching else None
         _set_streams(layers, self.seed, self.num_steps)
         of_batch = _forward(layers, data, rows, self.dtype)
         if not np.isfinite(totals.loss + of_batch.loss):
             _report_non_finite(layers, batch)
-        layers[-1].backward()
-        self._flat.collect(layers)
+        passed: dict[int, bool] = {}
+        run_backward(layers[-1], 1.0, passed)
+        if first is not None:
+            first.refuse_untrained(layers, passed)
+            self._is_watching = False
+        self._flat.collect(layers, passed)
         return of_batch
 
     @contextmanager

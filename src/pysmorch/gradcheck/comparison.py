@@ -9,6 +9,7 @@ from pysmorch.gradcheck.differences import derivative, relative_error, sample, s
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable
 from pysmorch.layers.base import Array
+from pysmorch.layers.own_parameters import NO_G
 
 
 def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, terms: float) -> CheckRow:
@@ -40,7 +41,7 @@ def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, t
         text = "W is another array each time that it is read; store one array, and return that"
         return failed_row(name, "W", f"{name}: {NOTHING}: {text}")
     if found is None:
-        return failed_row(name, "W", f"{name}: backward sets no G, the gradient of the loss with respect to W")
+        return failed_row(name, "W", f"{name}: {NO_G}")
     if found.shape != array.shape:
         text = f"the gradient with respect to {_of(variable)} has shape {found.shape}, but {_of(variable)} has {array.shape}"
         return failed_row(name, variable.what, f"{name}: {text}")
