@@ -21,6 +21,7 @@ from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph, name_layers, run_backward
+from pysmorch.layers.object_functions import refuse_object_functions
 from pysmorch.layers.randomness import permutation
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
@@ -173,7 +174,9 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
     `batch_size` rows; where there are fewer, the last one is repeated.
     """
-    layers = in_mode(graph(output), training=False)
+    layers = graph(output)
+    refuse_object_functions(layers)
+    layers = in_mode(layers, training=False)
     dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     for rows in blocks_of(len(inputs[0]), batch_size):
