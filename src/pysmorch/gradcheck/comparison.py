@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from pysmorch.gradcheck.check_report import NOTHING, CheckRow, failed_row
@@ -13,8 +11,13 @@ from pysmorch.gradcheck.probe import Probe, Variable
 from pysmorch.layers.base import Array
 from pysmorch.layers.own_parameters import NO_G
 
-KINK = "lie on a kink (move them off it)"
-HIDDEN = "are so far from zero and so close to each other that rounding hides the slope (move them towards zero)"
+LEFT_OUT = {
+    "lie on a kink": "move them off it",
+    "are so far from zero and so close to each other that rounding hides the slope": "move them towards zero",
+}
+"""Why an entry that differs says nothing, and what to do where all of them are so."""
+
+KINK, HIDDEN = LEFT_OUT
 
 
 def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, terms: float) -> CheckRow:
@@ -61,7 +64,7 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
     array, name = variable.array, variable.name
     scale = max(smallest_scale(found, probe.size, array), 1e-2 * terms)
     worst, worst_index = 0.0, None
-    left_out = {KINK: 0, HIDDEN: 0}
+    left_out = dict.fromkeys(LEFT_OUT, 0)
     errors = np.full(array.shape, np.nan)
     indices = sample(array, probe.seed)
     for index in indices:
@@ -73,10 +76,13 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
         errors[index] = error
         if error >= worst:
             worst, worst_index = error, index
+    reasons = [(count, reason) for reason, count in left_out.items() if count]
     if worst_index is None:
-        return failed_row(name, variable.what, f"{name}: {NOTHING}: {_told(left_out, variable)}")
+        count = "all" if len(reasons) == 1 else "the"
+        told = ", others ".join(f"{reason}; {LEFT_OUT[reason]}" for _, reason in reasons)
+        return failed_row(name, variable.what, f"{name}: {NOTHING}: {count} {len(indices)} entries of {_of(variable)} {told}")
     if worst <= tol:
-        note = f"{name}: {_told(left_out, variable)}, and were left out" if any(left_out.values()) else ""
+        note = "\n".join(f"{name}: {count} entries of {_of(variable)} {why} and were left out" for count, why in reasons)
         return CheckRow(name, variable.what, len(indices) - sum(left_out.values()), worst, True, note, errors)
     expected = probe.expected_gradient(variable)
     message = (
@@ -87,13 +93,9 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
     return CheckRow(name, variable.what, len(indices), worst, False, message, errors)
 
 
-def _told(left_out: Mapping[str, int], variable: Variable) -> str:
-    return "; ".join(f"{count} entries of {_of(variable)} {reason}" for reason, count in left_out.items() if count)
-
-
 def _reason_to_leave_out(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> str:
     """Return why an entry that differs says nothing, or an empty string."""
-    if is_hidden(probe.value, variable.array, index, max(abs(found), scale)):
+    if is_hidden(probe.value, variable.array, index, found, scale):
         return HIDDEN
     return KINK if _is_kink(probe, variable, found, index, scale) else ""
 

@@ -142,12 +142,20 @@ def entry_error(
     return best
 
 
-def is_hidden(f: Callable[[], float], array: Array, index: tuple[int, ...], size: float) -> bool:
-    """Whether the rounding of f hides the slope at an entry, since the entries are far from zero and close to each other."""
+def is_hidden(f: Callable[[], float], array: Array, index: tuple[int, ...], found: float, scale: float) -> bool:
+    """Whether rounding of f hides the slope at an entry and may explain what was found, since the entries are far from zero and close
+    to each other.
+    """
     spread = float(np.std(array))
     if not 0 < spread < 1e-2 * _unit(array):
         return False
-    return 4 * noise_of(f, array, index) / (1e-3 * spread) > LARGEST_NOISE * size
+    noise = noise_of(f, array, index)
+    for step in (1e-3 * spread, 1e-4 * spread):
+        estimate, uncertain = derivative(f, array, index, step), 4 * noise / step
+        largest = max(abs(found), abs(estimate), scale)
+        if uncertain > LARGEST_NOISE * largest and abs(found - estimate) <= 2 * uncertain:
+            return True
+    return False
 
 
 def noise_of(f: Callable[[], float], array: Array, index: tuple[int, ...]) -> float:
