@@ -114,9 +114,7 @@ def _passes_nothing_back(layer: Any) -> str:
         what = "pull_back returns no gradient with respect to the input", "return one"
     else:
         what = "backward calls backward of no input layer", "end with self.in_layer.backward(gradient)"
-    return (
-        f"{what[0]}, so that the layers before it are not trained; {what[1]}, or set lr_factor = 0 in layers that are not to be trained"
-    )
+    return f"{what[0]}, so that the layers before it are not trained; {what[1]}, or set lr_factor = 0 in layers that are not to be trained"
 
 
 class OwnPass:
@@ -175,7 +173,9 @@ class OwnPass:
                         set_attribute(one, name, value if name in CONNECTIONS else copy.deepcopy(value))
                     numbers = OwnNumbers(one)
                     one._backward_step(np.ones_like(one._forward_step((batch.copy(),))))
-                except Exception:  # what a layer under trial raises is no matter here; training does not call its backward
+                except (
+                    Exception
+                ):  # what a layer under trial raises is no matter here; training does not call its backward
                     return
             _refuse_other_numbers(self._name, numbers, one)
 

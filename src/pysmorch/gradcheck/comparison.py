@@ -80,9 +80,13 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
     if worst_index is None:
         count = "all" if len(reasons) == 1 else "the"
         told = ", others ".join(f"{reason}; {LEFT_OUT[reason]}" for _, reason in reasons)
-        return failed_row(name, variable.what, f"{name}: {NOTHING}: {count} {len(indices)} entries of {_of(variable)} {told}")
+        return failed_row(
+            name, variable.what, f"{name}: {NOTHING}: {count} {len(indices)} entries of {_of(variable)} {told}"
+        )
     if worst <= tol:
-        note = "\n".join(f"{name}: {count} entries of {_of(variable)} {why} and were left out" for count, why in reasons)
+        note = "\n".join(
+            f"{name}: {count} entries of {_of(variable)} {why} and were left out" for count, why in reasons
+        )
         return CheckRow(name, variable.what, len(indices) - sum(left_out.values()), worst, True, note, errors)
     expected = probe.expected_gradient(variable)
     message = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +76,8 @@ class OwnNumbers:
         return found
 
     def _is_gradient_of(self, value: Any, place: _Place, now: dict[_Place, Any]) -> bool:
-        stored, (old, copy) = now[place], self._before.get(place, (None, None))
+        stored = now[place]
+        old, copy = self._before.get(place, (None, np.nan))
         is_new = stored is not old or not np.array_equal(stored, copy, equal_nan=True)
         return is_new and stored is not value and np.shape(stored) == np.shape(value)
 
@@ -94,6 +95,7 @@ def not_an_array(W: Any) -> str:
 def _numbers_of(layer: Any) -> Iterator[tuple[_Place, Any]]:
     """Yield the floating-point numbers and arrays of them that an object stores, in its attributes and in containers in these."""
     for name, value in attributes_of(layer).items():
+        items: Iterable[tuple[Any, Any]]
         if type(value) is dict:
             items = value.items()
         elif type(value) in (list, tuple):

@@ -247,7 +247,9 @@ class MaximumAsARow(assignment.CrossEntropy):
 
 
 class SmallNumberInTheLogarithm(assignment.CrossEntropy):
-    says = "Probably: the probabilities are limited (np.clip, or a small number that is added), which makes others of them"
+    says = (
+        "Probably: the probabilities are limited (np.clip, or a small number that is added), which makes others of them"
+    )
 
     def forward(self):
         super().forward()
