@@ -99,8 +99,8 @@ class Watched:
         W = getattr(node, "W", None)
         if W is not None and not is_numeric(W):
             self._fault(node, "W", f"{NOTHING} with respect to W: {not_an_array(W)}")
-        for place, text in numbers.untrained(node):
-            self._fault(node, place, f"{NOTHING} with respect to {text}")
+        for position, text in numbers.untrained(node):
+            self._fault(node, position, f"{NOTHING} with respect to {text}")
 
     def _forward(self, node: Any) -> None:
         given = tuple(_copy(self._outputs[id(feeder)]) for feeder in feeders(node))

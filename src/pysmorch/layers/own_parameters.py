@@ -15,7 +15,7 @@ NO_G = "backward sets no G, the gradient of the loss with respect to W"
 """What a class of the user's with a `W` may have forgotten."""
 
 
-class _Place(NamedTuple):
+class _Position(NamedTuple):
     """Where an object stores numbers: the attribute, and the key or position in it where that is a dict, a list or a tuple."""
 
     attribute: str
@@ -37,7 +37,7 @@ class OwnNumbers:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._before: dict[_Place, tuple[Any, Any]] = {}
+        self._before: dict[_Position, tuple[Any, Any]] = {}
         if feeders(layer) or has_parameters(layer):  # other layers are data, and theirs are no parameters
             W = getattr(layer, "W", None)
             self._before = {p: (value, _copy(value)) for p, value in _numbers_of(layer) if not _is_in(W, p, value)}
@@ -63,22 +63,24 @@ class OwnNumbers:
         """
         found = []
         now = dict(_numbers_of(after))
-        for place, (value, copy) in self._before.items():
-            if now.get(place) is not value or not np.array_equal(value, copy, equal_nan=True):
+        for position, (value, copy) in self._before.items():
+            stays = position in now and now[position] is value and np.array_equal(value, copy, equal_nan=True)
+            if not stays:
                 continue
-            gradient = next((p for p in _gradient_places(place, now) if self._is_gradient_of(value, p, now)), None)
+            gradient = next(
+                (p for p in _gradient_positions(position, now) if self._is_gradient_of(value, p, now)), None
+            )
             if gradient is not None:
                 text = (
-                    f"{place}, of which {gradient} seems to be the gradient: a layer has one array of parameters, W, and no other is "
-                    f"trained; make {place} the W of a layer of its own"
+                    f"{position}, of which {gradient} seems to be the gradient: a layer has one array of parameters, W, and no other is "
+                    f"trained; make {position} the W of a layer of its own"
                 )
-                found.append((str(place), text))
+                found.append((str(position), text))
         return found
 
-    def _is_gradient_of(self, value: Any, place: _Place, now: dict[_Place, Any]) -> bool:
-        stored = now[place]
-        old, copy = self._before.get(place, (None, np.nan))
-        is_new = stored is not old or not np.array_equal(stored, copy, equal_nan=True)
+    def _is_gradient_of(self, value: Any, position: _Position, now: dict[_Position, Any]) -> bool:
+        stored, before = now[position], self._before.get(position)
+        is_new = before is None or stored is not before[0] or not np.array_equal(stored, before[1], equal_nan=True)
         return is_new and stored is not value and np.shape(stored) == np.shape(value)
 
 
@@ -92,7 +94,7 @@ def not_an_array(W: Any) -> str:
     return f"W must be a NumPy array to be trained, but {what}"
 
 
-def _numbers_of(layer: Any) -> Iterator[tuple[_Place, Any]]:
+def _numbers_of(layer: Any) -> Iterator[tuple[_Position, Any]]:
     """Yield the floating-point numbers and arrays of them that an object stores, in its attributes and in containers in these."""
     for name, value in attributes_of(layer).items():
         items: Iterable[tuple[Any, Any]]
@@ -102,24 +104,24 @@ def _numbers_of(layer: Any) -> Iterator[tuple[_Place, Any]]:
             items = enumerate(value)
         else:
             items = ((None, value),)
-        yield from ((_Place(name, key), item) for key, item in items if _is_floating(item))
+        yield from ((_Position(name, key), item) for key, item in items if _is_floating(item))
 
 
 def _is_floating(value: Any) -> bool:
     return isinstance(value, float) or (isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind == "f")
 
 
-def _gradient_places(place: _Place, now: dict[_Place, Any]) -> list[_Place]:
-    """Return where a class would store the gradient of what it stores at a place, of the places that there are."""
-    names = _gradient_names(place.attribute)
-    if place.key is None:
+def _gradient_positions(position: _Position, now: dict[_Position, Any]) -> list[_Position]:
+    """Return where a class would store the gradient of what it stores at a position, of the positions that there are."""
+    names = _gradient_names(position.attribute)
+    if position.key is None:
         return [other for other in now if other.key is None and other.attribute in names]
-    keys = _gradient_names(place.key) if isinstance(place.key, str) else set()
+    keys = _gradient_names(position.key) if isinstance(position.key, str) else set()
     return [
         other
         for other in now
-        if (other.attribute in {place.attribute, *names} and other.key in keys)
-        or (other.key == place.key and (other.attribute in names or "grad" in other.attribute))
+        if (other.attribute in {position.attribute, *names} and other.key in keys)
+        or (other.key == position.key and (other.attribute in names or "grad" in other.attribute))
         or (other.key is None and other.attribute in keys)
     ]
 
@@ -132,11 +134,11 @@ def _gradient_names(name: str) -> set[str]:
     return names | {f"_{one}" for one in names}
 
 
-def _is_in(W: Any, place: _Place, value: Any) -> bool:
+def _is_in(W: Any, position: _Position, value: Any) -> bool:
     """Whether numbers are those of `W`, in whatever it is."""
     if isinstance(W, np.ndarray) and isinstance(value, np.ndarray):
         return np.may_share_memory(value, W)
-    return value is W or (W is not None and place.attribute == "W")
+    return value is W or (W is not None and position.attribute == "W")
 
 
 def _copy(value: Any) -> Any:

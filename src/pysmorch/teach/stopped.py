@@ -84,25 +84,25 @@ def _of_an_index(problem: Problem, cause: str) -> str:
         return ""
     axis, size = int(found[2]), int(found[3])
     of_image, window = problem.x.shape[axis], problem.W.shape[axis - 1]
-    places = of_image if problem.setting == "same" else of_image - window + 1
+    count = of_image if problem.setting == "same" else of_image - window + 1
     what, side = ("rows", "height") if axis == 1 else ("columns", "width")
     formula = side if problem.setting == "same" else f"{side} - kernel_size + 1"
-    if size < places:
-        return f"An array has {size} {what}, but the window has {places} positions there: {formula}."
-    if size == places:
-        return f"A loop over the positions is too long: there are {places} {what} of them, {formula}."
-    return f"A loop goes on past the last of the {size} {what}; the window has {places} positions there: {formula}."
+    if size < count:
+        return f"An array has {size} {what}, but the window has {count} positions there: {formula}."
+    if size == count:
+        return f"A loop over the positions is too long: there are {count} {what} of them, {formula}."
+    return f"A loop goes on past the last of the {size} {what}; the window has {count} positions there: {formula}."
 
 
 def _of_writing(cause: str) -> str:
-    """Say how the shape of what is written differs from that of the place."""
+    """Say how the shape of what is written differs from that of the target."""
     found = re.search(rf"could not broadcast input array from shape {_SHAPE} into shape {_SHAPE}", cause)
     if found is None:
         return ""
-    written, place = _sizes(found[1]), _sizes(found[2])
-    if written == place[::-1]:
+    written, target = _sizes(found[1]), _sizes(found[2])
+    if written == target[::-1]:
         return "The axes are the other way round: turn it (.T), or change the order of the two factors."
-    if len(written) == len(place) == 4 and written[0] == place[0] and written[3] == place[3]:
+    if len(written) == len(target) == 4 and written[0] == target[0] and written[3] == target[3]:
         return "A window reaches over the border of the image, where a slice is shorter."
     return ""
 

@@ -63,7 +63,7 @@ class LogOfZero(assignment.CrossEntropy):
 
 
 class SmallNumberInTheLogarithm(LogOfZero):
-    says = "The logarithm of 0 is taken where the probability of the label is too small for a number: "
+    says = "The loss is 27.63 instead of 10000: a small number that is added to the probabilities"
 
     def forward(self):
         super().forward()
@@ -246,7 +246,7 @@ class MaximumAsARow(assignment.CrossEntropy):
         return np.sum(self.ones_hot * (np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted)) / len(x)
 
 
-class SmallNumberInTheLogarithm(assignment.CrossEntropy):
+class TooLargeANumberInTheLogarithm(assignment.CrossEntropy):
     says = (
         "Probably: the probabilities are limited (np.clip, or a small number that is added), which makes others of them"
     )
