@@ -475,6 +475,13 @@ def test_a_pass_that_was_set_on_an_object_is_refused_by_predict_too(name):
         network_with(REFUSED[name][0]).predict(X)
 
 
+def test_numbers_beside_W_may_be_where_nothing_is_to_be_trained():
+    for cls in (SecondArray, ByComputeAndPullBack):
+        network = network_with(cls)
+        network.layers[2].lr_factor = 0
+        network.fit(X, Y, epochs=1)
+
+
 def test_a_number_as_W_is_checked_and_refused_by_fit():
     assert check(NumberAsW(Data(X))).passed
     with pytest.raises(

@@ -85,7 +85,7 @@ class FirstPass:
         Parameters
         ----------
         layers : sequence of Layer
-            The same layers after the pass, or the copies that it was made in.
+            The same layers after the pass, or the copies that it was made in. What has `lr_factor = 0` is not meant to be trained.
         passed : mapping of int to bool
             See `backpropagate`.
         """
@@ -100,7 +100,7 @@ class FirstPass:
 
 
 def _refuse_other_numbers(name: str, numbers: OwnNumbers, after: Any) -> None:
-    for _, text in numbers.untrained(after):
+    for _, text in numbers.untrained(after) if _is_to_be_trained(after) else ():
         raise ValueError(f"{name}: fit cannot train {text}")
 
 
@@ -173,9 +173,7 @@ class OwnPass:
                         set_attribute(one, name, value if name in CONNECTIONS else copy.deepcopy(value))
                     numbers = OwnNumbers(one)
                     one._backward_step(np.ones_like(one._forward_step((batch.copy(),))))
-                except (
-                    Exception
-                ):  # what a layer under trial raises is no matter here; training does not call its backward
+                except Exception:  # training does not call its backward
                     return
             _refuse_other_numbers(self._name, numbers, one)
 

@@ -170,7 +170,8 @@ def noise_of(f: Callable[[], float], array: Array, index: tuple[int, ...]) -> fl
         array[index] = entry + k * distance
         values.append(f())
     array[index] = entry
-    return float(np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70))
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70))
 
 
 class WrongGradient(int):
