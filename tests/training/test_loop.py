@@ -312,3 +312,11 @@ def test_networks_that_were_trained_are_forgotten(engine):
     del network
     gc.collect()
     assert [layer() for layer in layers] == [None] * len(layers)
+
+
+def test_a_name_that_comes_late_in_a_history_has_one_value_for_each_record():
+    history = ps.History()
+    history.append({"loss": 4.0})
+    history.append({"loss": 3.0, "accuracy": 0.5})
+    assert [history["accuracy"] for _ in range(3)] == [[0.5]] * 3
+    assert history.num_epochs == 2

@@ -51,6 +51,7 @@ class History(Mapping[str, list[float]]):
             column = self._columns.setdefault(name, [])
             if len(column) < count:
                 column.append(value)
+        self._newest = (count, {})
         return self._columns
 
     def take(self, columns: Mapping[str, list[float]]) -> None:
@@ -96,7 +97,7 @@ class History(Mapping[str, list[float]]):
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas, or take to_dict()") from error
-        return pd.DataFrame(self._columns, index=pd.RangeIndex(1, self.num_epochs + 1, name="epoch"))
+        return pd.DataFrame(self._completed(), index=pd.RangeIndex(1, self.num_epochs + 1, name="epoch"))
 
     def __getitem__(self, name: str) -> list[float]:
         columns = self._completed()
