@@ -215,6 +215,7 @@ class Cells:
         self._types: dict[str, Any] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
         self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
+        self.codes: dict[str, Array] = {}  # of these columns, the index of each row's value
 
     def __len__(self) -> int:
         return len(self.table)

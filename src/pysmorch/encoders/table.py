@@ -39,6 +39,7 @@ from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.relearned import TargetFeatures
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
@@ -168,6 +169,15 @@ class TableEncoder(Encoder):
         having = [column for column in self.columns if column.statistics]
         learn_statistics(having, rows, weights, targets, self.missing, self._groups)
         self._groups = None
+
+    def target_features(self, rows: Cells | StreamedRows, trained_before: bool) -> TargetFeatures | None:
+        """Return the statistics of the target in encoded rows of the last `learn` or `learn_rows`, if there are any."""
+        return TargetFeatures(self, rows.codes, trained_before) if rows.codes else None
+
+    @property
+    def statistics_positions(self) -> list[tuple[Column, int]]:
+        """The columns with statistics, each with the index of its first one among all numbers."""
+        return self._layout.statistics
 
     def keep_together(self, groups: Array | None) -> None:
         """Let no row have the statistics that other rows of its group say."""

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.encoders.objects import is_missing
+from pysmorch.encoders.relearned import LearnedFeatures, TargetFeatures
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
@@ -36,6 +37,8 @@ class Labelled(NamedTuple):
         Those that were given.
     by : SplitBy or None, default=None
         What says which rows are held out together, or because they are the latest.
+    of_targets : TargetFeatures or None, default=None
+        Features that were learned from the targets of all these rows.
     """
 
     rows: Array | LazyRows
@@ -43,6 +46,7 @@ class Labelled(NamedTuple):
     weights: Array | None
     sample_weight: Array | None
     by: SplitBy | None = None
+    of_targets: TargetFeatures | None = None
 
     def take(self, indices: Array) -> Labelled:
         """Return some of the rows.
@@ -59,7 +63,34 @@ class Labelled(NamedTuple):
         """
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
         by = None if self.by is None else self.by.take(indices)
-        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by)
+        of_targets = None if self.of_targets is None else self.of_targets.take(indices)
+        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by, of_targets)
+
+    def divided(self, training: Array, held_out: Array) -> tuple[Labelled, Labelled, LearnedFeatures | None]:
+        """Return rows for training and held-out rows, whose targets play no part in any feature.
+
+        Parameters
+        ----------
+        training, held_out : ndarray of int
+            Which rows.
+
+        Returns
+        -------
+        training, held_out : Labelled
+            In that order.
+        learned : LearnedFeatures or None
+            What the rows for training say about all; None where no features are learned from targets.
+        """
+        parts = self.take(training), self.take(held_out)
+        if self.of_targets is None:
+            return *parts, None
+        first, groups = parts[0], None if parts[0].by is None else parts[0].by.groups
+        learned = self.of_targets.learn(training, first.sample_weight, first.codes, groups)
+        first, second = (
+            part._replace(rows=learned.written(part.rows, rows), of_targets=None)
+            for part, rows in zip(parts, (training, held_out), strict=True)
+        )
+        return first, second, learned
 
 
 def weighted_rows(
