@@ -201,7 +201,7 @@ def test_no_row_has_the_statistics_of_its_group():
 
 
 def divided(targets, training, held_out, weights=None, groups=None):
-    """The parts of a split, the encoder with what was learned of the training rows, and the cells."""
+    """The parts of a split, and the encoder with what was learned of the training rows."""
     encoder, cells = TableEncoder(), Cells(as_table(FRAME))
     encoder.keep_together(groups)
     encoder.learn(cells, weights, targets)
@@ -210,7 +210,7 @@ def divided(targets, training, held_out, weights=None, groups=None):
     data = Labelled(encoder.encode(cells), targets, weights, weights, by, of_targets)
     *parts, learned = data.divided(training, held_out)
     learned.keep()
-    return parts, encoder, cells
+    return parts, encoder
 
 
 @pytest.mark.parametrize("weights", [None, RNG.integers(1, 4, 1200).astype(float)])
@@ -219,7 +219,7 @@ def test_held_out_rows_have_the_statistics_of_the_training_rows_as_new_rows_do(w
     held_out = np.flatnonzero(np.arange(1200) % 4 == 1)
     training = np.setdiff1d(np.arange(1200), held_out)
     targets = NUMBERS[:, None]
-    parts, encoder, cells = divided(targets, training, held_out, weights, groups)
+    parts, encoder = divided(targets, training, held_out, weights, groups)
     # A means of three rows each, and 20 more of the mean of all 900.
     w = np.ones(1200) if weights is None else weights
     w = w / w[training].mean()

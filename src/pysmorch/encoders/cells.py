@@ -311,6 +311,10 @@ def _arrow_of_series(series: Any) -> Any:
     import narwhals as nw
     import pyarrow as pa
 
+    if getattr(getattr(series.to_native(), "dtype", None), "kind", "") == "c":
+        raise ColumnError(
+            series.name, "holds complex numbers; make two columns of them, the real and the imaginary part"
+        )
     if type(getattr(series.to_native(), "dtype", None)).__name__ == "PeriodDtype":
         return _arrow_of_chunks(pa.array(series.to_native().dt.to_timestamp()))
     try:

@@ -7,7 +7,7 @@
   values, the most frequent ones have indicators, and all have statistics of the target (`statistics.py`). A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
-- A text has one indicator for each frequent word, or group of letters.
+- A text has one feature for each frequent word, or group of letters, which is larger where fewer texts have the word.
 - A column with missing cells has an indicator for that, and one that carries nothing is left out.
 """
 
@@ -207,7 +207,7 @@ class TableEncoder(Encoder):
         encoded = self._encode_numbers(self.read_numbers(rows))
         starts = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
         mark_texts(encoded, starts, rows, self.missing)
-        return encoded
+        return self._weighed(encoded)
 
     def lazily(self, rows: Cells) -> Callable[[Any], Array]:
         """Return what encodes some of the rows; very many columns are read once, since each takes time of its own."""
@@ -254,6 +254,14 @@ class TableEncoder(Encoder):
         """
         encoded = self._encode_numbers(numbers)
         encoded[:, self.numbers.width + self._layout.of_marks] = marks
+        return self._weighed(encoded)
+
+    def _weighed(self, encoded: Array) -> Array:
+        """Multiply the indicators of the words of texts by the weights of these words."""
+        for column, start, _ in self._layout.texts:
+            if column.weights:
+                first = self.numbers.width + start
+                encoded[:, first : first + len(column.values)] *= np.array(column.weights, np.float32)
         return encoded
 
     def forget_layout(self) -> None:

@@ -186,6 +186,7 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     given = np.asarray(sample_weight)
     if given.size and not given.any():
         raise ValueError("sample_weight must not be zero for all rows")
+    _refuse_weights(given, num_data)
     stand_in = np.zeros((num_data, 1))
     weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
     if np.ptp(weights) == 0:
@@ -194,6 +195,26 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     if multiples.max() <= MOST_ROWS and np.abs(multiples - np.rint(multiples)).max() <= OF_A_ROW:
         return mean_one(np.rint(multiples))
     return mean_one(weights).astype(np.float32).astype(np.float64)
+
+
+def _refuse_weights(given: Array, num_data: int) -> None:
+    """Raise ValueError for weights that are too many or too few, and for numbers that are no weights."""
+    if given.ndim and given.shape != (num_data,):
+        raise ValueError(
+            f"sample_weight must have one weight for each of the {num_data} rows of X, but has the shape {given.shape}"
+        )
+    if given.dtype.kind in "OUST":
+        try:
+            given = given.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sample_weight must have a number for each row, but {error}") from None
+    if given.ndim and given.dtype.kind in "if":
+        wrong = np.flatnonzero(~((given >= 0) & np.isfinite(given)))
+        if len(wrong):
+            raise ValueError(
+                f"sample_weight must have a number from 0 for each row, but row {wrong[0]} has {given[wrong[0]]:g}; "
+                "a weight of 0 leaves a row out"
+            )
 
 
 def as_labels(y: Any) -> Array:
