@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pysmorch.encoders.statistics import FOLDS, Targets, statistics_of
-from pysmorch.engine.rows import LazyRows
+from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 
 HELD_OUT = FOLDS
 """In place of a fold, for rows that have what all folds say."""
+
+ROWS_AT_A_TIME = 2**14
+"""Rows that are overwritten together, since their new features take memory of their own."""
 
 
 class TargetFeatures:
@@ -107,7 +110,9 @@ class LearnedFeatures(NamedTuple):
         """
         if isinstance(encoded, LazyRows):
             return LazyRows(lambda some: self._write(encoded[some], rows[some]), len(encoded), encoded.shape[1:])
-        return self._write(encoded, rows)
+        for some in blocks_of(len(rows), ROWS_AT_A_TIME):
+            self._write(encoded[some], rows[some])
+        return encoded
 
     def _write(self, encoded: Array, rows: Array) -> Array:
         fold, positions = self.fold[rows], self.of.encoder.statistics_positions
