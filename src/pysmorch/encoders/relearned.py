@@ -121,5 +121,8 @@ class LearnedFeatures(NamedTuple):
         numbers, features = self.of.encoder.numbers.of_columns(at)
         block = np.empty((len(rows), len(features)), np.float32)
         numbers.encode(np.concatenate(found, axis=1), block)
-        encoded[:, features] = block
+        # Features that follow each other are copied together, which is several times as fast as one by one.
+        starts = np.flatnonzero(np.diff(features, prepend=-2) != 1).tolist()
+        for start, end in zip(starts, [*starts[1:], len(features)], strict=True):
+            encoded[:, features[start] : features[end - 1] + 1] = block[:, start:end]
         return encoded
