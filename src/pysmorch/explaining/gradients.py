@@ -197,7 +197,7 @@ class _Passes:
             if getattr(layer, "has_parameters", False):  # the copy has a gradient of its own, too
                 layer.replace_parameters(layer.W.astype(np.float64))
             if type(layer) is Linear:  # a third of the arithmetic is for gradients of weights, which are not needed
-                layer.pull_back = partial(_input_gradient, layer.W.T)
+                vars(layer)["pull_back"] = partial(_input_gradient, layer.W.T)
         entries = sum(prod(layer.out_dims[1:]) for layer in self._layers)
         self._points = max(1, min(POINTS_AT_A_TIME, VALUES_AT_A_TIME // max(entries, 1)))
 
