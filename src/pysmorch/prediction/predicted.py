@@ -85,7 +85,9 @@ def predict_all(model: Any, X: Any, coverage: float | None = None) -> Predicted:
     NotFittedError, ValueError, TypeError
         As these do.
     """
-    if isinstance(model, ClassifierModel):
+    if issubclass(
+        type(model), ClassifierModel
+    ):  # what `load` returns imports scikit-learn when it is asked for its class
         p = model.predict_proba(X)
         decided = model._decide(p)
         values = decided if model._multilabel else model.classes_[decided]
