@@ -21,8 +21,8 @@ MOST_VALUES = 255
 
 CATEGORIES = ("category", "ordered category")
 
-DIGITS = 6
-"""Significant digits of ranges and typical values, which are for people."""
+DIGITS, DIGITS_OF_TYPICAL = 6, 3
+"""Significant digits of ranges and of usual values, which are for people."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _number_field(
     name: str, holds: str, required: bool, numbers: Numbers, position: int | None, written: str = ""
 ) -> Field:
     low, high, mean = (None, None, 0.0) if position is None else _range_of(numbers, position)
-    typical = round(mean) if holds == "integer" else rounded(mean)
+    typical = round(mean) if holds == "integer" else _short(mean)
     return Field(name, holds, required, True, low, high, written=written, typical=typical)
 
 
@@ -161,7 +161,7 @@ def _field(column: Column, numbers: Numbers, position: int | None) -> Field:
     if column.holds == "boolean":
         return Field(column.name, "boolean", required, False, typical=mean >= 0.5)
     if column.holds not in TIMED:  # files of older versions do not say what it is
-        return Field(column.name, "", required, True, low, high, typical=rounded(mean))
+        return Field(column.name, "", required, True, low, high, typical=_short(mean))
     order = (column.format or ISO) if column.holds == "time" else ""
     typical = _time_as(mean, order, "day" in column.parts) if order else _clock_as(mean)
     return Field(column.name, column.holds, required, may_be(column, ""), low, high, written=order, typical=typical)
@@ -179,10 +179,14 @@ def _range_of(numbers: Numbers, position: int) -> tuple[float | None, float | No
     return low, high, min(max(mean, low), high)
 
 
-def rounded(value: float) -> float | int:
-    """Return a number with `DIGITS` significant digits, whole ones as integers."""
-    short = float(f"{value:.{DIGITS}g}") if abs(value) < 10**DIGITS else float(round(value))
+def rounded(value: float, digits: int = DIGITS) -> float | int:
+    """Return a number with some significant digits, all of them before the point; whole ones as integers."""
+    short = float(f"{value:.{digits}g}") if abs(value) < 10**digits else float(round(value))
     return int(short) if short.is_integer() else short
+
+
+def _short(value: float) -> float | int:
+    return rounded(value, DIGITS_OF_TYPICAL)
 
 
 def _iso(seconds: float) -> str:
