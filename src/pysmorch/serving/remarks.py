@@ -10,7 +10,7 @@ import numpy as np
 
 from pysmorch.encoders.formats import floats_of
 from pysmorch.layers.base import Array
-from pysmorch.serving.fields import Field, rounded
+from pysmorch.serving.fields import DIGITS, Field, rounded
 from pysmorch.serving.problems import shown
 
 MOST_REMARKS = 100
@@ -45,10 +45,10 @@ def _about(column: Any, field: Field) -> Iterator[dict[str, Any]]:
     elif field.low is not None and field.high is not None:
         numbers = _numbers(column, field)
         with np.errstate(invalid="ignore"):
-            outside = np.flatnonzero((numbers < field.low) | (numbers > field.high)).tolist()
+            outside = np.flatnonzero(np.isfinite(numbers) & ((numbers < field.low) | (numbers > field.high))).tolist()
         for row in outside:
             range_ = f"{rounded(field.low)} to {rounded(field.high)}"
-            yield _remark(field, row, f"{rounded(float(numbers[row]))} is outside the range of the training, {range_}")
+            yield _remark(field, row, f"{numbers[row]:.{DIGITS}g} is outside the range of the training, {range_}")
 
 
 def _remark(field: Field, row: int, remark: str) -> dict[str, Any]:
