@@ -48,10 +48,10 @@ class Field {
     this.column = column;
     const id = `field-${index}`;
     this.control = this.make(id);
-    this.control.setAttribute("aria-describedby", `${id}-hint ${id}-remark ${id}-wrong`);
     this.remark = element("p", { class: "remark", id: `${id}-remark`, hidden: true });
     this.wrong = element("p", { class: "wrong", id: `${id}-wrong`, hidden: true });
     const hint = this.hint();
+    this.control.setAttribute("aria-describedby", `${hint ? `${id}-hint ` : ""}${id}-remark ${id}-wrong`);
     const label = element("label", { for: id }, column.name);
     this.box = element("div", { class: column.holds === "text" ? "field wide" : "field" }, label, this.control);
     if (this.other) this.box.append(this.other);

@@ -85,7 +85,7 @@ function describe() {
   form.addEventListener("submit", (event) => event.preventDefault());
   $("reset").hidden = model.input === "images";
   const several = model.outputs.length > 1;
-  $("of-label").hidden = !several;
+  $("of-box").hidden = !several;
   const first = model.task === "classification" ? [new Option("what is predicted", "")] : [];
   $("of").replaceChildren(...first, ...model.outputs.map((name) => new Option(name, name)));
 }

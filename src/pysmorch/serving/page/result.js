@@ -12,6 +12,7 @@ export function number(value, digits = 5) {
   return (far ? value.toExponential(digits - 2) : String(Number(value.toPrecision(digits)))).replaceAll("-", "−");
 }
 
+const rangeOf = ([lower, upper]) => `${number(lower)} to ${number(upper)}`;
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 export function clearResult() {
@@ -29,7 +30,7 @@ export function showResult(model, predicted) {
   showClasses(predicted);
   showReasons(predicted.explanation);
   const sure = predicted.probabilities && !Array.isArray(predicted.prediction) ? `, ${percent(predicted.probabilities[String(predicted.prediction)] ?? NaN)}` : "";
-  return `${model.target ?? "Prediction"}: ${words}${sure}${predicted.interval && !Array.isArray(predicted.interval[0]) ? `, ${predicted.interval.map(number).join(" to ")}` : ""}`.replace(", NaN %", "");
+  return `${model.target ?? "Prediction"}: ${words}${sure}${predicted.interval && !Array.isArray(predicted.interval[0]) ? `, ${rangeOf(predicted.interval)}` : ""}`.replace(", NaN %", "");
 }
 
 function valueOf(model, predicted) {
@@ -40,7 +41,7 @@ function valueOf(model, predicted) {
 
 function intervalOf(model, predicted) {
   const all = Array.isArray(predicted.interval[0]) ? predicted.interval : [predicted.interval];
-  return `With ${percent(model.coverage)}: ${all.map((bounds) => bounds.map(number).join(" to ")).join("; ")}`;
+  return `With ${percent(model.coverage)}: ${all.map(rangeOf).join("; ")}`;
 }
 
 function setOf(model, predicted) {
