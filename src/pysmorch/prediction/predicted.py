@@ -85,9 +85,8 @@ def predict_all(model: Any, X: Any, coverage: float | None = None) -> Predicted:
     NotFittedError, ValueError, TypeError
         As these do.
     """
-    if issubclass(
-        type(model), ClassifierModel
-    ):  # what `load` returns imports scikit-learn when it is asked for its class
+    # `isinstance` would import scikit-learn for a regressor from `load`, whose class is that of the estimator.
+    if issubclass(type(model), ClassifierModel):
         p = model.predict_proba(X)
         decided = model._decide(p)
         values = decided if model._multilabel else model.classes_[decided]

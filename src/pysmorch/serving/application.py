@@ -34,7 +34,7 @@ PAGE = Path(__file__).parent / "page"
 HEADERS = security_headers(img_src="'self' blob:")
 
 SECRET = ("/predict", "/model", "/openapi.json", "/metrics")
-"""What needs the token, where there is one: the files of the page say nothing of the model, and whoever starts it asks for its health."""
+"""What needs the token, where there is one: the files of the page say nothing of the model, and what restarts it checks its health."""
 
 SAID = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
@@ -111,7 +111,7 @@ def application(
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             Middleware(Guard, token=token),
         ],
-        exception_handlers={Problem: _tell, HTTPException: _tell_http, Exception: _tell_fault},
+        exception_handlers={Problem: _refused, HTTPException: _refused_by_starlette, Exception: _faulty},
         lifespan=in_life,
     )
 
@@ -198,17 +198,17 @@ async def _files_in(request: Request, body: bytes, limits: Limits) -> list[tuple
     return files
 
 
-async def _tell(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
 
 
-async def _tell_http(request: Request, error: Exception) -> Response:
+async def _refused_by_starlette(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return Problem(error.status_code, str(error.detail), (), error.headers).response()
 
 
-async def _tell_fault(request: Request, error: Exception) -> Response:
+async def _faulty(request: Request, error: Exception) -> Response:
     return Problem(500, "the service has a fault; its log says more").response()
 
 

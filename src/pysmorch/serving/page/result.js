@@ -63,7 +63,7 @@ function showReasons(found) {
   $("reasons").hidden = !found;
   if (!found) return;
   const of = found.of === found.unit ? "" : ` ${found.of}`;
-  $("reasons-note").textContent = `The ${found.unit}${of} is ${number(found.value)}; of the mean row of the training it is ${number(found.baseline)}. The difference is the sum of the contributions.`;
+  $("reasons-note").textContent = `The ${found.unit}${of} is ${number(found.value)}; of the mean row of the training it is ${number(found.baseline)}. The difference is the sum of the contributions.${found.pixels ? " Blue pixels speak for it, orange ones against it." : ""}`;
   $("contributions").hidden = !found.contributions;
   $("heat").hidden = !found.pixels;
   if (found.pixels) paint($("heat"), found.pixels);
