@@ -190,6 +190,21 @@ def test_a_worker_that_was_killed_is_replaced(regressor, tmp_path):
 
 
 @posix
+def test_workers_end_when_the_process_that_waits_for_them_is_gone(regressor, tmp_path):
+    with serving(regressor, tmp_path, "--workers", 2) as (process, port):
+        assert fetch(port, "/health")[0] == 200
+        process.kill()
+        process.wait(60)
+        for _ in range(600):
+            try:
+                fetch(port, "/health")
+            except urllib.error.URLError:  # nobody has the port any more
+                return
+            time.sleep(0.1)
+    raise AssertionError("a worker goes on")
+
+
+@posix
 def test_beyond_this_machine_it_makes_a_token(regressor, tmp_path):
     with serving(regressor, tmp_path, "--host", "0.0.0.0") as (process, port):
         token = re.search(r"#token=([\w-]{32});", process.said)[1]

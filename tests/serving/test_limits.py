@@ -10,7 +10,6 @@ import pyarrow as pa
 import pytest
 
 from pysmorch.serving import Limits, application
-from pysmorch.serving.limits import Room
 from tests.serving.conftest import ROW
 
 HEADERS = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json")]
@@ -166,30 +165,23 @@ def test_a_prediction_that_takes_too_long_is_answered_so(regressor, held):
     assert "the prediction takes longer than 0.2 seconds" in problem["detail"]
 
 
-def test_bodies_together_take_only_so_much_memory(regressor):
-    app = application(regressor, Limits(body=100))
-
-    async def full():
-        room = app.state.room
-        room._bytes = 16 * 100
-        return await posted(app, whole(b" " * 50))
-
-    status, _, problem = with_room(app, full)
-    assert status == 503
+def test_bodies_together_take_only_so_much_memory(regressor, monkeypatch):
+    monkeypatch.setattr("pysmorch.serving.limits.BODIES_AT_A_TIME", 0)
+    app = application(regressor)
+    status, headers, problem = with_room(app, lambda: posted(app, whole(b"{}")))
+    assert (status, headers[b"retry-after"]) == (503, b"1")
     assert "the bodies of other requests take all memory" in problem["detail"]
 
 
-def test_a_body_that_is_answered_is_released(regressor):
-    app = application(regressor)
+def test_a_body_that_is_answered_makes_room_for_the_next(regressor, monkeypatch):
+    monkeypatch.setattr("pysmorch.serving.limits.BODIES_AT_A_TIME", 1)
+    app = application(regressor, Limits(body=200, requests=1))
+    bodies = [json.dumps(ROW).encode(), b"{" * 150, b" " * 300, b"[]" + b" " * 150, json.dumps(ROW).encode()]
 
     async def work():
-        for body in (json.dumps(ROW).encode(), b"{", b"[]"):
-            await posted(app, whole(body))
-        return app.state.room
+        return [(await posted(app, whole(body)))[0] for body in bodies]
 
-    room = with_room(app, work)
-    assert isinstance(room, Room)
-    assert (room._bytes, room.in_flight) == (0, 0)
+    assert with_room(app, work) == [200, 400, 413, 422, 200]
 
 
 def test_an_arrow_body_that_unpacks_to_too_much_is_refused(client_of, regressor):

@@ -2,6 +2,13 @@
 
 import pytest
 
+pytest.importorskip("starlette", reason="serve needs pysmorch[web]")
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+from pysmorch.serving import application
 from tests.serving.conftest import ROW
 
 TOKEN = "0123456789abcdefABCDEF"
@@ -49,6 +56,18 @@ def test_with_its_token_it_answers(client_of, regressor):
     assert client.post("/predict", json=ROW, headers=headers).status_code == 200
     for path in SECRET:
         assert client.get(path, headers=headers).status_code == 200
+
+
+def test_within_another_application_it_needs_the_token_too(regressor):
+    served = application(regressor, token=TOKEN, hosts=["*"])
+    with TestClient(Starlette(routes=[Mount("/houses", served)])) as client:
+        assert client.post("/houses/predict", json=ROW).status_code == 401
+        assert client.get("/houses/model").status_code == 401
+        assert client.get("/houses/").status_code == 200
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        assert client.post("/houses/predict", json=ROW, headers=headers).status_code == 200
+        counted = client.get("/houses/metrics", headers=headers).text
+        assert 'pysmorch_requests_total{path="/predict",status="200"} 1' in counted
 
 
 def test_its_health_and_the_files_of_its_page_need_no_token(client_of, regressor):

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,6 @@ from pysmorch.web import LOOPBACK, SecurityHeaders, files_of, security_headers
 
 PAGE = Path(__file__).parent / "page"
 HEADERS = security_headers(img_src="'self' blob:")
-
-SECRET = ("/predict", "/model", "/openapi.json", "/metrics")
-"""What needs the token, where there is one: the files of the page say nothing of the model, and what restarts it checks its health."""
 
 SAID = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
@@ -80,14 +78,16 @@ def application(
     about = service.describe()
     described = openapi_of(service, token is not None)
 
+    # Threads begin with the first request: a fork would lose them, and an application that is mounted in another is not told of its start.
+    room = cache(lambda: Room(limits))
+
     @asynccontextmanager
     async def in_life(app: Starlette) -> AsyncIterator[None]:
-        app.state.room = Room(limits)  # with threads, which a fork would lose
         yield
-        app.state.room.close()
+        room().close()
 
     async def predict(request: Request) -> Response:
-        return await _predict(service, counts, request)
+        return await _predict(service, counts, room(), request)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -96,20 +96,21 @@ def application(
         known = {name: str(about[name]) for name in ("title", "task", "input", "version")}
         return PlainTextResponse(counts.as_text(known), media_type=CONTENT_TYPE)
 
+    # The files of the page say nothing of the model, and what restarts a service looks at its health without a token.
+    guarded = [Middleware(Guard, token=token)]
     return Starlette(
         routes=[
-            Route("/predict", predict, methods=["POST"]),
-            Route("/model", _always(about)),
-            Route("/openapi.json", _always(described)),
+            Route("/predict", predict, methods=["POST"], middleware=guarded),
+            Route("/model", _always(about), middleware=guarded),
+            Route("/openapi.json", _always(described), middleware=guarded),
+            Route("/metrics", metrics, middleware=guarded),
             Route("/health", health),
-            Route("/metrics", metrics),
             Mount("/", files_of(PAGE)),
         ],
         middleware=[
             Middleware(Counting, counters=counts),
             Middleware(SecurityHeaders, headers=HEADERS),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
-            Middleware(Guard, token=token),
         ],
         exception_handlers={Problem: _refused, HTTPException: _refused_by_starlette, Exception: _faulty},
         lifespan=in_life,
@@ -125,9 +126,8 @@ def _always(content: dict[str, Any]) -> Callable[[Request], Awaitable[Response]]
     return answer
 
 
-async def _predict(service: Service, counts: Counters, request: Request) -> Response:
+async def _predict(service: Service, counts: Counters, room: Room, request: Request) -> Response:
     """Answer a request for predictions."""
-    room: Room = request.app.state.room
     if room.in_flight >= service.limits.requests:
         counts.add("busy", 1)
         raise Problem(503, f"{room.in_flight} requests are in flight, and no more can; try again", (), CLOSE | RETRY)
@@ -239,7 +239,7 @@ class Guard:
         headers = Headers(scope=scope)
         if scope["method"] == "POST" and headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return Problem(403, "a page from elsewhere may not use this service", (), CLOSE)
-        if self.expected is None or scope["path"] not in SECRET:
+        if self.expected is None:
             return None
         given = headers.get("authorization", "").encode("latin-1", "replace")
         if secrets.compare_digest(given, self.expected):
@@ -280,4 +280,5 @@ class Counting:
             await self.app(scope, receive, send_counted)
         finally:
             self.counters.add("in_flight", -1)
-            self.counters.answered(scope["path"], status, time.perf_counter() - begin)
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            self.counters.answered(path, status, time.perf_counter() - begin)

@@ -9,10 +9,11 @@ import signal
 import socket
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -33,6 +34,8 @@ CONNECTIONS = 4
 """So many times the requests in flight may be connections."""
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+Serve = Callable[[int | None], None]
 
 
 class BoundedProtocol(H11Protocol):
@@ -67,7 +70,7 @@ class BoundedProtocol(H11Protocol):
             self._deadline = None
 
 
-def server_of(app: Starlette, requests: int) -> uvicorn.Server:
+def server_of(app: Starlette, requests: int, parent: int | None = None) -> uvicorn.Server:
     """Return what serves an application: `server_of(app, 512).run(sockets=[listen(port)])`.
 
     Parameters
@@ -76,12 +79,19 @@ def server_of(app: Starlette, requests: int) -> uvicorn.Server:
         From `application`.
     requests : int
         How many may be in flight.
+    parent : int, default=None
+        The process that waits for this one: it ends as on SIGTERM when that is gone. None for a process of its own.
 
     Returns
     -------
     uvicorn.Server
         On SIGTERM it takes no more connections, finishes the answers in flight, and ends.
     """
+
+    async def look_for_parent() -> None:
+        if parent is not None and os.getppid() != parent:
+            server.should_exit = True
+
     config = uvicorn.Config(
         app,
         http=BoundedProtocol,
@@ -92,17 +102,20 @@ def server_of(app: Starlette, requests: int) -> uvicorn.Server:
         timeout_graceful_shutdown=SECONDS_TO_END,
         limit_concurrency=CONNECTIONS * requests,
         server_header=False,
+        callback_notify=look_for_parent,
+        timeout_notify=1,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    return server
 
 
-def run(serve: Callable[[], Any], counters: Counters, workers: int, say: Callable[[str], None]) -> None:
+def run(serve: Serve, counters: Counters, workers: int, say: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, in this process or in several that are copies of it.
 
     Parameters
     ----------
     serve : callable
-        Serves until it gets one of these signals.
+        Serves until it gets one of these signals, or the process is gone whose number it is given.
     counters : Counters
         With as many workers.
     workers : int
@@ -111,10 +124,8 @@ def run(serve: Callable[[], Any], counters: Counters, workers: int, say: Callabl
         Is told of workers that have ended by themselves.
     """
     if workers == 1:
-        try:
-            serve()
-        except KeyboardInterrupt:
-            return
+        with suppress(KeyboardInterrupt):
+            serve(None)
         return
     gc.collect()
     gc.freeze()  # objects that no collection touches stay in memory that all workers share
@@ -124,12 +135,13 @@ def run(serve: Callable[[], Any], counters: Counters, workers: int, say: Callabl
 class _Workers:
     """The processes that serve, and the one that waits for them."""
 
-    def __init__(self, serve: Callable[[], Any], counters: Counters, count: int, say: Callable[[str], None]) -> None:
+    def __init__(self, serve: Serve, counters: Counters, count: int, say: Callable[[str], None]) -> None:
         self.serve, self.counters, self.count, self.say = serve, counters, count, say
         self.numbers: dict[int, int] = {}
         self.stopped: int | None = None
 
     def run(self) -> None:
+        """Start all, and wait until they have ended."""
         before = {which: signal.signal(which, self._stop) for which in STOPPING}
         try:
             for number in range(self.count):
@@ -141,21 +153,31 @@ class _Workers:
                 signal.signal(which, handler)
 
     def _start(self, number: int) -> None:
+        """Start a worker unless all are to end; a signal that comes meanwhile waits, so that it reaches the new one, too."""
+        parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        if self.stopped is not None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+            return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # threads of PyArrow wait for work, and hold no locks
             process = os.fork()
         if process:
             self.numbers[process] = number
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
             return
         code = 1
         try:
             for which in STOPPING:
                 signal.signal(which, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
             self.counters.use(number)
-            self.serve()
+            self.serve(parent)
             code = 0
         except KeyboardInterrupt:
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -169,8 +191,7 @@ class _Workers:
             return
         self.say(f"worker {number} has ended ({_reason(status)}); another one takes its requests")
         time.sleep(SECONDS_BETWEEN)
-        if self.stopped is None:
-            self._start(number)
+        self._start(number)
 
     def _stop(self, which: int, frame: FrameType | None) -> None:
         self.stopped = which
@@ -183,7 +204,7 @@ def _reason(status: int) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def serve_on(app: Starlette, listening: socket.socket, requests: int) -> Callable[[], None]:
+def serve_on(app: Starlette, listening: socket.socket, requests: int) -> Serve:
     """Return what serves an application on a socket.
 
     Parameters
@@ -200,4 +221,4 @@ def serve_on(app: Starlette, listening: socket.socket, requests: int) -> Callabl
     callable
         For `run`.
     """
-    return lambda: server_of(app, requests).run(sockets=[listening])
+    return lambda parent: server_of(app, requests, parent).run(sockets=[listening])
