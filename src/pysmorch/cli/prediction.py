@@ -19,6 +19,7 @@ from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
 from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.conformal import radius_of
+from pysmorch.prediction.files import had_header
 from pysmorch.prediction.predicted import predict_all
 from pysmorch.sources import Source
 
@@ -94,7 +95,7 @@ def _write_csv(file: BinaryIO, tables: Iterator[Any]) -> None:
 
 def features_for(model: Any, source: Source) -> Any:
     """Return the columns that a model knows, by name; by position where it has been trained without names."""
-    return model.encoder_.select(source, by_position=not model.notes_.get("header", True))
+    return model.encoder_.select(source, by_position=not had_header(model.notes_))
 
 
 def _predicted(model: Any, X: Any, options: PredictOptions) -> dict[str, Array]:

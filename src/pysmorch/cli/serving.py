@@ -41,7 +41,8 @@ def serve(options: ServeOptions) -> None:
     with listen(options.port, options.host) as listening:
         here = _is_loopback(listening)
         token = options.token or (None if here else secrets.token_urlsafe(24))
-        hosts = [*LOOPBACK, options.host, listening.getsockname()[0]] if here else ["*"]
+        address = listening.getsockname()[0]
+        hosts = [*LOOPBACK, address, f"[{address}]"] if here else ["*"]
         model = load_estimator(options.model, options.precision)
         counters = Counters(options.workers)
         title = Path(options.model).stem

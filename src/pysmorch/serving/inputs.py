@@ -14,6 +14,7 @@ from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.image import ImageEncoder
 from pysmorch.encoders.table import TableEncoder
 from pysmorch.entries import suggest
+from pysmorch.prediction.files import bits_in, had_header, parse_missing
 from pysmorch.serving.cells import LARGEST, as_utf8, columns_in, parse_json, rows_in, table_of
 from pysmorch.serving.fields import Field, fields_of_numbers, fields_of_table
 from pysmorch.serving.problems import MOST_LETTERS, Problem, Wrong, shown, unprocessable
@@ -22,7 +23,6 @@ from pysmorch.sources.columnar import read_arrow
 from pysmorch.sources.images import Decoding, read_images
 from pysmorch.sources.opening import File
 from pysmorch.sources.source import SourceError
-from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.tables import read_csv
 
 JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
@@ -122,8 +122,7 @@ class ColumnInputs(Inputs):
 
     def __init__(self, fields: list[Field], names: list[str], notes: Mapping[str, Any]) -> None:
         self.fields, self.names = fields, names
-        self.header = bool(notes.get("header", True))
-        self.missing = tuple(part.strip() for part in notes["missing"].split(",")) if notes.get("missing") else ()
+        self.header, self.missing = had_header(notes), parse_missing(notes.get("missing"))
 
     def rows(self, kind: str, content: Any) -> Rows:
         """Return the rows of a body in JSON, CSV or Arrow's format."""
@@ -248,8 +247,7 @@ class ImageInputs(Inputs):
         self.fields = []
         self.shape = encoder.image_shape
         _, colours = encoder.reading(None, True)
-        bits = int(notes.get("bits", UPPER_BITS))
-        self.decoding = Decoding((self.shape[0], self.shape[1]), colours, bits=bits)
+        self.decoding = Decoding((self.shape[0], self.shape[1]), colours, bits=bits_in(notes))
 
     def rows(self, kind: str, content: Any) -> Rows:
         """Return images of the model's size."""
