@@ -10,7 +10,7 @@ from typing import Any
 from pysmorch.encoders.objects import arrow_of_objects, as_text
 from pysmorch.entries import suggest
 from pysmorch.serving.fields import Field
-from pysmorch.serving.problems import Problem, Wrong, shown, unprocessable
+from pysmorch.serving.problems import Problem, Wrong, first_of, shown, unprocessable
 
 ABSENT = object()
 """In place of a cell of a row that lacks it."""
@@ -118,11 +118,8 @@ def columns_in(content: Any, fields: Sequence[Field]) -> tuple[dict[str, list[An
     """
     if isinstance(content, dict) and list(content) == ["columns"] and isinstance(content["columns"], dict):
         return _by_columns(content["columns"], fields)
-    rows, errors = rows_in(content), []
-    for i, row in enumerate(rows):
-        if not isinstance(row, dict):
-            errors.append(_no_object(row, i))
-            rows[i] = {}
+    rows = rows_in(content)
+    errors = first_of(_no_object(row, i) for i, row in enumerate(rows) if not isinstance(row, dict))
     if errors:
         raise unprocessable(errors)
     names = dict.fromkeys(name for row in rows for name in row)
@@ -131,8 +128,8 @@ def columns_in(content: Any, fields: Sequence[Field]) -> tuple[dict[str, list[An
     cells = {field.name: [row.get(field.name, ABSENT) for row in rows] for field in fields}
     for field in fields:
         if field.required and ABSENT in cells[field.name]:
-            absent = [i for i, cell in enumerate(cells[field.name]) if cell is ABSENT]
-            errors += [_lacking(field, i, rows[i]) for i in absent]
+            absent = (i for i, cell in enumerate(cells[field.name]) if cell is ABSENT)
+            errors += first_of(_lacking(field, i, rows[i]) for i in absent)
     if errors:
         raise unprocessable(errors)
     return cells, ignored
@@ -200,8 +197,8 @@ def table_of(cells: dict[str, list[Any]], fields: Sequence[Field]) -> Any:
     arrays: dict[str, Any] = {}
     for field in fields:
         known = [None if cell is ABSENT else cell for cell in cells[field.name]]
-        wrong = [i for i, cell in enumerate(known) if cell is not None and not _fits(field, cell)]
-        errors += [_unfit(field, i, known[i]) for i in wrong]
+        wrong = (i for i, cell in enumerate(known) if cell is not None and not _fits(field, cell))
+        errors += first_of(_unfit(field, i, known[i]) for i in wrong)
         if not errors:
             arrays[field.name] = _array_of(field, known)
     if errors:

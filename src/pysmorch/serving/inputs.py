@@ -17,7 +17,7 @@ from pysmorch.entries import suggest
 from pysmorch.prediction.files import bits_in, had_header, parse_missing
 from pysmorch.serving.cells import LARGEST, as_utf8, columns_in, parse_json, rows_in, table_of
 from pysmorch.serving.fields import Field, fields_of_numbers, fields_of_table
-from pysmorch.serving.problems import MOST_LETTERS, Problem, Wrong, shown, unprocessable
+from pysmorch.serving.problems import MOST_LETTERS, Problem, Wrong, first_of, shown, unprocessable
 from pysmorch.serving.remarks import remarks_about
 from pysmorch.sources.columnar import read_arrow
 from pysmorch.sources.images import Decoding, read_images
@@ -96,8 +96,8 @@ class Inputs:
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
-        """Return what the model takes as plain data."""
-        raise NotImplementedError
+        """Return what the model takes as plain data: its columns."""
+        return {"columns": [one.plain() for one in self.fields]}
 
     def typical(self) -> Any:
         """Return rows that the model can predict."""
@@ -165,10 +165,6 @@ class ColumnInputs(Inputs):
         full = pa.table(columns, names=self.names)
         return Rows(full, count, ignored, remarks_about(full, self.fields), line_of)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the columns."""
-        return {"columns": [one.plain() for one in self.fields]}
-
     def typical(self) -> Any:
         """Return a row of usual values."""
         row = {one.name: [one.typical] for one in self.fields}
@@ -196,7 +192,7 @@ class NumberInputs(Inputs):
         parsed = parse_json(content)
         one_row = isinstance(parsed, list) and bool(parsed) and not isinstance(parsed[0], (list, dict))
         rows = [parsed] if one_row else rows_in(parsed)
-        errors = [wrong for i, row in enumerate(rows) for wrong in self._wrong(i, row)]
+        errors = first_of(wrong for i, row in enumerate(rows) for wrong in self._wrong(i, row))
         if errors:
             raise unprocessable(errors)
         X = np.array([[np.nan if cell is None else float(cell) for cell in row] for row in rows], np.float64)
@@ -219,10 +215,6 @@ class NumberInputs(Inputs):
             for i, cell in enumerate(row)
             if not (is_finite(cell) or (cell is None and self.allows_missing))
         ]
-
-    def describe(self) -> dict[str, Any]:
-        """Return the columns, which are called by their indices."""
-        return {"columns": [one.plain() for one in self.fields]}
 
     def typical(self) -> Any:
         """Return a row of means."""

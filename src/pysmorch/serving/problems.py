@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from starlette.responses import Response
@@ -90,15 +91,21 @@ def unprocessable(errors: Sequence[Wrong]) -> Problem:
     Parameters
     ----------
     errors : sequence of Wrong
-        At least one; the first `MOST_ERRORS` are named.
+        At least one; the first `MOST_ERRORS` are named, and there need not be more than one beyond.
 
     Returns
     -------
     Problem
         Its detail is that of the first one, and how many more there are.
     """
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    others = str(len(errors) - 1) if len(errors) <= MOST_ERRORS else f"at least {MOST_ERRORS}"
+    more = f" (and {others} more)" if len(errors) > 1 else ""
     return Problem(422, errors[0].detail + more, errors[:MOST_ERRORS])
+
+
+def first_of(errors: Iterable[Wrong]) -> list[Wrong]:
+    """Return as many errors as are named, and one more where there are more: a body may have millions."""
+    return list(islice(errors, MOST_ERRORS + 1))
 
 
 def shown(cell: Any) -> str:
