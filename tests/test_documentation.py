@@ -37,8 +37,8 @@ def title_of(block):
 
 @pytest.mark.parametrize("name", ["pysmorch", *MODULES])
 def test_examples_in_docstrings_show_what_they_say(name):
-    if name == "pysmorch.playground.server":
-        pytest.importorskip("uvicorn", reason="the playground needs pysmorch[web]")
+    if name.startswith(("pysmorch.playground.server", "pysmorch.serving", "pysmorch.web")):
+        pytest.importorskip("uvicorn", reason="pages and services need pysmorch[web]")
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert results.failed == 0
 

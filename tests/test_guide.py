@@ -19,7 +19,17 @@ SHORTER = {"trials=50": "trials=2", "time_limit=60": "time_limit=2", "epochs=100
 NEEDS = {"model.compare_export": "onnxruntime", "shap.": "shap", "Tuner(": "optuna", "plots.": "matplotlib"}
 """What is called in programs, and the library that it needs, which may be missing."""
 
-NOT_PROGRAMS = {"course", "format", "grading", "reference", "security", "contributing", "changelog", "benchmarks"}
+NOT_PROGRAMS = {
+    "course",
+    "format",
+    "grading",
+    "reference",
+    "security",
+    "serving",
+    "contributing",
+    "changelog",
+    "benchmarks",
+}
 """Pages that show parts of files, have tests of their own, or are not kept here."""
 
 

@@ -19,9 +19,9 @@ DATA_ARGUMENTS = {"X", "y", "labels", "sample_weight", "metrics"}
 NAMING_ARGUMENTS = {"argument", "what", "path", "source"}
 """Parameters of checking functions that hold the name of what is checked."""
 
-ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "export")
+ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "serving", "web", "export")
 """Files, columns and layers are named there; `cli` and `sources` have tests of their own for each message, `teach` judges classes of others,
-`playground` names what its page has sent."""
+`playground` names what its page has sent, `serving` the column and the row of a request, `web` an option."""
 
 EXCEPTIONS = {
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",

@@ -12,7 +12,8 @@ pytest.importorskip("playwright", reason="Playwright is not installed")
 
 from playwright.sync_api import expect, sync_playwright
 
-from pysmorch.playground.server import listen, server
+from pysmorch.playground.server import server
+from pysmorch.web import listen
 from tests.playground.test_points import CSV
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

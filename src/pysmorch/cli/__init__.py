@@ -29,6 +29,7 @@ from pysmorch.cli.options import (
     takes,
 )
 from pysmorch.cli.output import Interrupted, one_line, warnings_as_lines
+from pysmorch.cli.serve_options import ServeOptions
 
 app = typer.Typer(
     add_completion=False,
@@ -269,6 +270,15 @@ def doctor() -> None:
 
     for name, value in findings().items():
         print(f"{name:<14}{value}")
+
+
+@app.command()
+@takes(ServeOptions)
+def serve(options: ServeOptions) -> None:
+    """Serve the predictions of a model over HTTP, and a page with a form of its columns; only this machine reaches it without --host."""
+    from pysmorch.cli import serving
+
+    serving.serve(options)
 
 
 @app.command("playground")

@@ -16,8 +16,8 @@ from pysmorch.encoders.beside import find_numbers
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
+from pysmorch.prediction.files import bits_in, had_header, parse_missing
 from pysmorch.sources import Source, has_image_files, read, split_target
-from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
 
 if TYPE_CHECKING:  # scikit-learn is loaded with it, which predicting does without
@@ -105,22 +105,12 @@ def read_for(model: Any, names: Sequence[str], options: ReadOptions, labels: str
     if has_image_files(names[0]):
         size, colours = model.encoder_.reading(size, "resize" in model.notes_)
     missing = options.missing if options.missing is not None else model.notes_.get("missing")
-    return read_source(names, options, header_of(model, options), missing, labels, size, colours, bits_of(model))
-
-
-def bits_of(model: Any) -> int:
-    """Return how many bits the greys of a model's training used; files from before that was learned do not say."""
-    return int(model.notes_.get("bits", UPPER_BITS))
+    return read_source(names, options, header_of(model, options), missing, labels, size, colours, bits_in(model.notes_))
 
 
 def header_of(model: Any, options: ReadOptions) -> bool:
     """Whether files have names of columns: as the user says, else as in training."""
-    return not options.no_header if options.no_header is not None else bool(model.notes_.get("header", True))
-
-
-def parse_missing(text: str | None) -> tuple[str, ...]:
-    """Return what cells without a value hold in a text such as NA,?."""
-    return () if text is None else tuple(part.strip() for part in text.split(","))
+    return not options.no_header if options.no_header is not None else had_header(model.notes_)
 
 
 def labelled(

@@ -19,6 +19,8 @@ from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
 from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.conformal import radius_of
+from pysmorch.prediction.files import had_header
+from pysmorch.prediction.predicted import predict_all
 from pysmorch.sources import Source
 
 
@@ -93,30 +95,13 @@ def _write_csv(file: BinaryIO, tables: Iterator[Any]) -> None:
 
 def features_for(model: Any, source: Source) -> Any:
     """Return the columns that a model knows, by name; by position where it has been trained without names."""
-    return model.encoder_.select(source, by_position=not model.notes_.get("header", True))
+    return model.encoder_.select(source, by_position=not had_header(model.notes_))
 
 
 def _predicted(model: Any, X: Any, options: PredictOptions) -> dict[str, Array]:
     """Return the columns of predictions by name."""
-    if isinstance(model, ClassifierModel):
-        p = model.predict_proba(X)
-        columns = {f"probability of {label}": p[:, i] for i, label in enumerate(model.classes_.tolist())}
-        if options.set_coverage is not None:
-            sets = model._sets(p, options.set_coverage)
-            columns |= {f"set has {label}": sets[:, i] for i, label in enumerate(model.classes_.tolist())}
-        return {"prediction": model.classes_[model._decide(p)]} | columns
-    found = model._in_units(model._predictions(X))
-    values = model._predicted(found).reshape(len(found), -1)
-    names = ["prediction"] if values.shape[1] == 1 else [f"prediction {i}" for i in range(values.shape[1])]
-    if model.loss == "quantile" and not isinstance(model.quantile, float):
-        names = [f"prediction of quantile {quantile}" for quantile in model.quantile]
-    columns = {name: values[:, i] for i, name in enumerate(names)}
-    if options.interval is not None:
-        bounds = model._intervals(found, options.interval).reshape(len(found), -1, 2)
-        which = [""] if bounds.shape[1] == 1 else [f" {i}" for i in range(bounds.shape[1])]
-        for i, name in enumerate(which):
-            columns |= {f"lower bound{name}": bounds[:, i, 0], f"upper bound{name}": bounds[:, i, 1]}
-    return columns
+    coverage = options.set_coverage if isinstance(model, ClassifierModel) else options.interval
+    return predict_all(model, X, coverage).columns()
 
 
 def _print_table(table: Any, header: bool) -> None:

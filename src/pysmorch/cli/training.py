@@ -12,7 +12,7 @@ from sklearn import config_context
 
 from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
-from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
+from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
@@ -20,6 +20,7 @@ from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.held_out import num_not_aside
 from pysmorch.metrics import Metric, as_metric
+from pysmorch.prediction.files import bits_in
 from pysmorch.prediction.presets import members_of
 from pysmorch.sources import has_image_files
 from pysmorch.sources.stack import UPPER_BITS
@@ -50,7 +51,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
     log.check_folder(options.log)
     begun = None if options.start_from is None else load_estimator(options.start_from)
-    rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_of(begun))
+    rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_in(begun.notes_))
     for name in given.get("columns", {}):
         check_column(rows.source, name, "--column")
     task, reason = _infer_task(rows, options.task)

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import json
 import secrets
-import socket
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,65 +13,26 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pysmorch.entries import escaped
 from pysmorch.playground.session import PACES, Session
 from pysmorch.playground.settings import choices
 from pysmorch.playground.uploads import MOST_BYTES
+from pysmorch.web import LOOPBACK, SecurityHeaders, files_of, security_headers
 
 PAGE = Path(__file__).parent / "page"
-HOSTS = ["127.0.0.1", "localhost"]
-"""Under these names a browser may ask: another name that leads to this machine is somebody else's page (DNS rebinding)."""
-
 MOST_SESSIONS = 12
 MOST_BYTES_OF_A_REQUEST = 2**16
 SECONDS_TO_END = 2
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self' {' '.join(f'ws://{host}:*' for host in HOSTS)}; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
-
-
-class SecurityHeaders:
-    """Adds `HEADERS` to every answer.
-
-    Parameters
-    ----------
-    app : ASGI application
-        What answers.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+HEADERS = security_headers(connect_src=f"'self' {' '.join(f'ws://{host}:*' for host in LOOPBACK)}")
 
 
 class Outbox:
@@ -115,9 +75,12 @@ def application() -> Starlette:
         routes=[
             WebSocketRoute("/session", functools.partial(_serve_tab, sessions)),
             Route("/upload", functools.partial(_take_upload, sessions), methods=["POST"]),
-            Mount("/", StaticFiles(directory=PAGE, html=True)),
+            Mount("/", files_of(PAGE)),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        middleware=[
+            Middleware(SecurityHeaders, headers=HEADERS),
+            Middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK),
+        ],
     )
 
 
@@ -185,35 +148,6 @@ async def _take_upload(sessions: dict[str, Session], request: Request) -> JSONRe
         return JSONResponse(await run_in_threadpool(session.upload, name, bytes(content)))
     except ValueError as error:
         return JSONResponse({"error": escaped(" ".join(str(error).split()))})
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket on which only programs on this machine can reach the server.
-
-    Parameters
-    ----------
-    port : int
-        0 for any free one.
-
-    Returns
-    -------
-    socket.socket
-        Listening.
-
-    Raises
-    ------
-    OSError
-        When the port is in use or may not be used.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("127.0.0.1", port))
-        listening.listen(128)
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 def server() -> uvicorn.Server:

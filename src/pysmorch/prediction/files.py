@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +15,7 @@ from pysmorch.encoders.plain import numbers_of
 from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 from pysmorch.sources import Source, read
+from pysmorch.sources.stack import UPPER_BITS
 from pysmorch.sources.streaming import StreamedTable
 from pysmorch.warnings import PysmorchWarning
 
@@ -105,6 +107,21 @@ def check_takes_files(encoder: Encoder, X: Any) -> None:
         raise ValueError(
             f"X is a table that is read block by block, but {encoder.what} are expected, which must be in memory"
         )
+
+
+def bits_in(notes: Mapping[str, Any]) -> int:
+    """Return how many bits the greys of a training's images used, by its notes; files from before that was learned do not say."""
+    return int(notes.get("bits", UPPER_BITS))
+
+
+def had_header(notes: Mapping[str, Any]) -> bool:
+    """Whether the file of a training had names of columns, by its notes."""
+    return bool(notes.get("header", True))
+
+
+def parse_missing(text: str | None) -> tuple[str, ...]:
+    """Return what cells without a value hold in a text such as NA,?."""
+    return () if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def _table(path: Any) -> Source:

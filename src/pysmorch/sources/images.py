@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +65,55 @@ class Decoding:
     bits: int | None = None
 
 
+class ImageContent(io.BytesIO):
+    """The content of an image file that lies nowhere.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    content : bytes
+        All of the file.
+    """
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__(content)
+        self._name = name
+
+    def __str__(self) -> str:
+        return self._name
+
+
+ImageFile = Path | ImageContent
+
+
+def read_images(where: str, named: Sequence[tuple[str, bytes]], decoding: Decoding) -> Source:
+    """Read images that lie in memory.
+
+    Parameters
+    ----------
+    where : str
+        What they are called together.
+    named : sequence of (str, bytes)
+        The name and the content of each file.
+    decoding : Decoding
+        How they are read.
+
+    Returns
+    -------
+    Source
+        Images of one size.
+
+    Raises
+    ------
+    SourceError
+        One cannot be read, or is unlike the others.
+    """
+    files = [ImageContent(text_of(name), content) for name, content in named]
+    stack, good, remarks = _load(where, files, decoding)
+    return _source(where, stack, None, [str(files[i]) for i in good], remarks)
+
+
 def read_image(path: Path, decoding: Decoding) -> Source:
     """Read one image."""
     stack, _, remarks = _load(path.name, [path], decoding)
@@ -86,13 +137,13 @@ def _source(name: str, stack: Stack, labels: Array | None, files: list[str], rem
     return Source(name, images, labels, files, remarks + of_bits, bits=stack.bits)
 
 
-def _load(where: str, files: list[Path], decoding: Decoding) -> tuple[Stack, list[int], list[str]]:
+def _load(where: str, files: Sequence[ImageFile], decoding: Decoding) -> tuple[Stack, list[int], list[str]]:
     """Return the images, the indices of those that can be read, and remarks."""
     from PIL import Image
 
     stack = Stack(where, len(files), decoding.bits)
     good: list[int] = []
-    bad: list[tuple[Path, Exception]] = []
+    bad: list[tuple[ImageFile, Exception]] = []
     oddities: dict[str, int] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow finds odd in a file that it can read
@@ -117,7 +168,7 @@ def _load(where: str, files: list[Path], decoding: Decoding) -> tuple[Stack, lis
     return stack, good, [f"{remark}; left out" for remark in remarks] + odd_ones
 
 
-def _decode(file: Path, decoding: Decoding) -> tuple[Array, list[str]]:
+def _decode(file: ImageFile, decoding: Decoding) -> tuple[Array, list[str]]:
     """Return an image as (H, W, 1) or (H, W, 3), of bytes or of greys of 16 bits, and what is unusual about it."""
     from PIL import Image, ImageOps
 
@@ -152,15 +203,14 @@ def _decode(file: Path, decoding: Decoding) -> tuple[Array, list[str]]:
     return _pixels(image, decoding), odd
 
 
-def _open(file: Path) -> Image.Image:
+def _open(file: ImageFile) -> Image.Image:
     """Open an image, which is not decoded yet; the plugin for HEIC photos is loaded when there is one."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        with open(file, "rb") as stream:
-            start = stream.read(12)
+        start = _start_of(file, 12)
         if start[4:8] != b"ftyp" or start[8:] not in HEIF_BRANDS:
             raise
     try:
@@ -169,6 +219,13 @@ def _open(file: Path) -> Image.Image:
         raise ValueError("a HEIC photo, which needs pip install 'pysmorch[heic]'") from None
     register_heif_opener()
     return Image.open(file, formats=["HEIF"])
+
+
+def _start_of(file: ImageFile, size: int) -> bytes:
+    if isinstance(file, ImageContent):
+        return file.getvalue()[:size]
+    with open(file, "rb") as stream:
+        return stream.read(size)
 
 
 def _has_several(opened: Any) -> bool:
@@ -223,7 +280,7 @@ def _is_grey(pixels: Array) -> bool:
     return bool((pixels == pixels[:, :, :1]).all())
 
 
-def _describe_bad(where: str, bad: list[tuple[Path, Exception]], count: int) -> str:
+def _describe_bad(where: str, bad: list[tuple[ImageFile, Exception]], count: int) -> str:
     from PIL import Image, UnidentifiedImageError
 
     file, error = bad[0]

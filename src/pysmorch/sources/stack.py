@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from pathlib import Path
 
 import numpy as np
 
@@ -39,9 +38,9 @@ class Stack:
         self.is_wide = np.zeros(count, dtype=bool)
         self.highest = 0
         self._images: Array | None = None
-        self._first: Path | None = None
+        self._first: object | None = None
 
-    def add(self, pixels: Array, file: Path) -> None:
+    def add(self, pixels: Array, file: object) -> None:
         """Take one more image, as (H, W, C) of bytes or of 16 bits.
 
         Raises SourceError where it has another shape than the first one, or there is no room.
@@ -106,7 +105,7 @@ class Stack:
             ) from None
 
 
-def _refuse(where: str, first: Path, shape: tuple[int, ...], other: Path, other_shape: tuple[int, ...]) -> None:
+def _refuse(where: str, first: object, shape: tuple[int, ...], other: object, other_shape: tuple[int, ...]) -> None:
     """Say how two images differ."""
     if shape[2] != other_shape[2]:
         grey, colour = (first, other) if shape[2] == 1 else (other, first)
