@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
     from pysmorch.layers.activations import *  # noqa: F403
+    from pysmorch.layers.arithmetic import *  # noqa: F403
     from pysmorch.layers.augmentation import *  # noqa: F403
+    from pysmorch.layers.axes import *  # noqa: F403
     from pysmorch.layers.compose import *  # noqa: F403
     from pysmorch.layers.convolution import *  # noqa: F403
     from pysmorch.layers.dense import *  # noqa: F403
     from pysmorch.layers.dropout import *  # noqa: F403
     from pysmorch.layers.embedding import *  # noqa: F403
+    from pysmorch.layers.functions import *  # noqa: F403
     from pysmorch.layers.merge import *  # noqa: F403
     from pysmorch.layers.normalization import *  # noqa: F403
     from pysmorch.layers.pooling import *  # noqa: F403
