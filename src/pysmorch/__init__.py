@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.importing import from_onnx
     from pysmorch.layers.activations import *  # noqa: F403
     from pysmorch.layers.arithmetic import *  # noqa: F403
     from pysmorch.layers.augmentation import *  # noqa: F403
@@ -73,6 +74,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "compare_with_baselines": "advice",
+    "from_onnx": "importing",
     "load": "loading",
     "metrics": "metrics",
     "models": "models",
@@ -107,6 +109,7 @@ __all__ = [
     "check",
     "check_gradient",
     "compare_with_baselines",
+    "from_onnx",
     "load",
     "metrics",
     "models",

@@ -132,7 +132,9 @@ class Call:
         """Return an attribute that is one of some texts."""
         value = self.text(name, default)
         if value not in possible:
-            raise ModelFileError(f"its attribute {name} is {value!r}; only {' and '.join(map(repr, possible))} can be imported")
+            raise ModelFileError(
+                f"its attribute {name} is {value!r}; only {' and '.join(map(repr, possible))} can be imported"
+            )
         return value
 
     def only(self, name: str, value: int) -> None:
@@ -231,7 +233,9 @@ class Call:
         """
         W = np.array(W, np.float32, order="C")
         if not np.isfinite(W).all():
-            raise ModelFileError(f"its {'constants' if i is None else f'input {self.name(i)!r}'} have entries that are not finite")
+            raise ModelFileError(
+                f"its {'constants' if i is None else f'input {self.name(i)!r}'} have entries that are not finite"
+            )
         layer.replace_parameters(W)
         if frozen:
             layer.lr_factor = layer.decay_factor = 0.0

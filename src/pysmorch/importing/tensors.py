@@ -111,7 +111,9 @@ def read_tensor(content: memoryview, what: str) -> Tensor:
     if fields.get("location", 0) not in (0, EXTERNAL):
         raise ModelFileError(f"{what} has its numbers at location {fields['location']}, which there is not")
     if (fields.get("location", 0) == EXTERNAL) != ("external" in given):
-        raise ModelFileError(f"{what} does not say where its numbers are: its location and its external data contradict each other")
+        raise ModelFileError(
+            f"{what} does not say where its numbers are: its location and its external data contradict each other"
+        )
     if "external" in given:
         return Tensor(name, shape, dtype, None, _entries(fields["external"], what))
     if given not in ([], ["raw"], [numbers]):
@@ -181,18 +183,24 @@ class Arrays:
         what = f"the external data of {tensor.name!r}"
         name = described.get("location", "")
         if not name or Path(name).name != name or name in (".", "..") or "\\" in name or "\0" in name or ":" in name:
-            raise ModelFileError(f"{what} are said to be in {name!r}; only a file in the folder of the ONNX file is read")
+            raise ModelFileError(
+                f"{what} are said to be in {name!r}; only a file in the folder of the ONNX file is read"
+            )
         numbers = {key: described.get(key, "0") for key in ("offset", "length")}
         if any(not (text.isascii() and text.isdigit() and len(text) < 20) for text in numbers.values()):
             raise ModelFileError(f"{what} have an offset or a length that is no number: {numbers}")
         offset, length = int(numbers["offset"]), int(numbers["length"])
         if "length" in described and length != tensor.num_bytes:
-            raise ModelFileError(f"{what} have {length:,} bytes, but its shape {tensor.shape} needs {tensor.num_bytes:,}")
+            raise ModelFileError(
+                f"{what} have {length:,} bytes, but its shape {tensor.shape} needs {tensor.num_bytes:,}"
+            )
         path = self._folder / name
         try:
             if path.is_symlink():
                 raise ModelFileError(f"{what} are in {name!r}, which is a link; put the file itself there")
-            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            flags = (
+                os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            )
             with open(os.open(path, flags), "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
@@ -212,5 +220,7 @@ class Arrays:
             raise ModelFileError(f"{what} are {length:,} bytes from {offset:,} on, but {name!r} has {size:,}")
         left = self._left.get(name, size) - length
         if left < 0:
-            raise ModelFileError(f"{what} and others before are more than the {size:,} bytes of {name!r}: some are used twice")
+            raise ModelFileError(
+                f"{what} and others before are more than the {size:,} bytes of {name!r}: some are used twice"
+            )
         self._left[name] = left

@@ -69,7 +69,9 @@ class Value:
             raise ModelFileError(f"it names the axis {axis}, but its input has {self.rank}")
         found = self.axes.index(axis % self.rank)
         if not found:
-            raise ModelFileError(f"it works along axis {axis}, which is the batch: rows are independent of each other here")
+            raise ModelFileError(
+                f"it works along axis {axis}, which is the batch: rows are independent of each other here"
+            )
         return found
 
 

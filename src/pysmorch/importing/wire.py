@@ -46,7 +46,13 @@ class Field(NamedTuple):
     repeated: bool = False
 
 
-WIRE_TYPES = {"integer": VARINT, "float": FIXED32, "text": LENGTH_DELIMITED, "bytes": LENGTH_DELIMITED, "message": LENGTH_DELIMITED}
+WIRE_TYPES = {
+    "integer": VARINT,
+    "float": FIXED32,
+    "text": LENGTH_DELIMITED,
+    "bytes": LENGTH_DELIMITED,
+    "message": LENGTH_DELIMITED,
+}
 SINGLE = {"integers": VARINT, "floats": FIXED32, "doubles": FIXED64}
 """The wire types of arrays whose entries are in a field each."""
 
@@ -75,9 +81,7 @@ def read_message(content: memoryview, what: str, fields: Mapping[int, Field]) ->
     ModelFileError
         It is no such message, or has a single field twice.
     """
-    found: dict[str, Any] = {
-        field.name: [] for field in fields.values() if field.repeated or field.kind in SINGLE
-    }
+    found: dict[str, Any] = {field.name: [] for field in fields.values() if field.repeated or field.kind in SINGLE}
     for number, wire_type, value in _raw_fields(content, what):
         field = fields.get(number)
         if field is None:
@@ -161,7 +165,9 @@ def _entries(value: Any, wire_type: int, field: Field, what: str) -> Any:
         return _packed_integers(np.frombuffer(value, np.uint8), field, what)
     dtype = np.dtype(DTYPES[field.kind])
     if len(value) % dtype.itemsize:
-        raise ModelFileError(f"{what} is damaged: its {field.name} has {len(value):,} bytes, no multiple of {dtype.itemsize}")
+        raise ModelFileError(
+            f"{what} is damaged: its {field.name} has {len(value):,} bytes, no multiple of {dtype.itemsize}"
+        )
     return np.frombuffer(value, dtype)
 
 
