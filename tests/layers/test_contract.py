@@ -4,7 +4,6 @@ import copy
 import inspect
 import itertools
 import math
-import operator
 import pickle
 
 import numpy as np
@@ -162,59 +161,6 @@ def cutout(layer, x):
     return out
 
 
-FUNCTIONS = {
-    name: getattr(math, name)
-    for name in ("acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cosh", "erf", "exp", "floor", "log")
-} | {
-    "abs": abs,
-    "elu": lambda x: x if x > 0 else math.expm1(x),
-    "reciprocal": lambda x: x**-1,
-    "round": round,
-    "sign": lambda x: math.copysign(1, x),
-    "sin": math.sin,
-    "sinh": math.sinh,
-    "softplus": lambda x: math.log(1 + math.exp(x)),
-    "softsign": lambda x: x / (1 + abs(x)),
-    "sqrt": math.sqrt,
-    "square": lambda x: x**2,
-    "step": lambda x: float(x > 0),
-    "tan": math.tan,
-}
-
-REDUCTIONS = {
-    "sum": math.fsum,
-    "mean": lambda part: math.fsum(part) / len(part),
-    "max": max,
-    "min": min,
-    "product": math.prod,
-    "log_sum_exp": lambda part: math.log(sum(map(math.exp, part))),
-}
-
-OPERATIONS = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "power": math.pow,
-    "maximum": max,
-    "minimum": min,
-}
-
-
-def each_pair(layer, x, z):
-    return np.vectorize(OPERATIONS[layer.operation], otypes=[float])(x, z)
-
-
-def each_with_parameter(layer, x):
-    W = np.zeros_like(x) + layer.W
-    return each_pair(layer, W, x) if layer.parameter_first else each_pair(layer, x, W)
-
-
-def each_clipped(layer, x):
-    low, high = (-math.inf if layer.low is None else layer.low), layer.high
-    return np.vectorize(lambda one: sorted((low, one, high))[1], otypes=[float])(x)
-
-
 def padded(layer, x):
     out = np.full((len(x), x.shape[1] + 1, x.shape[2] + 2), 0.5)
     for n, i, j in np.ndindex(x.shape):
@@ -263,19 +209,21 @@ ORACLES = {
     "Upsample2d": lambda layer, x: np.array([np.kron(image, np.ones((*layer.factor, 1))) for image in x]),
     "Pad2d": lambda layer, x: np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]),
     "Pad2d of four sizes": lambda layer, x: np.pad(x, [(0, 0), (0, 1), (2, 3), (0, 0)]),
-    "Function": lambda layer, x: np.vectorize(FUNCTIONS[layer.function], otypes=[float])(x),
-    "Clip": each_clipped,
-    "Combine": lambda layer, x, z: each_pair(layer, x, np.repeat(z, x.shape[1], axis=1)),
-    "CombineParameter": each_with_parameter,
+    "Function": each(math.sin),
+    "Clip": each(lambda x: sorted((-0.5, x, 0.8))[1]),
+    "Combine": lambda layer, x, z: np.array([[one - b[0] for one in a] for a, b in zip(x, z, strict=True)]),
+    "CombineParameter": lambda layer, x: np.array([[a / b for a, b in zip(row, layer.W, strict=True)] for row in x]),
+    "CombineParameter of maps": lambda layer, x: np.stack([x[:, :, j] * layer.W[j, 0] for j in range(2)], axis=2),
     "MatrixProduct": lambda layer, x, z: np.einsum("nik,nkj->nij", x, z),
     "Transpose": lambda layer, x: np.einsum("nhwc->nchw", x),
     "Take": lambda layer, x: np.stack([x[:, i] for i in (3, 0, 3)], axis=1),
     "Take of maps": lambda layer, x: np.stack([x[:, :, i] for i in (1, 1, 0)], axis=2),
     "Pad": padded,
-    "Reduce": lambda layer, x: np.array([[REDUCTIONS[layer.function](part) for part in each] for each in parts_of(x)]),
-    "Reduce and keep axes": lambda layer, x: np.array([[part.sum() / 12 for part in e] for e in parts_of(x)])[
+    "Reduce": lambda layer, x: np.array([[math.log(sum(map(math.exp, part))) for part in e] for e in parts_of(x)]),
+    "Reduce and keep axes": lambda layer, x: np.array([[sum(part) / 12 for part in e] for e in parts_of(x)])[
         :, None, :, None
     ],
+    "LogSoftmax": lambda layer, x: x - np.log(np.exp(x).sum((1, 3), keepdims=True)),
     "MaxPool2d": each_window(np.max),
     "AvgPool2d": each_window(np.mean),
     "GlobalAvgPool2d": lambda layer, x: np.array([[channel.mean() for channel in image.T] for image in x]),

@@ -87,6 +87,17 @@ def reduction(values: Values, layer: Any) -> None:
     values.set_last(layer, reduced)
 
 
+def log_softmax(values: Values, layer: Any) -> None:
+    """Logarithms of probabilities; ONNX has one axis for that, else it is what is left of the logarithm of the sum."""
+    graph, x = values.graph, values.last(layer.in_layer)
+    if len(layer.axes) == 1:
+        values.set_last(layer, graph.add("LogSoftmax", x, axis=layer.axes[0]))
+        return
+    axes = graph.integers(layer.axes)
+    centred = graph.add("Sub", x, graph.add("ReduceMax", x, axes, keepdims=1))
+    values.set_last(layer, graph.add("Sub", centred, graph.add("ReduceLogSumExp", centred, axes, keepdims=1)))
+
+
 FORMS: dict[type, Form] = {
     ours.Function: function,
     ours.Clip: clip,
@@ -97,5 +108,6 @@ FORMS: dict[type, Form] = {
     ours.Take: take,
     ours.Pad: pad,
     ours.Reduce: reduction,
+    ours.LogSoftmax: log_softmax,
 }
 """The forms by the classes of layers; a subclass may compute something else."""

@@ -161,14 +161,14 @@ def reduce(value: Value, function: str, axes: Sequence[int], keep: bool) -> Valu
 
 
 def softmax(logarithm: bool) -> Operator:
-    """Return x - log(sum exp(x)) along an axis, or its exponential; before version 13 along all axes from that one on."""
+    """Return a `LogSoftmax` along an axis, or its exponential; before version 13 along all axes from that one on."""
 
     def operator(call: Call) -> None:
         value = plain(call.value(0))
         axis = call.integer("axis", -1 if call.version >= 13 else 1)
         axes = [axis] if call.version >= 13 else list(range(axis % value.rank, value.rank))
-        result = combined(value, reduce(value, "log_sum_exp", axes, keep=True), "subtract")
-        call.give(result if logarithm else replace(result, layer=ours.Function(result.layer, "exp")))
+        layer: Layer = ours.LogSoftmax(value.layer, sorted(value.axis(axis) for axis in axes))
+        call.give(replace(value, layer=layer if logarithm else ours.Function(layer, "exp"), integer=False))
 
     return operator
 

@@ -162,7 +162,6 @@ def prelu(call: Call) -> None:
 
 def arithmetic(operation: str) -> Operator:
     """Return an operator of two inputs, of which one may be a constant."""
-
     return lambda call: call.give(_arithmetic(call, operation))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import reduce as fold
-from math import ceil, floor, prod
+from math import ceil, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,16 @@ from pysmorch.files import ModelFileError
 from pysmorch.importing.calls import Call
 from pysmorch.importing.dense import reduce
 from pysmorch.importing.elementwise import Operator
-from pysmorch.importing.values import Value, channels_last, checked, of_channels_last, plain, reshaped, take
+from pysmorch.importing.values import (
+    LARGEST_ROW,
+    Value,
+    channels_last,
+    checked,
+    of_channels_last,
+    plain,
+    reshaped,
+    take,
+)
 from pysmorch.layers.base import Array, Layer
 
 MOST_CELLS = 64
@@ -87,6 +95,9 @@ def sliding(call: Call, image: Layer, rank: int, size: Sequence[int]) -> Sliding
             a + _missing(length + b + a, length + b, c, s)
             for length, b, a, c, s in zip(lengths, before, after, covered, stride, strict=True)
         ]
+    padded = [length + b + a for length, b, a in zip(lengths, before, after, strict=True)]
+    if prod(padded) * (image.out_dims[-1] or 0) > LARGEST_ROW:
+        raise ModelFileError(f"with its padding an image has {padded[0]:,} x {padded[1]:,} pixels, too many")
     return Sliding(*map(tuple, (size, stride, dilation, before, after)), same)
 
 
@@ -139,7 +150,7 @@ def convolution(call: Call) -> None:
         raise ModelFileError(
             f"its images have {layer.out_dims[-1]} channels, but {call.name(1)!r} has shape {call.constant(1).shape} and group is {groups}"
         )
-    windows = sliding(call, layer if value.rank == 4 else _as_image(layer), value.rank, W.shape[:2])
+    windows = sliding(call, layer if value.rank == 4 else _as_image(layer), value.rank, W.shape[4 - value.rank : 2])
     if value.rank == 3 and (windows.same or windows.before == windows.after):
         padding: Any = "same" if windows.same else windows.before[1]
         made: Layer = ours.Conv1d(
@@ -175,7 +186,7 @@ def transposed_convolution(call: Call) -> None:
         raise ModelFileError(
             f"its images have {channels} channels, but {call.name(1)!r} has shape {call.constant(1).shape} and group is {groups}"
         )
-    windows = sliding(call, image, value.rank, W.shape[:2])
+    windows = sliding(call, image, value.rank, W.shape[4 - value.rank : 2])
     size, stride, dilation = ((pair[0], pair[1]) for pair in windows[:3])
     parts: list[Layer] = []
     for k in range(groups):
@@ -280,7 +291,7 @@ def average_pool(call: Call) -> None:
 def _mean_of_cells(call: Call, image: Layer, windows: Sliding, rank: int, with_border: bool) -> Layer:
     """Return sums over windows times one over the number of cells; cells that rounding up adds never count."""
     sums = _sum_of_cells(call, image, windows)
-    height, width, channels = (size or 0 for size in image.out_dims[1:])
+    height, width = (size or 0 for size in image.out_dims[1:3])
     counted = np.zeros(
         (1, height + windows.before[0] + windows.after[0], width + windows.before[1] + windows.after[1], 1)
     )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pysmorch.files import ModelFileError
-from pysmorch.importing.wire import Field, read_message
 from pysmorch.importing.tensors import Tensor, read_tensor
+from pysmorch.importing.wire import Field, read_message
 
 MODEL = {
     1: Field("ir_version", "integer"),

@@ -12,7 +12,7 @@ from pysmorch.layers.arguments import Array, ShapeError, finite, format_dims
 from pysmorch.layers.base import Layer
 from pysmorch.layers.protocol import LayerLike
 
-__all__ = ["Pad", "Reduce", "Take", "Transpose"]
+__all__ = ["LogSoftmax", "Pad", "Reduce", "Take", "Transpose"]
 
 
 class Transpose(Layer):
@@ -95,7 +95,7 @@ class Take(Layer):
         if (
             isinstance(axis, bool)
             or not isinstance(axis, int)
-            or not 0 < axis % len(dims)
+            or axis % len(dims) == 0
             or not -len(dims) < axis < len(dims)
         ):
             raise ValueError(f"Take: axis must be one of {format_dims(dims)} besides the batch, but is {axis!r}")
@@ -254,16 +254,10 @@ class Reduce(Layer):
             raise ValueError(f"Reduce: function must be one of {', '.join(REDUCTIONS)}, but is {function!r}")
         dims = tuple(in_layer.out_dims)
         self.function = function
-        self.axes = tuple(axes)
-        if (
-            not self.axes
-            or len(set(self.axes)) < len(self.axes)
-            or not all(isinstance(axis, int) and 0 < axis < len(dims) for axis in self.axes)
-        ):
-            raise ValueError(f"Reduce: axes must be some of 1 to {len(dims) - 1}, each once, but are {axes!r}")
+        self.axes = _axes_of(self, axes)
         if function not in ("sum", "product") and any(dims[axis] == 0 for axis in self.axes):
             raise ShapeError(
-                f"Reduce: an axis of {in_layer!r}, {format_dims(dims)}, has no entries to take the {function} of"
+                f"Reduce: an axis of in_layer {in_layer!r}, {format_dims(dims)}, has no entries to take the {function} of"
             )
         self.keep_axes = bool(keep_axes)
         self.out_dims = tuple(
@@ -288,3 +282,57 @@ class Reduce(Layer):
         moved = np.moveaxis(x, self.axes, range(-len(self.axes), 0))
         num_others = moved.ndim - len(self.axes)
         return moved.reshape(*moved.shape[:num_others], prod(moved.shape[num_others:]))
+
+
+class LogSoftmax(Layer):
+    """The logarithms of probabilities that sum to 1 along some axes: Y = X - log(sum exp(X)).
+
+    Parameters
+    ----------
+    in_layer : Layer
+        The input layer, of any shape (N, ...).
+    axes : sequence of int
+        The axes; the batch is axis 0 and cannot be among them.
+
+    Raises
+    ------
+    ValueError
+        When axes are none or come twice.
+
+    Notes
+    -----
+    The gradient is dwnstrm - exp(Y) sum(dwnstrm). The largest entry is subtracted before anything is exponentiated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pysmorch import Data
+    >>> np.exp(LogSoftmax(Data([[1000.0, 1000.0]]), [1]).forward())
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(self, in_layer: LayerLike, axes: Sequence[int]) -> None:
+        super().__init__(in_layer)
+        self.axes = _axes_of(self, axes)
+        if any(in_layer.out_dims[axis] == 0 for axis in self.axes):
+            raise ShapeError(
+                f"LogSoftmax: an axis of in_layer {in_layer!r} has no entries: {format_dims(in_layer.out_dims)}"
+            )
+
+    def compute(self, x: Array) -> Array:
+        """X - log(sum exp(X))."""
+        centred = x - x.max(self.axes, keepdims=True)
+        return centred - np.log(np.exp(centred).sum(self.axes, keepdims=True))
+
+    def pull_back(self, dwnstrm: Array) -> Array:
+        """dwnstrm - exp(Y) sum(dwnstrm)."""
+        return dwnstrm - np.exp(self.out_array) * dwnstrm.sum(self.axes, keepdims=True)
+
+
+def _axes_of(layer: Layer, axes: Sequence[int]) -> tuple[int, ...]:
+    """Return the argument `axes`, some axes of the input besides the batch."""
+    given, count = tuple(axes), len(layer.in_layer.out_dims)
+    is_wrong = any(not isinstance(axis, int) or isinstance(axis, bool) or not 0 < axis < count for axis in given)
+    if not given or is_wrong or len(set(given)) < len(given):
+        raise ValueError(f"{type(layer).__name__}: axes must be some of 1 to {count - 1}, each once, but are {axes!r}")
+    return given

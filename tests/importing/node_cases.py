@@ -1,0 +1,72 @@
+"""The node cases of ONNX's own tests: which of them a network of `from_onnx` computes, and why it does not compute the others."""
+
+import re
+import warnings
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+import pysmorch as ps
+from pysmorch.importing.network import CHANNELS_FIRST, OPERATORS
+
+IMAGES = CHANNELS_FIRST
+
+
+def cases():
+    """Yield the cases of a single operator that can be imported, by name."""
+    from onnx.backend.test.loader import load_model_tests
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_model_tests(kind="node")
+    for case in found:
+        nodes = case.model.graph.node
+        if "expanded" not in case.name and len(nodes) == 1 and nodes[0].op_type in OPERATORS:
+            yield case
+
+
+def result_of(case, folder):
+    """Return "" where each output of a case is computed, else the reason.
+
+    The first input depends on the data. Others do, too, where that can be imported; else they are initialisers, as the parameters of a
+    network are. Of an embedding it is the indices that depend on the data.
+    """
+    first, reasons = case.data_sets[0], []
+    inputs, outputs = first
+    for free in ({*range(len(inputs))}, {0}, {len(inputs) - 1}):
+        reason = _with_free_inputs(case, folder, free, inputs, outputs)
+        if not reason:
+            return ""
+        reasons.append(reason)
+    return reasons[1]
+
+
+def _with_free_inputs(case, folder, free, inputs, outputs):
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    graph = model.graph
+    names = [one.name for one in graph.input]
+    for i, name in enumerate(names):
+        if i not in free:
+            if not isinstance(inputs[i], (np.ndarray, np.generic)):
+                return "an input is no array"
+            graph.initializer.append(numpy_helper.from_array(np.asarray(inputs[i]), name))
+    path = folder / "case.onnx"
+    path.write_bytes(model.SerializeToString())
+    for i, one in enumerate(graph.output):
+        try:
+            network = ps.from_onnx(path, output=one.name, loss=ps.SquareLoss)
+        except ps.ModelFileError as error:
+            return re.sub(r"^.*case\.onnx: ", "", str(error))
+        arrays = {name: np.asarray(inputs[k]) for k, name in enumerate(names) if k in free}
+        data = [arrays[layer.name] for layer in network.inputs]
+        if graph.node[0].op_type in IMAGES:
+            data = [np.moveaxis(array, 1, -1) if array.ndim > 2 else array for array in data]
+        try:
+            found = network.predict(tuple(data) if len(data) > 1 else data[0])
+        except (ValueError, TypeError) as error:
+            return f"predict: {error}"
+        if found.shape != outputs[i].shape or not np.allclose(found, outputs[i], rtol=1e-4, atol=1e-5, equal_nan=True):
+            return "other numbers"
+    return ""
