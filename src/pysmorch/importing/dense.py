@@ -149,8 +149,9 @@ def reduce(value: Value, function: str, axes: Sequence[int], keep: bool) -> Valu
     """Return a value with one number along axes of the graph."""
     value = plain(value)
     positions = sorted({value.axis(axis) for axis in axes})
-    if function == "mean" and not keep and positions == [1, 2] and value.rank == 4:
+    if function == "mean" and positions == [1, 2] and value.rank == 4:
         layer: Layer = ours.GlobalAvgPool2d(value.layer)
+        layer = ours.Reshape(layer, (1, 1, layer.out_dims[-1] or 0)) if keep else layer
     else:
         layer = ours.Reduce(value.layer, function, positions, keep)
     if keep:

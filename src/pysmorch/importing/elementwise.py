@@ -58,7 +58,7 @@ def cast(call: Call) -> None:
 
 def dropout(call: Call) -> None:
     """Zeros while training; prediction leaves the input as it is, whatever the file says."""
-    rate = call.number("ratio", 0.5)
+    rate: float | None = call.number("ratio", 0.5)
     call.any_attribute("seed")
     call.any_attribute("is_test")
     rate = call.scalar(1) if call.has(1) else rate
@@ -66,7 +66,7 @@ def dropout(call: Call) -> None:
     if call.wants(1):
         raise ModelFileError("its mask is an output; leave that out")
     value = call.value(0)
-    layer = value.layer if not rate else ours.Dropout(value.layer, float(rate or 0))
+    layer = value.layer if not rate else ours.Dropout(value.layer, rate)
     call.give(replace(value, layer=layer))
 
 
@@ -155,6 +155,24 @@ def prelu(call: Call) -> None:
     negative = replace(value, layer=ours.Rescale(ours.Relu(ours.Rescale(value.layer, -1.0)), -1.0))
     below = with_constant(call, negative, call.constant(1), "multiply", i=1)
     call.give(combined(replace(value, layer=ours.Relu(value.layer)), below, "add"))
+
+
+def scaler(call: Call) -> None:
+    """(x - offset) scale, with a number for each feature, as scikit-learn's scalers are written."""
+    value = call.value(0)
+    if value.rank != 2:
+        raise ModelFileError(f"its input has {value.rank} axes, but needs two")
+    size = value.layer.out_dims[1] or 0
+    layer = value.layer
+    for name, cls, sign in (("offset", ours.Bias, -1), ("scale", ours.Scale, 1)):
+        row = call.any_attribute(name)
+        if not isinstance(row, np.ndarray) or row.dtype.kind != "f" or row.size not in (1, size):
+            raise ModelFileError(f"its attribute {name} is no list of {size} numbers")
+        made: Layer = cls(layer)
+        row = np.broadcast_to(sign * row, size)
+        layer = call.set_parameters(made, (row if value.order is None else row[value.order])[None])
+        layer.decay_factor = 0.0
+    call.give(replace(value, layer=layer))
 
 
 # Arithmetic.
@@ -331,6 +349,7 @@ OPERATORS: dict[str, Operator] = {
     "Max": of_many("maximum"),
     "Min": of_many("minimum"),
     "Mean": of_many("add", mean=True),
+    "ai.onnx.ml:Scaler": scaler,
     "Greater": greater(True),
     "Less": greater(False),
 }

@@ -50,13 +50,13 @@ class Sliding(NamedTuple):
 def _as_image(layer: Layer) -> Layer:
     """Return sequences (N, L, C) as images of height one."""
     length, channels = layer.out_dims[1:]
-    return reshaped(layer, (1, length, channels))
+    return reshaped(layer, (1, length or 0, channels or 0))
 
 
 def _back(value_rank: int, layer: Layer) -> Value:
     """Return the value of an image, or of the sequence that it was."""
     if value_rank == 3:
-        layer = reshaped(layer, layer.out_dims[2:])
+        layer = reshaped(layer, [size or 0 for size in layer.out_dims[2:]])
     return of_channels_last(layer)
 
 
@@ -98,7 +98,7 @@ def sliding(call: Call, image: Layer, rank: int, size: Sequence[int]) -> Sliding
     padded = [length + b + a for length, b, a in zip(lengths, before, after, strict=True)]
     if prod(padded) * (image.out_dims[-1] or 0) > LARGEST_ROW:
         raise ModelFileError(f"with its padding an image has {padded[0]:,} x {padded[1]:,} pixels, too many")
-    return Sliding(*map(tuple, (size, stride, dilation, before, after)), same)
+    return Sliding(tuple(size), tuple(stride), tuple(dilation), tuple(before), tuple(after), same)
 
 
 def _missing(padded: int, start_limit: int, covered: int, stride: int) -> int:
@@ -181,7 +181,7 @@ def transposed_convolution(call: Call) -> None:
     W = _kernel(call, value.rank, (2, 3, 1, 0))
     groups = call.integer("group", 1)
     image = layer if value.rank == 4 else _as_image(layer)
-    channels = image.out_dims[-1]
+    channels = image.out_dims[-1] or 0
     if not 1 <= groups <= MOST_CELLS or channels != W.shape[3] or channels % groups:
         raise ModelFileError(
             f"its images have {channels} channels, but {call.name(1)!r} has shape {call.constant(1).shape} and group is {groups}"

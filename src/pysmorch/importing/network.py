@@ -279,11 +279,13 @@ def _is_image(nodes: Sequence[Node], name: str) -> bool:
 def _add_nodes(scope: Scope, nodes: Sequence[Node], claims: Sequence[ValueInfo]) -> None:
     """Make layers of all nodes; those that cannot be imported are named at once."""
     claimed = {one.name: one for one in claims if one.shape is not None}
-    unknown = [node for node in nodes if node.domain or node.operator not in KNOWN]
+    unknown = [node for node in nodes if _full_name(node) not in KNOWN]
     if unknown:
+        names = [repr(one.name) for one in scope.model.outputs[:MOST_NAMED]]
+        others = f", or choose an output= that does not need them, of {', '.join(names)}" if len(names) > 1 else ""
         raise ModelFileError(
             f"{len(unknown)} of its operators cannot be imported: {_listed(unknown)}; leave them out of what is exported, for example what "
-            "comes before or after the network, or choose another output= that does not need them"
+            f"comes before or after the network{others}"
         )
     reasons = []
     failed: set[str] = set()
@@ -299,6 +301,10 @@ def _add_nodes(scope: Scope, nodes: Sequence[Node], claims: Sequence[ValueInfo])
     if reasons:
         more = f"; and {len(reasons) - MOST_NAMED} more" if len(reasons) > MOST_NAMED else ""
         raise ModelFileError("; ".join(reasons[:MOST_NAMED]) + more)
+
+
+def _full_name(node: Node) -> str:
+    return f"{node.domain}:{node.operator}" if node.domain else node.operator
 
 
 def _listed(nodes: Sequence[Node]) -> str:
@@ -322,19 +328,21 @@ def _add_node(scope: Scope, node: Node, claimed: dict[str, ValueInfo]) -> None:
     if not node.outputs:
         raise ModelFileError("it has no outputs")
     given = [i for i in range(len(node.inputs)) if call.has(i)]
-    if node.operator in CONSTANTS:
-        scope.keep_constant(node.outputs[0], CONSTANTS[node.operator](call))
+    if _full_name(node) in CONSTANTS:
+        scope.keep_constant(node.outputs[0], CONSTANTS[_full_name(node)](call))
     elif all(call.is_constant(i) for i in given):
         scope.keep_constant(node.outputs[0], fold(call))
     else:
-        if node.operator not in OPERATORS:
+        if _full_name(node) not in OPERATORS:
             raise ModelFileError("its inputs depend on the data; they have to be initialisers")
-        OPERATORS[node.operator](call)
+        OPERATORS[_full_name(node)](call)
     call.check_attributes()
     for name in node.outputs:
         if name in scope.values:
             _check_claim(scope.values[name], claimed.get(name))
-            scope.call_it(scope.values[name].layer, node.name)
+            layer = scope.values[name].layer
+            if not isinstance(layer, ours.Data):
+                scope.call_it(layer, node.name)
 
 
 def _check_claim(value: Value, claim: ValueInfo | None) -> None:

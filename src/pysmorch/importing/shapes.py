@@ -425,6 +425,7 @@ def _nearest(size: int, number: float, is_scale: bool, where: str, rounding: str
         raise ModelFileError(f"it makes {count} of {size} entries along an axis")
     scale = number if is_scale else count / size
     i = np.arange(count)
+    at: Any
     if where == "asymmetric":
         at = i / scale
     elif where == "align_corners":
@@ -435,7 +436,7 @@ def _nearest(size: int, number: float, is_scale: bool, where: str, rounding: str
         at = at + size / 2 * (1 - count / (scale * size))
     if where == "pytorch_half_pixel" and count == 1:
         at = np.full(1, -0.5)
-    round_ = {
+    round_: Callable[[Any], Any] = {
         "floor": np.floor,
         "ceil": np.ceil,
         "round_prefer_floor": lambda x: np.ceil(x - 0.5),

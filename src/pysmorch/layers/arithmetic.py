@@ -79,7 +79,7 @@ class Combine(Layer):
         if len(in_layers) != 2:
             raise TypeError(f"Combine needs two in_layers, but got {len(in_layers)}")
         self.operation = _known(self, operation)
-        first, second = (tuple(layer.out_dims) for layer in in_layers)
+        first, second = (tuple(layer.out_dims) for layer in self.in_layers)
         if len(first) != len(second):
             raise ShapeError(
                 f"Combine: in_layers must have the same number of axes, but have shapes {format_dims(first)} and {format_dims(second)}"
@@ -144,7 +144,7 @@ class CombineParameter(Layer):
         self.operation = _known(self, operation)
         self.shape = tuple(positive(self, "shape", size) for size in shape)
         self.parameter_first = bool(parameter_first)
-        num_data, *sizes = in_layer.out_dims
+        num_data, *sizes = self.in_layer.out_dims
         if len(self.shape) > len(sizes):
             raise ShapeError(
                 f"CombineParameter: shape {self.shape} has more axes than the examples of in_layer {in_layer!r}, "
@@ -199,7 +199,7 @@ class MatrixProduct(Layer):
         super().__init__(*in_layers)
         if len(in_layers) != 2:
             raise TypeError(f"MatrixProduct needs two in_layers, but got {len(in_layers)}")
-        first, second = (tuple(layer.out_dims) for layer in in_layers)
+        first, second = (tuple(layer.out_dims) for layer in self.in_layers)
         if len(first) != len(second) or len(first) < 3 or first[-1] != second[-2]:
             raise ShapeError(
                 "MatrixProduct: in_layers must have shapes (N, ..., I, K) and (N, ..., K, J), but have "

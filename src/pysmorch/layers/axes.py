@@ -41,7 +41,7 @@ class Transpose(Layer):
 
     def __init__(self, in_layer: LayerLike, order: Sequence[int]) -> None:
         super().__init__(in_layer)
-        dims = tuple(in_layer.out_dims)
+        dims = tuple(self.in_layer.out_dims)
         self.order = tuple(order)
         if sorted(self.order) != list(range(1, len(dims))):
             raise ValueError(
@@ -91,7 +91,7 @@ class Take(Layer):
 
     def __init__(self, in_layer: LayerLike, indices: Sequence[int], axis: int = -1) -> None:
         super().__init__(in_layer)
-        dims = list(in_layer.out_dims)
+        dims = list(self.in_layer.out_dims)
         if (
             isinstance(axis, bool)
             or not isinstance(axis, int)
@@ -154,7 +154,7 @@ class Pad(Layer):
 
     def __init__(self, in_layer: LayerLike, padding: Sequence[Sequence[int]], value: float = 0.0) -> None:
         super().__init__(in_layer)
-        num_data, *sizes = in_layer.out_dims
+        num_data, *sizes = self.in_layer.out_dims
         self.padding = tuple(tuple(sides) for sides in padding)
         numbers = [n for sides in self.padding for n in sides]
         if (
@@ -252,7 +252,7 @@ class Reduce(Layer):
         super().__init__(in_layer)
         if function not in REDUCTIONS:
             raise ValueError(f"Reduce: function must be one of {', '.join(REDUCTIONS)}, but is {function!r}")
-        dims = tuple(in_layer.out_dims)
+        dims = tuple(self.in_layer.out_dims)
         self.function = function
         self.axes = _axes_of(self, axes)
         if function not in ("sum", "product") and any(dims[axis] == 0 for axis in self.axes):
