@@ -70,3 +70,37 @@ def _with_free_inputs(case, folder, free, inputs, outputs):
         if found.shape != outputs[i].shape or not np.allclose(found, outputs[i], rtol=1e-4, atol=1e-5, equal_nan=True):
             return "other numbers"
     return ""
+
+
+KINDS = [
+    (
+        r"elements of type|is no array|dtype object|makes elements|makes integers|makes (a|no) array",
+        "types besides float32 and indices",
+    ),
+    (
+        r"the batch|rows are|rows cannot|has no rows|as many, at least three|of shape \(None,\) by|transA",
+        "works across the batch, or repeats it",
+    ),
+    (r"has 5 axes", "volumes"),
+    (r"rows along the batch", "a constant with a row for each example"),
+    (r"axes, so that their batches", "two inputs whose batches do not match"),
+    (r"training_mode|ratio|rate|mask", "training mode, or a mask as an output"),
+    (r"mode is '(linear|cubic)'|keep_aspect_ratio|tf_crop", "interpolation, cropping, or sizes that follow each other"),
+    (r"indices are an output|storage_order", "indices of maxima"),
+    (r"before version 21", "scales of groups, before version 21"),
+    (r"no entries|nothing is left|parts of sizes|has no numbers|sizes that are not", "axes without entries"),
+]
+
+
+def written_reasons(results):
+    """Return the table of the docs: how many cases each operator has, how many are computed, and why the others are not."""
+    lines = ["| operator | cases | computed | the others |", "|---|---|---|---|"]
+    for operator in sorted({operator for operator, _ in results.values()}):
+        reasons = [reason for one, reason in results.values() if one == operator]
+        others = sorted({_kind(reason) for reason in reasons if reason})
+        lines.append(f"| {operator} | {len(reasons)} | {reasons.count('')} | {'; '.join(others)} |")
+    return "\n".join(lines)
+
+
+def _kind(reason):
+    return next((kind for pattern, kind in KINDS if re.search(pattern, reason)), f"`{reason}`")

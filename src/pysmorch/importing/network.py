@@ -101,7 +101,7 @@ def _content_of(path: Path) -> bytes:
             raise ModelFileError(f"{path} is not a regular file")
         if status.st_size > LARGEST:
             raise ModelFileError(f"{path} has {status.st_size:,} bytes, more than the {LARGEST:,} of an ONNX file")
-        return file.read(LARGEST)
+        return file.read(status.st_size)
 
 
 def _network(model: OnnxModel, arrays: Arrays, output: str | None, loss: Callable[[Any], Loss] | None) -> Network:

@@ -436,13 +436,13 @@ def _nearest(size: int, number: float, is_scale: bool, where: str, rounding: str
         at = at + size / 2 * (1 - count / (scale * size))
     if where == "pytorch_half_pixel" and count == 1:
         at = np.full(1, -0.5)
-    round_: Callable[[Any], Any] = {
+    rounded: dict[str, Callable[[Any], Any]] = {
         "floor": np.floor,
         "ceil": np.ceil,
         "round_prefer_floor": lambda x: np.ceil(x - 0.5),
         "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    }[rounding]
-    return np.clip(round_(at), 0, size - 1).astype(np.int64)
+    }
+    return np.clip(rounded[rounding](at), 0, size - 1).astype(np.int64)
 
 
 def _resized(value: Value, chosen: dict[int, Array]) -> Value:
