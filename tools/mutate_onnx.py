@@ -152,10 +152,8 @@ def import_(path: Path) -> str:
     sizes = [float(np.prod([size or 0 for size in layer.out_dims[1:]])) for layer in network.layers]
     if sum(sizes) < LARGEST_ROW:
         rows = [np.zeros((2, *(size or 0 for size in shape)), np.float32) for shape in shapes]
-        try:
+        with contextlib.suppress(ValueError):
             network.predict(tuple(rows) if len(rows) > 1 else rows[0])
-        except ValueError:
-            pass
     return "imported"
 
 

@@ -12,7 +12,7 @@ from pysmorch import layers as ours
 from pysmorch.files import ModelFileError
 from pysmorch.importing.calls import Call
 from pysmorch.importing.elementwise import Operator, combined, with_constant
-from pysmorch.importing.values import Value, as_in_graph, checked, in_order, of_graph, plain, reshaped
+from pysmorch.importing.values import Value, as_in_graph, checked, in_order, of_graph, plain, reshaped, said
 from pysmorch.layers.base import Array, Layer
 
 
@@ -80,7 +80,7 @@ def _product(call: Call, value: Value, W: Array, i: int) -> Value:
     size = value.shape[last]
     if W.ndim != 2 or size is None or W.shape[0] != size or 0 in W.shape:
         raise ModelFileError(
-            f"it multiplies values of shape {value.shape} by {call.name(i)!r}, which has shape {W.shape}"
+            f"it multiplies values of shape {said(value.shape)} by {call.name(i)!r}, which has shape {W.shape}"
         )
     if value.rank == 2 and value.order is not None:
         W, value = W[value.order], replace(value, order=None)

@@ -11,10 +11,8 @@ import numpy as np
 from pysmorch.files import ModelFileError
 from pysmorch.importing.calls import Call
 from pysmorch.importing.tensors import INTEGERS, Tensor
+from pysmorch.importing.values import BATCH
 from pysmorch.layers.base import Array
-
-BATCH = -(2**62) - 1
-"""Stands for the size of the batch in shapes that are put together."""
 
 MOVES = {"Identity", "Cast", "Gather", "Concat", "Squeeze", "Unsqueeze", "Slice", "Reshape"}
 """Operators that only choose and order entries, so that the size of the batch may be among them."""

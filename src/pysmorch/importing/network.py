@@ -37,6 +37,22 @@ MOST_NAMED = 10
 CHANNELS_FIRST = {*images.OPERATORS, "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"}
 """Operators of images that have their channels after the batch."""
 
+OF_INTEGERS = {
+    "Cast",
+    "Concat",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+}
+"""Operators that only move entries or look them up; arithmetic of integers is another one than that of layers."""
+
 THROUGH = {*elementwise.OPERATORS, "Pad", "Concat", "Slice"}
 """Operators after which an image is still one."""
 
@@ -328,6 +344,11 @@ def _add_node(scope: Scope, node: Node, claimed: dict[str, ValueInfo]) -> None:
     if not node.outputs:
         raise ModelFileError("it has no outputs")
     given = [i for i in range(len(node.inputs)) if call.has(i)]
+    integers = [name for name in node.inputs if name in scope.values and scope.values[name].integer]
+    if integers and node.operator not in OF_INTEGERS:
+        raise ModelFileError(
+            f"its input {integers[0]!r} holds integers; let the model cast them to floating-point numbers before"
+        )
     if _full_name(node) in CONSTANTS:
         scope.keep_constant(node.outputs[0], CONSTANTS[_full_name(node)](call))
     elif all(call.is_constant(i) for i in given):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -13,8 +13,9 @@ from pysmorch import layers as ours
 from pysmorch.files import ModelFileError
 from pysmorch.importing.calls import Call
 from pysmorch.importing.dense import gather_rows
-from pysmorch.importing.folding import BATCH, slice_indices
+from pysmorch.importing.folding import slice_indices
 from pysmorch.importing.values import (
+    BATCH,
     MOST_INDICES,
     Value,
     as_in_graph,
@@ -26,6 +27,7 @@ from pysmorch.importing.values import (
     of_graph,
     plain,
     reshaped,
+    said,
     take,
 )
 from pysmorch.layers.base import Array
@@ -84,24 +86,20 @@ def _sizes_after_batch(value: Value, sizes: list[int]) -> list[int]:
     if value.batch != 0:
         raise ModelFileError("it reshapes a value whose batch is not the first axis")
     if not sizes or any(size < -1 and size != BATCH for size in sizes) or sizes.count(-1) > 1 or sizes.count(BATCH) > 1:
-        raise ModelFileError(f"its shape {_said(sizes)} is none")
+        raise ModelFileError(f"its shape {said(sizes)} is none")
     example, known = sizes[1:], prod(size for size in sizes[1:] if size != -1)
     if BATCH in example:
         raise ModelFileError(
-            f"its shape {_said(sizes)} does not begin with the batch: rows are independent of each other here"
+            f"its shape {said(sizes)} does not begin with the batch: rows are independent of each other here"
         )
     if -1 in example and known and total % known == 0:
         example[example.index(-1)] = total // known
     if -1 in example or prod(example) != total or sizes[0] == 0:
         raise ModelFileError(
-            f"its shape {_said(sizes)} mixes the batch with other axes: its input has shape {_said(value.shape)}, of which the first "
+            f"its shape {said(sizes)} mixes the batch with other axes: its input has shape {said(value.shape)}, of which the first "
             "axis has to stay"
         )
     return example
-
-
-def _said(sizes: Sequence[int | None]) -> str:
-    return f"({', '.join('N' if size in (None, BATCH) else str(size) for size in sizes)})"
 
 
 def transpose(call: Call) -> None:
@@ -132,7 +130,7 @@ def squeeze(call: Call) -> None:
         axes = [axis for axis, size in enumerate(value.shape) if size == 1]
     if any(value.shape[axis] != 1 for axis in axes):
         raise ModelFileError(
-            f"it leaves out axes {axes} of a value of shape {_said(value.shape)}; only those of size one can be"
+            f"it leaves out axes {axes} of a value of shape {said(value.shape)}; only those of size one can be"
         )
     sizes = [value.layer.out_dims[i] or 0 for i in range(1, value.rank) if value.axes[i] not in axes]
     left = [axis for axis in value.axes if axis not in axes]
@@ -262,7 +260,7 @@ def tile(call: Call) -> None:
     value, repeats = plain(call.value(0)), call.sizes(1) or []
     if len(repeats) != value.rank or any(not 1 <= n <= MOST_INDICES for n in repeats) or repeats[value.batch] != 1:
         raise ModelFileError(
-            f"its repeats are {repeats}, but its input has shape {_said(value.shape)}; rows cannot be repeated"
+            f"its repeats are {repeats}, but its input has shape {said(value.shape)}; rows cannot be repeated"
         )
     for axis, count in enumerate(repeats):
         if count > 1:
@@ -282,9 +280,7 @@ def expand(call: Call) -> None:
     value, sizes = plain(call.value(0)), call.sizes(1) or []
     sizes = [1] * (value.rank - len(sizes)) + sizes
     if len(sizes) != value.rank or sizes[value.batch] not in (1, BATCH):
-        raise ModelFileError(
-            f"it makes {_said(sizes)} of a value of shape {_said(value.shape)}; rows cannot be repeated"
-        )
+        raise ModelFileError(f"it makes {said(sizes)} of a value of shape {said(value.shape)}; rows cannot be repeated")
     for axis, count in enumerate(sizes):
         if axis == value.batch or count in (1, value.shape[axis]):
             continue

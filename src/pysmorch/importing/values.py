@@ -17,6 +17,9 @@ from pysmorch import layers as ours
 from pysmorch.files import ModelFileError
 from pysmorch.layers.base import Array, Layer
 
+BATCH = -(2**62) - 1
+"""Stands for the size of the batch in shapes that are put together."""
+
 LARGEST_ROW = 2**27
 """Entries of a value for each row, as in a model file: what has more is refused."""
 
@@ -73,6 +76,13 @@ class Value:
                 f"it works along axis {axis}, which is the batch: rows are independent of each other here"
             )
         return found
+
+
+def said(sizes: Sequence[int | None]) -> str:
+    """Return a shape as text, with N for the batch."""
+    return (
+        f"({', '.join('N' if size in (None, BATCH) else str(size) for size in sizes)}{',' if len(sizes) == 1 else ''})"
+    )
 
 
 def entries_of(dims: Sequence[int | None]) -> int:
