@@ -12,6 +12,9 @@ from pysmorch.importing.tensors import Arrays, Tensor
 from pysmorch.importing.values import Value
 from pysmorch.layers.base import Array, Layer
 
+OURS = "pysmorch"
+"""The producer of the files that this library writes."""
+
 LEAST_BYTES = 2**26
 """Of all constants that are computed from others, beside four times those of the file: no model needs more."""
 
@@ -39,7 +42,7 @@ class Scope:
     @property
     def is_ours(self) -> bool:
         """Whether this library wrote the file: what it wrote as ones and zeros are no parameters."""
-        return self.model.producer == "pysmorch"
+        return self.model.producer == OURS
 
     def constant(self, name: str) -> Array | None:
         """Return an array that does not depend on the inputs, or None where the value does."""

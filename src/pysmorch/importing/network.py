@@ -12,7 +12,7 @@ from pysmorch import layers as ours
 from pysmorch.export.messages import LARGEST
 from pysmorch.files import ModelFileError
 from pysmorch.importing import dense, elementwise, images, shapes
-from pysmorch.importing.calls import Call, Scope
+from pysmorch.importing.calls import OURS, Call, Scope
 from pysmorch.importing.folding import FOLDED, constant, fold, shape_of
 from pysmorch.importing.messages import Node, OnnxModel, ValueInfo, read_model
 from pysmorch.importing.tensors import INTEGERS, Arrays
@@ -198,7 +198,8 @@ def _end(model: OnnxModel, makers: dict[str, int], name: str) -> tuple[str, Call
     """Return the value before a softmax or sigmoid at the end, and the loss that has it; else the output and `SquareLoss`."""
     inside = _before_identities(model, makers, name)
     i = makers.get(inside, -1)
-    if i >= 0 and _ends_in(model, model.nodes[i]):
+    is_ours = model.producer == OURS and name == "output"  # what its loss makes of it is an output of its own
+    if i >= 0 and not is_ours and _ends_in(model, model.nodes[i]):
         return model.nodes[i].inputs[0], LOSSES[model.nodes[i].operator]
     others = {_before_identities(model, makers, one.name) for one in model.outputs}
     for other in model.nodes:
