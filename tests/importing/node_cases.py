@@ -1,7 +1,14 @@
-"""The node cases of ONNX's own tests: which of them a network of `from_onnx` computes, and why it does not compute the others."""
+"""The node cases of ONNX's own tests: which of them a network of `from_onnx` computes, and why it does not compute the others.
+
+`python -m tests.importing.node_cases` prints the list of docs/import.md.
+"""
 
 import re
+import sys
+import tempfile
+import textwrap
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -95,14 +102,34 @@ KINDS = [
 
 
 def written_reasons(results):
-    """Return the table of the docs: how many cases each operator has, how many are computed, and why the others are not."""
-    lines = ["| operator | cases | computed | the others |", "|---|---|---|---|"]
+    """Return the list of the docs: which operators are computed in all cases, and for the others how many, and why not."""
+    whole, lines = [], []
     for operator in sorted({operator for operator, _ in results.values()}):
         reasons = [reason for one, reason in results.values() if one == operator]
+        if not any(reasons):
+            whole.append(f"{operator} {len(reasons)}")
+            continue
         others = sorted({_kind(reason) for reason in reasons if reason})
-        lines.append(f"| {operator} | {len(reasons)} | {reasons.count('')} | {'; '.join(others)} |")
-    return "\n".join(lines)
+        lines.append(f"| {operator} | {reasons.count('')} of {len(reasons)} | {'; '.join(others)} |")
+    done = sum(not reason for _, reason in results.values())
+    return "\n".join(
+        [
+            f"{done} of {len(results)} cases are computed. All of these are:",
+            "",
+            *textwrap.wrap(", ".join(whole) + ".", 140),
+            "",
+            "| operator | computed | not computed |",
+            "|---|---|---|",
+            *lines,
+        ]
+    )
 
 
 def _kind(reason):
     return next((kind for pattern, kind in KINDS if re.search(pattern, reason)), f"`{reason}`")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        results = {case.name: (case.model.graph.node[0].op_type, result_of(case, Path(folder))) for case in cases()}
+    sys.stdout.write(written_reasons(results) + "\n")

@@ -1,9 +1,8 @@
-"""Operators of images and sequences: convolution, pooling, resizing, and normalisation of channels."""
+"""Operators of images and sequences: convolution, and normalisation of channels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce as fold
 from math import ceil, prod
 from typing import Any, NamedTuple
 
@@ -12,8 +11,6 @@ import numpy as np
 from pysmorch import layers as ours
 from pysmorch.files import ModelFileError
 from pysmorch.importing.calls import Call
-from pysmorch.importing.dense import reduce
-from pysmorch.importing.elementwise import Operator
 from pysmorch.importing.values import (
     LARGEST_ROW,
     Value,
@@ -28,9 +25,6 @@ from pysmorch.layers.base import Array, Layer
 
 MOST_CELLS = 64
 """Of a window for whose cells layers of their own are made."""
-
-MOST_WEIGHTS = 2**20
-"""Of a convolution that computes means."""
 
 LARGEST_NUMBER = 2**20
 """Of the steps, gaps and borders of windows."""
@@ -47,20 +41,21 @@ class Sliding(NamedTuple):
     same: bool
 
 
-def _as_image(layer: Layer) -> Layer:
+def as_image(layer: Layer) -> Layer:
     """Return sequences (N, L, C) as images of height one."""
     length, channels = layer.out_dims[1:]
     return reshaped(layer, (1, length or 0, channels or 0))
 
 
-def _back(value_rank: int, layer: Layer) -> Value:
+def as_it_was(value_rank: int, layer: Layer) -> Value:
     """Return the value of an image, or of the sequence that it was."""
     if value_rank == 3:
         layer = reshaped(layer, [size or 0 for size in layer.out_dims[2:]])
     return of_channels_last(layer)
 
 
-def _numbers(call: Call, name: str, count: int, default: int, least: int) -> list[int]:
+def numbers_of(call: Call, name: str, count: int, default: int, least: int) -> list[int]:
+    """Return an attribute that has a number for each axis of the windows."""
     given = call.integers(name)
     numbers = [default] * count if given is None else given
     if len(numbers) != count or not all(least <= one < LARGEST_NUMBER for one in numbers):
@@ -71,9 +66,9 @@ def _numbers(call: Call, name: str, count: int, default: int, least: int) -> lis
 def sliding(call: Call, image: Layer, rank: int, size: Sequence[int]) -> Sliding:
     """Return the windows of a node on images, with the cells that are added around them."""
     count = rank - 2
-    stride = _numbers(call, "strides", count, 1, 1)
-    dilation = _numbers(call, "dilations", count, 1, 1)
-    pads = _numbers(call, "pads", 2 * count, 0, 0)
+    stride = numbers_of(call, "strides", count, 1, 1)
+    dilation = numbers_of(call, "dilations", count, 1, 1)
+    pads = numbers_of(call, "pads", 2 * count, 0, 0)
     automatic = call.choice("auto_pad", "NOTSET", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
     rounded_up = bool(call.integer("ceil_mode"))
     if count == 1:
@@ -109,7 +104,7 @@ def _missing(padded: int, start_limit: int, covered: int, stride: int) -> int:
     return max((count - 1) * stride + covered - padded, 0)
 
 
-def _padded(image: Layer, windows: Sliding, value: float = 0.0) -> Layer:
+def padded_image(image: Layer, windows: Sliding, value: float = 0.0) -> Layer:
     """Return images with cells around them."""
     sides = tuple(zip(windows.before, windows.after, strict=True))
     if not any(n for pair in sides for n in pair):
@@ -150,7 +145,7 @@ def convolution(call: Call) -> None:
         raise ModelFileError(
             f"its images have {layer.out_dims[-1]} channels, but {call.name(1)!r} has shape {call.constant(1).shape} and group is {groups}"
         )
-    windows = sliding(call, layer if value.rank == 4 else _as_image(layer), value.rank, W.shape[4 - value.rank : 2])
+    windows = sliding(call, layer if value.rank == 4 else as_image(layer), value.rank, W.shape[4 - value.rank : 2])
     if value.rank == 3 and (windows.same or windows.before == windows.after):
         padding: Any = "same" if windows.same else windows.before[1]
         made: Layer = ours.Conv1d(
@@ -159,19 +154,19 @@ def convolution(call: Call) -> None:
         call.set_parameters(made, W[0], 1)
         call.give(of_channels_last(_with_bias(call, checked(made))))
         return
-    image = layer if value.rank == 4 else _as_image(layer)
-    made = _conv2d(image, W.shape[3], windows, groups)
+    image = layer if value.rank == 4 else as_image(layer)
+    made = convolution_of(image, W.shape[3], windows, groups)
     call.set_parameters(made, W, 1)
-    call.give(_back(value.rank, _with_bias(call, checked(made))))
+    call.give(as_it_was(value.rank, _with_bias(call, checked(made))))
 
 
-def _conv2d(image: Layer, num_filters: int, windows: Sliding, groups: int) -> Layer:
+def convolution_of(image: Layer, num_filters: int, windows: Sliding, groups: int) -> Layer:
     """Return a convolution, whose padding is a layer of its own where it is not one of `Conv2d`."""
     size, stride, dilation = ((pair[0], pair[1]) for pair in windows[:3])
     if windows.same or windows.before == windows.after:
         padding: Any = "same" if windows.same else windows.before
         return ours.Conv2d(image, num_filters, size, stride, padding, dilation, groups)
-    return ours.Conv2d(_padded(image, windows), num_filters, size, stride, "valid", dilation, groups)
+    return ours.Conv2d(padded_image(image, windows), num_filters, size, stride, "valid", dilation, groups)
 
 
 def transposed_convolution(call: Call) -> None:
@@ -180,7 +175,7 @@ def transposed_convolution(call: Call) -> None:
     layer = channels_last(value, 3, 4)
     W = _kernel(call, value.rank, (2, 3, 1, 0))
     groups = call.integer("group", 1)
-    image = layer if value.rank == 4 else _as_image(layer)
+    image = layer if value.rank == 4 else as_image(layer)
     channels = image.out_dims[-1] or 0
     if not 1 <= groups <= MOST_CELLS or channels != W.shape[3] or channels % groups:
         raise ModelFileError(
@@ -196,13 +191,13 @@ def transposed_convolution(call: Call) -> None:
         )
         parts.append(call.set_parameters(checked(made), W[..., part], 1))
     whole = parts[0] if groups == 1 else ours.Concat(*parts)
-    call.give(_back(value.rank, _with_bias(call, _cut(call, whole, image, windows, value.rank))))
+    call.give(as_it_was(value.rank, _with_bias(call, _cut(call, whole, image, windows, value.rank))))
 
 
 def _cut(call: Call, whole: Layer, image: Layer, windows: Sliding, rank: int) -> Layer:
     """Return the part of a transposed convolution that is asked by the padding, zeros where the windows reach nothing."""
     count = rank - 2
-    extra = _numbers(call, "output_padding", count, 0, 0)
+    extra = numbers_of(call, "output_padding", count, 0, 0)
     given = call.integers("output_shape")
     extra = [0] * (2 - count) + extra
     reached = [size or 0 for size in whole.out_dims[1:3]]
@@ -220,117 +215,6 @@ def _cut(call: Call, whole: Layer, image: Layer, windows: Sliding, rank: int) ->
         whole = take(whole, range(start, min(start + size, length)), axis)
     missing = [max(start + size - length, 0) for start, size, length in zip(before, sizes, reached, strict=True)]
     return checked(ours.Pad2d(whole, ((0, missing[0]), (0, missing[1])))) if any(missing) else whole
-
-
-# Pooling.
-
-
-def _pool_windows(call: Call) -> tuple[Layer, Sliding, int]:
-    value = call.value(0)
-    layer = channels_last(value, 3, 4)
-    image = layer if value.rank == 4 else _as_image(layer)
-    if call.integers("kernel_shape") is None:
-        raise ModelFileError("its attribute kernel_shape is missing")
-    size = _numbers(call, "kernel_shape", value.rank - 2, 1, 1)
-    return image, sliding(call, image, value.rank, size), value.rank
-
-
-def _plain_pool(make: Any, image: Layer, windows: Sliding) -> Layer | None:
-    """Return a pooling of the library, or None where it has no such windows."""
-    is_border = windows.before == windows.after and all(
-        p < n for p, n in zip(windows.before, windows.size, strict=True)
-    )
-    if windows.dilation != (1, 1) or not (windows.same or is_border):
-        return None
-    made: Layer = make(image, windows.size, windows.stride, "same" if windows.same else windows.before)
-    return made
-
-
-def max_pool(call: Call) -> None:
-    """MaxPool: a `MaxPool2d`, or the maximum over the cells of the windows where these have gaps."""
-    call.only("storage_order", 0)
-    if call.wants(1):
-        raise ModelFileError("its indices are an output; only the maxima can be imported")
-    image, windows, rank = _pool_windows(call)
-    layer = _plain_pool(ours.MaxPool2d, image, windows)
-    if layer is None:
-        padded = _padded(image, windows, float(np.finfo(np.float32).min))
-        if windows.dilation == (1, 1):
-            layer = ours.MaxPool2d(padded, (windows.size[0], windows.size[1]), (windows.stride[0], windows.stride[1]))
-        else:
-            layer = _max_of_cells(padded, windows)
-    call.give(_back(rank, checked(layer)))
-
-
-def _max_of_cells(padded: Layer, windows: Sliding) -> Layer:
-    if prod(windows.size) > MOST_CELLS:
-        raise ModelFileError(
-            f"its windows have gaps and {prod(windows.size)} cells; at most {MOST_CELLS} can be imported"
-        )
-    for axis in (0, 1):
-        length = padded.out_dims[axis + 1] or 0
-        size, step, gap = windows.size[axis], windows.stride[axis], windows.dilation[axis]
-        count = (length - (size - 1) * gap - 1) // step + 1
-        if count < 1:
-            raise ModelFileError("its windows are larger than the image")
-        cells = [take(padded, range(i * gap, i * gap + count * step, step)[:count], axis + 1) for i in range(size)]
-        padded = fold(lambda a, b: ours.Combine(a, b, operation="maximum"), cells)
-    return padded
-
-
-def average_pool(call: Call) -> None:
-    """AveragePool: an `AvgPool2d`, or a convolution with the number of cells where others count than those on the image."""
-    with_border = bool(call.integer("count_include_pad"))
-    image, windows, rank = _pool_windows(call)
-    layer = None
-    if not (with_border and (any(windows.before) or any(windows.after))):
-        layer = _plain_pool(ours.AvgPool2d, image, windows)
-    call.give(_back(rank, layer or _mean_of_cells(call, image, windows, rank, with_border)))
-
-
-def _mean_of_cells(call: Call, image: Layer, windows: Sliding, rank: int, with_border: bool) -> Layer:
-    """Return sums over windows times one over the number of cells; cells that rounding up adds never count."""
-    sums = _sum_of_cells(call, image, windows)
-    height, width = (size or 0 for size in image.out_dims[1:3])
-    counted = np.zeros(
-        (1, height + windows.before[0] + windows.after[0], width + windows.before[1] + windows.after[1], 1)
-    )
-    pads = _numbers(call, "pads", 2 * (rank - 2), 0, 0)
-    pads = [0, pads[0], 0, pads[1]] if rank == 3 else pads
-    if call.text("auto_pad", "NOTSET") != "NOTSET":
-        pads = [*windows.before, *windows.after]
-    border = pads if with_border else [0, 0, 0, 0]
-    top, left = windows.before[0] - border[0], windows.before[1] - border[1]
-    counted[:, top : top + height + border[0] + border[2], left : left + width + border[1] + border[3]] = 1
-    ones = ours.Data(counted)
-    count = _sum_of_cells(call, ones, windows._replace(before=(0, 0), after=(0, 0), same=False)).forward()[0]
-    shares = ours.CombineParameter(sums, "multiply", count.shape)
-    call.set_parameters(shares, 1 / np.maximum(count, 1), frozen=True)
-    return checked(shares)
-
-
-def _sum_of_cells(call: Call, image: Layer, windows: Sliding) -> Layer:
-    channels = image.out_dims[-1] or 0
-    if prod(windows.size) * channels > MOST_WEIGHTS:
-        raise ModelFileError(
-            f"its windows have {prod(windows.size):,} cells in {channels} channels, too many to be imported"
-        )
-    sums = _conv2d(image, channels, windows, groups=channels)
-    return call.set_parameters(checked(sums), np.ones(sums.W.shape), frozen=True)
-
-
-def global_pool(function: str) -> Operator:
-    """Return an operator of one number for each channel, with positions of size one."""
-
-    def operator(call: Call) -> None:
-        value = call.value(0)
-        layer = channels_last(value, *range(3, 9))
-        if function == "mean" and value.rank == 4:
-            call.give(of_channels_last(ours.Reshape(ours.GlobalAvgPool2d(layer), (1, 1, layer.out_dims[-1] or 0))))
-        else:
-            call.give(reduce(of_channels_last(layer), function, range(2, value.rank), keep=True))
-
-    return operator
 
 
 # Normalisation of channels.
@@ -394,10 +278,6 @@ def group_normalization(call: Call) -> None:
 OPERATORS: dict[str, Callable[[Call], None]] = {
     "Conv": convolution,
     "ConvTranspose": transposed_convolution,
-    "MaxPool": max_pool,
-    "AveragePool": average_pool,
-    "GlobalAveragePool": global_pool("mean"),
-    "GlobalMaxPool": global_pool("max"),
     "BatchNormalization": batch_normalization,
     "InstanceNormalization": instance_normalization,
     "GroupNormalization": group_normalization,

@@ -11,7 +11,7 @@ from typing import Any
 from pysmorch import layers as ours
 from pysmorch.export.messages import LARGEST
 from pysmorch.files import ModelFileError
-from pysmorch.importing import dense, elementwise, images, shapes
+from pysmorch.importing import dense, elementwise, images, pooling, resizing, shapes
 from pysmorch.importing.calls import OURS, Call, Scope
 from pysmorch.importing.folding import FOLDED, constant, fold, shape_of
 from pysmorch.importing.messages import Node, OnnxModel, ValueInfo, read_model
@@ -21,7 +21,14 @@ from pysmorch.layers.randomness import Zeros, drawing_from
 from pysmorch.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquareLoss
 from pysmorch.network import Network
 
-OPERATORS = elementwise.OPERATORS | dense.OPERATORS | images.OPERATORS | shapes.OPERATORS
+OPERATORS = {
+    **elementwise.OPERATORS,
+    **dense.OPERATORS,
+    **images.OPERATORS,
+    **pooling.OPERATORS,
+    **shapes.OPERATORS,
+    **resizing.OPERATORS,
+}
 """What makes layers of a node, by the operator."""
 
 CONSTANTS = {"Constant": constant, "Shape": shape_of}
@@ -34,7 +41,7 @@ OLDEST_OPERATORS = 7
 MOST_NAMED = 10
 """Reasons of one error."""
 
-CHANNELS_FIRST = {*images.OPERATORS, "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"}
+CHANNELS_FIRST = {*images.OPERATORS, *pooling.OPERATORS, "Resize", "Upsample", "DepthToSpace", "SpaceToDepth"}
 """Operators of images that have their channels after the batch."""
 
 OF_INTEGERS = {
