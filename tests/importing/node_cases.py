@@ -89,10 +89,10 @@ KINDS = [
     (r"'(linear|cubic)'|keep_aspect_ratio|tf_crop", "interpolation, and sizes that follow each other"),
     (r"training_mode|its mask|other numbers", "training mode, or a mask as an output"),
     (
-        r"axis 0|axes \[0\]|transA|as many, at least three|of shape \(N,\) by|mixes the batch|the batch has to|batch is axis|is the batch",
+        r"axis 0|makes one axis|which has no rows|rows cannot|axes \[0\]|transA|as many, at least three|of shape \(N,\) by|mixes the batch|the batch has to|batch is axis|is the batch",
         "across the batch",
     ),
-    (r"rows along the batch|a bias has|which has no rows|rows cannot", "constants with a row for each example"),
+    (r"rows along the batch|a bias has", "constants with a row for each example"),
     (r"has 5 axes", "volumes"),
     (r"indices are an output|storage_order", "indices of maxima"),
     (r"no entries|nothing is left|parts of sizes", "axes without entries"),
