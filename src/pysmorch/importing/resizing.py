@@ -30,17 +30,17 @@ def pad(call: Call) -> None:
         if (before, after) == (0, 0):
             continue
         size = size_of(value, axis)
-        kept = range(max(-before, 0), size - max(-after, 0))
-        if not kept:
+        left = range(max(-before, 0), size - max(-after, 0))
+        if not left:
             raise ModelFileError(f"nothing is left of axis {axis}")
         added = (max(before, 0), max(after, 0))
         if mode == "constant":
-            value = taken(value, kept, axis)
+            value = taken(value, left, axis)
             sides[value.axis(axis)] = added
         else:
-            if mode == "reflect" and max(added) >= len(kept):
+            if mode == "reflect" and max(added) >= len(left):
                 raise ModelFileError(f"its border along axis {axis} is not smaller than its input")
-            value = taken(value, np.pad(np.arange(kept.start, kept.stop), added, mode), axis)  # type: ignore[call-overload]
+            value = taken(value, np.pad(np.arange(left.start, left.stop), added, mode), axis)  # type: ignore[call-overload]
     if any(n for pair in sides for n in pair):
         if value.rank == 4 and not number and sides[3] == (0, 0):
             layer: Any = ours.Pad2d(value.layer, (sides[1], sides[2]))

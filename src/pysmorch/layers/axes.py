@@ -298,6 +298,8 @@ class LogSoftmax(Layer):
     ------
     ValueError
         When axes are none or come twice.
+    ShapeError
+        When an axis has no entries.
 
     Notes
     -----
