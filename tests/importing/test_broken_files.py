@@ -216,11 +216,36 @@ BROKEN = {
             node("Add", ["x", "c40"]),
             constants=[weights("c0", (64, 1))],
         ),
-        "larger than any network's",
+        "larger than any network needs",
+    ),
+    "weights that are used by very many nodes": (
+        of(
+            *(node("MatMul", [f"v{i}" if i else "x", "w"], f"v{i + 1}") for i in range(300)),
+            constants=[weights(shape=(512, 512))],
+            inputs=[rows(512)],
+            outputs=[output("v300")],
+        ),
+        "larger than any network needs",
+    ),
+    "normalisation of 2^26 channels": (
+        of(
+            node("BatchNormalization", ["x", "w", "w", "w", "w"]),
+            constants=[weights(shape=(4,))],
+            inputs=[rows(2**26)],
+        ),
+        "it needs 67108864",
+    ),
+    "a bias for 2^20 channels": (
+        of(
+            node("Conv", ["x", "w", "b"]),
+            constants=[weights(shape=(3, 2, 3, 3)), weights("b", (2,))],
+            inputs=[images()],
+        ),
+        "but there are 3 channels",
     ),
     "a constant of 2^50": (
         of(node("ConstantOfShape", ["s"], "c"), node("Add", ["x", "c"]), constants=[integers("s", [2**25, 2**25])]),
-        "larger than any network's",
+        "larger than any network needs",
     ),
     "a constant with a negative shape": (
         of(node("ConstantOfShape", ["s"], "c"), node("Add", ["x", "c"]), constants=[integers("s", [-3])]),

@@ -10,13 +10,14 @@ from pysmorch.files import ModelFileError
 from pysmorch.importing.messages import Node, OnnxModel
 from pysmorch.importing.tensors import Arrays, Tensor
 from pysmorch.importing.values import Value
+from pysmorch.layers.axes import Take
 from pysmorch.layers.base import Array, Layer
 
 OURS = "pysmorch"
 """The producer of the files that this library writes."""
 
 LEAST_BYTES = 2**26
-"""Of all constants that are computed from others, beside four times those of the file: no model needs more."""
+"""Of all parameters and of the constants that are computed from others, beside six times the file's: no network needs more."""
 
 
 class Scope:
@@ -37,7 +38,7 @@ class Scope:
         self.origins: dict[int, str] = {}
         self.named: list[Layer] = []
         self._arrays = arrays
-        self._bytes = LEAST_BYTES + 4 * sum(tensor.num_bytes for tensor in model.initialisers.values())
+        self._bytes = LEAST_BYTES + 6 * sum(tensor.num_bytes for tensor in model.initialisers.values())
 
     @property
     def is_ours(self) -> bool:
@@ -55,10 +56,10 @@ class Scope:
         return self._arrays.array_of(tensor)
 
     def reserve(self, num_bytes: int) -> None:
-        """Count a constant that will be computed; ModelFileError where there are too many."""
+        """Count parameters, or a constant that will be computed; ModelFileError where there are too many."""
         self._bytes -= num_bytes
         if self._bytes < 0:
-            raise ModelFileError("the constants that are computed from others are larger than any network's")
+            raise ModelFileError("what is made of the constants of the file is larger than any network needs")
 
     def keep_constant(self, name: str, array: Array) -> None:
         """Store a constant that was computed."""
@@ -212,6 +213,9 @@ class Call:
 
     def give(self, value: Value, i: int = 0) -> None:
         """Set an output."""
+        # What a layer or a value remembers beside its parameters.
+        indices = value.layer.indices if isinstance(value.layer, Take) else ()
+        self.scope.reserve(64 * len(indices) + (0 if value.order is None else value.order.nbytes))
         if self.wants(i):
             self.scope.values[self.node.outputs[i]] = value
 
@@ -234,6 +238,7 @@ class Call:
         Layer
             The same one.
         """
+        self.scope.reserve(4 * W.size)
         W = np.array(W, np.float32, order="C")
         if not np.isfinite(W).all():
             raise ModelFileError(

@@ -162,8 +162,8 @@ def scaler(call: Call) -> None:
     value = call.value(0)
     if value.rank != 2:
         raise ModelFileError(f"its input has {value.rank} axes, but needs two")
-    size = value.layer.out_dims[1] or 0
-    layer = value.layer
+    size, layer = value.layer.out_dims[1] or 0, value.layer
+    call.scope.reserve(16 * size)
     for name, cls, sign in (("offset", ours.Bias, -1), ("scale", ours.Scale, 1)):
         row = call.any_attribute(name)
         if not isinstance(row, np.ndarray) or row.dtype.kind != "f" or row.size not in (1, size):

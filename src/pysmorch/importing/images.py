@@ -128,9 +128,10 @@ def _kernel(call: Call, rank: int, axes: tuple[int, ...]) -> Array:
 def _with_bias(call: Call, layer: Layer) -> Layer:
     if not call.has(2):
         return layer
-    bias, row = ours.Bias(layer), call.constant(2)
-    if row.shape != (bias.W.size,):
-        raise ModelFileError(f"its input {call.name(2)!r} has shape {row.shape}, but there are {bias.W.size} channels")
+    row, channels = call.constant(2), layer.out_dims[-1]
+    if row.shape != (channels,):
+        raise ModelFileError(f"its input {call.name(2)!r} has shape {row.shape}, but there are {channels} channels")
+    bias = ours.Bias(layer)
     call.set_parameters(bias, row.reshape(1, -1), 2).decay_factor = 0.0
     return bias
 
@@ -246,14 +247,12 @@ def batch_normalization(call: Call) -> None:
     layer = value.layer if value.order is not None else channels_last(value, *range(2, 9))
     if value.order is not None:
         value, layer = plain(value), plain(value).layer
+    count, statistics = layer.out_dims[-1], [call.constant(i) for i in (3, 4)]
+    for i, row in zip((3, 4), statistics, strict=True):
+        if row.shape != (count,) or not np.isfinite(row).all() or (i == 4 and (row < 0).any()):
+            raise ModelFileError(f"its input {call.name(i)!r} has shape {row.shape}; it needs {count} finite numbers")
     normal = ours.Normalize(layer, momentum=min(max(1 - momentum, 0.0), 1.0), epsilon=epsilon)
-    for i, state in ((3, normal.running_mean), (4, normal.running_var)):
-        row = call.constant(i)
-        if row.shape != state.shape or not np.isfinite(row).all() or (i == 4 and (row < 0).any()):
-            raise ModelFileError(
-                f"its input {call.name(i)!r} has shape {row.shape}; it needs {len(state)} finite numbers"
-            )
-        state[...] = row
+    normal.running_mean[...], normal.running_var[...] = statistics
     call.scope.call_it(normal, call.node.name)
     call.give(of_channels_last(_channel_parameters(call, normal, 1)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,10 +117,10 @@ def from_onnx(path: str | Path, *, output: str | None = None, loss: Callable[[An
 
 
 def _content_of(path: Path) -> bytes:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ModelFileError(f"{path} is not a regular file")
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelFileError(f"{path} is not a regular file")
         if status.st_size > LARGEST:
             raise ModelFileError(f"{path} has {status.st_size:,} bytes, more than the {LARGEST:,} of an ONNX file")
         return file.read(status.st_size)
@@ -203,36 +202,29 @@ def _makers(model: OnnxModel) -> dict[str, int]:
 
 def _end(model: OnnxModel, makers: dict[str, int], name: str) -> tuple[str, Callable[[Any], Loss]]:
     """Return the value before a softmax or sigmoid at the end, and the loss that has it; else the output and `SquareLoss`."""
-    inside = _before_identities(model, makers, name)
+    same: dict[str, str] = {}
+    for node in model.nodes:
+        if node.operator == "Identity" and len(node.inputs) == len(node.outputs) == 1:
+            same[node.outputs[0]] = same.get(node.inputs[0], node.inputs[0])
+    ranks = {same.get(one.name, one.name): len(one.shape or ()) for one in model.outputs}
+    inside = same.get(name, name)
     i = makers.get(inside, -1)
     is_ours = model.producer == OURS and name == "output"  # what its loss makes of it is an output of its own
-    if i >= 0 and not is_ours and _ends_in(model, model.nodes[i]):
+    if i >= 0 and not is_ours and _ends_in(model, model.nodes[i], ranks):
         return model.nodes[i].inputs[0], LOSSES[model.nodes[i].operator]
-    others = {_before_identities(model, makers, one.name) for one in model.outputs}
     for other in model.nodes:
-        if other.inputs[:1] == [inside] and others & set(other.outputs) and _ends_in(model, other):
+        if other.inputs[:1] == [inside] and _ends_in(model, other, ranks):
             return name, LOSSES[other.operator]
     return name, SquareLoss
 
 
-def _before_identities(model: OnnxModel, makers: dict[str, int], name: str) -> str:
-    while (
-        (i := makers.get(name, -1)) >= 0 and model.nodes[i].operator == "Identity" and model.nodes[i].inputs[:1] != [""]
-    ):
-        if not model.nodes[i].inputs:
-            break
-        name = model.nodes[i].inputs[0]
-    return name
-
-
-def _ends_in(model: OnnxModel, node: Node) -> bool:
-    """Whether a node makes probabilities of rows as a loss does: along the last axis, of two axes, where the file says the shape."""
-    if node.domain or node.operator not in LOSSES or len(node.inputs) != 1 or not node.outputs:
+def _ends_in(model: OnnxModel, node: Node, ranks: dict[str, int]) -> bool:
+    """Whether a node makes an output of probabilities of rows as a loss does: along the last axis, of two where the file says how many."""
+    if node.domain or node.operator not in LOSSES or len(node.inputs) != 1 or node.outputs[:1] == []:
         return False
-    ranks = [len(one.shape) for one in model.outputs if one.name == node.outputs[0] and one.shape is not None]
-    default = -1 if model.versions.get("", 0) >= 13 else 1
-    axis = node.attributes.get("axis", default)
-    return node.operator == "Sigmoid" or axis == 1 or (axis == -1 and ranks in ([], [2]))
+    rank = ranks.get(node.outputs[0], -1)
+    axis = node.attributes.get("axis", -1 if model.versions.get("", 0) >= 13 else 1)
+    return rank >= 0 and (node.operator == "Sigmoid" or axis == 1 or (axis == -1 and rank in (0, 2)))
 
 
 def _needed(model: OnnxModel, makers: dict[str, int], name: str) -> list[Node]:
@@ -253,7 +245,7 @@ def _needed(model: OnnxModel, makers: dict[str, int], name: str) -> list[Node]:
 def _add_inputs(scope: Scope, nodes: Sequence[Node], output: str) -> None:
     """Make a Data layer of each input that is read, and name all whose shape or type cannot be imported."""
     read = {name for node in nodes for name in node.inputs} | {output}
-    wrong = []
+    wrong, of_images = [], _images(nodes)
     for one in scope.model.inputs:
         if one.name not in read or one.name in scope.model.initialisers:
             continue
@@ -263,7 +255,7 @@ def _add_inputs(scope: Scope, nodes: Sequence[Node], output: str) -> None:
             continue
         sizes = [size for size in (one.shape or [])[1:] if isinstance(size, int)]
         axes = tuple(range(len(sizes) + 1))
-        if len(axes) in (3, 4, 5) and _is_image(nodes, one.name):
+        if len(axes) in (3, 4, 5) and one.name in of_images:
             axes = channels_last_axes(len(axes))
         data = ours.Data(shape=(None, *(sizes[axis - 1] for axis in axes[1:])), name=one.name)
         scope.values[one.name] = Value(checked(data), axes, integer=one.kind in INTEGERS)
@@ -282,19 +274,15 @@ def _unsupported_reason(one: ValueInfo) -> str | None:
     return f"has free sizes besides the batch, {', '.join(free)}" if free else None
 
 
-def _is_image(nodes: Sequence[Node], name: str) -> bool:
-    """Whether an operator of images reads a value, or what operators of entries make of it."""
-    names = {name}
-    for node in nodes:
-        if names.isdisjoint(
-            node.inputs[:1] if node.operator not in ("Add", "Mul", "Sub", "Sum", "Concat") else node.inputs
-        ):
-            continue
+def _images(nodes: Sequence[Node]) -> set[str]:
+    """Return the values that operators of images read, or operators of entries whose results they read."""
+    names: set[str] = set()
+    for node in reversed(nodes):
         if node.operator in CHANNELS_FIRST:
-            return True
-        if node.operator in THROUGH:
-            names.update(node.outputs)
-    return False
+            names.update(node.inputs[:1])
+        elif node.operator in THROUGH and not names.isdisjoint(node.outputs):
+            names.update(node.inputs)
+    return names
 
 
 # Nodes.

@@ -97,21 +97,23 @@ def average_pool(call: Call) -> None:
 def _mean_of_cells(call: Call, image: Layer, windows: Sliding, rank: int, with_border: bool) -> Layer:
     """Return sums over windows times one over the number of cells; cells that rounding up adds never count."""
     sums = _sum_of_cells(call, image, windows)
-    height, width = (size or 0 for size in image.out_dims[1:3])
-    counted = np.zeros(
-        (1, height + windows.before[0] + windows.after[0], width + windows.before[1] + windows.after[1], 1)
-    )
     pads = numbers_of(call, "pads", 2 * (rank - 2), 0, 0)
     pads = [0, pads[0], 0, pads[1]] if rank == 3 else pads
     if call.text("auto_pad", "NOTSET") != "NOTSET":
         pads = [*windows.before, *windows.after]
-    border = pads if with_border else [0, 0, 0, 0]
-    top, left = windows.before[0] - border[0], windows.before[1] - border[1]
-    counted[:, top : top + height + border[0] + border[2], left : left + width + border[1] + border[3]] = 1
-    ones = ours.Data(counted)
-    count = _sum_of_cells(call, ones, windows._replace(before=(0, 0), after=(0, 0), same=False)).forward()[0]
-    shares = ours.CombineParameter(sums, "multiply", count.shape)
-    call.set_parameters(shares, 1 / np.maximum(count, 1), frozen=True)
+    counts = []
+    for axis in (0, 1):
+        length, out = image.out_dims[axis + 1] or 0, sums.out_dims[axis + 1] or 0
+        size, before = windows.size[axis], windows.before[axis]
+        if out * size > MOST_WEIGHTS:
+            raise ModelFileError(f"it has {out:,} windows of {size:,} cells along an axis, too many to be imported")
+        first, last = (-pads[axis], length + pads[axis + 2]) if with_border else (0, length)
+        starts = np.arange(out) * windows.stride[axis] - before
+        cells = starts[:, None] + np.arange(size) * windows.dilation[axis]
+        counts.append(((cells >= first) & (cells < last)).sum(axis=1))
+    shares = ours.CombineParameter(sums, "multiply", (len(counts[0]), len(counts[1]), 1))
+    number = counts[0][:, None, None] * counts[1][None, :, None]
+    call.set_parameters(shares, 1 / np.maximum(number, 1), frozen=True)
     return checked(shares)
 
 
