@@ -89,6 +89,9 @@ FAMILIES = (
     "embedding",
     "merge",
     "shape",
+    "functions",
+    "arithmetic",
+    "axes",
     "augmentation",
     "compose",
 )
@@ -100,7 +103,7 @@ def reference() -> dict[str, list[str]]:
     lower = [name for family in FAMILIES for name in getattr(layers, family).__all__]
     of = {name: getattr(getattr(pysmorch, name), "__module__", "") for name in OTHERS}
     pages = {
-        "Estimators and models": ["Classifier", "Regressor", "load", "Network", "History", "Tuner"],
+        "Estimators and models": ["Classifier", "Regressor", "load", "from_onnx", "Network", "History", "Tuner"],
         "Layers": ["Layer", *lower],
         "Losses": losses.__all__,
         "Optimizers and schedules": [

@@ -35,6 +35,7 @@ PYSMORCH_INSTRUCTIONS=base sanitized mutate_descriptions 100000
 sanitized mutate_descriptions 200000
 campaign mutate_data 200000
 campaign mutate_checkpoints 20000
+campaign mutate_onnx 20000
 campaign fail_calls 4000
 campaign kill_trainings 300
 campaign interrupt_calls 100

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
     from pysmorch.gradcheck import check, check_gradient
+    from pysmorch.importing import from_onnx
     from pysmorch.layers.activations import *  # noqa: F403
+    from pysmorch.layers.arithmetic import *  # noqa: F403
     from pysmorch.layers.augmentation import *  # noqa: F403
+    from pysmorch.layers.axes import *  # noqa: F403
     from pysmorch.layers.compose import *  # noqa: F403
     from pysmorch.layers.convolution import *  # noqa: F403
     from pysmorch.layers.dense import *  # noqa: F403
     from pysmorch.layers.dropout import *  # noqa: F403
     from pysmorch.layers.embedding import *  # noqa: F403
+    from pysmorch.layers.functions import *  # noqa: F403
     from pysmorch.layers.merge import *  # noqa: F403
     from pysmorch.layers.normalization import *  # noqa: F403
     from pysmorch.layers.pooling import *  # noqa: F403
@@ -71,6 +75,7 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "compare_with_baselines": "advice",
+    "from_onnx": "importing",
     "load": "loading",
     "metrics": "metrics",
     "models": "models",
@@ -105,6 +110,7 @@ __all__ = [
     "check",
     "check_gradient",
     "compare_with_baselines",
+    "from_onnx",
     "load",
     "metrics",
     "models",

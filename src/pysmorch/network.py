@@ -49,6 +49,8 @@ class Network(StoredNetwork):
         The input layer of the loss.
     parameters : dict of str to ndarray
         The parameter arrays by the names of their layers.
+    origins : dict of str to str
+        In a network of `from_onnx`: the initialiser, or else the node, of the file that a layer comes from, by the layer's name.
     optimizer : Optimizer or None
         That with which a loaded network was saved, with its state; None for any other network.
 
@@ -76,6 +78,7 @@ class Network(StoredNetwork):
         self.layers: list[Any] = graph(loss)[:-1]
         self.names = name_layers(self.layers)
         super().__init__(loss)
+        self.origins: dict[str, str] = {}
         if not self.inputs:
             raise ValueError(
                 "Network: loss depends on no Data layer; begin the graph with one, for example Data(shape=(None, 784))"

@@ -161,6 +161,18 @@ def cutout(layer, x):
     return out
 
 
+def padded(layer, x):
+    out = np.full((len(x), x.shape[1] + 1, x.shape[2] + 2), 0.5)
+    for n, i, j in np.ndindex(x.shape):
+        out[n, i + 1, j] = x[n, i, j]
+    return out
+
+
+def parts_of(x):
+    """The entries of maps for each index of the axis in the middle."""
+    return [[example[:, j].ravel() for j in range(example.shape[1])] for example in x]
+
+
 ORACLES = {
     "Linear": lambda layer, x: np.array(
         [[sum(a * b for a, b in zip(row, c, strict=True)) for c in layer.W.T] for row in x]
@@ -197,6 +209,21 @@ ORACLES = {
     "Upsample2d": lambda layer, x: np.array([np.kron(image, np.ones((*layer.factor, 1))) for image in x]),
     "Pad2d": lambda layer, x: np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]),
     "Pad2d of four sizes": lambda layer, x: np.pad(x, [(0, 0), (0, 1), (2, 3), (0, 0)]),
+    "Function": each(math.sin),
+    "Clip": each(lambda x: sorted((-0.5, x, 0.8))[1]),
+    "Combine": lambda layer, x, z: np.array([[one - b[0] for one in a] for a, b in zip(x, z, strict=True)]),
+    "CombineParameter": lambda layer, x: np.array([[a / b for a, b in zip(row, layer.W, strict=True)] for row in x]),
+    "CombineParameter of maps": lambda layer, x: np.stack([x[:, :, j] * layer.W[j, 0] for j in range(2)], axis=2),
+    "MatrixProduct": lambda layer, x, z: np.einsum("nik,nkj->nij", x, z),
+    "Transpose": lambda layer, x: np.einsum("nhwc->nchw", x),
+    "Take": lambda layer, x: np.stack([x[:, i] for i in (3, 0, 3)], axis=1),
+    "Take of maps": lambda layer, x: np.stack([x[:, :, i] for i in (1, 1, 0)], axis=2),
+    "Pad": padded,
+    "Reduce": lambda layer, x: np.array([[math.log(sum(map(math.exp, part))) for part in e] for e in parts_of(x)]),
+    "Reduce and keep axes": lambda layer, x: np.array([[sum(part) / 12 for part in e] for e in parts_of(x)])[
+        :, None, :, None
+    ],
+    "LogSoftmax": lambda layer, x: x - np.log(np.exp(x).sum((1, 3), keepdims=True)),
     "MaxPool2d": each_window(np.max),
     "AvgPool2d": each_window(np.mean),
     "GlobalAvgPool2d": lambda layer, x: np.array([[channel.mean() for channel in image.T] for image in x]),

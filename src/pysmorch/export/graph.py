@@ -14,7 +14,17 @@ from pysmorch.version import __version__
 OPERATORS = 17
 """Version of the operators, where all that a graph needs are in it; `NEEDS` has those that came later."""
 
-NEEDS = {"Mish": 18, "Gelu": 20}
+REDUCTIONS = {
+    "sum": "ReduceSum",
+    "mean": "ReduceMean",
+    "max": "ReduceMax",
+    "min": "ReduceMin",
+    "product": "ReduceProd",
+    "log_sum_exp": "ReduceLogSumExp",
+}
+"""Operators by the names of the reductions; from version 18 on all take their axes as an input."""
+
+NEEDS = {"Mish": 18, "Gelu": 20, **dict.fromkeys(REDUCTIONS.values(), 18)}
 
 OPERATORS_OF_TABLES = 4
 """Version of the operators of the domain `ML`."""

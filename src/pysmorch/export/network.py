@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pysmorch import losses
-from pysmorch.export import images, messages, rows
+from pysmorch.export import functions, images, messages, rows
 from pysmorch.export.graph import OnnxGraph
 from pysmorch.export.values import Values
 from pysmorch.layers.dense import data_layers
 
-FORMS = rows.FORMS | images.FORMS
+FORMS = rows.FORMS | images.FORMS | functions.FORMS
 
 
 def check_forms(layers: Sequence[Any], names: Sequence[str]) -> None:

@@ -69,6 +69,12 @@ def _blended(first: Data, second: Data) -> Layer:
     return blend
 
 
+def _with_parameter(operation: str, data: Data, shape: tuple[int, ...]) -> Layer:
+    layer = layers.CombineParameter(data, operation, shape)
+    layer.W = np.random.default_rng(3).uniform(0.5, 2.0, shape)
+    return layer
+
+
 LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Linear": lambda: layers.Linear(rows(), 3),
     "Bias": lambda: layers.Bias(rows()),
@@ -98,6 +104,19 @@ LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Concat": lambda: layers.Concat(rows(), rows(3, seed=1)),
     "Columns": lambda: layers.Columns(rows(), 1, 3),
     "Columns of maps": lambda: layers.Columns(maps(), 1, 2),
+    "Function": lambda: layers.Function(rows(), "sin"),
+    "Clip": lambda: layers.Clip(rows(), -0.5, 0.8),
+    "Combine": lambda: layers.Combine(rows(), rows(1, seed=1), operation="subtract"),
+    "CombineParameter": lambda: _with_parameter("divide", rows(), (4,)),
+    "CombineParameter of maps": lambda: _with_parameter("multiply", maps(), (2, 1)),
+    "MatrixProduct": lambda: layers.MatrixProduct(sequences(3), sequences(2, 4)),
+    "Transpose": lambda: layers.Transpose(maps(), (3, 1, 2)),
+    "Take": lambda: layers.Take(rows(), (3, 0, 3)),
+    "Take of maps": lambda: layers.Take(maps(), (1, 1, 0), axis=2),
+    "Pad": lambda: layers.Pad(sequences(), [(1, 0), (0, 2)], 0.5),
+    "Reduce": lambda: layers.Reduce(maps(), "log_sum_exp", [3, 1]),
+    "Reduce and keep axes": lambda: layers.Reduce(maps(), "mean", [1, 3], keep_axes=True),
+    "LogSoftmax": lambda: layers.LogSoftmax(maps(), [1, 3]),
     "Flatten": lambda: layers.Flatten(maps()),
     "Reshape": lambda: layers.Reshape(maps(), (4, -1)),
     "Upsample2d": lambda: layers.Upsample2d(images(1, 2)),
