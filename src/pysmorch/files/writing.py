@@ -102,6 +102,13 @@ def write_whole(
         ) from error
 
 
+def write_new(path: str | Path, content: bytes, overwrite: bool) -> None:
+    """Write a file as `write_whole` does; FileExistsError where there is one already that is not to be replaced."""
+    if not overwrite and check_writable(path).exists():
+        raise FileExistsError(f"{path} exists; name another file, or pass overwrite=True to replace it")
+    write_whole(path, lambda file: file.write(content))
+
+
 def write_all(file: IO[bytes], content: memoryview) -> None:
     """Write into an open file, in pieces; one without a buffer, such as a pipe, may take only a part of one."""
     for piece in pieces_of(content):
