@@ -14,6 +14,21 @@ KERNELS = {"softmax": "softmax", "sigmoid": "logistic", "exp": "exponentials", "
 """What turns outputs into predictions."""
 
 
+class Classes(NamedTuple):
+    """Names of classes.
+
+    Attributes
+    ----------
+    name : str
+        Of their array.
+    texts : list of str
+        One for each class.
+    """
+
+    name: str
+    texts: list[str]
+
+
 class Given(NamedTuple):
     """What a function gives.
 
@@ -27,15 +42,15 @@ class Given(NamedTuple):
         Statements that make it of `outputs`, and return.
     names : list of str
         Of the columns of a CSV file: what is returned, where it is a class, then the entries of the array.
-    classes : list of str
-        Their names, where a class is returned.
+    classes : Classes or None
+        Those that may be returned; None where none is.
     """
 
     parameter: str
     said: str
     lines: list[str]
     names: list[str]
-    classes: list[str]
+    classes: Classes | None
 
 
 def linked(code: Code, link: Link, name: str, count: int, width: int) -> str:
@@ -46,7 +61,7 @@ def linked(code: Code, link: Link, name: str, count: int, width: int) -> str:
     return f"{kernel}(outputs, {name}, {sizes});"
 
 
-def given(code: Code, form: ClassesForm | ValuesForm) -> Given:
+def given(code: Code, form: ClassesForm | ValuesForm, prefix: str) -> Given:
     """Return what the function of an estimator gives.
 
     Parameters
@@ -55,16 +70,18 @@ def given(code: Code, form: ClassesForm | ValuesForm) -> Given:
         To which constants and functions are added.
     form : ClassesForm or ValuesForm
         What outputs mean.
+    prefix : str
+        Of all names.
 
     Returns
     -------
     Given
         Probabilities and the index of a class, or numbers.
     """
-    return _classes(code, form) if isinstance(form, ClassesForm) else _values(code, form)
+    return _classes(code, form, prefix) if isinstance(form, ClassesForm) else _values(code, form)
 
 
-def _classes(code: Code, form: ClassesForm) -> Given:
+def _classes(code: Code, form: ClassesForm, prefix: str) -> Given:
     names = [str(one) for one in form.classes.tolist()]
     for name in names:
         literals.refuse_text(f"the class {name[:40]!r}", name)
@@ -73,7 +90,7 @@ def _classes(code: Code, form: ClassesForm) -> Given:
     listed = [f"probability {name}" for name in names]
     if form.multilabel:
         said = "Writes the probability of each label, which a row has where it is above 0.5; returns 0"
-        return Given(f"double probabilities[{count}]", said, [*lines, "return 0;"], listed, [])
+        return Given(f"double probabilities[{count}]", said, [*lines, "return 0;"], listed, None)
     said = "Writes the probability of each class, and returns the index of the one that is predicted"
     if form.rule is None:
         code.kernel("largest")
@@ -84,7 +101,8 @@ def _classes(code: Code, form: ClassesForm) -> Given:
         code.kernel("least_cost")
         decided = f"least_cost(probabilities, {code.array('costs', np.asarray(form.rule, np.float64))}, {count})"
     lines.append(f"return {decided};")
-    return Given(f"double probabilities[{count}]", said, lines, ["prediction", *listed], names)
+    classes = Classes(f"{prefix}_class_names", names)
+    return Given(f"double probabilities[{count}]", said, lines, ["prediction", *listed], classes)
 
 
 def _values(code: Code, form: ValuesForm) -> Given:
@@ -102,4 +120,4 @@ def _values(code: Code, form: ValuesForm) -> Given:
         ranks = code.array("ranks", form.ranks.astype(np.int64))
         lines += [f"sort(values, {count});", f"for (int i = 0; i < {count}; i++) prediction[i] = values[{ranks}[i]];"]
     names = ["prediction"] if count == 1 else [f"prediction {i + 1}" for i in range(count)]
-    return Given(f"double prediction[{count}]", "Writes the prediction; returns 0", [*lines, "return 0;"], names, [])
+    return Given(f"double prediction[{count}]", "Writes the prediction; returns 0", [*lines, "return 0;"], names, None)

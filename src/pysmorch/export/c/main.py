@@ -184,7 +184,7 @@ def _loop(row: Sequence[str], given: Given, call: str) -> list[str]:
     printed = ["if (predicted < 0) " 'return complain(row_number, "an infinite number, or an index that is none", "");']
     separator = "i ? \",\" : \"\""
     if given.classes:
-        printed += ['print_cell("", class_names[predicted]);']
+        printed += [f'print_cell("", {given.classes.name}[predicted]);']
         separator = '","'
     return [
         *header,

@@ -98,14 +98,9 @@ def model_to_c(form: ModelForm, stem: str) -> str:
         kind=form.kind, version=__version__, file=f"{prefix}.c", prefix=prefix, constants=code.num_bytes, stack=stack
     )
     declared = "\n".join([f"#ifndef {guard}\n#define {guard}\n", *parts.declared, "\n#endif"])
-    classes = [_class_names(parts.given, prefix)] if parts.given.classes else []
+    classes = [literals.texts(*parts.given.classes).removeprefix("static ")] if parts.given.classes else []
     body = [START, *classes, *code.constants(), *code.definitions(), *parts.functions]
     return "\n\n".join([head, declared, *body, f"#ifdef PYSMORCH_MAIN\n{main}\n#endif", "#endif"]) + "\n"
-
-
-def _class_names(given: Given, prefix: str) -> str:
-    """Return the definition of the names of classes."""
-    return literals.texts(f"{prefix}_class_names", given.classes).removeprefix("static ")
 
 
 def _of_model(code: Code, form: ModelForm, prefix: str) -> Parts:
@@ -120,7 +115,7 @@ def _of_model(code: Code, form: ModelForm, prefix: str) -> Parts:
         functions.append(function(f"static int encode({inputs.parameter}, float features[{width}])", encoded))
         argument = "features"
     functions.append(_network(code, form, [f"const float {argument}[{width}]"], [argument]))
-    answer = given(code, form.answers)
+    answer = given(code, form.answers, prefix)
     lines = [f"PYSMORCH_STORAGE float outputs[{size_of(output)}];"]
     if argument == "features":
         lines += [f"PYSMORCH_STORAGE float features[{width}];", "if (encode(row, features) < 0) return -1;"]
@@ -129,7 +124,7 @@ def _of_model(code: Code, form: ModelForm, prefix: str) -> Parts:
     functions.append(function(signature, lines))
     declared = list(inputs.declarations)
     if answer.classes:
-        declared.append(f"extern const char *const {prefix}_class_names[{len(answer.classes)}];")
+        declared.append(f"extern const char *const {answer.classes.name}[{len(answer.classes.texts)}];")
     declared += [f"\n/* {answer.said}, or -1 where a number is infinite. */", f"{signature};"]
     name = answer.parameter.removeprefix("double ").split("[")[0]
     call = f"{prefix}_predict({'&row' if inputs.fields else 'values1'}, {name})"
@@ -160,7 +155,7 @@ def _of_network(code: Code, form: ModelForm, prefix: str) -> Parts:
         f"{predicting};",
     ]
     columns = ["prediction"] if count == 1 else [f"prediction {i + 1}" for i in range(count)]
-    answer = Given(f"double predictions[{count}]", "", [], columns, [])
+    answer = Given(f"double predictions[{count}]", "", [], columns, None)
     values = ", ".join(f"values{i + 1}" for i in range(len(data)))
     call = f"{prefix}_predict({values}, predictions)"
     inputs = Taken(joined, passed, [], [])
