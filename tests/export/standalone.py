@@ -18,7 +18,17 @@ needs_compiler = pytest.mark.skipif(not COMPILERS, reason="there is no gcc and n
 def compile_c(path, *flags, compiler=None):
     """Compile a C file without a warning, and return the program."""
     program = path.with_suffix(f".{compiler or 'cc'}.out")
-    command = [compiler or COMPILERS[0], *STRICT, "-O1", "-DPYSMORCH_MAIN", *flags, str(path), "-o", str(program), "-lm"]
+    command = [
+        compiler or COMPILERS[0],
+        *STRICT,
+        "-O1",
+        "-DPYSMORCH_MAIN",
+        *flags,
+        str(path),
+        "-o",
+        str(program),
+        "-lm",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:3000]
     assert done.stderr == ""

@@ -49,8 +49,8 @@ def agrees(model, X, target, folder, **options):
         return
     np.testing.assert_allclose(found, model.predict_proba(X), rtol=1e-5, atol=1e-7)
     if classes is not None:
-        expected = model.predict(X)
-        assert list(classes) == (list(map(str, expected.tolist())) if target == "c" else list(expected))
+        expected = model.predict(X).tolist()
+        assert classes.tolist() == (list(map(str, expected)) if target == "c" else expected)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -130,8 +130,6 @@ def test_several_labels(target, tmp_path):
     X, codes = numbers()
     model = ps.Classifier(**SMALL).fit(X, np.stack([codes > 0, codes > 1], axis=1).astype(int))
     agrees(model, X, target, tmp_path)
-    if target == "py":
-        assert (load_python(tmp_path / "model.py")["predict"](X) == model.predict(X)).all()
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -340,5 +338,7 @@ def test_the_python_file_takes_dictionaries_and_says_what_is_wrong(tmp_path):
 def test_a_layout_of_onnx_files_is_refused_for_others(tmp_path):
     images = np.random.default_rng(3).integers(0, 256, (20, 8, 8), dtype=np.uint8)
     model = ps.Classifier(**SMALL).fit(images, np.arange(20) % 2)
-    with pytest.raises(ValueError, match=r'layout="nchw" is for ONNX files; in model\.c images have their channels last'):
+    with pytest.raises(
+        ValueError, match=r'layout="nchw" is for ONNX files; in model\.c images have their channels last'
+    ):
         model.export(tmp_path / "model.c", layout="nchw")

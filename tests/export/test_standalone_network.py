@@ -84,7 +84,9 @@ def test_dense_layers_and_convolutions_of_every_width(width, tmp_path):
     joined = ps.Concat(ps.dense(ps.Flatten(x), width), ps.Flatten(ps.conv(x, width, 3)))
     network = ps.Network(ps.SquareLoss(joined))
     images = np.random.default_rng(4).standard_normal((2, 3, 5, 2)).astype(np.float32)
-    np.testing.assert_allclose(outputs_of(network, [images], "c", tmp_path), network.predict(images), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        outputs_of(network, [images], "c", tmp_path), network.predict(images), rtol=1e-5, atol=1e-5
+    )
 
 
 @needs_compiler

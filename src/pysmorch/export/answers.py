@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import numpy as np
-
 from pysmorch.export import messages
 from pysmorch.export.forms import ClassesForm, Link, ValuesForm
 from pysmorch.export.graph import OnnxGraph

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from pysmorch.export.c.program import model_to_c
 from pysmorch.export.forms import ModelForm
 from pysmorch.export.network import model_to_onnx
 from pysmorch.export.python.program import model_to_numpy
 
-ENDINGS: Mapping[str, str] = MappingProxyType({"onnx": ".onnx", "c": ".c", "numpy": ".py"})
+Target = Literal["onnx", "c", "numpy"]
+"""Kinds of files."""
+
+ENDINGS: Mapping[Target, str] = MappingProxyType({"onnx": ".onnx", "c": ".c", "numpy": ".py"})
 """Ends of names, by the kinds of files."""
 
 
-def target_of(path: str | Path) -> str:
+def target_of(path: str | Path) -> Target:
     """Return the kind of a file: "c" where its name ends in .c, "numpy" in .py, else "onnx"."""
     ending = Path(path).suffix.lower()
     return next((target for target, end in ENDINGS.items() if end == ending), "onnx")

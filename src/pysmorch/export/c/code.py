@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ TYPES = {"float32": "float", "float64": "double", "int64": "int", "int32": "int"
 @cache
 def kernels() -> dict[str, tuple[tuple[str, ...], str]]:
     """Return the parts of kernels.c: of each its name, the names of those that it needs, and its lines."""
-    source = (files("pysmorch.export.c") / "kernels.c").read_text(encoding="utf-8")
+    source = Path(__file__).with_name("kernels.c").read_text(encoding="utf-8")
     parts = re.split(r"^//// (.*)\n", source, flags=re.MULTILINE)[1:]
     found = {}
     for heading, lines in zip(parts[::2], parts[1::2], strict=True):

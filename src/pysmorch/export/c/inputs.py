@@ -67,9 +67,7 @@ def taken(form: InputForm, prefix: str) -> Taken:
         for column, field in zip(form.columns, fields, strict=True)
     ]
     said = '/* A row: numbers are NAN where they are missing, texts (UTF-8) NULL or "". */'
-    return Taken(
-        f"const struct {prefix}_row *row", "row", [said, f"struct {prefix}_row {{", *lines, "};"], fields
-    )
+    return Taken(f"const struct {prefix}_row *row", "row", [said, f"struct {prefix}_row {{", *lines, "};"], fields)
 
 
 def _fields(names: Sequence[str]) -> list[str]:
@@ -201,14 +199,14 @@ def _indicators(code: Code, column: CategoryForm, index: str, start: int) -> lis
 def _numbers(code: Code, scaling: Scaling) -> list[str]:
     """Return the lines that scale and locate numbers."""
     code.kernel("scaling")
-    names = ("low", "high", "logarithm", "mean", "scale")
-    arrays = [code.array(f"of_{name}", getattr(scaling, name)) for name in names]
-    lines = [f"scale_numbers(number, features, {len(scaling.mean)}, {', '.join(arrays)});"]
+
+    def arrays(*names: str) -> str:
+        return ", ".join(code.array(f"of_{name}", getattr(scaling, name)) for name in names)
+
+    of_numbers = arrays("low", "high", "logarithm", "mean", "scale")
+    lines = [f"scale_numbers(number, features, {len(scaling.mean)}, {of_numbers});"]
     if len(scaling.owner):
         code.kernel("intervals")
-        names = ("owner", "interval_low", "interval_high")
-        arrays = [code.array(f"of_{name}", getattr(scaling, name)) for name in names]
-        lines.append(
-            f"locate(number, features + {len(scaling.mean)}, {len(scaling.owner)}, {', '.join(arrays)});"
-        )
+        of_intervals = arrays("owner", "interval_low", "interval_high")
+        lines.append(f"locate(number, features + {len(scaling.mean)}, {len(scaling.owner)}, {of_intervals});")
     return lines

@@ -53,7 +53,9 @@ def refuse_text(what: str, value: str) -> None:
         The text.
     """
     if "\0" in value:
-        raise ValueError(f"the model cannot be written as C: {what} has the character of code 0, which ends a text there")
+        raise ValueError(
+            f"the model cannot be written as C: {what} has the character of code 0, which ends a text there"
+        )
     size = len(value.encode("utf-8", "surrogatepass"))
     if size > LONGEST_TEXT:
         raise ValueError(

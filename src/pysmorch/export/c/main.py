@@ -179,10 +179,12 @@ def _arrays(sizes: Sequence[int], kind: str) -> list[str]:
 
 def _loop(row: Sequence[str], given: Given, call: str) -> list[str]:
     """Return the lines that go through the rows, and print what is predicted."""
-    header = [f'print_cell({literals.text("," if i else "")}, {literals.text(name)});' for i, name in enumerate(given.names)]
+    header = [
+        f"print_cell({literals.text(',' if i else '')}, {literals.text(name)});" for i, name in enumerate(given.names)
+    ]
     array, count = given.parameter.removeprefix("double ").removesuffix("]").split("[")
-    printed = ["if (predicted < 0) " 'return complain(row_number, "an infinite number, or an index that is none", "");']
-    separator = "i ? \",\" : \"\""
+    printed = ['if (predicted < 0) return complain(row_number, "an infinite number, or an index that is none", "");']
+    separator = 'i ? "," : ""'
     if given.classes:
         printed += [f'print_cell("", {given.classes.name}[predicted]);']
         separator = '","'
@@ -194,7 +196,7 @@ def _loop(row: Sequence[str], given: Given, call: str) -> list[str]:
         *row,
         f"const int predicted = {call};",
         *printed,
-        f"for (int i = 0; i < {count}; i++) printf(\"%s%.9g\", {separator}, {array}[i]);",
+        f'for (int i = 0; i < {count}; i++) printf("%s%.9g", {separator}, {array}[i]);',
         'printf("\\n");',
         f"{READ};",
         "}",

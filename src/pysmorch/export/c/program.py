@@ -86,7 +86,9 @@ def model_to_c(form: ModelForm, stem: str) -> str:
     """
     check_layers(form.layers, form.names, FORMS, "C")
     if any(not size_of(layer) for layer in form.layers):
-        raise ValueError("the network cannot be written as C: a layer has no entries, and arrays of C have at least one")
+        raise ValueError(
+            "the network cannot be written as C: a layer has no entries, and arrays of C have at least one"
+        )
     prefix = literals.name(stem).lower().lstrip("0123456789_") or "model"
     code = Code(dict(zip(map(id, form.layers), form.names, strict=True)))
     parts = _of_network(code, form, prefix) if form.inputs is None else _of_model(code, form, prefix)

@@ -17,6 +17,7 @@ def unpack(dtype, shape, text):
 
 # Rows of a table.
 
+
 def cells_of(rows, name):
     """Return the cells of a column: of a data frame, of a dictionary of columns, or of a list of dictionaries."""
     if hasattr(rows, "keys"):

@@ -48,7 +48,9 @@ def _of_array(array: Array) -> str:
     if array.size <= FEW:
         numbers = literal(array.tolist()).replace('float("inf")', "np.inf").replace('float("-inf")', "-np.inf")
         empty = f", shape={array.shape}" if array.size == 0 else ""
-        return f"np.zeros({array.shape}, dtype=np.{dtype})" if empty else f"np.array({numbers}, dtype=np.{_name(dtype)})"
+        return (
+            f"np.zeros({array.shape}, dtype=np.{dtype})" if empty else f"np.array({numbers}, dtype=np.{_name(dtype)})"
+        )
     text = b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode()
     lines = "\n".join(f'    "{text[i : i + LINE]}"' for i in range(0, len(text), LINE))
     return f"unpack({array.dtype.newbyteorder('<').str!r}, {array.shape}, (\n{lines}\n))"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -201,9 +200,13 @@ def _classes(source: Source, form: ClassesForm) -> str:
     """Return the function that predicts classes."""
     source.constant("CLASSES", form.classes)
     if form.multilabel:
-        return _function("predict", "rows", "Return which labels each row has.", "(predict_proba(rows) > 0.5).astype(int)")
+        return _function(
+            "predict", "rows", "Return which labels each row has.", "(predict_proba(rows) > 0.5).astype(int)"
+        )
     if form.rule is None:
-        return _function("predict", "rows", "Return the likeliest class.", "CLASSES[predict_proba(rows).argmax(axis=1)]")
+        return _function(
+            "predict", "rows", "Return the likeliest class.", "CLASSES[predict_proba(rows).argmax(axis=1)]"
+        )
     if isinstance(form.rule, float):
         source.constant("THRESHOLD", form.rule)
         said = "Return the second class where its probability is THRESHOLD or more."
@@ -231,7 +234,11 @@ def _program(source: Source, form: ModelForm) -> str:
     """Return the function that predicts for rows of a CSV file."""
     source.function("write")
     reading = source.function("read_table" if isinstance(form.inputs, TableForm) else "read_numbers")
-    lines = ["def main():", '    """Predict for rows of a CSV file on standard input."""', f"    rows = {reading}(sys.stdin)"]
+    lines = [
+        "def main():",
+        '    """Predict for rows of a CSV file on standard input."""',
+        f"    rows = {reading}(sys.stdin)",
+    ]
     if isinstance(form.inputs, ImageForm):
         lines.append(f"    rows = rows.reshape({', '.join(map(str, (-1, *form.inputs.shape)))})")
     if form.inputs is None:
@@ -257,7 +264,7 @@ def _program(source: Source, form: ModelForm) -> str:
 
 def _pieces(form: ModelForm) -> list[str]:
     """Return lines that make the inputs of a network of rows that have all of their numbers."""
-    shapes: Sequence[tuple[int, ...]] = [tuple(data.out_dims[1:]) for data in data_layers(form.layers)]
+    shapes: list[list[int]] = [[int(size or 0) for size in data.out_dims[1:]] for data in data_layers(form.layers)]
     ends = np.cumsum([prod(shape) for shape in shapes]).tolist()
     pieces = [
         f"rows[:, {end - prod(shape)}:{end}].reshape({', '.join(map(str, (-1, *shape)))})"

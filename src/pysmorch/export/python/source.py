@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.entries import BLANKS
 from pysmorch.export.python import functions
 from pysmorch.export.python.literals import literal
 
@@ -66,6 +67,6 @@ class Source:
 
     def definitions(self) -> list[str]:
         """Return the functions that are needed, and the texts that they use, in the order of `functions.py`."""
-        parts = [f"BLANKS = {literal(functions.BLANKS)}"] if "BLANKS" in self._globals else []
+        parts = [f"BLANKS = {literal(BLANKS)}"] if "BLANKS" in self._globals else []
         known = {name: value for name, value in vars(functions).items() if name in self._functions}
         return [*parts, *(inspect.getsource(function).rstrip() for function in known.values())]
