@@ -9,54 +9,54 @@ struct windows {
 };
 
 //// tiles: windows
-/* Sums of products for P neighbouring windows and V filters, in an array that the compiler holds in registers. x is the first window's
-   corner, `step` the entries to the next window, W the weights of the first of the filters, `stride` those of a row of weights. */
-#define TILE(name, P, V)                                                                                        \
-    static void name(const float *restrict x, int step, const struct windows *g, const float *restrict W, int stride, \
-                     float *restrict y, int count)                                                              \
-    {                                                                                                           \
-        float sum[P][V];                                                                                        \
-        for (int p = 0; p < P; p++)                                                                             \
-            for (int v = 0; v < V; v++) sum[p][v] = 0.0f;                                                       \
-        for (int i = 0; i < g->kernel_height; i++)                                                              \
-            for (int j = 0; j < g->kernel_width; j++) {                                                         \
-                const float *q = x + (i * g->dilation_height * g->width + j * g->dilation_width) * g->channels; \
-                for (int c = 0; c < g->channels; c++, q++, W += stride)                                         \
-                    for (int p = 0; p < P; p++)                                                                 \
-                        for (int v = 0; v < V; v++) sum[p][v] += q[p * step] * W[v];                            \
-            }                                                                                                   \
-        for (int p = 0; p < P; p++)                                                                             \
-            for (int v = 0; v < count; v++) y[p * g->filters + v] = sum[p][v];                                  \
+/* Sums of products for P neighbouring windows and V filters, in an array that the compiler holds in registers; GCC must not unroll the
+   innermost loop before it makes vectors of it. x is the corner of the first window, `step` the entries to the next one, W the weights
+   of the first of the filters, `stride` those of a row of weights, `count` how many filters are left. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define ROLLED _Pragma("GCC unroll 1")
+#else
+#define ROLLED
+#endif
+#define TILE(name, P, V)                                                                                               \
+    static void name(const float *restrict x, int step, const struct windows *g, const float *restrict W, int stride,  \
+                     float *restrict y, int count)                                                                     \
+    {                                                                                                                  \
+        float sum[P][V];                                                                                               \
+        for (int p = 0; p < P; p++)                                                                                    \
+            for (int v = 0; v < V; v++) sum[p][v] = 0.0f;                                                              \
+        for (int i = 0; i < g->kernel_height; i++)                                                                     \
+            for (int j = 0; j < g->kernel_width; j++) {                                                                \
+                const float *q = x + (i * g->dilation_height * g->width + j * g->dilation_width) * g->channels;        \
+                for (int c = 0; c < g->channels; c++, q++, W += stride)                                                \
+                    for (int p = 0; p < P; p++)                                                                        \
+                        ROLLED for (int v = 0; v < V; v++) sum[p][v] += q[p * step] * W[v];                            \
+            }                                                                                                          \
+        for (int p = 0; p < P; p++)                                                                                    \
+            for (int v = 0; v < (count < V ? count : V); v++) y[p * g->filters + v] = sum[p][v];                       \
     }
-TILE(tile_4_32, 4, 32)
-TILE(tile_4_16, 4, 16)
+TILE(tile_6_16, 6, 16)
 TILE(tile_1_64, 1, 64)
 TILE(tile_1_16, 1, 16)
-#undef TILE
 
 //// convolution: tiles
 /* y = convolution of x, which has its padding already. A row of W has its filters, and zeros up to a multiple of 16. */
 static void convolution(const float *restrict x, const float *restrict W, float *restrict y, const struct windows *g)
 {
     const int stride = (g->filters + 15) / 16 * 16, step = g->stride_width * g->channels;
-    const int beside = g->out_width < 4 ? 1 : 4, wide = beside == 4 ? 32 : 64;
+    const int beside = g->out_width < 6 ? 1 : 6;
     for (int row = 0; row < g->out_height; row++)
         for (int column = 0; column < g->out_width; column += beside) {
             const int first = column + beside > g->out_width ? g->out_width - beside : column;
             const float *corner = x + (row * g->stride_height * g->width + first * g->stride_width) * g->channels;
             float *out = y + (row * g->out_width + first) * g->filters;
             for (int k = 0, size; k < g->filters; k += size) {
-                const int left = g->filters - k;
-                size = left > wide - 16 ? wide : 16;
-                const int count = left < size ? left : size;
-                if (size == 64)
-                    tile_1_64(corner, step, g, W + k, stride, out + k, count);
-                else if (size == 32)
-                    tile_4_32(corner, step, g, W + k, stride, out + k, count);
-                else if (beside == 4)
-                    tile_4_16(corner, step, g, W + k, stride, out + k, count);
+                size = beside == 1 && stride - k >= 64 ? 64 : 16;
+                if (beside == 6)
+                    tile_6_16(corner, step, g, W + k, stride, out + k, g->filters - k);
+                else if (size == 64)
+                    tile_1_64(corner, step, g, W + k, stride, out + k, g->filters - k);
                 else
-                    tile_1_16(corner, step, g, W + k, stride, out + k, count);
+                    tile_1_16(corner, step, g, W + k, stride, out + k, g->filters - k);
             }
         }
 }
@@ -234,11 +234,11 @@ static void multiply_row(const float *x, const float *restrict w, float *y, int 
 
 //// normalize_row
 /* y = (x - mean) * factor for rows of `width` entries. */
-static void normalize_row(const float *x, const double *restrict mean, const double *restrict factor, float *y,
-                          int rows, int width)
+static void normalize_row(const float *x, const float *restrict mean, const float *restrict factor, float *y, int rows,
+                          int width)
 {
     for (int row = 0; row < rows; row++)
-        for (int i = 0; i < width; i++) y[row * width + i] = (float)((x[row * width + i] - mean[i]) * factor[i]);
+        for (int i = 0; i < width; i++) y[row * width + i] = (x[row * width + i] - mean[i]) * factor[i];
 }
 
 //// blend

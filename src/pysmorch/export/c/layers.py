@@ -131,10 +131,10 @@ def by_feature(kernel: str) -> Form:
 
 
 def normalize(code: Code, layer: Any, inputs: Sequence[str], out: str) -> None:
-    """Each feature by its running mean and variance, in float64."""
-    name, width = code.names[id(layer)], len(layer.running_mean)
-    mean = code.array(f"{name}_mean", np.asarray(layer.running_mean, np.float64))
-    factor = code.array(f"{name}_factor", 1 / np.sqrt(np.asarray(layer.running_var, np.float64) + layer.epsilon))
+    """Each feature by its running mean and variance."""
+    width = len(layer.running_mean)
+    mean = code.weights(layer, layer.running_mean, "mean")
+    factor = code.weights(layer, 1 / np.sqrt(layer.running_var + layer.epsilon), "factor")
     code.call("normalize_row", inputs[0], mean, factor, out, size_of(layer) // width, width)
 
 
