@@ -123,3 +123,27 @@ def test_a_file_that_exists_stays_unless_it_may_be_replaced(target, tmp_path):
     assert path.read_bytes() == b"mine"
     network.export(path, overwrite=True)
     assert path.read_bytes() != b"mine"
+
+
+@needs_compiler
+@pytest.mark.parametrize("stem", ["9 lives", "日本", 'a"b*c', "int", "_", "x" * 100, "NULL", "a\nb"])
+def test_names_of_files_begin_the_names_of_functions(stem, tmp_path):
+    network = ps.Network(ps.SquareLoss(ps.dense(ps.Data(shape=(None, 3), name="*/ x"), 2)))
+    network.export(tmp_path / f"{stem}.c")
+    assert len(run_c(tmp_path / f"{stem}.c", "1,2,3\n")[1]) == 1
+
+
+@pytest.mark.parametrize("target", ["c", "py"])
+def test_a_folder_that_is_not_there_is_named(target, tmp_path):
+    network = ps.Network(ps.SquareLoss(ps.dense(ps.Data(shape=(None, 3)), 2)))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        network.export(tmp_path / "nowhere" / f"net.{target}")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_weights_are_exact(target, tmp_path):
+    network = ps.Network(ps.SquareLoss(ps.Scale(ps.Data(shape=(None, 6)))))
+    smallest, largest = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
+    network.layers[1].W[...] = [0.1, -1 / 3, smallest, largest, -0.0, 1e-20]
+    found = outputs_of(network, [np.ones((1, 6), np.float32)], target, tmp_path)[0]
+    np.testing.assert_allclose(found, network.layers[1].W[0].astype(np.float32), rtol=1e-8)

@@ -22,6 +22,7 @@ from pysmorch.export.forms import (
     link_of,
 )
 from pysmorch.export.python.layers import FORMS
+from pysmorch.export.python.literals import Reference
 from pysmorch.export.python.source import Source
 from pysmorch.export.steps import UNCHANGED, LiveRanges
 from pysmorch.layers.dense import data_layers
@@ -82,7 +83,11 @@ def _docstring(form: ModelForm) -> str:
 def _encoding(source: Source, form: InputForm) -> list[str]:
     """Return the function that encodes rows."""
     if isinstance(form, TableForm):
-        source.constant("COLUMNS", [_column(column, form) for column in form.columns])
+        source.constant("MISSING_NUMBERS", list(form.number_markers))
+        source.constant("MISSING_TEXTS", list(form.markers))
+        words = next((dict(one.words) for one in form.columns if isinstance(one, NumberForm) and one.words), {})
+        source.constant("WORDS", words)
+        source.constant("COLUMNS", [_column(column) for column in form.columns])
         source.constant("SCALING", _scaling(form.scaling))
         call = f"{source.function('encode_table')}(rows, COLUMNS, SCALING)"
     elif isinstance(form, ArrayForm):
@@ -95,21 +100,21 @@ def _encoding(source: Source, form: InputForm) -> list[str]:
     return [f'def encode(rows):\n    """Return rows as the network takes them."""\n    return {call}']
 
 
-def _column(column: Any, form: TableForm) -> dict[str, Any]:
+def _column(column: Any) -> dict[str, Any]:
     """Return what is known about a column, as the functions of the file take it."""
     if isinstance(column, NumberForm):
         return {
             "name": column.name,
             "kind": "number",
             "missing": column.missing,
-            "missing texts": list(form.number_markers),
-            "words": dict(column.words),
+            "missing texts": Reference("MISSING_NUMBERS"),
+            "words": Reference("WORDS" if column.words else "{}"),
         }
     return {
         "name": column.name,
         "kind": "category",
         "missing": column.missing,
-        "missing texts": list(form.markers),
+        "missing texts": Reference("MISSING_TEXTS"),
         "rare": column.rare,
         "ordered": column.ordered,
         "indicators": len(column.values) if column.ordered else column.num_own,

@@ -10,7 +10,7 @@ import numpy as np
 
 from pysmorch.entries import BLANKS
 from pysmorch.export.python import functions
-from pysmorch.export.python.literals import literal
+from pysmorch.export.python.literals import laid_out, literal
 
 MODULES = {"base64": "import base64", "csv": "import csv", "sys": "import sys", "erfc": "from math import erfc"}
 """Imports of the standard library, by the names that functions use of them."""
@@ -46,7 +46,7 @@ class Source:
 
     def constant(self, name: str, value: Any) -> str:
         """Let the file have a value under a name, and return the name."""
-        text = literal(value)
+        text = laid_out(value)
         if "unpack(" in text:
             self.function("unpack")
         self.data.append(f"{name} = {text}")
