@@ -1,5 +1,6 @@
 """Estimators as C files and as Python files that need NumPy alone, with what encodes their columns."""
 
+import shutil
 import subprocess
 import sys
 import warnings
@@ -92,6 +93,16 @@ def test_what_users_say_about_missing_texts_and_integers_as_categories(target, t
     frame.loc[::5, "town"] = "gone"
     model = ps.Classifier(columns={"code": "category"}, missing=["gone", "-"], **SMALL).fit(frame, y)
     agrees(model, frame, target, tmp_path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_table_of_categories_alone(target, tmp_path):
+    frame, y = people()
+    model = ps.Classifier(**SMALL).fit(frame[["town", "grade"]], y)
+    agrees(model, frame[["town", "grade"]], target, tmp_path)
+    rare = pd.DataFrame({"town": ["Rome", "Rome", *map(str, range(38))]})
+    model = ps.Classifier(columns={"town": "category"}, **SMALL).fit(rare, y[:40])
+    agrees(model, rare, target, tmp_path)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -252,6 +263,21 @@ int main(void)
 }
 """
 
+CPP_CALLER = """
+#define PYSMORCH_DECLARATIONS
+#include "main.c"
+#include <cstdio>
+
+int main()
+{
+    const double row[5] = {0, 1, 2, 3, 4};
+    double prediction[1];
+    const int status = main_predict(row, prediction);
+    std::printf("%.9g\\n", prediction[0]);
+    return status;
+}
+"""
+
 
 @needs_compiler
 @pytest.mark.parametrize("storage", ["", "-DPYSMORCH_STORAGE=static"])
@@ -268,6 +294,19 @@ def test_a_program_calls_the_functions_of_a_file(storage, tmp_path):
     row = frame.head(1).assign(age=30.0, income=np.nan, town="Rome", street=None, member=True, grade="mid")
     assert label == model.predict(row)[0]
     assert float(probability) == pytest.approx(model.predict_proba(row)[0, 1], rel=1e-5)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
+@needs_compiler
+def test_programs_in_cpp_call_the_functions_too(tmp_path):
+    X, y = numbers()
+    model = ps.Regressor(**SMALL).fit(X, 1.0 * y)
+    model.export(tmp_path / "main.c")
+    (tmp_path / "caller.cpp").write_text(CPP_CALLER)
+    subprocess.run([COMPILERS[0], *STRICT, "-c", "main.c", "-o", "main.o"], cwd=tmp_path, check=True)
+    subprocess.run(["g++", "caller.cpp", "main.o", "-o", "caller", "-lm"], cwd=tmp_path, check=True)
+    (number,), _ = run_program([str(tmp_path / "caller")], "")
+    assert float(number) == pytest.approx(model.predict(np.arange(5.0)[None])[0], rel=1e-5)
 
 
 @needs_compiler

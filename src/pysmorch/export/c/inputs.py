@@ -136,7 +136,6 @@ def _table(code: Code, form: TableForm, inputs: Taken) -> list[str]:
     """Return the lines that encode a row of columns."""
     numbers, marks = [], []
     count, start = 0, form.scaling.width
-    categories = [column for column in form.columns if isinstance(column, CategoryForm)]
     for i, (column, field) in enumerate(zip(form.columns, inputs.fields, strict=True)):
         if isinstance(column, NumberForm):
             numbers += [f"if (isinf(row->{field})) return -1;", f"number[{count}] = row->{field};"]
@@ -144,13 +143,14 @@ def _table(code: Code, form: TableForm, inputs: Taken) -> list[str]:
             marks += [f"features[{start}] = isnan(row->{field}) ? 1.0f : 0.0f;"] if column.missing else []
         else:
             index = f"index{i + 1}"
-            numbers.append(f"const int {index} = {_index(code, column, i + 1, f'row->{field}')};")
+            if column.num_indicators or column.statistics is not None:
+                numbers.append(f"const int {index} = {_index(code, column, i + 1, f'row->{field}')};")
             if column.statistics is not None:
                 numbers += _statistics(code, column.statistics, index, i + 1, count)
                 count += column.statistics.shape[1]
             marks += _indicators(code, column, index, start)
         start += column.num_indicators
-    if categories:
+    if any("index_of" in line for line in numbers):
         text_constants(code, "MISSING_TEXTS", form.markers)
     declared = [f"double number[{count}];"] if count else []
     return [*declared, *numbers, *(_numbers(code, form.scaling) if count else []), *marks]
@@ -159,7 +159,9 @@ def _table(code: Code, form: TableForm, inputs: Taken) -> list[str]:
 def text_constants(code: Code, name: str, markers: Sequence[str]) -> None:
     """Let a file have what it needs to read texts: blanks, and what stands for a missing value."""
     code.kernel("texts")
-    known = [one for one in dict.fromkeys(["", *markers]) if "\0" not in one and len(one) < literals.LONGEST_TEXT // 4]
+    known = [one for one in dict.fromkeys(["", *markers]) if "\0" not in one]  # no text of C has that
+    for one in known:
+        literals.refuse_text("a text that stands for missing values", one)
     code.data += [literals.texts("BLANKS", BLANKS), literals.texts(name, known)]
 
 

@@ -27,6 +27,10 @@ HEAD = """/* A {kind} that PySmorch {version} wrote, in C99; it needs the C libr
    No memory is allocated. Constants take {constants:,} bytes, a call {stack:,} bytes of the stack; with -DPYSMORCH_STORAGE=static
    these are static, and then one thread at a time may call. */"""
 
+BEGIN = '#ifdef __cplusplus\nextern "C" {\n#endif\n'
+
+END = "\n#ifdef __cplusplus\n}\n#endif"
+
 START = """#ifndef PYSMORCH_DECLARATIONS
 #include <math.h>
 #include <stdint.h>
@@ -94,12 +98,12 @@ def model_to_c(form: ModelForm, stem: str) -> str:
     parts = _of_network(code, form, prefix) if form.inputs is None else _of_model(code, form, prefix)
     table = form.inputs if isinstance(form.inputs, TableForm) else None
     main = program(code, table, parts.inputs, parts.given, parts.call, parts.sizes)
-    guard = f"PYSMORCH_{prefix.upper()}"
+    guard = f"PYSMORCH_DECLARED_{prefix.upper()}"
     stack = 4 * (code.memory.size + sum(map(size_of, [form.loss.in_layer, *data_layers(form.layers)])))
     head = HEAD.format(
         kind=form.kind, version=__version__, file=f"{prefix}.c", prefix=prefix, constants=code.num_bytes, stack=stack
     )
-    declared = "\n".join([f"#ifndef {guard}\n#define {guard}\n", *parts.declared, "\n#endif"])
+    declared = "\n".join([f"#ifndef {guard}\n#define {guard}\n", BEGIN, *parts.declared, END, "\n#endif"])
     classes = [literals.texts(*parts.given.classes).removeprefix("static ")] if parts.given.classes else []
     body = [START, *classes, *code.constants(), *code.definitions(), *parts.functions]
     return "\n\n".join([head, declared, *body, f"#ifdef PYSMORCH_MAIN\n{main}\n#endif", "#endif"]) + "\n"
@@ -127,7 +131,8 @@ def _of_model(code: Code, form: ModelForm, prefix: str) -> Parts:
     declared = list(inputs.declarations)
     if answer.classes:
         declared.append(f"extern const char *const {answer.classes.name}[{len(answer.classes.texts)}];")
-    declared += [f"\n/* {answer.said}, or -1 where a number is infinite. */", f"{signature};"]
+    said = answer.said if isinstance(form.inputs, ImageForm) else f"{answer.said}, or -1 where a number is infinite"
+    declared += [f"\n/* {said}. */", f"{signature};"]
     name = answer.parameter.removeprefix("double ").split("[")[0]
     call = f"{prefix}_predict({'&row' if inputs.fields else 'values1'}, {name})"
     sizes = [] if inputs.fields else [int(inputs.parameter.split("[")[1].rstrip("]"))]

@@ -77,7 +77,8 @@ def scaled(numbers, scaling):
     around_zero = (np.where(scaling["logarithm"], logarithms, numbers) - scaling["mean"]) / scaling["scale"]
     start, end = scaling["interval low"], scaling["interval high"]
     positions = np.clip((numbers[:, scaling["owner"]] - start) / (end - start), 0, 1)
-    return np.nan_to_num(np.concatenate([around_zero, positions], axis=1), nan=0.0)
+    together = np.concatenate([around_zero, positions], axis=1)
+    return np.where(np.isnan(together), 0, together)
 
 
 def encode_table(rows, columns, scaling):
