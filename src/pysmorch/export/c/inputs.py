@@ -156,13 +156,19 @@ def _table(code: Code, form: TableForm, inputs: Taken) -> list[str]:
     return [*declared, *numbers, *(_numbers(code, form.scaling) if count else []), *marks]
 
 
+def blanks(code: Code) -> None:
+    """Let a file have what takes blanks from texts."""
+    code.kernel("texts")
+    code.data.append(literals.texts("BLANKS", BLANKS))
+
+
 def text_constants(code: Code, name: str, markers: Sequence[str]) -> None:
     """Let a file have what it needs to read texts: blanks, and what stands for a missing value."""
-    code.kernel("texts")
+    blanks(code)
     known = [one for one in dict.fromkeys(["", *markers]) if "\0" not in one]  # no text of C has that
     for one in known:
         literals.refuse_text("a text that stands for missing values", one)
-    code.data += [literals.texts("BLANKS", BLANKS), literals.texts(name, known)]
+    code.data.append(literals.texts(name, known))
 
 
 def _index(code: Code, column: CategoryForm, number: int, text: str) -> str:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pysmorch.export.c import literals
 from pysmorch.export.c.answers import Given
 from pysmorch.export.c.code import Code
-from pysmorch.export.c.inputs import Taken, text_constants
+from pysmorch.export.c.inputs import Taken, blanks, text_constants
 from pysmorch.export.forms import NumberForm, TableForm
 
 NUMBER_MARKERS = ("nan", "NaN", "NA")
@@ -45,12 +45,13 @@ def program(before: Code, form: TableForm | None, inputs: Taken, given: Given, c
     """
     code = Code({})
     code.kernel("csv")
-    code.kernel("parse")
+    blanks(code)
+    if form is None or any(isinstance(column, NumberForm) for column in form.columns):
+        code.kernel("parse")
+        text_constants(code, "MISSING_NUMBERS", NUMBER_MARKERS if form is None else form.number_markers)
     if form is None:
-        text_constants(code, "MISSING_NUMBERS", NUMBER_MARKERS)
         start, row = _numbers(), _arrays(sizes, "double" if _takes_doubles(inputs) else "float")
     else:
-        text_constants(code, "MISSING_NUMBERS", form.number_markers)
         start, row = _header(form), _columns(code, form, inputs)
     lines = [*_declarations(form, inputs, given, sizes), *start, *_loop(row, given, call), "return 0;"]
     parts = [*code.constants(before), *code.definitions(before), function("int main(void)", lines)]
