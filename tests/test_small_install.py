@@ -68,7 +68,10 @@ with np.load(folder + "inputs.npz") as arrays, np.load(folder + "predictions.npz
 @pytest.mark.parametrize(
     ("program", "library"),
     [
-        ("pysmorch.Classifier", "pysmorch.Classifier needs scikit-learn, which is not installed: pip install scikit-learn"),
+        (
+            "pysmorch.Classifier",
+            "pysmorch.Classifier needs scikit-learn, which is not installed: pip install scikit-learn",
+        ),
         (
             "from pysmorch.metrics import METRICS; METRICS['auc'].measure([0, 1], np.eye(2))",
             "the metric roc_auc_score needs scikit-learn, which is not installed: pip install scikit-learn",

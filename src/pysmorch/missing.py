@@ -38,4 +38,6 @@ def missing_library(error: ModuleNotFoundError, what: str) -> ModuleNotFoundErro
     library = LIBRARIES.get((error.name or "").partition(".")[0])
     if library is None:
         return error
-    return ModuleNotFoundError(f"{what} needs {library}, which is not installed: pip install {library}", name=error.name)
+    return ModuleNotFoundError(
+        f"{what} needs {library}, which is not installed: pip install {library}", name=error.name
+    )
