@@ -350,7 +350,7 @@ def test_the_python_file_runs_with_numpy_alone(tmp_path):
     model = ps.Classifier(**SMALL).fit(frame, y)
     model.export(tmp_path / "model.py")
     program = [sys.executable, str(tmp_path / "model.py")]
-    header, rows = run_program(program, frame.to_csv(index=False))
+    header, rows = run_program(program, "\ufeff" + frame.to_csv(index=False))
     assert header == ["prediction", "probability no", "probability yes"]
     np.testing.assert_allclose(as_numbers([row[1:] for row in rows]), model.predict_proba(frame), rtol=1e-5)
     code = "import sys, model; print([name for name in ('pysmorch', 'pandas', 'scipy') if name in sys.modules])"
@@ -370,6 +370,8 @@ def test_the_python_file_takes_dictionaries_and_says_what_is_wrong(tmp_path):
         np.testing.assert_allclose(predict_proba(frame.head(4).to_dict("list")), expected, rtol=1e-5)
     with pytest.raises(ValueError, match="column 'age' holds numbers, but a cell is 'old'"):
         predict_proba(frame.head(1).assign(age="old"))
+    with pytest.raises(ValueError, match="there is no column 'age'"):
+        predict_proba(frame[["town"]])
     with pytest.raises(ValueError, match="column 'age' has an infinite number"):
         predict_proba(frame.head(1).assign(age=np.inf))
 

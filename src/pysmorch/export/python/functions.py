@@ -20,9 +20,10 @@ def unpack(dtype, shape, text):
 
 def cells_of(rows, name):
     """Return the cells of a column: of a data frame, of a dictionary of columns, or of a list of dictionaries."""
-    if hasattr(rows, "keys"):
-        return list(rows[name])
-    return [row[name] for row in rows]
+    try:
+        return list(rows[name]) if hasattr(rows, "keys") else [row[name] for row in rows]
+    except KeyError:
+        raise ValueError(f"there is no column {name!r}") from None
 
 
 def is_missing(cell):
@@ -259,7 +260,9 @@ def look_up(x, W):
 
 def read_table(file):
     """Return the rows of a CSV file with the names of its columns in the first line."""
-    return list(csv.DictReader(file))
+    reader = csv.DictReader(file)
+    reader.fieldnames = [name.removeprefix("\ufeff") for name in reader.fieldnames or []]
+    return list(reader)
 
 
 def read_numbers(file):
