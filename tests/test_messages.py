@@ -36,9 +36,9 @@ EXCEPTIONS = {
     ("engine/parameters.py", "owners_of_arrays"): "the class of the user's is named whose W is no array",
     ("losses/base.py", "compute"): "an empty batch is the output of a layer, and no argument",
     ("layers/quantized.py", "refuse_training"): "the network cannot be trained, whatever the arguments are",
-    ("encoders/exported.py", "add_to"): "the model cannot be written, whatever the arguments are",
-    ("encoders/exported.py", "add_table"): "the columns are named that have no form",
-    ("encoders/exported.py", "_joined"): "the model cannot be written, whatever the arguments are",
+    ("encoders/exported.py", "form"): "the model cannot be written, whatever the arguments are",
+    ("encoders/exported.py", "form_of_table"): "the columns are named that have no form",
+    ("encoders/exported.py", "_refuse_nothing"): "the model cannot be written, whatever the arguments are",
     ("prediction/regressor.py", "_default_outputs"): "`of` is an argument of `explain`, for which it works",
     ("layers/embedding.py", "_check"): "entries of the data at run time; the layer and the entry are named",
 }

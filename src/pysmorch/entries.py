@@ -10,6 +10,9 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 
+BLANKS = " \t\n\r\u00a0\u2007\u2009\u202f\u3000\u200b\u200e\u200f\ufeff"
+"""What is left out around texts: also blanks without a width, which texts have that were copied or joined."""
+
 
 def name_row(row: int, line_of: Callable[[int], int | str] | None = None) -> str:
     """Name a row in a message: by its index, or by its line where the rows come from the lines of a file.

@@ -1,13 +1,12 @@
 """`pysmorch export`."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.cli.examples import QUICK, spoil, write_csv
 from tests.helpers import error_of
-
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra onnx has it")
 
 
 @pytest.fixture
@@ -17,12 +16,32 @@ def trained(run):
 
 
 def test_a_model_is_written_and_compared(run, trained):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra onnx has it")
     code, out, err = run("export", "model.safetensors", "houses.csv")
     assert code == 0, err
     assert "ONNX file written to model.onnx" in out
     difference = re.search(r"the probabilities of ONNX Runtime differ by at most (\S+)", out)
     assert float(difference[1]) < 1e-6
-    assert run("export", "model.safetensors")[0] == 0  # its own kind of file is replaced
+    assert "--out model.onnx exists; name another file, or add --force" in error_of(run("export", "model.safetensors"))
+    assert run("export", "model.safetensors", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "said"),
+    [
+        (["--to", "c"], "model.c", "C file written to model.c"),
+        (["--out", "net.c"], "net.c", "C file written to net.c"),
+        (["--to", "numpy"], "model.py", "Python file written to model.py"),
+    ],
+)
+def test_c_and_python_files_are_written_and_stay_unless_forced(run, trained, arguments, name, said):
+    code, out, err = run("export", "model.safetensors", *arguments)
+    assert code == 0, err
+    assert said in out
+    written = Path(name).read_bytes()
+    assert f"--out {name} exists" in error_of(run("export", "model.safetensors", *arguments))
+    assert run("export", "model.safetensors", *arguments, "--force")[0] == 0
+    assert Path(name).read_bytes() == written
 
 
 @pytest.mark.parametrize(
@@ -30,10 +49,17 @@ def test_a_model_is_written_and_compared(run, trained):
     [
         (["model.safetensors", "houses.csv", "--out", "houses.csv"], "--out houses.csv"),
         (["model.safetensors", "--out", "model.safetensors"], "--out model.safetensors"),
-        (["model.safetensors", "--out", "notes.txt"], "--out notes.txt exists and is no ONNX file"),
+        (["model.safetensors", "--out", "notes.txt"], "--out notes.txt exists"),
         (["model.safetensors", "narrow.csv"], "narrow.csv"),
         (["houses.csv"], "houses.csv: not a model file"),
         (["model.safetensors", "--layout", "chw"], "--layout"),
+        (["model.safetensors", "--to", "java"], "--to"),
+        (["model.safetensors", "--to", "c", "--out", "net.py"], "--to c and --out net.py do not fit"),
+        (
+            ["model.safetensors", "houses.csv", "--to", "c"],
+            "rows are compared with an ONNX file only; leave houses.csv",
+        ),
+        (["model.safetensors", "--to", "c", "--out", "nowhere/net.c"], "the folder nowhere for net.c does not exist"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(run, trained, arguments, message):

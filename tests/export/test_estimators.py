@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import pysmorch as ps
+from tests.export.examples import numbers, people
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: the extra onnx has it")
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra onnx has it")
@@ -41,34 +42,6 @@ def as_inputs(frame, session):
 def agrees(found, model, X):
     np.testing.assert_allclose(found["probabilities"], model.predict_proba(X), rtol=1e-5, atol=1e-7)
     assert (found["label"] == model.predict(X)).all()
-
-
-def numbers(num_rows=300, seed=0):
-    """Columns that are plain, skewed, constant, and missing here and there."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(num_rows, 5))
-    X[:, 1] = np.exp(4 * X[:, 1])
-    X[:, 2] = 3.0
-    X[rng.random(num_rows) < 0.1, 3] = np.nan
-    return X, np.where(X[:, 0] > 0, 1, 0) + (X[:, 1] > 1)
-
-
-def people(num_rows=400):
-    rng = np.random.default_rng(1)
-    frame = pd.DataFrame(
-        {
-            "age": rng.integers(18, 90, num_rows).astype(float),
-            "income": np.exp(rng.normal(10, 2, num_rows)),
-            "town": rng.choice(["Rome", "Oslo", "Kyōto", "Bern"], num_rows),
-            "street": np.array([f"s{i}" for i in rng.integers(0, 150, num_rows)], dtype=object),
-            "member": rng.random(num_rows) < 0.5,
-            "grade": pd.Categorical(rng.choice(["low", "mid", "high"], num_rows), ["low", "mid", "high"], ordered=True),
-        }
-    )
-    frame.loc[::17, "income"] = np.nan
-    frame.loc[::13, "town"] = None
-    y = np.where((frame.age > 50) ^ (frame.town == "Rome"), "yes", "no")
-    return frame, y
 
 
 def test_an_array_with_missing_numbers_and_unusual_rows(tmp_path):

@@ -8,6 +8,7 @@ from pysmorch import models
 from pysmorch.export import network_to_onnx
 from pysmorch.gradcheck.cases import LAYER_CASES
 from pysmorch.layers.activations import ACTIVATIONS
+from tests.export.examples import Doubled, LouderRelu, arrays_of, flat_network, predicted
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: the extra onnx has it")
 runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: the extra onnx has it")
@@ -39,19 +40,6 @@ def run_reference(content, *arrays):
         for one, array in zip(model.graph.input, arrays, strict=True)
     }
     return ReferenceEvaluator(model).run(None, inputs)[0]
-
-
-def flat_network(layer):
-    """A network with one output that has all entries of a layer."""
-    return ps.Network(ps.SquareLoss(layer if len(layer.out_dims) == 2 else ps.Flatten(layer)))
-
-
-def arrays_of(network):
-    return [data.data for data in network.inputs]
-
-
-def predicted(network, arrays):
-    return network.predict(tuple(arrays) if len(arrays) > 1 else arrays[0], engine="reference")
 
 
 @pytest.mark.parametrize("case", LAYER_CASES)
@@ -136,19 +124,6 @@ def test_the_version_of_the_operators_is_the_oldest_that_has_them_all():
         return onnx.load_from_string(content_of(network)).opset_import[0].version
 
     assert (version(ps.Relu), version(ps.Mish), version(ps.Gelu)) == (17, 18, 20)
-
-
-class Doubled(ps.Layer):
-    def compute(self, x):
-        return 2 * x
-
-    def pull_back(self, dwnstrm):
-        return 2 * dwnstrm
-
-
-class LouderRelu(ps.Relu):
-    def compute(self, x):
-        return 3 * super().compute(x)
 
 
 def test_layers_of_other_classes_are_named():

@@ -221,7 +221,10 @@ def quantize(options: QuantizeOptions) -> None:
 @app.command(cls=CommandWithChoices)
 @takes(ExportOptions)
 def export(options: ExportOptions) -> None:
-    """Write a model as an ONNX file, which other programs run without pysmorch, and compare it with ONNX Runtime on rows of a source."""
+    """Write a model as a file that works without pysmorch: ONNX, C or Python with NumPy.
+
+    An ONNX file is compared with ONNX Runtime on rows of a source, where one is named.
+    """
     from pysmorch.cli import exporting
 
     _set_limits(options)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 import typer
 
 from pysmorch.engine import Precision
+from pysmorch.export.targets import Target
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.metrics import METRIC_NAMES
 from pysmorch.optimizers import OPTIMIZERS
@@ -344,9 +345,17 @@ class ExportOptions(ReadOptions):
         list[str] | None,
         typer.Argument(help="rows whose predictions are compared with those of ONNX Runtime; files as for predict"),
     ] = None
-    out: Annotated[str, typer.Option(help="ONNX file to write")] = "model.onnx"
+    to: Annotated[
+        Target | None,
+        typer.Option(
+            help="ONNX, one file of C99, or one Python file that needs NumPy alone; else what --out ends in says it"
+        ),
+    ] = None
+    out: Annotated[
+        str | None, typer.Option(help="file to write; else model.onnx, model.c or model.py", show_default=False)
+    ] = None
     layout: Annotated[
-        Layout, typer.Option(help="whether images will have their channels last (nhwc) or first (nchw)")
+        Layout, typer.Option(help="whether images of an ONNX file will have their channels last (nhwc) or first (nchw)")
     ] = "nhwc"
     force: Force = False
 

@@ -109,12 +109,6 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
         raise ValueError(f"--out {out} exists and is no {kind}; name another file, or add --force to replace it")
 
 
-def is_onnx(path: Path) -> bool:
-    """Whether a file may be of ONNX: it begins with the version of the format."""
-    with open(path, "rb") as file:
-        return file.read(1) == b"\x08"
-
-
 def is_model(path: Path) -> bool:
     """Whether a file is a model of this library, damaged or not."""
     from pysmorch.files.model import METADATA_KEY

@@ -10,14 +10,14 @@ import numpy as np
 from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.content import columns_without_content
-from pysmorch.encoders.exported import add_array
+from pysmorch.encoders.exported import form_of_array
 from pysmorch.encoders.leaks import looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
 from pysmorch.encoders.sparse import SparseRows, as_array, is_sparse
 from pysmorch.entries import check_finite
-from pysmorch.export.graph import OnnxGraph
+from pysmorch.export.forms import ArrayForm
 from pysmorch.files.header import ModelFileError, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
@@ -165,9 +165,9 @@ class ArrayEncoder(Encoder):
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
 
-    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
-        """Add an input "X"."""
-        return add_array(graph, self), False
+    def form(self) -> ArrayForm:
+        """Return what rows become."""
+        return form_of_array(self)
 
     def inputs_of(self, rows: Array | SparseRows, channels_first: bool) -> dict[str, Array]:
         """Return all numbers as "X"."""

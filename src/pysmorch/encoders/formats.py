@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pysmorch.entries import BLANKS
 from pysmorch.layers.base import Array
 
 MARKERS = (
@@ -39,9 +40,6 @@ MARKERS = (
 
 EXACT, EXACT_DIGITS, INEXACT_DIGITS = 2**53, 15, 18
 """From here on float64 does not hold every integer; it holds those of so many letters, and those of as many as the last are larger."""
-
-BLANKS = " \t\n\r\u00a0\u2007\u2009\u202f\u3000\u200b\u200e\u200f\ufeff"
-"""Also those without a width, which texts have that were copied or joined."""
 
 PLAIN = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"

@@ -13,8 +13,7 @@ from pysmorch.encoders.array import check_entries, check_numbers, dtype_for, pla
 from pysmorch.encoders.base import Augmentation, Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.entries import check_finite
-from pysmorch.export import messages
-from pysmorch.export.graph import OnnxGraph
+from pysmorch.export.forms import ImageForm
 from pysmorch.files.header import ModelFileError, entries
 from pysmorch.layers import Cutout, Data, Layer, RandomCrop, RandomFlip, RandomShift, Rescale
 from pysmorch.layers.base import Array, format_dims
@@ -126,11 +125,9 @@ class ImageEncoder(Encoder):
         """Return a Rescale layer on a Data layer."""
         return Rescale(Data(shape=(None, *self.image_shape)), *self.scaling)
 
-    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
-        """Add an input "images", with the channels where the user has them."""
-        height, width, channels = self.image_shape
-        shape = [channels, height, width] if channels_first else [height, width, channels]
-        return graph.input("images", messages.FLOAT, shape), channels_first
+    def form(self) -> ImageForm:
+        """Return the shape of the images."""
+        return ImageForm(self.image_shape)
 
     def inputs_of(self, rows: Array, channels_first: bool) -> dict[str, Array]:
         """Return "images"."""

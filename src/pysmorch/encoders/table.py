@@ -33,7 +33,7 @@ from pysmorch.encoders.cells import (
 from pysmorch.encoders.choices import check_choices
 from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
-from pysmorch.encoders.exported import add_table, inputs_of_table
+from pysmorch.encoders.exported import form_of_table, inputs_of_table
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
@@ -47,7 +47,7 @@ from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.table_numbers import numbers_in_rows, parsed
 from pysmorch.encoders.together import BYTES_KEPT, MANY_COLUMNS, mark_texts
 from pysmorch.entries import list_names
-from pysmorch.export.graph import OnnxGraph
+from pysmorch.export.forms import TableForm
 from pysmorch.files.header import ModelFileError, entries, entry
 from pysmorch.layers import Data, Layer
 from pysmorch.layers.base import Array
@@ -326,9 +326,9 @@ class TableEncoder(Encoder):
         """Return a Data layer."""
         return Data(shape=(None, *self.shape))
 
-    def add_to(self, graph: OnnxGraph, channels_first: bool) -> tuple[str, bool]:
-        """Add an input for each column."""
-        return add_table(graph, self), False
+    def form(self) -> TableForm:
+        """Return what rows become."""
+        return form_of_table(self)
 
     def inputs_of(self, rows: Cells, channels_first: bool) -> dict[str, Array]:
         """Return each column."""

@@ -22,6 +22,9 @@ BOOLEANS = (
 )
 """Words for false and true, in any case."""
 
+WORDS = {word: float(i) for pair in BOOLEANS for i, word in enumerate(pair)}
+"""What they stand for."""
+
 TIMED = ("time", "time of day", "duration")
 """What columns of numbers hold that is no number in other libraries."""
 
@@ -141,9 +144,8 @@ def _parse_booleans(cells: Any) -> tuple[Array, Array]:
     import pyarrow.compute as pc
 
     encoded = pc.utf8_lower(cells).dictionary_encode()
-    words = {word: float(i) for pair in BOOLEANS for i, word in enumerate(pair)}
     texts = encoded.dictionary
-    values = np.array([words.get(text, np.nan) for text in texts.to_pylist()] + [np.nan])
+    values = np.array([WORDS.get(text, np.nan) for text in texts.to_pylist()] + [np.nan])
     numbers = parse_numbers(texts, NumberFormat())[0]
     values[:-1] = np.where(np.isnan(values[:-1]), numbers, values[:-1])
     found = values[encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]

@@ -1,31 +1,20 @@
-"""A network as an ONNX file."""
+"""A network, and a whole model, as an ONNX file."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from pysmorch import losses
 from pysmorch.export import functions, images, messages, rows
+from pysmorch.export.answers import add_answers, add_link
+from pysmorch.export.encoding import add_inputs
+from pysmorch.export.forms import ModelForm, check_layers, link_of
 from pysmorch.export.graph import OnnxGraph
 from pysmorch.export.values import Values
 from pysmorch.layers.dense import data_layers
 
 FORMS = rows.FORMS | images.FORMS | functions.FORMS
-
-
-def check_forms(layers: Sequence[Any], names: Sequence[str]) -> None:
-    """Raise ValueError where a layer has no ONNX form, with all of these."""
-    without = [
-        f"{name} ({type(layer).__name__})"
-        for name, layer in zip(names, layers, strict=True)
-        if type(layer) not in FORMS
-    ]
-    if without:
-        raise ValueError(
-            f"the network cannot be written as ONNX: {', '.join(without)} has no form there; layers of the library have one, classes "
-            "of your own do not"
-        )
 
 
 def add_layers(graph: OnnxGraph, layers: Sequence[Any], entries: Sequence[str], channels_first: bool = False) -> Values:
@@ -36,7 +25,7 @@ def add_layers(graph: OnnxGraph, layers: Sequence[Any], entries: Sequence[str], 
     graph : OnnxGraph
         To which nodes are added.
     layers : sequence of Layer
-        In topological order, of `check_forms`.
+        In topological order, of `check_layers`.
     entries : sequence of str
         What the Data layers hold, in their order.
     channels_first : bool, default=False
@@ -53,17 +42,6 @@ def add_layers(graph: OnnxGraph, layers: Sequence[Any], entries: Sequence[str], 
     for layer in layers:
         FORMS[type(layer)](values, layer)
     return values
-
-
-def add_predictions(graph: OnnxGraph, loss: Any, value: str) -> str | None:
-    """Add what turns the output of a network into what it predicts; None where the output is that, or the loss is of another class."""
-    if type(loss) is losses.CrossEntropy:
-        return graph.add("Softmax", value, axis=-1)
-    if type(loss) is losses.BinaryCrossEntropy:
-        return graph.add("Sigmoid", value)
-    if type(loss) in (losses.PoissonLoss, losses.GammaLoss, losses.TweedieLoss):
-        return graph.add("Exp", value)
-    return None
 
 
 def input_names(inputs: Sequence[Any]) -> list[str]:
@@ -95,7 +73,7 @@ def network_to_onnx(layers: Sequence[Any], names: Sequence[str], loss: Any) -> b
     ValueError
         Where a layer has no form in ONNX, or the parameters are too large.
     """
-    check_forms(layers, names)
+    check_layers(layers, names, FORMS, "ONNX")
     graph = OnnxGraph()
     inputs = data_layers(layers)
     indices = {id(layer.in_layer) for layer in layers if layer.reads_indices}
@@ -105,8 +83,38 @@ def network_to_onnx(layers: Sequence[Any], names: Sequence[str], loss: Any) -> b
     ]
     shape = loss.in_layer.out_dims[1:]
     output = add_layers(graph, layers, entries).last(loss.in_layer)
-    predictions = add_predictions(graph, loss, output)
     graph.output("output", output, messages.FLOAT, shape)
-    if predictions is not None:
-        graph.output("predictions", predictions, messages.FLOAT, shape)
+    if link := link_of(loss):
+        graph.output("predictions", add_link(graph, link, output), messages.FLOAT, shape)
     return graph.to_bytes({})
+
+
+def model_to_onnx(form: ModelForm, channels_first: bool) -> bytes:
+    """Return a whole model as the content of an ONNX file.
+
+    Parameters
+    ----------
+    form : ModelForm
+        The model.
+    channels_first : bool
+        Whether images will have their channels first.
+
+    Returns
+    -------
+    bytes
+        Of an estimator with inputs for its columns and outputs for what it predicts; of a network as from `network_to_onnx`.
+
+    Raises
+    ------
+    ValueError
+        Where a layer has no form in ONNX, or the parameters are too large.
+    """
+    if form.inputs is None or form.answers is None:
+        return network_to_onnx(form.layers, form.names, form.loss)
+    check_layers(form.layers, form.names, FORMS, "ONNX")
+    graph = OnnxGraph()
+    entry, channels_first = add_inputs(graph, form.inputs, channels_first)
+    output = add_layers(graph, form.layers, [entry], channels_first).last(form.loss.in_layer)
+    add_answers(graph, form.answers, graph.cast(output, messages.DOUBLE))
+    facts = {"model": form.kind, **form.facts}
+    return graph.to_bytes({f"pysmorch.{key}": json.dumps(value) for key, value in facts.items()})

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pysmorch.export import network_to_onnx
+from pysmorch.export import content_of
+from pysmorch.export.forms import ModelForm
 from pysmorch.files.graph import graph_from_parts, graph_to_parts, own_layers
 from pysmorch.files.header import entry
 from pysmorch.files.model import ModelPath, save
 from pysmorch.files.plain import optimizer_from_parts, optimizer_to_parts
-from pysmorch.files.writing import write_whole
+from pysmorch.files.writing import write_new
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.graph import graph, name_layers
 from pysmorch.layers.trainable import has_parameters
@@ -48,27 +49,29 @@ class StoredNetwork:
         """
         save(self, path, optimizer=optimizer)
 
-    def export(self, path: str | Path) -> None:
-        """Write the network as an ONNX file, which other programs run without this library.
+    def export(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write the network as a file that works without this library: C, Python with NumPy, or ONNX.
 
         Its inputs have the shapes and names of the Data layers ("input" where one has none), its output is "output", and what the
-        loss makes of it, such as probabilities, "predictions". Rows of any number can be computed, in float32.
+        loss makes of it, such as probabilities, "predictions". All is computed in float32; docs/export.md says how each file is called.
 
         Parameters
         ----------
         path : str or Path
-            The file; an older one is replaced.
+            The file. A name that ends in .c makes a C file, one in .py a Python file that needs NumPy alone, any other an ONNX file.
+        overwrite : bool, default=False
+            Whether a file that exists is replaced.
 
         Raises
         ------
         ValueError
-            A layer has no form in ONNX; nothing is written then.
+            A layer has no form there; nothing is written then.
         OSError
-            The file cannot be written; an older one is then as it was.
+            The file exists, or cannot be written; an older one is then as it was.
         """
         layers = graph(self.loss)[:-1]
-        content = network_to_onnx(layers, name_layers(layers), self.loss)
-        write_whole(path, lambda file: file.write(content))
+        form = ModelForm("Network", layers, name_layers(layers), self.loss)
+        write_new(path, content_of(form, path), overwrite)
 
     def to_parts(self, optimizer: Optimizer | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return the network as plain data and arrays, which `save` writes.

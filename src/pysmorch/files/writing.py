@@ -102,6 +102,13 @@ def write_whole(
         ) from error
 
 
+def write_new(path: str | Path, content: bytes, overwrite: bool) -> None:
+    """Write a file as `write_whole` does; FileExistsError where there is one already that is not to be replaced."""
+    if not overwrite and check_writable(path).exists():
+        raise FileExistsError(f"{path} exists; name another file, or pass overwrite=True to replace it")
+    write_whole(path, lambda file: file.write(content))
+
+
 def write_flushed(file: BinaryIO, content: memoryview) -> None:
     """Write into a file in pieces, and flush each to the disk before the next: while much is flushed, Python answers no signal."""
     for i, piece in enumerate(pieces_of(content)):

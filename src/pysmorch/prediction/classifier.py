@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Precision
-from pysmorch.export.graph import OnnxGraph
+from pysmorch.export.forms import ClassesForm
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.layers import Layer
@@ -20,7 +20,7 @@ from pysmorch.losses import CrossEntropy, Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
-from pysmorch.prediction.exported import add_classes
+from pysmorch.prediction.exported import form_of_classes
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -265,8 +265,8 @@ class ClassifierModel(NetworkModel):
     def _num_outputs(self) -> int:
         return len(self.classes_)
 
-    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
-        add_classes(graph, self, outputs)
+    def _form_of_answers(self) -> ClassesForm:
+        return form_of_classes(self)
 
     def _difference(self, found: dict[str, Array], X: Any) -> float:
         here = self.predict_proba(X)

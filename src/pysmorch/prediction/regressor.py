@@ -9,7 +9,7 @@ import numpy as np
 
 from pysmorch.engine import Precision
 from pysmorch.entries import list_names
-from pysmorch.export.graph import OnnxGraph
+from pysmorch.export.forms import ValuesForm
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entry
 from pysmorch.layers import Layer
@@ -19,7 +19,7 @@ from pysmorch.losses import GammaLoss, Loss, PoissonLoss, TweedieLoss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.prediction.base import NetworkModel
 from pysmorch.prediction.conformal import radius_of, scores_to_parts, take_scores
-from pysmorch.prediction.exported import add_values
+from pysmorch.prediction.exported import form_of_values
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import TrainingPrecision, check_loss
 from pysmorch.prediction.presets import PresetName
@@ -211,8 +211,8 @@ class RegressorModel(NetworkModel):
     def _num_outputs(self) -> int:
         return int(self.n_outputs_) * self._num_quantiles()
 
-    def _add_outputs(self, graph: OnnxGraph, outputs: str) -> None:
-        add_values(graph, self, outputs)
+    def _form_of_answers(self) -> ValuesForm:
+        return form_of_values(self)
 
     def _difference(self, found: dict[str, Array], X: Any) -> float:
         here = self.predict(X)

@@ -1,0 +1,1 @@
+"""Models as C files that need no library."""
