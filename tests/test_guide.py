@@ -52,6 +52,7 @@ def names(tmp_path, monkeypatch):
     model = pysmorch.Classifier(**quick).fit(X, y)
     network = pysmorch.Network(pysmorch.CrossEntropy(pysmorch.mlp(pysmorch.Data(shape=(None, 4)), [8], 3, seed=0)))
     network.fit(X, y, epochs=1)
+    network.export("network.onnx")
     given = {
         "X": X,
         "y": y,
