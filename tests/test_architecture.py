@@ -17,7 +17,7 @@ LEVELS = [
     {"engine", "export", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary", "start"},
     {"network"},
-    {"explaining"},
+    {"explaining", "reporting"},
     {"prediction"},
     {"estimators", "plots", "teach"},
     {"loaded", "loading", "advice", "tuning", "playground"},

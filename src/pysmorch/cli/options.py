@@ -28,7 +28,7 @@ Sources = Annotated[list[str], typer.Argument(help=SOURCE)]
 MetricNames = Annotated[Texts, typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output, all else on standard error")]
 Force = Annotated[
-    bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
+    bool, typer.Option("--force", help="write the file even where that replaces data or a file of another kind")
 ]
 
 PredictPrecision = Annotated[
@@ -229,6 +229,10 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None
+    report: Annotated[
+        str | None,
+        typer.Option(help="HTML file for a report on the model and the held-out rows; pysmorch report makes one later"),
+    ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
     baselines: Annotated[
@@ -317,6 +321,18 @@ class ExplainOptions(ReadOptions):
         ),
     ] = None
     as_json: AsJson = False
+
+
+@dataclass(kw_only=True)
+class ReportOptions(ReadOptions, LabelOptions):
+    """All of `pysmorch report`."""
+
+    files: Annotated[
+        list[str],
+        typer.Argument(help="one model file, or several that are compared, and then the rows: files as for predict"),
+    ]
+    out: Annotated[str, typer.Option(help="HTML file to write")] = "report.html"
+    force: Force = False
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs, tuning
+from pysmorch.cli import advice, figures, holdout, networks, output, parameters, reporting, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -48,6 +48,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
+    if options.report is not None:
+        reporting.check_report(options.report, "--report", options.force)
     begun = None if options.start_from is None else load_estimator(options.start_from)
     rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_of(begun))
     for name in given.get("columns", {}):
@@ -68,7 +70,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
-    with kinds:
+    with kinds, output.recorded_warnings() as warned:
         if isinstance(options, TuneOptions):
             tuning.search(model, training, validation, options, report)
         started = time.perf_counter()
@@ -76,7 +78,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
     model.notes_ = notes
-    _finish(model, training, held_out, metrics, options, report, interrupted, seconds)
+    _finish(model, training, held_out, metrics, options, report, interrupted, seconds, warned)
 
 
 def _check_options(options: TrainOptions) -> list[Metric]:
@@ -314,6 +316,7 @@ def _finish(
     report: Report,
     interrupted: str | None,
     seconds: float,
+    warned: list[str],
 ) -> None:
     """Measure, write the model, compare it with others, and say so."""
     values: dict[str, Any] = {
@@ -340,6 +343,7 @@ def _finish(
         model.save(options.out)
     if held_out is not None and interrupted is None:
         values["remarks"] = advice.remarks(model, training, held_out)
+    comparison = None
     if options.baselines and held_out is not None and interrupted is None:
         try:
             comparison = advice.compared(model, training, held_out, seconds)
@@ -350,6 +354,12 @@ def _finish(
                 values["baselines"] = advice.as_values(comparison)
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
+    if options.report is not None:
+        split = holdout.in_words(options, training, held_out, model.notes_["task"], options.seed)
+        remarks = [*warned, *values.get("remarks", [])]
+        rows = training if held_out is None else held_out
+        reporting.report_on_training(options.report, options.out, model, rows, split, remarks, comparison, seconds)
+        report.result(f"report written to {options.report}")
     report.finish(values | {"interrupted": interrupted is not None})
     if interrupted is not None:
         raise Interrupted(f"{interrupted}, and written to {options.out}; {_how_to_go_on(options)}")

@@ -77,7 +77,7 @@ def axis(
     ends : (float or None, float or None), default=(None, None)
         Ends that are given; None for round ones.
     whole : bool, default=False
-        Whether ticks are whole numbers, as of epochs.
+        Whether ticks are whole numbers, as of epochs and rows.
     log : bool, default=False
         Whether it may be logarithmic, where values are above 0 and span more than two powers of ten.
     most : int, default=5
@@ -102,8 +102,8 @@ def axis(
         low, high = low - half * (ends[0] is None), high + half * (ends[1] is None or ends[0] is not None)
     step = _step((high - low) / most, whole)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    low = first * step if ends[0] is None and not whole else low
-    high = last * step if ends[1] is None and not whole else high
+    low = first * step if ends[0] is None else low
+    high = last * step if ends[1] is None else high
     inside = [i * step for i in range(first, last + 1) if low - 1e-9 * step <= i * step <= high + 1e-9 * step]
     return Axis(title, low, high, tuple(inside))
 

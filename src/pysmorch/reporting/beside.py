@@ -91,7 +91,7 @@ def compared(models: Sequence[Measured]) -> list[Any]:
 
 
 def _marked(name: str, value: float | None, best: float, count: int) -> str:
-    return shown_value(name, value) + (" ★" if value == best and count > 1 else "")
+    return ("★ " if value == best and count > 1 else "") + shown_value(name, value)
 
 
 def _differences(models: Sequence[Measured]) -> Table:
@@ -154,7 +154,7 @@ def _losses(models: Sequence[Measured]) -> Figure:
         drawn.append(Line(f"{one.name} ({of})", np.arange(1.0, len(curve) + 1), curve))
         finite = curve[np.isfinite(curve)]
         rows.append([one.name, of, f"{len(curve):,}", number(float(finite.min()) if len(finite) else None)])
-    across = axis("epoch", [1.0, *(len(line.x) for line in drawn)], whole=True)
+    across = axis("epoch", (), (1.0, float(max(len(line.x) for line in drawn))), whole=True)
     up = axis("loss", np.concatenate([line.y for line in drawn]), log=True)
     table = Table("Loss of the trainings", ["model", "rows", "epochs", "lowest loss"], rows, frozenset({0, 1}))
     picture = lines(across, up, drawn, "Loss of each epoch of the models")

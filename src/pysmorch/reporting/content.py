@@ -214,7 +214,7 @@ def number(value: float | None, digits: int = 4) -> str:
     """Return a number as text with some significant digits; a dash for one that is not known."""
     if value is None or value != value:
         return "–"
-    whole = 10 ** (digits + 1) <= abs(value) < 1e15
+    whole = 10**digits <= abs(value) < 1e15
     return f"{value:,.0f}".replace("-", "−") if whole else f"{value:.{digits}g}".replace("-", "−")
 
 

@@ -255,7 +255,7 @@ def _confidences(one: Measured) -> Figure:
     lowest = 0.5 if one.predicted.shape[1] == 2 or one.task == "labels" else 0.0
     edges = np.linspace(lowest, 1.0, 11)
     groups = [np.histogram(confidence[mask], edges)[0] for mask in (right, ~right)]
-    across, up = axis("probability of what is predicted", (), (lowest, 1.0)), axis("predictions", [0, *groups[0], *groups[1]])
+    across, up = axis("probability of what is predicted", (), (lowest, 1.0)), axis("predictions", [0, *groups[0], *groups[1]], whole=True)
     label = f"Histogram of confidence: {int(right.sum()):,} right, {int((~right).sum()):,} wrong predictions"
     rows = [
         [f"{edges[i]:.2f} to {edges[i + 1]:.2f}", f"{groups[0][i]:,}", f"{groups[1][i]:,}"] for i in range(len(edges) - 1)
@@ -286,7 +286,7 @@ def guesses(one: Measured) -> list[Any]:
     p = np.maximum(one.predicted, 1 - one.predicted).ravel() if one.task == "labels" else one.predicted.max(axis=1)
     edges = np.linspace(0.0, 1.0, 11)
     found = np.histogram(p, edges)[0]
-    across, up = axis("probability of what is predicted", (), (0.0, 1.0)), axis("predictions", [0, *found])
+    across, up = axis("probability of what is predicted", (), (0.0, 1.0)), axis("predictions", [0, *found], whole=True)
     table = Table("Predictions by their probability", ["probability", "predictions"],
                   [[f"{edges[i]:.1f} to {edges[i + 1]:.1f}", f"{found[i]:,}"] for i in range(10)])
     picture = histogram(across, up, edges, [found], ["predictions"], "Histogram of the probabilities of what is predicted")

@@ -68,13 +68,13 @@ def labels(one: Measured) -> list[Any]:
     table = Table(
         f"Rows of each {what}", [what, "rows", "share"], [[one.outputs[i], f"{counts[i]:,}", share(counts[i] / len(one.codes))] for i in order]
     )
-    picture = bars(names, counts[order].tolist(), axis("rows", [0, *counts], (0.0, None), most=4), f"Rows of each {what}")
+    picture = bars(names, counts[order].tolist(), axis("rows", [0, *counts], whole=True, most=4), f"Rows of each {what}")
     return [Figure(f"Rows of each {what}", picture, f"How many of these rows are of each {what}.{more}", table)]
 
 
 def _target(values: Array, name: str) -> Figure:
     counts, edges = np.histogram(values, BINS)
-    across, up = axis("right value", edges, (float(edges[0]), float(edges[-1]))), axis("rows", [0, *counts])
+    across, up = axis("right value", edges, (float(edges[0]), float(edges[-1]))), axis("rows", [0, *counts], whole=True)
     shares = [0.0, 0.25, 0.5, 0.75, 1.0]
     found = np.quantile(values, shares)
     rows = [[f"{q:.0%}", number(float(v))] for q, v in zip(shares, found, strict=True)]
@@ -97,7 +97,9 @@ def _columns(model: Any, rows: Rows) -> list[Any]:
     if len(encoder.names) > MOST_COLUMNS:
         said = f"The first {MOST_COLUMNS} of {len(encoder.names):,} columns{which}"
     head = ["column", "kind", "missing", "distinct", "lowest", "median", "highest", "most frequent"]
-    return [Table(said, head, described, frozenset({0, 1, 7}))]
+    used = [i for i in range(len(head)) if any(row[i] for row in described)]
+    texts = frozenset(position for position, i in enumerate(used) if i in (0, 1, 7))
+    return [Table(said, [head[i] for i in used], [[row[i] for i in used] for row in described], texts)]
 
 
 def _column(encoder: Any, checked: Any, index: int, count: int) -> list[str]:

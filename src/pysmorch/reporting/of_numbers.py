@@ -85,7 +85,7 @@ def _distribution(residual: Array, of: str) -> Figure:
     low, high = np.quantile(residual, [0.005, 0.995])
     low, high = (low, high) if high > low else (low - 0.5, high + 0.5)
     counts, edges = np.histogram(np.clip(residual, low, high), BINS, (low, high))
-    across, up = axis("right − predicted", edges, (float(low), float(high))), axis("rows", [0, *counts])
+    across, up = axis("right − predicted", edges, (float(low), float(high))), axis("rows", [0, *counts], whole=True)
     shares = [0.05, 0.25, 0.5, 0.75, 0.95]
     rows = [[f"{q:.0%}", number(float(v))] for q, v in zip(shares, np.quantile(residual, shares), strict=True)]
     label = f"Histogram of residuals{of}: median {number(float(np.median(residual)))}"
@@ -155,8 +155,8 @@ def intervals(one: Measured) -> list[Any]:
     if rows:
         aside = one.model.conformal_scores_.set_aside
         how = "rows that were set aside for it" if aside else "rows that also chose the epochs, so that it is not guaranteed"
-        blocks.append(Words(f"How wide intervals are was learned from {how}."))
         blocks.append(Table("Intervals on these rows", ["said to hold", "hold", "median width"], rows, frozenset()))
+        blocks.append(Words(f"How wide intervals are was learned from {how}."))
     elif reason:
         blocks.append(Words(f"Intervals are left out: {reason}."))
     return blocks
@@ -181,7 +181,7 @@ def _intervals_of_rows(one: Measured, bounds: Array, right: Array) -> Figure:
         Line("upper bound", x, bounds[some, 1]),
         Line("prediction", x, one.predicted[some, 0]),
     ]
-    across, up = axis("rows, by their predictions", [1.0, len(some)], whole=True), axis("value", [*bounds[some].ravel(), *right[some]])
+    across, up = axis("rows, by their predictions", (), (1.0, float(len(some))), whole=True), axis("value", [*bounds[some].ravel(), *right[some]])
     marks = [(float(x[i]), float(right[j]), f"{one.rows.name_of(int(one.rows.indices[j]))}: right {right[j]:.5g}") for i, j in enumerate(some)]
     held = float(((bounds[:, 0] <= right) & (right <= bounds[:, 1])).mean())
     label = f"Intervals of {COVERAGE:.0%}: {held:.1%} of the rows are within theirs"
@@ -210,7 +210,7 @@ def values(one: Measured) -> list[Any]:
     blocks: list[Any] = []
     for k, name in enumerate(one.outputs[:MOST_TARGETS]):
         counts, edges = np.histogram(one.predicted[:, k], BINS)
-        across, up = axis(name, edges, (float(edges[0]), float(edges[-1]))), axis("rows", [0, *counts])
+        across, up = axis(name, edges, (float(edges[0]), float(edges[-1]))), axis("rows", [0, *counts], whole=True)
         shares = [0.0, 0.25, 0.5, 0.75, 1.0]
         found = np.quantile(one.predicted[:, k], shares)
         rows = [[f"{q:.0%}", number(float(v))] for q, v in zip(shares, found, strict=True)]

@@ -47,7 +47,7 @@ def curves(model: Any, seconds: float | None) -> list[Any]:
         said = f"The validation loss is lowest in epoch {epoch}: {number(float(validation[best]))}."
         marks = [(float(epoch), float(validation[best]), f"lowest validation loss: {validation[best]:.4g} in epoch {epoch}")]
     everything = np.concatenate([line.y for line in drawn])
-    across, up = axis("epoch", [1.0, len(loss)], whole=True), axis("loss", everything, log=True)
+    across, up = axis("epoch", (), (1.0, float(len(loss))), whole=True), axis("loss", everything, log=True)
     label = f"Loss of {len(loss)} epochs. {said}"
     picture = lines(across, up, drawn, label, marks)
     blocks.append(Figure("Loss in each epoch", picture, said, _table(loss, validation), [line.name for line in drawn]))
@@ -70,7 +70,7 @@ def _how(model: Any, validated: bool, seconds: float | None) -> str:
     said = f"{members} networks were trained, whose mean is the model; the curves are their means." if members > 1 else "One network was trained."
     said += f" There were {epochs:,} epochs" + (f" in {seconds:.1f} seconds." if seconds is not None else ".")
     history = getattr(model, "history_", None)
-    if history is not None and history.stopped_by:
+    if history is not None and history.stopped_by and members == 1:
         said += f" It ended since {history.stopped_by}."
     if validated:
         said += " The epoch with the lowest validation loss is the one whose weights the model has" + (", for each network its own." if members > 1 else ".")
@@ -93,7 +93,7 @@ def _others(model: Any) -> list[Any]:
         up = axis(title, np.concatenate([line.y for line in drawn]))
         rows = [[str(i + 1), *(number(float(line.y[i])) for line in drawn)] for i in thinned(len(values), POINTS_IN_TABLE)]
         table = Table(f"{title} of some epochs", ["epoch", *(line.name for line in drawn)], rows, frozenset())
-        picture = lines(axis("epoch", [1.0, len(values)], whole=True), up, drawn, f"{title} of {len(values)} epochs")
+        picture = lines(axis("epoch", (), (1.0, float(len(values))), whole=True), up, drawn, f"{title} of {len(values)} epochs")
         words = f"In the last epoch {number(float(values[-1]))} on the validation rows."
         blocks.append(Figure(f"{title[0].upper()}{title[1:]} in each epoch", picture, words, table, [line.name for line in drawn]))
     return blocks

@@ -107,7 +107,7 @@ def report_on(
     ----------
     models : mapping of str to Classifier or Regressor
         Fitted models by the names that they have in the report; all tell the same classes apart, or predict as many numbers.
-    X : array-like, data frame
+    X : array-like, data frame, or dict of these by the names of the models
         Rows, best those that were not trained on. Of more than 50,000 so many are drawn at random.
     y : array-like, default=None
         Their labels; None where they are not known, and then all that is measured is left out.
@@ -143,8 +143,11 @@ def report_on(
     for model in models.values():
         model._check_fitted()
     _check_alike(models)
-    rows = rows_of(X, y, sample_weight, about.name_of, max(model._num_outputs() for model in models.values()))
-    found = [measured(name, model, rows) for name, model in models.items()]
+    inputs = X if isinstance(X, dict) else dict.fromkeys(models, X)
+    num_outputs = max(model._num_outputs() for model in models.values())
+    given = {name: rows_of(inputs[name], y, sample_weight, about.name_of, num_outputs) for name in models}
+    found = [measured(name, model, given[name]) for name, model in models.items()]
+    rows = given[found[0].name]
     parts = [(one.name, sections(one, rows, about)) for one in found]
     comparison = Section("comparison", "Comparison", beside.compared(found)) if len(found) > 1 else None
     return Report(page(_title(found), _subtitle(found, rows, about), comparison, parts))
