@@ -162,9 +162,7 @@ def check_classes(training: Rows, held_out: Rows | None, report: Report, which: 
 def in_words(options: HoldOutOptions, training: Rows, held_out: Rows | None, task: str, seed: int) -> str:
     """Return which rows were held out and how, in sentences."""
     if held_out is None:
-        return (
-            f"No rows were held out: these are the {len(training):,} rows of the training, on which a model looks better than on new ones."
-        )
+        return f"No rows were held out: these are the {len(training):,} rows of the training, on which a model looks better than on new ones."
     others = f"The model was trained on {len(training):,} others."
     if options.test_file is not None:
         return f"These are the rows of {options.test_file}. {others}"

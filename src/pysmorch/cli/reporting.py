@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pysmorch.advice.comparing import unsupported_reason
 from pysmorch.advice.comparison import Comparison
 from pysmorch.cli import data, output
 from pysmorch.cli.evaluation import as_in_training
@@ -38,7 +39,9 @@ def report(options: ReportOptions) -> None:
     rows, unlabelled = _labelled(first, source, options, said)
     inputs = {name: features_for(model, rows.source) for name, model in models.items()}
     y = None if unlabelled else as_in_training(first, rows.y)
-    about = About(source.name, paths=_named(paths), name_of=name_of(rows), unlabelled=unlabelled, remarks=source.remarks)
+    about = About(
+        source.name, paths=_named(paths), name_of=name_of(rows), unlabelled=unlabelled, remarks=source.remarks
+    )
     page = data.in_file(rows.source, lambda: report_on(models, inputs, y, rows.weights, about))
     page.save(options.out)
     said.result(f"report written to {options.out}")
@@ -120,7 +123,8 @@ def report_on_training(
         How long the training took.
     """
     name = Path(path).stem
-    about = About(measured.source.name, split, remarks, comparison, seconds, {name: path}, name_of(measured))
     X = measured.source.features
+    why = "" if comparison is not None else unsupported_reason(model, X) or "none were trained beside it"
+    about = About(measured.source.name, split, remarks, comparison, why, seconds, {name: path}, name_of(measured))
     page = data.in_file(measured.source, lambda: report_on({name: model}, X, measured.y, measured.weights, about))
     page.save(out)

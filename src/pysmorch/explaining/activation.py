@@ -5,6 +5,7 @@ Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via 
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pysmorch.explaining.gradients import Head
 from pysmorch.layers import Conv2d
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import accumulate, feeders, graph, step_backward
+from pysmorch.layers.quantized import is_quantized
 from pysmorch.network import Network
 
 
@@ -36,11 +38,11 @@ def class_activation(network: Network, images: Array, which: Array, head: Head) 
     -------
     ndarray of float64, shape (N, h, w), or None
         From 0 to 1 for each position of the last convolution that has more than one; None where there is none, or where it is one of
-        several that are averaged.
+        several that are averaged, or where the network was quantized and has no gradients.
     """
     layers = reference.in_mode(graph(network.output), training=False)
-    found = [layer for layer in layers if isinstance(layer, Conv2d) and min(layer.out_dims[1:3]) > 1]
-    if not found or not _feeds_all(layers, found[-1]):
+    found = [layer for layer in layers if isinstance(layer, Conv2d) and prod(d or 1 for d in layer.out_dims[1:3]) > 1]
+    if is_quantized(layers) or not found or not _feeds_all(layers, found[-1]):
         return None
     for layer in layers:
         if getattr(layer, "has_parameters", False):  # the copy has a gradient of its own, too

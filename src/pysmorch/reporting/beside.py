@@ -21,7 +21,6 @@ CLEAR = 2.0
 """A difference is clear if it is larger than so many of its standard errors."""
 
 
-
 def simpler(comparison: Comparison) -> list[Any]:
     """Return a network beside the simpler models of a comparison.
 
@@ -49,12 +48,19 @@ def simpler(comparison: Comparison) -> list[Any]:
     ]
     table = Table("The network and simpler models on the same rows", head, rows)
     measure = measures[0]
-    shown = [(row[0], model.values[measure]) for row, model in zip(rows, models, strict=True) if measure in model.values]
+    shown = [
+        (row[0], model.values[measure]) for row, model in zip(rows, models, strict=True) if measure in model.values
+    ]
     names, values = [name for name, _ in shown], [value for _, value in shown]
     across = axis(measure, [0.0, *values], (0.0, 1.0) if measure == "accuracy" else (0.0, None), most=4)
     label = f"{measure}: " + ", ".join(f"{name} {value:.4g}" for name, value in shown)
     better = "The longer the better." if measure == "accuracy" else "The shorter the better."
-    figure = Figure(f"{measure[0].upper()}{measure[1:]} beside simpler models", bars(names, values, across, label), better, table)
+    behind = Table(
+        f"{measure} of each model", ["model", measure], [[name, shown_value(measure, value)] for name, value in shown]
+    )
+    figure = Figure(
+        f"{measure[0].upper()}{measure[1:]} beside simpler models", bars(names, values, across, label), better, behind
+    )
     return [figure, table, *(Words(f"{line}.") for line in comparison.lines())]
 
 
@@ -71,7 +77,7 @@ def compared(models: Sequence[Measured]) -> list[Any]:
     list of blocks
         Their figures, which differences are clear, and their curves.
     """
-    values = [one.values() for one in models]
+    values = [one.values for one in models]
     names = list(dict.fromkeys(name for found in values for name in found))
     rows = []
     for name in names:
@@ -80,9 +86,15 @@ def compared(models: Sequence[Measured]) -> list[Any]:
         rows.append([TITLES[name], *(_marked(name, found.get(name), best, len(known)) for found in values)])
     rows.append(["parameters", *(f"{sum(W.size for W in one.model.network_.parameters.values()):,}" for one in models)])
     rows.append(["rows a second", *(number(len(one.rows) / max(one.seconds, 1e-9), 3) for one in models)])
-    blocks: list[Any] = [Table("The models on the same rows; ★ is the best", ["measure", *(one.name for one in models)], rows)]
+    blocks: list[Any] = [
+        Table("The models on the same rows; ★ is the best", ["measure", *(one.name for one in models)], rows)
+    ]
     if models[0].codes is None:
-        return [*blocks, Words("Without the right answers there are no measures of how good they are."), _agreement(models)]
+        return [
+            *blocks,
+            Words("Without the right answers there are no measures of how good they are."),
+            _agreement(models),
+        ]
     blocks.append(_differences(models))
     blocks.append(_agreement(models))
     if models[0].task != "numbers":
@@ -111,7 +123,12 @@ def _differences(models: Sequence[Measured]) -> Table:
         else:
             verdict = f"{one.name if mean < 0 else models[0].name} is better"
         rows.append([one.name, number(mean, 3), number(error, 3), verdict])
-    return Table(f"Mean difference from {models[0].name} in {what}, row by row", ["model", "difference", "standard error", "verdict"], rows, frozenset({0, 3}))
+    return Table(
+        f"Mean difference from {models[0].name} in {what}, row by row",
+        ["model", "difference", "standard error", "verdict"],
+        rows,
+        frozenset({0, 3}),
+    )
 
 
 def _agreement(models: Sequence[Measured]) -> Table:
@@ -141,8 +158,12 @@ def _calibrations(models: Sequence[Measured]) -> Figure:
         for one, parts in found
         for a, b, c in zip(*parts, strict=True)
     ]
-    table = Table("Bins of the reliability diagrams", ["model", "mean probability", "share that is right", "predictions"], rows)
-    return Figure("Calibration", picture, "On the dashed line probabilities are right.", table, [line.name for line in drawn])
+    table = Table(
+        "Bins of the reliability diagrams", ["model", "mean probability", "share that is right", "predictions"], rows
+    )
+    return Figure(
+        "Calibration", picture, "On the dashed line probabilities are right.", table, [line.name for line in drawn]
+    )
 
 
 def _losses(models: Sequence[Measured]) -> Figure:
@@ -158,4 +179,10 @@ def _losses(models: Sequence[Measured]) -> Figure:
     up = axis("loss", np.concatenate([line.y for line in drawn]), log=True)
     table = Table("Loss of the trainings", ["model", "rows", "epochs", "lowest loss"], rows, frozenset({0, 1}))
     picture = lines(across, up, drawn, "Loss of each epoch of the models")
-    return Figure("Loss in each epoch", picture, "Models with other losses are not comparable here.", table, [line.name for line in drawn])
+    return Figure(
+        "Loss in each epoch",
+        picture,
+        "Models with other losses are not comparable here.",
+        table,
+        [line.name for line in drawn],
+    )

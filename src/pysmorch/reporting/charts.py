@@ -135,7 +135,11 @@ def _line(frame: _Frame, line: Line, style: str) -> list[str]:
     sizes = np.full(len(x), 0.15) if line.sizes is None else line.sizes[fits]
     for i in thinned(len(x), MARKED):
         words = f"{line.name}: {frame.across.title} {x[i]:.4g}, {frame.up.title} {y[i]:.4g}"
-        at = {"cx": frame.x(float(x[i])), "cy": frame.y(float(y[i])), "r": round(2 + 6 * float(sizes[i]) ** 0.5, 2) if seen else 6}
+        at = {
+            "cx": frame.x(float(x[i])),
+            "cy": frame.y(float(y[i])),
+            "r": round(2 + 6 * float(sizes[i]) ** 0.5, 2) if seen else 6,
+        }
         said = element("title", escape(escaped(words)))
         drawing.append(element("circle", said, class_=f"{'dot' if seen else 'unseen'} {style} tip", **at))
     return drawing
@@ -314,25 +318,65 @@ def cells(counts: Array, names: Sequence[str], label: str, percentages: bool) ->
             column["transform"] = f"rotate(-90 {x:g} {y:g})"
         content.append(text(x, y, name, **column))
     for (i, j), count in np.ndenumerate(counts):
-        content.append(_cell(margin + side * j, top + side * i, side, int(count), float(fractions[i, j]), i == j,
-                             f"{escaped(names[i])} taken for {escaped(names[j])}", percentages))
+        content.append(
+            _cell(
+                margin + side * j,
+                top + side * i,
+                side,
+                int(count),
+                float(fractions[i, j]),
+                i == j,
+                f"{escaped(names[i])} taken for {escaped(names[j])}",
+                percentages,
+            )
+        )
     return document(WIDTH, round(top + side * len(names) + 6), escaped(label), *content)
 
 
 def _cell(x: float, y: float, side: float, count: int, fraction: float, right: bool, words: str, more: bool) -> str:
     said = element("title", escape(f"{words}: {count:,} ({fraction:.1%} of the row)"))
-    ground = element("rect", said, x=round(x + 0.5, 2), y=round(y + 0.5, 2), width=round(side - 1, 2), height=round(side - 1, 2), rx=2,
-                     fill_opacity=round(FAINTEST + (FULL - FAINTEST) * fraction, 3) if count else 0, class_=f"cell {'right' if right else 'wrong'} tip")
+    ground = element(
+        "rect",
+        said,
+        x=round(x + 0.5, 2),
+        y=round(y + 0.5, 2),
+        width=round(side - 1, 2),
+        height=round(side - 1, 2),
+        rx=2,
+        fill_opacity=round(FAINTEST + (FULL - FAINTEST) * fraction, 3) if count else 0,
+        class_=f"cell {'right' if right else 'wrong'} tip",
+    )
     if not count or side < 4 + CHARACTER * len(f"{count}"):
         return ground
     middle = x + side / 2
     size = 11 if side >= 20 else 9
     if not more or side < 36:
-        return ground + text(round(middle, 2), round(y + side / 2 + 4, 2), f"{count}", text_anchor="middle", class_="count", font_size=size)
+        return ground + text(
+            round(middle, 2),
+            round(y + side / 2 + 4, 2),
+            f"{count}",
+            text_anchor="middle",
+            class_="count",
+            font_size=size,
+        )
     return (
         ground
-        + text(round(middle, 2), round(y + side / 2 - 1, 2), f"{count}", text_anchor="middle", class_="count", font_size=size)
-        + text(round(middle, 2), round(y + side / 2 + 12, 2), f"{fraction:.0%}", text_anchor="middle", class_="count", font_size=9.5)
+        + text(
+            round(middle, 2),
+            round(y + side / 2 - 1, 2),
+            f"{count}",
+            text_anchor="middle",
+            class_="count",
+            font_size=size,
+        )
+        + text(
+            round(middle, 2),
+            round(y + side / 2 + 12, 2),
+            f"{fraction:.0%}",
+            text_anchor="middle",
+            class_="count",
+            font_size=9.5,
+        )
     )
 
 
@@ -349,4 +393,6 @@ def _ticks_across(across: Axis, at: Any, top: float, bottom: float) -> list[str]
 
 
 def _turned(x: float, y: float, words: str) -> str:
-    return text(x, y, clip(escaped(words), 34), text_anchor="middle", transform=f"rotate(-90 {x:g} {y:g})", class_="title")
+    return text(
+        x, y, clip(escaped(words), 34), text_anchor="middle", transform=f"rotate(-90 {x:g} {y:g})", class_="title"
+    )

@@ -26,9 +26,9 @@ WARM = np.array([255.0, 96.0, 0.0])
 
 def images_in(model: Any, X: Any) -> Array | None:
     """Return rows as images (N, height, width, C), also rows of pixels of square grey images; None for anything else."""
-    shape = getattr(X, "shape", ())
     if not isinstance(X, np.ndarray):
         return None
+    shape: tuple[int, ...] = X.shape
     if len(model.encoder_.shape) == 3 and len(shape) in (3, 4):
         return X[..., None] if len(shape) == 3 else X
     side = isqrt(shape[1]) if len(shape) == 2 else 0
@@ -72,10 +72,13 @@ def _captions(one: Measured, row: int) -> tuple[str, str]:
     if one.task == "numbers":
         return f"right {one.codes[row, 0]:.5g}", f"predicted {one.predicted[row, 0]:.5g}"
     if one.task == "labels":
-        right, predicted = (", ".join(one.outputs[k] for k in np.flatnonzero(marks[row])) or "none" for marks in (one.codes, one.guessed))
+        right, predicted = (one.names_in(marks, row) for marks in (one.codes, one.guessed))
         return f"right {right}", f"predicted {predicted}"
     guess = int(one.guessed[row])  # type: ignore[index]
-    return f"right {one.outputs[int(one.codes[row])]}", f"predicted {one.outputs[guess]} ({share(float(one.predicted[row, guess]))})"
+    return (
+        f"right {one.outputs[int(one.codes[row])]}",
+        f"predicted {one.outputs[guess]} ({share(float(one.predicted[row, guess]))})",
+    )
 
 
 def _maps(one: Measured, images: Array, some: Array) -> Array | None:

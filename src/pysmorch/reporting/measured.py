@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ MOST_ENTRIES = 2**25
 OF_CLASSES = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss", "ece")
 OF_LABELS = ("accuracy", "f1", "auc", "log_loss", "ece")
 OF_NUMBERS = ("r2", "rmse", "mae", "median_absolute_error")
+
+MOST_AREAS = 100
+"""With more classes the mean area under their ROC curves is left out."""
 
 TITLES = {
     "accuracy": "accuracy",
@@ -171,6 +175,12 @@ class Measured:
             return ["prediction"] if count == 1 else [f"target {i}" for i in range(count)]
         return [str(name) for name in self.model.classes_.tolist()]
 
+    def names_in(self, marks: Array | None, row: int) -> str:
+        """Return the labels that a row has, by rows of zeros and ones."""
+        assert marks is not None
+        return ", ".join(self.outputs[k] for k in np.flatnonzero(marks[row])) or "none"
+
+    @cached_property
     def values(self) -> dict[str, float]:
         """Return what is measured, by the names of `METRICS`; nothing where labels are not known or no row is left."""
         if self.codes is None or not len(self.rows):
@@ -180,7 +190,7 @@ class Measured:
         for name in names:
             metric = METRICS[name]
             predicted: Any = self.guessed if metric.takes == "classes" else self.predicted
-            if name == "r2" and len(self.rows) < 2:
+            if (name == "r2" and len(self.rows) < 2) or (name == "auc" and self.predicted.shape[1] > MOST_AREAS):
                 continue
             found[name] = metric.measure(self.codes, predicted, self.rows.weights)
         return {name: value for name, value in found.items() if np.isfinite(value)}

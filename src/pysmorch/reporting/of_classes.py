@@ -11,7 +11,7 @@ from pysmorch.metrics import CALIBRATION_BINS
 from pysmorch.reporting.axes import axis, columns, thinned
 from pysmorch.reporting.charts import Line, cells, histogram, lines
 from pysmorch.reporting.content import Figure, Table, Words, fraction, share
-from pysmorch.reporting.measured import Measured
+from pysmorch.reporting.measured import MOST_AREAS, Measured
 
 MOST_CELLS = 15
 """Classes of a table of confusions; of more, those with the most mistakes."""
@@ -97,7 +97,12 @@ def of_each_class(one: Measured) -> list[Any]:
         order = np.argsort(np.where(of_class > 0, f1, np.inf), kind="stable")[:MOST_IN_TABLE]
         said += f": of {len(f1):,} the {MOST_IN_TABLE} with the lowest F1"
     rows = [
-        [one.outputs[i], f"{of_class[i]:,}", f"{of_guess[i]:,}", *(fraction(float(x[i])) for x in (precision, recall, f1))]
+        [
+            one.outputs[i],
+            f"{of_class[i]:,}",
+            f"{of_guess[i]:,}",
+            *(fraction(float(x[i])) for x in (precision, recall, f1)),
+        ]
         for i in order
     ]
     return [Table(said, [what, "rows", "predicted", "precision", "recall", "F1"], rows)]
@@ -140,29 +145,41 @@ def rankings(one: Measured) -> list[Any]:
     usable = [k for k in indices if 0 < present[k] < len(one.codes)]
     if not usable:
         return [Words("ROC and precision–recall curves are left out: they need rows of a class and rows of others.")]
-    some = sorted(usable, key=lambda k: -present[k])[:100]
+    some = sorted(usable, key=lambda k: -present[k])[:MOST_AREAS]
     areas = {k: float(roc_auc_score(right_of(k), one.predicted[:, k], sample_weight=w)) for k in some}
     chosen = sorted(areas, key=lambda k: areas[k])[:MOST_CURVES]
     if len(usable) <= MOST_CURVES:
         chosen = usable
     means = {k: float(average_precision_score(right_of(k), one.predicted[:, k], sample_weight=w)) for k in chosen}
     names = {k: one.outputs[k] for k in chosen}
-    which = "" if len(usable) <= MOST_CURVES else f" Shown are the {len(chosen)} with the smallest areas of {len(usable):,}."
+    which = (
+        ""
+        if len(usable) <= MOST_CURVES
+        else f" Shown are the {len(chosen)} with the smallest areas of {len(usable):,}."
+    )
     curves = {k: (right_of(k), one.predicted[:, k]) for k in chosen}
     return [_roc(curves, names, areas, w, which), _precision_recall(curves, names, means, w, which)]
 
 
-def _roc(curves: dict[int, tuple[Array, Array]], names: dict[int, str], areas: dict[int, float], w: Any, which: str) -> Figure:
+def _roc(
+    curves: dict[int, tuple[Array, Array]], names: dict[int, str], areas: dict[int, float], w: Any, which: str
+) -> Figure:
     from sklearn.metrics import roc_curve
 
     drawn, rows = [], []
     for k, (right, p) in curves.items():
         false, true, _ = roc_curve(right, p, sample_weight=w)
         drawn.append(Line(names[k], false, true))
-        rows += [[names[k], fraction(areas[k]), fraction(float(false[i])), fraction(float(true[i]))] for i in thinned(len(false), POINTS_IN_TABLE)]
+        rows += [
+            [names[k], fraction(areas[k]), fraction(float(false[i])), fraction(float(true[i]))]
+            for i in thinned(len(false), POINTS_IN_TABLE)
+        ]
     across, up = axis("false positive rate", (), (0.0, 1.0)), axis("true positive rate", (), (0.0, 1.0))
     label = "ROC curves; areas: " + ", ".join(f"{names[k]} {areas[k]:.3f}" for k in curves)
-    words = "How many rows of a class are found, against how many of the others are taken for it; chance is the dashed line." + which
+    words = (
+        "How many rows of a class are found, against how many of the others are taken for it; chance is the dashed line."
+        + which
+    )
     table = Table("Points of the ROC curves", ["class", "area", "false positive rate", "true positive rate"], rows)
     legend = [f"{names[k]} (area {areas[k]:.3f})" for k in curves]
     return Figure("ROC", lines(across, up, drawn, label, reference=(0, 0, 1, 1)), words, table, legend)
@@ -238,15 +255,24 @@ def calibration(one: Measured) -> list[Any]:
     """
     means, shares, counts = reliability(one)
     across, up = axis("predicted probability", (), (0.0, 1.0)), axis("share that is right", (), (0.0, 1.0))
-    error = one.values().get("ece")
+    error = one.values.get("ece")
     label = f"Reliability diagram: expected calibration error {fraction(error)}"
     picture = lines(across, up, [Line("right", means, shares, counts / counts.sum())], label, reference=(0, 0, 1, 1))
     words = (
         "On the dashed line a probability of 80% is right in 80% of the rows; below it the model is too sure. The larger a dot, the more rows. "
         f"The mean distance is the expected calibration error, {fraction(error)}."
     )
-    cells_of = [[fraction(a) for a in means.tolist()], [fraction(b) for b in shares.tolist()], [f"{c:,}" for c in counts.tolist()]]
-    table = Table("Bins of the reliability diagram", ["mean probability", "share that is right", "predictions"], columns(cells_of), frozenset())
+    cells_of = [
+        [fraction(a) for a in means.tolist()],
+        [fraction(b) for b in shares.tolist()],
+        [f"{c:,}" for c in counts.tolist()],
+    ]
+    table = Table(
+        "Bins of the reliability diagram",
+        ["mean probability", "share that is right", "predictions"],
+        columns(cells_of),
+        frozenset(),
+    )
     return [Figure("Calibration", picture, words, table), _confidences(one)]
 
 
@@ -255,14 +281,25 @@ def _confidences(one: Measured) -> Figure:
     lowest = 0.5 if one.predicted.shape[1] == 2 or one.task == "labels" else 0.0
     edges = np.linspace(lowest, 1.0, 11)
     groups = [np.histogram(confidence[mask], edges)[0] for mask in (right, ~right)]
-    across, up = axis("probability of what is predicted", (), (lowest, 1.0)), axis("predictions", [0, *groups[0], *groups[1]], whole=True)
+    across, up = (
+        axis("probability of what is predicted", (), (lowest, 1.0)),
+        axis("predictions", [0, *groups[0], *groups[1]], whole=True),
+    )
     label = f"Histogram of confidence: {int(right.sum()):,} right, {int((~right).sum()):,} wrong predictions"
     rows = [
-        [f"{edges[i]:.2f} to {edges[i + 1]:.2f}", f"{groups[0][i]:,}", f"{groups[1][i]:,}"] for i in range(len(edges) - 1)
+        [f"{edges[i]:.2f} to {edges[i + 1]:.2f}", f"{groups[0][i]:,}", f"{groups[1][i]:,}"]
+        for i in range(len(edges) - 1)
     ]
     table = Table("Predictions by their probability", ["probability", "right", "wrong"], rows)
     words = "How sure the model is where it is right, and where it is wrong."
-    return Figure("Confidence", histogram(across, up, edges, groups, ["right", "wrong"], label), words, table, ["right", "wrong"], True)
+    return Figure(
+        "Confidence",
+        histogram(across, up, edges, groups, ["right", "wrong"], label),
+        words,
+        table,
+        ["right", "wrong"],
+        True,
+    )
 
 
 def guesses(one: Measured) -> list[Any]:
@@ -287,7 +324,12 @@ def guesses(one: Measured) -> list[Any]:
     edges = np.linspace(0.0, 1.0, 11)
     found = np.histogram(p, edges)[0]
     across, up = axis("probability of what is predicted", (), (0.0, 1.0)), axis("predictions", [0, *found], whole=True)
-    table = Table("Predictions by their probability", ["probability", "predictions"],
-                  [[f"{edges[i]:.1f} to {edges[i + 1]:.1f}", f"{found[i]:,}"] for i in range(10)])
-    picture = histogram(across, up, edges, [found], ["predictions"], "Histogram of the probabilities of what is predicted")
+    table = Table(
+        "Predictions by their probability",
+        ["probability", "predictions"],
+        [[f"{edges[i]:.1f} to {edges[i + 1]:.1f}", f"{found[i]:,}"] for i in range(10)],
+    )
+    picture = histogram(
+        across, up, edges, [found], ["predictions"], "Histogram of the probabilities of what is predicted"
+    )
     return [*blocks, Figure("Confidence", picture, "How sure the model is.", table)]

@@ -37,7 +37,9 @@ def summary(one: Measured) -> list[Any]:
         For a section.
     """
     rows, encoder = one.rows, one.model.encoder_
-    tiles = [Tile("rows", f"{rows.total:,}", "" if len(rows) == rows.total else f"{len(rows):,} of them in this report")]
+    tiles = [
+        Tile("rows", f"{rows.total:,}", "" if len(rows) == rows.total else f"{len(rows):,} of them in this report")
+    ]
     names = encoder.names
     if names:
         tiles.append(Tile("columns", f"{len(names):,}", f"{encoder.width:,} numbers a row for the network"))
@@ -66,9 +68,13 @@ def labels(one: Measured) -> list[Any]:
     what = "label" if one.task == "labels" else "class"
     more = f" Shown are the {MOST_CLASSES} most frequent of {len(counts):,}." if len(counts) > MOST_CLASSES else ""
     table = Table(
-        f"Rows of each {what}", [what, "rows", "share"], [[one.outputs[i], f"{counts[i]:,}", share(counts[i] / len(one.codes))] for i in order]
+        f"Rows of each {what}",
+        [what, "rows", "share"],
+        [[one.outputs[i], f"{counts[i]:,}", share(counts[i] / len(one.codes))] for i in order],
     )
-    picture = bars(names, counts[order].tolist(), axis("rows", [0, *counts], whole=True, most=4), f"Rows of each {what}")
+    picture = bars(
+        names, counts[order].tolist(), axis("rows", [0, *counts], whole=True, most=4), f"Rows of each {what}"
+    )
     return [Figure(f"Rows of each {what}", picture, f"How many of these rows are of each {what}.{more}", table)]
 
 
@@ -81,7 +87,9 @@ def _target(values: Array, name: str) -> Figure:
     of = "" if name == "prediction" else f" of {name}"
     label = f"Histogram of the right values{of}: from {number(float(found[0]))} to {number(float(found[4]))}"
     return Figure(
-        f"Right values{of}", histogram(across, up, edges, [counts], ["rows"], label), "What is to be predicted for these rows.",
+        f"Right values{of}",
+        histogram(across, up, edges, [counts], ["rows"], label),
+        "What is to be predicted for these rows.",
         Table("Quantiles of the right values", ["share of rows below", "value"], rows),
     )
 
@@ -104,10 +112,10 @@ def _columns(model: Any, rows: Rows) -> list[Any]:
 
 def _column(encoder: Any, checked: Any, index: int, count: int) -> list[str]:
     cells, numbers = encoder.cells(checked, index), encoder.numbers_in(checked, index)
-    learned = getattr(encoder, "columns", None)
-    kind = "number" if learned is None else learned[index].kind
-    if kind == "none":
-        kind = f"left out ({learned[index].holds})"
+    kind = "number"
+    if hasattr(encoder, "columns"):
+        learned = encoder.columns[index]
+        kind = learned.kind if learned.kind != "none" else f"left out ({learned.holds})"
     missing = sum(map(is_missing, cells))
     known = [value for value in cells if not is_missing(value)]
     distinct: dict[str, int] = {}
@@ -118,4 +126,11 @@ def _column(encoder: Any, checked: Any, index: int, count: int) -> list[str]:
     spread = ["", "", ""]
     if numbers is not None and kind == "number" and np.isfinite(numbers).any() and are_numbers(known):
         spread = [number(float(value)) for value in np.nanquantile(numbers, [0.0, 0.5, 1.0])]
-    return [encoder.names[index], kind, share(missing / count) if missing else "none", f"{len(distinct):,}", *spread, frequent]
+    return [
+        encoder.names[index],
+        kind,
+        share(missing / count) if missing else "none",
+        f"{len(distinct):,}",
+        *spread,
+        frequent,
+    ]

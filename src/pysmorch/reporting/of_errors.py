@@ -45,7 +45,11 @@ def worst(one: Measured, first_columns: list[str]) -> list[Any]:
     if images is not None:
         some = order[:MOST_IMAGES]
         shown = gallery(one, images, some, brightest(images))
-        looks = " The second picture shows where the network finds what it predicts." if any(image.beside for image in shown) else ""
+        looks = (
+            " The second picture shows where the network finds what it predicts."
+            if any(image.beside for image in shown)
+            else ""
+        )
         return [Words(counted + said + looks), Gallery(shown)]
     return [Words(counted + said), _table(one, order[:MOST_ROWS], first_columns)]
 
@@ -58,11 +62,19 @@ def _table(one: Measured, some: Array, first_columns: list[str]) -> Table:
     cells = [encoder.cells(checked, encoder.names.index(name)) for name in names]
     rows = []
     for i, row in enumerate(some.tolist()):
-        rows.append([one.rows.name_of(int(one.rows.indices[row])), *_predicted(one, row), *(cell(column[i]) for column in cells)])
+        rows.append(
+            [
+                one.rows.name_of(int(one.rows.indices[row])),
+                *_predicted(one, row),
+                *(cell(column[i]) for column in cells),
+            ]
+        )
     head = ["row", *_head(one), *names]
     more = f"; of {len(encoder.names):,} columns {len(names)} are shown" if len(encoder.names) > len(names) else ""
     texts = {0, 1, 2} if one.task != "numbers" else {0}
-    texts |= {len(head) - len(names) + i for i, column in enumerate(cells) if any(isinstance(value, str) for value in column)}
+    texts |= {
+        len(head) - len(names) + i for i, column in enumerate(cells) if any(isinstance(value, str) for value in column)
+    }
     return Table(f"Rows that are most wrong{more}", head, rows, frozenset(texts))
 
 
@@ -82,7 +94,7 @@ def _predicted(one: Measured, row: int) -> list[str]:
         return [number(right), number(value), number(right - value)]
     assert one.guessed is not None
     if one.task == "labels":
-        return [", ".join(one.outputs[k] for k in np.flatnonzero(marks[row])) or "none" for marks in (one.codes, one.guessed)]
+        return [one.names_in(marks, row) for marks in (one.codes, one.guessed)]
     right, guess = int(one.codes[row]), int(one.guessed[row])
     p = one.predicted[row]
     return [one.outputs[right], one.outputs[guess], share(float(p[guess])), share(float(p[right]))]

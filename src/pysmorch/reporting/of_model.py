@@ -59,12 +59,29 @@ def parameters(model: Any) -> list[Any]:
     """Return all parameters of a model, those that are not at their default first, and what its file says."""
     given = model.get_params(deep=False)
     defaults = {name: one.default for name, one in _signature(model).items()}
-    rows = [[name, _value(value), "" if _same(value, defaults[name]) else _value(defaults[name])] for name, value in given.items()]
+    rows = [
+        [name, _value(value), "" if _same(value, defaults[name]) else _value(defaults[name])]
+        for name, value in given.items()
+    ]
     rows.sort(key=lambda row: row[2] == "")
-    blocks: list[Any] = [Table("Parameters; those that were chosen come first", ["parameter", "value", "instead of"], rows, frozenset({0, 1, 2}))]
+    blocks: list[Any] = [
+        Table(
+            "Parameters; those that were chosen come first",
+            ["parameter", "value", "instead of"],
+            rows,
+            frozenset({0, 1, 2}),
+        )
+    ]
     notes = {name: value for name, value in getattr(model, "notes_", {}).items() if name != "test"}
     if notes:
-        blocks.append(Table("What was noted at the training", ["what", "value"], [[name, _value(v)] for name, v in notes.items()], frozenset({0, 1})))
+        blocks.append(
+            Table(
+                "What was noted at the training",
+                ["what", "value"],
+                [[name, _value(v)] for name, v in notes.items()],
+                frozenset({0, 1}),
+            )
+        )
     return blocks
 
 
@@ -115,8 +132,20 @@ def costs(one: Measured, seconds: float | None) -> list[Any]:
     model = one.model
     total = sum(W.nbytes for W in model.network_.parameters.values())
     count = len(one.rows) + one.not_finite
-    tiles = [Tile("training", "–" if seconds is None else f"{seconds:.1f} s", "a model file does not say" if seconds is None else "")]
-    tiles.append(Tile("prediction", f"{number(count / max(one.seconds, 1e-9), 3)} rows/s", f"{count:,} rows in {one.seconds:.3f} s"))
+    tiles = [
+        Tile(
+            "training",
+            "–" if seconds is None else f"{seconds:.1f} s",
+            "a model file does not say" if seconds is None else "",
+        )
+    ]
+    tiles.append(
+        Tile(
+            "prediction",
+            f"{number(count / max(one.seconds, 1e-9), 3)} rows/s",
+            f"{count:,} rows in {one.seconds:.3f} s",
+        )
+    )
     tiles.append(Tile("parameters", _bytes(total), "in memory"))
     batch = model.batch_size if isinstance(model.batch_size, int) else 128
     step = step_memory(model.network_.layers, model.network_.loss, batch)

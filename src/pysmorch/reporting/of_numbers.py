@@ -38,7 +38,9 @@ def residuals(one: Measured) -> list[Any]:
         of = f" of {name}" if len(one.outputs) > 1 else ""
         blocks += _of_target(one, one.codes[:, k], one.predicted[:, k], of)
     if len(one.outputs) > MOST_TARGETS:
-        blocks.insert(0, Words(f"Shown are the first {MOST_TARGETS} of {len(one.outputs)} targets; the table below has all."))
+        blocks.insert(
+            0, Words(f"Shown are the first {MOST_TARGETS} of {len(one.outputs)} targets; the table below has all.")
+        )
     return blocks
 
 
@@ -48,10 +50,17 @@ def _of_target(one: Measured, right: Array, predicted: Array, of: str) -> list[A
     ends = np.concatenate([right[some], predicted[some]])
     across, up = axis("right value", ends), axis("prediction", ends)
     diagonal = (across.low, across.low, across.high, across.high)
-    said = [f"{one.rows.name_of(int(one.rows.indices[i]))}: right {right[i]:.5g}, predicted {predicted[i]:.5g}" for i in some]
+    said = [
+        f"{one.rows.name_of(int(one.rows.indices[i]))}: right {right[i]:.5g}, predicted {predicted[i]:.5g}"
+        for i in some
+    ]
     label = f"Predictions{of} beside right values: correlation {_correlation(right, predicted)}"
     rows = [
-        [one.rows.name_of(int(one.rows.indices[some[i]])), number(float(right[some[i]])), number(float(predicted[some[i]]))]
+        [
+            one.rows.name_of(int(one.rows.indices[some[i]])),
+            number(float(right[some[i]])),
+            number(float(predicted[some[i]])),
+        ]
         for i in thinned(len(some), POINTS_IN_TABLE)
     ]
     beside = Figure(
@@ -71,14 +80,21 @@ def _against(one: Measured, right: Array, predicted: Array, some: Array, of: str
     edges = np.quantile(predicted, np.linspace(0, 1, 6))
     of_bin = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, 4)
     rows = [
-        [f"{number(float(edges[i]))} to {number(float(edges[i + 1]))}", f"{len(found):,}", number(float(found.mean())), number(float(found.std()))]
+        [
+            f"{number(float(edges[i]))} to {number(float(edges[i + 1]))}",
+            f"{len(found):,}",
+            number(float(found.mean())),
+            number(float(found.std())),
+        ]
         for i in range(5)
         if len(found := residual[of_bin == i])
     ]
     table = Table("Residuals by prediction", ["predictions", "rows", "mean residual", "standard deviation"], rows)
     words = "Without a pattern where nothing more is to be learned from the prediction itself; above the line the model predicts too little."
     reference = (across.low, 0.0, across.high, 0.0)
-    return Figure(f"Residuals{of}", points(across, up, predicted[some], residual[some], label, reference, said), words, table)
+    return Figure(
+        f"Residuals{of}", points(across, up, predicted[some], residual[some], label, reference, said), words, table
+    )
 
 
 def _distribution(residual: Array, of: str) -> Figure:
@@ -91,7 +107,9 @@ def _distribution(residual: Array, of: str) -> Figure:
     label = f"Histogram of residuals{of}: median {number(float(np.median(residual)))}"
     words = "How far predictions are off; the 1% that are farthest off are in the outermost bars."
     table = Table("Quantiles of the residuals", ["share of rows below", "residual"], rows)
-    return Figure(f"Distribution of residuals{of}", histogram(across, up, edges, [counts], ["rows"], label), words, table)
+    return Figure(
+        f"Distribution of residuals{of}", histogram(across, up, edges, [counts], ["rows"], label), words, table
+    )
 
 
 def _correlation(a: Array, b: Array) -> str:
@@ -121,7 +139,9 @@ def of_each_target(one: Measured) -> list[Any]:
         errors = one.codes[:, k] - one.predicted[:, k]
         variance = float(np.var(one.codes[:, k]))
         r2 = 1 - float(np.mean(errors**2)) / variance if variance > 0 else None
-        rows.append([name, number(r2), number(float(np.sqrt(np.mean(errors**2)))), number(float(np.abs(errors).mean()))])
+        rows.append(
+            [name, number(r2), number(float(np.sqrt(np.mean(errors**2)))), number(float(np.abs(errors).mean()))]
+        )
     return [Table("Figures of each target", ["target", "R²", "RMSE", "MAE"], rows)]
 
 
@@ -154,7 +174,11 @@ def intervals(one: Measured) -> list[Any]:
             blocks.append(_intervals_of_rows(one, bounds[:, 0], one.codes[:, 0]))
     if rows:
         aside = one.model.conformal_scores_.set_aside
-        how = "rows that were set aside for it" if aside else "rows that also chose the epochs, so that it is not guaranteed"
+        how = (
+            "rows that were set aside for it"
+            if aside
+            else "rows that also chose the epochs, so that it is not guaranteed"
+        )
         blocks.append(Table("Intervals on these rows", ["said to hold", "hold", "median width"], rows, frozenset()))
         blocks.append(Words(f"How wide intervals are was learned from {how}."))
     elif reason:
@@ -169,7 +193,9 @@ def _of_quantiles(one: Measured) -> list[Any]:
     below = (one.codes <= one.quantiles).mean(axis=0)
     names = [float(quantile) for quantile in np.ravel(one.model.quantile)]
     rows = [[share(name), share(float(found))] for name, found in zip(names, below, strict=True)]
-    return [Table("Quantiles: how many right values are below them", ["quantile", "right values below"], rows, frozenset())]
+    return [
+        Table("Quantiles: how many right values are below them", ["quantile", "right values below"], rows, frozenset())
+    ]
 
 
 def _intervals_of_rows(one: Measured, bounds: Array, right: Array) -> Figure:
@@ -181,12 +207,24 @@ def _intervals_of_rows(one: Measured, bounds: Array, right: Array) -> Figure:
         Line("upper bound", x, bounds[some, 1]),
         Line("prediction", x, one.predicted[some, 0]),
     ]
-    across, up = axis("rows, by their predictions", (), (1.0, float(len(some))), whole=True), axis("value", [*bounds[some].ravel(), *right[some]])
-    marks = [(float(x[i]), float(right[j]), f"{one.rows.name_of(int(one.rows.indices[j]))}: right {right[j]:.5g}") for i, j in enumerate(some)]
+    across, up = (
+        axis("rows, by their predictions", (), (1.0, float(len(some))), whole=True),
+        axis("value", [*bounds[some].ravel(), *right[some]]),
+    )
+    marks = [
+        (float(x[i]), float(right[j]), f"{one.rows.name_of(int(one.rows.indices[j]))}: right {right[j]:.5g}")
+        for i, j in enumerate(some)
+    ]
     held = float(((bounds[:, 0] <= right) & (right <= bounds[:, 1])).mean())
     label = f"Intervals of {COVERAGE:.0%}: {held:.1%} of the rows are within theirs"
     rows = [
-        [one.rows.name_of(int(one.rows.indices[some[i]])), *(number(float(v)) for v in (bounds[some[i], 0], one.predicted[some[i], 0], bounds[some[i], 1], right[some[i]]))]
+        [
+            one.rows.name_of(int(one.rows.indices[some[i]])),
+            *(
+                number(float(v))
+                for v in (bounds[some[i], 0], one.predicted[some[i], 0], bounds[some[i], 1], right[some[i]])
+            ),
+        ]
         for i in thinned(len(some), POINTS_IN_TABLE)
     ]
     table = Table("Some of the rows", ["row", "lower bound", "prediction", "upper bound", "right value"], rows)
@@ -214,6 +252,15 @@ def values(one: Measured) -> list[Any]:
         shares = [0.0, 0.25, 0.5, 0.75, 1.0]
         found = np.quantile(one.predicted[:, k], shares)
         rows = [[f"{q:.0%}", number(float(v))] for q, v in zip(shares, found, strict=True)]
-        picture = histogram(across, up, edges, [counts], ["rows"], f"Histogram of predictions: median {number(float(found[2]))}")
-        blocks.append(Figure("Predictions", picture, "What is predicted for these rows.", Table("Quantiles", ["share of rows below", name], rows)))
+        picture = histogram(
+            across, up, edges, [counts], ["rows"], f"Histogram of predictions: median {number(float(found[2]))}"
+        )
+        blocks.append(
+            Figure(
+                "Predictions",
+                picture,
+                "What is predicted for these rows.",
+                Table("Quantiles", ["share of rows below", name], rows),
+            )
+        )
     return blocks

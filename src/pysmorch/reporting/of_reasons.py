@@ -62,7 +62,9 @@ def reasons(one: Measured) -> Reasons:
     blocks: list[Any] = []
     first = names
     if one.codes is None:
-        blocks.append(Words("Importance is left out: it needs the right answers. Partial dependence is of the first columns."))
+        blocks.append(
+            Words("Importance is left out: it needs the right answers. Partial dependence is of the first columns.")
+        )
     elif len(one.rows) < 2:
         blocks.append(Words("Importance is left out: it needs two rows or more."))
     else:
@@ -91,7 +93,11 @@ def _importance(one: Measured) -> tuple[Importance, str]:
 def _candidates(one: Measured) -> list[int]:
     """Return the columns that contribute most to the predictions of some rows; none where the network has no gradients."""
     some = one.rows.sample(ROWS_OF_GRADIENTS)
-    of = one.model._output_names()[0] if one.task == "labels" or (one.task == "numbers" and one.model._num_outputs() > 1) else None
+    of = (
+        one.model._output_names()[0]
+        if one.task == "labels" or (one.task == "numbers" and one.model._num_outputs() > 1)
+        else None
+    )
     try:
         sizes = np.abs(one.model.explain(some.X, of).contributions).mean(axis=0)
     except ValueError:
@@ -107,13 +113,16 @@ def _bars(one: Measured, found: Importance) -> Figure:
     values = [ordered[name][0] for name in shown]
     bounds = [tuple(interval[name]) for name in shown]
     across = axis(f"fall of the {score}", [0.0, *values, *(end for pair in bounds for end in pair)], most=4)
-    rows = [[name, *(fraction(value, 4) for value in (mean, *interval[name]))] for name, (mean, _) in list(ordered.items())[:100]]
+    rows = [
+        [name, *(fraction(value, 4) for value in (mean, *interval[name]))]
+        for name, (mean, _) in list(ordered.items())[:100]
+    ]
     table = Table(f"Fall of the {score} for each column", ["column", "mean fall", "90% interval from", "to"], rows)
     label = f"Importance of columns: {', '.join(shown[:3])} matter most"
     words = f"The {score} of these rows is {fraction(found.score, 4)}; whiskers are intervals of 90%."
     if len(found.names) > SHOWN:
         words += f" Shown are the {SHOWN} columns that matter most."
-    return Figure("Importance of columns", bars(shown, values, across, label, bounds), words, table)  # type: ignore[arg-type]
+    return Figure("Importance of columns", bars(shown, values, across, label, bounds), words, table)
 
 
 def _followed(one: Measured, found: PartialDependence) -> Figure:
@@ -127,7 +136,9 @@ def _followed(one: Measured, found: PartialDependence) -> Figure:
     of = "prediction" if one.task == "numbers" else "probability"
     shown = number if one.task == "numbers" else fraction
     head = [found.column, *names]
-    rows = [[cell(value), *(shown(float(p)) for p in found.predictions[i, which])] for i, value in enumerate(found.values)]
+    rows = [
+        [cell(value), *(shown(float(p)) for p in found.predictions[i, which])] for i, value in enumerate(found.values)
+    ]
     numbers = found.numbers
     texts = frozenset({0}) if numbers is None else frozenset()
     table = Table(f"Mean {of} for values of {found.column}", head, rows, texts)
@@ -136,12 +147,15 @@ def _followed(one: Measured, found: PartialDependence) -> Figure:
     if numbers is not None and np.isfinite(numbers).sum() > 1 and are_numbers(found.values):
         sizes = np.full(len(numbers), 0.06)
         drawn = [Line(name, numbers, found.predictions[:, k], sizes) for name, k in zip(names, which, strict=True)]
-        up = axis(f"mean {of}", [v for line in drawn for v in line.y], most=4)
+        of_one = f" of {names[0]}" if one.task != "numbers" and len(names) == 1 else ""
+        up = axis(f"mean {of}{of_one}", [v for line in drawn for v in line.y], most=4)
         picture = lines(axis(found.column, numbers), up, drawn, label)
         words = "All rows get one value of the column after another; their other cells stay."
         return Figure(title, picture, words, table, names)
     k = which[-1] if one.task == "classes" and len(which) == 1 else which[0]
     values = found.predictions[:BARS, k]
-    across = axis(f"mean {of} of {found.outputs[k]}" if one.task != "numbers" else "mean prediction", [0.0, *values], most=4)
+    across = axis(
+        f"mean {of} of {found.outputs[k]}" if one.task != "numbers" else "mean prediction", [0.0, *values], most=4
+    )
     picture = bars([cell(value) for value in found.values[:BARS]], values.tolist(), across, label)
     return Figure(title, picture, "All rows get one category after another; their other cells stay.", table)

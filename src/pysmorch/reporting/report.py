@@ -42,6 +42,8 @@ class About:
         What deserves attention, such as `advise` returns.
     baselines : Comparison, default=None
         Simpler models on the same rows, from `compare_with_baselines`.
+    without_baselines : str, default=""
+        Why there are none of them.
     seconds : float, default=None
         How long the training took; None for what the model says.
     paths : mapping of str to str, default={}
@@ -56,6 +58,7 @@ class About:
     split: str = ""
     remarks: Sequence[str] = ()
     baselines: Comparison | None = None
+    without_baselines: str = ""
     seconds: float | None = None
     paths: Mapping[str, str] = field(default_factory=dict)
     name_of: Callable[[int], str] | None = None
@@ -166,7 +169,9 @@ def _check_alike(models: Mapping[str, Any]) -> None:
 def _kind(model: Any) -> str:
     if not hasattr(model, "classes_"):
         return f"{model.n_outputs_} numbers a row"
-    known = ", ".join(map(str, model.classes_.tolist()[:10])) + (f" and {len(model.classes_) - 10} more" if len(model.classes_) > 10 else "")
+    known = ", ".join(map(str, model.classes_.tolist()[:10])) + (
+        f" and {len(model.classes_) - 10} more" if len(model.classes_) > 10 else ""
+    )
     return f"{'labels' if model._multilabel else 'classes'} {known}"
 
 
@@ -176,7 +181,11 @@ def _title(found: Sequence[Measured]) -> str:
 
 def _subtitle(found: Sequence[Measured], rows: Rows, about: About) -> str:
     one = found[0]
-    task = {"classes": f"{len(one.outputs):,} classes" if one.task != "numbers" else "", "labels": f"{len(one.outputs):,} labels", "numbers": "regression"}[one.task]
+    task = {
+        "classes": f"{len(one.outputs):,} classes" if one.task != "numbers" else "",
+        "labels": f"{len(one.outputs):,} labels",
+        "numbers": "regression",
+    }[one.task]
     which = f" of {about.source}" if about.source else ""
     return f"{type(one.model).__name__.removeprefix('Loaded')}, {task}, on {rows.total:,} row{'s' * (rows.total != 1)}{which}"
 
@@ -220,14 +229,18 @@ def sections(one: Measured, rows: Rows, about: About) -> list[Section]:
     path = about.paths.get(one.name, "model.safetensors")
     parts += [
         Section("network", "Network", of_model.network(one.model)),
-        Section("settings", "Settings and cost", [*of_model.costs(one, seconds), *of_model.parameters(one.model), *of_model.versions()]),
+        Section(
+            "settings",
+            "Settings and cost",
+            [*of_model.costs(one, seconds), *of_model.parameters(one.model), *of_model.versions()],
+        ),
         Section("use", "How to use it", of_model.usage(one.model, path)),
     ]
     return parts
 
 
 def _overview(one: Measured, rows: Rows, about: About) -> list[Any]:
-    values, constant = one.values(), one.of_constant()
+    values, constant = one.values, one.of_constant()
     tiles = []
     for name in IN_TILES[one.task]:
         if name not in values:
@@ -235,7 +248,9 @@ def _overview(one: Measured, rows: Rows, about: About) -> list[Any]:
         shown = share(values[name]) if name in AS_SHARES else shown_value(name, values[name])
         note = ""
         if name in constant:
-            always = {"accuracy": "always the most frequent class", "log_loss": "always the frequencies"}.get(name, "always the mean")
+            always = {"accuracy": "always the most frequent class", "log_loss": "always the frequencies"}.get(
+                name, "always the mean"
+            )
             note = f"{always}: {share(constant[name]) if name in AS_SHARES else shown_value(name, constant[name])}"
         tiles.append(Tile(TITLES[name][0].upper() + TITLES[name][1:], shown, note))
     blocks: list[Any] = [Tiles(tiles)] if tiles else []
@@ -244,7 +259,11 @@ def _overview(one: Measured, rows: Rows, about: About) -> list[Any]:
         blocks.append(Remarks([f"{remark[0].upper()}{remark[1:]}." for remark in about.remarks]))
     blocks += [Words(words) for words in left_out]
     if one.rows.weights is not None:
-        blocks.append(Words("What is measured counts the rows by their weights; tables of confusions and pictures count each row once."))
+        blocks.append(
+            Words(
+                "What is measured counts the rows by their weights; tables of confusions and pictures count each row once."
+            )
+        )
     return blocks
 
 
@@ -252,7 +271,9 @@ def _left_out(one: Measured, rows: Rows, about: About) -> list[str]:
     """Return what is not in the report, and why."""
     said = []
     if len(rows) < rows.total:
-        said.append(f"Of {rows.total:,} rows {len(rows):,} were drawn at random (seed 0); all in this report is of these.")
+        said.append(
+            f"Of {rows.total:,} rows {len(rows):,} were drawn at random (seed 0); all in this report is of these."
+        )
     if one.not_finite:
         said.append(
             f"{one.not_finite:,} of {len(rows):,} rows are left out, since what is predicted for them is not finite (NaN or infinite): "
@@ -270,22 +291,34 @@ def _left_out(one: Measured, rows: Rows, about: About) -> list[str]:
 
 
 def _split(one: Measured, about: About) -> list[Any]:
-    blocks = [Words(about.split or "How the rows of this report were chosen is not known here: they say how good the model is on new rows only if it was not trained on them.")]
+    blocks = [
+        Words(
+            about.split
+            or "How the rows of this report were chosen is not known here: they say how good the model is on new rows only if it was not trained on them."
+        )
+    ]
     model = one.model
     if model.conformal_fraction:
-        blocks.append(Words(f"{share(model.conformal_fraction)} of the training rows were set aside for intervals and sets."))
+        blocks.append(
+            Words(f"{share(model.conformal_fraction)} of the training rows were set aside for intervals and sets.")
+        )
     if model.validation_curve_:
-        blocks.append(Words("Validation rows, which were not trained on, chose the epochs: their loss is in the picture."))
+        blocks.append(
+            Words("Validation rows, which were not trained on, chose the epochs: their loss is in the picture.")
+        )
     return blocks
 
 
 def _of_task(one: Measured) -> list[Section]:
     """Return what is measured of classes, labels or numbers."""
-    values, constant = one.values(), one.of_constant()
+    values, constant = one.values, one.of_constant()
     table = Table(
         "What is measured",
         ["measure", "value", "always the same guess"],
-        [[TITLES[name], shown_value(name, value), shown_value(name, constant[name]) if name in constant else ""] for name, value in values.items()],
+        [
+            [TITLES[name], shown_value(name, value), shown_value(name, constant[name]) if name in constant else ""]
+            for name, value in values.items()
+        ],
     )
     if one.task == "numbers":
         return [
@@ -295,16 +328,17 @@ def _of_task(one: Measured) -> list[Section]:
     which = of_classes.confusion(one) if one.task == "classes" else []
     return [
         Section("figures", "How good it is", [table, *which, *of_classes.of_each_class(one)]),
-        Section("probabilities", "Rankings and probabilities", [*of_classes.rankings(one), *of_classes.calibration(one)]),
+        Section(
+            "probabilities", "Rankings and probabilities", [*of_classes.rankings(one), *of_classes.calibration(one)]
+        ),
     ]
 
 
 def _baselines(about: About) -> list[Any]:
     if about.baselines is not None:
         return beside.simpler(about.baselines)
-    return [
-        Words(
-            "Left out: simpler models are trained on the rows of the training, which are not known here. "
-            "pysmorch train --report has them, and compare_with_baselines in Python."
-        )
-    ]
+    why = about.without_baselines or (
+        "they are trained on the rows of the training, which are not known here. pysmorch train --report has them, "
+        "and compare_with_baselines in Python"
+    )
+    return [Words(f"Simpler models are left out: {why}.")]
