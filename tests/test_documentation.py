@@ -39,6 +39,8 @@ def title_of(block):
 def test_examples_in_docstrings_show_what_they_say(name):
     if name == "pysmorch.playground.server":
         pytest.importorskip("uvicorn", reason="the playground needs pysmorch[web]")
+    if name == "pysmorch.reporting.report":
+        pytest.importorskip("jinja2", reason="a report needs pysmorch[report]")
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert results.failed == 0
 

@@ -10,6 +10,7 @@ import pysmorch as ps
 from pysmorch.reporting import report_on
 from tests.reporting.examples import QUICK, classifier, regressor, rows
 
+pytest.importorskip("jinja2", reason="a report needs pysmorch[report]")
 pytest.importorskip("playwright", reason="Playwright is not installed")
 
 from playwright.sync_api import sync_playwright

@@ -10,6 +10,8 @@ import pysmorch as ps
 from pysmorch.reporting import About, report_on
 from tests.reporting.examples import QUICK, checked, classifier, regressor, rows
 
+pytest.importorskip("jinja2", reason="a report needs pysmorch[report]")
+
 SECTIONS = [
     "Overview",
     "Data",

@@ -230,8 +230,7 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None
     report: Annotated[
-        str | None,
-        typer.Option(help="HTML file for a report on the model and the held-out rows; pysmorch report makes one later"),
+        str | None, typer.Option(help="HTML file for a report on the model; pysmorch report makes one later")
     ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
@@ -331,6 +330,9 @@ class ReportOptions(ReadOptions, LabelOptions):
         list[str],
         typer.Argument(help="one model file, or several that are compared, and then the rows: files as for predict"),
     ]
+    training: Annotated[
+        str | None, typer.Option(help="rows of the training, for simpler models and remarks on data and split")
+    ] = None
     out: Annotated[str, typer.Option(help="HTML file to write")] = "report.html"
     force: Force = False
 

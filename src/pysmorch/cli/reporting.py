@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pysmorch.advice.comparing import unsupported_reason
 from pysmorch.advice.comparison import Comparison
-from pysmorch.cli import data, output
+from pysmorch.cli import advice, data, output
 from pysmorch.cli.evaluation import as_in_training
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import ReportOptions
 from pysmorch.cli.prediction import features_for
 from pysmorch.reporting import About, report_on
 from pysmorch.reporting.page import MISSING
+from pysmorch.reporting.report import check_alike
 from pysmorch.sources import Source
 
 
@@ -32,19 +36,42 @@ def report(options: ReportOptions) -> None:
     check_report(options.out, "--out", options.force)
     paths, names = _models_and_sources(options.files)
     models = {name: load_estimator(path) for name, path in _named(paths).items()}
-    first = next(iter(models.values()))
-    source = data.read_for(first, names, options, options.labels)
-    for remark in source.remarks:
-        said.note(remark)
-    rows, unlabelled = _labelled(first, source, options, said)
+    check_alike(models)
+    name, first = next(iter(models.items()))
+    if options.training is not None and len(paths) > 1:
+        raise ValueError("--training is for a report on one model; leave it out, or name one model")
+    rows, unlabelled = _read(first, names, options, said)
+    if unlabelled:
+        said.note(f"{unlabelled}; what needs the right answers is left out")
     inputs = {name: features_for(model, rows.source) for name, model in models.items()}
-    y = None if unlabelled else as_in_training(first, rows.y)
+    remarks: list[str] = []
+    comparison = None
+    if options.training is not None and not unlabelled:
+        remarks, comparison = _beside(first, rows, inputs[name], options, said)
     about = About(
-        source.name, paths=_named(paths), name_of=name_of(rows), unlabelled=unlabelled, remarks=source.remarks
+        rows.source.name,
+        remarks=[*rows.source.remarks, *remarks],
+        baselines=comparison,
+        paths=_named(paths),
+        name_of=name_of(rows),
+        unlabelled=unlabelled,
     )
+    y = None if unlabelled else rows.y
     page = data.in_file(rows.source, lambda: report_on(models, inputs, y, rows.weights, about))
     page.save(options.out)
     said.result(f"report written to {options.out}")
+
+
+def _beside(
+    model: Any, rows: data.Rows, X: Any, options: ReportOptions, said: output.Report
+) -> tuple[list[str], Comparison | None]:
+    """Return what is said of the rows of the training, and simpler models that are trained on them."""
+    training, unlabelled = _read(model, [str(options.training)], options, said)
+    if unlabelled:
+        raise ValueError(f"--training: {unlabelled}")
+    held_out = replace(rows, source=replace(rows.source, features=X))
+    training = replace(training, source=replace(training.source, features=features_for(model, training.source)))
+    return advice.remarks(model, training, held_out), advice.compared(model, training, held_out, None)
 
 
 def _models_and_sources(files: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -63,24 +90,31 @@ def _named(paths: Sequence[str]) -> dict[str, str]:
     return dict(zip(stems if len(set(stems)) == len(stems) else paths, paths, strict=True))
 
 
-def _labelled(model: Any, source: Source, options: ReportOptions, said: output.Report) -> tuple[data.Rows, str]:
-    """Return the rows, and why they have no labels where they have none."""
+def _read(model: Any, names: Sequence[str], options: ReportOptions, said: output.Report) -> tuple[data.Rows, str]:
+    """Return the rows of a source with their labels, and why they have none where they have none."""
+    source = data.read_for(model, names, options, options.labels)
+    for remark in source.remarks:
+        said.note(remark)
     target = options.target or (model.notes_.get("target") if source.labels is None else None)
-    columns = source.column_names
-    unlabelled = ""
-    if source.labels is None and options.target is None:
-        if columns is None:
-            unlabelled = f"{source.name} has no labels"
-        elif target is None:
-            unlabelled = "the model does not say which column it predicts, and neither does --target"
-        elif target not in columns:
-            unlabelled = f"{source.name} has no column {target!r}, which the model predicts"
+    unlabelled = "" if options.target is not None else _unlabelled(source, target)
     if unlabelled:
-        said.note(f"{unlabelled}; what needs the right answers is left out")
-        return data.Rows(source, source.features, ""), unlabelled
+        return data.Rows(source, np.zeros(0), ""), unlabelled
     classes = getattr(model, "classes_", None)
     header = data.header_of(model, options)
-    return data.labelled(source, target, header, said, weight=options.weight, classes=classes), ""
+    rows = data.labelled(source, target, header, said, weight=options.weight, classes=classes)
+    return replace(rows, y=as_in_training(model, rows.y)), ""
+
+
+def _unlabelled(source: Source, target: str | None) -> str:
+    """Return why a source has no labels; an empty text where it has."""
+    columns = source.column_names
+    if source.labels is not None:
+        return ""
+    if columns is None:
+        return f"{source.name} has no labels"
+    if target is None:
+        return "the model does not say which column it predicts, and neither does --target"
+    return "" if target in columns else f"{source.name} has no column {target!r}, which the model predicts"
 
 
 def name_of(rows: data.Rows) -> Callable[[int], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -123,9 +123,10 @@ def rows_of(X: Any, y: Any, weights: Any, name_of: Callable[[int], str] | None, 
             raise ValueError(f"{argument} has {len(array)} entries, but X has {total} rows")
     rows = Rows(X, y, weights, np.arange(total), total, name_of or (lambda row: f"row {row}"))
     most = max(1, min(MOST_ROWS, MOST_ENTRIES // max(num_outputs, 1)))
-    if total > most:
-        return rows.sample(most)
-    return rows.take(rows.indices) if isinstance(X, StreamedTable) else rows
+    rows = rows.sample(most)
+    if isinstance(X, StreamedTable):
+        return replace(rows, X=rows.X.columns(rows.X.column_names))
+    return rows
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,11 @@ def usage(model: Any, path: str) -> list[Any]:
         Words("In Python, with the columns of the training:"),
         Code(program),
         Words("On the command line:"),
-        Code([f"pysmorch predict {path} {'new.csv' if names is not None else 'new.npz'}"]),
+        Code(
+            [
+                f"pysmorch predict {path} {'new.csv' if names is not None else 'photos' if len(_shape(model)) == 3 else 'new.npz'}"
+            ]
+        ),
     ]
 
 

@@ -141,11 +141,7 @@ def report_on(
     '<!DOCTYPE html>'
     """
     about = about or About()
-    if not 1 <= len(models) <= MOST_MODELS:
-        raise ValueError(f"models must be 1 to {MOST_MODELS} models, but there are {len(models)}")
-    for model in models.values():
-        model._check_fitted()
-    _check_alike(models)
+    check_alike(models)
     inputs = X if isinstance(X, dict) else dict.fromkeys(models, X)
     num_outputs = max(model._num_outputs() for model in models.values())
     given = {name: rows_of(inputs[name], y, sample_weight, about.name_of, num_outputs) for name in models}
@@ -156,7 +152,23 @@ def report_on(
     return Report(page(_title(found), _subtitle(found, rows, about), comparison, parts))
 
 
-def _check_alike(models: Mapping[str, Any]) -> None:
+def check_alike(models: Mapping[str, Any]) -> None:
+    """Refuse models that cannot be compared, and those that are not fitted.
+
+    Parameters
+    ----------
+    models : mapping of str to Classifier or Regressor
+        By their names.
+
+    Raises
+    ------
+    NotFittedError, ValueError
+        Says which ones differ in what.
+    """
+    if not 1 <= len(models) <= MOST_MODELS:
+        raise ValueError(f"models must be 1 to {MOST_MODELS} models, but there are {len(models)}")
+    for model in models.values():
+        model._check_fitted()
     names = list(models)
     first = models[names[0]]
     for name in names[1:]:
@@ -338,7 +350,7 @@ def _baselines(about: About) -> list[Any]:
     if about.baselines is not None:
         return beside.simpler(about.baselines)
     why = about.without_baselines or (
-        "they are trained on the rows of the training, which are not known here. pysmorch train --report has them, "
-        "and compare_with_baselines in Python"
+        "they are trained on the rows of the training, which are not known here; pysmorch report --training names them, "
+        "and in Python compare_with_baselines trains them"
     )
     return [Words(f"Simpler models are left out: {why}.")]
