@@ -19,8 +19,8 @@ from pysmorch.reporting.axes import Axis, clip, thinned
 
 WIDTH, HEIGHT = 340, 236
 RIGHT, TOP, BOTTOM = 12, 12, 42
-CHARACTER = 6.3
-"""Width of a character of the charts' text, about."""
+CHARACTER, WIDE = 6.3, 7.0
+"""Width of a character of the charts' text, of digits and of names, about."""
 
 NAME = 21
 """Characters of a bar's or a class's name."""
@@ -255,7 +255,7 @@ def bars(
     Svg
         The chart, as high as it has to be.
     """
-    row, left = 22, 16 + CHARACTER * min(NAME, max(map(len, names), default=1))
+    row, left = 22, 12 + WIDE * min(NAME, max(map(len, names), default=1))
     bottom = TOP + row * len(names)
 
     def at(value: float) -> float:
@@ -300,11 +300,12 @@ def cells(counts: Array, names: Sequence[str], label: str, percentages: bool) ->
         The chart: right ones in one colour, mistakes in another, the stronger the larger their part of the row.
     """
     shown = [clip(escaped(name), 10) for name in names]
-    margin = 26 + CHARACTER * max(map(len, shown))
+    widest = WIDE * max(map(len, shown))
+    margin = 26 + widest
     side = min((WIDTH - margin - 4) / len(names), 58)
     fractions = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    turned = CHARACTER * max(map(len, shown)) > side
-    top = 24 + (CHARACTER * max(map(len, shown)) if turned else 14)
+    turned = widest > side
+    top = 26 + (widest if turned else 12)
     content = [
         text(margin + side * len(names) / 2, 14, "predicted", text_anchor="middle", class_="title"),
         _turned(12, top + side * len(names) / 2, "right class"),

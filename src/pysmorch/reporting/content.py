@@ -229,8 +229,8 @@ def share(value: float | None) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return a cell of the data as text that is not too long."""
-    return clip(cell_text(value), LONGEST_CELL)
+    """Return a cell of the data as text that is not too long; days have no time of day."""
+    return clip(cell_text(value).removesuffix(" 00:00:00"), LONGEST_CELL)
 
 
 def are_numbers(cells: Sequence[Any]) -> bool:

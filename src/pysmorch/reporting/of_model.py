@@ -110,7 +110,14 @@ def versions() -> list[Any]:
             continue
     engine = instructions()
     rows.append(["system", f"{platform.system()} {platform.machine()}"])
-    rows.append(["engine", "NumPy" if engine is None else f"native, {engine} instructions, {num_threads()} threads"])
+    rows.append(
+        [
+            "engine",
+            "NumPy"
+            if engine is None
+            else f"native, {engine} instructions, {num_threads()} thread{'s' * (num_threads() != 1)}",
+        ]
+    )
     return [Table("Versions", ["what", "version"], rows, frozenset({0, 1}))]
 
 

@@ -17,6 +17,9 @@ from pysmorch.reporting.measured import Measured
 ROWS, REPEATS = 1_000, 3
 """Of so many rows the columns are shuffled, so often."""
 
+FEWEST_ROWS, CHARACTERS = 50, 300_000
+"""With longer texts fewer rows are taken, so that they have no more characters than that together."""
+
 ALL_COLUMNS = 60
 """Of more columns those are shuffled that contribute most by their gradients."""
 
@@ -71,14 +74,23 @@ def reasons(one: Measured) -> Reasons:
         found, said = _importance(one)
         first = list(found.sorted())
         blocks += [Words(said), _bars(one, found)]
-    some = one.rows.sample(ROWS_OF_DEPENDENCE)
+    some = one.rows.sample(min(ROWS_OF_DEPENDENCE, _most_rows(one)))
     for name in first[:FOLLOWED]:
         blocks.append(_followed(one, one.model.partial_dependence(some.X, names.index(name), POINTS)))
     return Reasons(blocks, first[:SHOWN])
 
 
+def _most_rows(one: Measured) -> int:
+    """Return how many rows are predicted time and again, by how long the texts of some of them are."""
+    encoder, some = one.model.encoder_, one.rows.sample(ROWS_OF_GRADIENTS)
+    checked = one.model._checked(some.X)
+    cells = (value for i in range(len(encoder.names)) for value in encoder.cells(checked, i))
+    length = sum(len(value) for value in cells if isinstance(value, str)) / len(some)
+    return max(FEWEST_ROWS, min(ROWS, int(CHARACTERS / max(length, 1.0))))
+
+
 def _importance(one: Measured) -> tuple[Importance, str]:
-    names, some = one.model.encoder_.names, one.rows.sample(ROWS)
+    names, some = one.model.encoder_.names, one.rows.sample(_most_rows(one))
     which = f"{len(some):,} rows" if len(some) == one.rows.total else f"{len(some):,} rows, drawn at random"
     said = f"How far the score falls when the cells of a column are shuffled, {REPEATS} times, on {which}."
     among = None

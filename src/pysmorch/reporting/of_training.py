@@ -79,7 +79,9 @@ def _how(model: Any, validated: bool, seconds: float | None) -> str:
         if members > 1
         else "One network was trained."
     )
-    said += f" There were {epochs:,} epochs" + (f" in {seconds:.1f} seconds." if seconds is not None else ".")
+    said += f" The training took {epochs:,} epoch{'s' * (epochs != 1)}" + (
+        f" and {seconds:.1f} seconds." if seconds is not None else "."
+    )
     history = getattr(model, "history_", None)
     if history is not None and history.stopped_by and members == 1:
         said += f" It ended since {history.stopped_by}."
