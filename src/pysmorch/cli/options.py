@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, get_args
 
 import typer
 
@@ -22,7 +19,6 @@ SOURCE = (
     "wine, breast-cancer, diabetes; several files are rows of one table"
 )
 
-Options = TypeVar("Options")
 Texts = list[str] | None
 Sources = Annotated[list[str], typer.Argument(help=SOURCE)]
 MetricNames = Annotated[Texts, typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}")]
@@ -226,6 +222,12 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     every: Annotated[
         str, typer.Option(help='how often --checkpoint is written, as in "30 s", "5 min", "2 epochs" or "500 batches"')
     ] = "5 min"
+    log: Annotated[
+        str | None,
+        typer.Option(
+            help="folder to which a record of the training is added; pysmorch runs FOLDER lists and compares them"
+        ),
+    ] = None
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None
@@ -361,39 +363,3 @@ class ExportOptions(ReadOptions):
         Layout, typer.Option(help="whether images will have their channels last (nhwc) or first (nchw)")
     ] = "nhwc"
     force: Force = False
-
-
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-"""Of sizes in bytes."""
-
-
-def parse_size(option: str, text: str) -> int:
-    """Return the bytes in a text such as 2GB or 512MB."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
-    if match is None:
-        raise ValueError(f"{option} must be a size such as 2GB or 512MB, but is {text!r}")
-    return int(float(match[1]) * UNITS[match[2]])
-
-
-def takes(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
-    """Return a decorator that makes a command of a function of an options object: its fields become the command's options."""
-    hints = get_type_hints(kind, include_extras=True)
-    parameters = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(kind)  # type: ignore[arg-type]
-    ]
-
-    def decorate(function: Callable[[Options], None]) -> Callable[..., None]:
-        def command(**values: Any) -> None:
-            function(kind(**values))
-
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return command
-
-    return decorate

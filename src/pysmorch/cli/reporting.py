@@ -15,7 +15,7 @@ from pysmorch.advice.comparison import Comparison
 from pysmorch.cli import advice, data, output
 from pysmorch.cli.evaluation import as_in_training
 from pysmorch.cli.models import load_estimator
-from pysmorch.cli.options import ReportOptions
+from pysmorch.cli.options import ReportOptions, TrainOptions
 from pysmorch.cli.prediction import features_for
 from pysmorch.reporting import About, report_on
 from pysmorch.reporting.page import MISSING
@@ -126,8 +126,7 @@ def name_of(rows: data.Rows) -> Callable[[int], str]:
 
 
 def report_on_training(
-    out: str,
-    path: str,
+    options: TrainOptions,
     model: Any,
     measured: data.Rows,
     split: str,
@@ -135,18 +134,16 @@ def report_on_training(
     comparison: Comparison | None,
     seconds: float,
 ) -> None:
-    """Write the report on a model that was just trained, on the rows that were held out.
+    """Write the report on a model that was just trained.
 
     Parameters
     ----------
-    out : str
-        Where it is written.
-    path : str
-        The file of the model.
+    options : TrainOptions
+        With the file of the report, and that of the model.
     model : Classifier or Regressor
         Fitted.
     measured : Rows
-        The rows, with the features that the model takes.
+        The rows that were held out, with the features that the model takes.
     split : str
         How they were held out.
     remarks : sequence of str
@@ -156,9 +153,9 @@ def report_on_training(
     seconds : float
         How long the training took.
     """
-    name = Path(path).stem
-    X = measured.source.features
+    name, X = Path(options.out).stem, measured.source.features
     why = "" if comparison is not None else unsupported_reason(model, X) or "none were trained beside it"
-    about = About(measured.source.name, split, remarks, comparison, why, seconds, {name: path}, name_of(measured))
+    paths = {name: options.out}
+    about = About(measured.source.name, split, remarks, comparison, why, seconds, paths, name_of(measured))
     page = data.in_file(measured.source, lambda: report_on({name: model}, X, measured.y, measured.weights, about))
-    page.save(out)
+    page.save(str(options.report))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, networks, output, parameters, reporting, runs, tuning
+from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, reporting, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -48,6 +48,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
+    log.check_folder(options.log)
     if options.report is not None:
         reporting.check_report(options.report, "--report", options.force)
     begun = None if options.start_from is None else load_estimator(options.start_from)
@@ -354,12 +355,15 @@ def _finish(
                 values["baselines"] = advice.as_values(comparison)
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
+    values["interrupted"] = interrupted is not None
     if options.report is not None:
         split = holdout.in_words(options, training, held_out, model.notes_["task"], options.seed)
-        remarks = [*warned, *values.get("remarks", [])]
+        said = [*warned, *values.get("remarks", [])]
         rows = training if held_out is None else held_out
-        reporting.report_on_training(options.report, options.out, model, rows, split, remarks, comparison, seconds)
+        reporting.report_on_training(options, model, rows, split, said, comparison, seconds)
         report.result(f"report written to {options.report}")
-    report.finish(values | {"interrupted": interrupted is not None})
+    if options.log is not None:
+        report.note(f"record of the training written to {log.record(options, model, values, seconds)}")
+    report.finish(values)
     if interrupted is not None:
         raise Interrupted(f"{interrupted}, and written to {options.out}; {_how_to_go_on(options)}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
-from pysmorch.reporting.content import Gallery, Table, Words, cell, number, share
+from pysmorch.reporting.content import Gallery, Table, Words, are_numbers, cell, number, share
 from pysmorch.reporting.images import brightest, gallery, images_in
 from pysmorch.reporting.measured import Measured
 
@@ -72,9 +72,7 @@ def _table(one: Measured, some: Array, first_columns: list[str]) -> Table:
     head = ["row", *_head(one), *names]
     more = f"; of {len(encoder.names):,} columns {len(names)} are shown" if len(encoder.names) > len(names) else ""
     texts = {0, 1, 2} if one.task != "numbers" else {0}
-    texts |= {
-        len(head) - len(names) + i for i, column in enumerate(cells) if any(isinstance(value, str) for value in column)
-    }
+    texts |= {len(head) - len(names) + i for i, column in enumerate(cells) if not are_numbers(column)}
     return Table(f"Rows that are most wrong{more}", head, rows, frozenset(texts))
 
 
