@@ -78,7 +78,9 @@ def checked(report):
     assert levels[0] == 1
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels)), "a heading skips a level"
     assert len(set(page.ids)) == len(page.ids)
-    assert all(address.startswith(("#", "data:image/png;base64,")) for address in page.addresses)
+    assert all(
+        address.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")) for address in page.addresses
+    )
     links = [address[1:] for address in page.addresses if address.startswith("#")]
     assert set(links) <= set(page.ids)
     for figure in page.figures:

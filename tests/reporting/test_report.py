@@ -189,6 +189,16 @@ def test_images_have_thumbnails_and_where_the_network_looks():
     checked(ps.Regressor(epochs=1, random_state=0).fit(X, y.astype(float)).report(X, y.astype(float)))
 
 
+def test_large_images_are_small_in_a_report():
+    rng = np.random.RandomState(0)
+    X, y = rng.randint(0, 255, (60, 120, 90, 3)).astype(np.uint8), rng.randint(0, 3, 60)
+    network = {"network": lambda images, count: ps.dense(ps.Flatten(ps.AvgPool2d(images, 30)), count, activation=None)}
+    model = ps.Classifier(epochs=1, random_state=0, **network).fit(X, y)
+    assert (model.predict(X) != y).sum() >= 24
+    page = checked(model.report(X, y))
+    assert sum(address.startswith("data:image/jpeg") for address in page.addresses) == 48
+
+
 def test_rows_of_pixels_are_images():
     rng = np.random.RandomState(0)
     X, y = rng.randint(0, 17, (60, 16)).astype(np.uint8), rng.randint(0, 3, 60)

@@ -55,11 +55,11 @@ def simpler(comparison: Comparison) -> list[Any]:
     across = axis(measure, [0.0, *values], (0.0, 1.0) if measure == "accuracy" else (0.0, None), most=4)
     label = f"{measure}: " + ", ".join(f"{name} {value:.4g}" for name, value in shown)
     better = "The longer the better." if measure == "accuracy" else "The shorter the better."
-    behind = Table(
+    numbers = Table(
         f"{measure} of each model", ["model", measure], [[name, shown_value(measure, value)] for name, value in shown]
     )
     figure = Figure(
-        f"{measure[0].upper()}{measure[1:]} beside simpler models", bars(names, values, across, label), better, behind
+        f"{measure[0].upper()}{measure[1:]} beside simpler models", bars(names, values, across, label), better, numbers
     )
     return [figure, table, *(Words(f"{line}.") for line in comparison.lines())]
 

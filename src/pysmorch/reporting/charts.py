@@ -255,7 +255,7 @@ def bars(
     Svg
         The chart, as high as it has to be.
     """
-    row, left = 22, 12 + WIDE * min(NAME, max(map(len, names), default=1))
+    row, left = 22, max(28.0, 12 + WIDE * min(NAME, max(map(len, names), default=1)))
     bottom = TOP + row * len(names)
 
     def at(value: float) -> float:

@@ -17,6 +17,9 @@ from pysmorch.reporting.measured import Measured
 SIDE = 96
 """Pixels of the longer side of a thumbnail."""
 
+EXACT = 40
+"""Pixels up to which a thumbnail is stored exactly."""
+
 MOST_PIXELS = 2**16
 """In larger images it is not looked for what the network sees where."""
 
@@ -141,7 +144,7 @@ def _over(pixels: Array, heat: Array) -> Any:
 
 
 def as_uri(picture: Any) -> str:
-    """Return a picture of Pillow as a data URI."""
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    """Return a picture of Pillow as a data URI: exactly where it is small, else with what JPEG leaves of it."""
+    file, kind = io.BytesIO(), "png" if max(picture.size) <= EXACT else "jpeg"
+    picture.save(file, kind, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -12,12 +12,11 @@ from pysmorch.reporting.images import brightest, gallery, images_in
 from pysmorch.reporting.measured import Measured
 
 MOST_ROWS = 12
-MOST_IMAGES = 24
 MOST_COLUMNS = 12
 """Columns of the data that are shown beside a row."""
 
 
-def worst(one: Measured, first_columns: list[str]) -> list[Any]:
+def worst(one: Measured, first_columns: list[str], most_images: int) -> list[Any]:
     """Return the rows with the largest losses, or a gallery of images.
 
     Parameters
@@ -26,6 +25,8 @@ def worst(one: Measured, first_columns: list[str]) -> list[Any]:
         With labels.
     first_columns : list of str
         Columns that matter most, which are shown first.
+    most_images : int
+        How many images are shown at most.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def worst(one: Measured, first_columns: list[str]) -> list[Any]:
     counted = f"{len(order):,} of {len(one.rows):,} rows are wrong. " if one.task != "numbers" else ""
     images = images_in(one.model, one.rows.X)
     if images is not None:
-        some = order[:MOST_IMAGES]
+        some = order[:most_images]
         shown = gallery(one, images, some, brightest(images))
         looks = (
             " The second picture shows where the network finds what it predicts."

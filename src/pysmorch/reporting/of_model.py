@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 import sys
 from typing import Any
 
@@ -208,7 +209,7 @@ def usage(model: Any, path: str) -> list[Any]:
         Words("On the command line:"),
         Code(
             [
-                f"pysmorch predict {path} {'new.csv' if names is not None else 'photos' if len(_shape(model)) == 3 else 'new.npz'}"
+                f"pysmorch predict {shlex.quote(path)} {'new.csv' if names is not None else 'photos' if len(_shape(model)) == 3 else 'new.npz'}"
             ]
         ),
     ]

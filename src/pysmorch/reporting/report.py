@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_MODELS = 6
 """Models that are compared in one report."""
 
+MOST_IMAGES = 24
+"""Images in a report."""
+
 IN_TILES = {
     "classes": ("accuracy", "balanced_accuracy", "auc", "log_loss", "ece"),
     "labels": ("accuracy", "f1", "auc", "log_loss", "ece"),
@@ -147,7 +150,8 @@ def report_on(
     given = {name: rows_of(inputs[name], y, sample_weight, about.name_of, num_outputs) for name in models}
     found = [measured(name, model, given[name]) for name, model in models.items()]
     rows = given[found[0].name]
-    parts = [(one.name, sections(one, rows, about)) for one in found]
+    most_images = MOST_IMAGES // len(found)
+    parts = [(one.name, sections(one, rows, about, most_images)) for one in found]
     comparison = Section("comparison", "Comparison", beside.compared(found)) if len(found) > 1 else None
     return Report(page(_title(found), _subtitle(found, rows, about), comparison, parts))
 
@@ -193,16 +197,12 @@ def _title(found: Sequence[Measured]) -> str:
 
 def _subtitle(found: Sequence[Measured], rows: Rows, about: About) -> str:
     one = found[0]
-    task = {
-        "classes": f"{len(one.outputs):,} classes" if one.task != "numbers" else "",
-        "labels": f"{len(one.outputs):,} labels",
-        "numbers": "regression",
-    }[one.task]
+    task = "regression" if one.task == "numbers" else f"{len(one.outputs):,} {one.task}"
     which = f" of {about.source}" if about.source else ""
     return f"{type(one.model).__name__.removeprefix('Loaded')}, {task}, on {rows.total:,} row{'s' * (rows.total != 1)}{which}"
 
 
-def sections(one: Measured, rows: Rows, about: About) -> list[Section]:
+def sections(one: Measured, rows: Rows, about: About, most_images: int) -> list[Section]:
     """Return the parts of the report on one model.
 
     Parameters
@@ -213,6 +213,8 @@ def sections(one: Measured, rows: Rows, about: About) -> list[Section]:
         All of them.
     about : About
         What else is known.
+    most_images : int
+        How many images there are at most.
 
     Returns
     -------
@@ -232,7 +234,7 @@ def sections(one: Measured, rows: Rows, about: About) -> list[Section]:
     ]
     if known:
         parts += _of_task(one)
-        parts.append(Section("errors", "Worst errors", of_errors.worst(one, found.first)))
+        parts.append(Section("errors", "Worst errors", of_errors.worst(one, found.first, most_images)))
     elif len(one.rows):
         blocks = of_numbers.values(one) if one.task == "numbers" else of_classes.guesses(one)
         parts.append(Section("predictions", "Predictions", blocks))
@@ -267,8 +269,9 @@ def _overview(one: Measured, rows: Rows, about: About) -> list[Any]:
         tiles.append(Tile(TITLES[name][0].upper() + TITLES[name][1:], shown, note))
     blocks: list[Any] = [Tiles(tiles)] if tiles else []
     left_out = _left_out(one, rows, about)
-    if about.remarks:
-        blocks.append(Remarks([f"{remark[0].upper()}{remark[1:]}." for remark in about.remarks]))
+    remarks = [f"{remark[:1].upper()}{remark[1:].rstrip('.')}." for remark in about.remarks]
+    if remarks:
+        blocks.append(Remarks(remarks))
     blocks += [Words(words) for words in left_out]
     if one.rows.weights is not None:
         blocks.append(
