@@ -319,8 +319,11 @@ def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
     for one in eval_set if several else [eval_set]:
         check_labelled("eval_set", one)
     try:
-        return [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
+        encoded = [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
     except ColumnError:  # it has its own way to say where
         raise
     except ValueError as error:
         raise ValueError(f"eval_set: {error}") from error
+    if not all(len(one.rows) for one in encoded):
+        raise ValueError("eval_set: X has no rows; pass one or more, or leave eval_set out")
+    return encoded
