@@ -248,9 +248,9 @@ def _fit(
     model._check_parameters()
     if model.conformal_fraction:
         count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
-    validates = validation is not None or model._holds_out(count)
+    members = _num_members(model, training, count)
+    single, validates = members == 1, validation is not None or model._validates(count, members)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
-    single = _num_members(model, training, count) == 1
     callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
     if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
         callbacks.append(HeldOutFigures(model, held_out))

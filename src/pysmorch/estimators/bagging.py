@@ -17,16 +17,20 @@ from pysmorch.estimators.ensemble import Job, train_members
 from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
 from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.small import Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.small import AS_GOOD, Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy
-from pysmorch.prediction.presets import FOLDS
+from pysmorch.metrics import Metric
+from pysmorch.prediction.presets import FEW, FOLDS
 from pysmorch.training import Callback, Training
 
 
 class BestCalibrated(Callback):
-    """Keep the weights of the epoch whose outputs for held-out rows have the smallest loss after calibration, and the outputs.
+    """Keep the weights of the last epoch whose outputs for held-out rows have nearly the smallest loss after calibration, and the outputs.
+
+    The mean of several networks bears more epochs than each of them, since it varies less.
 
     Parameters
     ----------
@@ -49,23 +53,23 @@ class BestCalibrated(Callback):
         """Measure the network as it is."""
         outputs = training.network.predictor([self.data.rows]).astype(np.float64)
         loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
-        if self.outputs is None or loss <= self.best:
-            self.best, self.epoch, self.outputs = loss, training.epoch, outputs
+        if self.outputs is None or loss <= self.best + AS_GOOD * abs(self.best):
+            self.best, self.epoch, self.outputs = min(loss, self.best), training.epoch, outputs
             self._weights = training.network.snapshot()
         elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
-        """Restore the best weights."""
+        """Restore the weights that are kept."""
         if self._weights is not None:
             training.network.restore(self._weights)
 
     def get_state(self) -> Any:
-        """Return the best epoch so far, with its loss, its outputs and its weights."""
+        """Return the epoch that is kept so far, with the smallest loss, its outputs and its weights."""
         return {"best": self.best, "epoch": self.epoch, "outputs": self.outputs, "weights": self._weights}
 
     def set_state(self, state: Any) -> None:
-        """Go on from the best epoch so far."""
+        """Go on from the epoch that is kept so far."""
         self.best, self.epoch = state["best"], state["epoch"]
         self.outputs, self._weights = state["outputs"], state["weights"]
 
@@ -85,20 +89,28 @@ def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
     Returns
     -------
     list of Job
-        After the last fold come other folds of all rows; without any where the rows are too few for folds.
+        Of eight folds, or of small tables as many as there are networks. After the last fold come other folds of all rows; without any
+        where the rows are too few for folds.
     """
     codes = data.codes
     classes = codes if codes.dtype.kind == "i" else None
+    each_row = 1 < count < FOLDS and len(codes) < FEW  # else some rows are enough for what they choose
     jobs: list[Job] = []
     for turn in range(-(-count // FOLDS)):
-        folds = folds_of(classes, len(codes), estimator._seed + turn, max(2, min(FOLDS, count)), data.by)
+        folds = folds_of(classes, len(codes), estimator._seed + turn, count if each_row else FOLDS, data.by)
         turns = [Job(training, held_out) for training, held_out in folds] or [Job()]
         jobs += (turns * FOLDS)[:FOLDS]
     return jobs[:count]
 
 
 def train_in_folds(
-    estimator: Any, data: Labelled, callbacks: Sequence[Any], budget: Budget | None, epochs: int, run: Mapping[str, Any]
+    estimator: Any,
+    data: Labelled,
+    callbacks: Sequence[Any],
+    metrics: Sequence[Metric],
+    budget: Budget | None,
+    epochs: int,
+    run: Mapping[str, Any],
 ) -> Choice:
     """Train an ensemble whose networks hold out rows of their own, and return what these rows choose.
 
@@ -110,6 +122,8 @@ def train_in_folds(
         All rows.
     callbacks : sequence of Callback or callable
         Those of the user.
+    metrics : sequence of Metric
+        What is measured besides the loss where there are many rows: that takes time of each epoch.
     budget : Budget or None
         The time for it.
     epochs : int
@@ -135,7 +149,8 @@ def train_in_folds(
         chosen[id(job)] = best
         return [best]
 
-    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, run, epochs=epochs)
+    measured = metrics if len(data.rows) >= EARLY_STOPPING_FROM else None
+    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, run, measured, epochs=epochs)
     found = [(job, chosen[id(job)].outputs) for job in jobs if id(job) in chosen]
     outputs, rows = outputs_out_of_fold([(job.held_out, part) for job, part in found if part is not None], estimator)
     if not len(rows):

@@ -19,14 +19,13 @@ from pysmorch.engine import ended_by_exit, num_threads, using_threads
 from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
 from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
-from pysmorch.estimators.fitting import FurtherValidation
+from pysmorch.estimators.fitting import FurtherValidation, set_weight_decay
 from pysmorch.estimators.members import Member, let_vary, outputs_of, seeds_of, without
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
-from pysmorch.optimizers import Optimizer
-from pysmorch.prediction.presets import weight_decay_of
+from pysmorch.metrics import Metric
 from pysmorch.training import Callback, History
 from pysmorch.training.progress import ProgressOfSeveral
 from pysmorch.training.run_folder import only_run
@@ -61,6 +60,7 @@ def train_members(
     callbacks: Sequence[Any],
     budget: Budget | None = None,
     run: Mapping[str, Any] = NO_RUN,
+    measured: Sequence[Metric] | None = None,
     **options: Any,
 ) -> None:
     """Train each network of an ensemble, and set the whole one to what they learned.
@@ -81,6 +81,8 @@ def train_members(
         The time for it.
     run : mapping, default=that without checkpoints
         Checkpoints of the whole, of which each network has its own.
+    measured : sequence of Metric, default=None
+        What is measured of a network's own held-out rows after each epoch, besides the loss; None for nothing.
     **options
         Options of the fits.
 
@@ -98,9 +100,8 @@ def train_members(
     outputs, seeds = outputs_of(estimator.network_, count), seeds_of(estimator._seed, count)
     of_each = max(1, threads // at_a_time)
     members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
-    if not isinstance(estimator.optimizer, Optimizer):
-        for number, member in enumerate(members, 1):
-            member.model.optimizer_.weight_decay = weight_decay_of(estimator, len(data.rows), number)
+    for number, member in enumerate(members, 1):
+        set_weight_decay(member.model, len(data.rows), number)
     cancel, lock = threading.Event(), threading.Lock()
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN
@@ -119,9 +120,11 @@ def train_members(
         all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
         all_callbacks += [] if progress is None else [progress.of_network(number)]
         rows = data if job.rows is None else data.take(job.rows)
-        own_run = run_of_network(run, number)
+        own = run_of_network(run, number)
+        if measured is not None and held_out is not None:
+            own |= {"validation_data": held_out[:3], "metrics": measured}
         with using_threads(of_each), suppress(OutOfTime):
-            member.model._train(rows, seed=seed, callbacks=all_callbacks, **own_run, **options)
+            member.model._train(rows, seed=seed, callbacks=all_callbacks, **own, **options)
 
     works = [
         partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)

@@ -33,7 +33,8 @@ TRUST = np.linspace(0.0, 1.0, 31)
 """The factors a."""
 
 AS_GOOD = 0.02
-"""Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows bear more epochs."""
+"""Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows, and the mean of several
+networks, bear more epochs."""
 
 MOST_OUTPUTS = 2**24
 """Entries of outputs that are stored over all epochs, 64 MiB; where there are more, those of fewer held-out rows are stored."""
@@ -105,9 +106,9 @@ class StopAfter(Callback):
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
 
-def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
-    """Whether epochs and trust are chosen by cross-validation: for few rows, or by the preset, and the network of the parameters."""
-    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and estimator.members != 1)
+def chooses_by_cross_validation(estimator: Any, num_rows: int, members: int) -> bool:
+    """Whether rows are held out in turn: where they are few, or several networks do by the preset; not for a network of the user's."""
+    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and members > 1)
     return num_rows >= MIN_ROWS and in_turn and estimator.early_stopping == "auto" and estimator.network is None
 
 

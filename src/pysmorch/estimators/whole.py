@@ -9,7 +9,7 @@ from typing import Any
 from pysmorch.estimators.bagging import train_in_folds
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime, fit_into
 from pysmorch.estimators.ensemble import train_together
-from pysmorch.estimators.fitting import FurtherValidation
+from pysmorch.estimators.fitting import FurtherValidation, set_weight_decay
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, StopAfter, choose
 from pysmorch.estimators.stopping import stopping_for
@@ -55,15 +55,16 @@ def train_whole(
     Choice or None
         What cross-validation chose; None without it.
     """
-    epochs = estimator.epochs
+    epochs, several = estimator.epochs, estimator._members > 1
     if budget is not None:
         data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1)
-    if estimator._members > 1 and cross_validates:
-        return train_in_folds(estimator, data, callbacks, budget, epochs, run | {"notes": run["notes"](None)})
+    if several and cross_validates:  # also where a limit of time leaves one of them
+        return train_in_folds(estimator, data, callbacks, metrics, budget, epochs, run | {"notes": run["notes"](None)})
     if estimator._members > 1:
         of_all = {"metrics": metrics, "run": run | {"notes": run["notes"](None)}}
         train_together(estimator, data, validation, callbacks, budget, epochs, **of_all)
         return None
+    set_weight_decay(estimator, len(data.rows))
     if cross_validates and run["resume"] is None:
         choice = choose(estimator, data, epochs)
     with suppress(OutOfTime):
