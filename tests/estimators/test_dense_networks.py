@@ -60,15 +60,6 @@ def test_a_network_of_a_table_begins_with_outputs_of_deviation_one_and_has_rates
         assert {(layer.lr_factor, layer.decay_factor) for layer in layers if type(layer) is kind} == {expected}
 
 
-def test_the_weight_decay_of_a_table_is_that_of_its_network():
-    def decay(**options):
-        return Regressor(**ONE | options).fit(X, Y).optimizer_.weight_decay
-
-    assert decay(preset="balanced", early_stopping=False) == 0.02
-    assert decay(preset="balanced", early_stopping=False, weight_decay=0.3) == 0.3
-    assert decay(preset="fast", early_stopping=False) == 0.1
-
-
 def test_what_is_given_wins_over_the_network_of_the_preset():
     model = Regressor(preset="balanced", hidden=(8,), activation="relu", embedding=False, **ONE).fit(X, Y)
     assert shape_of(model) == ([8, 1], Relu, 0)

@@ -160,7 +160,8 @@ def train_in_folds(
     losses = losses_of(estimator.network_.loss, outputs, held_out, calibrations)
     calibration = calibrations[int(np.argmin(losses))]
     whole = HeldOut(calibration.of(outputs), held_out.codes, held_out.sample_weight)
-    return Choice(estimator.n_iter_, calibration, estimator._threshold_from(whole), scores_of(estimator, whole, False))
+    of_all = calibration if estimator._members == 1 else calibration.of_mean()
+    return Choice(estimator.n_iter_, of_all, estimator._threshold_from(whole), scores_of(estimator, whole, False))
 
 
 def outputs_out_of_fold(parts: Sequence[tuple[Any, Array]], estimator: Any) -> tuple[Array, Array]:

@@ -19,13 +19,15 @@ from pysmorch.engine import ended_by_exit, num_threads, using_threads
 from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
 from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
-from pysmorch.estimators.fitting import FurtherValidation, set_weight_decay
+from pysmorch.estimators.fitting import FurtherValidation
 from pysmorch.estimators.members import Member, let_vary, outputs_of, seeds_of, without
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
 from pysmorch.metrics import Metric
+from pysmorch.optimizers import Optimizer
+from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
 from pysmorch.training.progress import ProgressOfSeveral
 from pysmorch.training.run_folder import only_run
@@ -100,8 +102,9 @@ def train_members(
     outputs, seeds = outputs_of(estimator.network_, count), seeds_of(estimator._seed, count)
     of_each = max(1, threads // at_a_time)
     members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
-    for number, member in enumerate(members, 1):
-        set_weight_decay(member.model, len(data.rows), number)
+    if not isinstance(estimator.optimizer, Optimizer):
+        for number, member in enumerate(members, 1):
+            member.model.optimizer_.weight_decay = weight_decay_of(estimator, len(data.rows), number)
     cancel, lock = threading.Event(), threading.Lock()
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN

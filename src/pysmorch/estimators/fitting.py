@@ -12,7 +12,7 @@ from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
-from pysmorch.prediction.dense import num_embedded, weight_decay_of
+from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
@@ -104,22 +104,6 @@ def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None
     if not isinstance(estimator.optimizer, Optimizer):
         given = estimator.learning_rate
         estimator.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
-
-
-def set_weight_decay(estimator: Any, num_rows: int, number: int = 1) -> None:
-    """Set the weight decay of an estimator's optimizer; an optimizer of the user's is left as it is.
-
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        With its `optimizer_`.
-    num_rows : int
-        How many rows there are.
-    number : int, default=1
-        That of the network in an ensemble, from 1.
-    """
-    if not isinstance(estimator.optimizer, Optimizer):
-        estimator.optimizer_.weight_decay = weight_decay_of(estimator, num_rows, number)
 
 
 def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:

@@ -9,7 +9,7 @@ from typing import Any
 from pysmorch.estimators.bagging import train_in_folds
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime, fit_into
 from pysmorch.estimators.ensemble import train_together
-from pysmorch.estimators.fitting import FurtherValidation, set_weight_decay
+from pysmorch.estimators.fitting import FurtherValidation
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, StopAfter, choose
 from pysmorch.estimators.stopping import stopping_for
@@ -64,7 +64,6 @@ def train_whole(
         of_all = {"metrics": metrics, "run": run | {"notes": run["notes"](None)}}
         train_together(estimator, data, validation, callbacks, budget, epochs, **of_all)
         return None
-    set_weight_decay(estimator, len(data.rows))
     if cross_validates and run["resume"] is None:
         choice = choose(estimator, data, epochs)
     with suppress(OutOfTime):

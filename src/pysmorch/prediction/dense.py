@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pysmorch.layers.activations import ActivationName
-from pysmorch.prediction.presets import FEW, MANY_ROWS, WEIGHT_DECAY, preset_of
+from pysmorch.prediction.presets import MANY_ROWS
 
 
 class Dense(NamedTuple):
@@ -20,8 +20,6 @@ class Dense(NamedTuple):
         The name of their activation.
     embedding : bool
         Whether numbers of a table have a periodic embedding, where there is a hidden layer.
-    weight_decay : float
-        How strongly weights are pulled towards 0.
     tuned : bool
         Whether hidden layers begin with weights from data, activations have trainable strengths, inputs trainable factors, and some
         parameters learning rates of their own. No parameter of an estimator says it.
@@ -30,21 +28,20 @@ class Dense(NamedTuple):
     hidden: Sequence[int]
     activation: ActivationName
     embedding: bool
-    weight_decay: float
     tuned: bool
 
 
 OF_TABLES: dict[str, Dense] = {
-    "fast": Dense((256, 128), "relu", embedding=True, weight_decay=WEIGHT_DECAY, tuned=False),
-    "balanced": Dense((256, 256, 256), "mish", embedding=True, weight_decay=0.02, tuned=True),
-    "best": Dense((256, 256, 256), "mish", embedding=True, weight_decay=0.02, tuned=True),
+    "fast": Dense((256, 128), "relu", embedding=True, tuned=False),
+    "balanced": Dense((256, 256, 256), "mish", embedding=True, tuned=True),
+    "best": Dense((256, 256, 256), "mish", embedding=True, tuned=True),
 }
 """For each preset, from `ENOUGH_ROWS` rows on and below `MANY_ROWS`."""
 
-OF_OTHERS = Dense((256, 128), "relu", embedding=False, weight_decay=WEIGHT_DECAY, tuned=False)
+OF_OTHERS = Dense((256, 128), "relu", embedding=False, tuned=False)
 """For images, rows of pixels, tables of which more rows are to come, small ones, which larger networks know by heart, and large ones."""
 
-GIVEN = ("hidden", "activation", "embedding", "weight_decay")
+GIVEN = ("hidden", "activation", "embedding")
 """What parameters of an estimator say, where they are not None."""
 
 ENOUGH_ROWS = 3000
@@ -69,10 +66,11 @@ def dense_of(estimator: Any, num_rows: int | None) -> Dense:
     Dense
         Its parameters where they are given, else the values of its preset.
     """
-    is_middle = num_rows is not None and ENOUGH_ROWS <= num_rows < MANY_ROWS and estimator.network is None
+    is_middle = num_rows is not None and ENOUGH_ROWS <= num_rows < MANY_ROWS
     left = OF_TABLES[estimator.preset] if is_middle else OF_OTHERS
     given = {name: getattr(estimator, name) for name in GIVEN}
-    return left._replace(**{name: value for name, value in given.items() if value is not None})
+    made = left._replace(**{name: value for name, value in given.items() if value is not None})
+    return made._replace(tuned=made.tuned and bool(made.hidden) and estimator.network is None)
 
 
 def num_embedded(dense: Dense, encoder: Any) -> int:
@@ -92,26 +90,3 @@ def num_embedded(dense: Dense, encoder: Any) -> int:
     """
     wanted = dense.embedding and dense.hidden and encoder.of_table and encoder.num_scaled <= MOST_EMBEDDED
     return int(encoder.num_scaled) if wanted else 0
-
-
-def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
-    """Return the weight decay of a network of an ensemble: that of the parameters, or of the preset.
-
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        With its encoder.
-    num_rows : int
-        How many rows there are.
-    number : int
-        That of the network, from 1.
-
-    Returns
-    -------
-    float or Schedule
-        What its optimizer takes.
-    """
-    decays = preset_of(estimator).weight_decays_of_few
-    if estimator.weight_decay is None and num_rows < FEW and len(estimator.encoder_.shape) == 1:
-        return decays[(number - 1) % len(decays)]
-    return dense_of(estimator, num_rows if estimator.encoder_.of_table else None).weight_decay

@@ -24,7 +24,7 @@ class Preset(NamedTuple):
         The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
     weight_decays_of_few : tuple of float
         How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other; else
-        `dense.py` says it. Few rows do not tell how strong it should be, and networks that differ in it are better together.
+        it is `WEIGHT_DECAY`. Few rows do not tell how strong it should be, and networks that differ in it are better together.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -40,7 +40,7 @@ class Preset(NamedTuple):
 
 
 WEIGHT_DECAY = 0.1
-"""Of images, of networks of the user's, and of some tables."""
+"""Of tables that are not small, of images, and of networks of the user's."""
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(1, 1, 1, weight_decays_of_few=(WEIGHT_DECAY,), calibrate=False, bagging=False),
@@ -112,6 +112,30 @@ def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool)
             f"members={estimator.members} needs at least as many rows, but there are {num_rows}; say a smaller number"
         )
     return int(estimator.members)
+
+
+def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
+    """Return the weight decay of a network of an ensemble: that of the parameters, or of the preset.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its encoder.
+    num_rows : int
+        How many rows there are.
+    number : int
+        That of the network, from 1.
+
+    Returns
+    -------
+    float or Schedule
+        What its optimizer takes.
+    """
+    if estimator.weight_decay is not None:
+        return estimator.weight_decay
+    few = num_rows < FEW and len(estimator.encoder_.shape) == 1
+    decays = preset_of(estimator).weight_decays_of_few if few else (WEIGHT_DECAY,)
+    return decays[(number - 1) % len(decays)]
 
 
 def check_preset(estimator: Any) -> None:

@@ -18,6 +18,7 @@ from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
 from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.parameters import check_num_labels
+from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.training import Callback, NonFiniteError, Training
 from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
 from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
@@ -186,7 +187,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
     def _left_open(self, X: Any, count: int, space: Collection[str]) -> dict[str, Any]:
         """Return what a single network has where parameters that are searched are None."""
         of_table = None if self.estimator.pixels or len(getattr(X, "shape", ())) > 2 else count
-        left = dense_of(self.estimator, of_table)._asdict()
+        left = dense_of(self.estimator, of_table)._asdict() | {"weight_decay": WEIGHT_DECAY}
         return {name: left[name] for name in space if name in left}
 
     def _split(self, X: Any, y: Any, sample_weight: Any, eval_set: Any, groups: Any, time: Any) -> dict[str, Any]:
