@@ -216,7 +216,7 @@ def test_the_last_epoch_that_is_nearly_the_best_is_kept():
     data = Labelled(np.zeros((2, 1)), np.zeros(2), None, None)
     # Half the sums of squares: 2.25, 1, 1.01 and 1.03 times as much as the smallest.
     training = Outputs([[1.5, 1.5], [1.0, 1.0], [1.01**0.5] * 2, [1.03**0.5] * 2])
-    best = BestCalibrated(data, [Calibration(1.0, np.zeros(1))], patience=20)
+    best = BestCalibrated(data, [Calibration(1.0, np.zeros(1))], patience=20, as_good=0.02)
     for training.epoch in (1, 2, 3, 4):
         best.on_epoch_end(training)
     best.on_fit_end(training)

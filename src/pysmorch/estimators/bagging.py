@@ -23,8 +23,13 @@ from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy
 from pysmorch.metrics import Metric
+from pysmorch.prediction.dense import ENOUGH_ROWS
 from pysmorch.prediction.presets import FEW, FOLDS
 from pysmorch.training import Callback, Training
+
+FURTHER_TRUST = (1.1, 1.2, 1.4, 1.6, 1.8, 2.0)
+"""Factors of logits that are tried, too: networks with much weight decay are not sure enough where classes hardly overlap, and the mean of
+their probabilities is still less so."""
 
 
 class BestCalibrated(Callback):
@@ -41,10 +46,12 @@ class BestCalibrated(Callback):
     patience : int
         Epochs without a smaller loss before training stops, after the first half of all: there the learning rate is large, and
         the loss may rise before it falls with the rate.
+    as_good : float
+        By which fraction the loss may be above the smallest.
     """
 
-    def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int) -> None:
-        self.data, self.calibrations, self.patience = data, calibrations, patience
+    def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int, as_good: float) -> None:
+        self.data, self.calibrations, self.patience, self.as_good = data, calibrations, patience, as_good
         self.best, self.epoch = np.inf, 0
         self.outputs: Array | None = None
         self._weights: list[Any] | None = None
@@ -53,7 +60,7 @@ class BestCalibrated(Callback):
         """Measure the network as it is."""
         outputs = training.network.predictor([self.data.rows]).astype(np.float64)
         loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
-        if self.outputs is None or loss <= self.best + AS_GOOD * abs(self.best):
+        if self.outputs is None or loss <= self.best + self.as_good * abs(self.best):
             self.best, self.epoch, self.outputs = min(loss, self.best), training.epoch, outputs
             self._weights = training.network.snapshot()
         elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:
@@ -136,7 +143,7 @@ def train_in_folds(
     Choice
         Of a calibration, a threshold and scores.
     """
-    calibrations = calibrations_of(estimator, data)
+    calibrations = calibrations_of(estimator, data, FURTHER_TRUST)
     jobs = [Job(*job) for job in jobs_of(estimator, data, estimator._members)]  # one object for each network
     if data.by is not None and data.codes.dtype.kind == "i" and jobs[0].rows is not None:
         warn_of_unseen(estimator.classes_, data.codes, np.unique(np.concatenate([job.rows for job in jobs])))
@@ -145,7 +152,8 @@ def train_in_folds(
     def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:
         if held_out is None:
             return list(stopping_for(estimator, False, callbacks))
-        best = BestCalibrated(held_out, calibrations, estimator.patience)
+        as_good = AS_GOOD if len(data.rows) >= ENOUGH_ROWS else 0.0
+        best = BestCalibrated(held_out, calibrations, estimator.patience, as_good)
         chosen[id(job)] = best
         return [best]
 

@@ -53,14 +53,14 @@ class Calibration(NamedTuple):
     def of_mean(self) -> Calibration:
         """Return that of the mean of several networks, from that of each of them.
 
-        The mean varies less than each of them, so more of it is to be trusted: the root of a is between a and 1.
+        The mean varies less than each of them, so more of it is to be trusted: the root of an a below 1 is between a and 1.
 
         Returns
         -------
         Calibration
             With the same anchor.
         """
-        return Calibration(self.trust**0.5, self.anchor)
+        return Calibration(np.maximum(self.trust, np.sqrt(self.trust)), self.anchor)
 
 
 def temperature(logits: Array, codes: Array, weights: Array | None) -> Calibration:

@@ -9,6 +9,7 @@ improves (Berta, Holzmüller, Jordan and Bach, "Rethinking early stopping: refin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from pysmorch.estimators.held_out import HeldOut, scores_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy
 from pysmorch.layers.base import Array
+from pysmorch.losses import CrossEntropy
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.presets import preset_of
 from pysmorch.training import Callback
@@ -149,7 +151,7 @@ def folds_of(
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
+def calibrations_of(estimator: Any, data: Labelled, further: Sequence[float] = ()) -> list[Calibration]:
     """Return the calibrations that are tried on held-out rows: none, and several distances from each anchor.
 
     Parameters
@@ -158,6 +160,8 @@ def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
         It knows its anchors.
     data : Labelled
         All rows.
+    further : sequence of float, default=()
+        Factors above 1, which are tried with the equal logits of classes.
 
     Returns
     -------
@@ -166,7 +170,10 @@ def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
     """
     none = Calibration(1.0, np.zeros(estimator._num_outputs()))
     anchors = estimator._anchors(data.codes, data.weights)
-    return [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+    tried = [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+    if anchors and isinstance(estimator.network_.loss, CrossEntropy):
+        tried += [Calibration(factor, anchors[0]) for factor in further]
+    return [none, *tried]
 
 
 def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Calibration]) -> list[float]:
