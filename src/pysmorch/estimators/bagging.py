@@ -67,16 +67,16 @@ class BestCalibrated(Callback):
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
-        """Restore the weights that are kept."""
+        """Restore the weights of that epoch."""
         if self._weights is not None:
             training.network.restore(self._weights)
 
     def get_state(self) -> Any:
-        """Return the epoch that is kept so far, with the smallest loss, its outputs and its weights."""
+        """Return that epoch so far, with the smallest loss, its outputs and its weights."""
         return {"best": self.best, "epoch": self.epoch, "outputs": self.outputs, "weights": self._weights}
 
     def set_state(self, state: Any) -> None:
-        """Go on from the epoch that is kept so far."""
+        """Go on from that epoch."""
         self.best, self.epoch = state["best"], state["epoch"]
         self.outputs, self._weights = state["outputs"], state["weights"]
 

@@ -297,7 +297,7 @@ def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labell
 
 
 def check_measured(metrics: Sequence[Metric], validates: bool) -> None:
-    """Raise ValueError where metrics are asked for that are not measured.
+    """Raise ValueError where metrics are wanted that are not measured.
 
     Parameters
     ----------
