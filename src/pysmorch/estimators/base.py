@@ -19,7 +19,7 @@ from pysmorch.engine.rows import BYTES_AT_A_TIME
 from pysmorch.estimators.budget import Budget, budget_of, say_what_fit
 from pysmorch.estimators.calibration import Calibration, calibrate, check_can_calibrate
 from pysmorch.estimators.ensemble import train_together
-from pysmorch.estimators.fitting import Record, fit_options, schedule_for, set_schedule
+from pysmorch.estimators.fitting import Record, fit_options, set_schedule
 from pysmorch.estimators.held_out import (
     HeldOut,
     check_measured,
@@ -51,7 +51,7 @@ from pysmorch.prediction.files import check_takes_files
 from pysmorch.prediction.one_model import of_one_model
 from pysmorch.prediction.parameters import make_optimizer
 from pysmorch.prediction.presets import members_of
-from pysmorch.schedules import Constant
+from pysmorch.schedules import Constant, OneCycle
 from pysmorch.training import Callback, Training
 
 
@@ -198,7 +198,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
-        set_schedule(self, schedule_for(self))
+        set_schedule(self, OneCycle)
         validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
         shape = len(data.rows), self._members

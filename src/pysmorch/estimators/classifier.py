@@ -42,8 +42,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
     optimizer : str or Optimizer, default="adamw"
         A name in `OPTIMIZERS` ("sgd" has Nesterov momentum 0.9), or an object, whose own learning rate and weight decay then hold.
     learning_rate : float or Schedule, default=5e-3
-        A number is the peak of a schedule in `fit`: of `CosineCycles` for the networks of "balanced" and "best" of tables of 3000 rows
-        and more below 200,000, else of a `OneCycle`. It is five times the constant rate of `partial_fit`; a schedule such
+        A number is the peak of a `OneCycle` schedule in `fit`, and five times the constant rate of `partial_fit`; a schedule such
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
     weight_decay : float, default=None
         Pulls the weights, not the biases, towards 0; not negative. None is 0.1; below 2000 rows of a table every second

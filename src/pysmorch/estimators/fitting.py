@@ -9,12 +9,12 @@ from typing import Any
 from pysmorch.layers import Bias, Blend, Conv1d, Flatten, Layer, Scale, embedded, mlp, parametric, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.graph import graph
-from pysmorch.losses import CrossEntropy, Loss
+from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
-from pysmorch.schedules import CosineCycles, OneCycle, Schedule
+from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
 
 RATE_FACTORS: dict[type[Layer], float] = {Scale: 6.0, Blend: 0.1, Bias: 0.1, Conv1d: 0.1}
@@ -104,25 +104,6 @@ def set_schedule(estimator: Any, of_number: Callable[[float], Schedule]) -> None
     if not isinstance(estimator.optimizer, Optimizer):
         given = estimator.learning_rate
         estimator.optimizer_.schedule = given if isinstance(given, Schedule) else of_number(float(given))
-
-
-def schedule_for(estimator: Any) -> Callable[[float], Schedule]:
-    """Return the schedule that suits the network of an estimator.
-
-    Parameters
-    ----------
-    estimator : NetworkEstimator
-        With its network.
-
-    Returns
-    -------
-    callable
-        Makes it of the largest learning rate: cycles for a network of a table that is tuned and tells classes apart, since some tables are
-        learned by heart before the rate has fallen once, and one cycle for others.
-    """
-    network = estimator.network_
-    is_tuned = estimator.network is None and any(isinstance(layer, Blend) for layer in network.layers)
-    return CosineCycles if is_tuned and isinstance(network.loss, CrossEntropy) else OneCycle
 
 
 def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:
