@@ -223,6 +223,17 @@ def test_the_last_epoch_that_is_nearly_the_best_is_kept():
     assert training.restored == best.epoch == 3
 
 
+def test_the_mean_of_several_networks_is_trusted_more_than_each_of_them():
+    trusted = [Calibration(trust, np.zeros(2)).of_mean().trust for trust in (0.0, 0.49, 1.0, 1.6)]
+    np.testing.assert_allclose(trusted, [0.0, 0.7, 1.0, 1.6])
+
+
+def test_logits_of_an_ensemble_may_become_farther_from_zero():
+    # Much weight decay makes the outputs of well separated classes too small.
+    model = Classifier(members=4, weight_decay=30.0, threads=1, **QUICK | {"epochs": 10}).fit(X, Y)
+    assert model.network_.output.in_layer.W.min() > 1
+
+
 def decays_of(make=Classifier, rows=X, labels=Y, **options):
     """Return the weight decays of the networks in their order."""
     seen, train = [], NetworkEstimator._train
