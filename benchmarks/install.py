@@ -59,6 +59,7 @@ def main() -> None:
     found = {
         "machine": machine.describe(),
         "pysmorch_mb": size_of("pysmorch") / 1e6,
+        "smallest_mb": sum(map(size_of, ("pysmorch", "numpy", "threadpoolctl"))) / 1e6,
         "with_libraries_mb": (size_of("pysmorch") + sum(map(size_of, libraries))) / 1e6,
         "libraries": libraries,
         "import_seconds": {name: import_seconds(name) for name in ("numpy", "pysmorch")},

@@ -1,5 +1,11 @@
-"""A U-shaped network that takes noise out of images: down to half the size and back, and a way across for the details."""
+"""
+Noise out of images
+===================
 
+A U-shaped network: down to half the size and back, and a way across for the details.
+"""
+
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -16,5 +22,17 @@ with weights_from(seed=0):
 
 network.fit(noisy[:1500], clean[:1500], optimizer="adam", epochs=10, batch_size=30, seed=0)
 print(network.summary())
+pictures = {"clean": clean[1500:1508], "noisy": noisy[1500:1508], "denoised": network.predict(noisy[1500:1508])}
 before, after = (np.mean(np.square(images - clean[1500:])) for images in (noisy[1500:], network.predict(noisy[1500:])))
 print(f"mean square of the noise {before:.3f}, of what is left of it {after:.3f}")
+
+# %%
+# One row of digits as they were, with noise, and as the network makes them:
+figure, axes = plt.subplots(3, 8, figsize=(8, 3))
+for row, (name, images) in zip(axes, pictures.items(), strict=True):
+    for place, image in zip(row, images, strict=True):
+        place.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1)
+        place.set_xticks([])
+        place.set_yticks([])
+    row[0].set_ylabel(name)
+figure.tight_layout()

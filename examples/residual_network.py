@@ -1,4 +1,9 @@
-"""A residual network made by hand: three blocks with batch normalisation, trained on the bundled digits."""
+"""
+A residual network made by hand
+===============================
+
+Three blocks with batch normalisation, trained on the bundled digits.
+"""
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split

@@ -11,7 +11,7 @@ import pysmorch
 
 PACKAGE = Path(pysmorch.__file__).parent
 LEVELS = [
-    {"version", "warnings", "memory"},
+    {"version", "warnings", "memory", "missing"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
     {"engine", "export", "gradcheck", "diagram", "files", "sources"},
@@ -20,7 +20,7 @@ LEVELS = [
     {"explaining"},
     {"prediction"},
     {"estimators", "plots", "teach"},
-    {"loaded", "loading", "advice", "tuning", "playground"},
+    {"loaded", "loading", "advice", "tuning", "playground", "tracking"},
     {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

@@ -397,10 +397,10 @@ template <class T> bool Face<T>::is_shape_of(const std::vector<Py_ssize_t>& shap
 }
 
 template <class T> bool Face<T>::unchanged() const {
-    for (Py_ssize_t i = 0, n = PyList_GET_SIZE(watched_.ptr()); i < n; ++i) {
-        PyObject* entry = PyList_GET_ITEM(watched_.ptr(), i);
-        if (PyDict_GetItemWithError(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1)) !=
-            PyTuple_GET_ITEM(entry, 2)) {
+    for (Py_ssize_t i = 0, n = PyList_Size(watched_.ptr()); i < n; ++i) {
+        PyObject* entry = PyList_GetItem(watched_.ptr(), i);
+        if (PyDict_GetItemWithError(PyTuple_GetItem(entry, 0), PyTuple_GetItem(entry, 1)) !=
+            PyTuple_GetItem(entry, 2)) {
             PyErr_Clear();
             return false;
         }
@@ -435,9 +435,9 @@ template <class T> nb::object Face<T>::new_output(size_t count) const {
     const std::vector<Py_ssize_t>& result = shapes_[1];
     PyObject* shape = PyTuple_New(Py_ssize_t(result.size()) + 1);
     if (!shape) throw nb::python_error();
-    PyTuple_SET_ITEM(shape, 0, PyLong_FromSize_t(count));
+    PyTuple_SetItem(shape, 0, PyLong_FromSize_t(count));
     for (size_t i = 0; i < result.size(); ++i)
-        PyTuple_SET_ITEM(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
+        PyTuple_SetItem(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
     PyObject* arguments[] = {shape, dtype_.ptr()};
     nb::object out = nb::steal(PyObject_Vectorcall(empty_.ptr(), arguments, 2, nullptr));
     Py_DECREF(shape);

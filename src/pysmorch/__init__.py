@@ -10,6 +10,7 @@ from pysmorch import layers, losses
 from pysmorch.layers import *  # noqa: F403
 from pysmorch.losses import *  # noqa: F403
 from pysmorch.memory import spare_address_space
+from pysmorch.missing import missing_library
 from pysmorch.version import __version__ as __version__
 from pysmorch.warnings import PysmorchWarning
 
@@ -120,7 +121,10 @@ spare_address_space()  # before PyArrow is loaded
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'pysmorch' has no attribute {name!r}")
-    module = import_module(f"pysmorch.{_LAZY[name]}")
+    try:
+        module = import_module(f"pysmorch.{_LAZY[name]}")
+    except ModuleNotFoundError as error:
+        raise missing_library(error, f"pysmorch.{name}") from error
     value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pysmorch.layers.base import Array
+from pysmorch.missing import missing_library
 
 CALIBRATION_BINS = 15
 """Of equal width, between 0 and 1, for the expected calibration error."""
@@ -32,7 +33,7 @@ class Metric:
     Parameters
     ----------
     name : str
-        Its name in a `History`, after "val_" for validation data.
+        Its name in a `History`, after `"val_"` for validation data.
     function : callable
         Called as `function(labels, predictions)`, or `function(labels, predictions, sample_weight=w)` if `weighted`;
         returns a number.
@@ -214,7 +215,10 @@ def _top(labels: Array, scores: Array, sample_weight: Array | None = None, *, co
 
 
 def _sklearn(name: str) -> Callable[..., float]:
-    return getattr(import_module("sklearn.metrics"), name)
+    try:
+        return getattr(import_module("sklearn.metrics"), name)
+    except ModuleNotFoundError as error:
+        raise missing_library(error, f"the metric {name}") from error
 
 
 def _call(labels: Array, predictions: Array, sample_weight: Array | None = None, *, function: str) -> float:

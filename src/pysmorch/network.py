@@ -148,7 +148,7 @@ class Network(StoredNetwork):
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured, by names such as "auc", "f1" or "top_5" (`pysmorch.metrics.METRICS`), as `Metric`
             objects, or as functions of (labels, predictions) by name. They are measured on the validation data, and
-            appear in the history as "val_" and the name. For the training data only the loss and its default metric
+            appear in the history as `"val_"` and the name. For the training data only the loss and its default metric
             are measured, since only these are sums over batches.
         progress : bool, default=None
             Whether progress is shown; None shows it in a terminal and in a notebook.

@@ -421,7 +421,7 @@ class Constant:
     [
         (OneHot(ps.Data(np.abs(WHOLE))), "its inputs are integers that it uses as indices"),
         (Constant(), "it holds no input layer in its attributes"),
-        (ps.Relu(ps.Data(np.zeros((3, 2)))), "all 6 entries of its input lie on a kink"),
+        (ps.Relu(ps.Data(np.zeros((3, 2)))), "all 6 entries of its input lie on a kink; move them off it"),
         (ps.Relu(ps.Data(np.zeros((0, 2)))), r"its input has no entries, shape \(0, 2\)"),
     ],
 )
@@ -527,3 +527,39 @@ def test_check_gradient_is_right_for_large_and_small_functions_and_points(size):
     assert not check_gradient(cube, lambda x: 3.001 * x**2, size * X)
     assert check_gradient(lambda x: size * cube(x), lambda x: size * 3 * x**2, X)
     assert not check_gradient(lambda x: size * cube(x), lambda x: size * 3.001 * x**2, X)
+
+
+@pytest.mark.parametrize(("rows", "offset"), [(2, 1e3), (2, 1e5), (3, 1e6), (7, 1e7)])
+def test_a_right_normalisation_of_large_numbers_close_to_each_other_is_not_blamed_for_rounding(rows, offset):
+    for seed in range(20):
+        x = offset + np.random.default_rng(seed).standard_normal((rows, 3))
+        report = check(ps.Normalize(ps.Data(x)), seed=seed)
+        assert not any("wrong gradient" in message for message in report.messages), str(report)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 0.5, 1.001])
+def test_a_wrong_normalisation_of_large_numbers_close_to_each_other_is_found(factor):
+    class Wrong(ps.Normalize):
+        def pull_back(self, dwnstrm):
+            return factor * super().pull_back(dwnstrm)
+
+    for seed in range(5):
+        x = 1e5 + np.random.default_rng(seed).standard_normal((7, 3))
+        (row,) = check(Wrong(ps.Data(x)), seed=seed).rows
+        assert not row.passed
+        assert "wrong gradient" in row.message
+
+
+def test_check_gradient_knows_the_rounding_of_a_function():
+    x = 1e5 + np.random.default_rng(0).standard_normal(6)
+    weights = np.random.default_rng(1).standard_normal(6)
+
+    def value(x):
+        return weights @ (x - x.mean()) ** 2
+
+    def gradient(x):
+        slope = 2 * weights * (x - x.mean())
+        return slope - slope.mean()
+
+    assert check_gradient(value, gradient, x)
+    assert not check_gradient(value, lambda x: 1.0001 * gradient(x), x)

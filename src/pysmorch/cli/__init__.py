@@ -148,6 +148,25 @@ def resume(run: Annotated[str, typer.Argument(help="folder of a run, which train
         training.train(options, resumed=True)
 
 
+@app.command("runs")
+def list_runs(
+    folder: Annotated[str, typer.Argument(help="folder of train --log")],
+    run: Annotated[
+        list[str] | None,
+        typer.Argument(help="runs of the list to compare side by side", show_default="all of them in a list"),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="metric by which they are sorted, the smallest value first", show_default="by time"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the records as one JSON object")] = False,
+) -> None:
+    """List the trainings that were recorded with train --log, or compare some of them."""
+    from pysmorch.cli import log
+
+    log.show(folder, run or [], sort, as_json)
+
+
 @app.command(cls=CommandWithChoices)
 @takes(PredictOptions)
 def predict(options: PredictOptions) -> None:

@@ -226,6 +226,12 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     every: Annotated[
         str, typer.Option(help='how often --checkpoint is written, as in "30 s", "5 min", "2 epochs" or "500 batches"')
     ] = "5 min"
+    log: Annotated[
+        str | None,
+        typer.Option(
+            help="folder to which a record of the training is added; pysmorch runs FOLDER lists and compares them"
+        ),
+    ] = None
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, networks, output, parameters, runs, tuning
+from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, bits_of, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -48,6 +48,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
+    log.check_folder(options.log)
     begun = None if options.start_from is None else load_estimator(options.start_from)
     rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_of(begun))
     for name in given.get("columns", {}):
@@ -350,6 +351,9 @@ def _finish(
                 values["baselines"] = advice.as_values(comparison)
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
-    report.finish(values | {"interrupted": interrupted is not None})
+    values["interrupted"] = interrupted is not None
+    if options.log is not None:
+        report.note(f"record of the training written to {log.record(options, model, values, seconds)}")
+    report.finish(values)
     if interrupted is not None:
         raise Interrupted(f"{interrupted}, and written to {options.out}; {_how_to_go_on(options)}")

@@ -9,7 +9,7 @@ from pysmorch.engine.extension import extension
 from pysmorch.engine.own_layers import OwnPass, is_called
 from pysmorch.layers.base import Layer
 from pysmorch.layers.dense import Data, data_layers
-from pysmorch.layers.graph import feeders
+from pysmorch.layers.graph import feeders, name_layers
 from pysmorch.layers.native_form import is_ours
 
 
@@ -76,6 +76,7 @@ class Lowering:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
         self.own: list[OwnPass] = []
+        self._names = dict(zip(map(id, layers), name_layers(layers), strict=True))
         self._consumers = consumers_of(layers)
         self._output = output
         self._training = training
@@ -117,7 +118,8 @@ class Lowering:
 
     def _add_own(self, layer: Any, inputs: list[int]) -> list[Any]:
         """Add the call of a layer of the user's."""
-        function = OwnPass(layer)
+        passes_back = any(self.values[v]["needs_grad"] for v in inputs)
+        function = OwnPass(layer, self._names[id(layer)], passes_back)
         self.own.append(function)
         self.operations.append(
             {
@@ -130,7 +132,7 @@ class Lowering:
                 "states": [],
                 "stream": 0,
                 "own": function,
-                "output": self._new_value(layer, any(self.values[v]["needs_grad"] for v in inputs)),
+                "output": self._new_value(layer, passes_back),
             }
         )
         return [layer]

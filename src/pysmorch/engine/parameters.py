@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from pysmorch.layers.attributes import set_parameters
-from pysmorch.layers.base import Array, Layer
+from pysmorch.layers.base import Array, Layer, ShapeError
+from pysmorch.layers.own_parameters import NO_G, not_an_array
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.optimizers import aligned_zeros
 
@@ -78,13 +79,14 @@ class FlatParameters:
                     "change their values"
                 )
 
-    def collect(self, layers: Sequence[Any]) -> None:
+    def collect(self, layers: Sequence[Any], reached: Container[int]) -> None:
         """Copy gradients of layers that make a new `G` in every pass, and add up those of layers with the same `W`.
 
-        `layers` are those that were given or shallow copies of them, in the same order.
+        `layers` are those that were given or shallow copies of them, in the same order; `reached` has the `id` of each that a gradient
+        came to.
         """
         for index, G in self._set:
-            G[...] = layers[index].G
+            G[...] = _own_gradient(layers[index], G.shape) if id(layers[index]) in reached else 0.0
         for of_owner, G in self._added:
             of_owner += G
 
@@ -114,10 +116,7 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
     for index, layer in enumerate(layers):
         if has_parameters(layer):
             if not isinstance(layer.W, np.ndarray):
-                raise TypeError(
-                    f"{type(layer).__name__}: W must be a NumPy array to be trained, but is a {type(layer.W).__name__}; "
-                    "write np.array(...)"
-                )
+                raise TypeError(f"{type(layer).__name__}: {not_an_array(layer.W)}")
             key = (layer.W.ctypes.data, layer.W.shape, layer.W.strides, layer.W.dtype) if layer.W.size else index
             owners[index] = first_with.setdefault(key, index)
     ranges = sorted((*byte_bounds(layers[i].W), i) for i, owner in owners.items() if i == owner and layers[i].W.size)
@@ -128,6 +127,16 @@ def owners_of_arrays(layers: Sequence[Any]) -> dict[int, int]:
                 "give each an array of its own"
             )
     return owners
+
+
+def _own_gradient(layer: Any, shape: tuple[int, ...]) -> Any:
+    """Return the `G` of a class of the user's."""
+    G = getattr(layer, "G", None)
+    if G is None:
+        raise TypeError(f"{type(layer).__name__}: {NO_G}")
+    if np.shape(G) != shape:
+        raise ShapeError(f"{type(layer).__name__}: G has shape {np.shape(G)}, but W has {shape}")
+    return G
 
 
 def _factors(layers: Sequence[Any], name: str, dtype: Any) -> Array | float:

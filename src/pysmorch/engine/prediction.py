@@ -21,6 +21,7 @@ from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
 from pysmorch.layers.graph import graph
+from pysmorch.layers.object_functions import refuse_object_functions
 
 ROWS_AT_A_TIME = 64
 """Batch size of the reference path, which fewer rows are filled up to; larger batches are hardly faster."""
@@ -111,6 +112,7 @@ class Predictor:
             return compiled
         self._compiled = None
         layers = graph(self._output)
+        refuse_object_functions(layers)
         module = extension()
         if module is None or unsupported_layers(layers):
             return None

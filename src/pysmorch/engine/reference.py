@@ -11,6 +11,7 @@ import numpy as np
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.forks import no_fork
 from pysmorch.engine.interrupts import without_interrupts
+from pysmorch.engine.own_layers import FirstPass
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, StepRates, Totals
 from pysmorch.engine.rows import blocks_of
@@ -19,7 +20,8 @@ from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.dropout import scheduled_dropouts
-from pysmorch.layers.graph import graph, name_layers
+from pysmorch.layers.graph import graph, name_layers, run_backward
+from pysmorch.layers.object_functions import refuse_object_functions
 from pysmorch.layers.randomness import permutation
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
@@ -61,6 +63,7 @@ class ReferenceProgram:
         self._flat = FlatParameters(self.layers, self.dtype, with_decay=bool(optimizer.weight_decay))
         self.parameters, self.gradients = self._flat.values, self._flat.gradients
         self.rate_factors, self.decay_factors = self._flat.rate_factors, self._flat.decay_factors
+        self._is_watching = True
         self.seed = seed
         self.num_steps = 0
         self.is_whole = True
@@ -109,12 +112,17 @@ class ReferenceProgram:
 
     def _gradients(self, layers: list[Any], data: Dataset, rows: Array, totals: Totals, batch: int) -> Totals:
         """Run a batch forward and backward, and return its sums."""
+        first = FirstPass(layers) if self._is_watching else None
         _set_streams(layers, self.seed, self.num_steps)
         of_batch = _forward(layers, data, rows, self.dtype)
         if not np.isfinite(totals.loss + of_batch.loss):
             _report_non_finite(layers, batch)
-        layers[-1].backward()
-        self._flat.collect(layers)
+        passed: dict[int, bool] = {}
+        run_backward(layers[-1], 1.0, passed)
+        if first is not None:
+            first.refuse_untrained(layers, passed)
+            self._is_watching = False
+        self._flat.collect(layers, passed)
         return of_batch
 
     @contextmanager
@@ -166,7 +174,9 @@ def predict(output: Any, inputs: list[Array], batch_size: int, dtype: Any = None
     Predictions are batch-invariant: the last digits of a matrix product depend on the number of its rows, so every batch has
     `batch_size` rows; where there are fewer, the last one is repeated.
     """
-    layers = in_mode(graph(output), training=False)
+    layers = graph(output)
+    refuse_object_functions(layers)
+    layers = in_mode(layers, training=False)
     dtype = compute_dtype(output, inputs) if dtype is None else np.dtype(dtype)
     parts = []
     for rows in blocks_of(len(inputs[0]), batch_size):

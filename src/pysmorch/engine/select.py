@@ -16,6 +16,7 @@ from pysmorch.engine.parameters import owners_of_arrays
 from pysmorch.engine.program import Program
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.layers.graph import graph
+from pysmorch.layers.object_functions import refuse_object_functions
 from pysmorch.layers.quantized import refuse_training
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
@@ -62,9 +63,10 @@ def make_program(
     """Return the program for a network: the native one where that is requested and possible, else the reference program.
 
     Raises ValueError where the choice is not possible, with the reason, and for a network that was quantized
-    or has parameters that it cannot train.
+    or has parameters that it cannot train, TypeError where a pass of a layer is a function that was set on the object.
     """
     refuse_training(graph(loss))
+    refuse_object_functions(graph(loss))
     refuse_hidden_parameters(graph(loss))
     reference = engine == "reference"
     reason = None if reference else unsupported_reason(graph(loss)[:-1], loss, optimizer)

@@ -127,7 +127,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like, data frame or path
             Numbers (N, D), NaN where one is missing, also as a sparse matrix; a data frame of any library, also with text and missing
-            values; images (N, H, W[, C]); or the path of a table, also of a folder or a pattern such as "part-*.parquet".
+            values; images (N, H, W[, C]); or the path of a table, also of a folder or a pattern such as `"part-*.parquet"`.
             Parquet and CSV files that do not fit into the memory are read block by block: see docs/data.md.
         y : array-like of shape (N,), or (N, K) for several targets of a Regressor or several labels of a Classifier; or str
             The label of each row: a class of a Classifier, or 0 and 1 for each of several labels; numbers of a Regressor. Of a path the
@@ -141,7 +141,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured on the validation data after every epoch, by names such as "auc", "f1" or "top_5"
             (`pysmorch.metrics.METRICS`), as `Metric` objects, or as functions of (labels, predictions) by name. They appear in
-            `history_` as "val_" and the name. A Classifier gives functions class indices and probabilities, a Regressor gives all
+            `history_` as `"val_"` and the name. A Classifier gives functions class indices and probabilities, a Regressor gives all
             metrics labels and predictions in the units of y; the loss and "mae" of the training rows are those of the scaled
             targets. For the training rows only the loss and its default metric are measured: only these are sums over batches.
         callbacks : sequence of Callback or callable, default=()

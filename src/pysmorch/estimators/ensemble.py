@@ -5,7 +5,6 @@ A network has a seed of its own, and chooses its own best epoch.
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -149,7 +148,7 @@ def train_members(
 
 def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:
     """Return what tells a callback of the first network, and copies of it of the others."""
-    own = callback if number == 1 or not isinstance(callback, Callback) else copy.copy(callback)
+    own = callback.of_network(number) if isinstance(callback, Callback) else callback
     within = isinstance(callback, Callback) and type(callback).on_batch_end is not Callback.on_batch_end
     return (OneAtATimeWithin if within else OneAtATime)(own, lock)
 

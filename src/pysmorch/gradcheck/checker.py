@@ -16,7 +16,8 @@ from pysmorch.gradcheck.probe import Probe, other_inputs
 from pysmorch.layers.attributes import is_layer
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data
-from pysmorch.layers.graph import fed_by, feeders
+from pysmorch.layers.graph import fed_by, feeders, graph
+from pysmorch.layers.object_functions import object_functions
 from pysmorch.layers.randomness import global_state_restored
 
 SINGLE_TOL = 2e-3
@@ -66,6 +67,9 @@ def check(target: Any, tol: float = 1e-7, seed: int = 0) -> CheckReport:
     last = target if loss is None else loss
     if not hasattr(last, "forward") or not hasattr(last, "backward"):
         raise TypeError(f"check: target must be a layer, a loss or a network, but is a {type(target).__name__}")
+    fixed = object_functions(graph(last))
+    if fixed:
+        return CheckReport([failed_row(name, "-", f"{name}: {NOTHING}: {text}") for name, text in fixed.items()])
     with global_state_restored(), np.errstate(all="ignore"):
         prepared = Prepared(last, seed)
         out_of_reach = _out_of_reach(prepared)

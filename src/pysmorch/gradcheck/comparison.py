@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from pysmorch.gradcheck.check_report import NOTHING, CheckRow, failed_row
-from pysmorch.gradcheck.differences import derivative, relative_error, sample, sides, smallest_scale, steps_at
+from pysmorch.gradcheck.differences import entry_error, is_hidden, sample, sides, smallest_scale, steps_at
 from pysmorch.gradcheck.explanation import explain
 from pysmorch.gradcheck.probe import Probe, Variable
 from pysmorch.layers.base import Array
+from pysmorch.layers.own_parameters import NO_G
+
+LEFT_OUT = {
+    "lie on a kink": "move them off it",
+    "are so far from zero and so close to each other that rounding hides the slope": "move them towards zero",
+}
+"""Why an entry that differs says nothing, and what to do where all of them are so."""
+
+KINK, HIDDEN = LEFT_OUT
 
 
 def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, terms: float) -> CheckRow:
@@ -40,7 +49,7 @@ def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, t
         text = "W is another array each time that it is read; store one array, and return that"
         return failed_row(name, "W", f"{name}: {NOTHING}: {text}")
     if found is None:
-        return failed_row(name, "W", f"{name}: backward sets no G, the gradient of the loss with respect to W")
+        return failed_row(name, "W", f"{name}: {NO_G}")
     if found.shape != array.shape:
         text = f"the gradient with respect to {_of(variable)} has shape {found.shape}, but {_of(variable)} has {array.shape}"
         return failed_row(name, variable.what, f"{name}: {text}")
@@ -54,26 +63,31 @@ def compare(probe: Probe, variable: Variable, found: Array | None, tol: float, t
 def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, terms: float) -> CheckRow:
     array, name = variable.array, variable.name
     scale = max(smallest_scale(found, probe.size, array), 1e-2 * terms)
-    worst, worst_index, kinks = 0.0, None, 0
+    worst, worst_index = 0.0, None
+    left_out = dict.fromkeys(LEFT_OUT, 0)
     errors = np.full(array.shape, np.nan)
     indices = sample(array, probe.seed)
     for index in indices:
-        error = _entry_error(probe, variable, found[index], index, scale, tol)
-        if error > tol and _is_kink(probe, variable, found[index], index, scale):
-            kinks += 1
+        error = entry_error(probe.value, array, index, found[index], scale, tol, probe.steps)
+        reason = _reason_to_leave_out(probe, variable, found[index], index, scale) if error > tol else ""
+        if reason:
+            left_out[reason] += 1
             continue
         errors[index] = error
         if error >= worst:
             worst, worst_index = error, index
+    reasons = [(count, reason) for reason, count in left_out.items() if count]
     if worst_index is None:
+        count = "all" if len(reasons) == 1 else "the"
+        told = ", others ".join(f"{reason}; {LEFT_OUT[reason]}" for _, reason in reasons)
         return failed_row(
-            name,
-            variable.what,
-            f"{name}: {NOTHING}: all {kinks} entries of {_of(variable)} lie on a kink; move them off it",
+            name, variable.what, f"{name}: {NOTHING}: {count} {len(indices)} entries of {_of(variable)} {told}"
         )
     if worst <= tol:
-        note = f"{name}: {kinks} entries of {_of(variable)} lie on a kink and were left out" if kinks else ""
-        return CheckRow(name, variable.what, len(indices) - kinks, worst, True, note, errors)
+        note = "\n".join(
+            f"{name}: {count} entries of {_of(variable)} {why} and were left out" for count, why in reasons
+        )
+        return CheckRow(name, variable.what, len(indices) - sum(left_out.values()), worst, True, note, errors)
     expected = probe.expected_gradient(variable)
     message = (
         f"{name}: wrong gradient with respect to {_of(variable)}, worst at {list(worst_index)}: "
@@ -83,16 +97,11 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
     return CheckRow(name, variable.what, len(indices), worst, False, message, errors)
 
 
-def _entry_error(
-    probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float, tol: float
-) -> float:
-    best = float("inf")
-    for step in steps_at(variable.array, probe.steps):
-        estimate = derivative(probe.value, variable.array, index, step)
-        best = min(best, relative_error(found, estimate, scale))
-        if best <= tol:
-            break
-    return best
+def _reason_to_leave_out(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> str:
+    """Return why an entry that differs says nothing, or an empty string."""
+    if is_hidden(probe.value, variable.array, index, found, scale):
+        return HIDDEN
+    return KINK if _is_kink(probe, variable, found, index, scale) else ""
 
 
 def _is_kink(probe: Probe, variable: Variable, found: float, index: tuple[int, ...], scale: float) -> bool:

@@ -17,6 +17,11 @@ STEPS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-2, 1e-1)
 SINGLE_STEPS = (1e-1, 3e-2, 1e-2)
 """Those for functions that are computed in float32, whose noise is larger."""
 
+LARGEST_NOISE = 1e-5
+"""Relative error up to which rounding may explain one; what is less certain than that is no evidence."""
+
+TINY = np.finfo(np.float64).tiny
+
 MAX_ENTRIES = 400
 """Entries of one array that are compared one by one; a larger array is sampled."""
 
@@ -28,6 +33,7 @@ def derivative(f: Callable[[], float], array: Array, index: tuple[int, ...], ste
     put back to the same bits.
     """
     entry = array[index]
+    step = float((entry + step) - entry) or step  # that which is left of it beside a large entry
     values = []
     for distance in (step, -step, 2 * step, -2 * step):
         array[index] = entry + distance
@@ -38,12 +44,19 @@ def derivative(f: Callable[[], float], array: Array, index: tuple[int, ...], ste
 
 
 def steps_at(point: Array, steps: Sequence[float] = STEPS) -> tuple[float, ...]:
-    """Return the steps to try at a point: these, and where its entries are large or small also these times their size."""
+    """Return the steps to try at a point: these, and where its entries are large or small also these times their size.
+
+    Where the entries are far from zero and close to each other, they are also these times the distance between them.
+    """
     unit = _unit(point)
     if 0.1 <= unit <= 10:
         return tuple(steps)
     # What is far smaller than the entries is lost in them.
-    return (*(unit * step for step in steps), *(step for step in steps if step >= 1e-9 * unit))
+    tried = [*(unit * step for step in steps), *(step for step in steps if step >= 1e-9 * unit)]
+    spread = float(np.std(point))
+    if spread < 1e-2 * unit:
+        tried += [spread * step for step in steps if spread * step >= 1e-11 * unit]
+    return tuple(dict.fromkeys(tried))
 
 
 def _unit(point: Array) -> float:
@@ -99,6 +112,66 @@ def smallest_scale(gradient: Array, size: Callable[[], float], point: Array) -> 
     sizes.append(size())
     point[...] = before
     return max(1e-3 * largest, 1e-5 * max(sizes) / max(unit, 1.0))
+
+
+def entry_error(
+    f: Callable[[], float],
+    array: Array,
+    index: tuple[int, ...],
+    found: float,
+    scale: float,
+    tol: float,
+    steps: Sequence[float] = STEPS,
+) -> float:
+    """Return the relative error of one entry of a gradient, in units of its size or of `scale` where that is small.
+
+    It is the smallest one with all steps; the first that is within the tolerance ends the search. Where none is, that part of an error
+    does not count which the rounding of f explains, as long as it is small.
+    """
+    estimates = {}
+    for step in steps_at(array, steps):
+        estimates[step] = derivative(f, array, index, step)
+        if relative_error(found, estimates[step], scale) <= tol:
+            return relative_error(found, estimates[step], scale)
+    noise = noise_of(f, array, index)
+    best = float("inf")
+    for step, estimate in estimates.items():
+        error = relative_error(found, estimate, scale)
+        by_noise = 4 * noise / step / max(abs(found), abs(estimate), scale, TINY)
+        best = min(best, max(error - by_noise, 0.0) if by_noise <= LARGEST_NOISE else error)
+    return best
+
+
+def is_hidden(f: Callable[[], float], array: Array, index: tuple[int, ...], found: float, scale: float) -> bool:
+    """Whether rounding of f hides the slope at an entry and may explain what was found, since the entries are far from zero and close
+    to each other.
+    """
+    spread = float(np.std(array))
+    if not 0 < spread < 1e-2 * _unit(array):
+        return False
+    noise = noise_of(f, array, index)
+    for step in (1e-3 * spread, 1e-4 * spread):
+        estimate, uncertain = derivative(f, array, index, step), 4 * noise / step
+        largest = max(abs(found), abs(estimate), scale)
+        if uncertain > LARGEST_NOISE * largest and abs(found - estimate) <= 2 * uncertain:
+            return True
+    return False
+
+
+def noise_of(f: Callable[[], float], array: Array, index: tuple[int, ...]) -> float:
+    """Return the standard deviation of the rounding of f, from its values at points next to each other.
+
+    Their fourth differences are those of rounding alone, and 70 times its variance (Moré and Wild, 2011). The entry is put back to the
+    same bits.
+    """
+    entry, distance = array[index], 16 * np.spacing(max(abs(float(array[index])), _unit(array)))
+    values = []
+    for k in range(-6, 7):
+        array[index] = entry + k * distance
+        values.append(f())
+    array[index] = entry
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.mean(np.diff(values, 4) ** 2) / 70))
 
 
 class WrongGradient(int):
@@ -186,21 +259,9 @@ def check_gradient(
         return WrongGradient(f"f(x) is {here}, so that there are no differences to compare with")
     scale = smallest_scale(found, lambda: abs(value()), point)
     compared = sample(point, seed=0)
-    errors = {index: _error_at(value, point, index, found[index], scale, error_tol) for index in compared}
+    errors = {index: entry_error(value, point, index, found[index], scale, error_tol) for index in compared}
     wrong = {index: error for index, error in errors.items() if not error <= error_tol}
     return _worst_of(value, point, found, wrong, len(compared), error_tol) if wrong else True
-
-
-def _error_at(
-    f: Callable[[], float], point: Array, index: tuple[int, ...], found: float, scale: float, tolerance: float
-) -> float:
-    """Return the smallest relative error of an entry with all steps; the first that is within the tolerance ends the search."""
-    best = float("inf")
-    for step in steps_at(point):
-        best = min(best, relative_error(found, derivative(f, point, index, step), scale))
-        if best <= tolerance:
-            break
-    return best
 
 
 def _worst_of(

@@ -13,6 +13,7 @@ from pysmorch.layers.base import Array
 from pysmorch.layers.copies import shallow_copies
 from pysmorch.layers.graph import accumulate, feeders, run_forward, step_backward, step_forward
 from pysmorch.layers.native_form import is_ours
+from pysmorch.layers.own_parameters import OwnNumbers, not_an_array
 from pysmorch.layers.trainable import has_parameters
 
 NEAR, FAR = 1e-10, 1e-5
@@ -76,6 +77,7 @@ class Watched:
         self.inputs: dict[int, tuple[Any, ...]] = {}
         self._outputs: dict[int, Any] = {}
         self._used: dict[int, tuple[Any, ...]] = {}
+        own = {id(node): OwnNumbers(node) for node in nodes if not is_ours(node)}
         self._numbers.begin()
         for node in nodes:
             if not self.broken:
@@ -88,29 +90,17 @@ class Watched:
                 self.reached.add(self._original[id(node)])
                 self._backward(node, self._waiting.pop(id(node)))
 
-        for layer, node in zip(layers, nodes, strict=True):
-            if not self.broken and not is_ours(node):
-                self._find_other_parameters(layer, node)
+        for node in nodes:
+            if not self.broken and id(node) in own:
+                self._find_untrained(node, own[id(node)])
 
-    def _find_other_parameters(self, before: Any, after: Any) -> None:
-        """Note arrays besides `W` whose gradients a class of the user's stores, by the usual names for these."""
-        stored, W = attributes_of(after), getattr(before, "W", None)
-        for name, array in attributes_of(before).items():
-            if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array is W:
-                continue
-            names = {f"{first}{name}" for first in ("G", "G_", "d", "d_", "g", "g_", "grad_")} | {
-                f"{name}_grad",
-                f"{name}_G",
-            }
-            names |= {name.replace("W", "G", 1)} - {name}
-            gradient = next((n for n in sorted(names) if np.shape(stored.get(n, 0.0)) == array.shape != ()), None)
-            if gradient is not None:
-                self._fault(
-                    after,
-                    name,
-                    f"{NOTHING} with respect to {name}, of which {gradient} seems to be the gradient: a layer has one array of "
-                    f"parameters, W, and no other is trained; make {name} the W of a layer of its own",
-                )
+    def _find_untrained(self, node: Any, numbers: OwnNumbers) -> None:
+        """Note parameters of a class of the user's that are in no array `W`."""
+        W = getattr(node, "W", None)
+        if W is not None and not is_numeric(W):
+            self._fault(node, "W", f"{NOTHING} with respect to W: {not_an_array(W)}")
+        for position, text in numbers.untrained(node):
+            self._fault(node, position, f"{NOTHING} with respect to {text}")
 
     def _forward(self, node: Any) -> None:
         given = tuple(_copy(self._outputs[id(feeder)]) for feeder in feeders(node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,8 @@ def _to_float64(one: Any) -> None:
             set_attribute(one, name, new)
     W = getattr(one, "W", None)
     if isinstance(W, (int, float, list, tuple)) or (isinstance(W, np.ndarray) and W.dtype.kind in "iub"):
-        set_parameters(one, np.array(W, dtype=np.float64))
+        with suppress(ValueError, TypeError):  # it may hold anything, of which the pass tells
+            set_parameters(one, np.array(W, dtype=np.float64))
 
 
 def _hides_mistakes(W: Any) -> bool:

@@ -98,12 +98,14 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     return [outputs[id(last)] for last in lasts]
 
 
-def run_backward(last: Any, dwnstrm: ArrayLike) -> dict[int, Array]:
+def run_backward(last: Any, dwnstrm: ArrayLike, passed: dict[int, bool] | None = None) -> dict[int, Array]:
     """Backpropagate `dwnstrm`, the gradient with respect to the output of `last`; see `backpropagate`."""
-    return backpropagate((last,), (dwnstrm,))
+    return backpropagate((last,), (dwnstrm,), passed)
 
 
-def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, Array]:
+def backpropagate(
+    lasts: Sequence[Any], gradients: Sequence[Any], passed: dict[int, bool] | None = None
+) -> dict[int, Array]:
     """Backpropagate a gradient from each of several layers in one pass; gradients of several consumers are accumulated.
 
     Parameters
@@ -112,6 +114,8 @@ def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, A
         Where the gradients enter; the same layer may appear several times.
     gradients : sequence of array
         The gradient with respect to the output of each; None for none.
+    passed : dict of int to bool, default=None
+        Here is noted of each layer that a gradient comes to, by its `id`, whether it passes one back.
 
     Returns
     -------
@@ -128,6 +132,8 @@ def backpropagate(lasts: Sequence[Any], gradients: Sequence[Any]) -> dict[int, A
         if not feeders(layer):
             sources[id(layer)] = gradient
         parts = step_backward(layer, _for_own_use(layer, gradient))
+        if passed is not None:
+            passed[id(layer)] = any(part is not None for part in parts)
         if not is_ours(layer):
             _check_shapes(layer, parts)
         accumulate(waiting, feeders(layer), parts)

@@ -35,7 +35,7 @@ class SquareLoss(Loss):
     objective = "1/(2M) sum_i w_i ||x_i - y_i||^2"
 
     def sample_losses(self, x: Array, y: Array) -> Array:
-        """||x - y||^2 / 2."""
+        """(x - y)^2 / 2, summed."""
         return 0.5 * sum_sample(np.square(x - y))
 
     def sample_gradients(self, x: Array, y: Array) -> Array:
@@ -44,7 +44,7 @@ class SquareLoss(Loss):
 
 
 class AbsoluteLoss(Loss):
-    """The mean absolute distance: L = 1/M sum_i w_i sum_k |x_ik - y_ik|; the derivative at 0 is taken as 0.
+    """The mean absolute distance: L = 1/M sum_i w_i sum_k abs(x_ik - y_ik); the derivative at 0 is taken as 0.
 
     The best constant is the median.
 
@@ -60,7 +60,7 @@ class AbsoluteLoss(Loss):
     objective = "1/M sum_i w_i sum_k |x_ik - y_ik|"
 
     def sample_losses(self, x: Array, y: Array) -> Array:
-        """|x - y|, summed."""
+        """abs(x - y), summed."""
         return sum_sample(np.abs(x - y))
 
     def sample_gradients(self, x: Array, y: Array) -> Array:
@@ -71,7 +71,7 @@ class AbsoluteLoss(Loss):
 class HuberLoss(Loss):
     """Squares near 0 and absolute values far away: L = 1/M sum_i w_i sum_k h(x_ik - y_ik).
 
-    h(d) = d^2 / 2 where |d| <= delta, delta (|d| - delta / 2) elsewhere.
+    h(d) = d^2 / 2 where abs(d) <= delta, delta (abs(d) - delta / 2) elsewhere.
 
     Parameters
     ----------

@@ -56,7 +56,8 @@ def explanation(found: Explanation, row: int | None = 0, ax: Axes | None = None)
         title = f"Mean size of the contributions to the {found.unit}"
     else:
         lines = [(f"{name} = {cell_text(cell)[:LONGEST]}", value) for name, cell, value in found.row(row)[:SHOWN]]
-        title = f"{found.unit} {found.outputs[row]}: {found.predictions[row]:.3g}, baseline {found.baseline[row]:.3g}"
+        name = found.unit if found.unit == found.outputs[row] else f"{found.unit} {found.outputs[row]}"
+        title = f"{name}: {found.predictions[row]:.3g}, baseline {found.baseline[row]:.3g}"
     return _bars([name for name, _ in lines], np.array([value for _, value in lines]), None, plain(title), ax)
 
 

@@ -138,7 +138,7 @@ class RegressorModel(NetworkModel):
         """Return an interval for each row that holds its target with a probability of at least `coverage`.
 
         Split conformal prediction: f(x) - q to f(x) + q, where q is the ceil((n + 1) coverage)-th smallest of the distances
-        |y - f(x)| of n held-out rows. If these rows were set aside (`conformal_fraction`), and they and a new row are exchangeable,
+        abs(y - f(x)) of n held-out rows. If these rows were set aside (`conformal_fraction`), and they and a new row are exchangeable,
         such as drawn independently from the same distribution, then
 
             coverage <= P(lower <= y <= upper) <= coverage + 1 / (n + 1),

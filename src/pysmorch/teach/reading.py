@@ -127,6 +127,18 @@ class Source:
             isinstance(n, ast.Subscript) and _name(n.value) in names and "None" in ast.dump(n.slice) for n in self.nodes
         )
 
+    def uses_T_of(self, name: str) -> bool:
+        """Whether an array of this name, or a part of it, is transposed with `.T`."""
+        transposed = (n.value for n in self.nodes if isinstance(n, ast.Attribute) and n.attr == "T")
+        return any(_name(n.value if isinstance(n, ast.Subscript) else n) == name for n in transposed)
+
+    def limits_a_logarithm(self) -> bool:
+        """Whether probabilities are limited, or something small is added to them, before a logarithm."""
+        inside = [n for call in self.calls("log", "log2", "log10") for n in ast.walk(call)]
+        limits = [*self.calls("clip"), *(n for n in inside if isinstance(n, ast.Call) and _name(n.func) == "maximum")]
+        added = [n for n in inside if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Add)]
+        return bool(limits) or any(_is_small(side) for n in added for side in (n.left, n.right))
+
     def multiplies_by_W_as_it_is(self) -> bool:
         """Whether an entry of W is the second factor of a matrix product."""
         return any(
@@ -172,6 +184,13 @@ def _is_made_of(names: set[str], value: ast.AST) -> bool:
 def _of_numpy(function: ast.AST) -> bool:
     owner = function.value if isinstance(function, ast.Attribute) else None
     return not isinstance(function, ast.Attribute) or _name(owner) in ("np", "numpy", "linalg")  # type: ignore[arg-type]
+
+
+def _is_small(node: ast.AST) -> bool:
+    """Whether this is a number such as 1e-8, or has a name for such a one."""
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, float) and 0 < node.value < 0.1
+    return _name(node).lower().startswith(("eps", "tiny", "delta"))
 
 
 def _constant(node: ast.AST | None) -> int | None:
@@ -227,6 +246,13 @@ RULES: tuple[Rule, ...] = (
         lambda s: s.without_keepdims(1) or s.without_keepdims(-1),
         "A number for each row is a list after axis=1; with keepdims=True it is a column and fits the rows.",
         of_errors=True,
+    ),
+    Rule(
+        ("CrossEntropy",),
+        ("output", "pass_back"),
+        lambda s: s.limits_a_logarithm(),
+        "The probabilities are limited (np.clip, or a small number that is added), which makes others of them; log(exp(a) / b) can be "
+        "written as a - log(b), and needs no limit.",
     ),
     Rule(
         BY_FEATURE,

@@ -132,23 +132,25 @@ def check_extreme(x: Array, labels: Array, cause: str, hint: str) -> Check:
             with np.errstate(over="raise"):
                 out = attempt.forward()
                 attempt.backward()
-            _refuse_a_limit(attempt, out)
             compare_all(attempt, out, explain=False)
         except Failure as failure:
             if "overflow" in failure.cause:
                 raise Failure(f"{TOO_LARGE} {failure.cause}", SHIFT_HINT) from failure
+            if not failure.stopped:
+                _refuse_a_limit(attempt, out, hint)
             raise Failure(f"{cause} {failure.cause}", hint, failure.example) from failure
 
     return check
 
 
-def _refuse_a_limit(attempt: Attempt, out: Any) -> None:
+def _refuse_a_limit(attempt: Attempt, out: Any, hint: str) -> None:
     """Raise Failure where the loss is far too small: a small number in the logarithm is a limit for it."""
     found, expected = as_numbers(out), attempt.expected("output")
     if found is not None and found.size == 1 and 1 < found.item() < 800 < expected.item():
         raise Failure(
             f"The loss is {found.item():.4g} instead of {expected.item():.6g}: a small number that is added to the probabilities "
-            "(or a limit for them) before the logarithm is a limit for the loss too.",
+            "(or a limit for them, np.clip) before the logarithm is a limit for the loss too.",
+            hint,
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pysmorch.teach.attempt import Failure
+from pysmorch.teach.attempt import Attempt, Failure
 from pysmorch.teach.checks import (
     PARTS,
     PLAIN_CHECKS,
@@ -34,12 +34,19 @@ from pysmorch.teach.running_statistics import MORE_CHECKS, RUN_ONCE
 from pysmorch.teach.special import DATA_TRIALS, SPECIAL_CHECKS, check_exponents, check_padding
 from pysmorch.teach.special_dropout import DROPOUT_CHECKS, check_dropout_backward, check_dropout_masks
 from pysmorch.teach.special_losses import LOSS_CHECKS
+from pysmorch.teach.stopped import why_it_stopped
 
 SHARES = {"forward": 35.0, "backward": 50.0, "care": 15.0}
 """Points for the parts of each class; how it is made belongs to the forward pass."""
 
 PLAIN_BACKWARD = (check_G, check_pass_back, check_dropout_backward)
 """Checks of a plain backward pass: without one of them, what else there is to see of a backward pass is worth nothing."""
+
+AS_MANY_FILTERS = (3, 5, 4, 6, 6, 3)
+"""Sizes for Conv2d with which a matrix of channels and filters may be the wrong way round."""
+
+_PLAIN_DIFFERENCE = re.compile(r"\d+ of the|.* instead of \d")
+"""How a sentence begins that names no mistake."""
 
 FORWARD_ALONE = (check_exponents, check_dropout_masks)
 """Checks of care that a class passes or fails by its forward pass."""
@@ -198,17 +205,29 @@ def _cause_in_sizes(exercise: Exercise, cls: Any, check: Check, failure: Failure
     if not failure.stopped or check not in PLAIN_CHECKS.values():
         return ""
     if exercise.name in ("Conv2d", "Flatten"):
-        return _with_the_source(exercise, cls, check, failure.cause)
+        return _stopped_on_images(exercise, cls, check, failure.cause)
     square = failure_of(check, exercise, cls, exercise.problem((4,) * len(exercise.sizes)))
     if square is not None and square.stopped:
         return _with_the_source(exercise, cls, check, failure.cause)
     found = (
         square.cause
-        if square and not re.match(r"\d+ of the|.* instead of \d", square.cause)
+        if square and not _PLAIN_DIFFERENCE.match(square.cause)
         else probably(cls, exercise.name, "output" if check is check_forward else "pass_back", stopped=True)
         or "Two axes are mixed up."
     )
     return f"{found} It runs only where all sizes are equal, else {failure.cause}"
+
+
+def _stopped_on_images(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:
+    """Return what stopped a pass on images, and why: by what it gives where channels and filters are equally many, or by the error."""
+    if exercise.name == "Conv2d":
+        square = failure_of(check, exercise, cls, exercise.problem(AS_MANY_FILTERS))
+        if square is not None and not square.stopped and not _PLAIN_DIFFERENCE.match(square.cause):
+            return f"{square.cause} It runs only where there are as many filters as channels, else {cause}"
+    method = "forward" if check is check_forward else "backward"
+    problem = Attempt(exercise, cls, exercise.problem(exercise.sizes)).problem  # with the padding of the class
+    why = why_it_stopped(exercise.name, cls, problem, method, cause)
+    return f"{cause} {why}" if why else _with_the_source(exercise, cls, check, cause)
 
 
 def _with_the_source(exercise: Exercise, cls: Any, check: Check, cause: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,6 +107,21 @@ class Callback:
             The running fit.
         """
 
+    def of_network(self, number: int) -> Callback:
+        """Return what is called for one of the networks of an ensemble, which are trained in several threads, one event at a time.
+
+        Parameters
+        ----------
+        number : int
+            Which of the networks, from 1.
+
+        Returns
+        -------
+        Callback
+            This callback for the first network, and a shallow copy for each other one, so that none reads the state of another.
+        """
+        return self if number == 1 else copy.copy(self)
+
     def get_state(self) -> Any:
         """Return what a run needs besides the history to go on with this callback, for checkpoints.
 
@@ -157,7 +173,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str, default="val_loss"
-        A name in the history, such as "val_loss", "val_accuracy", or "val_" and the name of another metric of the fit.
+        A name in the history, such as "val_loss", "val_accuracy", or `"val_"` and the name of another metric of the fit.
     patience : int, default=10
         Epochs without a better value before training stops; at least 1.
     min_delta : float, default=0.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 
 class History(Mapping[str, list[float]]):
     """What was measured in each epoch, by name: `history["val_loss"][-1]`.
 
     Names are "loss" and the loss's default metric ("accuracy" or "mae"), as means over the batches while training; the
-    same with "val_", and "val_" with the name of each other metric, for the validation data after the epoch;
+    same with `"val_"`, and `"val_"` with the name of each other metric, for the validation data after the epoch;
     "learning_rate" of the last step; and "seconds".
 
     Attributes
@@ -66,6 +67,25 @@ class History(Mapping[str, list[float]]):
             One value per epoch for each name.
         """
         return {name: list(values) for name, values in self._columns.items()}
+
+    def to_frame(self) -> Any:
+        """Return the history as a data frame of pandas; `pysmorch.plots.loss_curves(history)` draws it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each epoch, with the epochs, from 1, as the index.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("to_frame needs pandas: pip install pandas, or take to_dict()") from error
+        return pd.DataFrame(self._columns, index=pd.RangeIndex(1, self.num_epochs + 1, name="epoch"))
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

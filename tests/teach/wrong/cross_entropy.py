@@ -63,7 +63,7 @@ class LogOfZero(assignment.CrossEntropy):
 
 
 class SmallNumberInTheLogarithm(LogOfZero):
-    says = "The logarithm of 0 is taken where the probability of the label is too small for a number: "
+    says = "The loss is 27.63 instead of 10000: a small number that is added to the probabilities"
 
     def forward(self):
         super().forward()
@@ -244,3 +244,22 @@ class MaximumAsARow(assignment.CrossEntropy):
         x = self.in_layer.forward()
         shifted = x - x.max(1)
         return np.sum(self.ones_hot * (np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted)) / len(x)
+
+
+class TooLargeANumberInTheLogarithm(assignment.CrossEntropy):
+    says = (
+        "Probably: the probabilities are limited (np.clip, or a small number that is added), which makes others of them"
+    )
+
+    def forward(self):
+        super().forward()
+        return -np.mean(np.sum(self.ones_hot * np.log(np.exp(self.log_p) + 1e-3), axis=1))
+
+
+class ProbabilitiesInBounds(assignment.CrossEntropy):
+    says = "before the logarithm is a limit for the loss too."
+
+    def forward(self):
+        super().forward()
+        p = np.clip(np.exp(self.log_p), 1e-12, 1 - 1e-12)
+        return -np.mean(np.sum(self.ones_hot * np.log(p), axis=1))

@@ -300,3 +300,125 @@ class Conv2dPassBackNotTransposed(assignment.Conv2d):
             self.G[place] = np.tensordot(self.in_array[part], d, axes=((0, 1, 2), (0, 1, 2)))
             back[part] += d @ self.W[place]
         self.in_layer.backward(back)
+
+
+class Conv2dOneImageAlone(assignment.Conv2d):
+    says = "Images have 4 axes: examples, rows, columns and channels; here are names for 3."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        height, width, channels = x.shape
+        return x.reshape(height, width, channels)
+
+
+class Conv2dEntryByEntry(assignment.Conv2d):
+    says = "are a matrix of channels and filters: multiply by them with @, not with *."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return sum(x[part] * self.W[place] for place, part in self.windows())
+
+
+class Conv2dGTheOtherWayRound(assignment.Conv2d):
+    says = "in the order (0, 1, 3, 2). It runs only where there are as many filters as channels"
+
+    def backward(self, dwnstrm):
+        self.G = np.zeros_like(self.W)
+        for place, part in self.windows():
+            self.G[place] = np.tensordot(dwnstrm, self.in_array[part], axes=((0, 1, 2), (0, 1, 2)))
+        self.in_layer.backward(np.zeros_like(self.in_array))
+
+
+class Conv2dAllAxesTurned(assignment.Conv2d):
+    says = "Probably: .T turns round all four axes of an array of images"
+
+    def backward(self, dwnstrm):
+        self.G = np.zeros_like(self.W)
+        for place, part in self.windows():
+            self.G[place] = self.in_array[part].T @ dwnstrm
+        self.in_layer.backward(np.zeros_like(self.in_array))
+
+
+class Conv2dTooSmallAnOutput(assignment.Conv2d):
+    says = "An array has 1 columns, but the window has 2 positions there: width - kernel_size + 1."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        k = len(self.W)
+        n, height, width, _ = x.shape
+        out = np.zeros((n, height - k, width - k, self.W.shape[-1]))
+        for i in range(height - k + 1):
+            for j in range(width - k + 1):
+                out[:, i, j] = np.tensordot(x[:, i : i + k, j : j + k], self.W, axes=3)
+        return out
+
+
+class Conv2dTooLongALoop(assignment.Conv2d):
+    says = "A loop over the positions is too long: there are 2 columns of them, width - kernel_size + 1."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        k = len(self.W)
+        n, height, width, _ = x.shape
+        out = np.zeros((n, height - k + 1, width - k + 1, self.W.shape[-1]))
+        for j in range(width):
+            out[:, 0, j] = x[:, 0, j] @ self.W[0, 0]
+        return out
+
+
+class Conv2dAxesOfTensordot(assignment.Conv2d):
+    says = "np.tensordot adds up over pairs of axes of the same size: (1, 2, 3) of a window belong to (0, 1, 2) of W"
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return np.tensordot(x[:, :3, :3], self.W, axes=((1, 2, 3), (1, 2, 3)))[:, None, None]
+
+
+class Conv2dBackAsLargeAsTheOutput(assignment.Conv2d):
+    says = "Probably: the array for what is passed back has to have the shape of the input, not that of dwnstrm."
+
+    def backward(self, dwnstrm):
+        super().backward(dwnstrm)
+        back = np.zeros_like(dwnstrm)
+        for place, part in self.windows():
+            back[part] += dwnstrm @ self.W[place].T
+
+
+class FlattenWithoutChannels(assignment.Flatten):
+    says = "There are 120 numbers, of shape (5, 3, 2, 4), and the new shape leaves out axis 3, of size 4."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        return x.reshape(x.shape[0], x.shape[1] * x.shape[2])
+
+
+class FlattenBackWithoutTheBatch(assignment.Flatten):
+    says = "the new shape leaves out the batch, axis 0."
+
+    def backward(self, dwnstrm):
+        self.in_layer.backward(dwnstrm.reshape(self.in_layer.out_dims[1:]))
+
+
+class FlattenOfRows(assignment.Flatten):
+    says = "The input may have any number of axes, here 4; reshape(len(x), -1) needs no name for each."
+
+    def forward(self):
+        x = self.in_array = self.in_layer.forward()
+        rows, columns = x.shape
+        return x.reshape(rows, columns)
+
+
+class FlattenAsInPyTorch(assignment.Flatten):
+    says = "flatten(1) is PyTorch's; NumPy's is x.reshape(len(x), -1)."
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array.flatten(1)
+
+
+class FlattenOfUnknownSizes(assignment.Flatten):
+    says = "One size may be -1, the one that follows from the others; the first is len(x)."
+
+    def forward(self):
+        self.in_array = self.in_layer.forward()
+        return self.in_array.reshape(-1, -1)

@@ -1,0 +1,43 @@
+"""Libraries that PySmorch is installed with, for where it was installed without them (`pip install --no-deps`)."""
+
+from __future__ import annotations
+
+LIBRARIES = {
+    "PIL": "pillow",
+    "narwhals": "narwhals",
+    "pyarrow": "pyarrow",
+    "rich": "rich",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "threadpoolctl": "threadpoolctl",
+    "typer": "typer",
+}
+"""What is imported, and the name by which it is installed."""
+
+
+def missing_library(error: ModuleNotFoundError, what: str) -> ModuleNotFoundError:
+    """Return the error to raise where a library is missing: one that says what to install.
+
+    Parameters
+    ----------
+    error : ModuleNotFoundError
+        Of an import.
+    what : str
+        What needs the library, as the beginning of a sentence.
+
+    Returns
+    -------
+    ModuleNotFoundError
+        Of the same module; `error` itself where PySmorch is not installed with that.
+
+    Examples
+    --------
+    >>> print(missing_library(ModuleNotFoundError(name="sklearn"), "Classifier"))
+    Classifier needs scikit-learn, which is not installed: pip install scikit-learn
+    """
+    library = LIBRARIES.get((error.name or "").partition(".")[0])
+    if library is None:
+        return error
+    return ModuleNotFoundError(
+        f"{what} needs {library}, which is not installed: pip install {library}", name=error.name
+    )
