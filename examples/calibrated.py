@@ -2,7 +2,7 @@
 Probabilities, sets and intervals that hold
 ===========================================
 
-Probabilities are calibrated on held-out rows. Sets of classes and intervals from further rows contain the truth as often as asked for.
+Probabilities are calibrated on held-out rows. Sets of classes and intervals from further rows contain the truth as often as requested.
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_
 model = Regressor(preset="fast", conformal_fraction=0.3, random_state=0).fit(X_train, y_train)
 low, high = np.transpose(model.predict_interval(X_test, coverage=0.9))
 print(
-    f"{((low <= y_test) & (y_test <= high)).mean():.1%} of the test rows lie in their interval, of which 90 % were asked for"
+    f"{((low <= y_test) & (y_test <= high)).mean():.1%} of the test rows lie in their interval, of which 90 % were requested"
 )
 
 order = np.argsort(model.predict(X_test))

@@ -30,9 +30,9 @@ print(f"mean square of the noise {before:.3f}, of what is left of it {after:.3f}
 # One row of digits as they were, with noise, and as the network makes them:
 figure, axes = plt.subplots(3, 8, figsize=(8, 3))
 for row, (name, images) in zip(axes, pictures.items(), strict=True):
-    for place, image in zip(row, images, strict=True):
-        place.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1)
-        place.set_xticks([])
-        place.set_yticks([])
+    for axes_of_one, image in zip(row, images, strict=True):
+        axes_of_one.imshow(image[..., 0], cmap="gray_r", vmin=0, vmax=1)
+        axes_of_one.set_xticks([])
+        axes_of_one.set_yticks([])
     row[0].set_ylabel(name)
 figure.tight_layout()

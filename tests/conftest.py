@@ -27,7 +27,7 @@ def no_memory(monkeypatch):
 
     def call():
         monkeypatch.setattr("pysmorch.sources.reading.available_memory", lambda: 0)
-        monkeypatch.setattr("pysmorch.sources.streaming.ROWS_OF_A_BLOCK", 37)
+        monkeypatch.setattr("pysmorch.sources.streaming.ROWS_OF_A_BATCH", 37)
         monkeypatch.setattr("pysmorch.sources.pieces.BYTES_OF_A_PIECE", 300)
 
     return call

@@ -63,6 +63,7 @@ def test_numbers_of_many_countries_are_read_as_they_are_meant(cells, values):
         ["0x1F", "0x2A"],
         ["1234567890123456789", "1"],
         ["9007199254740993", "2"],
+        ["9" * 10_000, "2"],
         ["$5", "€7"],
         ["12%", "5"],
         ["1.2.3", "4"],

@@ -3,6 +3,7 @@ import pickle
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_regression
@@ -16,6 +17,7 @@ from pysmorch import Classifier, Regressor
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[Y]
+FRAME = pd.DataFrame(X, columns=list("abcd"))
 
 
 def quick(**options):
@@ -259,6 +261,20 @@ def test_a_second_fit_begins_anew():
         (lambda: quick().fit(X, Y).partial_fit(X, Y + 1), "unknown labels 3"),
         (lambda: quick().partial_fit(X, Y).partial_fit(X, Y, classes=[0, 1]), "are not those of the call before"),
         (lambda: quick().fit(X, Y, sample_weight=np.zeros(150)), "sample_weight must not be zero for all rows"),
+        (
+            lambda: quick().fit(X, Y, sample_weight=np.ones(9)),
+            r"one weight for each of the 150 rows of X, but has the.*\(9,\)",
+        ),
+        (
+            lambda: quick().fit(X, Y, sample_weight=np.where(Y == 0, -2.0, 1)),
+            "sample_weight .* but row 0 has -2; a weight",
+        ),
+        (lambda: quick().fit(X, Y, sample_weight=np.where(Y == 1, np.nan, 1)), "sample_weight .* but row 50 has nan"),
+        (lambda: quick().fit(X, Y, sample_weight=[None] + [1] * 149), "sample_weight .* but row 0 has nan"),
+        (lambda: quick().fit(X, Y, sample_weight=["a"] * 150), "sample_weight must have a number for each row, but"),
+        (lambda: quick().fit(FRAME, Y, eval_set=(FRAME[:0], Y[:0])), "eval_set: X has no rows; pass one"),
+        (lambda: Regressor().fit(X, Y + 1j), "y holds complex numbers; make two targets"),
+        (lambda: Regressor().fit(FRAME + 1j, Y), "column 'a' holds complex numbers; make two"),
         (lambda: quick(hidden=(0,)).fit(X, Y), "hidden must be a tuple of positive widths"),
         (lambda: quick(hidden=64).fit(X, Y), "hidden must be a tuple of positive widths"),
         (lambda: quick(activation="step").fit(X, Y), "activation must be one of relu"),

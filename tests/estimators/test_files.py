@@ -106,13 +106,19 @@ def keys(tmp_path):
     return {"parquet": tmp_path / "k.parquet", "csv": tmp_path / "k.csv"}
 
 
-@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("warm_start", "options"),
+    [(False, {}), (True, {}), (True, {"early_stopping": True, "conformal_fraction": 0.1}), (False, {"members": 2})],
+)
 @pytest.mark.parametrize("weight", [None, "weight"])
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 @pytest.mark.parametrize(("estimator", "y"), [(Classifier, "label"), (Classifier, "part"), (Regressor, "much")])
-def test_statistics_of_the_target_have_the_same_bits_in_blocks(keys, no_memory, kind, weight, warm_start, estimator, y):
+def test_statistics_of_the_target_have_the_same_bits_in_blocks(
+    keys, no_memory, kind, weight, warm_start, options, estimator, y
+):
     def fitted():
-        model = estimator(columns={name: "id" for name in ("much", "label", "part") if name != y}, **SETTINGS)
+        left_out = {name: "id" for name in ("much", "label", "part") if name != y}
+        model = estimator(columns=left_out, **SETTINGS, **options)
         quiet(lambda: model.set_params(warm_start=warm_start).fit(keys[kind], y, weight))
         return quiet(lambda: model.fit(keys[kind], y, weight)) if warm_start else model
 

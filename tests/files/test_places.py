@@ -105,6 +105,22 @@ def test_the_home_folder_has_its_short_name(kind, tmp_path, monkeypatch):
     assert same(ps.load(kind("~/m.safetensors")), network())
 
 
+def test_the_home_folder_of_nobody_is_a_missing_folder():
+    with pytest.raises(FileNotFoundError, match=r"the folder ~nobody-of-this-name for m.safetensors does not exist"):
+        network().save("~nobody-of-this-name/m.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"^~nobody-of-this-name/m.safetensors: no such file$"):
+        ps.load("~nobody-of-this-name/m.safetensors")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe is not a regular file; to read a pipe, pass it open"):
+        ps.load(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="pipe is not a regular file; name another"):
+        network().save(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("relative", [True, False])
 def test_a_link_stays_a_link_and_its_target_is_replaced(relative, tmp_path):
     target, link = tmp_path / "versions" / "v3", tmp_path / "current"

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pysmorch.sources import read
+from pysmorch.sources import dialect, read
+from pysmorch.sources.rows import rows_of
 
 TEXT_BELOW = "a,b\n1,x\n2,y\n"
 
@@ -373,3 +374,39 @@ def test_cells_that_are_like_the_header_are_kept(make, text):
     source = read(make(text))
     assert source.features.num_rows == text.count("\n") - 1
     assert source.remarks == []
+
+
+LONG_BEGINNINGS = {
+    "empty lines": (b"\n", []),
+    "two bytes at line ends": (b"\r\n", []),
+    "comments": (b"# c\n", ["5000 lines before the table, the first is line 1, are comments"]),
+    "comments with separators": (b"# a,b;c\td|e\n", ["5000 lines before the table, the first is line 1, are comments"]),
+}
+
+
+@pytest.mark.parametrize(("line", "remarks"), LONG_BEGINNINGS.values(), ids=LONG_BEGINNINGS)
+@pytest.mark.parametrize("header", [True, False])
+def test_of_very_many_lines_before_a_table_a_few_are_looked_at(monkeypatch, line, remarks, header):
+    looked_at = []
+
+    def counted(text, separator):
+        for row in rows_of(text, separator):
+            looked_at.append(row)
+            yield row
+
+    monkeypatch.setattr(dialect, "rows_of", counted)
+    text = line * 5000 + b"a;b\n1,5;2\n" + line * 3000 + b"2,5;3\n"
+    found = dialect.find_dialect(text, header)
+    assert found.remarks == remarks
+    before = 5000 + header
+    assert (found.line, found.start) == (before, 5000 * len(line) + 4 * header)
+    assert (found.separator, found.names) == (";", ["a", "b"] if header else ["0", "1"])
+    assert len(looked_at) < 5000
+
+
+def test_numbers_of_thousands_of_digits_are_texts(tmp_path):
+    """Python refuses to make integers of them."""
+    (tmp_path / "a.csv").write_text("9" * 5000 + ",y\n" + "1" * 5000 + ",2\n")
+    table = read(str(tmp_path / "a.csv")).features
+    assert table.column_names == ["9" * 5000, "y"]
+    assert table.to_pylist() == [{"9" * 5000: "1" * 5000, "y": "2"}]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import pysmorch as ps
-from pysmorch.engine import has_bf16
+from pysmorch.engine import has_bf16, interrupts
 from pysmorch.engine.extension import extension
-from pysmorch.files import ModelFileError, model
+from pysmorch.files import ModelFileError, model, tensors, writing
 from pysmorch.files.tensors import to_content
 from pysmorch.layers.randomness import weights_from
 from pysmorch.training.options import interval
@@ -124,6 +124,38 @@ def test_a_process_that_is_killed_loses_nothing_but_what_came_after_its_last_che
         process.kill()
     saved = ps.load(tmp_path / "run" / "last.safetensors")
     assert saved.predict(X).shape == (200, 3)
+
+
+@pytest.mark.parametrize("patience", [0.0, 1000.0], ids=["of a large file", "of a small file"])
+def test_a_signal_while_a_checkpoint_is_written_leaves_a_whole_one(tmp_path, monkeypatch, patience):
+    """The writing of a large one ends, and the one before stays; a small one is written first."""
+    whole, run = network(), tmp_path / "run"
+    expected = outcome(whole, whole.fit(X, Y, **OPTIONS))
+    flushes = []
+
+    def flush_and_interrupt(file):
+        flushes.append(file)
+        if len(flushes) == 25:
+            signal.raise_signal(signal.SIGINT)
+
+    before = {}
+
+    class Watch(ps.Callback):
+        def on_batch_end(self, training):
+            before["last"], before["steps"] = (run / "last.safetensors").read_bytes(), training.batch
+
+    monkeypatch.setattr(tensors, "PIECE", 1024)
+    monkeypatch.setattr(interrupts, "PATIENCE", patience)
+    monkeypatch.setattr(writing.os, "fsync", flush_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        network().fit(X, Y, callbacks=[Watch()], checkpoint=run, every="1 batches", **OPTIONS)
+    monkeypatch.undo()
+    assert ((run / "last.safetensors").read_bytes() == before["last"]) == (patience == 0.0)
+    assert not list(run.glob(".*.tmp"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = network(seed=2)
+    history = again.fit(X, Y, callbacks=[Watch()], validation_data=OPTIONS["validation_data"], resume=run)
+    assert outcome(again, history) == expected
 
 
 def test_a_signal_that_would_end_the_process_writes_the_run_first(tmp_path):
@@ -344,6 +376,7 @@ def with_changes(path, change):
 
 CHANGES = {
     "negative steps": lambda run, arrays: run.update(steps=-5),
+    "steps before the last epoch of the history": lambda run, arrays: run.update(steps=7),
     "steps beyond": lambda run, arrays: run.update(steps=10**6),
     "steps of the optimizer": lambda run, arrays: run.update(optimizer_steps=-1),
     "totals": lambda run, arrays: run.update(totals={"is": "list", "value": ["a", 1, 2, 3]}),

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -280,3 +283,40 @@ def test_losses_with_one_output_take_labels_of_one_axis():
     history = network.fit(X, counts, epochs=60, optimizer=ps.Adam(0.05), seed=0)
     assert history["loss"][-1] < history["loss"][0]
     assert (network.loss.predictions(network.predict(X)) > 0).all()
+
+
+def test_a_history_is_whole_where_a_signal_interrupted_its_newest_record():
+    """A signal may come after any statement; here after the first of two columns has its value."""
+
+    class Interrupted(list):
+        def append(self, value):
+            super().append(value)
+            raise KeyboardInterrupt
+
+    history = ps.History()
+    history.append({"loss": 4.0, "accuracy": 0.25})
+    history._columns["loss"] = Interrupted([4.0])
+    with pytest.raises(KeyboardInterrupt):
+        history.append({"loss": 3.0, "accuracy": 0.5})
+    assert history.num_epochs == 2
+    assert history.to_dict() == {"loss": [4.0, 3.0], "accuracy": [0.25, 0.5]}
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_networks_that_were_trained_are_forgotten(engine):
+    """Neither a program nor a table of objects keeps layers."""
+    network = classifier()
+    network.fit(X, Y, epochs=1, seed=0, engine=engine)
+    network.predict(X)
+    layers = [weakref.ref(layer) for layer in network.layers]
+    del network
+    gc.collect()
+    assert [layer() for layer in layers] == [None] * len(layers)
+
+
+def test_a_name_that_comes_late_in_a_history_has_one_value_for_each_record():
+    history = ps.History()
+    history.append({"loss": 4.0})
+    history.append({"loss": 3.0, "accuracy": 0.5})
+    assert [history["accuracy"] for _ in range(3)] == [[0.5]] * 3
+    assert history.num_epochs == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,12 +28,12 @@ def export(options: ExportOptions) -> None:
     model = load_estimator(options.model)
     X = _first_rows(model, options) if sources else None
     model.export(options.out, layout=options.layout)
-    size = Path(options.out).expanduser().stat().st_size
+    size = Path(os.path.expanduser(options.out)).stat().st_size
     output.print_escaped(f"ONNX file written to {options.out}: {size} bytes")
     if X is None:
         output.print_escaped("name rows of data as well to compare its predictions with those of ONNX Runtime")
         return
-    difference = model.compare_export(Path(options.out).expanduser(), X, layout=options.layout)
+    difference = model.compare_export(Path(os.path.expanduser(options.out)), X, layout=options.layout)
     what = "probabilities" if hasattr(model, "classes_") else "predictions, over the largest one,"
     output.print_escaped(f"on {len(X)} rows the {what} of ONNX Runtime differ by at most {difference:.1e}")
 

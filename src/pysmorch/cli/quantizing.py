@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def quantize(options: QuantizeOptions) -> None:
     X = features_for(model, source)
     small = data.in_file(source, lambda: model.quantize(X))
     small.save(options.out)
-    before, after = (Path(name).expanduser().stat().st_size for name in (options.model, options.out))
+    before, after = (Path(os.path.expanduser(name)).stat().st_size for name in (options.model, options.out))
     output.print_escaped(
         f"model with weights of 8 bits written to {options.out}: {after} bytes, where {options.model} has {before}"
     )

@@ -45,7 +45,7 @@ def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextMa
 
     Raises FileNotFoundError where there is none, and ValueError where it is not a command of this version.
     """
-    path = Path(run).expanduser().absolute()
+    path = Path(os.path.expanduser(run)).absolute()
     if not (path / COMMAND).is_file():
         how = "it was begun in Python, where fit(resume=...) goes on" if path.is_dir() else "there is no such folder"
         raise FileNotFoundError(f"{run} has no run of pysmorch train: {how}")

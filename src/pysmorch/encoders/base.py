@@ -10,6 +10,7 @@ import numpy as np
 
 from pysmorch.encoders.explained import Explained
 from pysmorch.encoders.exported import Exported
+from pysmorch.encoders.relearned import TargetFeatures
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers import Layer
 from pysmorch.layers.base import Array
@@ -181,6 +182,23 @@ class Encoder(Explained, Exported):
         rows, weights, targets : as for `learn`
             The rows of a further training.
         """
+
+    def target_features(self, rows: Any, trained_before: bool) -> TargetFeatures | None:
+        """Return those features of encoded rows that were learned from their targets.
+
+        Parameters
+        ----------
+        rows : object
+            The rows of the last `learn` or `learn_rows`.
+        trained_before : bool
+            Whether it was `learn_rows`.
+
+        Returns
+        -------
+        TargetFeatures or None
+            None where there are none.
+        """
+        return None
 
     def unbound(self) -> None:
         """Take numbers outside the range of the rows learned from as they are, since other rows will be trained on too."""

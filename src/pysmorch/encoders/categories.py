@@ -121,8 +121,12 @@ def mark_words(block: Array, column: Column, cells: Any) -> None:
         block[:, : len(column.values)] = counted.toarray()
 
 
-def frequent_words(cells: Any, counted: str) -> list[str]:
-    """Return the words that come in two texts or more, at most `MAX_WORDS`.
+def frequent_words(cells: Any, counted: str) -> tuple[list[str], list[float]]:
+    """Return the words that come in two texts or more, at most `MAX_WORDS`, and their weights.
+
+    The weight of a word that comes in d of n texts is log((1 + n) / (1 + d)) + 1, its inverse document frequency, divided by the mean of
+    all words, so that features are about as large as indicators (Spärck Jones, "A statistical interpretation of term specificity and
+    its application in retrieval", 1972).
 
     Parameters
     ----------
@@ -133,15 +137,19 @@ def frequent_words(cells: Any, counted: str) -> list[str]:
 
     Returns
     -------
-    list of str
+    words : list of str
         In the order of the alphabet.
+    weights : list of float
+        One for each.
     """
     texts = [cell for cell in cells.to_pylist() if cell is not None]
     try:
-        vectorizer = _vectorizer(counted, max_features=MAX_WORDS, min_df=2).fit(texts)
+        vectorizer = _vectorizer(counted, max_features=MAX_WORDS, min_df=2)
+        counts = np.asarray(vectorizer.fit_transform(texts).sum(axis=0), np.float64).ravel()
     except ValueError:  # no word comes twice
-        return []
-    return sorted(vectorizer.vocabulary_)
+        return [], []
+    weights = np.log((1 + len(texts)) / (1 + counts)) + 1
+    return vectorizer.get_feature_names_out().tolist(), (weights / weights.mean()).tolist()
 
 
 def _vectorizer(counted: str, **options: Any) -> Any:

@@ -215,6 +215,7 @@ class Cells:
         self._types: dict[str, Any] | None = None
         self.parsed: dict[str, Array] = {}  # columns of text that were read as numbers
         self.statistics: dict[str, Array] = {}  # of the rows of a training, without their own targets
+        self.codes: dict[str, Array] = {}  # of these columns, the index of each row's value
 
     def __len__(self) -> int:
         return len(self.table)
@@ -310,6 +311,10 @@ def _arrow_of_series(series: Any) -> Any:
     import narwhals as nw
     import pyarrow as pa
 
+    if getattr(getattr(series.to_native(), "dtype", None), "kind", "") == "c":
+        raise ColumnError(
+            series.name, "holds complex numbers; make two columns of them, the real and the imaginary part"
+        )
     if type(getattr(series.to_native(), "dtype", None)).__name__ == "PeriodDtype":
         return _arrow_of_chunks(pa.array(series.to_native().dt.to_timestamp()))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from pysmorch.encoders.dates import NUM_FEATURES, ORDERS
@@ -73,6 +74,8 @@ class Column:
         How many statistics of the target each category has where not all have an indicator of their own.
     averaged : list of int
         Indices of the classes whose shares are among the statistics; none for numbers.
+    weights : list of float
+        Of the words of a text; none in files of older versions, whose words have indicators.
     why : str
         Why it was taken as that.
     """
@@ -90,6 +93,7 @@ class Column:
     buckets: int = 0
     statistics: int = 0
     averaged: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
     why: str = ""
 
     @property
@@ -135,7 +139,11 @@ class Column:
 
     def to_parts(self) -> dict[str, Any]:
         """Return the column as plain data; one of an older version as it was there."""
-        part = {name: value for name, value in vars(self).items() if name not in ("statistics", "averaged") or value}
+        part = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("statistics", "averaged", "weights") or value
+        }
         return part if self.holds else {name: part[name] for name in ("name", "kind", "missing", "values", "rare")}
 
     @classmethod
@@ -166,6 +174,7 @@ class Column:
         column.parts, column.buckets = entries(part, "parts", str), entry(part, "buckets", int)
         column.statistics = entry(part, "statistics", int) if "statistics" in part else 0
         column.averaged = entries(part, "averaged", int) if "averaged" in part else []
+        column.weights = [float(weight) for weight in entries(part, "weights", float, int)] if "weights" in part else []
         column.low, column.high = (entry(part, key, float, int, type(None)) for key in ("low", "high"))
         numbers = kind != "number" or not column.format or column.holds == "time" or column.format.count("|") == 2
         known = set(column.parts) <= set(NUM_FEATURES) and 0 <= column.buckets <= 2**16 and numbers
@@ -173,6 +182,7 @@ class Column:
             known and 0 <= column.statistics <= MAX_TARGETS + 1 and len(column.averaged) in (0, column.statistics - 1)
         )
         known = known and (column.num_own == len(column.values) or len(column.values) >= OWN_INDICATORS)
+        known = known and len(column.weights) in (0, len(column.values)) and all(map(isfinite, column.weights))
         known = known and column.holds in CHOICES + FOUND
         if not known or (column.holds == "time" and column.format and column.format not in ORDERS):
             raise ModelFileError(f"what it says of the column {name!r} does not fit together")

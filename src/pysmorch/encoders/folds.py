@@ -62,25 +62,28 @@ def learn_statistics(
     for column in columns:
         column.statistics, column.averaged = told.num_statistics, told.classes
     sums = {column.name: told.no_sums(len(column.values)) for column in columns}
+    rows.codes = {column.name: np.empty(len(rows), np.int32) for column in columns}
     if not isinstance(rows, StreamedRows):
         learned = {}
         for column in columns:
-            codes = _codes(column, rows, missing)
+            codes = rows.codes[column.name]
+            codes[:] = _codes(column, rows, missing)
             told.add(sums[column.name], codes, 0)
             learned[column.name] = statistics_of(sums[column.name])
             rows.statistics[column.name] = learned[column.name][1][told.fold, codes]
         return {name: of_values for name, (of_values, _) in learned.items()}
     for first, cells in rows.blocks(list(sums)):
         for column in columns:
-            told.add(sums[column.name], _codes(column, cells, missing), first)
+            codes = _codes(column, cells, missing)
+            rows.codes[column.name][first : first + len(cells)] = codes
+            told.add(sums[column.name], codes, first)
     learned = {name: statistics_of(of_values) for name, of_values in sums.items()}
-    folds = told.fold
+    folds, codes_of = told.fold, rows.codes
 
     def take_statistics(cells: Cells, first: int) -> None:
-        fold = folds[first : first + len(cells)]
-        for column in columns:
-            _, of_folds = learned[column.name]
-            cells.statistics[column.name] = of_folds[fold, _codes(column, cells, missing)]
+        some = slice(first, first + len(cells))
+        for name, (_, of_folds) in learned.items():
+            cells.statistics[name] = of_folds[folds[some], codes_of[name][some]]
 
     rows.take_statistics = take_statistics
     return {name: of_values for name, (of_values, _) in learned.items()}

@@ -37,8 +37,8 @@ MARKERS = (
 )
 """What stands for a missing value in columns of numbers, booleans and times; in columns of text these are values."""
 
-EXACT, EXACT_DIGITS = 2**53, 15
-"""From here on float64 does not hold every integer; it holds those of so many letters."""
+EXACT, EXACT_DIGITS, INEXACT_DIGITS = 2**53, 15, 18
+"""From here on float64 does not hold every integer; it holds those of so many letters, and those of as many as the last are larger."""
 
 BLANKS = " \t\n\r\u00a0\u2007\u2009\u202f\u3000\u200b\u200e\u200f\ufeff"
 """Also those without a width, which texts have that were copied or joined."""
@@ -199,7 +199,10 @@ def loses_digits(values: Any) -> bool:
     import pyarrow.compute as pc
 
     long = values.filter(pc.greater(pc.utf8_length(values), EXACT_DIGITS))
-    return any(abs(int(text)) > EXACT for text in long.filter(pc.match_substring_regex(long, INTEGER)).to_pylist())
+    integers = long.filter(pc.match_substring_regex(long, INTEGER)).to_pylist()
+    return any(
+        len(text) >= INEXACT_DIGITS or abs(int(text)) > EXACT for text in integers
+    )  # Python refuses very long ones
 
 
 def find_number_format(values: Any) -> NumberFormat | None:

@@ -148,6 +148,27 @@ class Numbers:
             if len(self.owner):
                 encode_intervals(block, self.low, self.high, self.owner, encoded[rows], count)
 
+    def of_columns(self, columns: Array) -> tuple[Numbers, Array]:
+        """Return what was learned about some columns, and the indices of their features among all.
+
+        Parameters
+        ----------
+        columns : ndarray of int
+            In increasing order.
+
+        Returns
+        -------
+        numbers : Numbers
+            As if there were no others.
+        features : ndarray of int
+            The scaled numbers, then their intervals.
+        """
+        own = np.flatnonzero(np.isin(self.owner, columns))
+        owner = np.searchsorted(columns, self.owner[own])
+        mean, scale, logarithm = self.mean[columns], self.scale[columns], self.logarithm[columns]
+        features = np.concatenate([columns, len(self.mean) + own])
+        return Numbers(mean, scale, logarithm, self.low[own], self.high[own], owner), features
+
     def encode_sparse(self, rows: SparseRows, encoded: Array, bounds: tuple[Array, Array] | None = None) -> None:
         """Write what `encode` makes of the same rows as an array: a row of zeros, and the stored entries in it.
 

@@ -268,7 +268,7 @@ def _learn_texts(
     counted = _text_counted([value for value, _ in counts], num_known)
     if column.kind == "text" or (choice is None and counted is not None):
         column.kind, column.holds, column.format = "text", "text", counted or LETTERS
-        column.values = frequent_words(cells, column.format)
+        column.values, column.weights = frequent_words(cells, column.format)
         return column
     column.values = known_values(counts)
     column.rare = len(column.values) < len(counts)

@@ -132,7 +132,8 @@ def _averaged_classes(codes: Array) -> Array:
 def _shrunk(sums: Array, factor: float) -> Array:
     """Return means that are shrunk to that of all rows, and logarithms of counts, which are multiplied by a factor before."""
     total = sums.sum(0)
-    of_all = total[:-1] / total[-1]
+    # Where the other folds have no row, nothing is known, as of a missing number.
+    of_all = total[:-1] / total[-1] if total[-1] > 0 else np.full(len(total) - 1, np.nan)
     means = (sums[:, :-1] + PRIOR_ROWS * of_all) / (sums[:, -1:] + PRIOR_ROWS)
     logarithm = np.log1p(factor * sums[:, -1])
     means[-1], logarithm[-1] = of_all, 0.0

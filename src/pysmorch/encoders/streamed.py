@@ -32,6 +32,8 @@ class StreamedRows:
         The rows from which columns are learned; None for all.
     take_statistics : callable or None
         A function of (cells of a block, index of its first row) that gives them the statistics of rows of a training.
+    codes : dict of str to ndarray of int32
+        The index of each row's value, for the columns that have such statistics.
     """
 
     def __init__(self, table: StreamedTable) -> None:
@@ -39,6 +41,7 @@ class StreamedRows:
         self.sampled = sampled_rows(len(table))
         self.names = table.column_names
         self.take_statistics: Callable[[Cells, int], None] | None = None
+        self.codes: dict[str, Array] = {}
         self._spool: Spool | None = None
 
     def __len__(self) -> int:

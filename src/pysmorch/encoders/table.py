@@ -7,7 +7,7 @@
   values, the most frequent ones have indicators, and all have statistics of the target (`statistics.py`). A value that was never seen is none of the known ones: it is encoded
   like the rare ones, or has no indicator at all, which is a code of its own too. An ordered category has, for each value, an
   indicator of being at least that.
-- A text has one indicator for each frequent word, or group of letters.
+- A text has one feature for each frequent word, or group of letters, which is larger where fewer texts have the word.
 - A column with missing cells has an indicator for that, and one that carries nothing is left out.
 """
 
@@ -39,6 +39,7 @@ from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.relearned import TargetFeatures
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_columns
 from pysmorch.encoders.schema import infinite_text
@@ -169,6 +170,15 @@ class TableEncoder(Encoder):
         learn_statistics(having, rows, weights, targets, self.missing, self._groups)
         self._groups = None
 
+    def target_features(self, rows: Cells | StreamedRows, trained_before: bool) -> TargetFeatures | None:
+        """Return the statistics of the target in encoded rows of the last `learn` or `learn_rows`, if there are any."""
+        return TargetFeatures(self, rows.codes, trained_before) if rows.codes else None
+
+    @property
+    def statistics_positions(self) -> list[tuple[Column, int]]:
+        """The columns with statistics, each with the index of its first one among all numbers."""
+        return self._layout.statistics
+
     def keep_together(self, groups: Array | None) -> None:
         """Let no row have the statistics that other rows of its group say."""
         self._groups = groups
@@ -197,7 +207,7 @@ class TableEncoder(Encoder):
         encoded = self._encode_numbers(self.read_numbers(rows))
         starts = [(column, self.numbers.width + start) for column, start, _ in self._layout.texts]
         mark_texts(encoded, starts, rows, self.missing)
-        return encoded
+        return self._weighed(encoded)
 
     def lazily(self, rows: Cells) -> Callable[[Any], Array]:
         """Return what encodes some of the rows; very many columns are read once, since each takes time of its own."""
@@ -244,6 +254,14 @@ class TableEncoder(Encoder):
         """
         encoded = self._encode_numbers(numbers)
         encoded[:, self.numbers.width + self._layout.of_marks] = marks
+        return self._weighed(encoded)
+
+    def _weighed(self, encoded: Array) -> Array:
+        """Multiply the indicators of the words of texts by the weights of these words."""
+        for column, start, _ in self._layout.texts:
+            if column.weights:
+                first = self.numbers.width + start
+                encoded[:, first : first + len(column.values)] *= np.array(column.weights, np.float32)
         return encoded
 
     def forget_layout(self) -> None:

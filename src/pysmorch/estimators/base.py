@@ -37,7 +37,7 @@ from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
 from pysmorch.estimators.sampling import rows_to_encode
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
-from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy, holds_out
+from pysmorch.estimators.splitting import SplitBy, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -195,7 +195,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         budget = budget_of(self, checkpoint is not None or resume is not None)
         saved = saved_run(self, checkpoint, resume)
         split_seed = seed_of_split(saved, self._draw_seed() if self.conformal_fraction else 0)
-        data, aside = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
+        data, not_encoded = self._data_and_set_aside(X, y, sample_weight, split_seed, groups, time, budget)
         if self._calibrates():
             check_can_calibrate(self.network_.output)
         set_schedule(self, OneCycle)
@@ -205,7 +205,9 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         cross_validates = not validation and self._cross_validates(*shape)
         if not validation and self._holds_out(*shape):
             data, *validation = without_validation(self, data)
-        check_measured(chosen, bool(validation) or self._validates(*shape))
+        # After the encoder has learned from the rows that are left.
+        aside = None if not_encoded is None else encoded_set_aside(self, not_encoded)
+        check_measured(self, chosen, bool(validation), *shape)
         run = {"checkpoint": checkpoint, "every": every, "resume": saved, "notes": partial(notes_of, self, split_seed)}
         of_labels = [self._of_labels(metric) for metric in chosen]
         choice = train_whole(self, data, validation, cross_validates, callbacks, of_labels, budget, choice, run)
@@ -223,15 +225,10 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         wanted = holds_out(self.early_stopping, num_rows) or (self._wants_held_out() and num_rows >= MIN_ROWS)
         return wanted and not self._cross_validates(num_rows, members)
 
-    def _validates(self, num_rows: int, members: int) -> bool:
-        """Whether held-out rows are measured after each epoch then."""
-        in_folds = num_rows >= EARLY_STOPPING_FROM and self._cross_validates(num_rows, members)
-        return in_folds or self._holds_out(num_rows, members)
-
     def _data_and_set_aside(
         self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any, budget: Budget | None
-    ) -> tuple[Labelled, Labelled | None]:
-        """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others."""
+    ) -> tuple[Labelled, tuple[Any, Any, Array | None] | None]:
+        """Return the rows for training and validation, of which encoder and scale of labels are learned, and the others as they are."""
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
         classes = getattr(self, "classes_", None) if goes_on else None
@@ -247,7 +244,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             X, y, sample_weight, by, labels = rows_to_encode(self, X, y, sample_weight, by, budget, split_seed)
             learn = learn if labels is None or learn is not None else self._learning_of(labels)
             data = self._start(X, y, sample_weight, learn, no_feature=group_column, by=by)
-        return data._replace(by=by), None if aside is None else encoded_set_aside(self, aside)
+        return data._replace(by=by), aside
 
     def _learn_from_held_out(self, choice: Choice | None, validation: Labelled | None, aside: Labelled | None) -> None:
         """Calibrate by the validation rows, choose a threshold by them, and store scores: those of rows set aside, if there are any."""
@@ -327,7 +324,8 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         self.network_ = network_of(self, encoder.input_layer(), self._members, encoded)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
-        return Labelled(encoded, codes, self._row_weights(codes, weights), weights)
+        of_targets = encoder.target_features(rows, False)
+        return Labelled(encoded, codes, self._row_weights(codes, weights), weights, of_targets=of_targets)
 
     def _draw_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -357,10 +355,13 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
+        of_targets = None
         if trained_before:
             self.encoder_.keep_together(None if by is None else by.groups)
             self.encoder_.learn_rows(rows, weights, codes)
-        return Labelled(encode_rows(self.encoder_, rows), codes, self._row_weights(codes, weights), weights)
+            of_targets = self.encoder_.target_features(rows, True)
+        encoded = encode_rows(self.encoder_, rows)
+        return Labelled(encoded, codes, self._row_weights(codes, weights), weights, of_targets=of_targets)
 
     @of_one_model
     def quantize(self, X: Any) -> Self:

@@ -46,7 +46,7 @@ class Job(NamedTuple):
     rows : ndarray of int or None
         Which of the rows; None for all.
     held_out : ndarray of int or None
-        Which of them it holds out, for itself.
+        Which of them it holds out, for itself; None for none.
     """
 
     rows: Array | None = None
@@ -116,12 +116,11 @@ def train_members(
         if budget is not None and budget.left <= 0 and member is not members[0]:
             budget.reached = True
             return
-        held_out = None if job.held_out is None else data.take(job.held_out)
+        rows, held_out = _parts_of(job, data)
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
         all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
         all_callbacks += [] if progress is None else [progress.of_network(number)]
-        rows = data if job.rows is None else data.take(job.rows)
         own = run_of_network(run, number)
         if measured is not None and held_out is not None:
             own |= {"validation_data": held_out[:3], "metrics": measured}
@@ -144,6 +143,11 @@ def train_members(
             _give_back(estimator, members, at_a_time)
         raise
     _give_back(estimator, members, at_a_time)
+
+
+def _parts_of(job: Job, data: Labelled) -> tuple[Labelled, Labelled | None]:
+    """Return the rows that a network is trained on, and those that it holds out."""
+    return (data, None) if job.rows is None or job.held_out is None else data.divided(job.rows, job.held_out)[:2]
 
 
 def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:

@@ -15,7 +15,7 @@ from pysmorch.entries import check_labelled
 from pysmorch.estimators.calibration import calibrate, temperature
 from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
-from pysmorch.estimators.splitting import SplitBy, hold_out
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy, hold_out
 from pysmorch.estimators.thresholds import best_threshold
 from pysmorch.layers.base import Array
 from pysmorch.metrics import Metric
@@ -296,17 +296,38 @@ def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labell
     return data
 
 
-def check_measured(metrics: Sequence[Metric], validates: bool) -> None:
+def measures_held_out(model: Any, num_rows: int, members: int) -> bool:
+    """Whether the next training measures held-out rows after each epoch, where no validation data are given.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        With checked parameters.
+    num_rows, members : int
+        How many rows and networks there are.
+
+    Returns
+    -------
+    bool
+        Folds are measured where there are many rows.
+    """
+    in_folds = num_rows >= EARLY_STOPPING_FROM and model._cross_validates(num_rows, members)
+    return in_folds or bool(model._holds_out(num_rows, members))
+
+
+def check_measured(model: Any, metrics: Sequence[Metric], given: bool, num_rows: int, members: int) -> None:
     """Raise ValueError where metrics are wanted that are not measured.
 
     Parameters
     ----------
+    model, num_rows, members
+        As for `measures_held_out`.
     metrics : sequence of Metric
         What is measured on validation data.
-    validates : bool
+    given : bool
         Whether there are any.
     """
-    if metrics and not validates:
+    if metrics and not given and not measures_held_out(model, num_rows, members):
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(
             f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
@@ -325,15 +346,18 @@ def without_validation(model: Any, data: Labelled) -> tuple[Labelled, Labelled]:
 
     Returns
     -------
-    data, held_out : Labelled
-        Both with some of the rows.
+    training, validation : Labelled
+        Both with some of the rows; what the targets of the former say is then known to the encoder.
     """
     classes = data.codes if data.codes.dtype.kind == "i" else None
     said = f"validation_fraction={model.validation_fraction}"
     rows, held_out = hold_out(data.by, classes, len(data.rows), model.validation_fraction, model._seed, said)
     if data.by is not None and classes is not None:
         warn_of_unseen(model.classes_, classes, rows)
-    return data.take(rows), data.take(held_out)
+    training, validation, learned = data.divided(rows, held_out)
+    if learned is not None:
+        learned.keep()
+    return training, validation
 
 
 def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
@@ -362,8 +386,11 @@ def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
     for one in eval_set if several else [eval_set]:
         check_labelled("eval_set", one)
     try:
-        return [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
+        encoded = [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
     except ColumnError:  # it has its own way to say where
         raise
     except ValueError as error:
         raise ValueError(f"eval_set: {error}") from error
+    if not all(len(one.rows) for one in encoded):
+        raise ValueError("eval_set: X has no rows; pass one or more, or leave eval_set out")
+    return encoded

@@ -231,6 +231,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         if given.dtype.kind in "mM":
             held = "times" if given.dtype.kind == "M" else "durations"
             raise ValueError(f"y holds {held}; make numbers of them, such as seconds, or days since a date")
+        if given.dtype.kind == "c":
+            raise ValueError("y holds complex numbers; make two targets of them, the real and the imaginary part")
         try:
             labels: Array = check_array(
                 given, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
@@ -261,7 +263,9 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
             row = int(np.argwhere(wrong)[0, 0])
             value = labels[row][wrong[row]].ravel()[0] if labels.ndim > 1 else labels[row]
             rule = "must be above 0" if self.loss == "gamma" else "must not be negative"
-            raise ValueError(f'y {rule} for loss="{self.loss}", but row {row} has {value:g}')
+            raise ValueError(
+                f'y {rule} for loss="{self.loss}", but row {row} has {value:g}; leave out such rows, or choose another loss'
+            )
 
     def _learn_labels(self, y: Any, sample_weight: Array | None) -> None:
         targets = y.reshape(len(y), -1)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.encoders.objects import is_missing
+from pysmorch.encoders.relearned import LearnedFeatures, TargetFeatures
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, take_rows
@@ -36,6 +37,8 @@ class Labelled(NamedTuple):
         Those that were given.
     by : SplitBy or None, default=None
         What says which rows are held out together, or because they are the latest.
+    of_targets : TargetFeatures or None, default=None
+        Features that were learned from the targets of all these rows.
     """
 
     rows: Array | LazyRows
@@ -43,6 +46,7 @@ class Labelled(NamedTuple):
     weights: Array | None
     sample_weight: Array | None
     by: SplitBy | None = None
+    of_targets: TargetFeatures | None = None
 
     def take(self, indices: Array) -> Labelled:
         """Return some of the rows.
@@ -59,7 +63,34 @@ class Labelled(NamedTuple):
         """
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
         by = None if self.by is None else self.by.take(indices)
-        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by)
+        of_targets = None if self.of_targets is None else self.of_targets.take(indices)
+        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by, of_targets)
+
+    def divided(self, training: Array, held_out: Array) -> tuple[Labelled, Labelled, LearnedFeatures | None]:
+        """Return rows for training and held-out rows, whose targets play no part in any feature.
+
+        Parameters
+        ----------
+        training, held_out : ndarray of int
+            Which rows.
+
+        Returns
+        -------
+        training, held_out : Labelled
+            In that order.
+        learned : LearnedFeatures or None
+            What the rows for training say about all; None where no features are learned from targets.
+        """
+        parts = self.take(training), self.take(held_out)
+        if self.of_targets is None:
+            return *parts, None
+        first, groups = parts[0], None if parts[0].by is None else parts[0].by.groups
+        learned = self.of_targets.learn(training, first.sample_weight, first.codes, groups)
+        first, second = (
+            part._replace(rows=learned.written(part.rows, rows), of_targets=None)
+            for part, rows in zip(parts, (training, held_out), strict=True)
+        )
+        return first, second, learned
 
 
 def weighted_rows(
@@ -155,6 +186,7 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     given = np.asarray(sample_weight)
     if given.size and not given.any():
         raise ValueError("sample_weight must not be zero for all rows")
+    _refuse_weights(given, num_data)
     stand_in = np.zeros((num_data, 1))
     weights: Array = _check_sample_weight(sample_weight, stand_in, dtype=np.float64, ensure_non_negative=True)
     if np.ptp(weights) == 0:
@@ -163,6 +195,26 @@ def check_weights(sample_weight: ArrayLike | str | None, num_data: int) -> Array
     if multiples.max() <= MOST_ROWS and np.abs(multiples - np.rint(multiples)).max() <= OF_A_ROW:
         return mean_one(np.rint(multiples))
     return mean_one(weights).astype(np.float32).astype(np.float64)
+
+
+def _refuse_weights(given: Array, num_data: int) -> None:
+    """Raise ValueError for weights that are too many or too few, and for numbers that are no weights."""
+    if given.ndim and given.shape != (num_data,):
+        raise ValueError(
+            f"sample_weight must have one weight for each of the {num_data} rows of X, but has the shape {given.shape}"
+        )
+    if given.dtype.kind in "OUST":
+        try:
+            given = given.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sample_weight must have a number for each row, but {error}") from None
+    if given.ndim and given.dtype.kind in "if":
+        wrong = np.flatnonzero(~((given >= 0) & np.isfinite(given)))
+        if len(wrong):
+            raise ValueError(
+                f"sample_weight must have a number from 0 for each row, but row {wrong[0]} has {given[wrong[0]]:g}; "
+                "a weight of 0 leaves a row out"
+            )
 
 
 def as_labels(y: Any) -> Array:

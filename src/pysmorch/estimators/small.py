@@ -225,10 +225,12 @@ def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
         return Choice(epochs, None, estimator._threshold_from(None), None)
     calibrations = calibrations_of(estimator, data)
     step = max(1, -(-len(codes) * epochs * estimator._num_outputs() // MOST_OUTPUTS))
-    measures = [HeldOutLosses(data.take(held_out), calibrations, step) for _, held_out in folds]
+    measures: list[HeldOutLosses] = []
     first = estimator.network_.snapshot()
-    for (training, _), measure in zip(folds, measures, strict=True):
-        estimator._train(data.take(training), epochs=epochs, seed=estimator._seed, callbacks=[measure], progress=False)
+    for fold in folds:
+        training, others, _ = data.divided(*fold)
+        measures.append(HeldOutLosses(others, calibrations, step))
+        estimator._train(training, epochs=epochs, seed=estimator._seed, callbacks=measures[-1:], progress=False)
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()

@@ -26,7 +26,7 @@ from pysmorch.files.tensors import (
     same_bytes,
     to_content,
 )
-from pysmorch.files.writing import write_all, write_whole
+from pysmorch.files.writing import write_all, write_flushed, write_whole
 from pysmorch.layers.base import Array, Layer
 from pysmorch.version import __version__
 
@@ -84,7 +84,7 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
             raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
 
     if isinstance(path, (str, os.PathLike)):
-        write_whole(path, lambda file: write_all(file, content), lambda file: check(read_all(file)))
+        write_whole(path, lambda file: write_flushed(file, content), lambda file: check(read_all(file)))
     else:
         check(content)
         write_all(path, content)
@@ -134,7 +134,7 @@ def write_parts(path: str | Path, kind: str, parts: dict[str, Any], tensors: dic
         The file cannot be written.
     """
     content = _content(kind, parts, tensors, more)
-    write_whole(path, lambda file: write_all(file, content), lambda file: _check_same(read_all(file), content))
+    write_whole(path, lambda file: write_flushed(file, content), lambda file: _check_same(read_all(file), content))
 
 
 def _check_same(written: Any, content: memoryview) -> None:
@@ -184,7 +184,9 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     """
     # All is read into memory: a file that is mapped, and that somebody else writes into, may end the process.
     name = name_of(path)
-    content = _read_file(Path(path).expanduser()) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+    content = (
+        _read_file(Path(os.path.expanduser(path))) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+    )
     return _checked(content, name)
 
 
@@ -248,8 +250,10 @@ def _numbers(version: str) -> list[int]:
 def _read_file(path: Path) -> bytes | bytearray:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a model file")
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
+    if not path.is_file():
+        raise OSError(f"{path} is not a regular file; to read a pipe, pass it open")
     with open(path, "rb") as file:
         return read_all(file)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.engine.interrupts import answer_interrupts
 from pysmorch.files.header import without_duplicates
 from pysmorch.layers.base import Array
 
@@ -182,9 +183,11 @@ def bytes_of(array: Array) -> Array:
 
 
 def pieces_of(content: Any) -> Iterator[memoryview]:
-    """Return bytes in pieces."""
+    """Go through bytes in pieces."""
     view = memoryview(content)
-    return (view[i : i + PIECE] for i in range(0, len(view), PIECE))
+    for i in range(0, len(view), PIECE):
+        answer_interrupts()
+        yield view[i : i + PIECE]
 
 
 def copy_bytes(source: Any, to: Array) -> None:
@@ -205,6 +208,7 @@ def read_all(file: Any) -> Any:
     """Return the rest of an open file; where that is text, its first piece."""
     content = bytearray()
     while piece := file.read(PIECE):
+        answer_interrupts()
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             return piece
         content += piece

@@ -29,7 +29,7 @@ def check_writable(path: str | Path) -> Path:
 
     "~" is the home folder, and of a symbolic link it is the file to which it leads.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         path.lstat()
     except FileNotFoundError:
@@ -100,6 +100,15 @@ def write_whole(
         raise OSError(
             error.errno, f"{path} was written, but whether it outlasts a loss of power is not known: {_reason(error)}"
         ) from error
+
+
+def write_flushed(file: BinaryIO, content: memoryview) -> None:
+    """Write into a file in pieces, and flush each to the disk before the next: while much is flushed, Python answers no signal."""
+    for i, piece in enumerate(pieces_of(content)):
+        if i > 0:
+            file.flush()
+            os.fsync(file.fileno())
+        write_all(file, piece)
 
 
 def write_all(file: IO[bytes], content: memoryview) -> None:

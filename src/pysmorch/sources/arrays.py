@@ -35,6 +35,8 @@ def read_npz(opened: File) -> Source:
     except SourceError:
         raise
     except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise SourceError(f"{path}: an array of it is damaged ({error})") from None
         raise SourceError(f"{path}: arrays of objects are not read, because they can run code ({error})") from None
     if X.ndim < 2 or X.size == 0:
         raise SourceError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from pysmorch.entries import list_names
 from pysmorch.sources.rows import Row, is_blank, is_left_out, rows_of
@@ -17,6 +18,9 @@ SAMPLE_ROWS = 100
 SAMPLE_BYTES = 2**20
 FEW_ROWS = 5
 """The sample has so many lines, or of long lines so many bytes, but not fewer than a few lines."""
+
+MOST_DIGITS = 18
+"""Of whole numbers that may be names."""
 
 NUMBER = re.compile(r"\s*[-+]?[\d.,' ]*\d\s*%?\s*|\s*[-+]?\d*[.,]?\d+[eE][-+]?\d+\s*|\s*")
 """A cell that looks like a number of any country, or is empty."""
@@ -47,41 +51,78 @@ class Dialect:
     remarks: list[str]
 
 
+class Cut(NamedTuple):
+    """What is left out of a sample: its offset there, and how many bytes, lines and comments it has."""
+
+    offset: int
+    size: int
+    lines: int
+    comments: int
+
+
 def find_dialect(text: bytes, header: bool) -> Dialect:
     """Find out how a text in UTF-8 is written, from its first rows."""
-    sample = _sample(text)
+    sample, cuts = _sample(text)
     separator = _separator(sample, header)
     skipped, first = _first_row(_rows(sample, separator))
-    last = skipped[-1] if skipped else Row([], 0, 0)
     remarks = []
     comments = [row for row in skipped if not is_blank(row.cells)]
     if comments:
-        remarks.append(f"{_lines(len(comments))} before the table, the first is line {comments[0].line}, are comments")
+        count = len(comments) + sum(cut.comments for cut in _before(skipped[-1], cuts))
+        line = _in_text(comments[0], cuts)[1]
+        remarks.append(f"{_lines(count)} before the table, the first is line {line}, are comments")
     if not header:
-        return Dialect(separator, [str(i) for i in range(len(first.cells))], last.end, last.line, remarks)
+        start, line = _in_text(skipped[-1], cuts) if skipped else (0, 0)
+        return Dialect(separator, [str(i) for i in range(len(first.cells))], start, line, remarks)
+    start, line = _in_text(first, cuts)
     names = [name.strip() for name in first.cells]
     below = [row.cells for row in _rows(sample[first.end :], separator) if not is_left_out(row.cells, len(names))]
     if _looks_like_data(names, below):
         shown = list_names(names, 4)
-        remarks.append(
-            f"line {first.line} ({shown}) is taken for the names of the columns; if it is data, add --no-header"
-        )
-    return Dialect(separator, _fit(names, below), first.end, first.line, remarks)
+        remarks.append(f"line {line} ({shown}) is taken for the names of the columns; if it is data, add --no-header")
+    return Dialect(separator, _fit(names, below), start, line, remarks)
 
 
 def _lines(count: int) -> str:
     return f"{count} line{'s' * (count != 1)}"
 
 
-def _sample(text: bytes) -> bytes:
-    """Return the first lines of a text; comments and empty lines do not count."""
+def _sample(text: bytes) -> tuple[bytes, list[Cut]]:
+    """Return the first lines of a text, of which comments and empty lines do not count; the middle of very many of those is cut out."""
+    runs: list[list[int]] = [[]]
     count = end = 0
     for match in re.finditer(rb"\r\n|\r|\n", text):
-        count += text[end : end + 1] not in (b"#", b"\r", b"\n")
-        end = match.end()
+        start, end = end, match.end()
+        if text[start : start + 1] in (b"#", b"\r", b"\n"):
+            runs[-1].append(start)
+            continue
+        count += 1
+        runs.append([])
         if count == SAMPLE_ROWS or (count >= FEW_ROWS and end > SAMPLE_BYTES):
-            return text[:end]
-    return text
+            break
+    else:
+        end = len(text)
+    pieces: list[bytes] = []
+    cuts: list[Cut] = []
+    begin = 0
+    for run in runs:
+        middle = run[SAMPLE_ROWS:-SAMPLE_ROWS]
+        if middle:
+            pieces.append(text[begin : middle[0]])
+            begin = run[-SAMPLE_ROWS]
+            comments = sum(text[start : start + 1] == b"#" for start in middle)
+            cuts.append(Cut(sum(map(len, pieces)), begin - middle[0], len(middle), comments))
+    return b"".join(pieces) + text[begin:end], cuts
+
+
+def _in_text(row: Row, cuts: list[Cut]) -> tuple[int, int]:
+    """Return the offset of the first byte after a row of the sample, and its line, in the whole text."""
+    before = _before(row, cuts)
+    return row.end + sum(cut.size for cut in before), row.line + sum(cut.lines for cut in before)
+
+
+def _before(row: Row, cuts: list[Cut]) -> list[Cut]:
+    return [cut for cut in cuts if cut.offset < row.end]
 
 
 def _rows(sample: bytes, separator: str) -> list[Row]:
@@ -170,7 +211,7 @@ def _looks_like_data(names: list[str], below: list[list[str]]) -> bool:
     if not known or not below:
         return False
     numeric = [NUMBER.fullmatch(name) is not None for name in known]
-    whole = [int(name) for name in known if name.isascii() and name.isdigit()]
+    whole = [int(name) for name in known if len(name) <= MOST_DIGITS and name.isascii() and name.isdigit()]
     counted = len(whole) > 1 and all(b == a + 1 for a, b in pairwise(whole)) and (whole[0] == 0 or len(whole) > 2)
     if not any(numeric) or (counted and len(whole) == sum(numeric)):
         return False

@@ -32,6 +32,12 @@ def set_max_memory(size: int | None) -> None:
     _chosen.set(size)
 
 
+def memory_limit() -> int:
+    """Return the bytes that reading may take."""
+    chosen = _chosen.get()
+    return int(SHARE * available_memory()) if chosen is None else chosen
+
+
 def check_memory(size: float, what: str, packed: int | None = None) -> None:
     """Raise SourceError where something is larger than what reading may take.
 
@@ -45,13 +51,12 @@ def check_memory(size: float, what: str, packed: int | None = None) -> None:
         Its bytes in the file where it is packed: what is packed to almost nothing is refused, as a decompression bomb, unless the
         limit was chosen.
     """
-    chosen = _chosen.get()
-    limit = int(SHARE * available_memory()) if chosen is None else chosen
+    limit = memory_limit()
     if size > limit:
         raise SourceError(
             f"{what} takes {_said(size)} of memory, but {_said(limit)} may be taken; read a part of it, or see --max-memory"
         )
-    if chosen is None and packed is not None and size > SMALL and size > MOST_PACKED * packed:
+    if _chosen.get() is None and packed is not None and size > SMALL and size > MOST_PACKED * packed:
         raise SourceError(
             f"{what} unpacks to {_said(size)} or more, over {MOST_PACKED} times its size, as a decompression bomb does; if that "
             "is right, say so with --max-memory"

@@ -16,6 +16,7 @@ import numpy as np
 from pysmorch.layers.base import Array
 from pysmorch.sources.dialect import Dialect, find_dialect
 from pysmorch.sources.opening import open_unpacked
+from pysmorch.sources.parquet_sizes import ROWS_OF_A_BATCH, fitting_rows
 from pysmorch.sources.rows import check_quotes, quotes_are_regular, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
 from pysmorch.sources.streaming import Stored, StreamedTable, temporary_file
@@ -46,6 +47,7 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
     starts: list[int] = []
     repeated: list[Any] = []
     line_again = num_rows = 0
+    rows_of_batches = ROWS_OF_A_BATCH
     writer: Any = None
     for text, dialect, lines_before in pieces_of(path, header, encoding):
         check_quotes(path, text, dialect.separator, lines_before)
@@ -59,14 +61,17 @@ def stream_csv(path: str, header: bool, encoding: str | None, missing: Sequence[
             first, writer = dialect, parquet.ParquetWriter(file, table.schema)
             values = np.zeros(table.num_columns, np.int64)
         writer.write_table(table)
+        rows_of_batches = fitting_rows(table.nbytes, table.num_rows, rows_of_batches)
         starts.append(num_rows)
         num_rows += table.num_rows
         values += [len(column) - column.null_count for column in table.columns]
     writer.close()
-    others = _without_header_again(Stored(path, file, num_rows, {}), first, np.concatenate(repeated))
+    groups = parquet.ParquetFile(file).metadata.num_row_groups
+    cells = Stored(path, file, num_rows, {}, rows_of_batches=[rows_of_batches] * groups)
+    others = _without_header_again(cells, first, np.concatenate(repeated))
     num_again = 0 if others is None else num_rows - len(others)
     names, remarks = names_of(first, values.tolist() if num_rows else None, comments, num_again, line_again)
-    stored = Stored(path, file, num_rows, {name: str(i) for i, name in enumerate(names)})
+    stored = replace(cells, names={name: str(i) for i, name in enumerate(names)})
 
     def find_line(row: int) -> int:
         row = row if others is None else int(others[row])

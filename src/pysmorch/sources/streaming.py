@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from io import BufferedRandom, FileIO
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from pysmorch.sources.columnar import joining_errors, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.opening import File, open_unpacked
+from pysmorch.sources.parquet_sizes import BUFFER, ROWS_OF_A_BATCH, check_decoded_size, rows_of_batches
 from pysmorch.sources.source import Source, SourceError
 
 ENTRIES_OF_A_BLOCK = 2**20
-ROWS_OF_A_BLOCK = 2**16
-"""The largest block: rows, and entries of the table."""
+"""The most entries of the table in a block."""
 
 COPIES = 5
 """How often the numbers of a table are in memory while a model is trained on all of it: as read, and as float64."""
@@ -34,9 +35,6 @@ COPIES_OF_TEXT = 6
 
 UNPACKED = 8
 """How many bytes one of a packed file is taken to become."""
-
-BUFFER = 2**20
-"""Bytes of a column that are read at a time; without it whole columns of a row group are in memory."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class Stored:
         The name in the file of each column of the table.
     constants : dict of str to (str, int or None)
         Columns that have the same value in all rows, and are not in the file.
+    rows_of_batches : sequence of int
+        Of how many rows a batch of each row group may be at most.
     """
 
     path: str
@@ -62,6 +62,7 @@ class Stored:
     num_rows: int
     names: dict[str, str]
     constants: dict[str, Any] = field(default_factory=dict)
+    rows_of_batches: Sequence[int] = ()
 
     def open(self) -> Any:
         """Return the open file; SourceError where it cannot be read."""
@@ -72,8 +73,11 @@ class Stored:
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
+        columns = [self.names[name] for name in names if name in self.names]
         with self._reading():
-            table = self.open().read([self.names[name] for name in names if name in self.names], use_threads=False)
+            opened = self.open()
+            check_decoded_size(opened, lambda: self.file, self.path, columns)
+            table = opened.read(columns, use_threads=False)
             table.validate(full=True)
             return table
 
@@ -83,9 +87,12 @@ class Stored:
 
         columns = [self.names[name] for name in names if name in self.names]
         with self._reading():
-            for batch in self.open().iter_batches(size, columns=columns, use_threads=False):
-                batch.validate(full=True)
-                yield pa.Table.from_batches([batch])
+            opened = self.open()
+            sizes = [min(size, rows) for rows in self.rows_of_batches]
+            for most, groups in groupby(range(len(sizes)), lambda i: sizes[i]):
+                for batch in opened.iter_batches(most, list(groups), columns, use_threads=False):
+                    batch.validate(full=True)
+                    yield pa.Table.from_batches([batch])
 
     def _reading(self) -> AbstractContextManager[None]:
         return reading(self.path, "a Parquet file")
@@ -226,7 +233,7 @@ class StreamedTable:
         """Go through all rows in order: the index of the first row of a block, and the block as a `pyarrow.Table`."""
         import pyarrow as pa
 
-        size = min(ROWS_OF_A_BLOCK, max(1, ENTRIES_OF_A_BLOCK // max(1, self.num_columns)))
+        size = min(ROWS_OF_A_BATCH, max(1, ENTRIES_OF_A_BLOCK // max(1, self.num_columns)))
         first = done = 0
         for file in self.files:
             for batch in file.batches(self.column_names, size):
@@ -261,9 +268,14 @@ class StreamedTable:
 
 
 def stream_parquet(path: str) -> Source:
-    """Return a Parquet file as a table that stays where it is; only its schema is read."""
+    """Return a Parquet file as a table that stays where it is; of its texts only the sizes are found out.
+
+    SourceError where a row takes more memory than reading may take.
+    """
     file = Stored(path, path, 0, {}).open()
-    return _streamed(Stored(path, path, file.metadata.num_rows, {}), file.schema_arrow)
+    with reading(path, "a Parquet file"):
+        rows = rows_of_batches(file, lambda: path, path)
+    return _streamed(Stored(path, path, file.metadata.num_rows, {}, rows_of_batches=rows), file.schema_arrow)
 
 
 def stream_arrow(path: str) -> Source:
@@ -276,7 +288,7 @@ def _rows_and_schema(path: str) -> tuple[int, Any]:
     """Return how many rows an Arrow file has, of which one column is looked at, and its schema."""
     schema = StoredArrow(path, path, 0, {}).open().schema
     some = schema.names[:1]
-    batches = StoredArrow(path, path, 0, dict(zip(some, some, strict=True))).batches(some, ROWS_OF_A_BLOCK)
+    batches = StoredArrow(path, path, 0, dict(zip(some, some, strict=True))).batches(some, ROWS_OF_A_BATCH)
     return sum(batch.num_rows for batch in batches), schema
 
 

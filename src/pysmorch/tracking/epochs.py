@@ -20,7 +20,7 @@ class EpochLog(Callback):
     network = 1
 
     def of_network(self, number: int) -> Callback:
-        """Return a log of one of several networks, which writes to the same place.
+        """Return a log of one of several networks, which writes to the same file or run.
 
         Parameters
         ----------

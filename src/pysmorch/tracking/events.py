@@ -42,8 +42,8 @@ class TensorBoardLog(EpochLog):
             The running fit.
         """
         if self._writer is None or self.network > 1:
-            place = self.folder if self.network == 1 else os.path.join(self.folder, f"network-{self.network}")
-            self._writer = _tensorboardx().SummaryWriter(place)
+            folder = self.folder if self.network == 1 else os.path.join(self.folder, f"network-{self.network}")
+            self._writer = _tensorboardx().SummaryWriter(folder)
 
     def write(self, epoch: int, measured: dict[str, float]) -> None:
         """Add one point to each curve; training and validation are groups of curves.

@@ -17,7 +17,7 @@ from pysmorch.version import __version__
 
 FILE = "model.safetensors"
 LONGEST = 500
-"""Letters of a parameter, the most that MLflow stores in every place."""
+"""Letters of a parameter, the most that all stores of MLflow take."""
 
 
 class MLflowLog(EpochLog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -189,7 +190,7 @@ def read_run(folder: str | Path) -> SavedRun:
     ModelFileError
         All are damaged.
     """
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     files = [path / LAST, *reversed(older(path))]
     damaged: list[ModelFileError] = []
     for file in files:
@@ -228,7 +229,7 @@ class Checkpoints:
     def __init__(self, run: Run, model: Any, notes: Mapping[str, Any], saved: SavedRun | None) -> None:
         assert run.options.checkpoint is not None
         self.run, self.model, self.notes = run, model, dict(notes)
-        self.folder = Path(run.options.checkpoint).expanduser()
+        self.folder = Path(os.path.expanduser(run.options.checkpoint))
         if saved is None or saved.path.parent != self.folder:
             check_new(self.folder)
         self.count, self.unit = interval(run.options.every)
@@ -239,13 +240,15 @@ class Checkpoints:
         if best and type(self.best_value) is not float:
             raise ModelFileError("its best value is no number")
         self.best_parts: Any = None
+        self.given_up = False
         self.written = -1 if saved is None else run.program.num_steps
         self.since = self._now()
 
     def begin(self) -> None:
         """Write the first checkpoint, so that a folder that cannot be written is known at once."""
         if self.written < 0:
-            self._write(finished=False)
+            with without_interrupts(may_give_up=True):
+                self._write(finished=False)
 
     def after(self, event: str) -> None:
         """Write a checkpoint if it is time; called when all callbacks have been told of an event."""
@@ -255,7 +258,12 @@ class Checkpoints:
             self._try_to_write(finished=False)
 
     def ended(self, error: BaseException) -> None:
-        """Write what there is when an exception ends the run; a step by half and a loss that is not finite leave the last one."""
+        """Write what there is when an exception ends the run.
+
+        A step by half and a loss that is not finite leave the last one, and so does a signal that ended the writing of one.
+        """
+        if self.given_up:
+            return
         if self.run.program.is_whole and not isinstance(error, NonFiniteError):
             self._try_to_write(finished=False)
         else:
@@ -280,35 +288,38 @@ class Checkpoints:
 
     def _try_to_write(self, finished: bool) -> None:
         try:
-            self._write(finished)
+            with without_interrupts(may_give_up=True):
+                self._write(finished)
+        except (KeyboardInterrupt, SystemExit):
+            self.given_up = True
+            raise
         except OSError as error:
             warnings.warn(f"no checkpoint was written: {error}", PysmorchWarning, stacklevel=5)
 
     def _try_to_write_best(self) -> None:
         try:
-            self._write_best()
+            with without_interrupts(may_give_up=True):
+                self._write_best()
         except OSError as error:
             warnings.warn(f"the best model so far was not written: {error}", PysmorchWarning, stacklevel=5)
 
     def _write(self, finished: bool) -> None:
-        with without_interrupts():
-            self._write_best()
-            kind, parts, tensors = parts_of(self.model)
-            header, state = state_to_parts(self.run)
-            best = {} if self.best_epoch is None else {"epoch": self.best_epoch, "value": to_plain(self.best_value)}
-            header |= {"finished": finished, "best": best, "notes": self.notes}
-            last = self.folder / LAST
-            if self.written >= 0 and self.written != self.run.program.num_steps and last.exists():
-                keep_as(last, self.folder / f"step-{self.written:09d}.safetensors")
-            write_parts(last, kind, parts, tensors | state, run=header)
-            self.written, self.since = self.run.program.num_steps, self._now()
-            thin_out(self.folder)
+        self._write_best()
+        kind, parts, tensors = parts_of(self.model)
+        header, state = state_to_parts(self.run)
+        best = {} if self.best_epoch is None else {"epoch": self.best_epoch, "value": to_plain(self.best_value)}
+        header |= {"finished": finished, "best": best, "notes": self.notes}
+        last = self.folder / LAST
+        if self.written >= 0 and self.written != self.run.program.num_steps and last.exists():
+            keep_as(last, self.folder / f"step-{self.written:09d}.safetensors")
+        write_parts(last, kind, parts, tensors | state, run=header)
+        self.written, self.since = self.run.program.num_steps, self._now()
+        thin_out(self.folder)
 
     def _write_best(self) -> None:
         if self.best_parts is not None:
-            with without_interrupts():
-                write_parts(self.folder / BEST, *self.best_parts)
-                self.best_parts = None
+            write_parts(self.folder / BEST, *self.best_parts)
+            self.best_parts = None
 
 
 def _monitored(run: Run) -> tuple[str, int]:

@@ -30,6 +30,7 @@ class History(Mapping[str, list[float]]):
 
     def __init__(self) -> None:
         self._columns: dict[str, list[float]] = {}
+        self._newest: tuple[int, dict[str, float]] = (0, {})
         self.stopped_by: str | None = None
 
     def append(self, record: Mapping[str, float]) -> None:
@@ -40,8 +41,18 @@ class History(Mapping[str, list[float]]):
         record : mapping of str to float
             One value for each name.
         """
+        self._newest = (self.num_epochs + 1, {name: float(value) for name, value in record.items()})
+        self._completed()
+
+    def _completed(self) -> dict[str, list[float]]:
+        """Return the columns, with the newest record in all of them also where a signal interrupted `append`."""
+        count, record = self._newest
         for name, value in record.items():
-            self._columns.setdefault(name, []).append(float(value))
+            column = self._columns.setdefault(name, [])
+            if len(column) < count:
+                column.append(value)
+        self._newest = (count, {})
+        return self._columns
 
     def take(self, columns: Mapping[str, list[float]]) -> None:
         """Go on from the columns of another history.
@@ -52,11 +63,12 @@ class History(Mapping[str, list[float]]):
             One value per epoch for each name.
         """
         self._columns = {name: [float(value) for value in values] for name, values in columns.items()}
+        self._newest = (len(self._columns.get("loss", ())), {})
 
     @property
     def num_epochs(self) -> int:
         """Number of completed epochs."""
-        return len(self._columns.get("loss", ()))
+        return self._newest[0]
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the columns as a dictionary of lists, which any data frame takes.
@@ -66,7 +78,7 @@ class History(Mapping[str, list[float]]):
         dict of str to list of float
             One value per epoch for each name.
         """
-        return {name: list(values) for name, values in self._columns.items()}
+        return {name: list(values) for name, values in self._completed().items()}
 
     def to_frame(self) -> Any:
         """Return the history as a data frame of pandas; `pysmorch.plots.loss_curves(history)` draws it.
@@ -85,19 +97,20 @@ class History(Mapping[str, list[float]]):
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas, or take to_dict()") from error
-        return pd.DataFrame(self._columns, index=pd.RangeIndex(1, self.num_epochs + 1, name="epoch"))
+        return pd.DataFrame(self._completed(), index=pd.RangeIndex(1, self.num_epochs + 1, name="epoch"))
 
     def __getitem__(self, name: str) -> list[float]:
-        if name not in self._columns:
-            raise KeyError(f"{name!r} was not measured; there are {', '.join(self._columns) or 'no epochs'}")
-        return self._columns[name]
+        columns = self._completed()
+        if name not in columns:
+            raise KeyError(f"{name!r} was not measured; there are {', '.join(columns) or 'no epochs'}")
+        return columns[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        return iter(self._completed())
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self._completed())
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self._columns.items())
+        last = ", ".join(f"{name}={values[-1]:.4g}" for name, values in self._completed().items())
         return f"History({self.num_epochs} epochs{'; last: ' + last if last else ''})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ class Run:
             if self.validation is not None:
                 record |= measure_all(self.network, self.validation, self.metrics, "val_")
             record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
-            with without_interrupts():
+            with self._uninterrupted():
                 history.append(record)
                 self.training.epoch, self.training.batch = self.epoch, 0
                 self._begin("on_epoch_end")
@@ -130,6 +131,10 @@ class Run:
         history = self.training.history
         columns = {name: len(values) for name, values in history.items()}
         return Marks(columns, history.stopped_by, [callback.get_state() for callback in self.callbacks])
+
+    def _uninterrupted(self) -> AbstractContextManager[None]:
+        """Hold signals back where a checkpoint may be written after them; without one the history alone has to be whole, and is."""
+        return nullcontext() if self.options.checkpoint is None else without_interrupts()
 
     def _begin(self, event: str) -> None:
         if self.options.checkpoint is not None:
@@ -156,17 +161,20 @@ class Run:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
         count, size = len(self.data), self.options.batch_size
         order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
-        of_batches = any(type(callback).on_batch_end is not Callback.on_batch_end for callback in self.callbacks)
-        in_pieces = of_batches or self.options.checkpoint is not None
-        piece = max(1, len(rates) // PIECES) if in_pieces else len(rates)
+        piece = max(1, len(rates) // PIECES) if self._in_pieces() else len(rates)
         while self.batch < len(rates):
             first = self.batch
             last = min(first - first % piece + piece, len(rates))
             self._train(order[first * size : last * size], rates[first:last], first)
             self.training.batch = last
-            with without_interrupts():
+            with self._uninterrupted():
                 self._begin("on_batch_end")
             self._call_all("on_batch_end", after)
+
+    def _in_pieces(self) -> bool:
+        """Whether something is done within an epoch besides training."""
+        of_batches = any(type(callback).on_batch_end is not Callback.on_batch_end for callback in self.callbacks)
+        return of_batches or self.options.checkpoint is not None
 
     def _train(self, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
         """Take a step for each batch of some rows; of lazy rows a block is made at a time."""

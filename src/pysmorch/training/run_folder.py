@@ -24,7 +24,7 @@ def has_checkpoint(folder: str | Path) -> bool:
 
 def first_run(folder: str | Path) -> Path | None:
     """Return the folder itself where it has checkpoints, else the first one in it of a network of an ensemble, or None."""
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     numbers = [int(match[1]) for one in names(path) if (match := NETWORK.fullmatch(one))]
     folders = [path, *(folder_of_network(path, number) for number in sorted(numbers))]
     return next((one for one in folders if (one / LAST).exists() or older(one)), None)
@@ -32,12 +32,12 @@ def first_run(folder: str | Path) -> Path | None:
 
 def folder_of_network(folder: str | Path, number: int) -> Path:
     """Return where in the folder of a run one of several networks has its own, counted from 1."""
-    return Path(folder).expanduser() / f"network-{number}"
+    return Path(os.path.expanduser(folder)) / f"network-{number}"
 
 
 def check_new(folder: str | Path) -> Path:
     """Return the folder of a new run, which is made; FileExistsError where another run is in it."""
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     if has_checkpoint(path):
         raise FileExistsError(
             f"{path}: a run is there already; resume={str(folder)!r} goes on with it, or name another folder"
@@ -55,7 +55,7 @@ def only_run(folder: str | Path | None) -> Iterator[None]:
     if folder is None or LOCKS is None:
         yield
         return
-    path = Path(folder).expanduser()
+    path = Path(os.path.expanduser(folder))
     path.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -175,8 +175,7 @@ def fingerprint(data: Dataset) -> str:
 
 def _check_position(run: Run) -> None:
     columns = {len(values) for values in run.training.history.values()} or {0}
-    epochs_of_steps = -(-run.program.num_steps // run.num_batches)
-    fits = run.epoch <= epochs_of_steps <= run.epoch + 1 and run.epoch <= run.options.epochs
+    fits = 0 <= run.batch <= run.num_batches and run.epoch <= run.options.epochs
     totals = run.totals
     fits = (
         fits

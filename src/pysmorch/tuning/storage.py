@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 import warnings
@@ -77,7 +78,7 @@ def open_study(optuna: Any, storage: str | Path | None, name: str, search: dict[
     OSError
         There is no such folder.
     """
-    backend = None if storage is None else _file(optuna, Path(storage).expanduser())
+    backend = None if storage is None else _file(optuna, Path(os.path.expanduser(storage)))
     pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 5))
     study = optuna.create_study(storage=backend, study_name=name, pruner=pruner, load_if_exists=True)
     stored = study.user_attrs.get(SEARCH)
