@@ -18,7 +18,7 @@ from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.held_out import num_not_aside
+from pysmorch.estimators.held_out import measures_held_out, num_not_aside
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.prediction.files import bits_in
 from pysmorch.prediction.presets import members_of
@@ -252,9 +252,9 @@ def _fit(
     model._check_parameters()
     if model.conformal_fraction:
         count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
-    validates = validation is not None or model._holds_out(count)
+    members = _num_members(model, training, count)
+    single, validates = members == 1, validation is not None or measures_held_out(model, count, members)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
-    single = _num_members(model, training, count) == 1
     callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
     if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
         callbacks.append(HeldOutFigures(model, held_out))
