@@ -93,7 +93,10 @@ def test_operations_with_repeated_axes(target, tmp_path):
 def test_reductions_of_some_and_of_all_axes(target, tmp_path):
     x = ps.Data(shape=(None, 2, 3, 4))
     layers = [
-        ps.Reduce(x, name, axes, keep) for name in REDUCTIONS for axes in ([2], [3, 1], [1, 2, 3]) for keep in (False, True)
+        ps.Reduce(x, name, axes, keep)
+        for name in REDUCTIONS
+        for axes in ([2], [3, 1], [1, 2, 3])
+        for keep in (False, True)
     ]
     flat = [ps.Flatten(ps.Reshape(layer, (1,)) if len(layer.out_dims) == 1 else layer) for layer in layers]
     network = ps.Network(ps.SquareLoss(ps.Concat(*flat)))

@@ -58,8 +58,9 @@ def function(source: Source, layer: Any, inputs: Sequence[str]) -> str:
 
 def clip(source: Source, layer: Any, inputs: Sequence[str]) -> str:
     """Every entry within bounds."""
-    unbounded = layer.low is None and layer.high is None
-    return inputs[0] if unbounded else f"np.clip({inputs[0]}, {layer.low}, {layer.high})"
+    low = "-np.inf" if layer.low is None else layer.low
+    high = "np.inf" if layer.high is None else layer.high
+    return f"np.clip({inputs[0]}, {low}, {high})"
 
 
 def combine(source: Source, layer: Any, inputs: Sequence[str]) -> str:
