@@ -86,7 +86,7 @@ def entry(array: str, dims: Sequence[int], indices: Sequence[str]) -> str:
     """Return an entry of an array of this shape as an expression; along an axis of size one it is repeated."""
     strides = [prod(dims[i + 1 :]) for i in range(len(dims))]
     terms = [
-        index if stride == 1 else f"({index}) * {stride}"
+        index if stride == 1 else f"{index} * {stride}"
         for index, stride, size in zip(indices, strides, dims, strict=True)
         if size > 1
     ]
@@ -159,10 +159,8 @@ def matrix_product(code: Code, layer: Any, inputs: Sequence[str], out: str) -> N
     fill(code, size_of(layer), out, 0)
     columns = {inner - 1: sizes.pop(inner - 1)}
     with loops(code, sizes | {inner: first[-1]} | columns):
-        a, b = (
-            entry(inputs[0], first, [*others, row, f"i{inner}"]),
-            entry(inputs[1], second, [*others, f"i{inner}", column]),
-        )
+        a = entry(inputs[0], first, [*others, row, f"i{inner}"])
+        b = entry(inputs[1], second, [*others, f"i{inner}", column])
         code.lines.append(f"{at(out, layer)} += {a} * {b};")
 
 
@@ -187,7 +185,7 @@ def pad(code: Code, layer: Any, inputs: Sequence[str], out: str) -> None:
     fill(code, size_of(layer), out, layer.value)
     feeder = layer.in_layers[0]
     with loops(code, axes_of(feeder)):
-        indices = [f"i{axis} + {before}" for axis, (before, _) in enumerate(layer.padding, start=1)]
+        indices = [f"(i{axis} + {before})" for axis, (before, _) in enumerate(layer.padding, start=1)]
         code.lines.append(f"{entry(out, layer.out_dims[1:], indices)} = {at(inputs[0], feeder)};")
 
 
@@ -217,8 +215,9 @@ def log_softmax(code: Code, layer: Any, inputs: Sequence[str], out: str) -> None
     with loops(code, sizes):
         code.lines.append("{")
         _log_sum_exp(code, at(inputs[0], layer), reduced)
+        code.lines.append("const double logarithm = log(total);")
         with loops(code, reduced):
-            code.lines.append(f"{at(out, layer)} = (float)({at(inputs[0], layer)} - largest - log(total));")
+            code.lines.append(f"{at(out, layer)} = (float)({at(inputs[0], layer)} - largest - logarithm);")
         code.lines.append("}")
 
 
