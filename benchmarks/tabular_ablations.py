@@ -4,7 +4,8 @@
     python benchmarks/tabular_ablations.py --report         # ratios to the plain network
 
 The tables are some of tabular.py that are not put aside, with its splits. Every fit is one of one thread, and is made in this process,
-since a start of its own would take longer than a small table; so memory is not measured.
+since a start of its own would take longer than a small table; so memory is not measured. Lines with other names of ingredients are fits of
+versions that were tried for the presets; `split` names the file that has their splits.
 """
 
 from __future__ import annotations

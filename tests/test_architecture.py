@@ -17,7 +17,7 @@ LEVELS = [
     {"engine", "export", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary", "start"},
     {"network"},
-    {"explaining", "importing"},
+    {"explaining", "importing", "reporting"},
     {"prediction"},
     {"estimators", "plots", "teach"},
     {"loaded", "loading", "advice", "tuning", "playground", "serving", "tracking"},

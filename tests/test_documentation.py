@@ -39,6 +39,8 @@ def title_of(block):
 def test_examples_in_docstrings_show_what_they_say(name):
     if name.startswith(("pysmorch.playground.server", "pysmorch.serving", "pysmorch.web")):
         pytest.importorskip("uvicorn", reason="pages and services need pysmorch[web]")
+    if name == "pysmorch.reporting.report":
+        pytest.importorskip("jinja2", reason="a report needs pysmorch[report]")
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert results.failed == 0
 

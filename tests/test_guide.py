@@ -16,7 +16,13 @@ from pysmorch.engine.extension import instructions
 
 DOCS = Path(__file__).parents[1] / "docs"
 SHORTER = {"trials=50": "trials=2", "time_limit=60": "time_limit=2", "epochs=100": "epochs=2"}
-NEEDS = {"model.compare_export": "onnxruntime", "shap.": "shap", "Tuner(": "optuna", "plots.": "matplotlib"}
+NEEDS = {
+    "model.compare_export": "onnxruntime",
+    "shap.": "shap",
+    "Tuner(": "optuna",
+    "plots.": "matplotlib",
+    ".report(": "jinja2",
+}
 """What is called in programs, and the library that it needs, which may be missing."""
 
 NOT_PROGRAMS = {
@@ -52,6 +58,7 @@ def names(tmp_path, monkeypatch):
     model = pysmorch.Classifier(**quick).fit(X, y)
     network = pysmorch.Network(pysmorch.CrossEntropy(pysmorch.mlp(pysmorch.Data(shape=(None, 4)), [8], 3, seed=0)))
     network.fit(X, y, epochs=1)
+    network.export("network.onnx")
     given = {
         "X": X,
         "y": y,

@@ -3,7 +3,21 @@
 import numpy as np
 import pytest
 
-from pysmorch import Classifier, Cos, Linear, Mish, Regressor, Relu, load
+from pysmorch import (
+    Bias,
+    Blend,
+    Classifier,
+    Conv1d,
+    Cos,
+    Linear,
+    Mish,
+    Network,
+    Regressor,
+    Relu,
+    Scale,
+    SquareLoss,
+    load,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3000, 3))
@@ -33,6 +47,17 @@ def test_small_tables_and_pixels_have_the_plain_network(preset):
     assert shape_of(Regressor(preset=preset, **ONE).fit(X[:2999], Y[:2999])) == plain
     assert shape_of(Regressor(preset=preset, pixels=True, **ONE).fit(X, Y)) == plain
     assert shape_of(Regressor(preset=preset, **ONE).partial_fit(X, Y)) == plain
+
+
+def test_a_network_of_a_table_begins_with_outputs_of_deviation_one_and_has_rates_of_its_own():
+    model = Regressor(preset="balanced", learning_rate=0.0, dropout=0.0, **ONE).fit(X, Y)
+    rows = model.encoder_.encode(model._checked(X))
+    layers = model.network_.layers
+    for linear in [layer for layer in layers if type(layer) is Linear][:-1]:  # the last one is calibrated
+        np.testing.assert_allclose(Network(SquareLoss(linear)).predict(rows).std(axis=0), 1, rtol=1e-3)
+    factors = {Scale: (6.0, 0.0), Blend: (0.1, 0.0), Bias: (0.1, 0.0), Conv1d: (0.1, 1.0), Linear: (1.0, 1.0)}
+    for kind, expected in factors.items():
+        assert {(layer.lr_factor, layer.decay_factor) for layer in layers if type(layer) is kind} == {expected}
 
 
 def test_what_is_given_wins_over_the_network_of_the_preset():

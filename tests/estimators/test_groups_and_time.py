@@ -206,13 +206,13 @@ def test_a_run_with_groups_goes_on_to_the_same_bits(tmp_path):
 @pytest.mark.parametrize("option", ["--split-group", "--split-time"])
 def test_on_the_command_line_validation_rows_follow_the_rule_of_the_held_out_ones(run, monkeypatch, option):
     parts = []
-    original = ps.estimators.base.hold_out
+    original = ps.estimators.held_out.hold_out
 
     def hold_out(by, *arguments):
         parts.append((by, *original(by, *arguments)))
         return parts[-1][1:]
 
-    monkeypatch.setattr(ps.estimators.base, "hold_out", hold_out)
+    monkeypatch.setattr(ps.estimators.held_out, "hold_out", hold_out)
     frame(shop=GROUP, day=TIME, y=Y).to_csv("t.csv", index=False)
     column = {"--split-group": "shop", "--split-time": "day"}[option]
     code, _, err = run(

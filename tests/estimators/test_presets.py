@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from pysmorch import Classifier, PysmorchWarning, Regressor
+from pysmorch import Classifier, Data, PysmorchWarning, Regressor, SquareLoss
 from pysmorch.estimators import budget, sampling
+from pysmorch.estimators.bagging import BestCalibrated
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.budget import Plan, plan
+from pysmorch.estimators.calibration import Calibration
+from pysmorch.estimators.rows import Labelled
 from pysmorch.prediction.presets import PRESETS, members_of
 
 X, Y = load_iris(return_X_y=True)
@@ -171,6 +174,64 @@ def test_partial_fit_begins_with_one_network():
     model = Classifier(random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
     assert model._members == 1
     assert Classifier(random_state=0, members=2).partial_fit(X, Y, classes=[0, 1, 2])._members == 2
+
+
+def test_each_network_of_balanced_holds_out_an_eighth_of_many_rows_and_measures_it():
+    rows = np.random.default_rng(0).standard_normal((5000, 2))
+    model = Classifier(threads=1, **QUICK | {"epochs": 2}).fit(rows, rows[:, 0] > rows[:, 1], metrics=["auc"])
+    assert model._members == 4
+    assert len(model.conformal_scores_.values) == 4 * 625
+    assert len(model.validation_curve_) == len(model.history_["val_auc"]) == 2
+    with pytest.raises(ValueError, match="metrics: auc can be measured on validation data only"):
+        Classifier(**QUICK).fit(rows[:4999], rows[:4999, 0] > 0, metrics=["auc"])
+
+
+def test_one_network_of_balanced_holds_out_a_tenth_of_many_rows():
+    rows = np.random.default_rng(0).standard_normal((5000, 2))
+    model = Classifier(members=1, **QUICK | {"epochs": 2}).fit(rows, rows[:, 0] > rows[:, 1])
+    assert len(model.conformal_scores_.values) == 500
+
+
+class Outputs:
+    """A training that gives what a network gave after each epoch."""
+
+    num_epochs = 4
+
+    def __init__(self, outputs):
+        self.outputs, self.epoch, self.restored = outputs, 0, None
+        self.network = self
+        self.loss = SquareLoss(Data(shape=(None, 1)))
+
+    def predictor(self, _):
+        return np.array(self.outputs[self.epoch - 1], float).reshape(-1, 1)
+
+    def snapshot(self):
+        return self.epoch
+
+    def restore(self, epoch):
+        self.restored = epoch
+
+
+def test_the_last_epoch_that_is_nearly_the_best_is_kept():
+    data = Labelled(np.zeros((2, 1)), np.zeros(2), None, None)
+    # Half the sums of squares: 2.25, 1, 1.01 and 1.03 times as much as the smallest.
+    training = Outputs([[1.5, 1.5], [1.0, 1.0], [1.01**0.5] * 2, [1.03**0.5] * 2])
+    best = BestCalibrated(data, [Calibration(1.0, np.zeros(1))], patience=20, as_good=0.02)
+    for training.epoch in (1, 2, 3, 4):
+        best.on_epoch_end(training)
+    best.on_fit_end(training)
+    assert training.restored == best.epoch == 3
+
+
+def test_the_mean_of_several_networks_is_trusted_more_than_each_of_them():
+    trusted = [Calibration(trust, np.zeros(2)).of_mean().trust for trust in (0.0, 0.49, 1.0, 1.6)]
+    np.testing.assert_allclose(trusted, [0.0, 0.7, 1.0, 1.6])
+
+
+def test_logits_of_an_ensemble_may_become_farther_from_zero():
+    # Much weight decay makes the outputs of well separated classes too small.
+    model = Classifier(members=4, weight_decay=30.0, threads=1, **QUICK | {"epochs": 10}).fit(X, Y)
+    assert model.network_.output.in_layer.W.min() > 1
 
 
 def decays_of(make=Classifier, rows=X, labels=Y, **options):

@@ -320,3 +320,11 @@ def test_a_name_that_comes_late_in_a_history_has_one_value_for_each_record():
     history.append({"loss": 3.0, "accuracy": 0.5})
     assert [history["accuracy"] for _ in range(3)] == [[0.5]] * 3
     assert history.num_epochs == 2
+
+
+def test_what_a_callback_adds_to_an_epoch_is_no_further_epoch():
+    history = ps.History()
+    history.append({"loss": 4.0})
+    history.append({"val_f1": 0.5})
+    assert history.num_epochs == 1
+    assert history.to_dict() == {"loss": [4.0], "val_f1": [0.5]}

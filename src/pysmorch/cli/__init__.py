@@ -23,13 +23,13 @@ from pysmorch.cli.options import (
     PredictOptions,
     QuantizeOptions,
     ReadOptions,
+    ReportOptions,
     TrainOptions,
     TuneOptions,
-    parse_size,
-    takes,
 )
 from pysmorch.cli.output import Interrupted, one_line, warnings_as_lines
 from pysmorch.cli.serve_options import ServeOptions
+from pysmorch.cli.taking import parse_size, takes
 
 app = typer.Typer(
     add_completion=False,
@@ -203,6 +203,19 @@ def explain(options: ExplainOptions) -> None:
 
     _set_limits(options)
     explaining.explain(options)
+
+
+@app.command()
+@takes(ReportOptions)
+def report(options: ReportOptions) -> None:
+    """Write a report on a model: one page with measures, pictures, mistakes and settings; of several models it compares them.
+
+    The rows are best those that were not trained on. Without their target there is what can be said without it.
+    """
+    from pysmorch.cli import reporting
+
+    _set_limits(options)
+    reporting.report(options)
 
 
 @app.command(cls=CommandWithChoices)

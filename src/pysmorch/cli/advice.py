@@ -21,7 +21,7 @@ def remarks(model: Any, training: Rows, held_out: Rows) -> list[str]:
     return found
 
 
-def compared(model: Any, training: Rows, held_out: Rows, seconds: float) -> Comparison | None:
+def compared(model: Any, training: Rows, held_out: Rows, seconds: float | None) -> Comparison | None:
     """Return a model beside simpler ones; None where it is not compared: for images, quantiles and tables in files."""
     X, X_test = training.source.features, held_out.source.features
     if unsupported_reason(model, X, X_test) is not None:

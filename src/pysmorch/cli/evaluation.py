@@ -38,7 +38,7 @@ def evaluate(options: EvaluateOptions) -> None:
         classes=getattr(model, "classes_", None),
     )
     X = features_for(model, rows.source)
-    rows = replace(rows, y=_as_in_training(model, rows.y))
+    rows = replace(rows, y=as_in_training(model, rows.y))
     measured = data.in_file(
         rows.source, lambda: figures.measure(model, X, rows.y, rows.weights, (rows.y, rows.weights), metrics)
     )
@@ -57,7 +57,7 @@ def evaluate(options: EvaluateOptions) -> None:
     report.finish(values)
 
 
-def _as_in_training(model: Any, y: Array) -> Array:
+def as_in_training(model: Any, y: Array) -> Array:
     """Return classes as in the training: names of folders are text, also where idx files have numbers, and of any normal form."""
     if isinstance(model, Regressor):
         return y

@@ -13,8 +13,8 @@ from typing import Any
 
 from pysmorch.cli.grade_options import GradeOptions
 from pysmorch.cli.grade_progress import Progress
-from pysmorch.cli.options import parse_size
 from pysmorch.cli.output import Interrupted, print_escaped
+from pysmorch.cli.taking import parse_size
 from pysmorch.engine.threads import usable_cores
 from pysmorch.files.writing import check_writable, write_whole
 from pysmorch.teach import FileReport, GradingError

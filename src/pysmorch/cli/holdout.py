@@ -159,6 +159,23 @@ def check_classes(training: Rows, held_out: Rows | None, report: Report, which: 
         report.note(f"no {which} row is of the class{'es' * (len(lacking) > 1)} {', '.join(map(str, lacking[:20]))}")
 
 
+def in_words(options: HoldOutOptions, training: Rows, held_out: Rows | None, task: str, seed: int) -> str:
+    """Return which rows were held out and how, in sentences."""
+    if held_out is None:
+        return f"No rows were held out: these are the {len(training):,} rows of the training, on which a model looks better than on new ones."
+    others = f"The model was trained on {len(training):,} others."
+    if options.test_file is not None:
+        return f"These are the rows of {options.test_file}. {others}"
+    if options.split_time is not None:
+        return f"Held out are the {len(held_out):,} rows with the latest {options.split_time!r}. {others}"
+    how = f"drawn at random with the seed {seed}"
+    if options.split_group is not None:
+        return f"Held out are {len(held_out):,} rows: whole groups of {options.split_group!r}, {how}. {others}"
+    shares = ", from each class its share where it has enough rows" if task == "classification" else ""
+    total = len(held_out) + len(training)
+    return f"Held out are {len(held_out):,} of {total:,} rows ({len(held_out) / total:.0%}), {how}{shares}. {others}"
+
+
 class Inputs:
     """Takes the features of other sources as a model will take them that is to be trained.
 

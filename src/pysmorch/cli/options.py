@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, get_args
 
 import typer
 
@@ -23,13 +20,12 @@ SOURCE = (
     "wine, breast-cancer, diabetes; several files are rows of one table"
 )
 
-Options = TypeVar("Options")
 Texts = list[str] | None
 Sources = Annotated[list[str], typer.Argument(help=SOURCE)]
 MetricNames = Annotated[Texts, typer.Option("--metric", help=f"what else is measured, once for each: {METRIC_NAMES}")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object on standard output, all else on standard error")]
 Force = Annotated[
-    bool, typer.Option("--force", help="write --out even where that replaces data or a file of another kind")
+    bool, typer.Option("--force", help="write the file even where that replaces data or a file of another kind")
 ]
 
 PredictPrecision = Annotated[
@@ -236,6 +232,9 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None
+    report: Annotated[
+        str | None, typer.Option(help="HTML file for a report on the model; pysmorch report makes one later")
+    ] = None
     force: Force = False
     seed: Annotated[int, typer.Option(help="the same seed gives the same model")] = 0
     baselines: Annotated[
@@ -327,6 +326,21 @@ class ExplainOptions(ReadOptions):
 
 
 @dataclass(kw_only=True)
+class ReportOptions(ReadOptions, LabelOptions):
+    """All of `pysmorch report`."""
+
+    files: Annotated[
+        list[str],
+        typer.Argument(help="one model file, or several that are compared, and then the rows: files as for predict"),
+    ]
+    training: Annotated[
+        str | None, typer.Option(help="rows of the training, for simpler models and remarks on data and split")
+    ] = None
+    out: Annotated[str, typer.Option(help="HTML file to write")] = "report.html"
+    force: Force = False
+
+
+@dataclass(kw_only=True)
 class QuantizeOptions(ReadOptions):
     """All of `pysmorch quantize`."""
 
@@ -358,39 +372,3 @@ class ExportOptions(ReadOptions):
         Layout, typer.Option(help="whether images of an ONNX file will have their channels last (nhwc) or first (nchw)")
     ] = "nhwc"
     force: Force = False
-
-
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-"""Of sizes in bytes."""
-
-
-def parse_size(option: str, text: str) -> int:
-    """Return the bytes in a text such as 2GB or 512MB."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?\s*", text.upper())
-    if match is None:
-        raise ValueError(f"{option} must be a size such as 2GB or 512MB, but is {text!r}")
-    return int(float(match[1]) * UNITS[match[2]])
-
-
-def takes(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
-    """Return a decorator that makes a command of a function of an options object: its fields become the command's options."""
-    hints = get_type_hints(kind, include_extras=True)
-    parameters = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(kind)  # type: ignore[arg-type]
-    ]
-
-    def decorate(function: Callable[[Options], None]) -> Callable[..., None]:
-        def command(**values: Any) -> None:
-            function(kind(**values))
-
-        command.__name__, command.__doc__ = function.__name__, function.__doc__
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return command
-
-    return decorate

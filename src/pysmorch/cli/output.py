@@ -46,6 +46,23 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def recorded_warnings() -> Iterator[list[str]]:
+    """Give a list of the warnings that are shown from now on."""
+    found: list[str] = []
+    before = warnings.showwarning
+
+    def show(message: Any, *where: Any, **more: Any) -> None:
+        found.append(str(message))
+        before(message, *where, **more)
+
+    warnings.showwarning = show
+    try:
+        yield found
+    finally:
+        warnings.showwarning = before
+
+
 class Report:
     """What a command says: text for people, or one JSON object for programs, and then the text on standard error.
 
@@ -107,6 +124,29 @@ def check_output(out: str, inputs: Sequence[str], kind: str, is_kind: Callable[[
             raise ValueError(f"--out {out} is {name}, which is read; name another file, or add --force to replace it")
     if path.stat().st_size and not is_kind(path):
         raise ValueError(f"--out {out} exists and is no {kind}; name another file, or add --force to replace it")
+
+
+def check_new(out: str, option: str, force: bool) -> None:
+    """Refuse a file that cannot be written, or that exists.
+
+    Parameters
+    ----------
+    out : str
+        The file to write.
+    option : str
+        The option that names it.
+    force : bool
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OSError, ValueError
+        Says why, and what helps.
+    """
+    path = check_writable(out)
+    try_to_write(path)
+    if path.exists() and not force:
+        raise ValueError(f"{option} {out} exists; name another file, or add --force to replace it")
 
 
 def is_model(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, runs, tuning
+from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, reporting, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -18,7 +18,7 @@ from pysmorch.cli.options import TrainOptions, TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.encoders import kind_of, kinds_from
 from pysmorch.estimators import Classifier, Regressor
-from pysmorch.estimators.held_out import num_not_aside
+from pysmorch.estimators.held_out import measures_held_out, num_not_aside
 from pysmorch.metrics import Metric, as_metric
 from pysmorch.prediction.files import bits_in
 from pysmorch.prediction.presets import members_of
@@ -50,6 +50,8 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     inputs = [*names, *(name for name in others if name is not None)]
     output.check_output(options.out, inputs, "model of pysmorch", output.is_model, options.force)
     log.check_folder(options.log)
+    if options.report is not None:
+        reporting.check_report(options.report, "--report", options.force)
     begun = None if options.start_from is None else load_estimator(options.start_from)
     rows = _read(names, options, chosen, report, options.labels, None if begun is None else bits_in(begun.notes_))
     for name in given.get("columns", {}):
@@ -70,7 +72,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
-    with kinds:
+    with kinds, output.recorded_warnings() as warned:
         if isinstance(options, TuneOptions):
             tuning.search(model, training, validation, options, report)
         started = time.perf_counter()
@@ -78,7 +80,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
     model.notes_ = notes
-    _finish(model, training, held_out, metrics, options, report, interrupted, seconds)
+    _finish(model, training, held_out, metrics, options, report, interrupted, seconds, warned)
 
 
 def _check_options(options: TrainOptions) -> list[Metric]:
@@ -250,9 +252,9 @@ def _fit(
     model._check_parameters()
     if model.conformal_fraction:
         count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
-    validates = validation is not None or model._holds_out(count)
+    members = _num_members(model, training, count)
+    single, validates = members == 1, validation is not None or measures_held_out(model, count, members)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
-    single = _num_members(model, training, count) == 1
     callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
     if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
         callbacks.append(HeldOutFigures(model, held_out))
@@ -316,6 +318,7 @@ def _finish(
     report: Report,
     interrupted: str | None,
     seconds: float,
+    warned: list[str],
 ) -> None:
     """Measure, write the model, compare it with others, and say so."""
     values: dict[str, Any] = {
@@ -342,6 +345,7 @@ def _finish(
         model.save(options.out)
     if held_out is not None and interrupted is None:
         values["remarks"] = advice.remarks(model, training, held_out)
+    comparison = None
     if options.baselines and held_out is not None and interrupted is None:
         try:
             comparison = advice.compared(model, training, held_out, seconds)
@@ -353,6 +357,12 @@ def _finish(
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
     values["interrupted"] = interrupted is not None
+    if options.report is not None:
+        split = holdout.in_words(options, training, held_out, model.notes_["task"], options.seed)
+        said = [*warned, *values.get("remarks", [])]
+        rows = training if held_out is None else held_out
+        reporting.report_on_training(options, model, rows, split, said, comparison, seconds)
+        report.result(f"report written to {options.report}")
     if options.log is not None:
         report.note(f"record of the training written to {log.record(options, model, values, seconds)}")
     report.finish(values)

@@ -17,16 +17,25 @@ from pysmorch.estimators.ensemble import Job, train_members
 from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
 from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.small import Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.small import AS_GOOD, Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
 from pysmorch.losses import CrossEntropy
-from pysmorch.prediction.presets import FOLDS
+from pysmorch.metrics import Metric
+from pysmorch.prediction.dense import ENOUGH_ROWS
+from pysmorch.prediction.presets import FEW, FOLDS
 from pysmorch.training import Callback, Training
+
+FURTHER_TRUST = (1.1, 1.2, 1.4, 1.6, 1.8, 2.0)
+"""Factors of logits that are tried, too: networks with much weight decay are not sure enough where classes hardly overlap, and the mean of
+their probabilities is still less so."""
 
 
 class BestCalibrated(Callback):
-    """Keep the weights of the epoch whose outputs for held-out rows have the smallest loss after calibration, and the outputs.
+    """Keep the weights of the last epoch whose outputs for held-out rows have nearly the smallest loss after calibration, and the outputs.
+
+    The mean of several networks bears more epochs than each of them, since it varies less.
 
     Parameters
     ----------
@@ -37,10 +46,12 @@ class BestCalibrated(Callback):
     patience : int
         Epochs without a smaller loss before training stops, after the first half of all: there the learning rate is large, and
         the loss may rise before it falls with the rate.
+    as_good : float
+        By which fraction the loss may be above the smallest.
     """
 
-    def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int) -> None:
-        self.data, self.calibrations, self.patience = data, calibrations, patience
+    def __init__(self, data: Labelled, calibrations: list[Calibration], patience: int, as_good: float) -> None:
+        self.data, self.calibrations, self.patience, self.as_good = data, calibrations, patience, as_good
         self.best, self.epoch = np.inf, 0
         self.outputs: Array | None = None
         self._weights: list[Any] | None = None
@@ -49,23 +60,23 @@ class BestCalibrated(Callback):
         """Measure the network as it is."""
         outputs = training.network.predictor([self.data.rows]).astype(np.float64)
         loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
-        if self.outputs is None or loss <= self.best:
-            self.best, self.epoch, self.outputs = loss, training.epoch, outputs
+        if self.outputs is None or loss <= self.best + self.as_good * abs(self.best):
+            self.best, self.epoch, self.outputs = min(loss, self.best), training.epoch, outputs
             self._weights = training.network.snapshot()
         elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
-        """Restore the best weights."""
+        """Restore the weights of that epoch."""
         if self._weights is not None:
             training.network.restore(self._weights)
 
     def get_state(self) -> Any:
-        """Return the best epoch so far, with its loss, its outputs and its weights."""
+        """Return that epoch so far, with the smallest loss, its outputs and its weights."""
         return {"best": self.best, "epoch": self.epoch, "outputs": self.outputs, "weights": self._weights}
 
     def set_state(self, state: Any) -> None:
-        """Go on from the best epoch so far."""
+        """Go on from that epoch."""
         self.best, self.epoch = state["best"], state["epoch"]
         self.outputs, self._weights = state["outputs"], state["weights"]
 
@@ -85,20 +96,28 @@ def jobs_of(estimator: Any, data: Labelled, count: int) -> list[Job]:
     Returns
     -------
     list of Job
-        After the last fold come other folds of all rows; without any where the rows are too few for folds.
+        Of eight folds, or of small tables as many as there are networks. After the last fold come other folds of all rows; without any
+        where the rows are too few for folds.
     """
     codes = data.codes
     classes = codes if codes.dtype.kind == "i" else None
+    each_row = 1 < count < FOLDS and len(codes) < FEW  # else some rows are enough for what they choose
     jobs: list[Job] = []
     for turn in range(-(-count // FOLDS)):
-        folds = folds_of(classes, len(codes), estimator._seed + turn, max(2, min(FOLDS, count)), data.by)
+        folds = folds_of(classes, len(codes), estimator._seed + turn, count if each_row else FOLDS, data.by)
         turns = [Job(training, held_out) for training, held_out in folds] or [Job()]
         jobs += (turns * FOLDS)[:FOLDS]
     return jobs[:count]
 
 
 def train_in_folds(
-    estimator: Any, data: Labelled, callbacks: Sequence[Any], budget: Budget | None, epochs: int, run: Mapping[str, Any]
+    estimator: Any,
+    data: Labelled,
+    callbacks: Sequence[Any],
+    metrics: Sequence[Metric],
+    budget: Budget | None,
+    epochs: int,
+    run: Mapping[str, Any],
 ) -> Choice:
     """Train an ensemble whose networks hold out rows of their own, and return what these rows choose.
 
@@ -110,6 +129,8 @@ def train_in_folds(
         All rows.
     callbacks : sequence of Callback or callable
         Those of the user.
+    metrics : sequence of Metric
+        What is measured besides the loss where there are many rows: that takes time of each epoch.
     budget : Budget or None
         The time for it.
     epochs : int
@@ -122,7 +143,7 @@ def train_in_folds(
     Choice
         Of a calibration, a threshold and scores.
     """
-    calibrations = calibrations_of(estimator, data)
+    calibrations = calibrations_of(estimator, data, FURTHER_TRUST)
     jobs = [Job(*job) for job in jobs_of(estimator, data, estimator._members)]  # one object for each network
     if data.by is not None and data.codes.dtype.kind == "i" and jobs[0].rows is not None:
         warn_of_unseen(estimator.classes_, data.codes, np.unique(np.concatenate([job.rows for job in jobs])))
@@ -131,11 +152,13 @@ def train_in_folds(
     def callbacks_of(job: Job, held_out: Labelled | None) -> list[Callback]:
         if held_out is None:
             return list(stopping_for(estimator, False, callbacks))
-        best = BestCalibrated(held_out, calibrations, estimator.patience)
+        as_good = AS_GOOD if len(data.rows) >= ENOUGH_ROWS else 0.0
+        best = BestCalibrated(held_out, calibrations, estimator.patience, as_good)
         chosen[id(job)] = best
         return [best]
 
-    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, run, epochs=epochs)
+    measured = metrics if len(data.rows) >= EARLY_STOPPING_FROM else None
+    train_members(estimator, data, jobs, callbacks_of, callbacks, budget, run, measured, epochs=epochs)
     found = [(job, chosen[id(job)].outputs) for job in jobs if id(job) in chosen]
     outputs, rows = outputs_out_of_fold([(job.held_out, part) for job, part in found if part is not None], estimator)
     if not len(rows):
@@ -145,7 +168,8 @@ def train_in_folds(
     losses = losses_of(estimator.network_.loss, outputs, held_out, calibrations)
     calibration = calibrations[int(np.argmin(losses))]
     whole = HeldOut(calibration.of(outputs), held_out.codes, held_out.sample_weight)
-    return Choice(estimator.n_iter_, calibration, estimator._threshold_from(whole), scores_of(estimator, whole, False))
+    of_all = calibration if estimator._members == 1 else calibration.of_mean()
+    return Choice(estimator.n_iter_, of_all, estimator._threshold_from(whole), scores_of(estimator, whole, False))
 
 
 def outputs_out_of_fold(parts: Sequence[tuple[Any, Array]], estimator: Any) -> tuple[Array, Array]:

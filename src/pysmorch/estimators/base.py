@@ -22,20 +22,22 @@ from pysmorch.estimators.ensemble import train_together
 from pysmorch.estimators.fitting import Record, fit_options, set_schedule
 from pysmorch.estimators.held_out import (
     HeldOut,
+    check_measured,
     encoded_set_aside,
     encoded_validation,
     held_out_outputs,
     scores_of,
     set_aside,
     with_temperature,
+    without_validation,
 )
 from pysmorch.estimators.members import network_of
-from pysmorch.estimators.related import related_rows, warn_of_unseen
+from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
 from pysmorch.estimators.sampling import rows_to_encode
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
-from pysmorch.estimators.splitting import SplitBy, hold_out, holds_out
+from pysmorch.estimators.splitting import SplitBy, holds_out
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -199,24 +201,13 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         set_schedule(self, OneCycle)
         validation = encoded_validation(self, eval_set)
         choice = None if saved is None else take_notes(self, saved.notes)
-        cross_validates = not validation and self._cross_validates(len(data.rows))
-        if not validation and self._holds_out(len(data.rows)):
-            classes = data.codes if data.codes.dtype.kind == "i" else None
-            said = f"validation_fraction={self.validation_fraction}"
-            rows, held_out = hold_out(data.by, classes, len(data.rows), self.validation_fraction, self._seed, said)
-            if data.by is not None and classes is not None:
-                warn_of_unseen(self.classes_, classes, rows)
-            data, held_out_rows, learned = data.divided(rows, held_out)
-            validation = [held_out_rows]
-            if learned is not None:
-                learned.keep()
+        shape = len(data.rows), self._members
+        cross_validates = not validation and self._cross_validates(*shape)
+        if not validation and self._holds_out(*shape):
+            data, *validation = without_validation(self, data)
         # After the encoder has learned from the rows that are left.
         aside = None if not_encoded is None else encoded_set_aside(self, not_encoded)
-        if chosen and not validation:
-            names = ", ".join(metric.name for metric in chosen)
-            raise ValueError(
-                f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
-            )
+        check_measured(self, chosen, bool(validation), *shape)
         run = {"checkpoint": checkpoint, "every": every, "resume": saved, "notes": partial(notes_of, self, split_seed)}
         of_labels = [self._of_labels(metric) for metric in chosen]
         choice = train_whole(self, data, validation, cross_validates, callbacks, of_labels, budget, choice, run)
@@ -225,14 +216,14 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         if budget is not None:
             say_what_fit(self, budget)
 
-    def _cross_validates(self, num_rows: int) -> bool:
-        """Whether the next training chooses its epochs by cross-validation, where no validation data are given."""
-        return getattr(self, "n_iter_", 0) == 0 and chooses_by_cross_validation(self, num_rows)
+    def _cross_validates(self, num_rows: int, members: int) -> bool:
+        """Whether the next training holds out rows in turn, where no validation data are given."""
+        return getattr(self, "n_iter_", 0) == 0 and chooses_by_cross_validation(self, num_rows, members)
 
-    def _holds_out(self, num_rows: int) -> bool:
-        """Whether it holds out validation rows then, of so many that are not set aside."""
+    def _holds_out(self, num_rows: int, members: int) -> bool:
+        """Whether it holds out the same rows for all networks then, of so many that are not set aside."""
         wanted = holds_out(self.early_stopping, num_rows) or (self._wants_held_out() and num_rows >= MIN_ROWS)
-        return wanted and not self._cross_validates(num_rows)
+        return wanted and not self._cross_validates(num_rows, members)
 
     def _data_and_set_aside(
         self, X: Any, y: Any, sample_weight: Any, split_seed: int, groups: Any, time: Any, budget: Budget | None
@@ -330,7 +321,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         # Where more rows are to come, how many there will be is not known.
         self._members = members_of(self, len(rows), self.n_features_in_, len(encoder.shape) > 1 or more)
         self._dense = dense_of(self, len(rows) if encoder.of_table and not more else None)
-        self.network_ = network_of(self, encoder.input_layer(), self._members)
+        self.network_ = network_of(self, encoder.input_layer(), self._members, encoded)
         self.optimizer_ = make_optimizer(self)
         self._forget_epochs()
         of_targets = encoder.target_features(rows, False)

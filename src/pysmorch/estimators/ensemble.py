@@ -24,6 +24,7 @@ from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
+from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
@@ -60,6 +61,7 @@ def train_members(
     callbacks: Sequence[Any],
     budget: Budget | None = None,
     run: Mapping[str, Any] = NO_RUN,
+    measured: Sequence[Metric] | None = None,
     **options: Any,
 ) -> None:
     """Train each network of an ensemble, and set the whole one to what they learned.
@@ -80,6 +82,8 @@ def train_members(
         The time for it.
     run : mapping, default=that without checkpoints
         Checkpoints of the whole, of which each network has its own.
+    measured : sequence of Metric, default=None
+        What is measured of a network's own held-out rows after each epoch, besides the loss; None for nothing.
     **options
         Options of the fits.
 
@@ -117,9 +121,11 @@ def train_members(
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
         all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
         all_callbacks += [] if progress is None else [progress.of_network(number)]
-        own_run = run_of_network(run, number)
+        own = run_of_network(run, number)
+        if measured is not None and held_out is not None:
+            own |= {"validation_data": held_out[:3], "metrics": measured}
         with using_threads(of_each), suppress(OutOfTime):
-            member.model._train(rows, seed=seed, callbacks=all_callbacks, **own_run, **options)
+            member.model._train(rows, seed=seed, callbacks=all_callbacks, **own, **options)
 
     works = [
         partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from pysmorch.layers import Flatten, Layer, embedded, mlp, weights_from
+from pysmorch.layers import Bias, Blend, Conv1d, Flatten, Layer, Scale, embedded, mlp, parametric, weights_from
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
@@ -14,6 +16,10 @@ from pysmorch.prediction.dense import num_embedded
 from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
+
+RATE_FACTORS: dict[type[Layer], float] = {Scale: 6.0, Blend: 0.1, Bias: 0.1, Conv1d: 0.1}
+"""Of the learning rate, for the layers of a network that is tuned: those of Holzmüller, Grinsztajn and Steinwart, "Better by default:
+strong pre-tuned MLPs and boosted trees on tabular data", 2024. The convolutions are those of the embedding."""
 
 
 def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -> Layer:
@@ -43,7 +49,20 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
         dense = estimator._dense
         if numbers := num_embedded(dense, estimator.encoder_):
             rows = embedded(rows, numbers)
-        return mlp(rows, dense.hidden, num_outputs, ACTIVATIONS[dense.activation], estimator.dropout)
+        activation = ACTIVATIONS[dense.activation]
+        if not dense.tuned:
+            return mlp(rows, dense.hidden, num_outputs, activation, estimator.dropout)
+        blended = partial(parametric, activation=activation)
+        return _with_rates(mlp(Scale(rows), dense.hidden, num_outputs, blended, estimator.dropout))
+
+
+def _with_rates(output: Layer) -> Layer:
+    """Give some layers of a network learning rates of their own, and no weight decay to factors."""
+    for layer in graph(output):
+        layer.lr_factor = RATE_FACTORS.get(type(layer), layer.lr_factor)
+        if isinstance(layer, (Scale, Blend)):
+            layer.decay_factor = 0.0
+    return output
 
 
 def own_loss(make: Callable[[Layer], Any], output: Layer) -> Loss:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.engine import mean_one, using_threads
 from pysmorch.entries import check_labelled
 from pysmorch.estimators.calibration import calibrate, temperature
+from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled, as_labels, weighted_rows
-from pysmorch.estimators.splitting import SplitBy, hold_out
+from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy, hold_out
 from pysmorch.estimators.thresholds import best_threshold
 from pysmorch.layers.base import Array
+from pysmorch.metrics import Metric
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.warnings import PysmorchWarning
@@ -291,6 +294,70 @@ def encoded_set_aside(model: Any, rows: tuple[Any, Any, Array | None]) -> Labell
     except ColumnError as error:
         raise ValueError(f"conformal_fraction: among the rows that are set aside, {error}") from error
     return data
+
+
+def measures_held_out(model: Any, num_rows: int, members: int) -> bool:
+    """Whether the next training measures held-out rows after each epoch, where no validation data are given.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        With checked parameters.
+    num_rows, members : int
+        How many rows and networks there are.
+
+    Returns
+    -------
+    bool
+        Folds are measured where there are many rows.
+    """
+    in_folds = num_rows >= EARLY_STOPPING_FROM and model._cross_validates(num_rows, members)
+    return in_folds or bool(model._holds_out(num_rows, members))
+
+
+def check_measured(model: Any, metrics: Sequence[Metric], given: bool, num_rows: int, members: int) -> None:
+    """Raise ValueError where metrics are wanted that are not measured.
+
+    Parameters
+    ----------
+    model, num_rows, members
+        As for `measures_held_out`.
+    metrics : sequence of Metric
+        What is measured on validation data.
+    given : bool
+        Whether there are any.
+    """
+    if metrics and not given and not measures_held_out(model, num_rows, members):
+        names = ", ".join(metric.name for metric in metrics)
+        raise ValueError(
+            f"metrics: {names} can be measured on validation data only; pass eval_set=(X, y), or early_stopping=True"
+        )
+
+
+def without_validation(model: Any, data: Labelled) -> tuple[Labelled, Labelled]:
+    """Return the rows of the training, and those that all networks hold out.
+
+    Parameters
+    ----------
+    model : NetworkEstimator
+        With its seed, and the fraction that is held out.
+    data : Labelled
+        All rows.
+
+    Returns
+    -------
+    training, validation : Labelled
+        Both with some of the rows; what the targets of the former say is then known to the encoder.
+    """
+    classes = data.codes if data.codes.dtype.kind == "i" else None
+    said = f"validation_fraction={model.validation_fraction}"
+    rows, held_out = hold_out(data.by, classes, len(data.rows), model.validation_fraction, model._seed, said)
+    if data.by is not None and classes is not None:
+        warn_of_unseen(model.classes_, classes, rows)
+    training, validation, learned = data.divided(rows, held_out)
+    if learned is not None:
+        learned.keep()
+    return training, validation
 
 
 def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:

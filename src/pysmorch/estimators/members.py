@@ -12,15 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.engine.rows import LazyRows
 from pysmorch.estimators.fitting import output_layer
 from pysmorch.layers import Add, Bias, Layer, LogMeanSoftmax, Scale
+from pysmorch.layers.base import Array
 from pysmorch.layers.graph import graph
 from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import CrossEntropy
 from pysmorch.network import Network
 from pysmorch.optimizers import Optimizer, aligned_zeros
+from pysmorch.start import start_from_data
 
 LARGEST_SEED = 2**31 - 1
+
+ROWS_OF_A_START = 4096
+"""Of so many rows at most come the deviations of the outputs with which a network begins."""
 
 
 def seeds_of(seed: int, count: int) -> list[int]:
@@ -43,7 +49,7 @@ def seeds_of(seed: int, count: int) -> list[int]:
     return [int(word) % LARGEST_SEED for word in np.random.SeedSequence(seed).generate_state(count)]
 
 
-def network_of(estimator: Any, features: Layer, count: int) -> Network:
+def network_of(estimator: Any, features: Layer, count: int, rows: Array | LazyRows) -> Network:
     """Return the network of an estimator: a single one, or the mean of several.
 
     Parameters
@@ -54,14 +60,21 @@ def network_of(estimator: Any, features: Layer, count: int) -> Network:
         The input layer.
     count : int
         How many networks are averaged.
+    rows : ndarray or LazyRows
+        All rows, encoded; some of them say with which weights a network that is tuned begins.
 
     Returns
     -------
     Network
         At its first weights.
     """
-    num_outputs = estimator._num_outputs()
-    outputs = [output_layer(estimator, features, num_outputs, seed) for seed in seeds_of(estimator._seed, count)]
+    num_outputs, seeds = estimator._num_outputs(), seeds_of(estimator._seed, count)
+    outputs = [output_layer(estimator, features, num_outputs, seed) for seed in seeds]
+    if estimator._dense.tuned:
+        drawn = np.random.default_rng(estimator._seed).permutation(len(rows))[:ROWS_OF_A_START]
+        some = rows[np.sort(drawn)]
+        for output, seed in zip(outputs, seeds, strict=True):
+            start_from_data(output, some, seed)
     return Network(estimator._make_loss(outputs[0] if count == 1 else mean_of(estimator, outputs)))
 
 

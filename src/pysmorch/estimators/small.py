@@ -9,6 +9,7 @@ improves (Berta, Holzmüller, Jordan and Bach, "Rethinking early stopping: refin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from pysmorch.estimators.held_out import HeldOut, scores_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM, SplitBy
 from pysmorch.layers.base import Array
+from pysmorch.losses import CrossEntropy
 from pysmorch.prediction.conformal import ConformalScores
 from pysmorch.prediction.presets import preset_of
 from pysmorch.training import Callback
@@ -33,7 +35,8 @@ TRUST = np.linspace(0.0, 1.0, 31)
 """The factors a."""
 
 AS_GOOD = 0.02
-"""Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows bear more epochs."""
+"""Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows, and the mean of several
+networks, bear more epochs."""
 
 MOST_OUTPUTS = 2**24
 """Entries of outputs that are stored over all epochs, 64 MiB; where there are more, those of fewer held-out rows are stored."""
@@ -105,9 +108,9 @@ class StopAfter(Callback):
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
 
-def chooses_by_cross_validation(estimator: Any, num_rows: int) -> bool:
-    """Whether epochs and trust are chosen by cross-validation: for few rows, or by the preset, and the network of the parameters."""
-    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and estimator.members != 1)
+def chooses_by_cross_validation(estimator: Any, num_rows: int, members: int) -> bool:
+    """Whether rows are held out in turn: where they are few, or several networks do by the preset; not for a network of the user's."""
+    in_turn = num_rows < EARLY_STOPPING_FROM or (preset_of(estimator).bagging and members > 1)
     return num_rows >= MIN_ROWS and in_turn and estimator.early_stopping == "auto" and estimator.network is None
 
 
@@ -148,7 +151,7 @@ def folds_of(
     return [(np.sort(np.concatenate([rows[a], others])), rows[b]) for a, b in splits]
 
 
-def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
+def calibrations_of(estimator: Any, data: Labelled, further: Sequence[float] = ()) -> list[Calibration]:
     """Return the calibrations that are tried on held-out rows: none, and several distances from each anchor.
 
     Parameters
@@ -157,6 +160,8 @@ def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
         It knows its anchors.
     data : Labelled
         All rows.
+    further : sequence of float, default=()
+        Factors above 1, which are tried with the equal logits of classes.
 
     Returns
     -------
@@ -165,7 +170,10 @@ def calibrations_of(estimator: Any, data: Labelled) -> list[Calibration]:
     """
     none = Calibration(1.0, np.zeros(estimator._num_outputs()))
     anchors = estimator._anchors(data.codes, data.weights)
-    return [none] + [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+    tried = [Calibration(float(trust), anchor) for anchor in anchors for trust in TRUST[:-1]]
+    if anchors and isinstance(estimator.network_.loss, CrossEntropy):
+        tried += [Calibration(factor, anchors[0]) for factor in further]
+    return [none, *tried]
 
 
 def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Calibration]) -> list[float]:

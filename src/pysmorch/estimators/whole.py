@@ -55,11 +55,11 @@ def train_whole(
     Choice or None
         What cross-validation chose; None without it.
     """
-    epochs = estimator.epochs
+    epochs, several = estimator.epochs, estimator._members > 1
     if budget is not None:
         data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1)
-    if estimator._members > 1 and cross_validates:
-        return train_in_folds(estimator, data, callbacks, budget, epochs, run | {"notes": run["notes"](None)})
+    if several and cross_validates:  # also where a limit of time leaves one of them
+        return train_in_folds(estimator, data, callbacks, metrics, budget, epochs, run | {"notes": run["notes"](None)})
     if estimator._members > 1:
         of_all = {"metrics": metrics, "run": run | {"notes": run["notes"](None)}}
         train_together(estimator, data, validation, callbacks, budget, epochs, **of_all)

@@ -5,6 +5,7 @@ Source: Breiman, "Random forests", 2001, there for trees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,15 @@ class Importance:
         return as_html(("column", "fall of the score", "90 % interval"), lines, repr(self))
 
 
-def column_importance(model: Any, X: Any, y: Any, weights: Any = None, repeats: int = 5, seed: int = 0) -> Importance:
+def column_importance(
+    model: Any,
+    X: Any,
+    y: Any,
+    weights: Any = None,
+    repeats: int = 5,
+    seed: int = 0,
+    among: Sequence[int] | None = None,
+) -> Importance:
     """Return by how much shuffling each column lowers the score of a model.
 
     Parameters
@@ -109,11 +118,13 @@ def column_importance(model: Any, X: Any, y: Any, weights: Any = None, repeats: 
         How often each column is shuffled: so many predictions of all rows are made for each.
     seed : int, default=0
         The same one gives the same orders.
+    among : sequence of int, default=None
+        Indices of the columns that are shuffled; None for all.
 
     Returns
     -------
     Importance
-        Of all columns.
+        Of these columns.
 
     Raises
     ------
@@ -127,6 +138,7 @@ def column_importance(model: Any, X: Any, y: Any, weights: Any = None, repeats: 
     names, taken = columns_of(X, "importance")
     best = model.score(X, y, weights)
     orders = [np.random.RandomState(seed + i).permutation(len(y)) for i in range(repeats)]
+    some = range(len(names)) if among is None else among
     with config_context(assume_finite=True):  # the rows were searched by the first score
-        falls = [[best - model.score(taken(i, order), y, weights) for order in orders] for i in range(len(names))]
-    return Importance(names, float(best), np.array(falls).reshape(len(names), repeats))
+        falls = [[best - model.score(taken(i, order), y, weights) for order in orders] for i in some]
+    return Importance([names[i] for i in some], float(best), np.array(falls).reshape(len(some), repeats))

@@ -23,12 +23,13 @@ from pysmorch.prediction.one_model import BEFORE, of_one_model, state_of
 from pysmorch.prediction.parameters import check_parameters, check_precision
 from pysmorch.prediction.parts import estimator_from_parts, estimator_to_parts
 from pysmorch.prediction.reasons import Reasons
+from pysmorch.prediction.reported import Reportable
 from pysmorch.prediction.storing import parameters_to_plain
 from pysmorch.sources.streaming import StreamedTable
 from pysmorch.warnings import PysmorchWarning
 
 
-class NetworkModel(Exportable, Reasons):
+class NetworkModel(Exportable, Reasons, Reportable):
     """The base of ClassifierModel and RegressorModel, which say what labels and outputs mean.
 
     A subclass defines `_num_outputs`, `_label_parts` and `_take_label_parts`. Nothing here needs scikit-learn, so that a process that

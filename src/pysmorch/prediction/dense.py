@@ -20,22 +20,29 @@ class Dense(NamedTuple):
         The name of their activation.
     embedding : bool
         Whether numbers of a table have a periodic embedding, where there is a hidden layer.
+    tuned : bool
+        Whether hidden layers begin with weights from data, activations have trainable strengths, inputs trainable factors, and some
+        parameters learning rates of their own. No parameter of an estimator says it.
     """
 
     hidden: Sequence[int]
     activation: ActivationName
     embedding: bool
+    tuned: bool
 
 
 OF_TABLES: dict[str, Dense] = {
-    "fast": Dense((256, 128), "relu", embedding=True),
-    "balanced": Dense((256, 256, 256), "mish", embedding=True),
-    "best": Dense((256, 256, 256), "mish", embedding=True),
+    "fast": Dense((256, 128), "relu", embedding=True, tuned=False),
+    "balanced": Dense((256, 256, 256), "mish", embedding=True, tuned=True),
+    "best": Dense((256, 256, 256), "mish", embedding=True, tuned=True),
 }
 """For each preset, from `ENOUGH_ROWS` rows on and below `MANY_ROWS`."""
 
-OF_OTHERS = Dense((256, 128), "relu", embedding=False)
+OF_OTHERS = Dense((256, 128), "relu", embedding=False, tuned=False)
 """For images, rows of pixels, tables of which more rows are to come, small ones, which larger networks know by heart, and large ones."""
+
+GIVEN = ("hidden", "activation", "embedding")
+"""What parameters of an estimator say, where they are not None."""
 
 ENOUGH_ROWS = 3000
 """Smaller tables gained nothing from an embedding and a third layer: benchmarks/results/ablations.jsonl."""
@@ -61,8 +68,9 @@ def dense_of(estimator: Any, num_rows: int | None) -> Dense:
     """
     is_middle = num_rows is not None and ENOUGH_ROWS <= num_rows < MANY_ROWS
     left = OF_TABLES[estimator.preset] if is_middle else OF_OTHERS
-    given = {name: getattr(estimator, name) for name in Dense._fields}
-    return left._replace(**{name: value for name, value in given.items() if value is not None})
+    given = {name: getattr(estimator, name) for name in GIVEN}
+    made = left._replace(**{name: value for name, value in given.items() if value is not None})
+    return made._replace(tuned=made.tuned and bool(made.hidden) and estimator.network is None)
 
 
 def num_embedded(dense: Dense, encoder: Any) -> int:

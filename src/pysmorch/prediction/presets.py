@@ -44,7 +44,7 @@ WEIGHT_DECAY = 0.1
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(1, 1, 1, weight_decays_of_few=(WEIGHT_DECAY,), calibrate=False, bagging=False),
-    "balanced": Preset(4, 8, 1, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=False),
+    "balanced": Preset(4, 8, 1, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=True),
     "best": Preset(16, 16, 16, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""

@@ -30,7 +30,7 @@ class History(Mapping[str, list[float]]):
 
     def __init__(self) -> None:
         self._columns: dict[str, list[float]] = {}
-        self._newest: tuple[int, dict[str, float]] = (0, {})
+        self._newest: dict[str, tuple[int, float]] = {}
         self.stopped_by: str | None = None
 
     def append(self, record: Mapping[str, float]) -> None:
@@ -41,17 +41,17 @@ class History(Mapping[str, list[float]]):
         record : mapping of str to float
             One value for each name.
         """
-        self._newest = (self.num_epochs + 1, {name: float(value) for name, value in record.items()})
+        columns = self._completed()
+        self._newest = {name: (len(columns.get(name, ())) + 1, float(value)) for name, value in record.items()}
         self._completed()
 
     def _completed(self) -> dict[str, list[float]]:
         """Return the columns, with the newest record in all of them also where a signal interrupted `append`."""
-        count, record = self._newest
-        for name, value in record.items():
+        for name, (count, value) in self._newest.items():
             column = self._columns.setdefault(name, [])
             if len(column) < count:
                 column.append(value)
-        self._newest = (count, {})
+        self._newest = {}
         return self._columns
 
     def take(self, columns: Mapping[str, list[float]]) -> None:
@@ -63,12 +63,12 @@ class History(Mapping[str, list[float]]):
             One value per epoch for each name.
         """
         self._columns = {name: [float(value) for value in values] for name, values in columns.items()}
-        self._newest = (len(self._columns.get("loss", ())), {})
+        self._newest = {}
 
     @property
     def num_epochs(self) -> int:
         """Number of completed epochs."""
-        return self._newest[0]
+        return len(self._completed().get("loss", ()))
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the columns as a dictionary of lists, which any data frame takes.
