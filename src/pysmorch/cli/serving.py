@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from pysmorch.cli.models import load_estimator
-from pysmorch.cli.options import parse_size
 from pysmorch.cli.output import print_escaped
 from pysmorch.cli.serve_options import ServeOptions
+from pysmorch.cli.taking import parse_size
 from pysmorch.cli.web import address_of, check_port, missing_extra
 
 MOST_WORKERS = 256
