@@ -7,6 +7,9 @@ import pysmorch as ps
 from pysmorch import models
 from pysmorch.gradcheck.cases import LAYER_CASES
 from pysmorch.layers.activations import ACTIVATIONS
+from pysmorch.layers.arithmetic import OPERATIONS
+from pysmorch.layers.axes import REDUCTIONS
+from pysmorch.layers.functions import FUNCTIONS
 from tests.export.examples import Doubled, LouderRelu, arrays_of, flat_network, predicted
 from tests.export.standalone import as_numbers, load_python, needs_compiler, numbers_as_csv, run_c
 
@@ -54,6 +57,64 @@ def test_activations_of_large_and_small_numbers(name, target, tmp_path):
     network = ps.Network(ps.SquareLoss(ACTIVATIONS[name](ps.Data(shape=(None, 1)))))
     found = outputs_of(network, [numbers], target, tmp_path)
     np.testing.assert_allclose(found, network.predict(numbers), rtol=1e-5, atol=2e-7 if name == "cos" else 1e-30)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_functions_of_large_and_small_numbers(target, tmp_path):
+    numbers = [-90.0, -1e-3, -1e-30, -0.0, 0.0, 1e-30, 1e-3, 0.5, 1.5, 2.5, -0.5, -1.5, 90.0]
+    numbers = np.concatenate([numbers, np.linspace(-9, 9, 181)]).astype(np.float32)[:, None]
+    x = ps.Data(shape=(None, 1))
+    bounds = [(None, None), (-1.5, None), (None, 2.0), (-1.0, 3.0), (2.0, 1.0)]
+    layers = [*(ps.Function(x, name) for name in FUNCTIONS), *(ps.Clip(x, low, high) for low, high in bounds)]
+    network = ps.Network(ps.SquareLoss(ps.Concat(*layers)))
+    with np.errstate(all="ignore"):
+        found = outputs_of(network, [numbers], target, tmp_path)
+        expected = network.predict(numbers)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_operations_with_repeated_axes(target, tmp_path):
+    a, b = ps.Data(shape=(None, 2, 1, 3), name="a"), ps.Data(shape=(None, 1, 4, 3), name="b")
+    layers = []
+    for name in OPERATIONS:
+        parameters = [ps.CombineParameter(a, name, (4, 1), parameter_first=first) for first in (False, True)]
+        for layer in parameters:
+            layer.W[...] = [[0.5], [1.0], [2.0], [3.0]]
+        layers += [ps.Combine(a, b, operation=name), *parameters]
+    network = ps.Network(ps.SquareLoss(ps.Concat(*(ps.Flatten(layer) for layer in layers))))
+    rng = np.random.default_rng(6)
+    arrays = [rng.uniform(0.5, 2, (5, *one.out_dims[1:])).astype(np.float32) for one in network.inputs]
+    found = outputs_of(network, arrays, target, tmp_path)
+    np.testing.assert_allclose(found, predicted(network, arrays), rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_reductions_of_some_and_of_all_axes(target, tmp_path):
+    x = ps.Data(shape=(None, 2, 3, 4))
+    layers = [
+        ps.Reduce(x, name, axes, keep)
+        for name in REDUCTIONS
+        for axes in ([2], [3, 1], [1, 2, 3])
+        for keep in (False, True)
+    ]
+    flat = [ps.Flatten(ps.Reshape(layer, (1,)) if len(layer.out_dims) == 1 else layer) for layer in layers]
+    network = ps.Network(ps.SquareLoss(ps.Concat(*flat)))
+    images = np.random.default_rng(7).standard_normal((5, 2, 3, 4)).astype(np.float32)
+    found = outputs_of(network, [images], target, tmp_path)
+    np.testing.assert_allclose(found, predicted(network, [images]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_products_of_repeated_matrices_and_moved_axes(target, tmp_path):
+    a, b = ps.Data(shape=(None, 3, 1, 2, 4), name="a"), ps.Data(shape=(None, 1, 5, 4, 3), name="b")
+    moved = ps.Transpose(ps.MatrixProduct(a, b), (4, 2, 1, 3))
+    taken = ps.Take(ps.Pad(moved, [(0, 1), (2, 0), (0, 0), (1, 1)], -1.5), (3, 0, 0, 1), axis=1)
+    network = ps.Network(ps.SquareLoss(ps.Flatten(ps.LogSoftmax(taken, [4, 2]))))
+    rng = np.random.default_rng(8)
+    arrays = [rng.standard_normal((4, *one.out_dims[1:])).astype(np.float32) for one in network.inputs]
+    found = outputs_of(network, arrays, target, tmp_path)
+    np.testing.assert_allclose(found, predicted(network, arrays), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("target", TARGETS)

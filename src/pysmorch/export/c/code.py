@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,13 @@ class Code:
 def pointer(start: int) -> str:
     """Return entries of the buffer as an expression."""
     return f"buffer + {start}"
+
+
+def size_of(layer: Any) -> int:
+    """Return how many entries the output of a layer has."""
+    return prod(layer.out_dims[1:])
+
+
+def float_literal(value: Any) -> str:
+    """Return a number as float32."""
+    return literals.number(np.float32(value))

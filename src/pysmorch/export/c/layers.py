@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from pysmorch import layers as ours
-from pysmorch.export.c.code import Code, pointer
+from pysmorch.export.c import loops
+from pysmorch.export.c.code import Code, float_literal, pointer, size_of
 from pysmorch.export.c.literals import number
 from pysmorch.export.steps import RESHAPED, UNCHANGED
 from pysmorch.layers.base import Array
@@ -23,16 +23,6 @@ FILTERS_AT_A_TIME = 16
 
 FEW_OUTPUTS = 8
 """A dense layer of fewer outputs has its weights as they are."""
-
-
-def size_of(layer: Any) -> int:
-    """Return how many entries the output of a layer has."""
-    return prod(layer.out_dims[1:])
-
-
-def float_literal(value: Any) -> str:
-    """Return a number as float32."""
-    return number(np.float32(value))
 
 
 def nothing(code: Code, layer: Any, inputs: Sequence[str], out: str) -> None:
@@ -242,6 +232,8 @@ ENTRY_BY_ENTRY: Mapping[type, Form] = MappingProxyType(
         ours.Selu: activation("selu", "alpha", "scale"),
         ours.Cos: activation("cos", function="cosine"),
         ours.SmoothClip: activation("smooth_clip", "limit"),
+        ours.Function: loops.function,
+        ours.Clip: loops.clip,
         ours.Normalize: normalize,
         ours.LayerNormalize: normalize_features,
         ours.GroupNormalize: normalize_groups,
@@ -259,6 +251,14 @@ FORMS: Mapping[type, Form] = MappingProxyType(
         ours.Multiply: merge("multiply"),
         ours.Blend: by_feature("blend"),
         ours.LogMeanSoftmax: log_mean_softmax,
+        ours.Combine: loops.combine,
+        ours.CombineParameter: loops.combine_parameter,
+        ours.MatrixProduct: loops.matrix_product,
+        ours.Transpose: loops.transpose,
+        ours.Take: loops.take,
+        ours.Pad: loops.pad,
+        ours.Reduce: loops.reduction,
+        ours.LogSoftmax: loops.log_softmax,
         ours.Concat: concat,
         ours.Columns: columns,
         ours.Embedding: embedding,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pysmorch.export.c.code import Code, pointer
-from pysmorch.export.c.layers import ENTRY_BY_ENTRY, FORMS, size_of
+from pysmorch.export.c.code import Code, pointer, size_of
+from pysmorch.export.c.layers import ENTRY_BY_ENTRY, FORMS
 from pysmorch.export.steps import RESHAPED, UNCHANGED, LiveRanges
 
 SHARED = UNCHANGED + RESHAPED

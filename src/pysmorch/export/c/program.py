@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pysmorch.export.c import literals
 from pysmorch.export.c.answers import Given, given, linked
-from pysmorch.export.c.code import Code
+from pysmorch.export.c.code import Code, size_of
 from pysmorch.export.c.inputs import Taken, encoding, taken
-from pysmorch.export.c.layers import FORMS, size_of
+from pysmorch.export.c.layers import FORMS
 from pysmorch.export.c.main import function, program
 from pysmorch.export.c.network import network_lines
 from pysmorch.export.forms import ImageForm, ModelForm, TableForm, check_layers, link_of

@@ -3,7 +3,7 @@
 import base64
 import csv
 import sys
-from math import erfc
+from math import erf, erfc
 
 import numpy as np
 
@@ -152,8 +152,22 @@ def silu(x):
 
 def mish(x):
     """x tanh(log(1 + exp(x)))."""
-    softplus = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    return x * np.tanh(softplus)
+    return x * np.tanh(softplus(x))
+
+
+def softplus(x):
+    """log(1 + exp(x)), without an exponential of a positive number."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def elu(x):
+    """x where x > 0, else exp(x) - 1."""
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def error_function(x):
+    """2 P(x sqrt(2)) - 1, with the distribution function P of the standard normal; NumPy has none."""
+    return np.reshape([erf(number) for number in x.ravel().tolist()], x.shape).astype(x.dtype)
 
 
 def selu(x, alpha, scale):
@@ -174,8 +188,14 @@ def softmax(x):
 
 def log_mean_softmax(*inputs):
     """The logarithm of the mean of the softmax of each input."""
-    logarithms = [x - logsumexp(x, -1) for x in inputs]
+    logarithms = [log_softmax(x, -1) for x in inputs]
     return logsumexp(np.stack(logarithms), 0)[0] - np.float32(np.log(len(inputs)))
+
+
+def log_softmax(x, axis):
+    """The logarithm of exp(x) over its sum."""
+    centred = x - x.max(axis=axis, keepdims=True)
+    return centred - np.log(np.exp(centred).sum(axis=axis, keepdims=True))
 
 
 def logsumexp(x, axis):

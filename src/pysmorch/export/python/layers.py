@@ -51,6 +51,59 @@ def reshape(source: Source, layer: Any, inputs: Sequence[str]) -> str:
     return f"{inputs[0]}.reshape({', '.join([f'len({inputs[0]})', *map(str, layer.out_dims[1:])])})"
 
 
+def function(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """A function of every entry."""
+    return FUNCTIONS.get(layer.function, of_numpy(layer.function))(source, layer, inputs)
+
+
+def clip(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """Every entry within bounds."""
+    low = "-np.inf" if layer.low is None else layer.low
+    high = "np.inf" if layer.high is None else layer.high
+    return f"np.clip({inputs[0]}, {low}, {high})"
+
+
+def combine(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """An operation, whose name is that of NumPy's function."""
+    return f"np.{layer.operation}({', '.join(inputs)})"
+
+
+def combine_parameter(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """An operation of the input and the parameters."""
+    both = [inputs[0], source.weights(layer, "W")]
+    return combine(source, layer, both[::-1] if layer.parameter_first else both)
+
+
+def transpose(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """The axes in another order."""
+    return f"{inputs[0]}.transpose(0, {', '.join(map(str, layer.order))})"
+
+
+def take(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """Entries along an axis."""
+    return f"{inputs[0]}.take({source.indices(layer, 'indices', layer.indices)}, axis={layer.axis})"
+
+
+def surround(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """A number around each example."""
+    return f"np.pad({inputs[0]}, {((0, 0), *layer.padding)}, constant_values={layer.value!r})"
+
+
+def reduction(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """One number of the entries along some axes."""
+    axes = tuple(layer.axes)
+    if layer.function == "log_sum_exp":
+        value = f"{source.function('logsumexp')}({inputs[0]}, {axes})"
+        return value if layer.keep_axes else f"{value}.squeeze({axes})"
+    name = "prod" if layer.function == "product" else layer.function
+    return f"{inputs[0]}.{name}(axis={axes}{', keepdims=True' if layer.keep_axes else ''})"
+
+
+def log_softmax(source: Source, layer: Any, inputs: Sequence[str]) -> str:
+    """x - log(sum exp(x))."""
+    return f"{source.function('log_softmax')}({inputs[0]}, {tuple(layer.axes)})"
+
+
 def concat(source: Source, layer: Any, inputs: Sequence[str]) -> str:
     """The inputs side by side."""
     return f"np.concatenate([{', '.join(inputs)}], axis=-1)"
@@ -135,6 +188,24 @@ def sides(windows: Any) -> str:
     return str(tuple(zip(windows.before, windows.after, strict=True)))
 
 
+FUNCTIONS: Mapping[str, Form] = MappingProxyType(
+    {
+        "acos": of_numpy("arccos"),
+        "acosh": of_numpy("arccosh"),
+        "asin": of_numpy("arcsin"),
+        "asinh": of_numpy("arcsinh"),
+        "atan": of_numpy("arctan"),
+        "atanh": of_numpy("arctanh"),
+        "elu": call("elu"),
+        "erf": call("error_function"),
+        "reciprocal": lambda source, layer, inputs: f"1 / {inputs[0]}",
+        "softplus": call("softplus"),
+        "softsign": lambda source, layer, inputs: f"{inputs[0]} / (1 + np.abs({inputs[0]}))",
+        "step": lambda source, layer, inputs: f"({inputs[0]} > 0).astype({inputs[0]}.dtype)",
+    }
+)
+"""The functions of `Function` that NumPy has not by the same name."""
+
 FORMS: Mapping[type, Form] = MappingProxyType(
     {
         ours.Data: joined(""),
@@ -158,6 +229,16 @@ FORMS: Mapping[type, Form] = MappingProxyType(
         ours.Multiply: joined("*"),
         ours.Blend: blend,
         ours.LogMeanSoftmax: call("log_mean_softmax"),
+        ours.Function: function,
+        ours.Clip: clip,
+        ours.Combine: combine,
+        ours.CombineParameter: combine_parameter,
+        ours.MatrixProduct: joined("@"),
+        ours.Transpose: transpose,
+        ours.Take: take,
+        ours.Pad: surround,
+        ours.Reduce: reduction,
+        ours.LogSoftmax: log_softmax,
         ours.Concat: concat,
         ours.Columns: columns,
         ours.Embedding: embedding,

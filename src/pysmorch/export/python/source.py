@@ -12,7 +12,13 @@ from pysmorch.entries import BLANKS
 from pysmorch.export.python import functions
 from pysmorch.export.python.literals import laid_out, literal
 
-MODULES = {"base64": "import base64", "csv": "import csv", "sys": "import sys", "erfc": "from math import erfc"}
+MODULES = {
+    "base64": "import base64",
+    "csv": "import csv",
+    "sys": "import sys",
+    "erf": "from math import erf",
+    "erfc": "from math import erfc",
+}
 """Imports of the standard library, by the names that functions use of them."""
 
 
@@ -55,6 +61,10 @@ class Source:
     def array(self, layer: Any, name: str, array: Any) -> str:
         """Let the file have an array of a layer, in float64, and return its name."""
         return self.constant(f"{self._names[id(layer)]}_{name}", np.asarray(array, np.float64))
+
+    def indices(self, layer: Any, name: str, indices: Any) -> str:
+        """Let the file have indices of a layer, and return their name."""
+        return self.constant(f"{self._names[id(layer)]}_{name}", np.asarray(indices, np.int64))
 
     def weights(self, layer: Any, name: str) -> str:
         """Let the file have parameters of a layer, in float32, and return their name."""
