@@ -26,7 +26,9 @@ def test_letters_are_told_apart_from_a_csv_with_a_header(run):
 
 @needs_data
 def test_incomes_are_predicted_from_a_csv_without_a_header_and_with_gaps(run):
-    code, out, err = run("train", DATA / "adult-train.csv", "--no-header", "--target", "-1", "--preset", "fast", "--quiet")
+    code, out, err = run(
+        "train", DATA / "adult-train.csv", "--no-header", "--target", "-1", "--preset", "fast", "--quiet"
+    )
     assert code == 0, err
     assert accuracy(out) >= 0.85
     line = error_of(run("evaluate", "model.safetensors", DATA / "adult-test.csv"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pysmorch.cli.options import parse_size
 from pysmorch.cli.serve_options import ServeOptions
+from pysmorch.cli.taking import parse_size
 from pysmorch.serving import Limits, application
 from pysmorch.serving.workers import server_of
 from pysmorch.web import listen

@@ -100,7 +100,7 @@ def _read(folder: str) -> dict[str, dict[str, Any]]:
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; pysmorch train --log {folder} makes it")
     runs = {}
-    for path in sorted(Path(folder).glob("*.json")):
+    for path in sorted(Path(folder).glob("*.json"), key=_by_time):
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             if run["format"] != FORMAT:
@@ -109,6 +109,12 @@ def _read(folder: str) -> dict[str, dict[str, Any]]:
             raise ValueError(f"{path} is not the record of a training ({error}); move it elsewhere") from error
         runs[path.stem] = run
     return runs
+
+
+def _by_time(path: Path) -> tuple[str, int, str]:
+    """Of two runs that ended in the same second the second one has a number after the time."""
+    name = path.stem
+    return name[: len("20260101-000000")], len(name), name
 
 
 def _list(runs: dict[str, dict[str, Any]]) -> str:
