@@ -126,7 +126,16 @@ def test_a_process_that_is_killed_loses_nothing_but_what_came_after_its_last_che
     assert saved.predict(X).shape == (200, 3)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, also where the tests run in the background of a shell, in which it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("patience", [0.0, 1000.0], ids=["of a large file", "of a small file"])
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_signal_while_a_checkpoint_is_written_leaves_a_whole_one(tmp_path, monkeypatch, patience):
     """The writing of a large one ends, and the one before stays; a small one is written first."""
     whole, run = network(), tmp_path / "run"
