@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,9 @@ import pytest
 from safetensors.numpy import save as to_bytes
 
 from pysmorch.files import model
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+"""The browser in which pages are tested, or None."""
 
 without_sanitizers = pytest.mark.skipif(
     any(name in os.environ.get("LD_PRELOAD", "") for name in ("libasan", "libtsan")),

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import re
-import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,11 +10,12 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.helpers import CHROMIUM
+
 SITE = Path(__file__).parents[1] / "site"
 pytestmark = pytest.mark.skipif(
     not (SITE / "index.html").exists(), reason="the site is not built: sphinx-build -W docs site"
 )
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class Links(HTMLParser):

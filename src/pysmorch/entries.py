@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -227,3 +228,28 @@ def check_labelled(argument: str, value: Any) -> None:
         return
     found = f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
     raise ValueError(f"{argument} must be (X, y) or (X, y, sample_weight), but is a {found}")
+
+
+def finite_or_none(value: Any) -> Any:
+    """Return a value for JSON, which has no NaN and no infinity.
+
+    Parameters
+    ----------
+    value : object
+        Also a dictionary, a list or a tuple of such values.
+
+    Returns
+    -------
+    object
+        With None for floats that are not finite, and lists for tuples.
+
+    Examples
+    --------
+    >>> finite_or_none({"loss": [0.5, float("nan")]})
+    {'loss': [0.5, None]}
+    """
+    if isinstance(value, dict):
+        return {name: finite_or_none(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_none(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

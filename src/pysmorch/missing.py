@@ -1,6 +1,9 @@
-"""Libraries that PySmorch is installed with, for where it was installed without them (`pip install --no-deps`)."""
+"""Libraries that are not installed: those of an extra, and all others where PySmorch was installed alone (`pip install --no-deps`)."""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 LIBRARIES = {
     "PIL": "pillow",
@@ -41,3 +44,31 @@ def missing_library(error: ModuleNotFoundError, what: str) -> ModuleNotFoundErro
     return ModuleNotFoundError(
         f"{what} needs {library}, which is not installed: pip install {library}", name=error.name
     )
+
+
+def module_of_extra(module: str, needs: str, extra: str) -> Any:
+    """Return a module that an extra brings.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    needs : str
+        What needs which library, as in "plots need Matplotlib".
+    extra : str
+        The extra of PySmorch that brings it.
+
+    Returns
+    -------
+    module
+        Imported.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ImportError(f'{needs}: install it with  pip install "pysmorch[{extra}]"') from error

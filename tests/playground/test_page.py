@@ -1,7 +1,6 @@
 """The page in a browser without a window: training, changes, the backward pass, keyboard, sizes of screens."""
 
 import re
-import shutil
 import threading
 
 import pytest
@@ -14,9 +13,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from pysmorch.playground.server import server
 from pysmorch.web import listen
+from tests.helpers import CHROMIUM
 from tests.playground.test_points import CSV
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 expect.set_options(timeout=60_000)  # for a machine that does much else

@@ -1,7 +1,5 @@
 """Reports in a browser without a window: no message, no request, sizes of screens, sorting, and what axe-core finds."""
 
-import shutil
-
 import numpy as np
 import pytest
 from sklearn import datasets
@@ -15,7 +13,8 @@ pytest.importorskip("playwright", reason="Playwright is not installed")
 
 from playwright.sync_api import sync_playwright
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.helpers import CHROMIUM
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 

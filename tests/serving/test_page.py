@@ -1,7 +1,6 @@
 """The page in a browser without a window: forms, live predictions, reasons, tokens, keyboard, sizes of screens."""
 
 import re
-import shutil
 import threading
 
 import numpy as np
@@ -15,9 +14,9 @@ from playwright.sync_api import expect, sync_playwright
 from pysmorch.serving import application
 from pysmorch.serving.workers import server_of
 from pysmorch.web import LOOPBACK, listen
+from tests.helpers import CHROMIUM
 from tests.serving.conftest import ROW, frame_of
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 expect.set_options(timeout=60_000)  # for a machine that does much else

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Report
+from pysmorch.entries import finite_or_none
 from pysmorch.files import write_whole
 from pysmorch.version import __version__
 
@@ -47,7 +47,7 @@ def record(options: TrainOptions, model: Any, values: dict[str, Any], seconds: f
     number = 1
     while (path := folder / (f"{name}.json" if number == 1 else f"{name}-{number}.json")).exists():
         number += 1
-    write_whole(path, lambda file: file.write(json.dumps(_finite(content), indent=1, default=str).encode()))
+    write_whole(path, lambda file: file.write(json.dumps(finite_or_none(content), indent=1, default=str).encode()))
     return str(path)
 
 
@@ -56,15 +56,6 @@ def _settings(options: TrainOptions) -> dict[str, Any]:
     defaults, given = asdict(TrainOptions()), asdict(options)
     names = [field.name for field in fields(TrainOptions) if field.name not in NOT_SETTINGS]
     return {name: given[name] for name in names if given[name] != defaults[name]}
-
-
-def _finite(value: Any) -> Any:
-    """Return a value with None for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show(folder: str, names: list[str], sort: str | None, as_json: bool) -> None:

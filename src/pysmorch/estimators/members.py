@@ -26,7 +26,7 @@ from pysmorch.start import start_from_data
 LARGEST_SEED = 2**31 - 1
 
 ROWS_OF_A_START = 4096
-"""Of so many rows at most come the deviations of the outputs with which a network begins."""
+"""The most rows from which the deviations of the outputs at the start of a network are measured."""
 
 
 def seeds_of(seed: int, count: int) -> list[int]:

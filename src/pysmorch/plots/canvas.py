@@ -6,8 +6,9 @@ import io
 import math
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
 from typing import Any
+
+from pysmorch.missing import module_of_extra
 
 INK = "#1c2733"
 DPI = 100
@@ -18,10 +19,7 @@ def need(module: str) -> Any:
 
     Raises ImportError that says what to install.
     """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise ImportError('plots need Matplotlib: install it with  pip install "pysmorch[plots]"') from error
+    return module_of_extra(module, "plots need Matplotlib", "plots")
 
 
 def new_figure(width: float, height: float) -> Any:

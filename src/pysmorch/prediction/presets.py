@@ -54,7 +54,7 @@ FEW = 2000
 
 MANY_ROWS = 200_000
 MANY_COLUMNS = 2000
-"""From so many rows or columns on a table is large."""
+"""Tables with at least this many rows or columns are large."""
 
 FOLDS = 8
 """Into so many parts at most the rows are cut where each network holds out one of them."""

@@ -166,14 +166,8 @@ def _roc(
 ) -> Figure:
     from sklearn.metrics import roc_curve
 
-    drawn, rows = [], []
-    for k, (right, p) in curves.items():
-        false, true, _ = roc_curve(right, p, sample_weight=w)
-        drawn.append(Line(names[k], false, true))
-        rows += [
-            [names[k], fraction(areas[k]), fraction(float(false[i])), fraction(float(true[i]))]
-            for i in thinned(len(false), POINTS_IN_TABLE)
-        ]
+    points = {k: roc_curve(right, p, sample_weight=w)[:2] for k, (right, p) in curves.items()}
+    drawn, rows = _lines_and_rows(points, names, areas)
     across, up = axis("false positive rate", (), (0.0, 1.0)), axis("true positive rate", (), (0.0, 1.0))
     label = "ROC curves; areas: " + ", ".join(f"{names[k]} {areas[k]:.3f}" for k in curves)
     words = (
@@ -190,20 +184,28 @@ def _precision_recall(
 ) -> Figure:
     from sklearn.metrics import precision_recall_curve
 
-    drawn, rows = [], []
-    for k, (right, p) in curves.items():
-        precision, recall, _ = precision_recall_curve(right, p, sample_weight=w)
-        drawn.append(Line(names[k], recall, precision))
-        rows += [
-            [names[k], fraction(means[k]), fraction(float(recall[i])), fraction(float(precision[i]))]
-            for i in thinned(len(recall), POINTS_IN_TABLE)
-        ]
+    points = {k: precision_recall_curve(right, p, sample_weight=w)[1::-1] for k, (right, p) in curves.items()}
+    drawn, rows = _lines_and_rows(points, names, means)
     across, up = axis("recall", (), (0.0, 1.0)), axis("precision", (), (0.0, 1.0))
     label = "Precision-recall curves; mean precision: " + ", ".join(f"{names[k]} {means[k]:.3f}" for k in curves)
     words = "How many of the rows taken for a class are of it, against how many of the class are found." + which
     table = Table("Points of the precision–recall curves", ["class", "mean precision", "recall", "precision"], rows)
     legend = [f"{names[k]} (mean precision {means[k]:.3f})" for k in curves]
     return Figure("Precision and recall", lines(across, up, drawn, label), words, table, legend)
+
+
+def _lines_and_rows(
+    points: dict[int, tuple[Array, Array]], names: dict[int, str], scores: dict[int, float]
+) -> tuple[list[Line], list[list[str]]]:
+    """Return the curve of each class, and some of its points as rows of a table."""
+    drawn, rows = [], []
+    for k, (across, up) in points.items():
+        drawn.append(Line(names[k], across, up))
+        rows += [
+            [names[k], fraction(scores[k]), fraction(float(across[i])), fraction(float(up[i]))]
+            for i in thinned(len(across), POINTS_IN_TABLE)
+        ]
+    return drawn, rows
 
 
 def confidence_of(one: Measured) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from pysmorch.reporting.content import Figure, Table, Words, are_numbers, cell, 
 from pysmorch.reporting.measured import Measured
 
 ROWS, REPEATS = 1_000, 3
-"""Of so many rows the columns are shuffled, so often."""
+"""Rows whose columns are shuffled, and how many times."""
 
 FEWEST_ROWS, CHARACTERS = 50, 300_000
 """With longer texts fewer rows are taken, so that they have no more characters than that together."""

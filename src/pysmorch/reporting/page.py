@@ -18,7 +18,7 @@ MISSING = "a report needs Jinja2: pip install 'pysmorch[report]'"
 
 
 MOST_CELLS = 72
-"""A table of so many cells, in few columns, stands beside pictures."""
+"""The most cells of a table with few columns that is set beside pictures."""
 
 
 def _is_small(block: Any) -> bool:

@@ -107,7 +107,7 @@ def rows_of_batches(opened: Any, source: Any, what: str) -> list[int]:
 
 
 def fitting_rows(size: int, num_rows: int, most: int = ROWS_OF_A_BATCH) -> int:
-    """Return of how many rows a batch may be at most where so many rows have a size together, and are alike.
+    """Return the largest number of rows of a batch, from the size of some rows that are alike.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from pysmorch.missing import module_of_extra
 from pysmorch.tracking.epochs import EpochLog
 from pysmorch.training import Training
 
@@ -73,8 +74,4 @@ class TensorBoardLog(EpochLog):
 
 def _tensorboardx() -> Any:
     """Return tensorboardX, or raise ImportError with what to install."""
-    try:
-        import tensorboardX
-    except ImportError as error:
-        raise ImportError('event files need tensorboardX: install it with  pip install "pysmorch[tracking]"') from error
-    return tensorboardX
+    return module_of_extra("tensorboardX", "event files need tensorboardX", "tracking")

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+from pysmorch.entries import finite_or_none
 from pysmorch.tracking.epochs import EpochLog
 from pysmorch.training import Training
 
@@ -66,8 +67,7 @@ class JSONLog(_Lines):
         measured : dict of str to float
             The value of each name in the history; what is not finite is null.
         """
-        finite = {name: value if abs(value) < float("inf") else None for name, value in measured.items()}
-        self._add(json.dumps({"network": self.network, "epoch": epoch, **finite}) + "\n")
+        self._add(json.dumps(finite_or_none({"network": self.network, "epoch": epoch, **measured})) + "\n")
 
 
 class CSVLog(_Lines):

@@ -6,11 +6,13 @@ import functools
 import os
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.loading import load
+from pysmorch.missing import module_of_extra
 from pysmorch.network import Network
 from pysmorch.tracking.epochs import EpochLog
 from pysmorch.version import __version__
@@ -201,9 +203,5 @@ def _load_pyfunc(path: str) -> _Served:
 
 def _mlflow() -> Any:
     """Return MLflow, or raise ImportError with what to install."""
-    try:
-        import mlflow
-        import mlflow.pyfunc
-    except ImportError as error:
-        raise ImportError('runs of MLflow need it: install it with  pip install "pysmorch[mlflow]"') from error
-    return mlflow
+    module_of_extra("mlflow.pyfunc", "runs of MLflow need it", "mlflow")
+    return import_module("mlflow")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.missing import module_of_extra
 from pysmorch.prediction.storing import parameters_to_plain
 
 SEARCH = "search"
@@ -30,11 +31,7 @@ BEAT, GRACE = 30, 120
 
 def optuna_or_error() -> Any:
     """Return Optuna, or raise ImportError with what to install."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise ImportError('a search needs Optuna: install it with  pip install "pysmorch[tune]"') from error
-    return optuna
+    return module_of_extra("optuna", "a search needs Optuna", "tune")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from pysmorch.teach.classroom import (
 )
 from pysmorch.teach.classroom.pages import page_names
 from pysmorch.teach.classroom.rows import WHOLE
+from tests.helpers import CHROMIUM
 
 ODD = "<script>alert(1)</script>&'\""
 
@@ -181,18 +181,15 @@ def test_names_of_pages_are_different_on_every_system():
     assert all(len(name) < 80 and os.sep not in name for name in names)
 
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
 @pytest.mark.parametrize("width", [360, 1280])
 def test_pages_are_read_without_scrolling_sideways(tmp_path, width):
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if BROWSER is None:
+    if CHROMIUM is None:
         pytest.skip("needs Chromium")
     long = row("x" * 80, class_report("Relu", "w" * 300), class_report("Bias", ""), problem="y" * 200)
     page = write_pages(tmp_path / "pages", "Homework", [*ROWS, long])
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for path in (page, *Path(page.parent / "students").iterdir()):
             tab = browser.new_page(viewport={"width": width, "height": 800})
             said = []

@@ -15,7 +15,7 @@ NUMBER_MARKERS = ("nan", "NaN", "NA")
 """What stands for a missing number where no columns are known."""
 
 CELLS = 4096
-"""So many cells may a row have, or one more than the model takes."""
+"""The most cells of a row, unless the model takes more: then one more than that."""
 
 READ = "count = read_cells(stdin, text, sizeof text, cells, (int)(sizeof cells / sizeof *cells))"
 
