@@ -76,8 +76,12 @@ PAGES = {
     "changelog": "CHANGELOG.md",
     "benchmarks": "benchmarks/README.md",
 }
-LINKS = {f"]({'../' * up}{path}": f"]({name}.md" for name, path in PAGES.items() for up in (0, 1)}
-LINKS |= {"](docs/": "](", "](../src/pysmorch/layers)": "](reference/index.md)", "](benchmarks/)": "](benchmarks.md)"}
+LINKS = {f"]({'../' * up}{path}": f"](/repository/{name}.md" for name, path in PAGES.items() for up in (0, 1)}
+LINKS |= {
+    "](docs/": "](/",
+    "](../src/pysmorch/layers)": "](/reference/index.md)",
+    "](benchmarks/)": "](/repository/benchmarks.md)",
+}
 
 FAMILIES = (
     "dense_layers",
@@ -136,8 +140,9 @@ def write_pages() -> None:
         + "\n".join(pages)
         + "\n```\n",
     )
+    (HERE / "repository").mkdir(exist_ok=True)
     for name, path in PAGES.items():
-        write(HERE / f"{name}.md", (HERE.parent / path).read_text())
+        write(HERE / "repository" / f"{name}.md", (HERE.parent / path).read_text())
 
 
 def write(path: Path, text: str) -> None:

@@ -25,18 +25,8 @@ NEEDS = {
 }
 """What is called in programs, and the library that it needs, which may be missing."""
 
-NOT_PROGRAMS = {
-    "course",
-    "format",
-    "grading",
-    "reference",
-    "security",
-    "serving",
-    "contributing",
-    "changelog",
-    "benchmarks",
-}
-"""Pages that show parts of files, have tests of their own, or are not kept here."""
+NOT_PROGRAMS = {"course", "format", "grading", "serving"}
+"""Pages that show parts of files, or have tests of their own."""
 
 
 def programs(page):
