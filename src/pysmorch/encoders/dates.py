@@ -137,12 +137,12 @@ def parse_times(cells: Any, order: str) -> tuple[Array, Array]:
     hour = np.where(half == "", hour, hour % 12 + 12 * (half == "p"))
     months = ((np.where(right, year, 1970) - 1970) * 12 + np.where(right, month, 1) - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (day - 1)
-    right &= (day >= 1) & (days < (months + 1).astype("datetime64[D]"))
+    right &= (day >= 1) & (days < (months + np.timedelta64(1, "M")).astype("datetime64[D]"))
     fraction = pc.utf8_rpad(parts.field("fraction").fill_null(""), 6, "0")
     micros = pc.utf8_slice_codeunits(fraction, 0, 6).cast("int64").to_numpy(zero_copy_only=False)
     seconds = hour * 3600 + minute * 60 + second - _offset(parts.field("zone"))
     times = days.astype("datetime64[us]") + (seconds * 1_000_000 + micros)
-    times[~right] = np.datetime64("NaT")
+    times[~right] = np.datetime64("NaT", "us")
     return times, np.flatnonzero(~right & cells.is_valid().to_numpy(zero_copy_only=False))
 
 
@@ -219,7 +219,8 @@ def parts_of(times: Array) -> dict[str, Array]:
     month, year = day.astype("datetime64[M]"), day.astype("datetime64[Y]")
     weekday = (day.astype(np.int64) + 3) % 7
     of_day = (safe - day).astype(np.int64) / 86_400e6
-    year_days = ((year + 1).astype("datetime64[D]") - year.astype("datetime64[D]")).astype(np.int64)
+    next_year = (year + np.timedelta64(1, "Y")).astype("datetime64[D]")
+    year_days = (next_year - year.astype("datetime64[D]")).astype(np.int64)
     of_year = ((day - year.astype("datetime64[D]")).astype(np.int64) + of_day) / year_days
     parts = {
         "month": np.eye(12)[month.astype(np.int64) % 12],
