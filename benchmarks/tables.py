@@ -121,8 +121,8 @@ def figures() -> str:
         f"On 10,000 images of MNIST, 784-256-128-10 has a test accuracy of {accuracy['float32']:.4f} in float32 and "
         f"{accuracy['bf16']:.4f} with bfloat16 (means of five seeds); the training script peaks at {memory['pysmorch']:.0f} MiB, "
         f"the same in PyTorch at {memory['torch']:.0f} MiB. PySmorch takes {install['pysmorch_mb']:.1f} MB on the disk, "
-        f"{install['with_libraries_mb']:.0f} MB with all libraries that it needs; `import pysmorch` takes "
-        f"{install['import_seconds']['pysmorch']:.2f} s, `import numpy` {install['import_seconds']['numpy']:.2f} s.",
+        f"{install['smallest_mb']:.0f} MB with NumPy and threadpoolctl alone, {install['with_libraries_mb']:.0f} MB with all libraries; "
+        f"`import pysmorch` takes {install['import_seconds']['pysmorch']:.2f} s, `import numpy` {install['import_seconds']['numpy']:.2f} s.",
     ]
     return "\n".join(lines)
 

@@ -88,4 +88,5 @@ def test_what_needs_a_library_names_it(program, library):
 def test_the_command_line_says_in_one_line_what_it_needs():
     done = run("from pysmorch.__main__ import main\nmain()", "train", "digits")
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["the command line needs typer, which is not installed: pip install typer"]
+    needs = "the command line needs typer, which is not installed: pip install typer"
+    assert done.stderr.splitlines() == [f"{needs}, or all that is missing: pip install pysmorch"]

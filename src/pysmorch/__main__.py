@@ -13,7 +13,7 @@ def main() -> None:
         missing = missing_library(error, "the command line")
         if missing is error:
             raise
-        print(missing, file=sys.stderr)
+        print(f"{missing}, or all that is missing: pip install pysmorch", file=sys.stderr)
         sys.exit(2)
     cli.main()
 
