@@ -80,6 +80,7 @@ LINKS = {f"]({'../' * up}{path}": f"](/repository/{name}.md" for name, path in P
 LINKS |= {
     "](docs/": "](/",
     "](../src/pysmorch/layers)": "](/reference/index.md)",
+    "](../src/pysmorch/training/history.py)": "](/reference/index.md)",
     "](benchmarks/)": "](/repository/benchmarks.md)",
 }
 
@@ -155,6 +156,7 @@ def change_links(app: Sphinx, name: str, source: list[str]) -> None:
     """Let links between files of the repository lead to pages of the site."""
     for link, page in LINKS.items():
         source[0] = source[0].replace(link, page)
+    source[0] = re.sub(r"\]\(\.\./examples/(\w+)\.py\)", r"](/gallery/\1)", source[0])
 
 
 def skip_requests(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:

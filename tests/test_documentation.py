@@ -125,6 +125,17 @@ def test_the_figures_are_those_of_the_benchmark_files(path, what, monkeypatch):
     assert between.strip() == tables[what]()
 
 
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"], ids=lambda page: page.name
+)
+def test_links_of_a_page_lead_to_files_of_the_repository(page):
+    links = re.findall(r"\]\((?!\w+:)([^)\s#]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    if page == ROOT / "docs" / "index.md":  # the front page of the site, with figures that it makes
+        missing = [link for link in missing if not link.startswith("gallery/images/")]
+    assert missing == []
+
+
 def test_every_public_name_is_there_and_says_what_it_is():
     for name in pysmorch.__all__:
         assert getattr(pysmorch, name).__doc__, f"pysmorch.{name} has no docstring"

@@ -47,7 +47,16 @@ def until(tab, kind):
 def test_the_page_and_all_that_it_names_are_served_from_here(client):
     page = client.get("/").text
     assert "PySmorch" in page
-    for name in ("base.css", "style.css", "main.js", "network.js", "pictures.js", "backward.js", "icon.svg"):
+    for name in (
+        "palette.css",
+        "base.css",
+        "style.css",
+        "main.js",
+        "network.js",
+        "pictures.js",
+        "backward.js",
+        "icon.svg",
+    ):
         answer = client.get(f"/{name}")
         assert answer.status_code == 200
         assert "https://" not in answer.text

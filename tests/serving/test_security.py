@@ -73,7 +73,7 @@ def test_within_another_application_it_needs_the_token_too(regressor):
 def test_its_health_and_the_files_of_its_page_need_no_token(client_of, regressor):
     client = client_of(regressor, token=TOKEN, hosts=["*"])
     assert client.get("/health").json() == {"status": "ok"}
-    for path in ("/", "/main.js", "/form.js", "/result.js", "/style.css", "/base.css", "/icon.svg"):
+    for path in ("/", "/main.js", "/form.js", "/result.js", "/style.css", "/palette.css", "/base.css", "/icon.svg"):
         answer = client.get(path)
         assert answer.status_code == 200
         assert "size" not in answer.text or path.endswith((".css", ".js"))
@@ -95,7 +95,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(client):
 
 
 def test_nothing_of_the_page_comes_from_elsewhere(client):
-    for path in ("/", "/main.js", "/form.js", "/result.js", "/style.css", "/base.css"):
+    for path in ("/", "/main.js", "/form.js", "/result.js", "/style.css", "/palette.css", "/base.css"):
         text = client.get(path).text
         assert "https://" not in text
         assert "http://" not in text

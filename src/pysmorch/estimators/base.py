@@ -38,6 +38,7 @@ from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_no
 from pysmorch.estimators.sampling import rows_to_encode
 from pysmorch.estimators.small import MIN_ROWS, Choice, chooses_by_cross_validation
 from pysmorch.estimators.splitting import SplitBy, holds_out
+from pysmorch.estimators.tasks import CallbackSupportMixin, tasks_of, with_callbacks
 from pysmorch.estimators.unchanged import unchanged_on_error
 from pysmorch.estimators.whole import train_whole
 from pysmorch.layers import Layer
@@ -55,7 +56,7 @@ from pysmorch.schedules import Constant, OneCycle
 from pysmorch.training import Callback, Training
 
 
-class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """The training of Classifier and Regressor, by scikit-learn's contract; a subclass says how labels are learned.
 
     A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels` and `_make_loss`, and may define `_row_weights` and
@@ -176,6 +177,7 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
             self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume, groups, time)
         return self
 
+    @with_callbacks
     def _fit(
         self,
         X: Any,
@@ -210,11 +212,15 @@ class NetworkEstimator(NetworkModel, BaseEstimator):  # type: ignore[misc]
         check_measured(self, chosen, bool(validation), *shape)
         run = {"checkpoint": checkpoint, "every": every, "resume": saved, "notes": partial(notes_of, self, split_seed)}
         of_labels = [self._of_labels(metric) for metric in chosen]
-        choice = train_whole(self, data, validation, cross_validates, callbacks, of_labels, budget, choice, run)
+        tasks = tasks_of(self, X, y, sample_weight)
+        told = [*callbacks, *tasks]
+        choice = train_whole(self, data, validation, cross_validates, told, of_labels, budget, choice, run)
         self._settle(data.codes, None if choice is None else choice.calibration)
         self._learn_from_held_out(choice, validation[0] if validation else None, aside)
         if budget is not None:
             say_what_fit(self, budget)
+        for task in tasks:
+            task.finish()
 
     def _cross_validates(self, num_rows: int, members: int) -> bool:
         """Whether the next training holds out rows in turn, where no validation data are given."""

@@ -14,6 +14,9 @@ from pysmorch.reporting.content import Section
 from pysmorch.version import __version__
 
 FOLDER = Path(__file__).parent / "page"
+PALETTE = Path(__file__).parents[1] / "web" / "page" / "palette.css"
+"""The colours of all pages."""
+
 MISSING = "a report needs Jinja2: pip install 'pysmorch[report]'"
 
 
@@ -79,7 +82,9 @@ def page(title: str, subtitle: str, comparison: Section | None, parts: Sequence[
         subtitle=subtitle,
         comparison=comparison,
         parts=parts,
-        style=markupsafe.Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
+        style=markupsafe.Markup(
+            PALETTE.read_text(encoding="utf-8") + (FOLDER / "style.css").read_text(encoding="utf-8")
+        ),
         script=markupsafe.Markup(script),
         digest=digest,
         version=__version__,
