@@ -4,6 +4,8 @@
 // at it lie side by side; weights are B, in pairs of channels for 32 outputs at a time.
 #pragma once
 #ifdef PYSMORCH_BF16
+#include <optional>
+
 #include "kernels/amx.h"
 #include "operations/convolution.h"
 
@@ -45,7 +47,8 @@ class PredictingConvolution final : public Convolution<float> {
 
     void predict(const std::vector<RowsOf<float>>& inputs, const RowsOf<float>& y, size_t n,
                  Workspace<float>& work) const override {
-        [[maybe_unused]] const amx::Session session(shapes());
+        std::optional<amx::Session> session;
+        if (matrix_unit_) session.emplace(shapes());
         const size_t height = size_t(g_.down.out_size), width = size_t(g_.across.out_size);
         const size_t rows =
             size_t(g_.down.out_size - 1) * size_t(g_.down.stride) + size_t((g_.down.kernel - 1) * g_.down.dilation) + 1;
