@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -228,6 +229,31 @@ def check_labelled(argument: str, value: Any) -> None:
         return
     found = f"{type(value).__name__} of {len(value)}" if isinstance(value, (tuple, list)) else type(value).__name__
     raise ValueError(f"{argument} must be (X, y) or (X, y, sample_weight), but is a {found}")
+
+
+def integer_of_json(text: str) -> int:
+    """Return an integer that a JSON file has, for `parse_int` of `json.loads`.
+
+    Parameters
+    ----------
+    text : str
+        Its digits.
+
+    Returns
+    -------
+    int
+        The integer.
+
+    Raises
+    ------
+    ValueError
+        It has thousands of digits, more than Python converts.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        most = sys.get_int_max_str_digits()
+        raise ValueError(f"there is a number of {len(text.lstrip('-'))} digits; at most {most} are read") from None
 
 
 def finite_or_none(value: Any) -> Any:

@@ -19,6 +19,29 @@ def test_targets_of_any_size_are_learned(size):
     assert model.score(X, Y * size) > 0.9
 
 
+@pytest.mark.parametrize("largest", [np.finfo(np.float64).max, 1e307])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_targets_at_the_end_of_float64_are_named(largest, columns):
+    y = np.tile(Y[:, None], columns)
+    y[7, -1] = -largest
+    where = "row 7, column 1" if columns == 2 else "row 7"
+    with pytest.raises(
+        ValueError, match=rf"^y has -{largest:.6g}".replace("+", r"\+") + f" in {where}, but targets are at most"
+    ):
+        Regressor(**SMALL).fit(X, y if columns == 2 else y[:, 0])
+
+
+def test_predictions_of_the_largest_targets_are_finite():
+    y = np.where(X[:, 0] > 0, 1e305, -1e305)
+    model = Regressor(members=2, conformal_fraction=0.2, **SMALL).fit(X, y)
+    for rows in (X, 1e300 * X):
+        found = model.predict(rows)
+        assert np.isfinite(found).all()
+        assert np.isfinite(model.predict_interval(rows)).all()
+        assert np.mean(np.sign(found) == np.sign(y)) > 0.9
+    assert model.score(X, y) > 0.5
+
+
 @SIZES
 def test_columns_of_any_size_are_learned_from(size):
     y = X[:, 0] > 0

@@ -192,6 +192,23 @@ def test_an_entry_that_is_there_twice_is_refused(tmp_path):
         ps.load(path)
 
 
+@pytest.mark.parametrize("where", ["model", "array"])
+def test_a_number_of_thousands_of_digits_in_a_header_is_refused_in_our_words(tmp_path, where):
+    path = tmp_path / "m.safetensors"
+    classifier().save(path)
+    if where == "model":
+        header, tensors = model.read_parts(path)
+        text = json.dumps(header | {"format": "DIGITS"}).replace('"DIGITS"', "9" * 5000)
+        path.write_bytes(to_bytes(tensors, metadata={model.METADATA_KEY: text}))
+    else:
+        content = path.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        header = content[8 : 8 + size].rstrip()[:-1] + b',"x":' + b"9" * 5000 + b"}"
+        path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + size :])
+    with pytest.raises(ModelFileError, match="there is a number of 5000 digits; at most 4300 are read"):
+        ps.load(path)
+
+
 def test_a_version_that_is_no_version_is_not_repeated(tmp_path):
     path = tmp_path / "m.safetensors"
     classifier().save(path)

@@ -79,6 +79,17 @@ def test_json_that_is_no_table_is_refused_by_its_line(make, refusal, text, messa
     assert message in refusal(make(text, "t.json"))
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [('{"a": 1}\n{"a": %s}\n', "t.json, line 2"), ('[{"a": 1}, {"a": %s}]', "t.json")],
+    ids=["lines", "array"],
+)
+def test_a_number_of_thousands_of_digits_is_refused_in_our_words(make, refusal, text, where, sign):
+    found = refusal(make(text % (sign + "9" * 5000), "t.json"))
+    assert found.endswith(f"{where}: there is a number of 5000 digits; at most 4300 are read")
+
+
 def test_lines_of_json_are_found(make):
     assert read(make('\n{"a": 1}\n\n{"a": 2}\n', "t.jsonl")).line_of(1) == 4
     assert read(make('[{"a": 1}]', "t.json")).line_of is None

@@ -10,7 +10,7 @@ from typing import Any
 
 from pysmorch.cli.options import TrainOptions
 from pysmorch.cli.output import Report
-from pysmorch.entries import finite_or_none
+from pysmorch.entries import finite_or_none, integer_of_json
 from pysmorch.files import write_whole
 from pysmorch.version import __version__
 
@@ -93,7 +93,7 @@ def _read(folder: str) -> dict[str, dict[str, Any]]:
     runs = {}
     for path in sorted(Path(folder).glob("*.json"), key=_by_time):
         try:
-            run = json.loads(path.read_text(encoding="utf-8"))
+            run = json.loads(path.read_text(encoding="utf-8"), parse_int=integer_of_json)
             if run["format"] != FORMAT:
                 raise ValueError(f"it has format {run['format']}, of version {run.get('version')}")
         except (ValueError, KeyError, TypeError, RecursionError) as error:

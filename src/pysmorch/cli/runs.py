@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from pysmorch.cli.options import TrainOptions
+from pysmorch.entries import integer_of_json
 from pysmorch.files import write_whole
 from pysmorch.training.run_folder import check_new
 
@@ -50,7 +51,7 @@ def stored_command(run: str) -> tuple[TrainOptions, contextlib.AbstractContextMa
         how = "it was begun in Python, where fit(resume=...) goes on" if path.is_dir() else "there is no such folder"
         raise FileNotFoundError(f"{run} has no run of pysmorch train: {how}")
     try:
-        command = json.loads((path / COMMAND).read_text(encoding="utf-8"))
+        command = json.loads((path / COMMAND).read_text(encoding="utf-8"), parse_int=integer_of_json)
         values, folder = dict(command["options"]), str(command["folder"])
         if set(values) != {field.name for field in fields(TrainOptions)}:
             raise ValueError("its options are not those of this version")

@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from pysmorch.encoders.numbers import units_of
-from pysmorch.entries import check_finite, check_float32
+from pysmorch.entries import check_finite, check_float32, name_entry
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.calibration import Calibration
 from pysmorch.estimators.fitting import own_loss
@@ -34,6 +34,10 @@ from pysmorch.losses import (
 from pysmorch.metrics import Metric
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.prediction.regressor import LOSSES, RegressorModel
+
+
+LARGEST = 1e305
+"""Of targets, so that predictions beyond the largest, and sums of several, are numbers in float64."""
 
 
 @saved_as("regressor")
@@ -242,6 +246,7 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
                 raise
             raise ValueError(f"y: {error}; a Regressor predicts numbers, and a Classifier predicts texts") from None
         check_finite(labels, "y")
+        _check_size(labels)
         check_num_labels(labels, num_data)
         if labels.ndim > 2:
             raise ValueError(f"y must have the shape (N,) or (N, K), but has {labels.shape}")
@@ -350,3 +355,13 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         tags.target_tags.multi_output = self._num_quantiles() == 1
         tags.target_tags.positive_only = self._has_log_link()
         return tags
+
+
+def _check_size(labels: Array) -> None:
+    """Refuse targets so large that a prediction near them may be none in float64."""
+    if max(-float(labels.min(initial=0.0)), float(labels.max(initial=0.0))) > LARGEST:
+        index = tuple(int(i) for i in np.argwhere(np.abs(labels) > LARGEST)[0])
+        raise ValueError(
+            f"y has {labels[index]:.6g} in {name_entry(index)}, but targets are at most {LARGEST:g}, so that predictions are "
+            "finite; divide all by the same number first"
+        )

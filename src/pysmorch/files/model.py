@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from pysmorch.entries import integer_of_json
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
 from pysmorch.files.registry import Saveable, class_of, kind_of
 from pysmorch.files.tensors import (
@@ -284,7 +285,12 @@ def _checked(content: Any, name: str) -> tuple[dict[str, Any], dict[str, Array]]
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{name}: not a model file, or a damaged one ({_one_line(error)})") from error
     try:
-        header = json.loads(metadata[METADATA_KEY], object_pairs_hook=without_duplicates, parse_constant=_no_number)
+        header = json.loads(
+            metadata[METADATA_KEY],
+            object_pairs_hook=without_duplicates,
+            parse_constant=_no_number,
+            parse_int=integer_of_json,
+        )
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{name}: its header is damaged ({_one_line(error)})") from error
     try:

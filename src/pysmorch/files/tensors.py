@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine.interrupts import answer_interrupts
+from pysmorch.entries import integer_of_json
 from pysmorch.files.header import without_duplicates
 from pysmorch.layers.base import Array
 
@@ -120,7 +121,9 @@ def _header(content: Any) -> tuple[dict[str, Any], int]:
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > min(LARGEST_HEADER, len(content) - 8):
         raise ValueError("the file is shorter than its header")
-    header = json.loads(bytes(content[8 : 8 + size]).decode(), object_pairs_hook=without_duplicates)
+    header = json.loads(
+        bytes(content[8 : 8 + size]).decode(), object_pairs_hook=without_duplicates, parse_int=integer_of_json
+    )
     if not isinstance(header, dict):
         raise ValueError("its header is no object")
     return header, 8 + size

@@ -6,13 +6,23 @@ as positions in their dictionaries, one row group or some rows at a time, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.sources import limits
+from pysmorch.sources.parquet_pages import (
+    AS_LONG_AS_DECODED,
+    WITHOUT_PREFIXES,
+    Page,
+    check_rows,
+    opened_again,
+    pages_of,
+    width_of,
+)
 
 ROWS_OF_A_BATCH = 2**16
 """The most rows of a batch, a power of two."""
@@ -25,9 +35,6 @@ BUFFER = 2**20
 
 WIDEST = 16
 """Bytes of a value that is no text, such as a decimal number, at most."""
-
-PLAIN = {"PLAIN", "RLE", "BIT_PACKED", "DELTA_LENGTH_BYTE_ARRAY"}
-"""Encodings of texts that take no less of the file than decoded."""
 
 
 def check_decoded_size(opened: Any, source: Any, what: str, names: Sequence[str] | None = None) -> None:
@@ -45,39 +52,57 @@ def check_decoded_size(opened: Any, source: Any, what: str, names: Sequence[str]
         The columns that are read; None for all.
     """
     metadata = opened.metadata
+    check_rows(metadata, what)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     columns = [k for k in range(metadata.num_columns) if names is None or _is_of(metadata.schema.column(k), names)]
-    pages = sum(group.column(k).total_uncompressed_size for group in groups for k in columns)
-    limits.check_memory(max(pages, metadata.num_rows * len(columns)), what)
+    values = sum(group.column(k).num_values * width_of(metadata.schema.column(k)) for group in groups for k in columns)
+    limits.check_memory(max(values, metadata.num_rows), what)
+    pages: dict[tuple[int, int], list[Page]] = {}
+    decoded = 0
+    with opened_again(source()) as file:
+        for group, k in product(range(metadata.num_row_groups), columns):
+            pages[group, k] = pages_of(metadata, group, k, file, what)
+            decoded += sum(page.size for page in pages[group, k])
+            limits.check_memory(decoded, what)
     texts = 0
     for k in columns:
         column = metadata.schema.column(k)
-        if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
-            texts += column.length * sum(group.column(k).num_values for group in groups)
-            limits.check_memory(texts, what)
-        if column.physical_type != "BYTE_ARRAY":
-            continue
-        in_dictionary = None
-        for i, group in enumerate(groups):
-            chunk = group.column(k)
-            if chunk.num_values * chunk.total_uncompressed_size <= limits.SMALL:  # no text is longer than all
+        for group in range(metadata.num_row_groups):
+            num_values = metadata.row_group(group).column(k).num_values
+            # No text is longer than all.
+            if not _is_text(column) or num_values * sum(page.size for page in pages[group, k]) <= limits.SMALL:
                 continue
-            if in_dictionary is None:
-                in_dictionary = _with_positions(source(), [column.path])
-            texts += sum(map(_size_of, in_dictionary.read_row_group(i, columns=[column.path]).itercolumns()))
-            limits.check_memory(texts, what)
+            for batch in _batches_of_texts(source(), group, {column.path: pages[group, k]}):
+                texts += sum(int(_sizes_of_rows(array).sum()) for array in batch.columns)
+                limits.check_memory(texts, what)
+
+
+def _is_text(column: Any) -> bool:
+    return bool(column.physical_type == "BYTE_ARRAY")
+
+
+def _batches_of_texts(source: Any, group: int, pages: Mapping[str, Sequence[Page]]) -> Iterator[Any]:
+    """Go through columns of texts in a row group, as positions in their dictionaries, so many rows at a time that few are in memory.
+
+    `pages` are those of each column, by its path.
+    """
+    from pyarrow import parquet
+
+    largest = max((page.size for of_column in pages.values() for page in of_column), default=0)
+    shortened = {
+        path for path, of_column in pages.items() if any(page.encoding == WITHOUT_PREFIXES for page in of_column)
+    }
+    rows = ROWS_OF_A_BATCH
+    if shortened or largest > _largest_batch():  # no text is longer than its page
+        rows = max(1, min(rows, _largest_batch() // max(1, largest)))
+    positions = [path for path in pages if path not in shortened]  # PyArrow makes no dictionary of the others
+    file = parquet.ParquetFile(source, read_dictionary=positions, buffer_size=BUFFER, pre_buffer=False)
+    return iter(file.iter_batches(rows, [group], list(pages), use_threads=False))
 
 
 def _is_of(column: Any, names: Sequence[str]) -> bool:
     """Whether what a file has as a column is one of some columns of the table, or a part of one."""
     return any(column.path == name or column.path.startswith(f"{name}.") for name in names)
-
-
-def _with_positions(file: Any, paths: list[str]) -> Any:
-    """Open a file such that columns of texts are read as positions in their dictionaries."""
-    from pyarrow import parquet
-
-    return parquet.ParquetFile(file, read_dictionary=paths, buffer_size=BUFFER, pre_buffer=False)
 
 
 def rows_of_batches(opened: Any, source: Any, what: str) -> list[int]:
@@ -103,6 +128,7 @@ def rows_of_batches(opened: Any, source: Any, what: str) -> list[int]:
         A row takes more memory than reading may take.
     """
     metadata = opened.metadata
+    check_rows(metadata, what)
     return [_rows_of_a_batch(metadata, i, source, f"{what}: row group {i + 1}") for i in range(metadata.num_row_groups)]
 
 
@@ -134,29 +160,31 @@ def _largest_batch() -> int:
 
 def _rows_of_a_batch(metadata: Any, index: int, source: Any, what: str) -> int:
     group = metadata.row_group(index)
-    texts: list[str] = []
-    pages, of_texts, of_lists, of_row = 0, 0, 0, 1
-    for k in range(metadata.num_columns):
-        column, chunk = metadata.schema.column(k), group.column(k)
-        width = max(WIDEST, column.length)
-        if column.physical_type == "BYTE_ARRAY":
-            texts.append(column.path)
-            pages += chunk.total_uncompressed_size
-            of_texts += chunk.total_uncompressed_size * (1 if PLAIN.issuperset(chunk.encodings) else chunk.num_values)
-        elif column.max_repetition_level:
-            of_lists += width * chunk.num_values
-        else:
-            of_row += width
+    pages: dict[str, list[Page]] = {}
+    of_texts, of_lists, of_row = 0, 0, 1
+    with opened_again(source()) as file:
+        for k in range(metadata.num_columns):
+            column, chunk, here = metadata.schema.column(k), group.column(k), pages_of(metadata, index, k, file, what)
+            largest = max((page.size for page in here), default=0)
+            limits.check_memory(largest, f"a page of column {column.path!r} of {what}")
+            width = max(WIDEST, column.length)
+            if _is_text(column):
+                pages[column.path] = here
+                size = sum(page.size for page in here)
+                as_long = AS_LONG_AS_DECODED.issuperset(page.encoding for page in here if page.values)
+                of_texts += size * (1 if as_long else chunk.num_values)
+            elif column.max_repetition_level:
+                of_lists += width * chunk.num_values
+            else:
+                of_row += width
     limits.check_memory(of_lists, f"{what}, whose lists may all be in one row,")
     limits.check_memory(of_row, f"a row of {what}")
     most = _largest_batch()
     rows = fitting_rows(of_lists + of_row * group.num_rows, group.num_rows)
     if of_texts <= most and fitting_rows(of_texts, group.num_rows, rows) == rows:
         return rows
-    file = _with_positions(source(), texts)
-    at_a_time = ROWS_OF_A_BATCH if pages <= limits.memory_limit() else 1  # one text has at most 2 GiB
     total = 0
-    for sizes in _sizes_of_blocks(file.iter_batches(at_a_time, [index], texts, use_threads=False)):
+    for sizes in _sizes_of_blocks(_batches_of_texts(source(), index, pages)):
         limits.check_memory(int(sizes.max()), f"a row of {what}")
         while rows > 1 and np.add.reduceat(sizes, np.arange(0, len(sizes), rows)).max() > most:
             rows //= 2
@@ -179,7 +207,7 @@ def _sizes_of_blocks(batches: Any) -> Iterator[Array]:
 
 
 def _sizes_of_rows(array: Any) -> Array:
-    """Return the bytes of the texts in each entry of a column of dictionaries, which may be in lists and structures."""
+    """Return the bytes of the texts in each entry of a column, which may be in dictionaries, lists and structures."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -187,6 +215,13 @@ def _sizes_of_rows(array: Any) -> Array:
     if pa.types.is_dictionary(kind):
         lengths = pc.binary_length(array.dictionary).take(array.indices)
         return np.asarray(lengths.cast(pa.int64()).fill_null(0))
+    if (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    ):
+        return np.asarray(pc.binary_length(array).cast(pa.int64()).fill_null(0))
     if pa.types.is_struct(kind):
         return sum((_sizes_of_rows(child) for child in array.flatten()), np.zeros(len(array), np.int64))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
@@ -197,23 +232,3 @@ def _sizes_of_rows(array: Any) -> Array:
         children = array.values[array.offset * kind.list_size : (array.offset + len(array)) * kind.list_size]
         return _sizes_of_rows(children).reshape(len(array), kind.list_size).sum(axis=1)
     return np.full(len(array), -(-array.nbytes // max(1, len(array))))
-
-
-def _size_of(column: Any) -> int:
-    """Return the bytes of the texts in a column of dictionaries, which may be in lists and structures."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    size = 0
-    arrays = list(column.chunks)
-    while arrays:
-        array = arrays.pop()
-        if pa.types.is_dictionary(array.type):
-            lengths = pc.binary_length(array.dictionary)
-            size += pc.sum(lengths.take(array.indices).cast(pa.int64())).as_py() or 0
-        elif pa.types.is_struct(array.type) or pa.types.is_nested(array.type):
-            flat = array.flatten()
-            arrays += flat if isinstance(flat, list) else [flat]
-        else:
-            size += array.nbytes
-    return size

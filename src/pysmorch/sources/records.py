@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from pysmorch.entries import integer_of_json
 from pysmorch.sources.columns import column_of
 from pysmorch.sources.opening import File
 from pysmorch.sources.source import Source, SourceError
@@ -56,7 +57,7 @@ def read_json(file: File, encoding: str | None) -> Source:
 
 def _array(path: str, text: str) -> tuple[list[dict[str, Any]], list[int]]:
     try:
-        records = json.loads(text, object_pairs_hook=_object)
+        records = json.loads(text, object_pairs_hook=_object, parse_int=integer_of_json)
     except json.JSONDecodeError as error:
         raise SourceError(f"{path}, line {error.lineno}: not JSON, or truncated ({error.msg})") from None
     except (ValueError, RecursionError) as error:
@@ -73,7 +74,7 @@ def _lines(path: str, text: str) -> tuple[list[dict[str, Any]], list[int]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line, object_pairs_hook=_object)
+            record = json.loads(line, object_pairs_hook=_object, parse_int=integer_of_json)
         except json.JSONDecodeError as error:
             reason = f"{error.msg} at letter {error.colno}"
             raise SourceError(f"{path}, line {number}: not JSON, or truncated ({reason}); {EXPECTED}") from None
