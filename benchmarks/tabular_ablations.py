@@ -1,7 +1,7 @@
 """What each ingredient of the presets brings on tables: fits with and without it, as lines of JSON.
 
     python benchmarks/tabular_ablations.py --minutes 20     # what results/ablations.jsonl lacks, smallest tables first
-    python benchmarks/tabular_ablations.py --report         # ratios to the plain network
+    python benchmarks/tabular_ablations.py --report         # ratios to the plain network, or to the presets of before
 
 The tables are some of tabular.py that are not put aside, with its splits. Every fit is one of one thread, and is made in this process,
 since a start of its own would take longer than a small table; so memory is not measured. Lines with other names of ingredients are fits of
@@ -11,18 +11,23 @@ versions that were tried for the presets; `split` names the file that has their 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import time
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import tabular
 import tabular_data
 import tabular_models
+
+from pysmorch import CosineCycles
 
 PLAIN: dict[str, Any] = {"preset": "fast", "hidden": (256, 128), "activation": "relu", "embedding": False}
 INGREDIENTS: dict[str, dict[str, Any]] = {
@@ -33,9 +38,41 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "three layers, mish, embedding": PLAIN | {"hidden": (256, 256, 256), "activation": "mish", "embedding": True},
 }
 """Parameters of the estimators, by what they add to a plain network; all train one network."""
+BALANCED: dict[str, Any] = {"preset": "balanced"}
+PAIR = BALANCED | {"members": 2}
+INGREDIENTS |= {
+    "two networks": PAIR,
+    "two networks, before": PAIR,
+    "two networks, before, beta2 0.95": PAIR,
+    "two networks, before, more intervals": PAIR,
+    "two networks, before, no intervals": PAIR,
+    "two networks, before, batches of 128": PAIR | {"batch_size": 128},
+    "two networks, before, CosineCycles": PAIR | {"learning_rate": CosineCycles(0.01)},
+    "balanced": BALANCED,
+    "balanced, before": BALANCED,
+    "balanced, before, more intervals": BALANCED,
+    "balanced, before, an interval for 200 rows": BALANCED,
+    "balanced, before, an interval for 400 rows": BALANCED,
+}
+"""Also two networks of "balanced", and all of them, today and with the constants of before."""
+MOST, ROWS, ROWS_OF_FEW = (
+    f"pysmorch.encoders.quantiles:{name}"
+    for name in ("MAX_INTERVALS", "ROWS_OF_AN_INTERVAL", "ROWS_OF_AN_INTERVAL_OF_FEW")
+)
+BETA2 = "pysmorch.prediction.parameters:BETA2_OF_NUMBERS"
+BEFORE = {MOST: 32, ROWS: 100, ROWS_OF_FEW: 100, BETA2: 0.999}
+CHANGED: dict[str, dict[str, Any]] = {
+    "beta2 0.95": {BETA2: 0.95},
+    "more intervals": {MOST: 64, ROWS: 50, ROWS_OF_FEW: 50},
+    "no intervals": {MOST: 0},
+    "an interval for 200 rows": {ROWS: 200, ROWS_OF_FEW: 200},
+    "an interval for 400 rows": {ROWS: 400, ROWS_OF_FEW: 400},
+}
+"""What of the constants of before a part of a name changes: they are no parameters."""
 TABLES = (
     *("movement_libras", "biomass", "crx", "pima", "car_prices", "vehicle", "Sacramento", "vowel", "OJ", "digits"),
     *("segment", "ames", "Wage", "wine-white", "satimage", "Computers", "letter", "california"),
+    *("contraceptive", "SaratogaHouses", "hpc_data", "wa_churn", "adult"),
 )
 RESULTS = Path(__file__).parent / "results" / "ablations.jsonl"
 
@@ -78,7 +115,11 @@ def measure(tables: list[str], sets: list[str], seeds: int, end: float) -> None:
 def fitted(table: str, name: str, seed: int) -> dict[str, Any]:
     """Return the scores of a fit, and the seconds of the processor."""
     column = tabular_models.ours(INGREDIENTS[name])
-    found = tabular.measured(tabular.Fit(table, name, seed), column, tabular.DATA, threads=1)
+    with contextlib.ExitStack() as replaced:
+        for constant, value in constants_of(name).items():
+            module, _, attribute = constant.partition(":")
+            replaced.enter_context(mock.patch.object(import_module(module), attribute, value))
+        found = tabular.measured(tabular.Fit(table, name, seed), column, tabular.DATA, threads=1)
     score = ("rmse", "crps") if table in tabular_data.REGRESSION else ("error", "log_loss")
     scores = {key: round(found[key], 6) for key in score}
     return {
@@ -90,16 +131,26 @@ def fitted(table: str, name: str, seed: int) -> dict[str, Any]:
     }
 
 
+def constants_of(name: str) -> dict[str, Any]:
+    """Return the values of constants, by module and name with a colon between, that a set has instead of today's."""
+    parts = name.split(", ")
+    values = dict(BEFORE) if "before" in parts else {}
+    for part in parts:
+        values |= CHANGED.get(part, {})
+    return values
+
+
 def report(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Geometric means of the ratios to the plain network over the tables that have both, and their number."""
+    """Geometric means of the ratios over the tables that have both, and their number: to the plain network, or to that of before."""
     known = {(row["table"], row["ingredients"], row["seed"]): row for row in rows}
     yield "| ingredients | fits | error or RMSE | log loss or CRPS | seconds |"
     yield "|---|---|---|---|---|"
     for name in INGREDIENTS:
+        base = next((f"{kind}, before" for kind in ("two networks", "balanced") if name.startswith(kind)), "plain")
         pairs = [
-            (row, known[table, "plain", seed])
+            (row, known[table, base, seed])
             for (table, ingredients, seed), row in known.items()
-            if ingredients == name and (table, "plain", seed) in known
+            if ingredients == name and (table, base, seed) in known
         ]
         if pairs:
             yield f"| {name} | {len(pairs)} | " + " | ".join(f"{mean_ratio(pairs, i):.3f}" for i in (3, 4, 5)) + " |"

@@ -88,11 +88,16 @@ def test_intervals_between_quantiles_rise_from_zero_to_one():
     values = np.arange(1000.0)
     encoder = learn({"a": values})
     intervals = encode(encoder, {"a": values})[:, 1:]
-    assert intervals.shape[1] == 10
+    assert intervals.shape[1] == 5
     np.testing.assert_array_equal(intervals[0], 0)
     np.testing.assert_array_equal(intervals[-1], 1)
     assert (np.diff(intervals, axis=0) >= 0).all()
-    np.testing.assert_allclose(encode(encoder, {"a": [-1e9, 1e9]})[:, 1:], [[0] * 10, [1] * 10])
+    np.testing.assert_allclose(encode(encoder, {"a": [-1e9, 1e9]})[:, 1:], [[0] * 5, [1] * 5])
+
+
+@pytest.mark.parametrize(("num_rows", "expected"), [(399, 0), (400, 2), (2999, 14), (3000, 30), (20_000, 32)])
+def test_there_are_as_many_intervals_as_rows_allow(num_rows, expected):
+    assert len(learn({"a": np.arange(float(num_rows))}).numbers.owner) == expected
 
 
 def test_a_value_that_most_rows_share_does_not_use_up_the_intervals():

@@ -9,8 +9,14 @@ from pysmorch.encoders.spool import StoredNumbers
 from pysmorch.layers.base import Array
 
 MAX_INTERVALS = 32
+
 ROWS_OF_AN_INTERVAL = 100
 """Rows needed for each interval between quantiles."""
+
+FEW_ROWS = 3000
+ROWS_OF_AN_INTERVAL_OF_FEW = 200
+"""The same of columns with fewer numbers than `FEW_ROWS`: a network learns few rows by heart, and with many positions sooner
+(benchmarks/results/ablations.jsonl)."""
 
 MAX_COLUMNS_WITH_INTERVALS = 48
 """Tables with more number columns than this are wide enough as they are."""
@@ -64,7 +70,8 @@ def learn_intervals(
 def _edges(values: Array, weights: Array | None) -> Array:
     """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
     num_rows = len(values) if weights is None else weights.sum()
-    count = min(MAX_INTERVALS, int(num_rows / ROWS_OF_AN_INTERVAL))
+    of_each = ROWS_OF_AN_INTERVAL_OF_FEW if num_rows < FEW_ROWS else ROWS_OF_AN_INTERVAL
+    count = min(MAX_INTERVALS, int(num_rows / of_each))
     if count < 2:
         return np.zeros(0)
     distinct, counts = _counted(values, weights)
