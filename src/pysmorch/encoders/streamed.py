@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import starmap
 from typing import Any
 
 from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.plain import is_short
 from pysmorch.encoders.spool import Spool, sample_of, sampled_rows
+from pysmorch.engine.ahead import ahead
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 from pysmorch.sources.streaming import StreamedTable
@@ -88,21 +92,30 @@ class StreamedRows:
         """
         if self._spool is not None:
             return self._spool
-        spool = Spool(len(self), encoder.num_numbers, encoder.num_marks)
+        spool = Spool(len(self), encoder.num_numbers, encoder.num_marks, self._short(encoder))
         at_a_time = max(1, BYTES_TO_STORE // (8 * encoder.num_numbers + encoder.num_marks + 1))
-        for first, block in self.blocks():
-            if self.take_statistics is not None:
-                self.take_statistics(block, first)
-            for rows in blocks_of(len(block), at_a_time):
-                try:
-                    spool.append(*encoder.compact(block[rows]))
-                except ColumnError as error:
-                    raise error.after(first + rows.start) from None
-        spool.finish()
+        with closing(ahead(self.blocks())) as blocks:
+            for first, block in blocks:
+                if self.take_statistics is not None:
+                    self.take_statistics(block, first)
+                for rows in blocks_of(len(block), at_a_time):
+                    try:
+                        spool.append(*encoder.compact(block[rows]))
+                    except ColumnError as error:
+                        raise error.after(first + rows.start) from None
         self._spool = spool
         return spool
+
+    def _short(self, encoder: Any) -> list[int]:
+        """Return which numbers of rows float32 holds exactly, as they are in the files."""
+        return [at for column, at in encoder.number_positions if is_short(self.table.schema.field(column.name).type)]
 
     def encoded(self, encoder: Any) -> LazyRows:
         """Return the rows as the network takes them, which are made when they are read."""
         spool = self.store(encoder)
-        return LazyRows(lambda rows: encoder.expand(*spool.read(rows)), len(self), encoder.shape)
+        return LazyRows(
+            lambda rows: encoder.expand(*spool.read(rows)),
+            len(self),
+            encoder.shape,
+            read_in_order=lambda rows, sizes: starmap(encoder.expand, spool.in_order(rows, sizes)),
+        )

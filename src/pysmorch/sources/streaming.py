@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import lzma
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from io import BufferedRandom, FileIO
 from itertools import groupby
 from typing import Any
 
@@ -334,23 +331,3 @@ def memory_needed(path: str) -> int | None:
     except (SourceError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return None  # whoever reads it says what is wrong
     return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
-
-
-def temporary_file(size: int, name: str) -> Any:
-    """Return an open file without a name, after a check that there is space for so many bytes."""
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise SourceError(
-            f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
-            f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
-        )
-    with tempfile.TemporaryFile() as file:
-        return ClosedAtTheEnd(FileIO(os.dup(file.fileno()), "rb+"))
-
-
-class ClosedAtTheEnd(BufferedRandom):
-    """An open file that is closed without a warning when nothing refers to it any more."""
-
-    def __del__(self) -> None:
-        self.close()
