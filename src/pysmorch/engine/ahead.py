@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextvars import copy_context
 from queue import Empty, Queue
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
+def ahead(items: Iterable[T]) -> Generator[T]:
     """Go through items that a thread makes, one before it is asked for.
 
     The order is that of the items, so that a result does not depend on the thread. It ends with the last item, with what making one
@@ -53,6 +53,7 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         if failures:
             raise failures[0]
     finally:
+        failures.clear()  # an exception and a list that its traceback refers to would keep each other
         stopped.set()
         while thread.is_alive():
             try:

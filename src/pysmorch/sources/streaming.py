@@ -331,3 +331,10 @@ def memory_needed(path: str) -> int | None:
     except (SourceError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return None  # whoever reads it says what is wrong
     return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
+
+
+def concatenated(blocks: Sequence[Any]) -> Any:
+    """Return blocks of the rows of a table as one `pyarrow.Table`."""
+    import pyarrow as pa
+
+    return pa.concat_tables(blocks)

@@ -40,7 +40,14 @@ def temporary_file(size: int, name: str, times: int = 1) -> TemporaryFile:
             f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
         )
     with tempfile.TemporaryFile() as file:
-        return TemporaryFile(FileIO(os.dup(file.fileno()), "rb+"))
+        return TemporaryFile(_ClosedAtTheEnd(os.dup(file.fileno()), "rb+"))
+
+
+class _ClosedAtTheEnd(FileIO):
+    """A file that is closed without a warning when nothing refers to it any more."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class TemporaryFile(BufferedRandom):
