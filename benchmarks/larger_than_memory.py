@@ -28,14 +28,14 @@ ROWS_IN_MEMORY = 1_000_000
 
 
 def write_tables(folder: Path, num_rows: int, columns: int) -> None:
-    """Write normal numbers of 4 bytes, and a label, yes or no, that depends on three of them."""
+    """Write normal numbers of 4 bytes, and a label, 0 or 1 in a byte, that depends on three of them."""
     rng = np.random.default_rng(0)
     for start in range(0, num_rows, ROWS_OF_A_FILE):
         writer = None
         for first in range(start, min(start + ROWS_OF_A_FILE, num_rows), ROWS_OF_A_GROUP):
             X = rng.standard_normal((min(ROWS_OF_A_GROUP, num_rows - first), columns), dtype=np.float32)
             score = X[:, 0] + X[:, 1] * X[:, 2] + 0.5 * rng.standard_normal(len(X), dtype=np.float32)
-            table = pa.table({f"x{i}": X[:, i] for i in range(columns)} | {"label": np.where(score > 0, "yes", "no")})
+            table = pa.table({f"x{i}": X[:, i] for i in range(columns)} | {"label": (score > 0).astype(np.int8)})
             path = folder / f"part-{start // ROWS_OF_A_FILE:03}.parquet"
             writer = writer or parquet.ParquetWriter(path, table.schema, use_dictionary=["label"])
             writer.write_table(table)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.layers.base import Array
+from pysmorch.sources.addresses import is_address, open_address
 from pysmorch.sources.columnar import joining_errors, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
@@ -269,10 +270,11 @@ def stream_parquet(path: str) -> Source:
 
     SourceError where a row takes more memory than reading may take.
     """
-    file = Stored(path, path, 0, {}).open()
+    where = open_address(path) if is_address(path) else path
+    file = Stored(path, where, 0, {}).open()
     with reading(path, "a Parquet file"):
-        rows = rows_of_batches(file, lambda: path, path)
-    return _streamed(Stored(path, path, file.metadata.num_rows, {}, rows_of_batches=rows), file.schema_arrow)
+        rows = rows_of_batches(file, lambda: where, path)
+    return _streamed(Stored(path, where, file.metadata.num_rows, {}, rows_of_batches=rows), file.schema_arrow)
 
 
 def stream_arrow(path: str) -> Source:
@@ -302,24 +304,29 @@ def _streamed(file: Stored, schema: Any) -> Source:
 
 def is_parquet(path: str) -> bool:
     """Whether a file is a Parquet file that can be read where it is."""
-    with open(path, "rb") as stream:
-        return stream.read(4) == b"PAR1"
+    with open_address(path) if is_address(path) else open(path, "rb") as stream:
+        return bool(stream.read(4) == b"PAR1")
 
 
 def is_arrow(path: str) -> bool:
-    """Whether a file is an Arrow file that can be read where it is, which a stream of batches cannot."""
+    """Whether a file is an Arrow file that can be read where it is, which a stream of batches, or one elsewhere, cannot."""
+    if is_address(path):
+        return False
     with open(path, "rb") as stream:
         return stream.read(6) == b"ARROW1"
 
 
 def memory_needed(path: str) -> int | None:
     """Return about how many bytes it takes to train on a file in memory; None for those that cannot be read block by block."""
-    if not os.path.isfile(path):
+    remote = is_address(path)
+    if not os.path.isfile(path) and not remote:
         return None
     if is_parquet(path):
-        metadata = Stored(path, path, 0, {}).open().metadata
+        metadata = Stored(path, open_address(path) if remote else path, 0, {}).open().metadata
         written = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         return COPIES * max(written, 8 * metadata.num_rows * metadata.num_columns)
+    if remote:
+        return None
     if is_arrow(path):
         num_rows, schema = _rows_and_schema(path)
         return COPIES * max(os.path.getsize(path), 8 * num_rows * len(schema.names))
