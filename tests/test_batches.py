@@ -113,13 +113,16 @@ def test_a_query_of_duckdb_predicts(classifier):
     np.testing.assert_array_equal(found["prediction"], model.predict(ROWS))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_ray_data_predicts(classifier, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     ray = pytest.importorskip("ray.data")
     import ray as runtime
 
     model, path = classifier
-    runtime.init(num_cpus=2, include_dashboard=False)
+    # Never a cluster that runs here already.
+    runtime.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=2**27, log_to_driver=False)
     try:
         rows = ray.from_arrow(TABLE).map_batches(
             BatchPredictor,

@@ -70,6 +70,7 @@ class LazyRows:
         LazyRows
             In that order.
         """
+        rows = rows.astype(index_dtype(len(self)), copy=False)
         return LazyRows(
             lambda of_these: self._read(rows[of_these]),
             len(rows),
@@ -101,6 +102,11 @@ class LazyRows:
     def rows_at_a_time(self) -> int:
         """How many rows a block has."""
         return max(1, BYTES_AT_A_TIME // max(1, prod(self.shape[1:]) * self.dtype.itemsize))
+
+
+def index_dtype(count: int) -> type[np.signedinteger[Any]]:
+    """Return the dtype that indices of so many rows need: of very many, 8 bytes each are a good part of the memory."""
+    return np.int32 if count <= 2**31 else np.int64
 
 
 def take_rows(rows: Any, indices: Array) -> Any:

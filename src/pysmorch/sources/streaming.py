@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pysmorch.engine.rows import index_dtype
 from pysmorch.layers.base import Array
 from pysmorch.sources.addresses import is_address, open_address
 from pysmorch.sources.columnar import joining_errors, reading
@@ -181,6 +182,7 @@ class StreamedTable:
 
     def take(self, rows: Array) -> StreamedTable:
         """Return some rows, which are not read yet; their indices are in increasing order."""
+        rows = rows.astype(index_dtype(len(self)), copy=False)
         return StreamedTable(self.files, self.schema, rows if self.rows is None else self.rows[rows])
 
     def select(self, names: Sequence[str]) -> StreamedTable:
