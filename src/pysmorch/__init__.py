@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     # mypy reads no sums of __all__, only the lists in the files of the families.
     from pysmorch import metrics, models
     from pysmorch.advice import advise, compare_with_baselines
+    from pysmorch.batches import BatchPredictor
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Adam": "optimizers",
     "AdamW": "optimizers",
+    "BatchPredictor": "batches",
     "Callback": "training",
     "Classifier": "estimators",
     "Constant": "schedules",
@@ -87,6 +89,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "BatchPredictor",
     "Callback",
     "Classifier",
     "Constant",

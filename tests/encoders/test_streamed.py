@@ -20,7 +20,7 @@ def spool():
     made = Spool(20, 2, 11)
     made.append(numbers[:13], marks[:13])
     made.append(numbers[13:], marks[13:])
-    made.finish()
+
     return made, numbers, marks
 
 
@@ -50,7 +50,7 @@ def test_any_rows_of_a_temporary_file_are_read_in_their_order(spool, rows):
 def test_rows_may_have_no_numbers_or_no_marks(num_numbers, num_marks):
     made = Spool(2, num_numbers, num_marks)
     made.append(np.full((2, num_numbers), 5.0), np.ones((2, num_marks), bool))
-    made.finish()
+
     numbers, marks = made.read(np.array([1, 0]))
     assert numbers.shape == (2, num_numbers)
     assert marks.shape == (2, num_marks)

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from pysmorch.encoders.quantiles import learn_intervals, no_intervals
 from pysmorch.encoders.ranges import Ranges
 from pysmorch.encoders.sparse import SparseRows, as_array
 from pysmorch.encoders.spool import StoredNumbers
+from pysmorch.engine.ahead import ahead
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
 from pysmorch.files.header import ModelFileError
@@ -32,6 +35,9 @@ NO_WEIGHT = 1e-300
 
 ENTRIES_AT_A_TIME = 2**17
 """Entries of a table that are converted to float64 at a time: the copies, 1 MiB each, stay in a cache."""
+
+BLOCKS_READ = 16
+"""Blocks that are read from a file together."""
 
 ONE_SUM_UP_TO = 2**20
 """Entries of a table up to which a sum over its rows is one sum; it is made of those of blocks where there are more."""
@@ -239,12 +245,12 @@ SQUARABLE = 480
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
 
-def ranges_of(X: Array | SparseRows) -> Ranges:
+def ranges_of(X: Array | StoredNumbers | SparseRows) -> Ranges:
     """Return the ranges of the columns of an array.
 
     Parameters
     ----------
-    X : ndarray of shape (N, D), or SparseRows
+    X : ndarray, StoredNumbers or SparseRows, of shape (N, D)
         With NaN for what is missing.
 
     Returns
@@ -256,11 +262,30 @@ def ranges_of(X: Array | SparseRows) -> Ranges:
         return Ranges(*X.ranges())
     lowest, highest = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     known = np.zeros(X.shape[1], dtype=np.int64)
-    for rows in _blocks(*X.shape):
-        block = X[rows].astype(np.float64, copy=False)
-        lowest, highest = np.fmin(lowest, np.fmin.reduce(block)), np.fmax(highest, np.fmax.reduce(block))
-        known += (~np.isnan(block)).sum(0)
+    for _, rows in _blocks_of(X):
+        block = rows.astype(np.float64, copy=False)
+        low, high = np.minimum.reduce(block), np.maximum.reduce(block)
+        known += len(block)
+        gaps = np.flatnonzero(np.isnan(low))
+        if len(gaps):  # otherwise NaN need not be looked for, which takes several times as long
+            some = block[:, gaps]
+            low[gaps], high[gaps] = np.fmin.reduce(some), np.fmax.reduce(some)
+            known[gaps] -= np.isnan(some).sum(0)
+        lowest, highest = np.fmin(lowest, low), np.fmax(highest, high)
     return Ranges(lowest, highest, known)
+
+
+def _blocks_of(X: Array | StoredNumbers) -> Iterator[tuple[slice, Array]]:
+    """Go through rows, `ENTRIES_AT_A_TIME` entries at a time; those in a file are read ahead."""
+    blocks = _blocks(*X.shape)
+    if not isinstance(X, StoredNumbers):
+        yield from ((rows, X[rows]) for rows in blocks)
+        return
+    some = iter(lambda: list(islice(blocks, BLOCKS_READ)), [])
+    with closing(ahead((of_some, X[of_some[0].start : of_some[-1].stop]) for of_some in some)) as read:
+        for of_some, numbers in read:
+            first = of_some[0].start
+            yield from ((rows, numbers[rows.start - first : rows.stop - first]) for rows in of_some)
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
@@ -310,28 +335,37 @@ Function = Callable[[Array, Array, Any], Array]
 """Of numbers in float64, which of them are known, and their columns: indices, or the slice of all."""
 
 
-def _values_of(function: Function, X: Array | StoredNumbers | SparseRows, columns: Array) -> Callable[[slice], Array]:
-    """Return what makes the values of a function for columns of some rows; those of zeros that are not stored are made once."""
+def _values_of(
+    functions: Sequence[Function], X: Array | StoredNumbers | SparseRows, columns: Array
+) -> Iterator[tuple[slice, list[Array]]]:
+    """Go through the values of functions for columns of some rows at a time; those of zeros that are not stored are made once."""
     chosen = None if len(columns) == X.shape[1] else columns
+    at_once = len(X) * len(columns) <= ONE_SUM_UP_TO
+    rows_of_blocks = [slice(0, len(X))] if at_once else _blocks(len(X), len(columns))
     if not isinstance(X, SparseRows):
-
-        def of_array(rows: slice) -> Array:
-            block = _block(X[rows], chosen)
-            return function(block, ~np.isnan(block), slice(None))
-
-        return of_array
-
+        blocks = (
+            _blocks_of(X)
+            if isinstance(X, StoredNumbers) and not at_once
+            else ((rows, X[rows]) for rows in rows_of_blocks)
+        )
+        for rows, numbers in blocks:
+            block = _block(numbers, chosen)
+            known = ~np.isnan(block)
+            yield rows, [function(block, known, slice(None)) for function in functions]
+        return
     some = X if chosen is None else X.of_columns(chosen)
-    of_zeros = function(np.zeros((1, len(columns))), np.ones((1, len(columns)), dtype=bool), slice(None))
-
-    def of_sparse(rows: slice) -> Array:
+    a_row = np.zeros((1, len(columns))), np.ones((1, len(columns)), dtype=bool), slice(None)
+    of_zeros = [function(*a_row) for function in functions]
+    for rows in rows_of_blocks:
         row_of, column_of, values = some.entries_of(rows)
-        block = np.empty((rows.stop - rows.start, len(columns)), dtype=of_zeros.dtype)
-        block[:] = of_zeros
-        block[row_of, column_of] = function(values.astype(np.float64), ~np.isnan(values), column_of)
-        return block
-
-    return of_sparse
+        entries = values.astype(np.float64), ~np.isnan(values), column_of
+        made = []
+        for function, of_row in zip(functions, of_zeros, strict=True):
+            block = np.empty((rows.stop - rows.start, len(columns)), dtype=of_row.dtype)
+            block[:] = of_row
+            block[row_of, column_of] = function(*entries)
+            made.append(block)
+        yield rows, made
 
 
 def _learn_scaling(
@@ -339,30 +373,28 @@ def _learn_scaling(
 ) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
     w = np.ones(len(X)) if weights is None else weights
-    at_once = len(X) * len(columns) <= ONE_SUM_UP_TO
 
-    def total_of(function: Function) -> Array:
-        """Return the weighted sum of a function over all rows."""
-        total, values_of = np.zeros(len(columns)), _values_of(function, X, columns)
-        for rows in [slice(0, len(X))] if at_once else _blocks(len(X), len(columns)):
-            total += w[rows] @ values_of(rows)
-        return total
-
-    total = np.maximum(total_of(lambda _, known, at: known), NO_WEIGHT)
+    def totals_of(*functions: Function) -> Array:
+        """Return the weighted sums of functions over all rows."""
+        totals = np.zeros((len(functions), len(columns)))
+        for rows, values in _values_of(functions, X, columns):
+            for total, of_function in zip(totals, values, strict=True):
+                total += w[rows] @ of_function
+        return totals
 
     def moments(of: Callable[[Array, Any], Array]) -> tuple[Array, Array, Array]:
-        mean = total_of(lambda x, known, at: np.where(known, of(x, at), 0.0)) / total
-        std = np.sqrt(total_of(lambda x, known, at: np.square(np.where(known, of(x, at) - mean[at], 0.0))) / total)
+        known, sums = totals_of(lambda x, known, at: known, lambda x, known, at: np.where(known, of(x, at), 0.0))
+        total = np.maximum(known, NO_WEIGHT)
+        mean = sums / total
+        (squares,) = totals_of(lambda x, known, at: np.square(np.where(known, of(x, at) - mean[at], 0.0)))
+        std = np.sqrt(squares / total)
         # Rounding leaves a constant column with a tiny spread; it has none.
         std = np.where(std > 1e-12 * np.abs(mean), std, 0.0)
         safe = np.where(std > 0, std, 1.0)
         # A column without any value plays no part: whatever comes later is scaled to 0.
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
-        return (
-            mean,
-            safe,
-            total_of(lambda x, known, at: _cube(np.where(known, of(x, at) - mean[at], 0.0) / safe[at])) / total,
-        )
+        (cubes,) = totals_of(lambda x, known, at: _cube(np.where(known, of(x, at) - mean[at], 0.0) / safe[at]))
+        return mean, safe, cubes / total
 
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale, skewness = moments(lambda x, at: x)

@@ -59,6 +59,24 @@ def _kind_of_arrow(dtype: Any) -> str:
     return "f" if pa.types.is_floating(dtype) else "b" if pa.types.is_boolean(dtype) else ""
 
 
+def is_short(dtype: Any) -> bool:
+    """Whether float32 holds all numbers of a type of PyArrow as they are.
+
+    Parameters
+    ----------
+    dtype : pyarrow.DataType
+        Of a column.
+
+    Returns
+    -------
+    bool
+        False for all but short integers, float32, float16 and truth values.
+    """
+    import pyarrow as pa
+
+    return dtype in (pa.int8(), pa.uint8(), pa.int16(), pa.uint16(), pa.float16(), pa.float32(), pa.bool_())
+
+
 def block_of(table: Any, names: list[str], kinds: set[str]) -> Array:
     """Return columns among those of `plain_columns` as one array, with NaN for what is missing.
 

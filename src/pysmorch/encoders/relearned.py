@@ -6,13 +6,13 @@ held-out rows choose, such as an epoch or a temperature, is chosen by rows whose
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pysmorch.encoders.statistics import FOLDS, Targets, statistics_of
-from pysmorch.engine.rows import LazyRows, blocks_of
+from pysmorch.engine.rows import LazyRows, blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
 
 HELD_OUT = FOLDS
@@ -109,7 +109,17 @@ class LearnedFeatures(NamedTuple):
             As `encoded`.
         """
         if isinstance(encoded, LazyRows):
-            return LazyRows(lambda some: self._write(encoded[some], rows[some]), len(encoded), encoded.shape[1:])
+
+            def in_order(some: Array, sizes: Sequence[int]) -> Iterator[Array]:
+                blocks = zip(encoded.in_order(some, sizes), blocks_of_sizes(sizes), strict=True)
+                return (self._write(block, rows[some[at]]) for block, at in blocks)
+
+            return LazyRows(
+                lambda some: self._write(encoded[some], rows[some]),
+                len(encoded),
+                encoded.shape[1:],
+                read_in_order=in_order,
+            )
         for some in blocks_of(len(rows), ROWS_AT_A_TIME):
             self._write(encoded[some], rows[some])
         return encoded

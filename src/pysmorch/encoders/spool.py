@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pysmorch.engine.rows import blocks_of
+from pysmorch.encoders import shuffled
+from pysmorch.engine.rows import blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
-from pysmorch.sources.streaming import StreamedTable, temporary_file
+from pysmorch.sources.streaming import StreamedTable
+from pysmorch.sources.temporary import temporary_file
 
 ROWS_HELD = 2**24
 """Rows of which a whole column is in memory at a time; of more rows, kinds and quantiles are those of a sample."""
@@ -55,28 +55,68 @@ class Spool:
         How many rows will be appended.
     num_numbers, num_marks : int
         How many numbers and marks each has.
+    short : sequence of int, default=()
+        The indices of numbers that float32 holds exactly, in increasing order: they take half as much.
     """
 
-    def __init__(self, num_rows: int, num_numbers: int, num_marks: int) -> None:
-        self._dtype = np.dtype([("numbers", np.float64, (num_numbers,)), ("marks", np.uint8, (-(-num_marks // 8),))])
-        self.num_rows, self._num_marks = num_rows, num_marks
-        self._file: Any = temporary_file(num_rows * self._dtype.itemsize, "the table")
+    def __init__(self, num_rows: int, num_numbers: int, num_marks: int, short: Sequence[int] = ()) -> None:
+        long = np.delete(np.arange(num_numbers), list(short))
+        self._parts = {"short": _as_slice(np.array(short, np.int64)), "long": _as_slice(long)}
+        fields = [
+            ("short", np.float32, len(short)),
+            ("long", np.float64, len(long)),
+            ("marks", np.uint8, -(-num_marks // 8)),
+        ]
+        self._dtype = np.dtype([(name, kind, (count,)) for name, kind, count in fields])
+        self.num_rows, self.num_numbers, self._num_marks = num_rows, num_numbers, num_marks
+        # An epoch writes the rows once more.
+        self._file = temporary_file(num_rows * self._dtype.itemsize, "the table", 2)
+        self._end = 0
 
     def append(self, numbers: Array, marks: Array) -> None:
         """Write rows after those before."""
         rows = np.empty(len(numbers), self._dtype)
-        rows["numbers"], rows["marks"] = numbers, np.packbits(marks, axis=1)
-        self._file.write(rows.data)
-
-    def finish(self) -> None:
-        """Make the rows readable."""
-        self._file.flush()
+        for name, which in self._parts.items():
+            rows[name] = numbers[:, which]
+        rows["marks"] = np.packbits(marks, axis=1)
+        self._file.write_at(rows.view(np.uint8).data, self._end)
+        self._end += rows.nbytes
 
     def read(self, rows: slice | Array) -> tuple[Array, Array]:
         """Return numbers (float64) and marks (bool) of rows, by a slice without a step or their indices in any order."""
-        stored = self._read(rows)
+        return self._unpacked(self._read(rows))
+
+    def in_order(self, rows: Array, sizes: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+        """Go through rows in an order that is known beforehand, as `LazyRows.in_order` does.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their indices.
+        sizes : sequence of int
+            How many of them each block has.
+
+        Returns
+        -------
+        iterator of (ndarray of float64, ndarray of bool)
+            Numbers and marks of each block.
+        """
+        wanted = np.zeros(self.num_rows, dtype=bool)
+        wanted[rows] = True
+        if np.count_nonzero(wanted) < len(rows):  # some come more than once
+            return (self.read(rows[block]) for block in blocks_of_sizes(sizes))
+        blocks = shuffled.in_order(self._read, self.num_rows, self._dtype.itemsize, rows, sizes)
+        return map(self._unpacked, blocks)
+
+    def _unpacked(self, stored: Array) -> tuple[Array, Array]:
         marks = np.unpackbits(stored["marks"], axis=1, count=self._num_marks).view(bool)
-        return np.ascontiguousarray(stored["numbers"]), marks
+        return self._numbers_in(stored), marks
+
+    def _numbers_in(self, stored: Array) -> Array:
+        numbers = np.empty((len(stored), self.num_numbers))
+        for name, which in self._parts.items():
+            numbers[:, which] = stored[name]
+        return numbers
 
     @property
     def numbers(self) -> StoredNumbers:
@@ -85,20 +125,14 @@ class Spool:
 
     def read_numbers(self, rows: slice | Array) -> Array:
         """Return the numbers of rows alone."""
-        numbers: Array = self._read(rows)["numbers"]
-        return numbers
-
-    @property
-    def num_numbers(self) -> int:
-        """How many numbers a row has."""
-        return int(self._dtype["numbers"].shape[0])
+        return self._numbers_in(self._read(rows))
 
     def _read(self, rows: slice | Array) -> Array:
         size = self._dtype.itemsize
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(self.num_rows)
             found = np.empty(max(0, stop - start), self._dtype)
-            self._fill(found.view(np.uint8).data, start * size)
+            self._file.fill(found.view(np.uint8).data, start * size)
             return found
         if not len(rows):
             return np.empty(0, self._dtype)
@@ -109,18 +143,17 @@ class Spool:
         found = np.empty(len(rows), f"V{size}")
         view = found.view(np.uint8).data
         for first, end in zip(starts.tolist(), [*starts[1:].tolist(), len(wanted)], strict=True):
-            self._fill(view[first * size : end * size], int(wanted[first]) * size)
+            self._file.fill(view[first * size : end * size], int(wanted[first]) * size)
         result = np.empty_like(found)
         result[order] = found
         return result.view(self._dtype)
 
-    def _fill(self, view: memoryview, offset: int) -> None:
-        descriptor = self._file.fileno()
-        while len(view):
-            count = os.preadv(descriptor, [view], offset)
-            if count == 0:
-                raise OSError(f"a temporary file ends at byte {offset}, before all rows that were written to it")
-            view, offset = view[count:], offset + count
+
+def _as_slice(indices: Array) -> slice | Array:
+    """Return indices as a slice where they follow each other, which is quicker."""
+    if len(indices) and indices[-1] - indices[0] + 1 > len(indices):
+        return indices
+    return slice(int(indices[0]), int(indices[-1]) + 1) if len(indices) else slice(0)
 
 
 class StoredNumbers:

@@ -38,10 +38,10 @@ from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, s
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
-from pysmorch.encoders.numbers import Numbers
+from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.relearned import TargetFeatures
 from pysmorch.encoders.report import as_html, warn_of_columns
-from pysmorch.encoders.sampled import complete_columns
+from pysmorch.encoders.sampled import complete_numbers, complete_texts
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.table_numbers import numbers_in_rows, parsed
@@ -153,15 +153,22 @@ class TableEncoder(Encoder):
         self.statistics = {}
         self.columns = learn_columns(rows, weights, self._choices, self.missing, self._leaves_out)
         self.forget_layout()
-        if isinstance(rows, StreamedRows) and rows.sampled is not None:
-            complete_columns(self, rows)
+        sampled = isinstance(rows, StreamedRows) and rows.sampled is not None
+        if sampled:
+            complete_texts(self, rows)
         having = with_many(self.columns)
         self.statistics = learn_statistics(having, rows, weights, targets, self.missing, self._groups)
         self._groups = None
         self.forget_layout()
-        numbers = rows.store(self).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
+        looked_for = [column for column in self.columns if column.kind != "none"]
+        some = looked_at(len(rows), len(looked_for))
+        numbers = rows.store(self, some).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
+        if sampled:
+            complete_numbers(self, ranges_of(numbers), len(rows))
         self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
-        self._look_for_the_target(rows, targets)
+        looked = rows.looked if isinstance(rows, StreamedRows) else rows[some]
+        if len(some) and looked is not None:
+            self._look_for_the_target(looked_for, looked, targets[some])
         warn_of_columns(self.columns)
 
     def learn_rows(self, rows: Cells | StreamedRows, weights: Array | None, targets: Array) -> None:
@@ -183,16 +190,11 @@ class TableEncoder(Encoder):
         """Let no row have the statistics that other rows of its group say."""
         self._groups = groups
 
-    def _look_for_the_target(self, rows: Cells | StreamedRows, targets: Array) -> None:
-        """Note which columns are nearly the target, where it is not the only column that there is to learn from."""
-        looked_for = [column for column in self.columns if column.kind != "none"]
-        some = looked_at(len(rows), len(looked_for))
-        if not len(some):
-            return
-        looked = rows.cells_of(some) if isinstance(rows, StreamedRows) else rows[some]
+    def _look_for_the_target(self, columns: list[Column], looked: Cells, targets: Array) -> None:
+        """Note which columns are nearly the target, by some rows; where it is the only one, it is what there is to learn from."""
         block = self._numbers(looked)
         numbers = {name: block[:, position] for name, position in self._layout.positions.items()}
-        note_the_target(looked_for, looked, numbers, self.missing, targets[some])
+        note_the_target(columns, looked, numbers, self.missing, targets)
 
     def _numbers(self, rows: Cells) -> Array:
         """Return the numbers of all columns, before they are scaled, shape (N, len(numbers.mean))."""

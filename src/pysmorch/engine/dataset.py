@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pysmorch.engine.rows import LazyRows
+from pysmorch.engine.rows import LazyRows, blocks_of_sizes
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array, ShapeError, format_dims
 from pysmorch.losses import Loss
@@ -31,10 +31,17 @@ class Dataset:
         """How many rows of the inputs are made at a time; None where all of them are arrays."""
         return min((rows.rows_at_a_time for rows in self.inputs if isinstance(rows, LazyRows)), default=None)
 
-    def read(self, rows: Array) -> Dataset:
-        """Return some rows, whose inputs are arrays."""
-        weights = None if self.weights is None else self.weights[rows]
-        return Dataset([array[rows] for array in self.inputs], self.labels[rows], weights)
+    def in_order(self, rows: Array, sizes: Sequence[int]) -> Iterator[Dataset]:
+        """Go through rows, so many in each block, as data sets whose inputs are arrays."""
+        blocks = list(blocks_of_sizes(sizes))
+        inputs = [
+            array.in_order(rows, sizes) if isinstance(array, LazyRows) else (array[rows[block]] for block in blocks)
+            for array in self.inputs
+        ]
+        return (
+            Dataset(list(arrays), self.labels[rows[block]], None if self.weights is None else self.weights[rows[block]])
+            for block, *arrays in zip(blocks, *inputs, strict=True)
+        )
 
     @classmethod
     def checked(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Any
 
@@ -27,6 +28,8 @@ class LazyRows:
         The shape of one row.
     dtype : dtype, default=float32
         Of the rows.
+    read_in_order : callable, default=None
+        Goes through rows in an order that is known beforehand, as `in_order` does; None reads them block by block.
 
     Attributes
     ----------
@@ -37,9 +40,14 @@ class LazyRows:
     """
 
     def __init__(
-        self, read: Callable[[Any], Array], count: int, row_shape: tuple[int, ...], dtype: Any = np.float32
+        self,
+        read: Callable[[Any], Array],
+        count: int,
+        row_shape: tuple[int, ...],
+        dtype: Any = np.float32,
+        read_in_order: Callable[[Array, Sequence[int]], Iterator[Array]] | None = None,
     ) -> None:
-        self._read = read
+        self._read, self._read_in_order = read, read_in_order
         self.shape = (count, *row_shape)
         self.dtype = np.dtype(dtype)
 
@@ -62,12 +70,43 @@ class LazyRows:
         LazyRows
             In that order.
         """
-        return LazyRows(lambda of_these: self._read(rows[of_these]), len(rows), self.shape[1:], self.dtype)
+        rows = rows.astype(index_dtype(len(self)), copy=False)
+        return LazyRows(
+            lambda of_these: self._read(rows[of_these]),
+            len(rows),
+            self.shape[1:],
+            self.dtype,
+            lambda of_these, sizes: self.in_order(rows[of_these], sizes),
+        )
+
+    def in_order(self, rows: Array, sizes: Sequence[int]) -> Iterator[Array]:
+        """Go through many rows in an order that is known beforehand, which may be quicker than block by block.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their indices.
+        sizes : sequence of int
+            How many of them each block has.
+
+        Returns
+        -------
+        iterator of ndarray
+            The blocks. What can be done before the first one is done by then.
+        """
+        if self._read_in_order is not None:
+            return self._read_in_order(rows, sizes)
+        return (self._read(rows[block]) for block in blocks_of_sizes(sizes))
 
     @property
     def rows_at_a_time(self) -> int:
         """How many rows a block has."""
         return max(1, BYTES_AT_A_TIME // max(1, prod(self.shape[1:]) * self.dtype.itemsize))
+
+
+def index_dtype(count: int) -> type[np.signedinteger[Any]]:
+    """Return the dtype that indices of so many rows need: of very many, 8 bytes each are a good part of the memory."""
+    return np.int32 if count <= 2**31 else np.int64
 
 
 def take_rows(rows: Any, indices: Array) -> Any:
@@ -105,3 +144,19 @@ def blocks_of(count: int, rows_at_a_time: int) -> Iterator[slice]:
     """
     for start in range(0, max(count, 1), rows_at_a_time):
         yield slice(start, min(start + rows_at_a_time, count))
+
+
+def blocks_of_sizes(sizes: Sequence[int]) -> Iterator[slice]:
+    """Go through blocks that follow each other.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        How many rows each has.
+
+    Yields
+    ------
+    slice
+        Of rows.
+    """
+    yield from (slice(*ends) for ends in pairwise(accumulate(sizes, initial=0)))

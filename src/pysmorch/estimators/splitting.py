@@ -9,6 +9,7 @@ from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import _approximate_mode
 
+from pysmorch.engine.rows import blocks_of, index_dtype
 from pysmorch.layers.base import Array
 
 EARLY_STOPPING_FROM = 5000
@@ -202,30 +203,38 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     stratified : bool
         Whether both parts have all classes in the same proportions.
     """
-    rows = np.arange(num_rows)
+    rows = np.arange(num_rows, dtype=index_dtype(num_rows))
     single = np.zeros(num_rows, dtype=bool)
     if classes is not None:
-        # Of very many rows the inverse of `unique` takes several times the memory.
-        index = np.searchsorted(np.unique(classes), classes).astype(np.int32)
+        # Of very many rows the inverse of `unique`, and whatever has 8 bytes for each, takes several times their memory.
+        index = _indices(np.unique(classes), classes)
         counts = np.bincount(index)
-        single = counts[index] == 1
-        if (~single).sum() < 2:
+        single = (counts == 1)[index]
+        if num_rows - np.count_nonzero(single) < 2:
             single[:] = False
         several = int((counts > 1).sum())
-        num_split = int((~single).sum())
+        num_split = num_rows - int(np.count_nonzero(single))
         num_held_out = int(np.ceil(fraction * num_split))
         if (
             several
-            and not (counts[index][~single] == 1).any()
+            and not ((counts == 1)[index] & ~single).any()
             and several <= min(num_held_out, num_split - num_held_out)
         ):
-            held_out = _stratified(index, rows[~single], num_held_out, seed)
+            held_out = _stratified(index, rows[~single] if single.any() else rows, num_held_out, seed)
             in_training = np.ones(num_rows, dtype=bool)
             in_training[held_out] = False
             return np.flatnonzero(in_training), held_out, not single.any()
     split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed)
     training = np.sort(np.concatenate([split[0], rows[single]]))
     return training, np.sort(split[1]), False
+
+
+def _indices(classes: Array, labels: Array) -> Array:
+    """Return the index of each label among the classes."""
+    index = np.empty(len(labels), np.min_scalar_type(-len(classes)))
+    for rows in blocks_of(len(labels), 2**16):
+        index[rows] = np.searchsorted(classes, labels[rows])
+    return index
 
 
 def _stratified(index: Array, rows: Array, num_held_out: int, seed: int) -> Array:

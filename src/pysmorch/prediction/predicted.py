@@ -45,7 +45,7 @@ class Predicted:
         """
         classifies = self.probabilities is not None
         quantiles = not classifies and all(isinstance(name, float) for name in self.names)
-        values = self.values.reshape(len(self.values), -1)
+        values = self.values if self.values.ndim > 1 else self.values[:, None]
         before = "prediction of quantile " if quantiles else "prediction of " if classifies else "prediction "
         names = ["prediction"]
         if values.shape[1] > 1 or quantiles:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pysmorch.entries import list_names
+from pysmorch.sources.addresses import is_address, open_address
 from pysmorch.sources.limits import check_memory, read_bounded
 from pysmorch.sources.source import SourceError
 
@@ -57,7 +58,7 @@ class File:
     unpacked : bytes or None
         The content where it was packed, or came through a pipe; None for a file that is read where it is.
     piped : bool
-        Whether it can be read only once.
+        Whether it is read only once: through a pipe, or from an address.
     """
 
     path: str
@@ -101,10 +102,11 @@ def open_file(path: str) -> File:
 
     Raises SourceError when it is empty, or packed and damaged.
     """
-    piped = is_pipe(path)
+    remote = is_address(path)
+    piped = remote or is_pipe(path)
     if piped:
         standard = path in STANDARD_INPUT
-        with nullcontext(sys.stdin.buffer) if standard else open(path, "rb") as pipe:
+        with nullcontext(sys.stdin.buffer) if standard else open_address(path) if remote else open(path, "rb") as pipe:
             path = "standard input" if standard else path
             content = read_bounded(pipe, path)
         start = content[:10]

@@ -19,8 +19,9 @@ from pysmorch.sources.opening import open_unpacked
 from pysmorch.sources.parquet_sizes import ROWS_OF_A_BATCH, fitting_rows
 from pysmorch.sources.rows import check_quotes, quotes_are_regular, rows_of, without_blanks_around_quotes
 from pysmorch.sources.source import Source, SourceError
-from pysmorch.sources.streaming import Stored, StreamedTable, temporary_file
+from pysmorch.sources.streaming import Stored, StreamedTable
 from pysmorch.sources.tables import like_header, line_of, names_of, parse, tells_header
+from pysmorch.sources.temporary import temporary_file
 from pysmorch.sources.text import check_text, count_lines, find_encoding, recoded
 
 BYTES_OF_A_PIECE = 2**24

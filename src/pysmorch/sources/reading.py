@@ -13,6 +13,7 @@ import numpy as np
 
 from pysmorch.entries import list_names
 from pysmorch.memory import available_memory
+from pysmorch.sources.addresses import is_address, local_path, name_of
 from pysmorch.sources.arrays import read_idx, read_npz
 from pysmorch.sources.columnar import read_arrow, read_parquet
 from pysmorch.sources.databases import read_duckdb, read_sqlite
@@ -27,6 +28,7 @@ from pysmorch.sources.several import (
     Part,
     is_pattern,
     is_table_folder,
+    parts_of_address,
     parts_of_folder,
     parts_of_pattern,
     read_parts,
@@ -58,7 +60,8 @@ def read(
             zstd, or alone in a zip archive), is told by its content. `-` is standard input. A pattern such as part-*.csv, a folder of tables, also one
             partitioned into folders key=value, or a list of paths is one table. FILE::SHEET is a sheet of an Excel file,
             FILE::TABLE and FILE::SELECT ... are a table and a query of an SQLite or DuckDB file. In a folder of images, those of each
-            class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels.
+            class are in a folder of their own, folder/CLASS/FILE, or all lie directly in it and have no labels. An address such as
+            s3://bucket/folder or memory://table.csv is that of a table, a folder of tables or a pattern.
         header: whether the first row of a CSV or Excel file has the names of the columns; else they are 0, 1, 2, ...
         labels: path of the idx file with the labels of the images.
         resize: (height, width) that image files are brought to.
@@ -74,6 +77,9 @@ def read(
         if len(source) != 1:
             return _read_several(list_names(source, 3), _parts_of_list(source), header, encoding, missing)
         source = source[0]
+    source = local_path(source)
+    if is_address(source):
+        return _read_address(source, header, labels, encoding, missing)
     path = Path(source)
     if has_image_files(source):
         if labels is not None:
@@ -98,6 +104,19 @@ def read(
     return _with_rows(source, _in_memory(source, lambda: _read_file(source, header, labels, encoding, missing)))
 
 
+def _read_address(
+    address: str, header: bool, labels: str | None, encoding: str | None, missing: Sequence[str]
+) -> Source:
+    """Read one file, or the tables of a folder or a pattern."""
+    parts = parts_of_address(address)
+    if [part.path for part in parts] != [address]:
+        return _read_several(name_of(address), parts, header, encoding, missing)
+    streamed = _said_why(name_of(address), [address])
+    if streamed is not None:
+        return _with_rows(address, _with_remark(_stream_file(address, header, encoding, missing), streamed))
+    return _with_rows(address, _in_memory(address, lambda: _read_file(address, header, labels, encoding, missing)))
+
+
 def has_image_files(source: str) -> bool:
     """Whether a source is a folder of images, or without tables, or an image."""
     path = Path(source)
@@ -116,7 +135,10 @@ def _parts_of_list(sources: Sequence[str]) -> list[Part]:
     if not sources:
         raise ValueError("source must name at least one file, but is an empty list")
     parts: list[Part] = []
-    for source in sources:
+    for source in map(local_path, sources):
+        if is_address(source):
+            parts += parts_of_address(source)
+            continue
         if has_image_files(source):
             raise SourceError(f"{source} has images; of several sources only tables are read as one")
         if os.path.isdir(source):
@@ -178,7 +200,7 @@ def _read_file(source: str, header: bool, labels: str | None, encoding: str | No
     path, within = source, None
     if WITHIN in source and not os.path.exists(source):
         path, within = source.split(WITHIN, 1)
-    if not os.path.isfile(path) and not is_pipe(path):
+    if not os.path.isfile(path) and not is_pipe(path) and not is_address(path):
         raise _not_found(source)
     file = open_file(path)
     kind = kind_of_file(file)

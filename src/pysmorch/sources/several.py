@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from pysmorch.entries import list_names
+from pysmorch.sources.addresses import files_in, files_like, has_pattern, is_address, is_folder
 from pysmorch.sources.columnar import joining_errors
 from pysmorch.sources.folders import ENDINGS as IMAGE_ENDINGS
 from pysmorch.sources.source import Source, SourceError
@@ -58,9 +59,33 @@ def parts_of_folder(folder: Path) -> list[Part]:
     """Return the tables of a folder and of the folders in it, in the order of the alphabet."""
     parts = []
     for root, names in _visible(folder):
-        pairs = [part.split("=", 1) for part in Path(root).relative_to(folder).parts if "=" in part]
-        keys = {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
+        keys = _keys_of(Path(root).relative_to(folder).parts)
         parts += [Part(os.path.join(root, name), keys) for name in sorted(names) if TABLES.search(name)]
+    return parts
+
+
+def _keys_of(folders: Sequence[str]) -> dict[str, str | None]:
+    """Return what the names of folders say of all rows in them, which are called key=value."""
+    pairs = [name.split("=", 1) for name in folders if "=" in name]
+    return {unquote(key): None if value == NO_VALUE else unquote(value) for key, value in pairs}
+
+
+def parts_of_address(address: str) -> list[Part]:
+    """Return the files that an address names: one, those of a folder, or those that fit a pattern."""
+    if has_pattern(address):
+        files = files_like(address)
+        if not files:
+            raise FileNotFoundError(f"{address}: no file fits this pattern")
+        return [Part(file, {}) for file in files]
+    if not is_folder(address):
+        return [Part(address, {})]
+    parts = []
+    for file in files_in(address):
+        *folders, name = file.removeprefix(f"{address.rstrip('/')}/").split("/")
+        if TABLES.search(name) and not any(part[0] in "._" for part in (*folders, name)):
+            parts.append(Part(file, _keys_of(folders)))
+    if not parts:
+        raise SourceError(f"{address}: there are no tables in this folder")
     return parts
 
 
@@ -85,7 +110,7 @@ def parts_of_pattern(pattern: str) -> list[Part]:
 
 def is_pattern(source: str) -> bool:
     """Whether a source has letters of a pattern, and is neither a file itself nor a part of one (FILE::QUERY)."""
-    return glob.has_magic(source) and WITHIN not in source and not os.path.exists(source)
+    return glob.has_magic(source) and WITHIN not in source and not os.path.exists(source) and not is_address(source)
 
 
 def read_parts(name: str, parts: Sequence[Part], read_one: Callable[[str], Source]) -> Source:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import lzma
 import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from io import BufferedRandom, FileIO
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from pysmorch.engine.rows import index_dtype
 from pysmorch.layers.base import Array
+from pysmorch.sources.addresses import is_address, open_address
 from pysmorch.sources.columnar import joining_errors, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
@@ -183,6 +182,7 @@ class StreamedTable:
 
     def take(self, rows: Array) -> StreamedTable:
         """Return some rows, which are not read yet; their indices are in increasing order."""
+        rows = rows.astype(index_dtype(len(self)), copy=False)
         return StreamedTable(self.files, self.schema, rows if self.rows is None else self.rows[rows])
 
     def select(self, names: Sequence[str]) -> StreamedTable:
@@ -272,10 +272,11 @@ def stream_parquet(path: str) -> Source:
 
     SourceError where a row takes more memory than reading may take.
     """
-    file = Stored(path, path, 0, {}).open()
+    where = open_address(path) if is_address(path) else path
+    file = Stored(path, where, 0, {}).open()
     with reading(path, "a Parquet file"):
-        rows = rows_of_batches(file, lambda: path, path)
-    return _streamed(Stored(path, path, file.metadata.num_rows, {}, rows_of_batches=rows), file.schema_arrow)
+        rows = rows_of_batches(file, lambda: where, path)
+    return _streamed(Stored(path, where, file.metadata.num_rows, {}, rows_of_batches=rows), file.schema_arrow)
 
 
 def stream_arrow(path: str) -> Source:
@@ -305,24 +306,29 @@ def _streamed(file: Stored, schema: Any) -> Source:
 
 def is_parquet(path: str) -> bool:
     """Whether a file is a Parquet file that can be read where it is."""
-    with open(path, "rb") as stream:
-        return stream.read(4) == b"PAR1"
+    with open_address(path) if is_address(path) else open(path, "rb") as stream:
+        return bool(stream.read(4) == b"PAR1")
 
 
 def is_arrow(path: str) -> bool:
-    """Whether a file is an Arrow file that can be read where it is, which a stream of batches cannot."""
+    """Whether a file is an Arrow file that can be read where it is, which a stream of batches, or one elsewhere, cannot."""
+    if is_address(path):
+        return False
     with open(path, "rb") as stream:
         return stream.read(6) == b"ARROW1"
 
 
 def memory_needed(path: str) -> int | None:
     """Return about how many bytes it takes to train on a file in memory; None for those that cannot be read block by block."""
-    if not os.path.isfile(path):
+    remote = is_address(path)
+    if not os.path.isfile(path) and not remote:
         return None
     if is_parquet(path):
-        metadata = Stored(path, path, 0, {}).open().metadata
+        metadata = Stored(path, open_address(path) if remote else path, 0, {}).open().metadata
         written = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         return COPIES * max(written, 8 * metadata.num_rows * metadata.num_columns)
+    if remote:
+        return None
     if is_arrow(path):
         num_rows, schema = _rows_and_schema(path)
         return COPIES * max(os.path.getsize(path), 8 * num_rows * len(schema.names))
@@ -336,21 +342,8 @@ def memory_needed(path: str) -> int | None:
     return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
 
 
-def temporary_file(size: int, name: str) -> Any:
-    """Return an open file without a name, after a check that there is space for so many bytes."""
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise SourceError(
-            f"{name}: it is larger than the memory, and reading it block by block needs {size / 1e9:.1f} GB on a disk, but {folder} "
-            f"has {free / 1e9:.1f} GB left; set TMPDIR to a folder with more"
-        )
-    with tempfile.TemporaryFile() as file:
-        return ClosedAtTheEnd(FileIO(os.dup(file.fileno()), "rb+"))
+def concatenated(blocks: Sequence[Any]) -> Any:
+    """Return blocks of the rows of a table as one `pyarrow.Table`."""
+    import pyarrow as pa
 
-
-class ClosedAtTheEnd(BufferedRandom):
-    """An open file that is closed without a warning when nothing refers to it any more."""
-
-    def __del__(self) -> None:
-        self.close()
+    return pa.concat_tables(blocks)

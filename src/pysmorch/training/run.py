@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, without_interrupts
+from pysmorch.engine.ahead import ahead
 from pysmorch.layers.base import Array
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.metrics import Metric
@@ -162,31 +163,48 @@ class Run:
         count, size = len(self.data), self.options.batch_size
         order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
         piece = max(1, len(rates) // PIECES) if self._in_pieces() else len(rates)
-        while self.batch < len(rates):
-            first = self.batch
-            last = min(first - first % piece + piece, len(rates))
-            self._train(order[first * size : last * size], rates[first:last], first)
-            self.training.batch = last
-            with self._uninterrupted():
-                self._begin("on_batch_end")
-            self._call_all("on_batch_end", after)
+        pieces = [
+            (first, min(first - first % piece + piece, len(rates)))
+            for first in [self.batch, *range(self.batch - self.batch % piece + piece, len(rates), piece)]
+        ]
+        with closing(self._blocks(order, pieces)) as blocks:
+            for first, last in pieces:
+                if self.data.rows_at_a_time is None:
+                    rows = order[first * size : last * size]
+                    self.program.train(self.data, rows, size, rates[first:last], first, self.totals)
+                else:
+                    self._train_blocks(blocks, rates, first, last)
+                self.training.batch = last
+                with self._uninterrupted():
+                    self._begin("on_batch_end")
+                self._call_all("on_batch_end", after)
 
     def _in_pieces(self) -> bool:
         """Whether something is done within an epoch besides training."""
         of_batches = any(type(callback).on_batch_end is not Callback.on_batch_end for callback in self.callbacks)
         return of_batches or self.options.checkpoint is not None
 
-    def _train(self, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
-        """Take a step for each batch of some rows; of lazy rows a block is made at a time."""
-        data, size = self.data, self.options.batch_size
-        if data.rows_at_a_time is None:
-            self.program.train(data, order, size, rates, first_batch, self.totals)
+    def _blocks(self, order: Array, pieces: Sequence[tuple[int, int]]) -> Generator[Dataset]:
+        """Go through blocks of lazy rows, whole batches of one piece each; a thread makes the next block while the engine trains."""
+        at_a_time, size, count = self.data.rows_at_a_time, self.options.batch_size, len(order)
+        if at_a_time is None:
             return
-        batches = max(1, data.rows_at_a_time // size)
-        for first in range(0, len(rates), batches):
-            block = data.read(order[first * size : (first + batches) * size])
-            of_block = rates[first : first + batches]
-            self.program.train(block, np.arange(len(block)), size, of_block, first_batch + first, self.totals)
+        batches = max(1, at_a_time // size)
+        ends = [
+            min(end, last) * size for first, last in pieces for end in range(first + batches, last + batches, batches)
+        ]
+        start = pieces[0][0] * size
+        sizes = np.diff(np.minimum(ends, count), prepend=start).tolist()
+        yield from ahead(self.data.in_order(order[start:], sizes))
+
+    def _train_blocks(self, blocks: Iterator[Dataset], rates: Sequence[StepRates], first: int, last: int) -> None:
+        """Take a step for each batch of a piece."""
+        size = self.options.batch_size
+        while first < last:
+            block = next(blocks)
+            end = first + -(-len(block) // size)
+            self.program.train(block, np.arange(len(block)), size, rates[first:end], first, self.totals)
+            first = end
 
 
 def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:
