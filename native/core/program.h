@@ -77,8 +77,10 @@ template <class T> class Program {
     // Adds what the shard contributes to the sums of operations first .. last of `sum_offsets`, or sets them where it
     // is the first one. Returns whether the sum of the losses is finite.
     bool add_shard(size_t first, size_t last, bool resumes, int max_threads);
-    // Makes the step from the sums of all shards.
-    void apply_sums(double rate, double decay, int64_t optimizer_steps, int max_threads);
+    // Makes the step: from the sums of all rows of the batch, or from those of no rows or of the rows before the shard,
+    // which is the last one and is added on the way. Returns whether the sum of the losses is finite.
+    enum class SumsOf { no_rows, rows_before, all_rows };
+    bool apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, SumsOf of, int max_threads);
 
     // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite. `interrupted`
     // is asked between pieces of the rows whether to stop.
@@ -154,6 +156,8 @@ template <class T> class Program {
     // shards.cpp
     Step step_of_shard(int threads) const;
     bool awaits_moments(size_t stage) const;
+    bool add_loss(const Step& s, bool resumes);
+    void clear_sums(size_t first, size_t last);
 
     // prediction.cpp
     size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }

@@ -87,7 +87,7 @@ typename Program<T>::ShardState Program<T>::run_shard(int max_threads, const std
             if (t.halted.load()) return ShardState::interrupted;
         }
         next_stage_ = last;
-        if (awaits_ && n < s.total) return ShardState::waits;
+        if (awaits_) return ShardState::waits;
     }
     if (awaits_) operations[size_t(stages_.back().op)]->take_moments(s, stages_.back().backward);
     awaits_ = false;
@@ -95,62 +95,73 @@ typename Program<T>::ShardState Program<T>::run_shard(int max_threads, const std
     return total.bad || !std::isfinite(total.loss) ? ShardState::failed : ShardState::complete;
 }
 
+// The loss, the metric, the weights and the rows of the shard are added to those of the rows before. Returns whether
+// the loss is finite.
+template <class T> bool Program<T>::add_loss(const Step& s, bool resumes) {
+    double* const to = updater.wide_sums;
+    Sums total;
+    if (resumes) std::tie(total.loss, total.metric, total.weight) = std::tie(to[0], to[1], to[2]);
+    total = total_of(s, total);
+    std::tie(to[0], to[1], to[2]) = std::tie(total.loss, total.metric, total.weight);
+    to[3] = (resumes ? to[3] : 0) + double(s.n);
+    return std::isfinite(total.loss);
+}
+
+// Sums of operations first .. last without any rows.
+template <class T> void Program<T>::clear_sums(size_t first, size_t last) {
+    if (first == last) return;
+    const bool to_the_end = last == operations.size();
+    std::fill(updater.sums_at(operations[first]->sums_offset),
+              updater.sums_at(to_the_end ? num_sums_ : operations[last]->sums_offset), T(0));
+    std::fill(updater.wide_sums_at(operations[first]->wide_offset),
+              updater.wide_sums_at(to_the_end ? num_wide_sums_ : operations[last]->wide_offset), 0.0);
+}
+
 template <class T> bool Program<T>::add_shard(size_t first, size_t last, bool resumes, int max_threads) {
     const int count = threads_for(shard_.num_rows, max_threads);
     const Step s = step_of_shard(count);
-    double* const of_loss = updater.wide_sums;
-    if (first == 0) {
-        Sums total;
-        if (resumes) std::tie(total.loss, total.metric, total.weight) = std::tie(of_loss[0], of_loss[1], of_loss[2]);
-        total = total_of(s, total);
-        std::tie(of_loss[0], of_loss[1], of_loss[2]) = std::tie(total.loss, total.metric, total.weight);
-        of_loss[3] = (resumes ? of_loss[3] : 0) + double(s.n);
-    }
+    const bool finite = first > 0 || add_loss(s, resumes);
     if (s.n == 0) {
-        if (resumes) return std::isfinite(of_loss[0]);
-        const auto end_of = [&](size_t Operation<T>::* offset, size_t all) {
-            return last < operations.size() ? (*operations[last]).*offset : all;
-        };
-        if (first < operations.size()) {
-            const Operation<T>& op = *operations[first];
-            std::fill(updater.sums + op.sums_offset, updater.sums + end_of(&Operation<T>::sums_offset, num_sums_),
-                      T(0));
-            std::fill(updater.wide_sums + op.wide_offset,
-                      updater.wide_sums + end_of(&Operation<T>::wide_offset, num_wide_sums_), 0.0);
-        }
-        return std::isfinite(of_loss[0]);
+        if (!resumes) clear_sums(first, last);
+        return finite;
     }
-    const auto by_op = [](const Task& task, size_t op) { return size_t(task.op) < op; };
-    const size_t first_task = size_t(std::lower_bound(tasks_.begin(), tasks_.end(), first, by_op) - tasks_.begin()),
-                 last_task = size_t(std::lower_bound(tasks_.begin(), tasks_.end(), last, by_op) - tasks_.begin());
+    const auto first_task_of = [&](size_t op) {
+        const auto found = std::lower_bound(tasks_.begin(), tasks_.end(), op,
+                                            [](const Task& task, size_t i) { return size_t(task.op) < i; });
+        return size_t(found - tasks_.begin());
+    };
     updater.holds = true;
     updater.resumes = resumes;
     const std::function<bool()> never = [] { return false; };
     Training t(shard_, never, count, 1, false);
     on_threads(count, [&](int thread) {
         const SubnormalsToZero flushing;
-        const auto [from, to] = tasks_for(thread, count, first_task, last_task);
+        const auto [from, to] = tasks_for(thread, count, first_task_of(first), first_task_of(last));
         t.tasks.assign(thread, from, to);
         t.barrier.wait();
         Workspace<T>& work = *workspaces_[size_t(thread)];
-        t.tasks.work(thread, [&](size_t i, size_t end) {
-            for (; i < end; ++i)
-                t.error.none([&] { operations[size_t(tasks_[i].op)]->gradient(s, tasks_[i], updater, work); });
+        t.tasks.work(thread, [&](size_t i, size_t) {
+            t.error.none([&] { operations[size_t(tasks_[i].op)]->gradient(s, tasks_[i], updater, work); });
         });
     });
     t.error.rethrow();
-    return std::isfinite(of_loss[0]);
+    return finite;
 }
 
-template <class T> void Program<T>::apply_sums(double rate, double decay, int64_t optimizer_steps, int max_threads) {
+template <class T>
+bool Program<T>::apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, SumsOf of, int max_threads) {
     const int count = threads_for(shard_.total, max_threads);
     Step s = step_of_shard(count);
-    s.n = s.panels = 0;
-    reserve_tasks(s);
+    if (of == SumsOf::all_rows) {
+        s.n = s.panels = 0;
+        reserve_tasks(s);
+    } else if (!add_loss(s, of == SumsOf::rows_before)) {
+        return false;
+    }
     while (workspaces_.size() < size_t(count)) workspaces_.push_back(std::make_unique<Workspace<T>>());
-    updater.begin(rate, decay, optimizer_steps + 1, true);
+    updater.begin(rate, decay, optimizer_steps + 1, keep);
     updater.holds = false;
-    updater.resumes = true;
+    updater.resumes = of != SumsOf::no_rows;
     const std::function<bool()> never = [] { return false; };
     Training t(shard_, never, count, 1, false);
     on_threads(count, [&](int thread) {
@@ -163,6 +174,7 @@ template <class T> void Program<T>::apply_sums(double rate, double decay, int64_
     updater.resumes = false;
     t.error.rethrow();
     for (auto& op : operations) op->end_step();
+    return true;
 }
 
 #define SHARDS_OF(T)                                                                          \
@@ -172,7 +184,7 @@ template <class T> void Program<T>::apply_sums(double rate, double decay, int64_
     template typename Operation<T>::Moments Program<T>::moments() const;                      \
     template Program<T>::ShardState Program<T>::run_shard(int, const std::function<bool()>&); \
     template bool Program<T>::add_shard(size_t, size_t, bool, int);                           \
-    template void Program<T>::apply_sums(double, double, int64_t, int);
+    template bool Program<T>::apply_sums(double, double, int64_t, bool, SumsOf, int);
 SHARDS_OF(float)
 SHARDS_OF(double)
 #undef SHARDS_OF

@@ -41,7 +41,9 @@ template <class T> class Face {
     void read_moments(Matrix<double> moments);
     void write_moments(Matrix<const double> moments);
     bool add_shard(size_t first, size_t last, bool resumes, int threads);
-    void apply_sums(double rate, double decay, int64_t optimizer_steps, int threads);
+    // With `adds` the shard is the last one, and is added first: to the sums there are, if it `resumes`.
+    bool apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, bool adds, bool resumes,
+                    int threads);
 
     size_t memory(size_t batch_size, int threads);
 

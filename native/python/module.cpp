@@ -41,7 +41,7 @@ template <class T> void expose(nb::module_& m, const char* name) {
         .def("add_shard", &Face<T>::add_shard, nb::arg("first"), nb::arg("last"), nb::arg("resumes"),
              nb::arg("threads"))
         .def("apply_sums", &Face<T>::apply_sums, nb::arg("rate"), nb::arg("decay"), nb::arg("optimizer_steps"),
-             nb::arg("threads"))
+             nb::arg("keep"), nb::arg("adds"), nb::arg("resumes"), nb::arg("threads"))
         .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))

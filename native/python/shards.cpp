@@ -94,14 +94,18 @@ template <class T> bool Face<T>::add_shard(size_t first, size_t last, bool resum
     return program_.add_shard(first, last, resumes, threads);
 }
 
-template <class T> void Face<T>::apply_sums(double rate, double decay, int64_t optimizer_steps, int threads) {
+template <class T>
+bool Face<T>::apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, bool adds, bool resumes,
+                         int threads) {
     require(shard_ == Shard::complete, "no shard is complete");
     require(optimizer_steps >= 0 && optimizer_steps < MOST_STEPS, "the number of steps is out of range");
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
     shard_ = Shard::none;
+    using Of = typename Program<T>::SumsOf;
+    const Of of = !adds ? Of::all_rows : resumes ? Of::rows_before : Of::no_rows;
     nb::gil_scoped_release release;
     const auto lock = locked();
-    program_.apply_sums(rate, decay, optimizer_steps, threads);
+    return program_.apply_sums(rate, decay, optimizer_steps, keep, of, threads);
 }
 
 #define SHARDS_OF(T)                                                                                           \
@@ -113,7 +117,7 @@ template <class T> void Face<T>::apply_sums(double rate, double decay, int64_t o
     template void Face<T>::read_moments(Matrix<double>);                                                       \
     template void Face<T>::write_moments(Matrix<const double>);                                                \
     template bool Face<T>::add_shard(size_t, size_t, bool, int);                                               \
-    template void Face<T>::apply_sums(double, double, int64_t, int);
+    template bool Face<T>::apply_sums(double, double, int64_t, bool, bool, bool, int);
 SHARDS_OF(float)
 SHARDS_OF(double)
 #undef SHARDS_OF

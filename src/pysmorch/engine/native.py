@@ -20,6 +20,7 @@ from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
     NOTHING_COMPUTED,
     check_complete,
+    check_last,
     check_order,
     check_shard,
     unsupported_shards,
@@ -251,6 +252,8 @@ class NativeProgram:
         while (shape := self._program.run_shard(self._threads)) is not None:
             if shape is False:
                 self._report(shard)
+            if exchange is None and len(rows) == shard.total:
+                continue
             if exchange is None:
                 raise ValueError(NEEDS_EXCHANGE)
             moments = np.zeros(shape)
@@ -280,19 +283,30 @@ class NativeProgram:
 
     def apply(self, rates: StepRates) -> Totals:
         """Make the step from `sums`: see `Program.apply`."""
-        sums, shard = self.sums, self._shard
-        check_complete(sums, None if shard is None else shard.total)
+        check_complete(self.sums, None if self._shard is None else self._shard.total)
+        return self._apply(rates, True, adds=False, resumes=True)
+
+    def finish(self, rates: StepRates, *, resume: bool, keep: bool = True) -> Totals:
+        """Accumulate the last shard and apply: see `Program.finish`."""
+        check_last(self.sums, self._shard, resume)
+        return self._apply(rates, keep, adds=True, resumes=resume)
+
+    def _apply(self, rates: StepRates, keep: bool, adds: bool, resumes: bool) -> Totals:
+        shard, sums = self._shard, self.sums
+        assert shard is not None
         self._check_bound()
         set_dropout([*self._scheduled.values()], rates)
-        totals = sums.totals
+        learning, decay, steps = float(rates.learning), float(rates.decay), self.optimizer.num_steps
         with without_interrupts():
             self.is_whole = False
             self._shard = None
-            self._program.apply_sums(float(rates.learning), float(rates.decay), self.optimizer.num_steps, self._threads)
-            self.num_steps += 1
-            self.optimizer.num_steps += 1
+            finite = self._program.apply_sums(learning, decay, steps, keep, adds, resumes, self._threads)
+            self.num_steps += finite
+            self.optimizer.num_steps += finite
             self.is_whole = True
-        return totals
+        if not finite:
+            self._report(shard)
+        return sums.totals
 
     def _report(self, shard: Shard) -> NoReturn:
         report_non_finite(

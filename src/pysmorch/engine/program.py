@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.layers.base import Array
+from pysmorch.losses import Loss
 
 
 class NonFiniteError(ArithmeticError):
@@ -139,6 +140,8 @@ class Program(Protocol):
 
     Attributes
     ----------
+    loss : Loss
+        The end of the network.
     parameters, gradients : ndarray of shape (P,)
         All parameters and their gradients; the layers' `W` and `G` are views into them.
     seed : int
@@ -152,6 +155,7 @@ class Program(Protocol):
         A shard of a batch begins at a multiple of so many rows.
     """
 
+    loss: Loss
     parameters: Array
     gradients: Array
     seed: int
@@ -190,7 +194,7 @@ class Program(Protocol):
         """Run the forward and the backward pass of a shard, as a part of step `num_steps`; parameters and states stay as they are.
 
         A network with `Normalize` layers needs numbers of all shards on the way: `exchange` is called several times, in the same order
-        for each shard of a batch.
+        for each shard of a batch. It may be None where there are none, or the shard is the whole batch.
 
         Raises ValueError for a shard that does not fit its batch or this network, NonFiniteError (with epoch 0) when its loss is not
         finite.
@@ -215,6 +219,13 @@ class Program(Protocol):
         """Make the step from `sums`, which are of the whole batch, and return what `train` returns for it.
 
         Raises ValueError when rows are missing or the loss is not finite.
+        """
+        ...
+
+    def finish(self, rates: StepRates, *, resume: bool, keep: bool = True) -> Totals:
+        """Accumulate the last shard of a batch, and apply: in less time, since the parameters are gone through once.
+
+        `keep` is whether `gradients` are stored.
         """
         ...
 

@@ -19,6 +19,7 @@ from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
     NOTHING_COMPUTED,
     check_complete,
+    check_last,
     check_order,
     check_shard,
     unsupported_shards,
@@ -164,7 +165,7 @@ class ReferenceProgram:
             with no_fork(), np.errstate(all="ignore"):
                 set_dropout(layers, StepRates(0.0, 0.0, shard.dropout))
                 for layer in layers:
-                    if isinstance(layer, Normalize) and len(shard.rows) < shard.total:
+                    if isinstance(layer, Normalize) and (exchange is not None or len(shard.rows) < shard.total):
                         layer.sums_of_batch = self._exchanged(shard, exchange)
                 self._of_shard = self._pass(layers, shard)
             self._new_states = [getattr(layer, name).copy() for layer, name, _ in states]
@@ -248,6 +249,12 @@ class ReferenceProgram:
             self.num_steps += 1
             self.is_whole = True
         return totals
+
+    def finish(self, rates: StepRates, *, resume: bool, keep: bool = True) -> Totals:
+        """Accumulate the last shard and apply: see `Program.finish`."""
+        check_last(self.sums, self._shard, resume)
+        self.accumulate(resume=resume)
+        return self.apply(rates)
 
     @contextmanager
     def _whole_steps(self) -> Iterator[None]:

@@ -90,3 +90,15 @@ def check_complete(sums: Sums, total: int | None) -> None:
         )
     if not np.isfinite(sums.wide[0]):
         raise ValueError(f"the sum of the losses is {sums.wide[0]}: from such sums no step can be made")
+
+
+def check_last(sums: Sums, shard: Shard | None, resume: bool) -> None:
+    """Raise ValueError where a step cannot be made from the sums and the shard after them."""
+    if shard is None:
+        raise ValueError(NOTHING_COMPUTED)
+    check_order(sums, shard, resume)
+    end = shard.first_row + len(shard.rows)
+    if end != shard.total:
+        raise ValueError(
+            f"the shard ends at row {end} of a batch of {shard.total} rows: it is not the last one, which makes the step"
+        )

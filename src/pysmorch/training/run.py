@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, without_interrupts
+from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.layers.base import Array
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.metrics import Metric
@@ -180,13 +180,20 @@ class Run:
         """Take a step for each batch of some rows; of lazy rows a block is made at a time."""
         data, size = self.data, self.options.batch_size
         if data.rows_at_a_time is None:
-            self.program.train(data, order, size, rates, first_batch, self.totals)
+            self._take_steps(data, order, rates, first_batch)
             return
         batches = max(1, data.rows_at_a_time // size)
         for first in range(0, len(rates), batches):
             block = data.read(order[first * size : (first + batches) * size])
             of_block = rates[first : first + batches]
-            self.program.train(block, np.arange(len(block)), size, of_block, first_batch + first, self.totals)
+            self._take_steps(block, np.arange(len(block)), of_block, first_batch + first)
+
+    def _take_steps(self, data: Dataset, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
+        size, pieces = self.options.batch_size, self.options.accumulate
+        if pieces == 1:
+            self.program.train(data, order, size, rates, first_batch, self.totals)
+        else:
+            train_in_pieces(self.program, data, order, size, rates, first_batch, self.totals, pieces)
 
 
 def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:
