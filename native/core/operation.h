@@ -59,6 +59,10 @@ struct Step {
     int threads = 1;
     size_t batch = 0;  // of the call
     const std::vector<DropoutRates>* dropout_rates = nullptr;
+    // Of the batch of which these rows are a shard, or the whole: its rows, its panels, and the shard's first panel.
+    // What a sum over the batch consists of follows from these, so that it has the same bits in any number of shards.
+    size_t total = 0, total_panels = 0, first_panel = 0;
+    bool is_shard = false;  // whether gradients are stored as sums and no step is made
 
     // The rate of a Dropout, or another one where it has the same in all steps.
     double dropout_rate(int stream, double otherwise) const {
@@ -149,9 +153,28 @@ template <class T> class Operation {
     virtual bool backward_by_feature(const Step&, int) const { return false; }
     virtual void backward(const Step&, const Range&, int phase, Workspace<T>&) = 0;
 
-    // Gradients of parameters, over the whole batch.
+    // Gradients of parameters, over the whole batch. With `updater.resumes` they go on from the sums of the rows
+    // before, with `updater.holds` they are stored as such sums and not taken; there may be no rows.
     virtual void add_tasks(const Step&, std::vector<Task>&) const {}
     virtual void gradient(const Step&, const Task&, const Updater<T>&, Workspace<T>&) {}
+
+    // The sums of a batch that comes in shards: how many there are in T and in double, and where they begin.
+    virtual size_t num_sums() const { return 0; }
+    virtual size_t num_wide_sums() const { return 0; }
+    size_t sums_offset = 0, wide_offset = 0;
+
+    // Numbers of each panel of the batch that all shards need before what follows a phase (see Normalize): where they
+    // are, for all panels, and how many a panel has. There are as many in the forward and in the backward pass.
+    struct Moments {
+        double* data = nullptr;
+        size_t per_panel = 0;
+    };
+    virtual bool has_moments() const { return false; }
+    virtual void reserve_moments(size_t total_panels) { (void)total_panels; }
+    virtual Moments moments(const Step&) const { return {}; }
+    // Called in one thread when the moments of a shard's batch are there, and at the end of the step.
+    virtual void take_moments(const Step&, bool backward) { (void)backward; }
+    virtual void end_step() {}
 
     // Whether `gradient` reads the values of this operation, or their gradients, so that they are needed to the end of
     // a step.

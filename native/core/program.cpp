@@ -33,6 +33,7 @@ template <class T> void Program<T>::prepare() {
         for (int phase = 0; phase < phases; ++phase) stages_.push_back({int(i), phase, true});
     }
     index_.resize(values.size());
+    place_sums();
 }
 
 // The value between two operations of which one includes the other is no more.
@@ -104,7 +105,7 @@ template <class T> Operation<T>* Program<T>::gathering_operation(const Value<T>&
 template <class T> size_t Program<T>::memory(size_t n, int max_threads) {
     DryRun dry_run;
     const int threads = threads_for(n, max_threads);
-    reserve(n, threads);
+    reserve(step_of(n, 0, threads));
     return dry_run.bytes + size_t(threads) * sizeof(Workspace<T>);
 }
 
@@ -118,21 +119,24 @@ template <class T> int Program<T>::threads_for(size_t n, int max_threads) const 
     return step_work(n) < WORK_TO_SHARE ? 1 : std::max(1, max_threads);
 }
 
-template <class T> void Program<T>::reserve(size_t n, int threads) {
-    const size_t panels = panels_of(n);
+template <class T> void Program<T>::reserve(const Step& s) {
+    const size_t panels = s.panels;
     T* arena = arena_.get(plan(panels));
     for (size_t v = 0; v < values.size(); ++v) {
         Value<T>& value = values[v];
-        if (value.is_index) value.index = index_[v].get(n * value.cols);
+        if (value.is_index) value.index = index_[v].get(s.n * value.cols);
         else value.data = arena + live_buffers_[v].offset;
         if (value.needs_grad) value.grad = arena + live_buffers_[values.size() + v].offset;
     }
     std::fill_n(sums_.get(panels), DryRun::current() ? 0 : panels, Sums{});
     loss.reserve(output().cols, panels);
-    for (auto& op : operations) op->reserve(panels);
-    while (workspaces_.size() < size_t(threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
+    for (auto& op : operations) {
+        op->reserve(panels);
+        op->reserve_moments(s.total_panels);
+    }
+    while (workspaces_.size() < size_t(s.threads)) workspaces_.push_back(std::make_unique<Workspace<T>>());
     norms_.assign((updater.num_parameters + SQUARES_AT_A_TIME - 1) / SQUARES_AT_A_TIME, 0.0);
-    reserve_tasks({n, panels, seed, 0, threads});
+    reserve_tasks(s);
 }
 
 template <class T> void Program<T>::reserve_tasks(const Step& s) {
@@ -179,7 +183,7 @@ template <class T> void Program<T>::find_live_ranges(size_t panels, bool reuse) 
     for (int v : inputs) value(&values[size_t(v)]).use(0, 0);
     value(&output()).use(at_loss, at_loss);
     grad(&output()).use(at_loss, at_loss);
-    const Step s{panels * NR<T>, panels, seed, 0, 1};
+    const Step s = step_of(panels * NR<T>, 0, 1);
     for (size_t i = operations.size(); i-- > 0;) {
         Operation<T>& op = *operations[i];
         const auto [first, last] = stages_of(int(i), false);

@@ -32,6 +32,8 @@ struct Epoch {
     std::vector<double> rates, decays;        // learning rate and weight decay of each step
     std::vector<DropoutRates> dropout_rates;  // where they are not the same in all steps
     int64_t first_step = 0, optimizer_steps = 0;
+    // Where the rows are a shard of one batch: the rows of that batch, and which of them is the first one here.
+    size_t total = 0, first_row = 0;
     Result so_far;  // the sums go on from these, so that they do not depend on the parts of an epoch
 };
 
@@ -51,6 +53,34 @@ template <class T> class Program {
 
     // `interrupted` is asked after each step whether to stop, and within long ones, which are then undone.
     Result train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted);
+
+    // shards.cpp: a batch that comes in shards, one after the other or each in a program of its own. A shard begins at
+    // a multiple of NR rows of the batch.
+    //
+    // The sums of a batch: so many in T, and so many in double.
+    size_t num_sums() const { return num_sums_; }
+    size_t num_wide_sums() const { return num_wide_sums_; }
+    // Operations with parameters: where their sums begin. The first numbers in double are those of the loss.
+    std::vector<std::pair<size_t, size_t>> sum_offsets() const;
+    // Begins with a shard: `shard` has one batch, or no rows.
+    void begin_shard(Epoch shard, int max_threads);
+    enum class ShardState { complete, waits, failed, interrupted };
+    // Forward and backward pass, until numbers of the other shards are needed (see Operation::moments), which are
+    // written into `moments` before the next call.
+    ShardState run_shard(int max_threads, const std::function<bool()>& interrupted);
+    typename Operation<T>::Moments moments() const;
+    size_t total_panels() const { return panels_of(shard_.total); }
+    std::pair<size_t, size_t> panels_of_shard() const {
+        const size_t first = shard_.first_row / NR<T>;
+        return {first, first + panels_of(shard_.num_rows)};
+    }
+    // Adds what the shard contributes to the sums of operations first .. last of `sum_offsets`, or sets them where it
+    // is the first one. Returns whether the sum of the losses is finite.
+    bool add_shard(size_t first, size_t last, bool resumes, int max_threads);
+    // Makes the step: from the sums of all rows of the batch, or from those of no rows or of the rows before the shard,
+    // which is the last one and is added on the way. Returns whether the sum of the losses is finite.
+    enum class SumsOf { no_rows, rows_before, all_rows };
+    bool apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, SumsOf of, int max_threads);
 
     // Outputs (count rows of the loss's input) in prediction mode. Returns whether all data are finite. `interrupted`
     // is asked between pieces of the rows whether to stop.
@@ -94,7 +124,8 @@ template <class T> class Program {
     Operation<T>* gathering_operation(const Value<T>& value) const;
     double step_work(size_t n) const;
     int threads_for(size_t n, int max_threads) const;
-    void reserve(size_t n, int threads);
+    void reserve(const Step& s);
+    void place_sums();
     void reserve_tasks(const Step& s);
     size_t plan(size_t panels);
     size_t size_buffers(size_t panels);
@@ -103,12 +134,15 @@ template <class T> class Program {
 
     // training.cpp: a step.
     void train_thread(Training& t, int thread);
-    bool run_stages(Training& t, const Step& s, const Labels& labels, int thread);
+    double interruptible_work(size_t n) const;
+    static size_t chunks_of(double work);
+    Step step_of(size_t n, int64_t number, int threads) const;
+    bool run_stages(Training& t, const Step& s, const Labels& labels, int thread, size_t first, size_t last);
     bool update_parameters(Training& t, const Step& s, int thread);
     bool halts(Training& t, int thread);
     void remember(Training& t);
     void undo(Training& t);
-    std::pair<size_t, size_t> tasks_for(int thread, int count) const;
+    std::pair<size_t, size_t> tasks_for(int thread, int count, size_t first, size_t last) const;
     Range panels_for(const Step& s, int thread) const;
     bool is_by_feature(const Stage& stage, const Step& s) const;
     bool steals_work(const Stage& stage) const;
@@ -116,8 +150,14 @@ template <class T> class Program {
              Workspace<T>& work);
     void gather(const Step& s, const Rows& data, size_t input, const int64_t* order, const Range& range);
     void gather_index(const Rows& data, const int64_t* rows, int lanes, const Value<T>& value, size_t p);
-    Sums total_of(const Step& s) const;
+    Sums total_of(const Step& s, Sums total) const;
     void clip(Barrier& barrier, int thread, int count);
+
+    // shards.cpp
+    Step step_of_shard(int threads) const;
+    bool awaits_moments(size_t stage) const;
+    bool add_loss(const Step& s, bool resumes);
+    void clear_sums(size_t first, size_t last);
 
     // prediction.cpp
     size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
@@ -138,6 +178,10 @@ template <class T> class Program {
     Buffer<T> arena_;
     std::vector<Buffer<int64_t>> index_;
     std::vector<RowBuffers> row_buffers_;
+    size_t num_sums_ = 0, num_wide_sums_ = 0;
+    Epoch shard_;
+    size_t next_stage_ = 0;  // of the shard
+    bool awaits_ = false;    // whether moments of the other shards are needed before it
 };
 
 }  // namespace pysmorch

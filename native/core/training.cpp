@@ -1,8 +1,7 @@
-#include <algorithm>
-#include <atomic>
-#include <cmath>
+#include "core/training.h"
 
-#include "core/program.h"
+#include <algorithm>
+#include <cmath>
 
 namespace pysmorch {
 
@@ -10,7 +9,6 @@ namespace {
 
 constexpr size_t FEATURES_AT_A_TIME = 64;     // of a row that is gathered: a unit of work
 constexpr size_t FEATURES_PREFETCHED = 1024;  // so many features of the rows of a panel fit the L2 cache
-constexpr size_t UNITS = 32;  // into which a thread's share of work by feature is cut, for others to steal
 // Within a step of more operations of one thread, about 0.2 s, signals are looked for; and after so many.
 constexpr double LONG_STEP = 1e10, WORK_AT_A_TIME = 2e9;
 // To bring a number and its gradient from the memory takes as long as so many operations.
@@ -30,39 +28,14 @@ template <class F> void in_chunks(const Range& r, size_t features, size_t panels
 
 }  // namespace
 
-template <class T> struct Program<T>::Training {
-    Training(const Epoch& epoch, const std::function<bool()>& interrupted, int count, size_t chunks, bool undoes)
-        : epoch(epoch), interrupted(interrupted), count(count), chunks(chunks), undoes(undoes), result(epoch.so_far),
-          barrier(count), units{WorkQueue(count, UNITS / chunks), WorkQueue(count, UNITS / chunks)}, tasks(count, 1) {}
-
-    const Epoch& epoch;
-    const std::function<bool()>& interrupted;
-    const int count;      // of threads
-    const size_t chunks;  // of a thread's part of a stage, between which signals are looked for; 1 in a short step
-    const bool undoes;    // whether an interruption undoes a step whose parameters are being updated
-    Result result;
-    Barrier barrier;
-    // An exception (there was no memory) ends the step for all threads; until the next barrier, they go on.
-    FirstError error;
-    std::atomic<bool> broken{false}, stop{false};
-    // An interruption within a step: what is left of it is left out, and it is undone.
-    std::atomic<bool> halted{false};
-    std::vector<T> parameters_before;
-    std::vector<double> states_before;
-    WorkQueue units[2];  // alternating: threads may still take work from one when the other is filled
-    WorkQueue tasks;
-};
-
 template <class T>
 Result Program<T>::train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted) {
     const size_t largest = std::min(epoch.batch_size, epoch.num_rows);
     const int count = threads_for(largest, max_threads);
-    reserve(largest, count);
-    size_t numbers = 0;  // of a row
-    for (const Value<T>& v : values) numbers += v.cols;
-    const double work = step_work(largest) + WORK_OF_A_NUMBER * double(largest) * double(numbers);
-    const double of_thread = work / count;
-    const size_t chunks = of_thread < LONG_STEP ? 1 : size_t(std::min(of_thread / WORK_AT_A_TIME, double(UNITS)));
+    reserve(step_of(largest, 0, count));
+    updater.resumes = updater.holds = false;
+    const double work = interruptible_work(largest);
+    const size_t chunks = chunks_of(work / count);
     Training t(epoch, interrupted, count, chunks, chunks > 1 && work > WORK_OF_A_COPY * double(updater.num_parameters));
     on_threads(count, [&](int thread) {
         const SubnormalsToZero flushing;
@@ -72,22 +45,46 @@ Result Program<T>::train(const Epoch& epoch, int max_threads, const std::functio
     return t.result;
 }
 
+template <class T> double Program<T>::interruptible_work(size_t n) const {
+    size_t numbers = 0;  // of a row
+    for (const Value<T>& v : values) numbers += v.cols;
+    return step_work(n) + WORK_OF_A_NUMBER * double(n) * double(numbers);
+}
+
+template <class T> size_t Program<T>::chunks_of(double work) {
+    return work < LONG_STEP ? 1 : size_t(std::min(work / WORK_AT_A_TIME, double(Training::UNITS)));
+}
+
+// A whole batch of n rows.
+template <class T> Step Program<T>::step_of(size_t n, int64_t number, int threads) const {
+    const size_t panels = panels_of(n);
+    return {.n = n,
+            .panels = panels,
+            .seed = seed,
+            .number = number,
+            .threads = threads,
+            .total = n,
+            .total_panels = panels};
+}
+
 template <class T> void Program<T>::train_thread(Training& t, int thread) {
     const Epoch& epoch = t.epoch;
     for (auto& op : operations) op->begin({thread, t.count});
     t.barrier.wait();
     for (size_t b = 0; b < epoch.rates.size(); ++b) {
         const size_t start = b * epoch.batch_size, n = std::min(epoch.batch_size, epoch.num_rows - start);
-        const Step s{n, panels_of(n), seed, epoch.first_step + int64_t(b), t.count, b, &epoch.dropout_rates};
+        Step s = step_of(n, epoch.first_step + int64_t(b), t.count);
+        s.batch = b;
+        s.dropout_rates = &epoch.dropout_rates;
         const Labels labels{epoch.labels, epoch.weights, epoch.order.data() + start};
         if (thread == 0)
             updater.begin(epoch.rates[b], epoch.decays[b], epoch.optimizer_steps + int64_t(b) + 1,
                           b + 1 == epoch.rates.size());
         if (thread == 0 && t.chunks > 1) remember(t);
-        const auto [first_task, last_task] = tasks_for(thread, t.count);
+        const auto [first_task, last_task] = tasks_for(thread, t.count, 0, tasks_.size());
         t.tasks.assign(thread, first_task, last_task);
-        if (!run_stages(t, s, labels, thread)) return;
-        const Sums total = total_of(s);
+        if (!run_stages(t, s, labels, thread, 0, stages_.size())) return;
+        const Sums total = total_of(s, {});
         const bool failed = total.bad || !std::isfinite(total.loss);
         if (thread == 0 && failed) t.result.failed_batch = int64_t(b);
         if (failed) return;
@@ -102,16 +99,17 @@ template <class T> void Program<T>::train_thread(Training& t, int thread) {
     }
 }
 
-// Forward pass, loss and backward pass. Returns whether no thread failed.
-template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const Labels& labels, int thread) {
+// Some stages of the forward pass, loss and backward pass. Returns whether no thread failed.
+template <class T>
+bool Program<T>::run_stages(Training& t, const Step& s, const Labels& labels, int thread, size_t first, size_t last) {
     Workspace<T>& work = *workspaces_[size_t(thread)];
     bool by_feature = false;
     int queue = 0;
-    for (size_t i = 0; i < stages_.size(); ++i) {
+    for (size_t i = first; i < last; ++i) {
         const Stage& stage = stages_[i];
         const bool now = is_by_feature(stage, s), steals = now && steals_work(stage);
         WorkQueue& units = t.units[queue ^= steals];
-        if (steals) units.assign(thread, size_t(thread) * UNITS, size_t(thread + 1) * UNITS);
+        if (steals) units.assign(thread, size_t(thread) * t.UNITS, size_t(thread + 1) * t.UNITS);
         if (now || by_feature || needs_barrier_[i]) t.barrier.wait();
         by_feature = now;
         auto go = [&](const Range& range) {
@@ -121,7 +119,7 @@ template <class T> bool Program<T>::run_stages(Training& t, const Step& s, const
         };
         if (steals)
             units.work(thread, [&](size_t first, size_t last) {
-                go({0, s.panels, {int(first), t.count * int(UNITS), int(last - first)}});
+                go({0, s.panels, {int(first), t.count * int(t.UNITS), int(last - first)}});
             });
         else
             in_chunks(now ? Range{0, s.panels, {thread, t.count}} : panels_for(s, thread), now ? t.chunks : 1,
@@ -153,6 +151,7 @@ template <class T> void Program<T>::remember(Training& t) {
 }
 
 template <class T> void Program<T>::undo(Training& t) {
+    if (t.states_before.empty() && !t.undoes) return;  // nothing was changed
     auto state_before = t.states_before.begin();
     for (const auto& [state, size] : states) {
         std::copy_n(state_before, size, state);
@@ -193,15 +192,18 @@ template <class T> bool Program<T>::update_parameters(Training& t, const Step& s
     return !t.stop.load(std::memory_order_relaxed);
 }
 
-// Tasks are dealt out by their work, neighbours to the same thread: in the next step it finds their weights in its
-// cache.
-template <class T> std::pair<size_t, size_t> Program<T>::tasks_for(int thread, int count) const {
+// Tasks first .. last are dealt out by their work, neighbours to the same thread: in the next step it finds their
+// weights in its cache.
+template <class T>
+std::pair<size_t, size_t> Program<T>::tasks_for(int thread, int count, size_t first, size_t last) const {
     const std::vector<double>& work = cumulative_work_;
     auto cut = [&](int t) {
-        const double until = work.back() * t / count;
-        return size_t(std::lower_bound(work.begin(), work.end() - 1, until * (1 - 1e-12)) - work.begin());
+        const double until = work[first] + (work[last] - work[first]) * t / count;
+        return size_t(
+            std::lower_bound(work.begin() + ptrdiff_t(first), work.begin() + ptrdiff_t(last), until * (1 - 1e-12)) -
+            work.begin());
     };
-    return {thread == 0 ? 0 : cut(thread), thread + 1 == count ? tasks_.size() : cut(thread + 1)};
+    return {thread == 0 ? first : cut(thread), thread + 1 == count ? last : cut(thread + 1)};
 }
 
 template <class T> Range Program<T>::panels_for(const Step& s, int thread) const {
@@ -277,8 +279,7 @@ void Program<T>::gather_index(const Rows& data, const int64_t* rows, int lanes, 
     }
 }
 
-template <class T> Sums Program<T>::total_of(const Step& s) const {
-    Sums total;
+template <class T> Sums Program<T>::total_of(const Step& s, Sums total) const {
     for (size_t p = 0; p < s.panels; ++p) {
         const Sums& sums = sums_.get()[p];
         total.loss += sums.loss;

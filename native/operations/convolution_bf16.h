@@ -55,7 +55,7 @@ class ConvolutionBf16 final : public Convolution<float> {
 
     void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
         Convolution<float>::gradient(s, task, updater, work);
-        if (task.which >= 0 && updater.spec.clip_norm <= 0) repack(task.first, task.last);
+        if (task.which >= 0 && !updater.holds && updater.spec.clip_norm <= 0) repack(task.first, task.last);
     }
 
   private:

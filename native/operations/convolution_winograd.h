@@ -70,34 +70,46 @@ template <class T, class S = T> class WinogradConvolution final : public Convolu
         const size_t at_a_time = std::min(Workspace<T>::SIZE / (9 * KP_) / 2 * 2, round_up((C_ + 7) / 8, 2));
         for (size_t c = 0; c < C_; c += at_a_time)
             tasks.push_back({0, 0, c, std::min(C_, c + at_a_time),
-                             double(at_a_time * POINTS * KP_ * s.panels * this->shards_of_panel(s.panels))});
+                             double(at_a_time * POINTS * KP_ * s.panels * this->shards_of_panel(s.total_panels))});
         this->add_bias_task(s, tasks);
     }
+    size_t num_sums() const override { return weight_sums_size(); }  // of the transformed filters
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
         if (task.which < 0) {
             this->bias_gradient(s, updater, work);
             return;
         }
-        const size_t channels = task.last - task.first, shards = s.panels * this->shards_of_panel(s.panels);
+        const size_t channels = task.last - task.first, shards = s.panels * this->shards_of_panel(s.total_panels),
+                     start = updater.resumes ? 0 : 1;
+        T* const held = updater.sums_at(this->sums_offset);
         for (size_t c = 0; c < channels; ++c)
             for (size_t k = 0; k < K_; k += L) {
                 auto sum = [&](size_t column, Vec<T>(&total)[ROWS]) {
                     for (size_t row = 0; row < ROWS; ++row) {
-                        const T* sums =
-                            this->weight_sums(0) + ((row * COLUMNS + column) * C_ + task.first + c) * KP_ + k;
-                        total[row] = load(sums);
-                        for (size_t shard = 1; shard < shards; ++shard)
+                        const size_t at = ((row * COLUMNS + column) * C_ + task.first + c) * KP_ + k;
+                        const T* sums = this->weight_sums(0) + at;
+                        total[row] = load(updater.resumes ? held + at : sums);
+                        for (size_t shard = start; shard < shards; ++shard)
                             total[row] += load(sums + shard * this->shard_size());
                     }
                 };
+                if (updater.holds) {
+                    for (size_t column = 0; column < COLUMNS; ++column) {
+                        Vec<T> total[ROWS];
+                        sum(column, total);
+                        for (size_t row = 0; row < ROWS; ++row)
+                            store(held + ((row * COLUMNS + column) * C_ + task.first + c) * KP_ + k, total[row]);
+                    }
+                    continue;
+                }
                 Tiles::template transform<Transform::gradient>(sum, [&](size_t a, size_t b, Vec<T> v) {
                     store(work.c + ((3 * a + b) * channels + c) * KP_ + k, v);
                 });
             }
-        for (size_t tap = 0; tap < 9; ++tap)
+        for (size_t tap = 0; tap < 9 && !updater.holds; ++tap)
             updater.take(this->offset_ + (tap * C_ + task.first) * K_, K_, channels, K_, work.c + tap * channels * KP_,
                          KP_);
-        if (updater.spec.clip_norm <= 0) transform_filters(task.first, task.last);
+        if (!updater.holds && updater.spec.clip_norm <= 0) transform_filters(task.first, task.last);
     }
 
   protected:

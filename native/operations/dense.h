@@ -32,6 +32,8 @@ template <class T> class Dense : public Operation<T> {
 
     bool in_pieces() const override { return true; }
 
+    size_t num_sums() const override { return (D_ + (b_ ? 1 : 0)) * K_; }
+
     void forward(const Step& s, const Range& r, int, Workspace<T>& work) override {
         if (few(s)) {
             forward_few(s, r.part, work);
@@ -83,8 +85,9 @@ template <class T> class Dense : public Operation<T> {
         this->template strip<Kernel>(
             task, updater, work,
             [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Prefetch& prefetch) {
-                Kernel::multiply(in[0]->data + d * NR<T>, 0, D_ * NR<T>, block(s, k / NR<T>), s.n, c, stride, rows, two,
-                                 false, &prefetch);
+                if (s.n > 0)
+                    Kernel::multiply(in[0]->data + d * NR<T>, 0, D_ * NR<T>, block(s, k / NR<T>), s.n, c, stride, rows,
+                                     two, updater.resumes, &prefetch);
             },
             [](size_t, size_t) {});
     }
@@ -167,12 +170,14 @@ template <class T> class Dense : public Operation<T> {
     }
 
     // product(k, d, rows, c, stride, two, prefetch): the gradient of rows d .. d + rows and columns k .. k + NR goes to
-    // c. changed(d, end): rows d .. end of the weights in these columns.
+    // c, or is added to the sums that are there. changed(d, end): rows d .. end of the weights in these columns.
     template <class Kernel, class Product, class Changed>
     void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product,
                Changed changed) const {
         const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
         const size_t width = round_up(columns, NR<T>), top = Kernel::start(D_, task.first);
+        const size_t sums = this->sums_offset + top * K_ + from, rows_of_task = Kernel::start(D_, task.last) - top;
+        if (updater.resumes) updater.load_sums(sums, K_, rows_of_task, columns, work.c, width);
         for (size_t k = from; k < from + columns; k += NR<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
@@ -181,6 +186,10 @@ template <class T> class Dense : public Operation<T> {
                 product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>),
                         prefetch);
             }
+        if (updater.holds) {
+            updater.store_sums(sums, K_, rows_of_task, columns, work.c, width);
+            return;
+        }
         for (size_t t = task.first; t < task.last; ++t) {
             const size_t d = Kernel::start(D_, t), end = Kernel::start(D_, t + 1);
             updater.take(offset_ + d * K_ + from, K_, end - d, columns, work.c + (d - top) * width, width);
@@ -193,21 +202,28 @@ template <class T> class Dense : public Operation<T> {
     static constexpr size_t KC_PREDICT = 1024;  // inputs at a time in prediction
     // Batches of so few rows are multiplied row by row: in panels most lanes would have nothing to do.
     static constexpr size_t FEW = LANES<T> < 4 ? LANES<T> : 4;
-    static bool few(const Step& s) { return s.n <= FEW; }
+    static bool few(const Step& s) { return s.total <= FEW; }
 
     T* block(const Step& s, size_t i) const { return rows_.get() + i * s.panels * NR<T> * NR<T>; }
 
     void bias_gradient(const Step& s, const Updater<T>& updater, Workspace<T>& work) {
         for (size_t k = 0; k < K_; k += NR<T>) {
             const T* g = block(s, k / NR<T>);
+            const size_t columns = std::min<size_t>(NR<T>, K_ - k), sums = this->sums_offset + D_ * K_ + k;
             Vec<T> a{}, b{};
+            if (updater.resumes) {
+                updater.load_sums(sums, K_, 1, columns, work.c, NR<T>);
+                a = load(work.c);
+                b = load(work.c + LANES<T>);
+            }
             for (size_t r = 0; r < s.n; ++r) {
                 a += load(g + r * NR<T>);
                 b += load(g + r * NR<T> + LANES<T>);
             }
             store(work.c, a);
             store(work.c + LANES<T>, b);
-            updater.take(bias_offset_ + k, K_, 1, std::min<size_t>(NR<T>, K_ - k), work.c, NR<T>);
+            if (updater.holds) updater.store_sums(sums, K_, 1, columns, work.c, NR<T>);
+            else updater.take(bias_offset_ + k, K_, 1, columns, work.c, NR<T>);
         }
     }
 

@@ -18,6 +18,9 @@ class DenseBf16 : public Dense<float> {
         g_rows_.get(panels * P / 2 * round_up(K_, P));
     }
 
+    size_t num_sums() const override { return D_ * K_; }
+    size_t num_wide_sums() const override { return b_ ? K_ * L : 0; }
+
     // Both forms of the input at once, without numbers of float in between.
     bool gathers() const override { return true; }
     void gather(const Rows& data, const int64_t* order, int count, size_t more, size_t p, size_t first,
@@ -156,8 +159,9 @@ class DenseBf16 : public Dense<float> {
         strip<Kernel>(
             task, updater, work,
             [&](size_t k, size_t d, int rows, float* c, size_t stride, bool two, const Prefetch& prefetch) {
-                Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c,
-                                 stride, rows, two, false, &prefetch);
+                if (s.n > 0)
+                    Kernel::multiply(x_rows_.get() + d * P / 2, P / 2, D_ * P / 2, block(s, k / P), (s.n + 1) / 2, c,
+                                     stride, rows, two, updater.resumes, &prefetch);
             },
             changed);
     }
@@ -198,13 +202,16 @@ class DenseBf16 : public Dense<float> {
             const size_t columns = std::min<size_t>(P, K_ - k);
             for (size_t j = 0; j < columns; ++j) {
                 DoubleSum<float> sum;
+                double* const sums = updater.wide_sums_at(this->wide_offset + (k + j) * L);
+                if (updater.resumes) std::memcpy(&sum.sum, sums, sizeof sum.sum);
                 for (size_t p = 0; p < s.panels; ++p)
                     for (int half = 0; half < rows_in<float>(s, p); half += L)
                         sum.add(
                             load_up_to(out->grad_panel(p) + (k + j) * P + half, size_t(rows_in<float>(s, p) - half)));
-                work.c[j] = float(sum.over(L));
+                if (updater.holds) std::memcpy(sums, &sum.sum, sizeof sum.sum);
+                else work.c[j] = float(sum.over(L));
             }
-            updater.take(bias_offset_ + k, K_, 1, columns, work.c, P);
+            if (!updater.holds) updater.take(bias_offset_ + k, K_, 1, columns, work.c, P);
         }
     }
 

@@ -13,14 +13,15 @@ template <class T, class F> void each_feature(const Value<T>& v, const Range& r,
             for (int half = 0; half < NR<T>; half += LANES<T>) f((p * v.cols + c) * NR<T> + half, c);
 }
 
-// The gradient of one parameter for each of K channels: add(sum, i) adds the terms of the numbers at i.
+// The gradient of one parameter for each of K channels, whose sums begin at `wide_offset`: add(sum, i) adds the terms
+// of the numbers at i.
 template <class T, class F>
-void channel_gradient(const Step& s, const Value<T>& v, size_t K, size_t offset, const Updater<T>& updater,
-                      Workspace<T>& work, F add) {
+void channel_gradient(const Step& s, const Value<T>& v, size_t K, size_t offset, size_t wide_offset,
+                      const Updater<T>& updater, Workspace<T>& work, F add) {
     for (size_t k = 0; k < K; k += NR<T>) {
         const size_t count = std::min<size_t>(NR<T>, K - k);
         for (size_t i = 0; i < count; ++i) {
-            double total = 0;
+            double total = updater.resumes ? updater.wide_sums[wide_offset + k + i] : 0;
             for (size_t p = 0; p < s.panels; ++p) {
                 for (int half = 0; half < NR<T>; half += LANES<T>) {
                     const int lanes = std::min(LANES<T>, rows_in<T>(s, p) - half);
@@ -30,9 +31,10 @@ void channel_gradient(const Step& s, const Value<T>& v, size_t K, size_t offset,
                     total += sum.over(lanes);
                 }
             }
-            work.c[i] = T(total);
+            if (updater.holds) updater.wide_sums[wide_offset + k + i] = total;
+            else work.c[i] = T(total);
         }
-        updater.take(offset + k, K, 1, count, work.c, NR<T>);
+        if (!updater.holds) updater.take(offset + k, K, 1, count, work.c, NR<T>);
     }
 }
 
@@ -63,8 +65,9 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
         tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
     }
+    size_t num_wide_sums() const override { return K_; }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
-        channel_gradient(s, *out, K_, offset_, updater, work, [&](DoubleSum<T>& sum, size_t i) {
+        channel_gradient(s, *out, K_, offset_, this->wide_offset, updater, work, [&](DoubleSum<T>& sum, size_t i) {
             const V g = load(out->grad + i);
             if (SCALE) sum.add_product(g, load(in[0]->data + i));
             else sum.add(g);
@@ -112,8 +115,9 @@ template <class T> class Blend final : public Operation<T> {
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
         tasks.push_back({0, 0, 0, K_, double(out->cols) * double(s.n) / LANES<T>});
     }
+    size_t num_wide_sums() const override { return K_; }
     void gradient(const Step& s, const Task&, const Updater<T>& updater, Workspace<T>& work) override {
-        channel_gradient(s, *out, K_, offset_, updater, work, [&](DoubleSum<T>& sum, size_t i) {
+        channel_gradient(s, *out, K_, offset_, this->wide_offset, updater, work, [&](DoubleSum<T>& sum, size_t i) {
             sum.add_product(load(out->grad + i), load(in[1]->data + i) - load(in[0]->data + i));
         });
     }
@@ -228,7 +232,8 @@ template <class T> class DropOut final : public Operation<T> {
             uint32_t* words = words_.get() + p * count;
             T* m = mask_.get() + p * count * NR<T>;
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, uint32_t(stream_), uint64_t(s.number), (p * NR<T> + lane) * count, count, words);
+                philox_words(s.seed, uint32_t(stream_), uint64_t(s.number),
+                             ((s.first_panel + p) * NR<T> + size_t(lane)) * count, count, words);
                 for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold ? keep_scale : T(0);
             }
         }

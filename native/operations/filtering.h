@@ -45,9 +45,11 @@ template <class T> class Filtering : public Operation<T> {
         const size_t rows = taps() * C_, at_a_time = std::max<size_t>(1, Workspace<T>::SIZE / 8 / stride());
         for (size_t r = 0; r < rows; r += at_a_time)
             tasks.push_back({0, 0, r, std::min(rows, r + at_a_time),
-                             double(at_a_time * stride() * s.panels * shards_of_panel(s.panels))});
+                             double(at_a_time * stride() * s.panels * shards_of_panel(s.total_panels))});
         add_bias_task(s, tasks);
     }
+    size_t num_sums() const override { return taps() * C_ * g_.out_channels; }
+    size_t num_wide_sums() const override { return b_ ? bias_size_ : 0; }
     // The sums of the shards, in their order.
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
         if (task.which < 0) {
@@ -55,16 +57,19 @@ template <class T> class Filtering : public Operation<T> {
             return;
         }
         const size_t from = task.first * stride(), count = (task.last - task.first) * stride();
-        const size_t shards = s.panels * shards_of_panel(s.panels);
+        const size_t shards = s.panels * shards_of_panel(s.total_panels), rows = task.last - task.first;
+        const size_t K = g_.out_channels, sums_of_task = this->sums_offset + task.first * K;
         const T* sums = sums_.get();
         T* g = work.more.get(count);
+        const size_t start = updater.resumes ? 0 : 1;
+        if (updater.resumes) updater.load_sums(sums_of_task, K, rows, K, g, stride());
         for (size_t i = 0; i < count; i += LANES<T>) {
-            Vec<T> total = load(sums + from + i);
-            for (size_t shard = 1; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
+            Vec<T> total = load(updater.resumes ? g + i : sums + from + i);
+            for (size_t shard = start; shard < shards; ++shard) total += load(sums + shard * shard_size() + from + i);
             store(g + i, total);
         }
-        updater.take(offset_ + task.first * g_.out_channels, g_.out_channels, task.last - task.first, g_.out_channels,
-                     g, stride());
+        if (updater.holds) updater.store_sums(sums_of_task, K, rows, K, g, stride());
+        else updater.take(offset_ + task.first * K, K, rows, K, g, stride());
     }
 
   protected:
@@ -84,7 +89,7 @@ template <class T> class Filtering : public Operation<T> {
     }
     // Calls f(panel, shard, first, last) for the shards of a range; an image has `rows` rows, of positions or of tiles.
     template <class F> void each_shard(const Step& s, const Range& range, size_t rows, F f) const {
-        const size_t count = shards_of_panel(s.panels);
+        const size_t count = shards_of_panel(s.total_panels);
         each_part(range, count, [&](size_t p, size_t from, size_t to) {
             for (size_t i = from; i < to; ++i) f(p, p * count + i, rows * i / count, rows * (i + 1) / count);
         });
@@ -112,12 +117,17 @@ template <class T> class Filtering : public Operation<T> {
         if (b_) tasks.push_back({0, -1, 0, 0, double(bias_size_) * double(s.panels)});
     }
     void bias_gradient(const Step& s, const Updater<T>& updater, Workspace<T>& work) const {
-        const size_t count = shards_of_panel(s.panels);
+        const size_t count = shards_of_panel(s.total_panels);
+        double* const sums = updater.wide_sums_at(this->wide_offset);
         for (size_t k = 0; k < bias_size_; ++k) {
-            double total = 0;
+            double total = updater.resumes ? sums[k] : 0;
             for (size_t shard = 0; shard < s.panels * count; ++shard)
                 for (int l = 0; l < rows_in<T>(s, shard / count); ++l)
                     total += double(bias_sums(shard)[k * NR<T> + size_t(l)]);
+            if (updater.holds) {
+                sums[k] = total;
+                continue;
+            }
             work.c[k % NR<T>] = T(total);
             const size_t done = k % NR<T> + 1;
             if (done == NR<T> || k + 1 == bias_size_)

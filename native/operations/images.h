@@ -146,7 +146,7 @@ template <class T> class ChangeImages final : public Operation<T> {
     Move drawn(const Step& s, size_t row) const {
         const size_t count = change_ == Change::flip ? 1 : 2;
         uint32_t words[2]{};
-        philox_words(s.seed, stream_, uint64_t(s.number), row * count, count, words);
+        philox_words(s.seed, stream_, uint64_t(s.number), (s.first_panel * NR<T> + row) * count, count, words);
         auto below = [&](int i, int limit) { return int((uint64_t(words[i]) * uint64_t(limit)) >> 32); };
         Move m;
         switch (change_) {

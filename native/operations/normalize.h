@@ -37,8 +37,25 @@ template <class T> class Normalize final : public Operation<T> {
     }
 
     void reserve(size_t panels) override {
+        (void)panels;
         shift_.get(4 * K_);
-        sums_.get((panels + SHARDS) * 3 * K_);
+        batch_.get(2 * K_);
+    }
+    void reserve_moments(size_t total_panels) override { sums_.get((total_panels + SHARDS) * 3 * K_); }
+
+    // The sums of all shards of the batch are known to each part of it that is computed for itself: a mean is the same
+    // number for all of them, and so are the sums of the backward pass, which are the gradients of scale and bias.
+    bool has_moments() const override { return true; }
+    typename Operation<T>::Moments moments(const Step& s) const override {
+        return {sums_.get(), shards_of_panel(s) * 3 * K_};
+    }
+    void take_moments(const Step& s, bool backward) override {
+        if (backward) return;
+        std::vector<T> shift(3 * K_);
+        combine(s, shift.data(), true);
+    }
+    void end_step() override {
+        for (size_t k = 0; k < K_; ++k) keep_running(k, batch_.get()[k], batch_.get()[K_ + k], count_);
     }
 
     // First sums over shards of the batch, then, when all are there, what is made of them.
@@ -54,7 +71,7 @@ template <class T> class Normalize final : public Operation<T> {
             return;
         }
         T* shift = work.more.get(3 * K_);
-        combine(s, shift, r.part.index == 0 && r.first == 0);
+        combine(s, shift, !s.is_shard && r.part.index == 0 && r.first == 0);
         with_storage(*out, [&](auto* y, auto*) {
             const auto* x = numbers(this->x(), y);
             const auto* other = in.size() > 1 ? numbers(*in[0], y) : nullptr;
@@ -86,7 +103,7 @@ template <class T> class Normalize final : public Operation<T> {
             return;
         }
         T* of = work.more.get(2 * K_);
-        const double count = double(s.n) * double(positions());
+        const double count = double(s.total) * double(positions());
         for (size_t k = 0; k < K_; ++k) {
             const double inverse = double(inverse_std(k));
             const double slope = along(s, k) * inverse * inverse / count;
@@ -114,6 +131,7 @@ template <class T> class Normalize final : public Operation<T> {
         if (bias_) tasks.push_back({0, 1, 0, K_, work});
     }
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>& work) override {
+        if (updater.holds) return;
         for (size_t k = 0; k < K_; k += NR<T>) {
             const size_t count = std::min<size_t>(NR<T>, K_ - k);
             for (size_t i = 0; i < count; ++i)
@@ -153,7 +171,9 @@ template <class T> class Normalize final : public Operation<T> {
     // What is normalized; another value, which is added, comes before it.
     const Value<T>& x() const { return *in.back(); }
     size_t positions() const { return out->cols / K_; }
-    size_t shards_of_panel(const Step& s) const { return std::min(positions(), (SHARDS + s.panels - 1) / s.panels); }
+    size_t shards_of_panel(const Step& s) const {
+        return std::min(positions(), (SHARDS + s.total_panels - 1) / s.total_panels);
+    }
     double* sums(size_t shard) const { return sums_.get() + shard * 3 * K_; }
     T inverse_std(size_t k) const { return shift_.get()[2 * K_ + k]; }
 
@@ -165,7 +185,7 @@ template <class T> class Normalize final : public Operation<T> {
         const size_t count = shards_of_panel(s);
         each_part(r, count, [&](size_t p, size_t from, size_t to) {
             for (size_t i = from; i < to; ++i)
-                f(p, p * count + i, positions() * i / count, positions() * (i + 1) / count);
+                f(p, (s.first_panel + p) * count + i, positions() * i / count, positions() * (i + 1) / count);
         });
     }
     // The numbers or the gradients of another value, which are stored as those that are given.
@@ -234,7 +254,7 @@ template <class T> class Normalize final : public Operation<T> {
     }
     double total(const Step& s, int which, size_t k) const {
         double sum = 0;
-        for (size_t shard = 0; shard < s.panels * shards_of_panel(s); ++shard)
+        for (size_t shard = 0; shard < s.total_panels * shards_of_panel(s); ++shard)
             sum += sums(shard)[size_t(which) * K_ + k];
         return sum;
     }
@@ -242,13 +262,14 @@ template <class T> class Normalize final : public Operation<T> {
     // the running ones.
     void combine(const Step& s, T* shift, bool keep) {
         const size_t shards = shards_of_panel(s);
-        const double count = double(s.n) * double(positions());
+        const double count = double(s.total) * double(positions());
         for (size_t k = 0; k < K_; ++k) {
             double mean = 0, squares = 0;
             for (int pass = 0; pass < 2; ++pass)
-                for (size_t p = 0; p < s.panels; ++p)
+                for (size_t p = 0; p < s.total_panels; ++p)
                     for (size_t i = 0; i < shards; ++i) {
-                        const double *of = sums(p * shards + i), rows = double(rows_in<T>(s, p));
+                        const double *of = sums(p * shards + i),
+                                     rows = double(std::min<size_t>(NR<T>, s.total - p * NR<T>));
                         const double n = rows * double(positions() * (i + 1) / shards - positions() * i / shards),
                                      here = of[2 * K_ + k] + of[k] / n;
                         if (pass == 0) mean += here * (n / count);
@@ -260,9 +281,19 @@ template <class T> class Normalize final : public Operation<T> {
             set_shift(shift_.get(), k, mean, inverse);
             shift_.get()[2 * K_ + k] = T(inverse);
             shift_.get()[3 * K_ + k] = low;
-            mean_[k] += momentum_ * (mean - mean_[k]);
-            if (count > 1) variance_[k] += momentum_ * (variance * (count / (count - 1)) - variance_[k]);
+            if (!s.is_shard) {
+                keep_running(k, mean, variance, count);
+                continue;
+            }
+            batch_.get()[k] = mean;
+            batch_.get()[K_ + k] = variance;
+            count_ = count;
         }
+    }
+    // Statistics of the batch become a part of the running ones.
+    void keep_running(size_t k, double mean, double variance, double count) const {
+        mean_[k] += momentum_ * (mean - mean_[k]);
+        if (count > 1) variance_[k] += momentum_ * (variance * (count / (count - 1)) - variance_[k]);
     }
     // Of the gradient and x less the mean, the sum of their product: `sums` have x less the mean in T.
     double along(const Step& s, size_t k) const {
@@ -284,8 +315,10 @@ template <class T> class Normalize final : public Operation<T> {
     bool bf16_;
     double epsilon_, momentum_;
     double *mean_ = nullptr, *variance_ = nullptr;
-    Buffer<T> shift_;      // mean, factor, in training 1 / deviation, in prediction bias; the rest of the mean
-    Buffer<double> sums_;  // of each shard
+    Buffer<T> shift_;       // mean, factor, in training 1 / deviation, in prediction bias; the rest of the mean
+    Buffer<double> sums_;   // of each shard of the batch
+    Buffer<double> batch_;  // mean and variance of a batch whose step is not made yet
+    double count_ = 0;      // of its numbers
 };
 
 }  // namespace pysmorch

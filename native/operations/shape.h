@@ -130,6 +130,7 @@ template <class T> class Embedding final : public Operation<T> {
 
     bool fits() const override { return out->cols == in[0]->cols * K_; }
     size_t index_limit() const override { return D_; }
+    size_t num_sums() const override { return D_ * K_; }
 
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = in[0]->cols;
@@ -142,24 +143,25 @@ template <class T> class Embedding final : public Operation<T> {
                 }
     }
     void reserve(size_t panels) override { is_large_ = panels * NR<T> * out->cols > LARGE; }
-    bool backward_by_feature(const Step&, int) const override { return is_large_; }
+    bool backward_by_feature(const Step& s, int) const override { return sums_in_backward(s); }
     void backward(const Step& s, const Range& r, int, Workspace<T>&) override {
-        if (!is_large_) return;
+        if (!sums_in_backward(s)) return;
         const auto [first, last] = r.part.of((K_ + LANES<T> - 1) / LANES<T>);
-        sum(s, r.first, r.last, first * LANES<T>, std::min(K_, last * LANES<T>));
+        sum(s, r.first, r.last, first * LANES<T>, std::min(K_, last * LANES<T>), gradients_ + offset_, false);
     }
     void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
-        const double of_sums = is_large_ ? 0 : double(s.n) * double(out->cols);
-        const size_t count = is_large_ ? std::clamp<size_t>(D_, 1, TASKS) : 1;
+        const double of_sums = sums_in_backward(s) ? 0 : double(s.n) * double(out->cols);
+        const size_t count = sums_in_backward(s) ? std::clamp<size_t>(D_, 1, TASKS) : 1;
         for (size_t i = 0; i < count; ++i) {
             const size_t first = D_ * i / count, last = D_ * (i + 1) / count;
             tasks.push_back({0, 0, first, last, double(last - first) * double(K_) / LANES<T> + of_sums});
         }
     }
     void gradient(const Step& s, const Task& task, const Updater<T>& updater, Workspace<T>&) override {
-        if (!is_large_) sum(s, 0, s.panels, 0, K_);
-        const size_t from = offset_ + task.first * K_;
-        updater.take(from, K_, task.last - task.first, K_, gradients_ + from, K_);
+        T* g = s.is_shard ? updater.sums_at(this->sums_offset) : gradients_ + offset_;
+        if (!sums_in_backward(s)) sum(s, 0, s.panels, 0, K_, g, updater.resumes);
+        if (updater.holds) return;
+        updater.take(offset_ + task.first * K_, K_, task.last - task.first, K_, g + task.first * K_, K_);
     }
     void predict(const std::vector<RowsOf<T>>& x, const RowsOf<T>& y, size_t n, Workspace<T>&) const override {
         const size_t count = in[0]->cols;
@@ -170,15 +172,16 @@ template <class T> class Embedding final : public Operation<T> {
 
   private:
     // The gradient of a batch with more numbers is summed in the backward pass, in pieces between which signals are
-    // looked for, and is taken by so many tasks.
+    // looked for, and is taken by so many tasks. That of a shard goes on from sums which may not be there yet then.
     static constexpr size_t LARGE = 1 << 24, TASKS = 64;
+    bool sums_in_backward(const Step& s) const { return is_large_ && !s.is_shard; }
 
     const T* W(int64_t row) const { return w_ + size_t(row) * K_; }
 
     // Gradients of features k .. last_k, row by row of the batch, whoever has which of them.
-    void sum(const Step& s, size_t first, size_t last, size_t first_k, size_t last_k) const {
-        T* g = gradients_ + offset_;
-        for (size_t d = 0; first == 0 && d < D_; ++d) std::fill(g + d * K_ + first_k, g + d * K_ + last_k, T(0));
+    void sum(const Step& s, size_t first, size_t last, size_t first_k, size_t last_k, T* g, bool resumes) const {
+        for (size_t d = 0; first == 0 && !resumes && d < D_; ++d)
+            std::fill(g + d * K_ + first_k, g + d * K_ + last_k, T(0));
         const size_t count = in[0]->cols;
         for (size_t p = first; p < last; ++p)
             for (int lane = 0; lane < rows_in<T>(s, p); ++lane)

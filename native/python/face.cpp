@@ -1,8 +1,7 @@
 #include "python/face.h"
 
-#include <chrono>
-
 #include "operations/registry.h"
+#include "python/interrupted.h"
 
 namespace pysmorch {
 
@@ -37,22 +36,6 @@ struct View {
     template <class N> bool is() const {
         return buffer.format && buffer.format[0] == (sizeof(N) == 4 ? 'f' : 'd') && buffer.format[1] == 0 &&
                reinterpret_cast<uintptr_t>(buffer.buf) % alignof(N) == 0;
-    }
-};
-
-constexpr std::chrono::milliseconds BETWEEN_SIGNALS{200};
-
-// Whether a signal, such as Ctrl-C, has raised an exception; asked without the interpreter, which it seldom needs.
-struct Interrupted {
-    bool raised = false;
-    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
-
-    bool operator()() {
-        const auto now = std::chrono::steady_clock::now();
-        if (raised || now - last < BETWEEN_SIGNALS) return raised;
-        last = now;
-        nb::gil_scoped_acquire gil;
-        return raised = PyErr_CheckSignals() != 0;
     }
 };
 
@@ -244,15 +227,13 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
     require(decays.size() == epoch.rates.size(), "there must be one weight decay for each batch");
     epoch.decays = std::move(decays);
-    for (const auto& [stream, of_stream] : dropout_rates) {
-        require(of_stream.size() == epoch.rates.size(), "there must be one dropout rate for each batch");
-        for (const double rate : of_stream) require(rate >= 0 && rate < 1, "a dropout rate is out of range");
-    }
+    check_dropout(dropout_rates, epoch.rates.size());
     epoch.dropout_rates = std::move(dropout_rates);
     std::tie(epoch.so_far.loss, epoch.so_far.metric, epoch.so_far.weight) = sums;
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
     Result result;
     Interrupted interrupted;
+    shard_ = Shard::none;
     {
         nb::gil_scoped_release release;
         const auto lock = locked();
@@ -302,6 +283,13 @@ Epoch Face<T>::epoch_of(const std::vector<Any>& data, const Any& labels, const n
     for (size_t i = 0; i < epoch.num_rows; ++i)
         require(epoch.order[i] >= 0 && size_t(epoch.order[i]) < count, "a row number is out of range");
     return epoch;
+}
+
+template <class T> void Face<T>::check_dropout(const std::vector<DropoutRates>& dropout_rates, size_t batches) {
+    for (const auto& [stream, of_stream] : dropout_rates) {
+        require(of_stream.size() == batches, "there must be one dropout rate for each batch");
+        for (const double rate : of_stream) require(rate >= 0 && rate < 1, "a dropout rate is out of range");
+    }
 }
 
 template <class T> void Face<T>::check_labels(const Rows& labels) const {
@@ -436,8 +424,7 @@ template <class T> nb::object Face<T>::new_output(size_t count) const {
     PyObject* shape = PyTuple_New(Py_ssize_t(result.size()) + 1);
     if (!shape) throw nb::python_error();
     PyTuple_SetItem(shape, 0, PyLong_FromSize_t(count));
-    for (size_t i = 0; i < result.size(); ++i)
-        PyTuple_SetItem(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
+    for (size_t i = 0; i < result.size(); ++i) PyTuple_SetItem(shape, Py_ssize_t(i) + 1, PyLong_FromSsize_t(result[i]));
     PyObject* arguments[] = {shape, dtype_.ptr()};
     nb::object out = nb::steal(PyObject_Vectorcall(empty_.ptr(), arguments, 2, nullptr));
     Py_DECREF(shape);

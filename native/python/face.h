@@ -29,6 +29,22 @@ template <class T> class Face {
 
     bool predict(std::vector<Any> data, Matrix<T> out, int threads);
 
+    // shards.cpp: a batch that comes in shards (see Program). Sums are stored in these arrays.
+    void hold_sums(Flat<T> sums, Flat<double> wide_sums);
+    nb::tuple sum_sizes();
+    void begin_shard(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t total,
+                     size_t first_row, int64_t step, std::vector<DropoutRates> dropout_rates, int threads);
+    // Goes on with the shard. Returns the shape of the numbers of all panels that are needed first, None when it is
+    // complete, or False when its loss is not finite.
+    nb::object run_shard(int threads);
+    // Those of its own panels, and those of all of them.
+    void read_moments(Matrix<double> moments);
+    void write_moments(Matrix<const double> moments);
+    bool add_shard(size_t first, size_t last, bool resumes, int threads);
+    // With `adds` the shard is the last one, and is added first: to the sums there are, if it `resumes`.
+    bool apply_sums(double rate, double decay, int64_t optimizer_steps, bool keep, bool adds, bool resumes,
+                    int threads);
+
     size_t memory(size_t batch_size, int threads);
 
     // What the program was made from: entries of dictionaries. With the shapes of a row of the only input and of the
@@ -56,6 +72,7 @@ template <class T> class Face {
                    const Flat<const int64_t>& order, size_t batch_size, std::vector<double> rates, int64_t step,
                    int64_t optimizer_steps) const;
     void check_labels(const Rows& labels) const;
+    static void check_dropout(const std::vector<DropoutRates>& dropout_rates, size_t batches);
     std::unique_lock<std::timed_mutex> locked();
     nb::object new_output(size_t count) const;
     void prepare();
@@ -74,6 +91,8 @@ template <class T> class Face {
     std::timed_mutex mutex_;
     std::vector<char> made_;
     bool prepared_ = false, bf16_ = false;
+    nb::object sums_referenced_, shard_referenced_;
+    enum class Shard { none, begun, waits, complete } shard_ = Shard::none;
     Program<T> program_;
 };
 

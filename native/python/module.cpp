@@ -30,6 +30,18 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"),
              nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"), nb::arg("sums") = std::make_tuple(0.0, 0.0, 0.0))
+        .def("sum_sizes", &Face<T>::sum_sizes)
+        .def("hold_sums", &Face<T>::hold_sums, nb::arg("sums").noconvert(), nb::arg("wide_sums").noconvert())
+        .def("begin_shard", &Face<T>::begin_shard, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
+             nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("total"), nb::arg("first_row"),
+             nb::arg("step"), nb::arg("dropout_rates"), nb::arg("threads"))
+        .def("run_shard", &Face<T>::run_shard, nb::arg("threads"))
+        .def("read_moments", &Face<T>::read_moments, nb::arg("moments").noconvert())
+        .def("write_moments", &Face<T>::write_moments, nb::arg("moments").noconvert())
+        .def("add_shard", &Face<T>::add_shard, nb::arg("first"), nb::arg("last"), nb::arg("resumes"),
+             nb::arg("threads"))
+        .def("apply_sums", &Face<T>::apply_sums, nb::arg("rate"), nb::arg("decay"), nb::arg("optimizer_steps"),
+             nb::arg("keep"), nb::arg("adds"), nb::arg("resumes"), nb::arg("threads"))
         .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))

@@ -38,7 +38,7 @@ template <class T> Sums Loss<T>::panel(const Step& s, const Labels& labels, cons
         if (here <= 0) break;
         const size_t row = p * NR<T> + half;
         Vec<T> factor{};
-        for (int l = 0; l < here; ++l) factor[l] = T(weight[half + l] / double(s.n));
+        for (int l = 0; l < here; ++l) factor[l] = T(weight[half + l] / double(s.total));
         if (spec.kind == LossKind::classes || spec.kind == LossKind::rows)
             sums.bad |= !classify(labels, row, here, factor, out, p, half, loss + half, score + half);
         else regress(labels, row, here, factor, out, p, half, loss + half, score + half);

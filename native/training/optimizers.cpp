@@ -46,6 +46,17 @@ void Updater<T>::take(size_t offset, size_t stride, size_t rows, size_t cols, co
     if (spec.clip_norm <= 0) change(offset, stride, rows, cols, g, g_stride, 1.0);
 }
 
+template <class T>
+void Updater<T>::load_sums(size_t at, size_t stride, size_t rows, size_t cols, T* to, size_t to_stride) const {
+    for (size_t r = 0; r < rows; ++r) std::memcpy(to + r * to_stride, sums + at + r * stride, cols * sizeof(T));
+}
+
+template <class T>
+void Updater<T>::store_sums(size_t at, size_t stride, size_t rows, size_t cols, const T* from,
+                            size_t from_stride) const {
+    for (size_t r = 0; r < rows; ++r) std::memcpy(sums + at + r * stride, from + r * from_stride, cols * sizeof(T));
+}
+
 template <class T> double Updater<T>::squared_norm(size_t from, size_t to) const {
     double sum = 0;
     for (size_t p = from; p < to; ++p) sum += double(gradients[p]) * double(gradients[p]);

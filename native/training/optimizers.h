@@ -37,6 +37,11 @@ template <class T> class Updater {
     size_t num_parameters = 0;
     const T *rate_factors = nullptr, *decay_factors = nullptr;  // alike within an array, or null for one number
     double rate_factor = 1, decay_factor = 1;
+    // Of a batch that comes in shards: sums over the rows so far, in T and in double. Gradients go on from them with
+    // `resumes`, and are stored there instead of taken with `holds`.
+    T* sums = nullptr;
+    double* wide_sums = nullptr;
+    bool resumes = false, holds = false;
 
     // Where among the parameters an array begins; in a program that only predicts, it may be anywhere.
     size_t offset_of(const T* array) const { return array && parameters ? size_t(array - parameters) : 0; }
@@ -48,8 +53,15 @@ template <class T> class Updater {
     // first.
     void take(size_t offset, size_t stride, size_t rows, size_t cols, const T* g, size_t g_stride) const;
 
+    T* sums_at(size_t offset) const { return sums ? sums + offset : nullptr; }
+    double* wide_sums_at(size_t offset) const { return wide_sums ? wide_sums + offset : nullptr; }
+    // Sums of some rows of parameters, from where they are stored and to there.
+    void load_sums(size_t at, size_t stride, size_t rows, size_t cols, T* to, size_t to_stride) const;
+    void store_sums(size_t at, size_t stride, size_t rows, size_t cols, const T* from, size_t from_stride) const;
+
     // What `take` will change: it comes from further away than the L2 cache.
     Prefetch prefetch_of(size_t offset, size_t stride, size_t rows, size_t cols) const {
+        if (holds) return {};
         auto at = [&](const T* array) { return array ? reinterpret_cast<const char*>(array + offset) : nullptr; };
         return {{at(parameters), at(state1), at(state2)}, stride * sizeof(T), rows, cols * sizeof(T)};
     }

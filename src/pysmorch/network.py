@@ -122,6 +122,7 @@ class Network(StoredNetwork):
         checkpoint: str | Path | None = None,
         every: str = "5 min",
         resume: str | Path | None = None,
+        accumulate: int = 1,
     ) -> History:
         """Train on the samples X and their labels y.
 
@@ -177,6 +178,10 @@ class Network(StoredNetwork):
             The folder of a run that was interrupted: it goes on from its last checkpoint, to the same bits as if it had not been, and
             writes further ones. Data, network and callbacks must be the same; the options of the run are in the checkpoint and may
             be left out.
+        accumulate : int, default=1
+            In how many pieces a batch is computed, one after the other: its values and gradients take that part of the memory. The
+            result is that of whole batches, natively to the same bits. Pieces have a multiple of up to 32 samples. With `Normalize`
+            layers it takes several times as long (docs/engine.md).
 
         Returns
         -------
@@ -214,6 +219,7 @@ class Network(StoredNetwork):
             checkpoint=checkpoint,
             every=every,
             resume=resume,
+            accumulate=accumulate,
         )
         return training.fit(self, X, y, sample_weight, options)
 

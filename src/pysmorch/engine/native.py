@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
+from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
-from pysmorch.engine.program import StepRates, Totals
+from pysmorch.engine.program import Exchange, Shard, StepRates, Sums, Totals
 from pysmorch.engine.reference import report_non_finite, set_dropout
+from pysmorch.engine.shards import (
+    NEEDS_EXCHANGE,
+    NOTHING_COMPUTED,
+    check_complete,
+    check_last,
+    check_order,
+    check_shard,
+    unsupported_shards,
+)
 from pysmorch.engine.threads import num_threads
 from pysmorch.layers.base import Array
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph
 from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
-from pysmorch.optimizers import Optimizer
+from pysmorch.optimizers import Optimizer, aligned_zeros
+
+BYTES_OF_A_PART = 2**18
+"""Of sums that are passed on together: so many take longer to send than a message takes to begin."""
 
 DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 
@@ -70,6 +83,8 @@ class NativeProgram:
         Completed training steps.
     is_whole : bool
         False after an exception in the midst of a step.
+    panel_rows : int
+        A shard of a batch begins at a multiple of so many rows: twice as many as a vector register has numbers.
     """
 
     def __init__(
@@ -116,6 +131,10 @@ class NativeProgram:
         self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._prepared = None if data.rows_at_a_time else (data, *self._arrays_of(data))
         self._threads = num_threads() if threads is None else threads
+        self._unsupported_shards = unsupported_shards(layers[:-1])
+        _, _, self._sum_offsets, self.panel_rows = self._program.sum_sizes()
+        self._sums: Sums | None = None
+        self._shard: Shard | None = None
 
     def permutation(self, epoch: int, count: int) -> Array:
         """Return `count` row indices in the order of an epoch, the same as on the reference path."""
@@ -164,10 +183,8 @@ class NativeProgram:
         self, data: Dataset, order: Array, batch_size: int, rates: Sequence[StepRates], first_batch: int, totals: Totals
     ) -> Totals:
         self._check_bound()
-        if self._prepared is not None and self._prepared[0] is data:
-            _, inputs, labels = self._prepared
-        else:
-            inputs, labels = self._arrays_of(data)
+        self._shard = None
+        inputs, labels = self._prepared_arrays(data)
         arguments = (
             inputs,
             labels,
@@ -200,6 +217,107 @@ class NativeProgram:
             report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, first_batch + b + 1)
         return totals
 
+    @property
+    def sums(self) -> Sums:
+        """The sums of the present batch: see `Program`."""
+        if self._sums is None:
+            num_sums, num_wide, offsets, _ = self._program.sum_sizes()
+            self._sums = Sums(aligned_zeros(num_sums, self.dtype), aligned_zeros(num_wide, np.dtype(np.float64)), [])
+            self._program.hold_sums(self._sums.entries, self._sums.wide)
+            self._operations, self._sums.parts = _parts(offsets, num_sums, num_wide, self.dtype.itemsize)
+        return self._sums
+
+    def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
+        """Run the forward and the backward pass of a shard: see `Program.compute`."""
+        if self._unsupported_shards:
+            raise ValueError(f"a batch of this network cannot be computed in shards: {self._unsupported_shards}")
+        check_shard(shard, self.panel_rows)
+        self._check_bound()
+        self._shard = None
+        inputs, labels = self._prepared_arrays(shard.data)
+        dropout = [(stream, [float(rate)]) for stream, rate in zip(self._scheduled, shard.dropout, strict=True)]
+        rows = np.ascontiguousarray(shard.rows, dtype=np.int64)
+        _ = self.sums  # which there must be
+        self._program.begin_shard(
+            inputs,
+            labels,
+            shard.data.weights,
+            rows,
+            int(shard.total),
+            int(shard.first_row),
+            self.num_steps,
+            dropout,
+            self._threads,
+        )
+        while (shape := self._program.run_shard(self._threads)) is not None:
+            if shape is False:
+                self._report(shard)
+            if exchange is None and len(rows) == shard.total:
+                continue
+            if exchange is None:
+                raise ValueError(NEEDS_EXCHANGE)
+            moments = np.zeros(shape)
+            self._program.read_moments(moments)
+            first = shard.first_row // self.panel_rows
+            exchange(moments, slice(first, first - (-len(rows) // self.panel_rows)))
+            self._program.write_moments(moments)
+        self._shard = shard
+
+    def accumulate(self, *, resume: bool, part: int | None = None) -> Sums:
+        """Add what the computed shard contributes to `sums`: see `Program.accumulate`."""
+        sums, shard = self.sums, self._shard
+        if shard is None:
+            raise ValueError(NOTHING_COMPUTED)
+        if not part:
+            check_order(sums, shard, resume)
+        first, last = (0, self._operations[-1]) if part is None else self._operations[part : part + 2]
+        if not self._program.add_shard(first, last, resume, self._threads):
+            self._report(shard)
+        return sums
+
+    def gradients_of(self, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
+        """Compute a shard and accumulate it."""
+        check_order(self.sums, shard, resume)
+        self.compute(shard, exchange)
+        return self.accumulate(resume=resume)
+
+    def apply(self, rates: StepRates) -> Totals:
+        """Make the step from `sums`: see `Program.apply`."""
+        check_complete(self.sums, None if self._shard is None else self._shard.total)
+        return self._apply(rates, True, adds=False, resumes=True)
+
+    def finish(self, rates: StepRates, *, resume: bool, keep: bool = True) -> Totals:
+        """Accumulate the last shard and apply: see `Program.finish`."""
+        check_last(self.sums, self._shard, resume)
+        return self._apply(rates, keep, adds=True, resumes=resume)
+
+    def _apply(self, rates: StepRates, keep: bool, adds: bool, resumes: bool) -> Totals:
+        shard, sums = self._shard, self.sums
+        assert shard is not None
+        self._check_bound()
+        set_dropout([*self._scheduled.values()], rates)
+        learning, decay, steps = float(rates.learning), float(rates.decay), self.optimizer.num_steps
+        with without_interrupts():
+            self.is_whole = False
+            self._shard = None
+            finite = self._program.apply_sums(learning, decay, steps, keep, adds, resumes, self._threads)
+            self.num_steps += finite
+            self.optimizer.num_steps += finite
+            self.is_whole = True
+        if not finite:
+            self._report(shard)
+        return sums.totals
+
+    def _report(self, shard: Shard) -> NoReturn:
+        report_non_finite(
+            self.loss, shard.data, shard.rows, self.dtype, self.seed, self.num_steps, shard.batch, shard.first_row
+        )
+
+    def _prepared_arrays(self, data: Dataset) -> tuple[list[Array], Array]:
+        if self._prepared is not None and self._prepared[0] is data:
+            return self._prepared[1:]
+        return self._arrays_of(data)
+
     def _arrays_of(self, data: Dataset) -> tuple[list[Array], Array]:
         """Return inputs and labels as the extension reads them."""
         as_indices = zip(data.inputs, self._as_indices, strict=True)
@@ -212,6 +330,21 @@ class NativeProgram:
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
         """Return a context that does nothing: no product is NumPy's."""
         return nullcontext()
+
+
+def _parts(
+    offsets: list[tuple[int, int]], num_sums: int, num_wide: int, itemsize: int
+) -> tuple[list[int], list[tuple[slice, slice]]]:
+    """Cut the sums of some operations into parts; return the first operation of each, and the end, with their slices."""
+    ends = [*offsets[1:], (num_sums, num_wide)]
+    operations, parts, start = [0], [], (0, 0)
+    for index, end in enumerate(ends, start=1):
+        size = (end[0] - start[0]) * itemsize + (end[1] - start[1]) * 8
+        if size >= BYTES_OF_A_PART or index == len(ends):
+            parts.append((slice(start[0], end[0]), slice(start[1], end[1])))
+            operations.append(index)
+            start = end
+    return operations, parts
 
 
 def contiguous(array: Array, dtype: Any) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
@@ -13,14 +13,25 @@ from pysmorch.engine.forks import no_fork
 from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.own_layers import FirstPass
 from pysmorch.engine.parameters import FlatParameters
-from pysmorch.engine.program import NonFiniteError, StepRates, Totals
+from pysmorch.engine.program import Exchange, NonFiniteError, Shard, StepRates, Sums, Totals
 from pysmorch.engine.rows import blocks_of
+from pysmorch.engine.shards import (
+    NEEDS_EXCHANGE,
+    NOTHING_COMPUTED,
+    check_complete,
+    check_last,
+    check_order,
+    check_shard,
+    unsupported_shards,
+)
 from pysmorch.layers.attributes import set_attribute
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
 from pysmorch.layers.dense import Data, data_layers
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.layers.graph import graph, name_layers, run_backward
+from pysmorch.layers.native_form import is_ours
+from pysmorch.layers.normalization import Normalize
 from pysmorch.layers.object_functions import refuse_object_functions
 from pysmorch.layers.randomness import permutation
 from pysmorch.layers.trainable import has_parameters
@@ -53,7 +64,11 @@ class ReferenceProgram:
         Completed training steps.
     is_whole : bool
         False after an exception in the midst of a step.
+    panel_rows : int
+        A shard of a batch begins at a multiple of so many rows.
     """
+
+    panel_rows = 16
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
         self.loss = loss
@@ -67,6 +82,9 @@ class ReferenceProgram:
         self.seed = seed
         self.num_steps = 0
         self.is_whole = True
+        self._unsupported_shards = unsupported_shards(self.layers[:-1])
+        self._sums: Sums | None = None
+        self._shard: Shard | None = None
         optimizer.prepare(self.parameters)
 
     def permutation(self, epoch: int, count: int) -> Array:
@@ -84,6 +102,7 @@ class ReferenceProgram:
     ) -> Totals:
         """Take one step for each batch of `order`: see `Program.train`."""
         self._flat.check_bound()
+        self._shard = None
         totals = Totals() if totals is None else totals
         layers = in_mode(self.layers, training=True)
         try:
@@ -125,6 +144,118 @@ class ReferenceProgram:
         self._flat.collect(layers, passed)
         return of_batch
 
+    @property
+    def sums(self) -> Sums:
+        """The sums of the present batch: see `Program`."""
+        if self._sums is None:
+            whole = [(slice(0, self.parameters.size), slice(0, 4))]
+            self._sums = Sums(np.zeros_like(self.parameters), np.zeros(4), whole)
+        return self._sums
+
+    def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
+        """Run the forward and the backward pass of a shard: see `Program.compute`."""
+        if self._unsupported_shards:
+            raise ValueError(f"a batch of this network cannot be computed in shards: {self._unsupported_shards}")
+        check_shard(shard, self.panel_rows)
+        self._flat.check_bound()
+        self._shard = None
+        layers = in_mode(self.layers, training=True)
+        states = [(layer, name, array.copy()) for layer in self.layers for name, array in _states_of(layer)]
+        try:
+            with no_fork(), np.errstate(all="ignore"):
+                set_dropout(layers, StepRates(0.0, 0.0, shard.dropout))
+                for layer in layers:
+                    if isinstance(layer, Normalize) and (exchange is not None or len(shard.rows) < shard.total):
+                        layer.sums_of_batch = self._exchanged(shard, exchange)
+                self._of_shard = self._pass(layers, shard)
+            self._new_states = [getattr(layer, name).copy() for layer, name, _ in states]
+        finally:
+            with without_interrupts():
+                for layer, name, array in states:
+                    getattr(layer, name)[...] = array
+        self._shard = shard
+
+    def _pass(self, layers: list[Any], shard: Shard) -> Totals:
+        """Run a shard forward and backward; the gradient is that of its part of the mean over the batch."""
+        if len(shard.rows) == 0:
+            self.gradients[...] = 0
+            normalizing = [layer for layer in layers if isinstance(layer, Normalize)]
+            for layer in normalizing:
+                layer.take_empty_shard()
+            for layer in reversed(normalizing):
+                layer.take_empty_shard(backward=True)
+            return Totals()
+        _set_streams(layers, self.seed, self.num_steps, shard.first_row)
+        totals = _forward(layers, shard.data, shard.rows, self.dtype)
+        if not np.isfinite(totals.loss):
+            _report_non_finite(layers, shard.batch)
+        passed: dict[int, bool] = {}
+        run_backward(layers[-1], len(shard.rows) / shard.total, passed)
+        self._flat.collect(layers, passed)
+        return totals
+
+    def _exchanged(self, shard: Shard, exchange: Exchange | None) -> Callable[[Array], Array]:
+        """Return a function from what a shard knows to what all of them know, each in a row."""
+        if exchange is None:
+            raise ValueError(NEEDS_EXCHANGE)
+        first, last = (-(-row // self.panel_rows) for row in (shard.first_row, shard.first_row + len(shard.rows)))
+
+        def completed(own: Array) -> Array:
+            rows = np.zeros((-(-shard.total // self.panel_rows), own.size))
+            if first < last:
+                rows[first] = own
+            exchange(rows, slice(first, last))
+            return rows
+
+        return completed
+
+    def accumulate(self, *, resume: bool, part: int | None = None) -> Sums:
+        """Add what the computed shard contributes to `sums`: see `Program.accumulate`."""
+        sums, shard = self.sums, self._shard
+        if shard is None:
+            raise ValueError(NOTHING_COMPUTED)
+        check_order(sums, shard, resume)
+        of_shard = self._of_shard
+        own = np.array([of_shard.loss, of_shard.metric, of_shard.weight, of_shard.rows])
+        for to, array in ((sums.entries, self.gradients), (sums.wide, own)):
+            to[...] = to + array if resume else array
+        if not np.isfinite(sums.wide[0]):
+            raise NonFiniteError("the sum of the losses", 0, shard.batch, "the sum of the losses")
+        return sums
+
+    def gradients_of(self, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
+        """Compute a shard and accumulate it."""
+        check_order(self.sums, shard, resume)
+        self.compute(shard, exchange)
+        return self.accumulate(resume=resume)
+
+    def apply(self, rates: StepRates) -> Totals:
+        """Make the step from `sums`: see `Program.apply`."""
+        sums, shard = self.sums, self._shard
+        check_complete(sums, None if shard is None else shard.total)
+        self._flat.check_bound()
+        totals = sums.totals
+        states = [(layer, name) for layer in self.layers for name, _ in _states_of(layer)]
+        with no_fork(), np.errstate(all="ignore"), without_interrupts():
+            self.is_whole = False
+            self._shard = None
+            set_dropout(self.layers, rates)
+            self.gradients[...] = sums.entries
+            for (layer, name), array in zip(states, self._new_states, strict=True):
+                getattr(layer, name)[...] = array
+            self.optimizer.step(
+                self.parameters, self.gradients, rates.learning, self.rate_factors, self.decay_factors, rates.decay
+            )
+            self.num_steps += 1
+            self.is_whole = True
+        return totals
+
+    def finish(self, rates: StepRates, *, resume: bool, keep: bool = True) -> Totals:
+        """Accumulate the last shard and apply: see `Program.finish`."""
+        check_last(self.sums, self._shard, resume)
+        self.accumulate(resume=resume)
+        return self.apply(rates)
+
     @contextmanager
     def _whole_steps(self) -> Iterator[None]:
         """Give layers the states of before where a step ends before it changes the parameters, such as running statistics."""
@@ -149,11 +280,15 @@ class ReferenceProgram:
         return threadpool_limits(1, user_api="blas")
 
 
-def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int) -> NoReturn:
-    """Repeat the forward pass of a batch whose loss was not finite, to raise NonFiniteError with the first such layer."""
+def report_non_finite(
+    loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: int, step: int, batch: int, first_row: int = 0
+) -> NoReturn:
+    """Repeat the forward pass of a batch, or of a shard from a row on, whose loss was not finite, to raise NonFiniteError with the first
+    such layer.
+    """
     layers = in_mode(graph(loss), training=True)
     with np.errstate(all="ignore"):
-        _set_streams(layers, seed, step)
+        _set_streams(layers, seed, step, first_row)
         if not np.isfinite(_forward(layers, data, rows, dtype).loss):
             _report_non_finite(layers, batch)
         # Winograd's algorithm, for one, adds numbers before it multiplies, and so overflows a little earlier.
@@ -241,11 +376,13 @@ def set_dropout(layers: Sequence[Any], rates: StepRates) -> None:
         layer.rate = rate
 
 
-def _set_streams(layers: Sequence[Any], seed: int, step: int) -> None:
-    """Set the RNG stream of this step in layers with random numbers."""
+def _set_streams(layers: Sequence[Any], seed: int, step: int, first_row: int = 0) -> None:
+    """Set the RNG stream of this step in layers with random numbers, from a row of the batch on."""
     for stream, layer in enumerate(layers, start=1):
         if hasattr(layer, "stream"):
             layer.seed, layer.stream, layer.step = seed, stream, step
+            if is_ours(layer):
+                layer.first_row = first_row
 
 
 def feed(layers: Sequence[Any], batches: Sequence[Array], dtype: Any) -> None:

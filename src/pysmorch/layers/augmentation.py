@@ -20,6 +20,8 @@ class _Augmentation(Layer):
     """The base of the augmentations: the check of their images, and their random numbers."""
 
     moves_entries = True
+    first_row = 0
+    """Of the batch, where the images are a shard of it."""
 
     def __init__(self, in_layer: LayerLike) -> None:
         super().__init__(in_layer)
@@ -33,14 +35,15 @@ class _Augmentation(Layer):
         """The size of the images."""
         return {"height": self.height, "width": self.width, "channels": self.channels}
 
-    def _draw_words(self, count: int) -> Array:
-        words = random_words(self.seed, self.stream, self.step, count)
+    def _draw_words(self, num_data: int, of_image: int = 1) -> Array:
+        first = self.first_row * of_image
+        words = random_words(self.seed, self.stream, self.step, num_data * of_image, first)
         self.step += 1
         return words
 
     def _draw_below(self, num_data: int, *limits: int) -> Array:
         """Return one integer from 0 to limit - 1 for each image and limit, all equally likely: (N, limits)."""
-        words = self._draw_words(num_data * len(limits)).reshape(num_data, len(limits))
+        words = self._draw_words(num_data, len(limits)).reshape(num_data, len(limits))
         return ((words.astype(np.uint64) * np.array(limits, np.uint64)) >> np.uint64(32)).astype(np.int64)
 
 

@@ -57,6 +57,8 @@ class Dropout(Layer):
     native = "dropout"
     native_attributes = ("rate", "channelwise")
     identity_in_prediction = True
+    first_row = 0
+    """Of the batch, where the input is a shard of it."""
 
     def __init__(self, in_layer: LayerLike, rate: float | Schedule = 0.5, channelwise: bool = False) -> None:
         super().__init__(in_layer)
@@ -89,7 +91,8 @@ class Dropout(Layer):
 
     def _next_mask(self, x: Array) -> Array:
         shape = (len(x), *(1 for _ in x.shape[1:-1]), x.shape[-1]) if self.channelwise else x.shape
-        words = random_words(self.seed, self.stream, self.step, prod(shape)).reshape(shape)
+        first = self.first_row * prod(shape[1:])
+        words = random_words(self.seed, self.stream, self.step, prod(shape), first).reshape(shape)
         self.step += 1
         survives = words >= round(self.rate * 2**32)
         return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)

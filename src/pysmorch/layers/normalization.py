@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -49,6 +50,8 @@ class Normalize(Layer):
     native_attributes = ("momentum", "epsilon")
     fuses = ("scale", "bias", "sum", "activation")
     state_names = ("running_mean", "running_var")
+    sums_of_batch: Callable[[Array], Array] | None = None
+    """Where the input is a shard of a batch: from numbers of this shard to those of all of them, each in a row."""
 
     def __init__(self, in_layer: LayerLike, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__(in_layer)
@@ -65,10 +68,12 @@ class Normalize(Layer):
         if not self.training:
             mean, variance = self.running_mean, self.running_var
         else:
-            axes = tuple(range(x.ndim - 1))
+            axes, count = tuple(range(x.ndim - 1)), x.size // max(x.shape[-1], 1)
             mean = x.mean(axes, dtype=np.float64)
             variance = np.square(x - mean).mean(axes)
-            self._keep_running(mean, variance, x.size // max(x.shape[-1], 1))
+            if self.sums_of_batch is not None:
+                count, mean, variance = self._of_batch(count, mean, variance)
+            self._keep_running(mean, variance, count)
         self.centred = (x - mean).astype(x.dtype)
         self.inverse_std = (1 / np.sqrt(variance + self.epsilon)).astype(x.dtype)
         return self.centred * self.inverse_std
@@ -79,7 +84,44 @@ class Normalize(Layer):
             return dwnstrm * self.inverse_std
         axes = tuple(range(dwnstrm.ndim - 1))
         y = self.centred * self.inverse_std
-        return self.inverse_std * (dwnstrm - dwnstrm.mean(axes) - y * (dwnstrm * y).mean(axes))
+        along_1, along_y = dwnstrm.mean(axes), (dwnstrm * y).mean(axes)
+        if self.sums_of_batch is not None:
+            along_1, along_y = self._means_of_batch(dwnstrm.size // max(len(along_1), 1), along_1, along_y)
+        return self.inverse_std * (dwnstrm - along_1 - y * along_y)
+
+    def take_empty_shard(self, backward: bool = False) -> None:
+        """Take a shard without rows, which the others do not depend on, but whose batch has statistics, too.
+
+        Parameters
+        ----------
+        backward : bool, default=False
+            Which pass it is.
+        """
+        zeros = np.zeros(len(self.running_mean))
+        if backward:
+            self._means_of_batch(0, zeros, zeros)
+        else:
+            count, mean, variance = self._of_batch(0, zeros, zeros)
+            self._keep_running(mean, variance, count)
+
+    def _of_batch(self, count: int, mean: Array, variance: Array) -> tuple[int, Array, Array]:
+        """Return count, mean and variance of a batch from those of its shards: the squared distances are from the common mean."""
+        assert self.sums_of_batch is not None
+        counts, means, variances = np.split(
+            self.sums_of_batch(np.concatenate([[count], mean, variance])), [1, 1 + len(mean)], axis=1
+        )
+        self._count = int(counts.sum())
+        of_all = (counts * means).sum(0) / self._count
+        return self._count, of_all, (counts * (variances + np.square(means - of_all))).sum(0) / self._count
+
+    def _means_of_batch(self, count: int, *means: Array) -> list[Array]:
+        """Return means over a batch from those over a shard."""
+        assert self.sums_of_batch is not None
+        rows = self.sums_of_batch(np.concatenate([count * mean.astype(np.float64) for mean in means]))
+        return [
+            of_all.astype(mean.dtype)
+            for of_all, mean in zip(np.split(rows.sum(0) / self._count, 2), means, strict=True)
+        ]
 
     def _keep_running(self, mean: Array, variance: Array, count: int) -> None:
         self.running_mean += self.momentum * (mean - self.running_mean)

@@ -107,7 +107,7 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def random_words(seed: int, stream: int, step: int, count: int) -> NDArray[np.uint32]:
+def random_words(seed: int, stream: int, step: int, count: int, first: int = 0) -> NDArray[np.uint32]:
     """Return `count` uniform 32-bit words that depend on their key (seed), stream, step and position alone.
 
     Parameters
@@ -120,6 +120,8 @@ def random_words(seed: int, stream: int, step: int, count: int) -> NDArray[np.ui
         The number of the pass.
     count : int
         How many words.
+    first : int, default=0
+        The position of the first one.
 
     Returns
     -------
@@ -137,8 +139,9 @@ def random_words(seed: int, stream: int, step: int, count: int) -> NDArray[np.ui
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     low = np.uint64(0xFFFFFFFF)
-    num_blocks = -(-count // 4)
-    c0 = np.arange(num_blocks, dtype=np.uint64)
+    first_block = first // 4
+    num_blocks = -(-(first + count) // 4) - first_block
+    c0 = np.arange(first_block, first_block + num_blocks, dtype=np.uint64) & low
     c1 = np.full(num_blocks, stream, dtype=np.uint64)
     c2 = np.full(num_blocks, step & 0xFFFFFFFF, dtype=np.uint64)
     c3 = np.full(num_blocks, step >> 32, dtype=np.uint64)
@@ -150,7 +153,8 @@ def random_words(seed: int, stream: int, step: int, count: int) -> NDArray[np.ui
         c2, c3 = (product0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1), product0 & low
         k0 = (k0 + 0x9E3779B9) & 0xFFFFFFFF
         k1 = (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32).ravel()[:count]
+    start = first - 4 * first_block
+    return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32).ravel()[start : start + count]
 
 
 def permutation(seed: int, step: int, count: int) -> NDArray[np.int64]:

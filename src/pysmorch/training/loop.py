@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from pysmorch.engine import Dataset, ended_by_exit, make_program
+from pysmorch.engine import Dataset, ended_by_exit, make_program, unsupported_shards
 from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
@@ -76,6 +76,9 @@ def _begin(
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"metrics: {names} can be measured on validation data only; pass validation_data=(X, y)")
+    reason = unsupported_shards(network.layers) if options.accumulate > 1 else None
+    if reason is not None:
+        raise ValueError(f"accumulate = {options.accumulate} is not possible: {reason}")
     program = make_program(
         network.loss,
         optimizer,

@@ -58,9 +58,10 @@ class FitOptions:
     checkpoint: str | Path | None = None
     every: str = "5 min"
     resume: Any = None
+    accumulate: int = 1
 
     def __post_init__(self) -> None:
-        for count in ("epochs", "batch_size"):
+        for count in ("epochs", "batch_size", "accumulate"):
             _check_count(count, getattr(self, count))
         for choice in ("dtype", "engine", "precision"):
             check_choice(choice, getattr(self, choice))

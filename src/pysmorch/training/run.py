@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, without_interrupts
+from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.engine.ahead import ahead
 from pysmorch.layers.base import Array
 from pysmorch.layers.dropout import scheduled_dropouts
@@ -171,7 +171,7 @@ class Run:
             for first, last in pieces:
                 if self.data.rows_at_a_time is None:
                     rows = order[first * size : last * size]
-                    self.program.train(self.data, rows, size, rates[first:last], first, self.totals)
+                    self._take_steps(self.data, rows, rates[first:last], first)
                 else:
                     self._train_blocks(blocks, rates, first, last)
                 self.training.batch = last
@@ -203,8 +203,15 @@ class Run:
         while first < last:
             block = next(blocks)
             end = first + -(-len(block) // size)
-            self.program.train(block, np.arange(len(block)), size, rates[first:end], first, self.totals)
+            self._take_steps(block, np.arange(len(block)), rates[first:end], first)
             first = end
+
+    def _take_steps(self, data: Dataset, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
+        size, pieces = self.options.batch_size, self.options.accumulate
+        if pieces == 1:
+            self.program.train(data, order, size, rates, first_batch, self.totals)
+        else:
+            train_in_pieces(self.program, data, order, size, rates, first_batch, self.totals, pieces)
 
 
 def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:

@@ -1,0 +1,104 @@
+"""A batch in shards: how it is cut, what is checked, and training so with the same bits as in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pysmorch.engine.program import Shard, Sums
+from pysmorch.layers.graph import name_layers
+from pysmorch.layers.native_form import is_ours
+
+NEEDS_EXCHANGE = "a network with Normalize layers needs means over all rows of a batch: compute its shards with an exchange, or the batch as one shard"
+NOTHING_COMPUTED = "no shard is computed whose gradients could be added: call compute first"
+
+
+def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
+    """Return the first row and the end of each of some shards of a batch, of nearly the same size.
+
+    Parameters
+    ----------
+    total : int
+        Rows of the batch.
+    count : int
+        How many shards.
+    panel_rows : int
+        They begin at multiples of it; where the batch has fewer panels than `count`, the last shards have no rows.
+
+    Returns
+    -------
+    list of pairs of int
+
+    Examples
+    --------
+    >>> cut(100, 3, 16)
+    [(0, 48), (48, 80), (80, 100)]
+    >>> cut(40, 3, 32)
+    [(0, 32), (32, 40), (40, 40)]
+    """
+    panels = -(-total // panel_rows)
+    ends = [-(-panels * i // count) * panel_rows for i in range(count + 1)]
+    return [(min(first, total), min(end, total)) for first, end in pairwise(ends)]
+
+
+def unsupported_shards(layers: Sequence[Any]) -> str | None:
+    """Return why batches of a network cannot be computed in shards, or None if they can; its loss is not among the layers."""
+    for layer, name in zip(layers, name_layers(layers), strict=True):
+        if not is_ours(layer):
+            return f"{name} is of a class of your own, {type(layer).__name__}, which may look at all rows of a batch at once"
+    return None
+
+
+def check_shard(shard: Shard, panel_rows: int) -> None:
+    """Raise ValueError for a shard that does not fit its batch."""
+    total, first, count = shard.total, shard.first_row, len(shard.rows)
+    for name, number, least in (("total", total, 1), ("first_row", first, 0)):
+        if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
+            raise ValueError(f"{name} must be an integer of at least {least}, but is {number!r}")
+    if first + count > total:
+        raise ValueError(f"the shard has the rows {first} to {first + count} of a batch of only {total} rows")
+    if count and first % panel_rows:
+        raise ValueError(
+            f"a shard must begin at a multiple of {panel_rows} rows of its batch, but begins at row {first}"
+        )
+    if first + count < total and count % panel_rows:
+        raise ValueError(
+            f"a shard must end at a multiple of {panel_rows} rows of its batch or at its end, row {total}, but ends at row {first + count}"
+        )
+
+
+def check_order(sums: Sums, shard: Shard, resume: bool) -> None:
+    """Raise ValueError where a shard does not go on from where the sums end."""
+    done = sums.num_rows if resume else 0
+    if done != shard.first_row and len(shard.rows):
+        what = f"the sums are of the first {done} rows of the batch" if resume else "without resume the sums begin anew"
+        raise ValueError(
+            f"{what}, but the shard begins at row {shard.first_row}: shards are added in their order, without gaps"
+        )
+
+
+def check_complete(sums: Sums, total: int | None) -> None:
+    """Raise ValueError where a step cannot be made from the sums."""
+    if total is None:
+        raise ValueError("there are no gradients to apply: compute and accumulate the shards of a batch first")
+    if sums.num_rows != total:
+        raise ValueError(
+            f"the sums are of {sums.num_rows} rows, but the batch has {total}: all its shards must be added first"
+        )
+    if not np.isfinite(sums.wide[0]):
+        raise ValueError(f"the sum of the losses is {sums.wide[0]}: from such sums no step can be made")
+
+
+def check_last(sums: Sums, shard: Shard | None, resume: bool) -> None:
+    """Raise ValueError where a step cannot be made from the sums and the shard after them."""
+    if shard is None:
+        raise ValueError(NOTHING_COMPUTED)
+    check_order(sums, shard, resume)
+    end = shard.first_row + len(shard.rows)
+    if end != shard.total:
+        raise ValueError(
+            f"the shard ends at row {end} of a batch of {shard.total} rows: it is not the last one, which makes the step"
+        )
