@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.extension import extension
+from pysmorch.engine.extension import extension, instructions
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
@@ -72,6 +72,8 @@ class NativeProgram:
         False after an exception in the midst of a step.
     """
 
+    engine = "native"
+
     def __init__(
         self,
         loss: Loss,
@@ -89,6 +91,7 @@ class NativeProgram:
         self.num_steps = 0
         self.is_whole = True
         self.bf16 = bf16
+        self.instructions = instructions() or ""
         layers = graph(loss)
         flat = FlatParameters(layers, self.dtype, with_decay=bool(optimizer.weight_decay))
         self._check_bound = flat.check_bound

@@ -77,6 +77,12 @@ class Program(Protocol):
 
     Attributes
     ----------
+    engine : {"native", "reference", "jax"}
+        What runs it.
+    instructions : str
+        The instructions or the device on which bits depend; nothing for NumPy.
+    bf16 : bool
+        Whether products are made from bfloat16.
     parameters, gradients : ndarray of shape (P,)
         All parameters and their gradients; the layers' `W` and `G` are views into them.
     seed : int
@@ -88,6 +94,9 @@ class Program(Protocol):
         of the optimizer are then of no step.
     """
 
+    engine: str
+    instructions: str
+    bf16: bool
     parameters: Array
     gradients: Array
     seed: int

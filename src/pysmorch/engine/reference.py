@@ -55,6 +55,10 @@ class ReferenceProgram:
         False after an exception in the midst of a step.
     """
 
+    engine = "reference"
+    instructions = ""
+    bf16 = False
+
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
         self.loss = loss
         self.optimizer = optimizer
@@ -161,7 +165,7 @@ def report_non_finite(loss: Loss, data: Dataset, rows: Array, dtype: Any, seed: 
     index = int(np.argmax(largest))
     name = name_layers(layers)[index]
     raise NonFiniteError(
-        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the native program overflows",
+        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the compiled program overflows",
         0,
         batch,
         name,
