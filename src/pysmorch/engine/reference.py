@@ -14,7 +14,7 @@ from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.own_layers import FirstPass
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import NonFiniteError, StepRates, Totals
-from pysmorch.engine.rows import blocks_of
+from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.attributes import set_attribute
 from pysmorch.layers.base import Array, Layer
 from pysmorch.layers.copies import shallow_copies, shallow_copy, take_attributes
@@ -231,11 +231,11 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
-def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
+def compute_dtype(output: Any, inputs: Sequence[Array | LazyRows]) -> np.dtype[Any]:
     """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
     return next(
         (layer.W.dtype for layer in graph(output) if has_parameters(layer)),
-        np.result_type(inputs[0], np.float32),
+        np.result_type(inputs[0].dtype, np.float32),
     )
 
 

@@ -97,20 +97,38 @@ def _jax_program(loss: Loss, optimizer: Optimizer, seed: int, dtype: Dtype, prec
         raise ValueError(f'engine="jax" is not possible: {reason}')
     if precision == "bf16" and dtype != "float32":
         raise ValueError(f'precision="bf16" is not possible: {_of_float32(dtype)}')
-    platform = jax_module().default_backend()
+    bf16 = _bf16_of_jax(precision) and dtype == "float32"
     from pysmorch.engine.jax.program import JaxProgram
 
-    bf16 = precision == "bf16" or (precision == "auto" and platform != "cpu" and dtype == "float32")
     return JaxProgram(loss, optimizer, dtype, seed, bf16)
+
+
+def make_jax_predictor(precision: Precision) -> tuple[bool, Any]:
+    """Return whether JAX is to multiply bfloat16, and the class of its predictors.
+
+    Raises ImportError where it is not installed.
+    """
+    bf16 = _bf16_of_jax(precision)
+    from pysmorch.engine.jax.prediction import JaxPredictor
+
+    return bf16, JaxPredictor
+
+
+def _bf16_of_jax(precision: Precision) -> bool:
+    """Whether products are made of bfloat16: "auto" does so where there is a device that gains from it."""
+    backend = jax_module().default_backend()
+    return precision == "bf16" or (precision == "auto" and backend != "cpu")
 
 
 def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine: str) -> str | None:
     """Return why layers cannot predict with products of bfloat16 here, or None if they can."""
     if engine == "reference":
         return 'it needs the native engine, not engine="reference"'
+    dtypes = {layer.W.dtype.name for layer in layers if has_parameters(layer)} | ({dtype} if dtype else set())
+    if engine == "jax":
+        return next((_of_float32(name) for name in sorted(dtypes, reverse=True) if name != "float32"), None)
     if extension() is None:
         return NOT_BUILT
-    dtypes = {layer.W.dtype.name for layer in layers if has_parameters(layer)} | ({dtype} if dtype else set())
     return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
 
 

@@ -117,11 +117,16 @@ def _go(run: Run, checkpoints: Checkpoints | None) -> None:
 
 
 def evaluate(
-    network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, metrics: Metrics | None
+    network: Network,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    metrics: Metrics | None,
+    engine: str = "auto",
 ) -> dict[str, float]:
     """Measure a network on labelled samples; `Network.evaluate` documents arguments, result and errors."""
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
-    return measure_all(network, data, metrics_beside(network.loss, metrics), "")
+    return measure_all(network, data, metrics_beside(network.loss, metrics), "", engine)
 
 
 def _check_validation(network: Network, validation_data: Sequence[Any] | None, finite: bool) -> Dataset | None:

@@ -118,7 +118,7 @@ class Run:
                 raise _explain(error, self.epoch + 1) from None
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
-                record |= measure_all(self.network, self.validation, self.metrics, "val_")
+                record |= measure_all(self.network, self.validation, self.metrics, "val_", self.program.engine)
             record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
             with self._uninterrupted():
                 history.append(record)

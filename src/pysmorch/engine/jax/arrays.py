@@ -85,26 +85,32 @@ class TracedArray(NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
         return tuple(self.value.shape)
 
     @property
     def ndim(self) -> int:
+        """How many axes there are."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """How many entries there are."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the entries."""
         return np.dtype(self.value.dtype)
 
     @property
     def T(self) -> TracedArray:
+        """The array with its axes in reverse order."""
         return self._new(self.value.T)
 
     @property
     def mT(self) -> TracedArray:
+        """The array with its last two axes swapped."""
         return self._new(self.value.mT)
 
     def __len__(self) -> int:
@@ -114,9 +120,11 @@ class TracedArray(NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def astype(self, dtype: Any, copy: bool = True) -> TracedArray:
+        """Return the entries in another dtype."""
         return self._new(self.value.astype(dtype))
 
     def copy(self) -> TracedArray:
+        """Return the same entries, which are no view."""
         return self._new(self.value)
 
     def __getattr__(self, name: str) -> Any:
@@ -236,9 +244,7 @@ class TracedArray(NDArrayOperatorsMixin):
             operands = [np.asarray(one) if isinstance(one, (int, float)) else one for one in operands]
         elif any(numbers):
             strong = np.result_type(*(one.dtype for one, weak in zip(operands, numbers, strict=True) if not weak))
-            operands = [
-                _of_number(one, strong) if weak else one for one, weak in zip(operands, numbers, strict=True)
-            ]
+            operands = [_of_number(one, strong) if weak else one for one, weak in zip(operands, numbers, strict=True)]
         if name == "matmul" and self.rules.bf16 and all(one.dtype == np.float32 for one in operands):
             halves = [jnp.asarray(one, jnp.bfloat16) for one in operands]
             return self._new(jnp.matmul(*halves, preferred_element_type=jnp.float32))
@@ -257,8 +263,28 @@ class TracedArray(NDArrayOperatorsMixin):
 
 
 METHODS = frozenset(
-    ["all", "any", "argmax", "argmin", "clip", "cumprod", "cumsum", "max", "mean", "min", "prod", "ravel", "repeat", "reshape", "round"]
-    + ["std", "sum", "swapaxes", "transpose", "var"]
+    [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "clip",
+        "cumprod",
+        "cumsum",
+        "max",
+        "mean",
+        "min",
+        "prod",
+        "ravel",
+        "repeat",
+        "reshape",
+        "round",
+        "std",
+        "sum",
+        "swapaxes",
+        "transpose",
+        "var",
+    ]
 )
 """Those that JAX's arrays have with the arguments of NumPy's."""
 

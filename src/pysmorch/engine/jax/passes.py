@@ -84,11 +84,13 @@ class Passes:
         """Return the state arrays of each layer by name."""
         return [dict(layer.state) for layer in self.layers]
 
-    def number(self, value: Any) -> TracedArray:
+    # Of any type, because they stand where NumPy's arrays and numbers do.
+
+    def number(self, value: Any) -> Any:
         """Return a traced number, which behaves as a number of Python does."""
         return TracedArray(value, self.rules, is_number=True)
 
-    def array(self, value: Any) -> TracedArray:
+    def array(self, value: Any) -> Any:
         """Return a traced array."""
         return TracedArray(jnp.asarray(value), self.rules)
 
@@ -136,7 +138,7 @@ class Passes:
         for copy, rate in zip(scheduled_dropouts(copies), dropout, strict=True):
             copy.rate = self.number(rate)
 
-    def forward(self, copies: Sequence[Any], batches: Sequence[Any]) -> TracedArray:
+    def forward(self, copies: Sequence[Any], batches: Sequence[Any]) -> Any:
         """Run a batch forward.
 
         Parameters
@@ -151,7 +153,7 @@ class Passes:
         TracedArray
             The output of the last layer.
         """
-        outputs: dict[int, TracedArray] = {}
+        outputs: dict[int, Any] = {}
         for layer, batch, index in zip(self.inputs, batches, self.as_indices, strict=True):
             outputs[id(layer)] = self.array(batch if index else batch.astype(self.dtype))
         for layer, copy, name in zip(self.layers, copies, self.names, strict=True):
@@ -199,7 +201,7 @@ class Passes:
 
     def _as_input(self, out: Any, inputs: Sequence[TracedArray]) -> TracedArray:
         """Give outputs and gradients the dtype of the input, as the base class of the layers does."""
-        traced = out if isinstance(out, TracedArray) else self.array(out)
+        traced: TracedArray = out if isinstance(out, TracedArray) else self.array(out)
         dtype = next((x.dtype for x in inputs if x.dtype.kind == "f"), traced.dtype)
         return traced if traced.dtype == dtype else traced.astype(dtype)
 

@@ -16,7 +16,6 @@ from jax import lax
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.interrupts import without_interrupts
-from pysmorch.engine.jax.arrays import TracedArray
 from pysmorch.engine.jax.functions import rules_for
 from pysmorch.engine.jax.passes import Passes, as_numpy_computes
 from pysmorch.engine.native import contiguous
@@ -152,7 +151,14 @@ class JaxProgram:
         batches = np.pad(order, (0, room * size - len(order)), mode="edge").reshape(room, size)
         of_steps = np.zeros((room, 2 + len(rates[0].dropout)))
         of_steps[:num_steps] = [(rate.learning, rate.decay, *rate.dropout) for rate in rates]
-        given = arrays, batches, of_steps, np.int64(len(order)), np.int64(self.num_steps), np.int64(self.optimizer.num_steps)
+        given = (
+            arrays,
+            batches,
+            of_steps,
+            np.int64(len(order)),
+            np.int64(self.num_steps),
+            np.int64(self.optimizer.num_steps),
+        )
         state: Any = self._state(totals)
         program = self._program(state, given)
         done = 0
@@ -237,7 +243,15 @@ class JaxProgram:
     # What is traced.
 
     def _steps(
-        self, state: Any, arrays: Any, batches: Any, rates: Any, num_rows: Any, num_steps: Any, num_updates: Any, last: Any
+        self,
+        state: Any,
+        arrays: Any,
+        batches: Any,
+        rates: Any,
+        num_rows: Any,
+        num_steps: Any,
+        num_updates: Any,
+        last: Any,
     ) -> Any:
         def step(now: Any) -> Any:
             i = now["step"]
@@ -265,7 +279,10 @@ class JaxProgram:
         sums, dwnstrm = self._loss(output, batch["labels"], weights, count)
         gradients = passes.backward(layers, dwnstrm)
         W, G, optimizer = self._update(now, self._flat_gradient(gradients), arrays, rates, num_updates)
-        states = [{name: getattr(layer, name).value for name in state} for layer, state in zip(layers, now["layers"], strict=True)]
+        states = [
+            {name: getattr(layer, name).value for name in state}
+            for layer, state in zip(layers, now["layers"], strict=True)
+        ]
         return now | {
             "W": W,
             "G": G,
@@ -290,29 +307,31 @@ class JaxProgram:
                 parts[start] = gradient.ravel() + parts.get(start, 0)
         return jnp.concatenate([parts[start] for start in sorted(parts)] or [jnp.zeros(0, self.dtype)])
 
-    def _loss(self, output: TracedArray, labels: Any, weights: Any, count: Any) -> tuple[Any, TracedArray]:
+    def _loss(self, output: Any, labels: Any, weights: Any, count: Any) -> tuple[Any, Any]:
         """Return the sums of loss, metric and weights over the batch, and the gradient of the mean loss with respect to the output."""
-        passes, loss = self._passes, copy.copy(self.loss)
+        passes = self._passes
+        loss: Any = copy.copy(self.loss)
         labels = passes.array(labels)
         loss.in_arrays, loss.num_data = (output,), passes.number(count)
         loss._y = loss.targets(output, labels)
         loss._w = passes.array(weights.astype(self.dtype))
-        losses = np.sum(loss._w * loss.sample_losses(output, loss._y), dtype=np.float64)
-        scores = np.sum(passes.array(weights) * loss.sample_scores(output, labels))
+        losses: Any = np.sum(loss._w * loss.sample_losses(output, loss._y), dtype=np.float64)
+        scores: Any = np.sum(passes.array(weights) * loss.sample_scores(output, labels))
         gradient = loss.pull_back(np.ones((), self.dtype))
         return jnp.stack([losses.value, scores.value, weights.sum()]), gradient
 
     def _update(self, now: Any, gradient: Any, arrays: Any, rates: Any, num_updates: Any) -> tuple[Any, Any, Any]:
         """Return parameters, gradients and the state of the optimizer after its own `step`."""
-        passes, optimizer = self._passes, copy.copy(self.optimizer)
+        passes = self._passes
+        optimizer: Any = copy.copy(self.optimizer)
         W, G = passes.array(now["W"]), passes.array(gradient)
         optimizer.state = {name: passes.array(value) for name, value in now["optimizer"].items()}
         optimizer.num_steps = passes.number(num_updates)
-        factors = [self._factors(arrays[name]) for name in ("rate_factors", "decay_factors")]
-        optimizer.step(W, G, passes.number(rates[0]), *factors, passes.number(rates[1]))
+        of_rate, of_decay = (self._factors(arrays[name]) for name in ("rate_factors", "decay_factors"))
+        optimizer.step(W, G, passes.number(rates[0]), of_rate, of_decay, passes.number(rates[1]))
         return W.value, G.value, {name: array.value for name, array in optimizer.state.items()}
 
-    def _factors(self, factors: Any) -> TracedArray:
+    def _factors(self, factors: Any) -> Any:
         return self._passes.array(factors) if factors.ndim else self._passes.number(factors)
 
 

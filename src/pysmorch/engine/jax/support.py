@@ -27,6 +27,17 @@ def jax_module() -> Any:
     return module_of_extra("jax", 'engine="jax" needs JAX', "jax")
 
 
+def devices() -> str:
+    """Return the devices that JAX finds, as text, or what it says where it finds none."""
+    jax = jax_module()
+    try:
+        found = jax.devices()
+    except RuntimeError as error:  # a driver that does not fit, say
+        return f"no device: {str(error).splitlines()[0]}"
+    names = [f"{device.device_kind} ({device.platform})" for device in found]
+    return ", ".join(dict.fromkeys(names)) + (f", {len(names)} of them" if len(names) > 1 else "")
+
+
 def unsupported_by_jax(
     layers: Sequence[Any], loss: Loss | None = None, optimizer: Optimizer | None = None
 ) -> str | None:
