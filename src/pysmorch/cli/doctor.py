@@ -14,7 +14,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "narwhals", "pillow", 
 
 GPU_PAYS = (
     'for wide or convolutional networks and batches of 64 rows and more, with engine="jax" (expected, not measured here: ResNet-20 in 3 to '
-    "5 ms a step, on two cores 53); a small network is faster on the CPU (64-100-10 in 0.02 ms)"
+    "5 ms a step, by the native engine in 53); a small network is faster on the CPU (64-100-10 in 0.02 ms)"
 )
 """The rule of docs/gpu.md in one line."""
 

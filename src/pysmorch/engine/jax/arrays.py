@@ -211,7 +211,9 @@ class TracedArray(NDArrayOperatorsMixin):
             return self._call(name, inputs, **named)
         (target,) = out
         if not isinstance(target, TracedArray):
-            _refuse("a place in an array of NumPy for a result")
+            raise NotTraceableError(
+                "it writes into an array of NumPy; make that with like=x, as in np.zeros(shape, dtype, like=x)"
+            )
         if target.is_number:  # as numbers of Python, it is never changed itself
             return self._call(name, inputs)
         if name == "add" and inputs[0] is target:
