@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from numpy.typing import ArrayLike
 
@@ -12,7 +12,7 @@ from pysmorch import training
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.quantization import quantized
-from pysmorch.engine.select import check_choice, unsupported_bf16_prediction
+from pysmorch.engine.select import PredictionEngine, check_choice, make_jax_predictor, unsupported_bf16_prediction
 from pysmorch.files import StoredNetwork, saved_as
 from pysmorch.layers.base import Array
 from pysmorch.layers.dense import Data, data_layers
@@ -22,6 +22,9 @@ from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, OptimizerName
 from pysmorch.summary import Summary, summary_of
 from pysmorch.training import Callback, FitOptions, History, Metrics, Training
+
+PREDICTORS = ("predictor", "_bf16_predictor", "_jax_predictors")
+"""Attributes with compiled programs."""
 
 
 @saved_as("network")
@@ -158,9 +161,10 @@ class Network(StoredNetwork):
             Whether progress is shown; None shows it in a terminal and in a notebook.
         dtype : {"float32", "float64"}, default="float32"
             Of parameters and arithmetic.
-        engine : {"auto", "native", "reference"}, default="auto"
+        engine : {"auto", "native", "reference", "jax"}, default="auto"
             "native" for the compiled program, "reference" for NumPy layer by layer; "auto" takes the native one where it
-            can run the network, and logs once why it cannot.
+            can run the network, and logs once why it cannot. "jax" for a program of XLA, which runs on a GPU where JAX finds one
+            (`pip install "pysmorch[jax]"`): the same network up to rounding.
         threads : int, default=None
             How many threads the native program may use; None goes by `pysmorch.set_num_threads`, the environment and the
             cores of the process. The result does not depend on it.
@@ -227,13 +231,13 @@ class Network(StoredNetwork):
         self,
         X: Any,
         dtype: Dtype | None = None,
-        engine: Literal["auto", "reference"] = "auto",
+        engine: PredictionEngine = "auto",
         precision: Precision = "float32",
     ) -> Array:
         """Return the output of the last layer for every sample, before the loss: logits in a classifier.
 
         `network.loss.predictions(output)` turns logits into probabilities. The output of a sample does not depend on the
-        other samples, to the last bit.
+        other samples, to the last bit (with `engine="jax"` up to rounding).
 
         Parameters
         ----------
@@ -241,8 +245,8 @@ class Network(StoredNetwork):
             In the shape of the Data layer; a tuple, or a dictionary by name, of arrays where there are several.
         dtype : {"float32", "float64"}, default=None
             Of the arithmetic; None takes that of the parameters.
-        engine : {"auto", "reference"}, default="auto"
-            "reference" computes with NumPy, layer by layer; "auto" natively where it can.
+        engine : {"auto", "reference", "jax"}, default="auto"
+            "reference" computes with NumPy, layer by layer; "auto" natively where it can; "jax" with XLA, on a GPU where JAX finds one.
         precision : {"float32", "bf16", "auto"}, default="float32"
             "bf16" rounds the factors of the products of Linear layers and of convolutions in one group to bfloat16 (8 bits of
             precision instead of 24), with sums in float32; outputs are typically off by 0.5 % of their size. "auto" does so
@@ -256,21 +260,29 @@ class Network(StoredNetwork):
         Raises
         ------
         ShapeError, TypeError, ValueError
-            For data that do not fit, for choices that are none, and for a `precision` that is not possible.
+            For data that do not fit, for choices that are none, and for a `precision` or an `engine` that is not possible.
+        ImportError
+            Where `engine` is "jax" and JAX is not installed.
         """
         if dtype is None and engine == "auto" and precision == "float32":
             outputs = self.predictor.quick(X)
             if outputs is not None:
                 return outputs
-        if engine not in ("auto", "reference"):
-            raise ValueError(f'engine must be "auto" or "reference", but is {engine!r}')
+        if engine not in get_args(PredictionEngine):
+            raise ValueError(f'engine must be "auto", "reference" or "jax", but is {engine!r}')
+        if engine == "jax":
+            check_choice("precision", precision)
+            reason = unsupported_bf16_prediction(self.layers, dtype, engine)
+            if precision == "bf16" and reason is not None:
+                raise ValueError(f'precision="bf16" is not possible: {reason}')
+            return self._jax(precision if reason is None else "float32")(
+                check_inputs(self.inputs, X, "X", finite=False), dtype
+            )
         if precision != "float32":
             return self._predict_bf16(X, dtype, engine, precision)
         return self.predictor(check_inputs(self.inputs, X, "X", finite=False), dtype, engine)
 
-    def _predict_bf16(
-        self, X: Any, dtype: Dtype | None, engine: Literal["auto", "reference"], precision: Precision
-    ) -> Array:
+    def _predict_bf16(self, X: Any, dtype: Dtype | None, engine: PredictionEngine, precision: Precision) -> Array:
         check_choice("precision", precision)
         if dtype is None and engine == "auto":
             outputs = self._bf16_predictor.quick(X)
@@ -284,7 +296,12 @@ class Network(StoredNetwork):
         return self._bf16_predictor(check_inputs(self.inputs, X, "X", finite=False))
 
     def evaluate(
-        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, metrics: Metrics | None = None
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        metrics: Metrics | None = None,
+        engine: Literal["auto", "jax"] = "auto",
     ) -> dict[str, float]:
         """Return the loss, its default metric and other metrics, over all samples.
 
@@ -298,6 +315,8 @@ class Network(StoredNetwork):
             One weight per sample, not negative; only their ratios count.
         metrics : list of str or Metric, or dict of functions, default=None
             What else is measured, as in `fit`.
+        engine : {"auto", "jax"}, default="auto"
+            What computes the outputs: "auto" natively where it can, "jax" with XLA, as in `predict`.
 
         Returns
         -------
@@ -307,9 +326,28 @@ class Network(StoredNetwork):
         Raises
         ------
         ShapeError, TypeError, ValueError
-            For data or metrics that do not fit.
+            For data or metrics that do not fit, and for an `engine` that is not possible.
+        ImportError
+            Where `engine` is "jax" and JAX is not installed.
         """
-        return training.evaluate(self, X, y, sample_weight, metrics)
+        if engine not in ("auto", "jax"):
+            raise ValueError(f'engine must be "auto" or "jax", but is {engine!r}')
+        return training.evaluate(self, X, y, sample_weight, metrics, engine)
+
+    def predictor_of(self, engine: str) -> Any:
+        """Return what computes outputs beside a program of this engine.
+
+        Parameters
+        ----------
+        engine : {"auto", "native", "reference", "jax"}
+            That of a training.
+
+        Returns
+        -------
+        callable
+            The `predictor` for all but "jax"; given inputs, it returns outputs.
+        """
+        return self._jax("float32") if engine == "jax" else self.predictor
 
     def snapshot(self, into: list[Any] | None = None) -> list[Any]:
         """Return copies of all parameters and states, for `restore`.
@@ -380,7 +418,7 @@ class Network(StoredNetwork):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the compiled program, which is made again when it is needed."""
-        return {name: value for name, value in vars(self).items() if name not in ("predictor", "_bf16_predictor")}
+        return {name: value for name, value in vars(self).items() if name not in PREDICTORS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -389,6 +427,13 @@ class Network(StoredNetwork):
     def _make_predictors(self) -> None:
         self.predictor = Predictor(self.loss.in_layer)
         self._bf16_predictor = Predictor(self.loss.in_layer, bf16=True)
+        self._jax_predictors: dict[bool, Any] = {}
+
+    def _jax(self, precision: Precision) -> Any:
+        bf16, make = make_jax_predictor(precision)
+        if bf16 not in self._jax_predictors:
+            self._jax_predictors[bf16] = make(self.output, bf16)
+        return self._jax_predictors[bf16]
 
     def _repr_html_(self) -> str:
         """Show the network as a diagram in a notebook."""

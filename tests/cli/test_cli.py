@@ -339,7 +339,7 @@ def test_check_prints_a_table_and_fails_for_a_wrong_layer(run):
 def test_doctor_and_version_and_help_say_what_there_is(run):
     code, out, _ = run("doctor")
     assert code == 0
-    for word in ("pysmorch", "numpy", "BLAS", "cores", "memory", "would run"):
+    for word in ("pysmorch", "numpy", "BLAS", "cores", "memory", "would run", "JAX", "a GPU pays"):
         assert word in out
     assert run("--version")[1] == f"pysmorch {ps.__version__}\n"
     code, out, _ = run("--help")

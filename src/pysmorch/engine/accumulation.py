@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.program import Exchange, NonFiniteError, Program, Shard, StepRates, Totals
+from pysmorch.engine.program import Exchange, NonFiniteError, Shard, ShardingProgram, StepRates, Totals
 from pysmorch.engine.reference import report_non_finite
 from pysmorch.engine.shards import cut
 from pysmorch.layers.base import Array
@@ -22,7 +22,7 @@ class _Waiting(Exception):
 
 
 def train_in_pieces(
-    program: Program,
+    program: ShardingProgram,
     data: Dataset,
     order: Array,
     batch_size: int,
@@ -54,7 +54,7 @@ def train_in_pieces(
     return totals
 
 
-def _accumulate(program: Program, shards: Sequence[Shard]) -> None:
+def _accumulate(program: ShardingProgram, shards: Sequence[Shard]) -> None:
     """Compute all shards of a batch, as often as it takes, and accumulate all but the last one."""
     known: list[Array] = []
     while waiting := _accumulate_from(program, shards, known):
@@ -64,7 +64,7 @@ def _accumulate(program: Program, shards: Sequence[Shard]) -> None:
         known.append(complete)
 
 
-def _accumulate_from(program: Program, shards: Sequence[Shard], known: Sequence[Array]) -> list[_Waiting]:
+def _accumulate_from(program: ShardingProgram, shards: Sequence[Shard], known: Sequence[Array]) -> list[_Waiting]:
     """Compute and accumulate all shards as far as the known numbers of the batch allow; return what each of them waits with."""
     waiting = []
     for i, shard in enumerate(shards):
@@ -91,7 +91,7 @@ def _from(known: Sequence[Array]) -> Exchange:
     return exchange
 
 
-def _report_batch(program: Program, data: Dataset, rows: Array, batch: int, error: NonFiniteError) -> None:
+def _report_batch(program: ShardingProgram, data: Dataset, rows: Array, batch: int, error: NonFiniteError) -> None:
     """Raise the error that a whole batch raises; where there is no memory for one, that of its shard."""
     try:
         report_non_finite(program.loss, data, rows, program.parameters.dtype, program.seed, program.num_steps, batch)

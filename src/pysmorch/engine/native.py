@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
-from pysmorch.engine.extension import extension
+from pysmorch.engine.extension import extension, instructions
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
 from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.lowering import Lowering, unsupported_layers
@@ -87,6 +87,8 @@ class NativeProgram:
         A shard of a batch begins at a multiple of so many rows: twice as many as a vector register has numbers.
     """
 
+    engine = "native"
+
     def __init__(
         self,
         loss: Loss,
@@ -104,6 +106,7 @@ class NativeProgram:
         self.num_steps = 0
         self.is_whole = True
         self.bf16 = bf16
+        self.instructions = instructions() or ""
         layers = graph(loss)
         flat = FlatParameters(layers, self.dtype, with_decay=bool(optimizer.weight_decay))
         self._check_bound = flat.check_bound

@@ -142,6 +142,12 @@ class Program(Protocol):
     ----------
     loss : Loss
         The end of the network.
+    engine : {"native", "reference", "jax"}
+        What runs it.
+    instructions : str
+        The instructions or the device on which bits depend; nothing for NumPy.
+    bf16 : bool
+        Whether products are made from bfloat16.
     parameters, gradients : ndarray of shape (P,)
         All parameters and their gradients; the layers' `W` and `G` are views into them.
     seed : int
@@ -151,17 +157,17 @@ class Program(Protocol):
     is_whole : bool
         False where a step was begun and not completed, because of an exception in the midst of it: parameters and the state
         of the optimizer are then of no step.
-    panel_rows : int
-        A shard of a batch begins at a multiple of so many rows.
     """
 
     loss: Loss
+    engine: str
+    instructions: str
+    bf16: bool
     parameters: Array
     gradients: Array
     seed: int
     num_steps: int
     is_whole: bool
-    panel_rows: int
 
     def permutation(self, epoch: int, count: int) -> Array:
         """Return `count` row indices in the order of an epoch, which depends on the seed and the epoch alone."""
@@ -184,6 +190,22 @@ class Program(Protocol):
         Raises NonFiniteError (with epoch 0; the caller knows the epoch) when a loss is not finite.
         """
         ...
+
+    def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
+        """Return a context in which NumPy's products take no more threads than batches of this size gain from."""
+        ...
+
+
+class ShardingProgram(Program, Protocol):
+    """A program that computes batches in shards too, from which steps of the same bits are made.
+
+    Attributes
+    ----------
+    panel_rows : int
+        A shard of a batch begins at a multiple of so many rows.
+    """
+
+    panel_rows: int
 
     @property
     def sums(self) -> Sums:
@@ -227,8 +249,4 @@ class Program(Protocol):
 
         `keep` is whether `gradients` are stored.
         """
-        ...
-
-    def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
-        """Return a context in which NumPy's products take no more threads than batches of this size gain from."""
         ...

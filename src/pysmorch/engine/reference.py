@@ -14,7 +14,7 @@ from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.own_layers import FirstPass
 from pysmorch.engine.parameters import FlatParameters
 from pysmorch.engine.program import Exchange, NonFiniteError, Shard, StepRates, Sums, Totals
-from pysmorch.engine.rows import blocks_of
+from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
     NOTHING_COMPUTED,
@@ -68,6 +68,9 @@ class ReferenceProgram:
         A shard of a batch begins at a multiple of so many rows.
     """
 
+    engine = "reference"
+    instructions = ""
+    bf16 = False
     panel_rows = 16
 
     def __init__(self, loss: Loss, optimizer: Optimizer, dtype: str, seed: int) -> None:
@@ -296,7 +299,7 @@ def report_non_finite(
     index = int(np.argmax(largest))
     name = name_layers(layers)[index]
     raise NonFiniteError(
-        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the native program overflows",
+        f"its output reaches {largest[index]:.1e}, so near the limit of {dtype} that the compiled program overflows",
         0,
         batch,
         name,
@@ -362,11 +365,11 @@ def _totals(loss: Loss, value: float, outputs: Array, labels: Array, weights: Ar
     return Totals(value * len(outputs), float(w @ scores), float(w.sum()), len(outputs))
 
 
-def compute_dtype(output: Any, inputs: Sequence[Array]) -> np.dtype[Any]:
+def compute_dtype(output: Any, inputs: Sequence[Array | LazyRows]) -> np.dtype[Any]:
     """Return the dtype in which outputs are computed: that of the parameters, or of the data where there are none."""
     return next(
         (layer.W.dtype for layer in graph(output) if has_parameters(layer)),
-        np.result_type(inputs[0], np.float32),
+        np.result_type(inputs[0].dtype, np.float32),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
+from pysmorch.engine.jax.support import jax_module, unsupported_by_jax
 from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
 from pysmorch.engine.own_layers import refuse_hidden_parameters
@@ -22,7 +23,8 @@ from pysmorch.layers.trainable import has_parameters
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer
 
-Engine = Literal["auto", "native", "reference"]
+Engine = Literal["auto", "native", "reference", "jax"]
+PredictionEngine = Literal["auto", "reference", "jax"]
 Dtype = Literal["float32", "float64"]
 Precision = Literal["float32", "bf16", "auto"]
 
@@ -60,11 +62,14 @@ def make_program(
     precision: Precision,
     threads: int | None,
 ) -> Program:
-    """Return the program for a network: the native one where that is requested and possible, else the reference program.
+    """Return the program for a network: the one that is requested, or the native one where that is possible, else the reference program.
 
     Raises ValueError where the choice is not possible, with the reason, and for a network that was quantized
-    or has parameters that it cannot train, TypeError where a pass of a layer is a function that was set on the object.
+    or has parameters that it cannot train, TypeError where a pass of a layer is a function that was set on the object, ImportError
+    where JAX is requested and not installed.
     """
+    if engine == "jax":
+        return _jax_program(loss, optimizer, seed, dtype, precision)
     refuse_training(graph(loss))
     refuse_object_functions(graph(loss))
     refuse_hidden_parameters(graph(loss))
@@ -85,17 +90,53 @@ def make_program(
     return ReferenceProgram(loss, optimizer, dtype, seed)
 
 
+def _jax_program(loss: Loss, optimizer: Optimizer, seed: int, dtype: Dtype, precision: Precision) -> Program:
+    refuse_object_functions(graph(loss))
+    reason = unsupported_by_jax(graph(loss)[:-1], loss, optimizer)
+    if reason is not None:
+        raise ValueError(f'engine="jax" is not possible: {reason}')
+    if precision == "bf16" and dtype != "float32":
+        raise ValueError(f'precision="bf16" is not possible: {_of_float32(dtype)}')
+    bf16 = _bf16_of_jax(precision) and dtype == "float32"
+    from pysmorch.engine.jax.program import JaxProgram
+
+    return JaxProgram(loss, optimizer, dtype, seed, bf16)
+
+
+def make_jax_predictor(precision: Precision) -> tuple[bool, Any]:
+    """Return whether JAX is to multiply bfloat16, and the class of its predictors.
+
+    Raises ImportError where it is not installed.
+    """
+    bf16 = _bf16_of_jax(precision)
+    from pysmorch.engine.jax.prediction import JaxPredictor
+
+    return bf16, JaxPredictor
+
+
+def _bf16_of_jax(precision: Precision) -> bool:
+    """Whether products are made of bfloat16: "auto" does so where there is a device that gains from it."""
+    backend = jax_module().default_backend()
+    return precision == "bf16" or (precision == "auto" and backend != "cpu")
+
+
 def unsupported_bf16_prediction(layers: Sequence[Any], dtype: str | None, engine: str) -> str | None:
     """Return why layers cannot predict with products of bfloat16 here, or None if they can."""
     if engine == "reference":
         return 'it needs the native engine, not engine="reference"'
+    dtypes = {layer.W.dtype.name for layer in layers if has_parameters(layer)} | ({dtype} if dtype else set())
+    if engine == "jax":
+        return next((_of_float32(name) for name in sorted(dtypes, reverse=True) if name != "float32"), None)
     if extension() is None:
         return NOT_BUILT
-    dtypes = {layer.W.dtype.name for layer in layers if has_parameters(layer)} | ({dtype} if dtype else set())
     return unsupported_layers(layers) or next((_unsupported_bf16(name) for name in sorted(dtypes, reverse=True)), None)
+
+
+def _of_float32(dtype: str) -> str:
+    return f'the weights must be float32, not dtype="{dtype}"'
 
 
 def _unsupported_bf16(dtype: str) -> str | None:
     if dtype != "float32":
-        return f'the weights must be float32, not dtype="{dtype}"'
+        return _of_float32(dtype)
     return None if has_bf16() else "this processor has no instructions for it (avx512_bf16); take float32"

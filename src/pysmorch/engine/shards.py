@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from pysmorch.engine.program import Shard, Sums
+from pysmorch.engine.program import Program, Shard, ShardingProgram, Sums
 from pysmorch.layers.graph import name_layers
 from pysmorch.layers.native_form import is_ours
 
@@ -42,6 +42,15 @@ def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
     panels = -(-total // panel_rows)
     ends = [-(-panels * i // count) * panel_rows for i in range(count + 1)]
     return [(min(first, total), min(end, total)) for first, end in pairwise(ends)]
+
+
+def in_shards(program: Program) -> ShardingProgram:
+    """Return a program as one that computes batches in shards; ValueError where it cannot."""
+    if not hasattr(program, "gradients_of"):
+        raise ValueError(
+            f'engine="{program.engine}" computes each batch in one piece; leave out accumulate and cluster, or take engine="auto"'
+        )
+    return cast(ShardingProgram, program)
 
 
 def unsupported_shards(layers: Sequence[Any]) -> str | None:

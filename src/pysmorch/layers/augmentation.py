@@ -89,7 +89,8 @@ class RandomShift(_Augmentation):
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm, moved back."""
         p, q = self._border
-        padded = np.zeros((len(dwnstrm), self.height + 2 * p, self.width + 2 * q, self.channels), dwnstrm.dtype)
+        shape = len(dwnstrm), self.height + 2 * p, self.width + 2 * q, self.channels
+        padded = np.zeros(shape, dwnstrm.dtype, like=dwnstrm)
         padded[parts_at(self.corners, self.height, self.width)] = dwnstrm
         return padded[:, p : p + self.height, q : q + self.width]
 
@@ -192,7 +193,8 @@ class RandomCrop(_Augmentation):
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm where it was cut out, and 0 around it."""
-        gradient = np.zeros((len(dwnstrm), self.height, self.width, self.channels), dwnstrm.dtype)
+        shape = len(dwnstrm), self.height, self.width, self.channels
+        gradient = np.zeros(shape, dwnstrm.dtype, like=dwnstrm)
         gradient[parts_at(self.corners, *self.size)] = dwnstrm
         return gradient
 

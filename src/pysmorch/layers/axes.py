@@ -117,9 +117,9 @@ class Take(Layer):
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """To each entry goes the sum over where it is in Y."""
-        gradient = np.zeros_like(self.in_array)
-        np.add.at(np.moveaxis(gradient, self.axis, 0), np.array(self.indices), np.moveaxis(dwnstrm, self.axis, 0))
-        return gradient
+        gradient = np.zeros_like(np.moveaxis(self.in_array, self.axis, 0))
+        np.add.at(gradient, np.array(self.indices), np.moveaxis(dwnstrm, self.axis, 0))
+        return np.moveaxis(gradient, 0, self.axis)
 
 
 class Pad(Layer):

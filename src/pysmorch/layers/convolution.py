@@ -7,6 +7,7 @@ adjoint (which is its gradient for the image, and the transposed convolution), a
 from __future__ import annotations
 
 from math import prod, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from pysmorch.layers.arguments import (
     positive,
 )
 from pysmorch.layers.base import Layer
+from pysmorch.layers.overridable import overridable
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 from pysmorch.layers.windows import Windows, covers, slide
@@ -312,22 +314,26 @@ class ConvTranspose2d(Layer):
         return height, width
 
 
+@overridable
 def convolve(x: Array, W: Array, windows: Windows, groups: int = 1) -> Array:
     """Return Y with Y[window] = sum over the cells (i, j) of X[the cell of the window] W[i, j], group by group."""
     padded = windows.pad(x)
-    y = sum(by_group(padded[cells], groups) @ by_group(W[tap], groups) for tap, cells in windows.taps())
-    return together(np.asarray(y)).reshape(len(x), *windows.out, W.shape[-1])
+    y: Any = sum(by_group(padded[cells], groups) @ by_group(W[tap], groups) for tap, cells in windows.taps())
+    return together(y).reshape(len(x), *windows.out, W.shape[-1])
 
 
+@overridable
 def convolve_adjoint(dwnstrm: Array, W: Array, windows: Windows, groups: int = 1) -> Array:
     """Return the gradient for X: every window adds its dwnstrm W[i, j]^T to the cells that it covers."""
     d = by_group(dwnstrm, groups)
-    gradient = windows.pad(np.zeros((len(dwnstrm), *windows.image, groups * W.shape[2]), np.result_type(dwnstrm, W)))
+    shape = len(dwnstrm), *windows.image, groups * W.shape[2]
+    gradient = windows.pad(np.zeros(shape, np.result_type(dwnstrm, W), like=dwnstrm))
     for tap, cells in windows.taps():
         gradient[cells] += together(d @ by_group(W[tap], groups).mT).reshape(gradient[cells].shape)
     return windows.crop(gradient)
 
 
+@overridable
 def kernel_gradient(x: Array, dwnstrm: Array, windows: Windows, groups: int = 1) -> Array:
     """Return the gradient for W: entry (i, j) is X[the cells that it covers]^T dwnstrm, group by group."""
     padded, d = windows.pad(x), by_group(dwnstrm, groups)

@@ -95,7 +95,7 @@ class Dropout(Layer):
         words = random_words(self.seed, self.stream, self.step, prod(shape), first).reshape(shape)
         self.step += 1
         survives = words >= round(self.rate * 2**32)
-        return survives.astype(x.dtype) / x.dtype.type(1 - self.rate)
+        return np.divide(survives, 1 - self.rate, dtype=x.dtype)
 
 
 def scheduled_dropouts(layers: Sequence[Any]) -> list[Dropout]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pysmorch.layers.arguments import Array, positive
 from pysmorch.layers.base import Layer
+from pysmorch.layers.overridable import overridable
 from pysmorch.layers.protocol import LayerLike
 from pysmorch.layers.randomness import standard_normal
 
@@ -52,7 +53,7 @@ class Embedding(Layer):
 
     def compute(self, x: Array) -> Array:
         """W[X]."""
-        self.indices = self._check(x)
+        self.indices = whole_indices(self, x)
         return self.W[self.indices]
 
     def pull_back(self, dwnstrm: Array) -> None:
@@ -64,13 +65,16 @@ class Embedding(Layer):
             np.add.at(gradient, indices[i : i + at_a_time], rows[i : i + at_a_time])
         self.G = gradient
 
-    def _check(self, x: Array) -> Array:
-        # Compared as they are, before the conversion: a NaN or a huge number would convert to anything.
-        wrong = ~((x >= 0) & (x < self.num_entries) & (x == np.floor(x)))
-        if wrong.any():
-            index = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(
-                f"{self!r}: entries must be integers from 0 to {self.num_entries - 1}, "
-                f"but entry {list(index)} of the batch is {x[index]}"
-            )
-        return x.astype(np.intp)
+
+@overridable
+def whole_indices(layer: Embedding, x: Array) -> Array:
+    """Return the entries of an Embedding's input as indices, or raise ValueError for one that is none."""
+    # Compared as they are, before the conversion: a NaN or a huge number would convert to anything.
+    wrong = ~((x >= 0) & (x < layer.num_entries) & (x == np.floor(x)))
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{layer!r}: entries must be integers from 0 to {layer.num_entries - 1}, "
+            f"but entry {list(index)} of the batch is {x[index]}"
+        )
+    return x.astype(np.intp)

@@ -155,5 +155,5 @@ class Clip(Layer):
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm where low < x < high, else 0."""
         x = self.in_array
-        inside = (self.low is None or x > self.low) & np.asarray(self.high is None or x < self.high)
+        inside = np.logical_and(self.low is None or x > self.low, self.high is None or x < self.high)
         return np.where(inside, dwnstrm, 0)

@@ -77,13 +77,13 @@ class MaxPool2d(_Pool2d):
     def compute(self, x: Array) -> Array:
         """The maximum over the cells of the window."""
         padded = self.windows.pad(floating(x), -np.inf)
-        return np.maximum.reduce([padded[cells] for _, cells in self.windows.taps()])
+        return np.maximum.reduce(np.stack([padded[cells] for _, cells in self.windows.taps()]))
 
     def pull_back(self, dwnstrm: Array) -> Array:
         """dwnstrm goes to the first cell of each window that holds the maximum."""
         padded = self.windows.pad(floating(self.in_array), -np.inf)
         gradient = np.zeros_like(padded)
-        is_open = np.ones(dwnstrm.shape, dtype=bool)
+        is_open = np.ones(dwnstrm.shape, bool, like=dwnstrm)
         for _, cells in self.windows.taps():
             is_first = is_open & (padded[cells] == self.out_array)
             gradient[cells] += np.where(is_first, dwnstrm, 0)
@@ -128,14 +128,14 @@ class AvgPool2d(_Pool2d):
     def pull_back(self, dwnstrm: Array) -> Array:
         """Every cell gets dwnstrm over how many there are."""
         share = dwnstrm / self._num_cells().astype(dwnstrm.dtype)
-        gradient = self.windows.pad(np.zeros(self.in_array.shape, dwnstrm.dtype))
+        gradient = self.windows.pad(np.zeros(self.in_array.shape, dwnstrm.dtype, like=dwnstrm))
         for _, cells in self.windows.taps():
             gradient[cells] += share
         return self.windows.crop(gradient)
 
     def _sum_of_windows(self, x: Array) -> Array:
         padded = self.windows.pad(x)
-        return np.add.reduce([padded[cells] for _, cells in self.windows.taps()])
+        return np.add.reduce(np.stack([padded[cells] for _, cells in self.windows.taps()]))
 
     def _num_cells(self) -> Array:
         return self._sum_of_windows(np.ones((1, *self.windows.image, 1), np.float32))

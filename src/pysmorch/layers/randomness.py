@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pysmorch.layers.overridable import overridable
+
 SHUFFLE = 0
 """The RNG stream of shuffling; layers have the streams from 1 on."""
 
@@ -107,6 +109,7 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
+@overridable
 def random_words(seed: int, stream: int, step: int, count: int, first: int = 0) -> NDArray[np.uint32]:
     """Return `count` uniform 32-bit words that depend on their key (seed), stream, step and position alone.
 

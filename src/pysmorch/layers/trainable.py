@@ -54,13 +54,12 @@ class Trainable:
 
     @G.setter
     def G(self, value: ArrayLike) -> None:
-        array = np.asarray(value)
-        if array.shape != self.W.shape:
-            raise ShapeError(f"{self!r}: G must have the shape of W, {self.W.shape}, but has shape {array.shape}")
+        if np.shape(value) != self.W.shape:
+            raise ShapeError(f"{self!r}: G must have the shape of W, {self.W.shape}, but has shape {np.shape(value)}")
         if self._G_is_bound:
-            self._G[...] = array
+            self._G[...] = value
         else:
-            self._G = array.astype(self.W.dtype, copy=False)
+            self._G = np.asarray(value, self.W.dtype)
 
     @property
     def has_parameters(self) -> bool:

@@ -42,7 +42,7 @@ class Windows:
     def pad(self, x: Array, value: float = 0.0) -> Array:
         """Return the images (N, H, W, C) with cells of this value around them."""
         height, width = (sum(sizes) for sizes in zip(self.before, self.image, self.after, strict=True))
-        padded = np.full((len(x), height, width, x.shape[-1]), value, x.dtype)
+        padded = np.full((len(x), height, width, x.shape[-1]), value, x.dtype, like=x)
         self.crop(padded)[...] = x
         return padded
 

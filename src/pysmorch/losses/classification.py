@@ -176,7 +176,7 @@ class CrossEntropy(Loss):
     def targets(self, x: Array, labels: Array) -> Array:
         """c_k t_ik for every sample and class."""
         if labels.ndim == 1:
-            y = np.eye(x.shape[1], dtype=x.dtype)[labels.astype(np.intp)]
+            y = (labels.astype(np.intp)[:, None] == np.arange(x.shape[1])).astype(x.dtype)
         else:
             y = super().targets(x, labels)
         if self.label_smoothing:

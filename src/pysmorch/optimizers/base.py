@@ -154,9 +154,8 @@ class Optimizer:
             Gradients.
         """
         if self.clip_norm is not None:
-            norm = float(np.sqrt(np.sum(np.square(g), dtype=np.float64)))
-            if norm > self.clip_norm:
-                g *= self.clip_norm / norm
+            norm = np.sqrt(np.sum(np.square(g), dtype=np.float64))
+            g *= np.where(norm > self.clip_norm, self.clip_norm / np.maximum(norm, self.clip_norm), 1).astype(g.dtype)
 
     def update(self, W: Array, g: Array, r: Factors, d: Factors) -> None:
         """Change W in place; `state` is made already, and `num_steps` is 1 in the first step.

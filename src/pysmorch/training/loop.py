@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from pysmorch.engine import Dataset, ended_by_exit, make_program, unsupported_shards
+from pysmorch.engine.shards import in_shards
 from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
@@ -89,6 +90,8 @@ def _begin(
         precision=options.precision,
         threads=options.threads,
     )
+    if options.accumulate > 1:
+        in_shards(program)
     measured = directions(network.loss, metrics, validation is not None)
     training = Training(network, options.epochs, -(-len(data) // options.batch_size), measured)
     callbacks = _as_callbacks(options.callbacks, options.progress)
@@ -120,11 +123,16 @@ def _go(run: Run, checkpoints: Checkpoints | None) -> None:
 
 
 def evaluate(
-    network: Network, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, metrics: Metrics | None
+    network: Network,
+    X: Any,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    metrics: Metrics | None,
+    engine: str = "auto",
 ) -> dict[str, float]:
     """Measure a network on labelled samples; `Network.evaluate` documents arguments, result and errors."""
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
-    return measure_all(network, data, metrics_beside(network.loss, metrics), "")
+    return measure_all(network, data, metrics_beside(network.loss, metrics), "", engine)
 
 
 def _check_validation(network: Network, validation_data: Sequence[Any] | None, finite: bool) -> Dataset | None:

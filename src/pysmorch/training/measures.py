@@ -48,12 +48,14 @@ def means(loss: Loss, totals: Totals, prefix: str) -> dict[str, float]:
     return {prefix + "loss": totals.mean_loss, prefix + loss.metric: totals.mean_metric}
 
 
-def measure_all(network: Network, data: Dataset, metrics: Sequence[Metric], prefix: str) -> dict[str, float]:
+def measure_all(
+    network: Network, data: Dataset, metrics: Sequence[Metric], prefix: str, engine_name: str
+) -> dict[str, float]:
     """Return the loss, its default metric and other metrics for a data set, by their names in a history."""
-    loss = network.loss
-    measures = means(loss, engine.evaluate(network.predictor, loss, data), prefix)
+    loss, predictor = network.loss, network.predictor_of(engine_name)
+    measures = means(loss, engine.evaluate(predictor, loss, data), prefix)
     if metrics:
-        outputs = network.predictor(data.inputs)
+        outputs = predictor(data.inputs)
         measures |= {prefix + metric.name: _value(metric, loss, outputs, data) for metric in metrics}
     return measures
 

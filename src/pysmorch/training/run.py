@@ -12,6 +12,7 @@ import numpy as np
 
 from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.engine.ahead import ahead
+from pysmorch.engine.shards import in_shards
 from pysmorch.layers.base import Array
 from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.metrics import Metric
@@ -119,7 +120,7 @@ class Run:
                 raise _explain(error, self.epoch + 1) from None
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
-                record |= measure_all(self.network, self.validation, self.metrics, "val_")
+                record |= measure_all(self.network, self.validation, self.metrics, "val_", self.program.engine)
             record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
             with self._uninterrupted():
                 history.append(record)
@@ -211,7 +212,7 @@ class Run:
         if pieces == 1:
             self.program.train(data, order, size, rates, first_batch, self.totals)
         else:
-            train_in_pieces(self.program, data, order, size, rates, first_batch, self.totals, pieces)
+            train_in_pieces(in_shards(self.program), data, order, size, rates, first_batch, self.totals, pieces)
 
 
 def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:

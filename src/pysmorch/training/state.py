@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import Dataset, NativeProgram, Totals
-from pysmorch.engine.extension import instructions
+from pysmorch.engine import Dataset, Totals
 from pysmorch.files import ModelFileError
 from pysmorch.files.header import entries, entry
 from pysmorch.files.plain import NotStorable, from_plain, to_plain
@@ -135,7 +134,6 @@ def _numbers(header: dict[str, Any], name: str) -> list[float]:
 def options_to_plain(run: Run) -> dict[str, Any]:
     """Return the options on which the bits of a run depend."""
     options = run.options
-    native = isinstance(run.program, NativeProgram)
     return {
         "optimizer": optimizer_to_plain(run.optimizer),
         "epochs": int(options.epochs),
@@ -143,8 +141,8 @@ def options_to_plain(run: Run) -> dict[str, Any]:
         "shuffle": bool(options.shuffle),
         "seed": int(run.program.seed),
         "dtype": options.dtype,
-        "engine": "native" if native else "reference",
-        "precision": "bf16" if isinstance(run.program, NativeProgram) and run.program.bf16 else "float32",
+        "engine": run.program.engine,
+        "precision": "bf16" if run.program.bf16 else "float32",
     }
 
 
@@ -157,8 +155,8 @@ def optimizer_to_plain(optimizer: Optimizer) -> Any:
 
 
 def instructions_of(run: Run) -> str:
-    """Return the instructions of the native program, or nothing on the reference path."""
-    return instructions() or "" if isinstance(run.program, NativeProgram) else ""
+    """Return the instructions or the device of the program, or nothing on the reference path."""
+    return run.program.instructions
 
 
 def fingerprint(data: Dataset) -> str:
