@@ -39,6 +39,7 @@ def test_c_and_python_files_are_written_and_stay_unless_forced(run, trained, arg
     assert code == 0, err
     assert said in out
     written = Path(name).read_bytes()
+    assert re.search(rb"\bA Classifier that PySmorch", written)
     assert f"--out {name} exists" in error_of(run("export", "model.safetensors", *arguments))
     assert run("export", "model.safetensors", *arguments, "--force")[0] == 0
     assert Path(name).read_bytes() == written

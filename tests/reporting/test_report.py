@@ -268,3 +268,11 @@ def test_without_jinja2_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(ImportError, match=r"a report needs Jinja2: pip install 'pysmorch\[report\]'"):
         classifier().report(X, y)
+
+
+def test_parameters_that_are_functions_are_shown_by_their_names():
+    images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 1), dtype=np.uint8)
+    model = ps.Classifier(network=ps.models.lenet, epochs=1, random_state=0).fit(images, np.arange(24) % 2)
+    page = model.report(images, np.arange(24) % 2).html
+    assert "<td>lenet</td>" in page
+    assert "function lenet" not in page

@@ -152,6 +152,7 @@ def test_what_is_wrong_is_said(client, what):
 
 def test_row_found_and_expected_are_named(client):
     problem = send(client, JSON, json.dumps([ROW, ROW | {"size": "large"}])).json()
+    assert (problem["status"], problem["title"]) == (422, "Unprocessable Content")
     assert problem["errors"] == [
         {
             "detail": "column 'size' must be a number, but row 1 has \"large\"",

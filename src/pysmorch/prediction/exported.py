@@ -70,7 +70,9 @@ class Exportable:
         network, encoder = self.network_, self.encoder_
         facts = {"columns": encoder.names} | self._facts()
         parts = encoder.form(), self._form_of_answers(), facts
-        form = ModelForm(type(self).__name__, network.layers, network.names, network.loss, *parts)
+        form = ModelForm(
+            type(self).__name__.removeprefix("Loaded"), network.layers, network.names, network.loss, *parts
+        )
         write_new(path, content_of(form, path, layout == "nchw"), overwrite)
 
     @of_one_model

@@ -97,7 +97,8 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _value(value: Any) -> str:
-    words = value if isinstance(value, str) else repr(value)
+    """Return how a parameter is shown; functions and classes by their names, without an address in memory."""
+    words = value if isinstance(value, str) else getattr(value, "__name__", None) or repr(value)
     return words if len(words) <= LONGEST_VALUE else words[: LONGEST_VALUE - 1] + "…"
 
 

@@ -15,6 +15,9 @@ from pysmorch.entries import escaped
 
 PROBLEM_JSON = "application/problem+json"
 
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Of RFC 9110; Python has them from its version 3.13 on, and older ones before."""
+
 MOST_ERRORS = 20
 """So many wrong cells are named in one answer."""
 
@@ -76,7 +79,7 @@ class Problem(Exception):
         """Return the answer."""
         content: dict[str, Any] = {
             "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
+            "title": TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": escaped(" ".join(self.detail.split())),
         }
