@@ -1,8 +1,7 @@
 #include "python/face.h"
 
-#include <chrono>
-
 #include "operations/registry.h"
+#include "python/interrupted.h"
 
 namespace pysmorch {
 
@@ -37,22 +36,6 @@ struct View {
     template <class N> bool is() const {
         return buffer.format && buffer.format[0] == (sizeof(N) == 4 ? 'f' : 'd') && buffer.format[1] == 0 &&
                reinterpret_cast<uintptr_t>(buffer.buf) % alignof(N) == 0;
-    }
-};
-
-constexpr std::chrono::milliseconds BETWEEN_SIGNALS{200};
-
-// Whether a signal, such as Ctrl-C, has raised an exception; asked without the interpreter, which it seldom needs.
-struct Interrupted {
-    bool raised = false;
-    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
-
-    bool operator()() {
-        const auto now = std::chrono::steady_clock::now();
-        if (raised || now - last < BETWEEN_SIGNALS) return raised;
-        last = now;
-        nb::gil_scoped_acquire gil;
-        return raised = PyErr_CheckSignals() != 0;
     }
 };
 
@@ -242,12 +225,8 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     require(program_.updater.parameters, "this program can only predict");
     prepare();
     Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
-    require(decays.size() == epoch.rates.size(), "there must be one weight decay for each batch");
+    check_rates(decays, dropout_rates, epoch.rates.size());
     epoch.decays = std::move(decays);
-    for (const auto& [stream, of_stream] : dropout_rates) {
-        require(of_stream.size() == epoch.rates.size(), "there must be one dropout rate for each batch");
-        for (const double rate : of_stream) require(rate >= 0 && rate < 1, "a dropout rate is out of range");
-    }
     epoch.dropout_rates = std::move(dropout_rates);
     std::tie(epoch.so_far.loss, epoch.so_far.metric, epoch.so_far.weight) = sums;
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
@@ -270,6 +249,16 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     out["steps"] = result.steps;
     out["failed_batch"] = result.failed_batch;
     return out;
+}
+
+template <class T>
+void Face<T>::check_rates(const std::vector<double>& decays, const std::vector<DropoutRates>& dropout_rates,
+                          size_t num_batches) {
+    require(decays.size() == num_batches, "there must be one weight decay for each batch");
+    for (const auto& [stream, of_stream] : dropout_rates) {
+        require(of_stream.size() == num_batches, "there must be one dropout rate for each batch");
+        for (const double rate : of_stream) require(rate >= 0 && rate < 1, "a dropout rate is out of range");
+    }
 }
 
 template <class T>

@@ -30,6 +30,11 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("batch_size"), nb::arg("rates"),
              nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"), nb::arg("sums") = std::make_tuple(0.0, 0.0, 0.0))
+        .def("train_epochs", &Face<T>::train_epochs, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
+             nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("shuffled"), nb::arg("batch_size"),
+             nb::arg("rates"), nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("epochs"), nb::arg("patience"),
+             nb::arg("within"), nb::arg("optimizer_steps"), nb::arg("before").noconvert(), nb::arg("cancel").none(),
+             nb::arg("threads"))
         .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))
