@@ -108,7 +108,10 @@ def reference() -> dict[str, list[str]]:
     lower = [name for family in FAMILIES for name in getattr(layers, family).__all__]
     of = {name: getattr(getattr(pysmorch, name), "__module__", "") for name in OTHERS}
     pages = {
-        "Estimators and models": ["Classifier", "Regressor", "load", "from_onnx", "Network", "History", "Tuner"],
+        "Estimators and models": [
+            *("Classifier", "Regressor", "fit_many", "for_small_groups", "ManyModels", "load", "from_onnx"),
+            *("Network", "History", "Tuner"),
+        ],
         "Layers": ["Layer", *lower],
         "Losses": losses.__all__,
         "Optimizers and schedules": [

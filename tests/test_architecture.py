@@ -20,7 +20,7 @@ LEVELS = [
     {"explaining", "importing", "reporting"},
     {"prediction"},
     {"estimators", "plots", "teach"},
-    {"batches", "loaded", "loading", "advice", "tuning", "playground", "serving", "tracking"},
+    {"batches", "loaded", "loading", "advice", "many", "tuning", "playground", "serving", "tracking"},
     {"cli"},
 ]
 """From the bottom to the top; a module may import from its own level and those below."""

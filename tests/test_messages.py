@@ -24,6 +24,10 @@ ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "serving", "web",
 `playground` names what its page has sent, `serving` the column and the row of a request, `web` an option."""
 
 EXCEPTIONS = {
+    ("many/file.py", "_arrays"): "what is wrong with a file, whose name is added",
+    ("many/file.py", "_contents"): "what is wrong with a file, whose name is added",
+    ("many/grouping.py", "_column"): "the caller says which argument or column it is",
+    ("many/file.py", "save_many"): "the file is named, as where one model is saved",
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
     ("layers/graph.py", "_check_shapes"): "what a class of the user's passes back; the class is named",
     ("layers/own_passes.py", "own_forward"): "what a class of the user's does in a pass; the class is named",

@@ -225,9 +225,8 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     require(program_.updater.parameters, "this program can only predict");
     prepare();
     Epoch epoch = epoch_of(data, labels, weights, order, batch_size, std::move(rates), step, optimizer_steps);
-    require(decays.size() == epoch.rates.size(), "there must be one weight decay for each batch");
+    check_rates(decays, dropout_rates, epoch.rates.size());
     epoch.decays = std::move(decays);
-    check_dropout(dropout_rates, epoch.rates.size());
     epoch.dropout_rates = std::move(dropout_rates);
     std::tie(epoch.so_far.loss, epoch.so_far.metric, epoch.so_far.weight) = sums;
     require(threads >= 1 && threads <= 1024, "the number of threads is out of range");
@@ -251,6 +250,13 @@ nb::dict Face<T>::train(std::vector<Any> data, Any labels, nb::object weights, F
     out["steps"] = result.steps;
     out["failed_batch"] = result.failed_batch;
     return out;
+}
+
+template <class T>
+void Face<T>::check_rates(const std::vector<double>& decays, const std::vector<DropoutRates>& dropout_rates,
+                          size_t num_batches) {
+    require(decays.size() == num_batches, "there must be one weight decay for each batch");
+    check_dropout(dropout_rates, num_batches);
 }
 
 template <class T>

@@ -27,6 +27,14 @@ template <class T> class Face {
                    std::vector<double> rates, std::vector<double> decays, std::vector<DropoutRates> dropout_rates,
                    int64_t step, int64_t optimizer_steps, int threads, std::tuple<double, double, double> sums);
 
+    // Several epochs, each in its own order where rows are shuffled: what `train` does in a call for each, with rates for
+    // all their steps. They end where the loss has not fallen by `within` of its first value for `patience` epochs (0 for
+    // never), and where another thread sets the flag `cancel`. `before` gets the parameters from before the last epoch.
+    nb::dict train_epochs(std::vector<Any> data, Any labels, nb::object weights, Flat<int64_t> order, bool shuffled,
+                          size_t batch_size, std::vector<double> rates, std::vector<double> decays,
+                          std::vector<DropoutRates> dropout_rates, int64_t epochs, int64_t patience, double within,
+                          int64_t optimizer_steps, Flat<T> before, nb::object cancel, int threads);
+
     bool predict(std::vector<Any> data, Matrix<T> out, int threads);
 
     // shards.cpp: a batch that comes in shards (see Program). Sums are stored in these arrays.
@@ -73,6 +81,8 @@ template <class T> class Face {
                    int64_t optimizer_steps) const;
     void check_labels(const Rows& labels) const;
     static void check_dropout(const std::vector<DropoutRates>& dropout_rates, size_t batches);
+    static void check_rates(const std::vector<double>& decays, const std::vector<DropoutRates>& dropout_rates,
+                            size_t num_batches);
     std::unique_lock<std::timed_mutex> locked();
     nb::object new_output(size_t count) const;
     void prepare();

@@ -42,6 +42,11 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("threads"))
         .def("apply_sums", &Face<T>::apply_sums, nb::arg("rate"), nb::arg("decay"), nb::arg("optimizer_steps"),
              nb::arg("keep"), nb::arg("adds"), nb::arg("resumes"), nb::arg("threads"))
+        .def("train_epochs", &Face<T>::train_epochs, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
+             nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("shuffled"), nb::arg("batch_size"),
+             nb::arg("rates"), nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("epochs"), nb::arg("patience"),
+             nb::arg("within"), nb::arg("optimizer_steps"), nb::arg("before").noconvert(), nb::arg("cancel").none(),
+             nb::arg("threads"))
         .def("use_bf16", &Face<T>::use_bf16)
         .def("watch", &Face<T>::watch, nb::arg("watched"), nb::arg("shapes"), nb::arg("empty"), nb::arg("dtype"))
         .def("memory", &Face<T>::memory, nb::arg("batch_size"), nb::arg("threads"))

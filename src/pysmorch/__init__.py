@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pysmorch.losses.classification import *  # noqa: F403
     from pysmorch.losses.positive import *  # noqa: F403
     from pysmorch.losses.regression import *  # noqa: F403
+    from pysmorch.many import ManyModels, fit_many, for_small_groups
     from pysmorch.metrics import Metric
     from pysmorch.network import Network
     from pysmorch.optimizers import SGD, Adam, AdamW, RMSprop
@@ -62,6 +63,7 @@ _LAZY = {
     "EarlyStopping": "training",
     "FlatCosine": "schedules",
     "History": "training",
+    "ManyModels": "many",
     "Metric": "metrics",
     "ModelFileError": "files",
     "Network": "network",
@@ -77,6 +79,8 @@ _LAZY = {
     "check": "gradcheck",
     "check_gradient": "gradcheck",
     "compare_with_baselines": "advice",
+    "fit_many": "many",
+    "for_small_groups": "many",
     "from_onnx": "importing",
     "load": "loading",
     "metrics": "metrics",
@@ -98,6 +102,7 @@ __all__ = [
     "EarlyStopping",
     "FlatCosine",
     "History",
+    "ManyModels",
     "Metric",
     "ModelFileError",
     "Network",
@@ -113,6 +118,8 @@ __all__ = [
     "check",
     "check_gradient",
     "compare_with_baselines",
+    "fit_many",
+    "for_small_groups",
     "from_onnx",
     "load",
     "metrics",

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pysmorch.files import ModelFileError, ModelPath, class_of, model_of, name_of, read_parts
+from pysmorch.files.model import checked, read_open, says_kind
 from pysmorch.files.registry import OWN
-from pysmorch.layers.base import Layer
+from pysmorch.layers.base import Array, Layer
 from pysmorch.losses import Loss
 
 if TYPE_CHECKING:
     from pysmorch.estimators import Classifier, Regressor
+    from pysmorch.many import ManyModels
     from pysmorch.network import Network
+
+MANY = "many"
+"""The kind of a file with many models, of which each is read when it is wanted."""
 
 ESTIMATORS = ("classifier", "regressor")
 """The kinds that scikit-learn knows, too."""
@@ -37,8 +43,8 @@ def load(
     layers: Sequence[type[Layer]] = (),
     losses: Sequence[type[Loss]] = (),
     models: Sequence[type[Network | Classifier | Regressor]] = (),
-) -> Network | Classifier | Regressor:
-    """Read the Network, Classifier or Regressor that `save` wrote; it predicts the same bits.
+) -> Network | Classifier | Regressor | ManyModels:
+    """Read the Network, Classifier, Regressor or ManyModels that `save` wrote; it predicts the same bits.
 
     The state of the optimizer, its schedule and the position in the random streams are in the file of an estimator too, so that
     training goes on (`partial_fit`, or `fit` with `warm_start`) to the same bits as without the file. That of a network has its
@@ -60,8 +66,8 @@ def load(
 
     Returns
     -------
-    Network, Classifier or Regressor
-        What was saved.
+    Network, Classifier, Regressor or ManyModels
+        What was saved. Of many models each is read from the file, which stays open, when it is wanted.
 
     Raises
     ------
@@ -70,9 +76,41 @@ def load(
     ModelFileError
         It is not a model, is damaged or altered, or comes from a newer version.
     """
-    header, tensors = read_parts(path)
+    name = name_of(path)
+    content = None if isinstance(path, (str, os.PathLike)) else read_open(path, name)
+    if says_kind(path if content is None else content, MANY):
+        many = import_module("pysmorch.many.models").open_models(path, content, name, [*layers, *losses, *models])
+        if many is not None:
+            return many
+    header, tensors = read_parts(path) if content is None else checked(content, name)
+    return made_of(header, tensors, name, [*layers, *losses], models)
+
+
+def made_of(
+    header: dict[str, Any], tensors: dict[str, Array], name: str, own: Sequence[type], models: Sequence[type]
+) -> Any:
+    """Return the object of a model file.
+
+    Parameters
+    ----------
+    header, tensors
+        What `read_parts` returned.
+    name : str
+        What messages call the file.
+    own, models : sequence of type
+        Classes of the user, of layers and losses, and of models.
+
+    Returns
+    -------
+    Network, Classifier or Regressor
+        What was saved.
+
+    Raises
+    ------
+    ModelFileError
+        Something is missing, does not fit, or is not known.
+    """
     try:
-        loaded: Any = model_of(header, tensors, [*layers, *losses], lambda kind: _find(kind, models))
+        return model_of(header, tensors, own, lambda kind: _find(kind, models))
     except ModelFileError as error:
-        raise ModelFileError(f"{name_of(path)}: {error}") from error
-    return loaded
+        raise ModelFileError(f"{name}: {error}") from error

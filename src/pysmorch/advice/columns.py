@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from pysmorch.encoders import NamedColumn
-from pysmorch.encoders.leaks import MAX_ROWS, MOST_ERRORS, RARE, codes_tell, numbers_tell
+from pysmorch.encoders.leaks import MAX_ROWS, MOST_ERRORS, RARE, Targets, codes_tell, numbers_tell
 from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 
@@ -148,7 +148,7 @@ def predicts_alone(columns: Sequence[NamedColumn], codes: Array) -> list[tuple[N
     found = []
     for column in columns:
         values = column.values[some]
-        known = codes_tell(_as_codes(values), codes) if column.is_category else numbers_tell(values, codes)
+        known = codes_tell(_as_codes(values), codes) if column.is_category else numbers_tell(values, Targets(codes))
         share = None if known else told(values[:, None], codes)  # of the others fit has warned
         if share is not None:
             found.append((column, share))

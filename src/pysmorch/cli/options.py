@@ -223,6 +223,15 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     every: Annotated[
         str, typer.Option(help='how often --checkpoint is written, as in "30 s", "5 min", "2 epochs" or "500 batches"')
     ] = "5 min"
+    by: Annotated[
+        Texts,
+        typer.Option(
+            help="column with groups, such as shops, once for each: a small model for each group, all in one file, which predict takes"
+        ),
+    ] = None
+    fallback: Annotated[
+        bool, typer.Option("--fallback", help="with --by: one more model of all rows, for groups that are not known")
+    ] = False
     log: Annotated[
         str | None,
         typer.Option(

@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pysmorch.cli import data, output
-from pysmorch.cli.models import load_estimator
+from pysmorch.cli.groups import predicted_by_group, refuse_of_one, says_of_groups
+from pysmorch.cli.models import load_model
 from pysmorch.cli.options import PredictOptions
 from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
@@ -32,8 +33,11 @@ def predict(options: PredictOptions) -> None:
     if out is not None:
         inputs = [options.model, *options.source]
         output.check_output(out, inputs, "file of predictions", output.is_prediction, options.force)
-    model = load_estimator(options.model, options.precision)
-    _check_coverage(model, options)
+    model = load_model(options.model, options.precision)
+    if says_of_groups(model):
+        refuse_of_one(options)
+    else:
+        _check_coverage(model, options)
     source = data.read_for(model, options.source, options)
     for remark in source.remarks:
         output.print_escaped(remark, sys.stderr)
@@ -68,8 +72,10 @@ def _tables(model: Any, source: Source, ids: Sequence[str], options: PredictOpti
     for first, block in data.blocks_of(source):
         columns: dict[str, Any] = {} if source.files is None else {"file": np.array(source.files)}
         columns |= {name: block.features[name] for name in ids}
-        X = features_for(model, block)
-        predicted = data.in_file(source, partial(_predicted, model, X, options), first)
+        if says_of_groups(model):
+            predicted = data.in_file(source, partial(predicted_by_group, model, block), first)
+        else:
+            predicted = data.in_file(source, partial(_predicted, model, features_for(model, block), options), first)
         for name in predicted.keys() & columns.keys():
             raise ValueError(
                 f"--id {name}: a column of the predictions has this name too; rename that of {source.name}"

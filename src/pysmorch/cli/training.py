@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, log, networks, output, parameters, reporting, runs, tuning
+from pysmorch.cli import advice, figures, holdout, log, many, networks, output, parameters, reporting, runs, tuning
 from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
 from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
@@ -65,6 +65,9 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         given["class_weight"] = parameters.match_classes(given["class_weight"], rows.y)
     if "threshold" in given:
         given["threshold"] = parameters.match_costs(given["threshold"], rows.y)
+    if options.by:
+        many.train(options, estimators[0], rows, given, task, report)
+        return
     model, notes = _make(estimators[0], rows, options, chosen, given, report, begun)
     notes = {"source": rows.source.name, "task": task} | notes
     training, held_out, validation = _parts(rows, model, options, chosen, task, report)
@@ -84,6 +87,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
 
 
 def _check_options(options: TrainOptions) -> list[Metric]:
+    many.check_options(options)
     metrics = [as_metric(name, "--metric") for name in options.metric or []]
     if options.task not in (None, "classification", "regression"):
         raise ValueError(f"--task must be classification or regression, but is {options.task!r}")

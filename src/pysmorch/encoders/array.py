@@ -11,7 +11,7 @@ from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.content import columns_without_content
 from pysmorch.encoders.exported import form_of_array
-from pysmorch.encoders.leaks import looked_at, numbers_tell
+from pysmorch.encoders.leaks import Targets, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
@@ -65,11 +65,14 @@ class ArrayEncoder(Encoder):
         """Return the array (N, D), or sparse rows; a data frame of numbers is an array in prediction, and where it holds pixels."""
         if reset:
             self.pixels = bool(estimator.pixels)
-        elif "feature_names_in_" not in vars(estimator):
-            plain = plain_numbers(X)
-            if plain is not None and plain.ndim == 2 and plain.shape[1] == self.num_features:
-                check_entries(plain, allow_nan=not self.pixels)
-                return plain
+        # scikit-learn has nothing to say about a plain array, and takes longer for that than a small network for an epoch.
+        plain = plain_numbers(X) if reset or "feature_names_in_" not in vars(estimator) else None
+        if plain is not None and plain.ndim == 2 and (reset or plain.shape[1] == self.num_features):
+            if reset:
+                vars(estimator).pop("feature_names_in_", None)
+                estimator.n_features_in_ = plain.shape[1]
+            check_entries(plain, allow_nan=not self.pixels)
+            return plain
         from sklearn.utils import check_array
         from sklearn.utils.validation import validate_data
 
@@ -111,9 +114,9 @@ class ArrayEncoder(Encoder):
         warn_of_columns([column for column in left_out if column.holds != "constant"])
         some = looked_at(len(rows), len(self.included))
         if len(some):
-            values, targets = rows[some], targets[some]
+            values, of_rows = rows[some], Targets(targets[some])
             warn_of_target(
-                [i for i in self.included.tolist() if numbers_tell(values[:, i].astype(np.float64), targets)]
+                [i for i in self.included.tolist() if numbers_tell(values[:, i].astype(np.float64), of_rows)]
             )
 
     def unbound(self) -> None:

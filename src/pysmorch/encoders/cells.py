@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,6 +28,16 @@ def is_table(X: Any) -> bool:
         return X.ndim == 2 and (is_beyond_numbers(X.flat) if X.dtype == object else _has_codes(X))
     if isinstance(X, list):
         return bool(X) and (all(isinstance(row, dict) for row in X) or _are_beyond_numbers(X))
+    if type(X) not in _tables:
+        _tables[type(X)] = _is_table_of_a_library(X)
+    return _tables[type(X)]
+
+
+_tables: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+"""Whether objects of a class are tables, which narwhals takes some time to find out."""
+
+
+def _is_table_of_a_library(X: Any) -> bool:
     if is_sparse(X):
         return False
     import narwhals as nw

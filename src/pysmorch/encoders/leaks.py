@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from pysmorch.layers.base import Array
@@ -58,40 +60,70 @@ def looked_at(count: int, num_columns: int) -> Array:
     return np.linspace(0, count - 1, min(count, MAX_ROWS, MAX_ENTRIES // num_columns)).astype(np.int64)
 
 
-def numbers_tell(values: Array, targets: Array) -> bool:
+class Targets:
+    """The targets of some rows, with what is computed of them for one column and used for all.
+
+    Parameters
+    ----------
+    targets : ndarray of int, shape (N,), or of float, shape (N, K)
+        Class indices, or numbers.
+    """
+
+    def __init__(self, targets: Array) -> None:
+        self.targets = targets
+        self.are_classes = targets.dtype.kind == "i"
+
+    @cached_property
+    def too_few_others(self) -> bool:
+        """Whether nearly all rows are of one class."""
+        return self.are_classes and _others(self.targets) < RARE
+
+    @cached_property
+    def columns(self) -> list[tuple[Array, Array]]:
+        """Of each of several numbers, all values and their ranks."""
+        return [(target, _ranks(target)) for target in self.targets.T.astype(np.float64)]
+
+    def of_rows(self, rows: Array) -> Targets:
+        """Return those of some rows, by a mask."""
+        return self if rows.all() else Targets(self.targets[rows])
+
+
+def numbers_tell(values: Array, of_rows: Targets) -> bool:
     """Whether a column of numbers is nearly the target.
 
     Parameters
     ----------
     values : ndarray of float64, shape (N,)
         With NaN for what is missing.
-    targets : ndarray of int, shape (N,), or of float, shape (N, K)
-        Class indices, or numbers.
+    of_rows : Targets
+        Of these rows.
 
     Returns
     -------
     bool
         For several targets, whether it is nearly one of them.
     """
-    known = ~np.isnan(values)
-    if len(values) < MIN_ROWS:
+    targets = of_rows.targets
+    if len(values) < MIN_ROWS or of_rows.too_few_others:
         return False
+    known = ~np.isnan(values)
+    all_known = bool(known.all())
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    if len(values) - counts.max() < RARE or (targets.dtype.kind == "i" and _others(targets) < RARE):
+    if len(values) - counts.max() < RARE:
         return False
     if len(distinct) <= MAX_CODES and codes_tell(codes, targets):
         return True
-    if not known.all() and codes_tell(known.astype(np.int64), targets):
+    if not all_known and codes_tell(known.astype(np.int64), targets):
         return True
     if known.sum() < max(MIN_ROWS, 0.5 * len(values)) or len(distinct) < 3:
         return False
-    some, of_known = values[known], targets[known]
-    if targets.dtype.kind == "i":
-        return _explained(of_known, some) >= OF_CLASSES
-    ranks = _ranks(some)
+    if of_rows.are_classes:
+        return _explained(targets[known], values[known]) >= OF_CLASSES
+    some = values[known]
+    ranks = _mean_ranks(codes, counts) if all_known else _ranks(some)
     return any(
-        _correlation(some, target) ** 2 >= OF_NUMBERS or _correlation(ranks, _ranks(target)) ** 2 >= OF_NUMBERS
-        for target in of_known.T.astype(np.float64)
+        _correlation(some, target) ** 2 >= OF_NUMBERS or _correlation(ranks, of_target) ** 2 >= OF_NUMBERS
+        for target, of_target in of_rows.of_rows(known).columns
     )
 
 
@@ -140,7 +172,12 @@ def _explained(codes: Array, values: Array) -> float:
 def _ranks(values: Array) -> Array:
     """Return the ranks of numbers, the mean of them for equal ones."""
     _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (counts.cumsum() - counts / 2)[index]
+    return _mean_ranks(index, counts)
+
+
+def _mean_ranks(index: Array, counts: Array) -> Array:
+    ranks: Array = (counts.cumsum() - counts / 2)[index]
+    return ranks
 
 
 def _correlation(a: Array, b: Array) -> float:

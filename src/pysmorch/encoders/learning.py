@@ -9,7 +9,7 @@ from pysmorch.encoders.categories import codes_of
 from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import NEARLY_THE_TARGET, Column
 from pysmorch.encoders.content import extents_of
-from pysmorch.encoders.leaks import codes_tell, numbers_tell
+from pysmorch.encoders.leaks import Targets, codes_tell, numbers_tell
 from pysmorch.encoders.schema import learn_column
 from pysmorch.encoders.streamed import StreamedRows
 from pysmorch.encoders.together import learn_together
@@ -99,9 +99,10 @@ def note_the_target(
     targets : ndarray of int, shape (N,), or of float, shape (N, K)
         Class indices, or numbers, of these rows.
     """
+    of_rows = Targets(targets)
     for column in columns:
         if column.kind == "number":
-            tells = numbers_tell(numbers[column.name], targets)
+            tells = numbers_tell(numbers[column.name], of_rows)
         else:
             tells = codes_tell(codes_of(text_values(column, rows, missing))[0] + 1, targets)
         if tells:

@@ -7,7 +7,7 @@ from pysmorch.engine.extension import has_bf16
 from pysmorch.engine.interrupts import ended_by_exit, without_interrupts
 from pysmorch.engine.native import NativeProgram, step_memory
 from pysmorch.engine.prediction import Predictor, evaluate
-from pysmorch.engine.program import NonFiniteError, Program, Shard, ShardingProgram, StepRates, Sums, Totals
+from pysmorch.engine.program import EpochsRun, NonFiniteError, Program, Shard, ShardingProgram, StepRates, Sums, Totals
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.engine.select import Dtype, Engine, Precision, check_choice, make_program, unsupported_reason
 from pysmorch.engine.shards import unsupported_shards
@@ -17,6 +17,7 @@ __all__ = [
     "Dataset",
     "Dtype",
     "Engine",
+    "EpochsRun",
     "NativeProgram",
     "NonFiniteError",
     "Precision",

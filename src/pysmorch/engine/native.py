@@ -14,7 +14,7 @@ from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported
 from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
-from pysmorch.engine.program import Exchange, Shard, StepRates, Sums, Totals
+from pysmorch.engine.program import EpochsRun, Exchange, NonFiniteError, Shard, StepRates, Sums, Totals
 from pysmorch.engine.reference import report_non_finite, set_dropout
 from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
@@ -219,6 +219,74 @@ class NativeProgram:
             rows = order[b * batch_size : (b + 1) * batch_size]
             report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, first_batch + b + 1)
         return totals
+
+    def can_run_epochs(self, data: Dataset) -> bool:
+        """Whether `train_epochs` may be called: nothing of Python's is needed within epochs, and no states would have to be restored."""
+        return not self._own and not self._states and data.rows_at_a_time is None and self.num_steps == 0
+
+    def train_epochs(
+        self,
+        data: Dataset,
+        batch_size: int,
+        shuffle: bool,
+        rates: Sequence[StepRates],
+        patience: int,
+        within: float,
+        cancel: Array | None,
+    ) -> EpochsRun:
+        """Take the steps of several epochs in one call: those that `train` takes in a call for each epoch.
+
+        `rates` are those of all their steps. They end early where the loss has not fallen by `within` of its first value for `patience`
+        epochs (0 for never), and within an epoch where another thread sets `cancel[0]`. Where a loss is not finite, the parameters
+        are those from before its epoch.
+        """
+        self._check_bound()
+        inputs, labels = self._arrays_of(data)
+        count = len(data)
+        size = min(batch_size, count)
+        num_batches = -(-count // size)
+        order, before = np.arange(count), np.empty_like(self.parameters)
+        self.is_whole = False
+        result = self._program.train_epochs(
+            inputs,
+            labels,
+            data.weights,
+            order,
+            shuffle,
+            size,
+            [float(rate.learning) for rate in rates],
+            [float(rate.decay) for rate in rates],
+            [(stream, [float(rate.dropout[i]) for rate in rates]) for i, stream in enumerate(self._scheduled)],
+            len(rates) // num_batches,
+            patience,
+            within,
+            self.optimizer.num_steps,
+            before,
+            cancel,
+            self._threads,
+        )
+        epochs = result["epochs"]
+        steps = sum(of_epoch[4] for of_epoch in epochs)
+        self.num_steps += steps
+        self.optimizer.num_steps += steps
+        set_dropout([*self._scheduled.values()], rates[max(steps, 1) - 1])
+        self.is_whole = True
+        failed = result["failed_batch"]
+        broken = failed >= 0 or result["cancelled"] or "raised" in result
+        completed = epochs[:-1] if broken else epochs
+        run = EpochsRun([Totals(*sums[:4]) for sums in completed], [sums[5] for sums in completed])
+        run.cancelled = bool(result["cancelled"])
+        if "raised" in result:
+            run.error = result["raised"]
+        elif failed >= 0:
+            # The weights are those from before the failed batch; the reference path finds the layer.
+            rows = order[failed * size : (failed + 1) * size]
+            try:
+                report_non_finite(self.loss, data, rows, self.dtype, self.seed, self.num_steps, failed + 1)
+            except NonFiniteError as error:
+                run.error = error
+            self.parameters[...] = before
+        return run
 
     @property
     def sums(self) -> Sums:

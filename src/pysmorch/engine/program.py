@@ -73,6 +73,28 @@ class Totals:
         return self.metric / self.weight if self.weight else 0.0
 
 
+@dataclass
+class EpochsRun:
+    """What several epochs in one call have come to.
+
+    Attributes
+    ----------
+    totals : list of Totals
+        The sums of each completed epoch.
+    seconds : list of float
+        How long each of them took.
+    error : Exception or None
+        What ended them within an epoch: a loss that is not finite, or what a signal raised.
+    cancelled : bool
+        Whether another thread has ended them within an epoch.
+    """
+
+    totals: list[Totals]
+    seconds: list[float]
+    error: BaseException | None = None
+    cancelled: bool = False
+
+
 Exchange = Callable[[Array, slice], None]
 """Completes an array of shape (panels of the batch, k): the rows of the slice are there, those of the other shards are to be written."""
 

@@ -33,7 +33,10 @@ def checked_classes(y: Any, num_data: int) -> Array:
     ValueError, TypeError
         For another number of labels, missing ones, and numbers that are no classes.
     """
-    labels: Array = column_or_1d(as_labels(y), warn=True)
+    given = as_labels(y)
+    if given.ndim == 1 and given.dtype.kind in "iub" and 2 * len(np.unique(given)) <= len(given) == num_data:
+        return given  # nothing is wrong with these, which scikit-learn takes long to find out
+    labels: Array = column_or_1d(given, warn=True)
     check_num_labels(labels, num_data)
     if labels.dtype.kind == "f":
         refuse_missing(labels, np.isnan(labels))

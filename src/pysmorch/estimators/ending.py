@@ -1,41 +1,10 @@
-"""Callbacks of several trainings at a time: how one ends all of them, and how those of the user are told of each."""
+"""Callbacks of several trainings at a time: how those of the user are told of each."""
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from pysmorch.training import Callback, Training
-
-
-class Cancelled(Exception):
-    """A training was ended before its end, because another one has failed or the user has interrupted it."""
-
-
-class Cancelling(Callback):
-    """End a training when an event was set: after an epoch, or within one.
-
-    Parameters
-    ----------
-    event : threading.Event
-        Shared by all networks.
-    """
-
-    def __init__(self, event: threading.Event) -> None:
-        self.event = event
-
-    def on_epoch_end(self, training: Training) -> None:
-        """Look whether it is set."""
-        if self.event.is_set():
-            raise Cancelled
-
-
-class CancellingWithin(Cancelling):
-    """The same, several times within an epoch."""
-
-    def on_batch_end(self, training: Training) -> None:
-        """Look whether it is set."""
-        self.on_epoch_end(training)
 
 
 class OneAtATime(Callback):

@@ -17,7 +17,7 @@ import numpy as np
 from pysmorch.engine import ended_by_exit, num_threads, using_threads
 from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
-from pysmorch.estimators.ending import Cancelled, Cancelling, CancellingWithin, OneAtATime, OneAtATimeWithin
+from pysmorch.estimators.ending import OneAtATime, OneAtATimeWithin
 from pysmorch.estimators.fitting import FurtherValidation
 from pysmorch.estimators.members import Member, let_vary, outputs_of, seeds_of, without
 from pysmorch.estimators.rows import Labelled
@@ -28,6 +28,7 @@ from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.presets import weight_decay_of
 from pysmorch.training import Callback, History
+from pysmorch.training.ending import Cancelled, Cancelling, CancellingWithin, Flag
 from pysmorch.training.progress import ProgressOfSeveral
 from pysmorch.training.run_folder import only_run
 
@@ -104,7 +105,7 @@ def train_members(
     if not isinstance(estimator.optimizer, Optimizer):
         for number, member in enumerate(members, 1):
             member.model.optimizer_.weight_decay = weight_decay_of(estimator, len(data.rows), number)
-    cancel, lock = threading.Event(), threading.Lock()
+    cancel, lock = Flag(), threading.Lock()
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN
     cancelling = (CancellingWithin if within else Cancelling)(cancel)
@@ -157,7 +158,7 @@ def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:
     return (OneAtATimeWithin if within else OneAtATime)(own, lock)
 
 
-def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: threading.Event) -> None:
+def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: Flag) -> None:
     """Do several works, some at a time; what one raises ends the others, and is raised."""
     with ThreadPoolExecutor(at_a_time) as pool:
         futures = [pool.submit(work) for work in works]

@@ -236,6 +236,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
             raise ValueError(f"y holds {held}; make numbers of them, such as seconds, or days since a date")
         if given.dtype.kind == "c":
             raise ValueError("y holds complex numbers; make two targets of them, the real and the imaginary part")
+        if given.dtype.kind in "fiu" and given.ndim and given.size:  # all that scikit-learn would do is this
+            return self._checked_numbers(given.astype(np.float64), num_data)
         try:
             labels: Array = check_array(
                 given, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y", ensure_all_finite=False
@@ -244,6 +246,10 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
             if given.dtype.kind not in "OUST" or "could not convert" not in str(error):
                 raise
             raise ValueError(f"y: {error}; a Regressor predicts numbers, and a Classifier predicts texts") from None
+        return self._checked_numbers(labels, num_data)
+
+    def _checked_numbers(self, labels: Array, num_data: int) -> Array:
+        """Return targets in float64 after checks of their shape and values."""
         check_finite(labels, "y")
         _check_size(labels)
         check_num_labels(labels, num_data)

@@ -74,7 +74,7 @@ def train_whole(
             callbacks=[
                 *([] if budget is None else [Deadline(budget)]),
                 *([] if choice is None else [StopAfter(choice.epochs)]),
-                FurtherValidation(validation[1:], metrics),
+                *([FurtherValidation(validation[1:], metrics)] if validation[1:] else []),
                 *stopping_for(estimator, bool(validation), callbacks),
                 *callbacks,
             ],

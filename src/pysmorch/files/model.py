@@ -17,6 +17,7 @@ from pysmorch.entries import integer_of_json
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
 from pysmorch.files.registry import Saveable, class_of, kind_of
 from pysmorch.files.tensors import (
+    LARGEST_HEADER,
     NAMES,
     arrays_of,
     bytes_of,
@@ -80,7 +81,7 @@ def save(model: Any, path: ModelPath, **more: Any) -> None:
     def check(written: Any) -> None:
         _check_same(written, content)
         try:
-            model_of(*_checked(written, "the file"), own, lambda kind: class_of(kind, [type(model)]))
+            model_of(*checked(written, "the file"), own, lambda kind: class_of(kind, [type(model)]))
         except (ModelFileError, TypeError) as error:  # a subclass of the user's may have another constructor
             raise ValueError(f"the model cannot be saved: load would refuse it, since {error}") from error
 
@@ -152,13 +153,39 @@ def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: 
                 f"the model cannot be saved: {name} has dtype {array.dtype}, but a file holds {', '.join(NAMES)}; "
                 "convert it, for example to float32"
             )
-    versions = {"pysmorch": __version__, "numpy": np.__version__}
-    header = {"format": FORMAT, "kind": kind, "versions": versions, "model": parts, **more}
+    header = new_header(kind, parts, **more)
     try:
-        header["checksum"] = _checksum(header, arrays)
+        header["checksum"] = checksum_of(header, arrays)
         return to_content(arrays, {METADATA_KEY: json.dumps(header, allow_nan=False)})
     except (ValueError, TypeError) as error:
         raise ValueError(f"the model cannot be saved: {error}") from error
+
+
+def new_header(kind: str, parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the header of a file of this version, without its checksum."""
+    versions = {"pysmorch": __version__, "numpy": np.__version__}
+    return {"format": FORMAT, "kind": kind, "versions": versions, "model": parts, **more}
+
+
+def content_of(model: Any) -> memoryview:
+    """Return what `save` writes, without a look at whether it can be read again.
+
+    Parameters
+    ----------
+    model : Network, Classifier or Regressor
+        The object.
+
+    Returns
+    -------
+    memoryview
+        A model file.
+
+    Raises
+    ------
+    ValueError
+        It cannot be described as plain data.
+    """
+    return _content(*parts_of(model), {})
 
 
 def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -186,9 +213,9 @@ def read_parts(path: ModelPath | bytes) -> tuple[dict[str, Any], dict[str, Array
     # All is read into memory: a file that is mapped, and that somebody else writes into, may end the process.
     name = name_of(path)
     content = (
-        _read_file(Path(os.path.expanduser(path))) if isinstance(path, (str, os.PathLike)) else _read_open(path, name)
+        _read_file(Path(os.path.expanduser(path))) if isinstance(path, (str, os.PathLike)) else read_open(path, name)
     )
-    return _checked(content, name)
+    return checked(content, name)
 
 
 def model_of(
@@ -226,6 +253,34 @@ def model_of(
         raise ModelFileError(f"{error}{said_of_version(header)}") from error
 
 
+def says_kind(source: Any, kind: str) -> bool:
+    """Whether the header of a file seems to say this kind; that is found out quickly, and checked where the file is read.
+
+    Parameters
+    ----------
+    source : str, Path or bytes-like
+        A file, which need not be one of models, or its content.
+    kind : str
+        The name of a kind.
+
+    Returns
+    -------
+    bool
+        False also where there is no file.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(os.path.expanduser(source))
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            head = file.read(8)
+            head += file.read(min(int.from_bytes(head, "little"), LARGEST_HEADER))
+    else:
+        head = bytes(source[:8])
+        head += bytes(source[8 : 8 + min(int.from_bytes(head, "little"), LARGEST_HEADER)])
+    return json.dumps(f'"kind": {json.dumps(kind)}')[1:-1].encode() in head
+
+
 def name_of(path: ModelPath | bytes) -> str:
     """Return what messages call a model file."""
     if isinstance(path, (str, os.PathLike)):
@@ -259,7 +314,7 @@ def _read_file(path: Path) -> bytes | bytearray:
         return read_all(file)
 
 
-def _read_open(source: IO[bytes] | bytes, name: str) -> Any:
+def read_open(source: IO[bytes] | bytes, name: str) -> Any:
     """Return bytes, or the rest of an open file."""
     if not isinstance(source, (bytes, bytearray, memoryview)) and not hasattr(source, "read"):
         raise TypeError(
@@ -273,34 +328,39 @@ def _read_open(source: IO[bytes] | bytes, name: str) -> Any:
     return content if isinstance(content, (bytes, bytearray)) else memoryview(content).cast("B")
 
 
-def _checked(content: Any, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
+def checked(content: Any, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the header and the arrays of the content of a model file."""
     try:
-        metadata = metadata_of(content)
-        if not isinstance(metadata.get(METADATA_KEY), str):
-            raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
+        header = header_of(metadata_of(content), name)
         tensors = arrays_of(content)
     except ModelFileError:
         raise
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{name}: not a model file, or a damaged one ({_one_line(error)})") from error
+        raise ModelFileError(f"{name}: not a model file, or a damaged one ({one_line(error)})") from error
     try:
-        header = json.loads(
+        check_header(header, tensors)
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}{said_of_version(header)}") from error
+    return header, tensors
+
+
+def header_of(metadata: dict[str, Any], name: str) -> Any:
+    """Return the header in the metadata of a model file, as plain data."""
+    if not isinstance(metadata.get(METADATA_KEY), str):
+        raise ModelFileError(f"{name}: a .safetensors file, but not a model of pysmorch")
+    try:
+        return json.loads(
             metadata[METADATA_KEY],
             object_pairs_hook=without_duplicates,
             parse_constant=_no_number,
             parse_int=integer_of_json,
         )
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{name}: its header is damaged ({_one_line(error)})") from error
-    try:
-        _check_header(header, tensors)
-    except ModelFileError as error:
-        raise ModelFileError(f"{name}: {error}{said_of_version(header)}") from error
-    return header, tensors
+        raise ModelFileError(f"{name}: its header is damaged ({one_line(error)})") from error
 
 
-def _check_header(header: Any, tensors: dict[str, Array]) -> None:
+def check_header(header: Any, tensors: dict[str, Array]) -> None:
+    """Raise ModelFileError for a header of another version, with unknown entries, or whose checksum is not that of itself and the arrays."""
     number = entry(header, "format", int)
     if number > FORMAT:
         raise ModelFileError(f"written in format {number} by a newer version, this one reads {FORMAT}; update pysmorch")
@@ -311,11 +371,12 @@ def _check_header(header: Any, tensors: dict[str, Array]) -> None:
         raise ModelFileError(f"its entry {unknown[0]} is not one that this version knows")
     checksum = entry(header, "checksum", str)
     rest = {name: value for name, value in header.items() if name != "checksum"}
-    if _checksum(rest, tensors) != checksum:
+    if checksum_of(rest, tensors) != checksum:
         raise ModelFileError("the checksum does not fit: the file was damaged or altered")
 
 
-def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
+def checksum_of(header: dict[str, Any], tensors: dict[str, Array]) -> str:
+    """Return the checksum of a header without one, and of arrays."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         array = tensors[name]
@@ -329,5 +390,6 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return the message of an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -98,7 +98,7 @@ def class_of(kind: str, own: Sequence[type] = ()) -> type[Saveable]:
         f"the file holds a {subclass}, a class of your own, and is loaded as the {registered.__name__} that it is; for what "
         f"{subclass} adds to that, pass it: load(path, models=[{subclass}])",
         PysmorchWarning,
-        stacklevel=6,
+        stacklevel=7,
     )
     return registered
 

@@ -6,7 +6,7 @@ Whatever is large is copied, read, compared and hashed in pieces, between which 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -63,21 +63,39 @@ def to_content(arrays: dict[str, Array], metadata: dict[str, str]) -> memoryview
         Bytes.
     """
     arrays = dict(sorted(arrays.items(), key=lambda item: (ORDER.index(NAMES[item[1].dtype.name]), item[0])))
-    header: dict[str, Any] = {METADATA: metadata}
-    end = 0
-    for name, array in arrays.items():
-        begin, end = end, end + array.nbytes
-        header[name] = {"dtype": NAMES[array.dtype.name], "shape": list(array.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % ALIGNMENT)
-    content = np.empty(8 + len(text) + end, np.uint8)
-    content[:8] = np.frombuffer(len(text).to_bytes(8, "little"), np.uint8)
-    content[8 : 8 + len(text)] = np.frombuffer(text, np.uint8)
-    at = 8 + len(text)
+    head = head_of([(name, array.dtype.name, array.shape) for name, array in arrays.items()], metadata)
+    content = np.empty(len(head) + sum(array.nbytes for array in arrays.values()), np.uint8)
+    content[: len(head)] = np.frombuffer(head, np.uint8)
+    at = len(head)
     for array in arrays.values():
         copy_bytes(bytes_of(array), content[at : at + array.nbytes])
         at += array.nbytes
     return content.data
+
+
+def head_of(arrays: Sequence[tuple[str, str, tuple[int, ...]]], metadata: dict[str, str]) -> bytes:
+    """Return what a file begins with: the size of its header, and the header.
+
+    Parameters
+    ----------
+    arrays : sequence of (name, dtype, shape)
+        In the order in which they come after it, which has to be that of `ORDER`.
+    metadata : dict of str to str
+        Texts in the header.
+
+    Returns
+    -------
+    bytes
+        Of a size that is a multiple of `ALIGNMENT`.
+    """
+    header: dict[str, Any] = {METADATA: metadata}
+    end = 0
+    for name, dtype, shape in arrays:
+        begin, end = end, end + prod(shape) * np.dtype(dtype).itemsize
+        header[name] = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
 
 
 def arrays_of(content: Any) -> dict[str, Array]:
@@ -98,6 +116,40 @@ def arrays_of(content: Any) -> dict[str, Array]:
     ValueError
         It is no such file, or arrays overlap or do not fill it.
     """
+    described, start = layout_of(content, len(content))
+    arrays = {}
+    for name, dtype, shape, first, last in described:
+        arrays[name] = np.empty(shape, dtype)
+        copy_bytes(memoryview(content)[start + first : start + last], bytes_of(arrays[name]))
+    return arrays
+
+
+Described = tuple[str, str, tuple[int, ...], int, int]
+"""Of an array in a file: its name, dtype and shape, and where it begins and ends after the header."""
+
+
+def layout_of(content: Any, size: int) -> tuple[list[Described], int]:
+    """Return where the arrays of a file are.
+
+    Parameters
+    ----------
+    content : bytes-like
+        The file, or its beginning with the whole header.
+    size : int
+        Bytes of the whole file.
+
+    Returns
+    -------
+    arrays : list of Described
+        In the order in which they are in the file.
+    start : int
+        Where the first one begins.
+
+    Raises
+    ------
+    ValueError
+        It is no such file, or arrays overlap or do not fill it.
+    """
     header, start = _header(content)
     described = sorted(
         (_described(name, tensor) for name, tensor in header.items() if name != METADATA), key=lambda found: found[3:]
@@ -107,13 +159,9 @@ def arrays_of(content: Any) -> dict[str, Array]:
         if first != end:
             raise ValueError(f"the array {name} does not begin where the one before it ends")
         end = last
-    if start + end != len(content):
-        raise ValueError(f"its arrays should have {end} bytes, but there are {len(content) - start}")
-    arrays = {}
-    for name, dtype, shape, first, last in described:
-        arrays[name] = np.empty(shape, dtype)
-        copy_bytes(memoryview(content)[start + first : start + last], bytes_of(arrays[name]))
-    return arrays
+    if start + end != size:
+        raise ValueError(f"its arrays should have {end} bytes, but there are {size - start}")
+    return described, start
 
 
 def _header(content: Any) -> tuple[dict[str, Any], int]:
@@ -153,7 +201,7 @@ def metadata_of(content: bytes) -> dict[str, Any]:
     return metadata
 
 
-def _described(name: str, tensor: Any) -> tuple[str, str, tuple[int, ...], int, int]:
+def _described(name: str, tensor: Any) -> Described:
     """Return name, dtype, shape, begin and end of an array, after checking that they fit together."""
     dtypes = {short: dtype for dtype, short in NAMES.items()}
     if not isinstance(tensor, dict) or set(tensor) != {"dtype", "shape", "data_offsets"}:

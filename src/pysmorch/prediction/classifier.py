@@ -302,7 +302,7 @@ class ClassifierModel(NetworkModel):
     def _label_parts(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, tensors = scores_to_parts(self)
         header |= {"multilabel": True} if self._multilabel else {}
-        header |= {"classes": _plain(self.classes_).tolist(), "dtype": self.classes_.dtype.str}
+        header |= {"classes": plain_classes(self.classes_).tolist(), "dtype": self.classes_.dtype.str}
         rule = getattr(self, "threshold_", None)
         if isinstance(rule, float):
             header["threshold"] = rule
@@ -324,7 +324,7 @@ class ClassifierModel(NetworkModel):
                 raise ModelFileError("its costs do not fit its classes")
 
 
-def _plain(classes: Array) -> Array:
+def plain_classes(classes: Array) -> Array:
     """Return classes as a model file has them: times and durations as counts of their unit."""
     return classes.astype(np.int64) if classes.dtype.kind in "mM" else classes
 
@@ -355,7 +355,7 @@ def classes_from(header: dict[str, Any]) -> Array:
         classes = np.array(values, dtype=kind)
     except OverflowError as error:
         raise ValueError(f"the labels are not of dtype {kind}") from error
-    if _plain(classes).tolist() != values:
+    if plain_classes(classes).tolist() != values:
         raise ValueError(f"the labels are not of dtype {kind}")
     if not all(a < b for a, b in itertools.pairwise(values)):
         raise ValueError("the labels are not in order, or one is there twice")

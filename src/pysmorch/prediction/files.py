@@ -51,7 +51,7 @@ def read_labelled(path: Any, y: Any, sample_weight: Any, classes: Array | None =
     ValueError, OSError
         The file cannot be read, or has no such columns.
     """
-    source = _table(path)
+    source = table_in(path)
     features = source.features
     if y is None:
         raise ValueError(
@@ -98,7 +98,7 @@ def read_features(path: Any, encoder: Encoder) -> Any:
     ValueError, OSError
         The file cannot be read, or lacks a column.
     """
-    return encoder.select(_table(path), by_position=False)
+    return encoder.select(table_in(path), by_position=False)
 
 
 def check_takes_files(encoder: Encoder, X: Any) -> None:
@@ -124,7 +124,8 @@ def parse_missing(text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(part.strip() for part in text.split(","))
 
 
-def _table(path: Any) -> Source:
+def table_in(path: Any) -> Source:
+    """Return the table in a file; ValueError where it holds none. Its remarks are warnings."""
     source = read(os.path.expanduser(os.fspath(path)))
     if source.column_names is None:
         raise ValueError(f"X: {source.name} is no table; read its arrays or images, and pass them as X")

@@ -14,6 +14,7 @@ from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
 from pysmorch.metrics import Metrics
 from pysmorch.optimizers import Optimizer, as_optimizer
+from pysmorch.training.at_once import train_at_once, trains_at_once
 from pysmorch.training.callbacks import Callback, FunctionCallback, Training
 from pysmorch.training.checkpoints import Checkpoints, SavedRun, read_run
 from pysmorch.training.history import History
@@ -112,7 +113,7 @@ def _go(run: Run, checkpoints: Checkpoints | None) -> None:
     """Train to the end; what there is then is in a checkpoint, also after an exception or a signal."""
     with run.program.limit_threads(min(run.options.batch_size, len(run.data))):
         if checkpoints is None:
-            run.go(lambda event: None)
+            train_at_once(run) if trains_at_once(run) else run.go(lambda event: None)
             return
         with ended_by_exit():
             try:

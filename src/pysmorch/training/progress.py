@@ -124,6 +124,45 @@ class _ProgressOfOne(Callback):
         self.whole.network_ended(self.number, training)
 
 
+class ProgressOfGroups:
+    """Show how many of many small models are trained, in one bar, or in lines.
+
+    Parameters
+    ----------
+    count : int
+        How many there will be.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._start = self._shown = time.perf_counter()
+        self._view = _view(count)
+
+    def show(self, done: int, failed: int) -> None:
+        """Show how many are trained, or could not be."""
+        now = time.perf_counter()
+        if self._view is not None:
+            self._view.update(done, *self._texts(done, failed))
+        elif now - self._shown >= SECONDS_BETWEEN_LOG_LINES:
+            self._shown = now
+            self._print(done, failed)
+
+    def close(self, done: int, failed: int) -> None:
+        """Show the last state, which stays."""
+        if self._view is not None:
+            self._view.update(done, *self._texts(done, failed))
+            self._view.close()
+        else:
+            self._print(done, failed)
+
+    def _texts(self, done: int, failed: int) -> tuple[str, str]:
+        return f"{done} of {self.count} groups", f"{failed} without a model" if failed else ""
+
+    def _print(self, done: int, failed: int) -> None:
+        text = "  ".join(filter(None, self._texts(done, failed)))
+        print(f"{text}  {time.perf_counter() - self._start:.1f} s", file=sys.stderr, flush=True)
+
+
 class _TerminalBar:
     def __init__(self, num_steps: int) -> None:
         from rich.console import Console

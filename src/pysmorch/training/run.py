@@ -14,13 +14,12 @@ from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals,
 from pysmorch.engine.ahead import ahead
 from pysmorch.engine.shards import in_shards
 from pysmorch.layers.base import Array
-from pysmorch.layers.dropout import scheduled_dropouts
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
-from pysmorch.schedules import as_schedule
 from pysmorch.training.callbacks import Callback, Training
 from pysmorch.training.measures import means, measure_all
 from pysmorch.training.options import FitOptions
+from pysmorch.training.rates import rates_of_epoch
 
 if TYPE_CHECKING:
     from pysmorch.network import Network
@@ -111,13 +110,15 @@ class Run:
             if self.batch == 0:
                 self.good_weights = self.network.snapshot(self.good_weights)
                 self.totals = Totals()
-            rates = self._rates()
+            rates = rates_of_epoch(
+                self.optimizer, self.network.layers, self.epoch, self.num_batches, self.options.epochs
+            )
             try:
                 self._run_epoch(rates, after)
             except NonFiniteError as error:
                 assert self.good_weights is not None
                 self.network.restore(self.good_weights)
-                raise _explain(error, self.epoch + 1) from None
+                raise explained(error, self.epoch + 1) from None
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
                 record |= measure_all(self.network, self.validation, self.metrics, "val_", self.program.engine)
@@ -148,16 +149,6 @@ class Run:
         call(self.callbacks, event, self.training)
         self.pending = None
         after(event)
-
-    def _rates(self) -> list[StepRates]:
-        decay = as_schedule(self.optimizer.weight_decay, "weight_decay")
-        dropouts = [layer.schedule for layer in scheduled_dropouts(self.network.layers)]
-        rates = []
-        for batch in range(self.num_batches):
-            at = (self.epoch + batch / self.num_batches, self.options.epochs)
-            of_dropout = tuple(schedule.rate(*at) for schedule in dropouts)
-            rates.append(StepRates(self.optimizer.schedule.rate(*at), decay.rate(*at), of_dropout))
-        return rates
 
     def _run_epoch(self, rates: Sequence[StepRates], after: Callable[[str], None]) -> None:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
@@ -221,7 +212,8 @@ def call(callbacks: Sequence[Callback], event: str, training: Training) -> None:
         getattr(callback, event)(training)
 
 
-def _explain(error: NonFiniteError, epoch: int) -> NonFiniteError:
+def explained(error: NonFiniteError, epoch: int) -> NonFiniteError:
+    """Return an error of a program with the epoch, and what to do."""
     message = (
         f"the loss is not finite in epoch {epoch}, batch {error.batch}: the first layer with such a value is "
         f"{error.layer} ({error.args[0]}). The weights from before this epoch are restored. "
