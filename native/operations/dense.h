@@ -181,8 +181,9 @@ template <class T> class Dense : public Operation<T> {
         for (size_t k = from; k < from + columns; k += NR<T>)
             for (size_t t = task.first; t < task.last; ++t) {
                 const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
-                Prefetch prefetch =
-                    updater.prefetch_of(offset_ + d * K_ + k, K_, rows, std::min<size_t>(NR<T>, K_ - k));
+                const size_t at = d * K_ + k;
+                Prefetch prefetch = updater.prefetch_of(offset_ + at, this->sums_offset + at, rows_of_task * K_, K_,
+                                                        rows, std::min<size_t>(NR<T>, K_ - k));
                 product(k, d, int(rows), work.c + (d - top) * width + (k - from), width, K_ - k > size_t(LANES<T>),
                         prefetch);
             }

@@ -10,6 +10,7 @@ template <class T> void Face<T>::hold_sums(Flat<T> sums, Flat<double> wide_sums)
     require(aligned(sums).shape(0) == program_.num_sums() && aligned(wide_sums).shape(0) == program_.num_wide_sums(),
             "sums have another size than the program's");
     program_.updater.sums = sums.data();
+    program_.updater.num_sums = sums.shape(0);
     program_.updater.wide_sums = wide_sums.data();
     sums_referenced_ = nb::make_tuple(sums, wide_sums);
 }

@@ -41,6 +41,7 @@ template <class T> class Updater {
     // `resumes`, and are stored there instead of taken with `holds`.
     T* sums = nullptr;
     double* wide_sums = nullptr;
+    size_t num_sums = 0;
     bool resumes = false, holds = false;
 
     // Where among the parameters an array begins; in a program that only predicts, it may be anywhere.
@@ -59,11 +60,19 @@ template <class T> class Updater {
     void load_sums(size_t at, size_t stride, size_t rows, size_t cols, T* to, size_t to_stride) const;
     void store_sums(size_t at, size_t stride, size_t rows, size_t cols, const T* from, size_t from_stride) const;
 
-    // What `take` will change: it comes from further away than the L2 cache.
-    Prefetch prefetch_of(size_t offset, size_t stride, size_t rows, size_t cols) const {
-        if (holds) return {};
-        auto at = [&](const T* array) { return array ? reinterpret_cast<const char*>(array + offset) : nullptr; };
-        return {{at(parameters), at(state1), at(state2)}, stride * sizeof(T), rows, cols * sizeof(T)};
+    // What `take` will change, or the sums at `sums` that will be stored: it comes from further away than the L2 cache.
+    // Where sums were loaded, those that are `ahead` of them are next.
+    Prefetch prefetch_of(size_t offset, size_t sums, size_t ahead, size_t stride, size_t rows, size_t cols) const {
+        auto at = [&](const T* array, size_t i) { return array ? reinterpret_cast<const char*>(array + i) : nullptr; };
+        Prefetch prefetch{{}, stride * sizeof(T), rows, cols * sizeof(T)};
+        if (!holds) {
+            prefetch.arrays[0] = at(parameters, offset);
+            prefetch.arrays[1] = at(state1, offset);
+            prefetch.arrays[2] = at(state2, offset);
+        }
+        if (resumes && sums + ahead + rows * stride <= num_sums) prefetch.arrays[3] = at(this->sums, sums + ahead);
+        else if (holds && !resumes) prefetch.arrays[3] = at(this->sums, sums);
+        return prefetch;
     }
 
     double squared_norm(size_t from, size_t to) const;

@@ -18,7 +18,6 @@ from pysmorch.engine.program import EpochsRun, Exchange, NonFiniteError, Shard, 
 from pysmorch.engine.reference import report_non_finite, set_dropout
 from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
-    NOTHING_COMPUTED,
     check_complete,
     check_last,
     check_order,
@@ -301,7 +300,7 @@ class NativeProgram:
     def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
         """Run the forward and the backward pass of a shard: see `Program.compute`."""
         if self._unsupported_shards:
-            raise ValueError(f"a batch of this network cannot be computed in shards: {self._unsupported_shards}")
+            raise ValueError(f"shard: a batch of this network cannot be computed in shards: {self._unsupported_shards}")
         check_shard(shard, self.panel_rows)
         self._check_bound()
         self._shard = None
@@ -326,7 +325,7 @@ class NativeProgram:
             if exchange is None and len(rows) == shard.total:
                 continue
             if exchange is None:
-                raise ValueError(NEEDS_EXCHANGE)
+                raise ValueError(f"exchange: {NEEDS_EXCHANGE}")
             moments = np.zeros(shape)
             self._program.read_moments(moments)
             first = shard.first_row // self.panel_rows
@@ -337,10 +336,8 @@ class NativeProgram:
     def accumulate(self, *, resume: bool, part: int | None = None) -> Sums:
         """Add what the computed shard contributes to `sums`: see `Program.accumulate`."""
         sums, shard = self.sums, self._shard
-        if shard is None:
-            raise ValueError(NOTHING_COMPUTED)
-        if not part:
-            check_order(sums, shard, resume)
+        if not part or shard is None:
+            shard = check_order(sums, shard, resume)
         first, last = (0, self._operations[-1]) if part is None else self._operations[part : part + 2]
         if not self._program.add_shard(first, last, resume, self._threads):
             self._report(shard)

@@ -17,7 +17,6 @@ from pysmorch.engine.program import Exchange, NonFiniteError, Shard, StepRates, 
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
-    NOTHING_COMPUTED,
     check_complete,
     check_last,
     check_order,
@@ -158,7 +157,7 @@ class ReferenceProgram:
     def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
         """Run the forward and the backward pass of a shard: see `Program.compute`."""
         if self._unsupported_shards:
-            raise ValueError(f"a batch of this network cannot be computed in shards: {self._unsupported_shards}")
+            raise ValueError(f"shard: a batch of this network cannot be computed in shards: {self._unsupported_shards}")
         check_shard(shard, self.panel_rows)
         self._flat.check_bound()
         self._shard = None
@@ -200,7 +199,7 @@ class ReferenceProgram:
     def _exchanged(self, shard: Shard, exchange: Exchange | None) -> Callable[[Array], Array]:
         """Return a function from what a shard knows to what all of them know, each in a row."""
         if exchange is None:
-            raise ValueError(NEEDS_EXCHANGE)
+            raise ValueError(f"exchange: {NEEDS_EXCHANGE}")
         first, last = (-(-row // self.panel_rows) for row in (shard.first_row, shard.first_row + len(shard.rows)))
 
         def completed(own: Array) -> Array:
@@ -214,10 +213,8 @@ class ReferenceProgram:
 
     def accumulate(self, *, resume: bool, part: int | None = None) -> Sums:
         """Add what the computed shard contributes to `sums`: see `Program.accumulate`."""
-        sums, shard = self.sums, self._shard
-        if shard is None:
-            raise ValueError(NOTHING_COMPUTED)
-        check_order(sums, shard, resume)
+        sums = self.sums
+        shard = check_order(sums, self._shard, resume)
         of_shard = self._of_shard
         own = np.array([of_shard.loss, of_shard.metric, of_shard.weight, of_shard.rows])
         for to, array in ((sums.entries, self.gradients), (sums.wide, own)):

@@ -13,7 +13,6 @@ from pysmorch.layers.graph import name_layers
 from pysmorch.layers.native_form import is_ours
 
 NEEDS_EXCHANGE = "a network with Normalize layers needs means over all rows of a batch: compute its shards with an exchange, or the batch as one shard"
-NOTHING_COMPUTED = "no shard is computed whose gradients could be added: call compute first"
 
 
 def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
@@ -64,9 +63,9 @@ def unsupported_shards(layers: Sequence[Any]) -> str | None:
 def check_shard(shard: Shard, panel_rows: int) -> None:
     """Raise ValueError for a shard that does not fit its batch."""
     total, first, count = shard.total, shard.first_row, len(shard.rows)
-    for name, number, least in (("total", total, 1), ("first_row", first, 0)):
+    for argument, number, least in (("total", total, 1), ("first_row", first, 0)):
         if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, but is {number!r}")
+            raise ValueError(f"{argument} must be an integer of at least {least}, but is {number!r}")
     if first + count > total:
         raise ValueError(f"the shard has the rows {first} to {first + count} of a batch of only {total} rows")
     if count and first % panel_rows:
@@ -79,20 +78,23 @@ def check_shard(shard: Shard, panel_rows: int) -> None:
         )
 
 
-def check_order(sums: Sums, shard: Shard, resume: bool) -> None:
-    """Raise ValueError where a shard does not go on from where the sums end."""
+def check_order(sums: Sums, shard: Shard | None, resume: bool) -> Shard:
+    """Return the shard; raise ValueError where there is none, or it does not go on from where the sums end."""
+    if shard is None:
+        raise ValueError("no shard is computed whose gradients could be added: call compute first")
     done = sums.num_rows if resume else 0
     if done != shard.first_row and len(shard.rows):
         what = f"the sums are of the first {done} rows of the batch" if resume else "without resume the sums begin anew"
         raise ValueError(
             f"{what}, but the shard begins at row {shard.first_row}: shards are added in their order, without gaps"
         )
+    return shard
 
 
 def check_complete(sums: Sums, total: int | None) -> None:
     """Raise ValueError where a step cannot be made from the sums."""
     if total is None:
-        raise ValueError("there are no gradients to apply: compute and accumulate the shards of a batch first")
+        raise ValueError("sums: there are no gradients to apply: compute and accumulate the shards of a batch first")
     if sums.num_rows != total:
         raise ValueError(
             f"the sums are of {sums.num_rows} rows, but the batch has {total}: all its shards must be added first"
@@ -103,9 +105,7 @@ def check_complete(sums: Sums, total: int | None) -> None:
 
 def check_last(sums: Sums, shard: Shard | None, resume: bool) -> None:
     """Raise ValueError where a step cannot be made from the sums and the shard after them."""
-    if shard is None:
-        raise ValueError(NOTHING_COMPUTED)
-    check_order(sums, shard, resume)
+    shard = check_order(sums, shard, resume)
     end = shard.first_row + len(shard.rows)
     if end != shard.total:
         raise ValueError(

@@ -78,9 +78,7 @@ def _begin(
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"metrics: {names} can be measured on validation data only; pass validation_data=(X, y)")
-    reason = unsupported_shards(network.layers) if options.accumulate > 1 else None
-    if reason is not None:
-        raise ValueError(f"accumulate = {options.accumulate} is not possible: {reason}")
+    _check_accumulate(options.accumulate, network)
     program = make_program(
         network.loss,
         optimizer,
@@ -134,6 +132,12 @@ def evaluate(
     """Measure a network on labelled samples; `Network.evaluate` documents arguments, result and errors."""
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
     return measure_all(network, data, metrics_beside(network.loss, metrics), "", engine)
+
+
+def _check_accumulate(accumulate: int, network: Network) -> None:
+    reason = unsupported_shards(network.layers) if accumulate > 1 else None
+    if reason is not None:
+        raise ValueError(f"accumulate = {accumulate} is not possible: {reason}")
 
 
 def _check_validation(network: Network, validation_data: Sequence[Any] | None, finite: bool) -> Dataset | None:
