@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pysmorch.entries import escaped
 from pysmorch.files import ModelFileError, ModelPath, class_of, model_of, name_of, read_parts
 from pysmorch.files.registry import OWN
 from pysmorch.layers.base import Layer
@@ -74,5 +75,5 @@ def load(
     try:
         loaded: Any = model_of(header, tensors, [*layers, *losses], lambda kind: _find(kind, models))
     except ModelFileError as error:
-        raise ModelFileError(f"{name_of(path)}: {error}") from error
+        raise ModelFileError(f"{name_of(path)}: {escaped(str(error))}") from error
     return loaded

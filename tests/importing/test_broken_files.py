@@ -71,6 +71,10 @@ BROKEN = {
     "an input that is left out": (of(node("MatMul", ["x", ""])), "input 1 is missing"),
     "an operator without a name": (of(node("", ["x"])), "cannot be imported"),
     "an unknown operator": (of(node("LSTM", ["x"])), r"1 of its operators cannot be imported: LSTM \(node 'LSTM 1'\)"),
+    "an operator with control characters": (
+        of(node("\x1b[31mA\nB", ["x"], domain="\x1b]0;x\x07")),
+        r"imported: \\x1b\]0;x\\x07:\\x1b\[31mA\\nB \(node",
+    ),
     "an operator of another domain": (of(node("Relu", ["x"], domain="my.own")), "my.own:Relu"),
     "an input with a free size": (
         of(node("Relu", ["x"]), inputs=[messages.value_info("x", 1, ["N", "width"])]),

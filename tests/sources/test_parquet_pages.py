@@ -27,9 +27,16 @@ COLUMNS = {
 LIES = [-1, 1, 999, 2**24, 2**31 - 1]
 
 
+COUNTED = pa.proxy_memory_pool(pa.default_memory_pool())
+"""Knows the most memory that was taken in these tests."""
+
+
 @pytest.fixture(autouse=True)
-def _no_limit():
+def _limits():
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(COUNTED)
     yield
+    pa.set_memory_pool(before)
     limits.set_max_memory(None)
 
 
@@ -70,7 +77,7 @@ def test_a_wrong_number_in_a_page_is_refused_or_does_not_matter(tmp_path, name, 
             assert rows in (None, ROWS)
             refused += rows is None
     assert refused > 20
-    assert pa.default_memory_pool().max_memory() < 200 * MIB  # of all tests of the process
+    assert 0 < COUNTED.max_memory() < 64 * MIB
 
 
 def with_number(content, page, number, value, inner=None):

@@ -35,7 +35,6 @@ from pysmorch.metrics import Metric
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.prediction.regressor import LOSSES, RegressorModel
 
-
 LARGEST = 1e305
 """Of targets, so that predictions beyond the largest, and sums of several, are numbers in float64."""
 
