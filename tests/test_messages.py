@@ -24,6 +24,7 @@ ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "serving", "web",
 `playground` names what its page has sent, `serving` the column and the row of a request, `web` an option."""
 
 EXCEPTIONS = {
+    ("entries.py", "integer_of_json"): "what is in a file, which whoever reads it names",
     ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
     ("layers/graph.py", "_check_shapes"): "what a class of the user's passes back; the class is named",
     ("layers/own_passes.py", "own_forward"): "what a class of the user's does in a pass; the class is named",
