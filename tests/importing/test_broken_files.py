@@ -12,6 +12,7 @@ import pytest
 import pysmorch as ps
 from pysmorch.export import messages
 from pysmorch.export.messages import bytes_field, number_field, text_field, varint
+from tests.helpers import without_sanitizers
 from tests.importing.files import images, integers, model, node, output, rows, tensor, weights
 
 GOOD = model([node("MatMul", ["x", "w"])], [weights()])
@@ -371,6 +372,7 @@ def test_five_thousand_nodes_one_after_the_other(tmp_path):
     assert len(ps.from_onnx(path).layers) == 5001
 
 
+@without_sanitizers
 def test_files_that_were_changed_at_random_are_refused_or_imported():
     tool = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "mutate_onnx.py")
     if not os.path.exists(tool) or not sys.platform.startswith("linux"):
