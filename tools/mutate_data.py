@@ -1,7 +1,7 @@
 """Read data files that were made or changed at random: `tools/mutate_data.py --count 200000 --seed 0`.
 
-The files are tables as CSV, JSON, Parquet, Arrow, Excel and SQLite, packed or not, arrays as .npz, .npy and idx, and images; two thirds
-of them are cut off, or have other bytes, or parts twice. Each has to be read, or to be refused by a sentence of the library's own; of a
+The files are tables as CSV, JSON, Parquet, Arrow, Excel and SQLite, packed or not, arrays as .npz, .npy and idx, images, and Parquet
+files with a wrong number in the header of a page; two thirds of them are cut off, or have other bytes, or parts twice. Each has to be read, or to be refused by a sentence of the library's own; of a
 third the target is split off, and columns are learned and encoded; one of two hundred goes through the whole command line, which must
 end with exit code 0 or 2.
 """
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from tests.cli import unlucky  # noqa: E402
 from tests.helpers import idx  # noqa: E402
+from tests.sources.parquet_files import COLUMNS, ParquetFile, content_of  # noqa: E402
 
 MEMORY = 2**28
 TABLES = 300
@@ -86,6 +87,19 @@ def images() -> list[tuple[str, bytes]]:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 made.save(file, ending)
                 files.append((f".{ending}", file.getvalue()))
+    return files
+
+
+def pages(seed: int) -> list[tuple[str, bytes]]:
+    """Return Parquet files with a wrong number in the header of a page."""
+    rng, files = random.Random(seed), []
+    for column, options in COLUMNS.values():
+        content = content_of(column, **options)
+        for i, _ in enumerate(ParquetFile(content).numbers()):
+            for bits in (1, 4, 10, 20, 31):
+                changed = ParquetFile(content)
+                list(changed.numbers())[i][2] = rng.randrange(-(2**bits), 2**bits)
+                files.append((".parquet", changed.content()))
     return files
 
 
@@ -143,7 +157,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=memory) as folder, contextlib.chdir(folder):
         with patch("time.time", lambda: 1.7e9):  # is in packed files
             files = tables(options.seed)
-            groups = [files, files, arrays(), images()]
+            groups = [files, files, arrays(), images(), pages(options.seed)]
         set_max_memory(MEMORY)
 
         def case(rng: random.Random, _: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pysmorch.entries import escaped
 from pysmorch.files import ModelFileError, ModelPath, class_of, model_of, name_of, read_parts
 from pysmorch.files.model import checked, read_open, says_kind
 from pysmorch.files.registry import OWN
@@ -113,4 +114,4 @@ def made_of(
     try:
         return model_of(header, tensors, own, lambda kind: _find(kind, models))
     except ModelFileError as error:
-        raise ModelFileError(f"{name}: {error}") from error
+        raise ModelFileError(f"{name}: {escaped(str(error))}") from error

@@ -11,6 +11,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from pysmorch import Classifier, NonFiniteError, Regressor
+from pysmorch.prediction.predicted import predict_all
 
 X = np.random.default_rng(0).normal(size=(60, 4))
 Y = (X[:, 0] > 0).astype(int)
@@ -160,6 +161,24 @@ def test_a_callback_sees_the_model_that_is_trained_and_another_thread_the_one_be
     assert not np.array_equal(seen[0], before)
     np.testing.assert_array_equal(seen[1], before)
     assert not np.array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("kind", [Classifier, Regressor])
+def test_all_that_is_predicted_at_once_is_of_the_model_before(kind):
+    model = kind(conformal_fraction=0.2, **SMALL).fit(X, Y)
+    before, seen = predict_all(model, X, 0.8).columns(), []
+
+    def look(_):
+        thread = threading.Thread(target=lambda: seen.append(predict_all(model, X, 0.8).columns()))
+        thread.start()
+        thread.join()
+
+    model.fit(X, 1 - Y, callbacks=[look])
+    assert len(seen) >= 1
+    for columns in seen:
+        assert {name: values.tolist() for name, values in columns.items()} == {
+            name: values.tolist() for name, values in before.items()
+        }
 
 
 @pytest.mark.parametrize(

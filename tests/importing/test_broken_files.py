@@ -12,6 +12,7 @@ import pytest
 import pysmorch as ps
 from pysmorch.export import messages
 from pysmorch.export.messages import bytes_field, number_field, text_field, varint
+from tests.helpers import without_sanitizers
 from tests.importing.files import images, integers, model, node, output, rows, tensor, weights
 
 GOOD = model([node("MatMul", ["x", "w"])], [weights()])
@@ -71,6 +72,10 @@ BROKEN = {
     "an input that is left out": (of(node("MatMul", ["x", ""])), "input 1 is missing"),
     "an operator without a name": (of(node("", ["x"])), "cannot be imported"),
     "an unknown operator": (of(node("LSTM", ["x"])), r"1 of its operators cannot be imported: LSTM \(node 'LSTM 1'\)"),
+    "an operator with control characters": (
+        of(node("\x1b[31mA\nB", ["x"], domain="\x1b]0;x\x07")),
+        r"imported: \\x1b\]0;x\\x07:\\x1b\[31mA\\nB \(node",
+    ),
     "an operator of another domain": (of(node("Relu", ["x"], domain="my.own")), "my.own:Relu"),
     "an input with a free size": (
         of(node("Relu", ["x"]), inputs=[messages.value_info("x", 1, ["N", "width"])]),
@@ -367,6 +372,7 @@ def test_five_thousand_nodes_one_after_the_other(tmp_path):
     assert len(ps.from_onnx(path).layers) == 5001
 
 
+@without_sanitizers
 def test_files_that_were_changed_at_random_are_refused_or_imported():
     tool = os.path.join(os.path.dirname(__file__), "..", "..", "tools", "mutate_onnx.py")
     if not os.path.exists(tool) or not sys.platform.startswith("linux"):

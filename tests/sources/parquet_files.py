@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 FOOTER_LENGTH, END = 8, b"PAR1"
 BYTE, INTEGERS, DOUBLE, BINARY, LISTS, STRUCTURE = 3, (4, 5, 6), 7, 8, (9, 10), 12
 
 Fields = list[list[Any]]
 """Of a structure of Thrift's compact protocol: number, type and value of each."""
+
+
+ROWS = 1000
+TEXTS = [f"t{i % 7}" if i % 5 else None for i in range(ROWS)]
+NUMBERS = np.arange(ROWS) % 9
+COLUMNS = {
+    "dictionary of numbers": (NUMBERS, {}),
+    "numbers as they are": (NUMBERS, {"use_dictionary": False, "compression": "none"}),
+    "differences": (NUMBERS, {"use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"}),
+    "dictionary of texts": (TEXTS, {"compression": "zstd"}),
+    "pages of the second version": (TEXTS, {"data_page_version": "2.0"}),
+    "texts without prefixes": (TEXTS, {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}),
+    "lists": ([[1, 2, 3]] * ROWS, {}),
+}
+"""Columns, and with which options they are written."""
+
+
+def content_of(column: Any, **options: Any) -> bytes:
+    """Return the content of a file with one column."""
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"a": column}), file, store_schema=False, **options)
+    return file.getvalue()
 
 
 class ParquetFile:

@@ -1,42 +1,27 @@
 """Parquet files whose page headers or footers lie: one sentence, no more memory than may be taken, and never rows that are missing."""
 
-import io
-
-import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from pysmorch.sources import SourceError, limits, read
 from pysmorch.sources.streaming import stream_parquet
-from tests.sources.parquet_files import ParquetFile, field
+from tests.sources.parquet_files import COLUMNS, NUMBERS, ROWS, ParquetFile, content_of, field
 
 MIB = 2**20
-ROWS = 1000
-TEXTS = [f"t{i % 7}" if i % 5 else None for i in range(ROWS)]
-NUMBERS = np.arange(ROWS) % 9
-COLUMNS = {
-    "dictionary of numbers": (NUMBERS, {}),
-    "numbers as they are": (NUMBERS, {"use_dictionary": False, "compression": "none"}),
-    "differences": (NUMBERS, {"use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"}),
-    "dictionary of texts": (TEXTS, {"compression": "zstd"}),
-    "pages of the second version": (TEXTS, {"data_page_version": "2.0"}),
-    "texts without prefixes": (TEXTS, {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"}),
-    "lists": ([[1, 2, 3]] * ROWS, {}),
-}
 LIES = [-1, 1, 999, 2**24, 2**31 - 1]
 
 
+COUNTED = pa.proxy_memory_pool(pa.default_memory_pool())
+"""Knows the most memory that was taken in these tests."""
+
+
 @pytest.fixture(autouse=True)
-def _no_limit():
+def _limits():
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(COUNTED)
     yield
+    pa.set_memory_pool(before)
     limits.set_max_memory(None)
-
-
-def content_of(column, **options):
-    file = io.BytesIO()
-    parquet.write_table(pa.table({"a": column}), file, store_schema=False, **options)
-    return file.getvalue()
 
 
 def rows_read(path, streamed):
@@ -70,7 +55,7 @@ def test_a_wrong_number_in_a_page_is_refused_or_does_not_matter(tmp_path, name, 
             assert rows in (None, ROWS)
             refused += rows is None
     assert refused > 20
-    assert pa.default_memory_pool().max_memory() < 200 * MIB  # of all tests of the process
+    assert 0 < COUNTED.max_memory() < 64 * MIB
 
 
 def with_number(content, page, number, value, inner=None):

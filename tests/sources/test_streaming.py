@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -210,3 +212,21 @@ def test_a_parquet_file_with_two_columns_of_one_name_needs_others(make, no_memor
     no_memory()
     with pytest.raises(SourceError, match=r"^t\.parquet: 2 columns are called 'a'; .* needs different names$"):
         read("t.parquet")
+
+
+def test_an_arrow_file_that_is_cut_off_while_it_is_read_is_an_error(tmp_path):
+    """It is read in a child, which a lack of pages would end."""
+    path = str(tmp_path / "a.arrow")
+    table = pa.table({"a": np.arange(400_000.0), "y": np.arange(400_000)})
+    with pa.ipc.new_file(path, table.schema) as out:
+        out.write_table(table, max_chunksize=50_000)
+    code = (
+        "import os, sys\n"
+        "from pysmorch.sources.streaming import stream_arrow\n"
+        "for i, (_, block) in enumerate(stream_arrow(sys.argv[1]).features.blocks()):\n"
+        "    if i == 2: os.truncate(sys.argv[1], 4096)\n"
+        "    block['a'].to_numpy().sum()\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert found.returncode == 1, found
+    assert "a.arrow: not an Arrow file, or a damaged one" in found.stderr.splitlines()[-1]

@@ -53,6 +53,36 @@ def test_a_file_with_other_columns_is_refused_when_the_fit_begins(tmp_path):
         CSVLog(tmp_path / "none" / "a.csv")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x1b[31mepoch\n1\n", r"has the columns \x1b[31mepoch, but"),
+        (b"\xff\xfe\x00", "has the columns \ufffd\ufffd\\x00, but"),
+        (b"\n", "has the columns , but"),
+        (b"x" * 100_000, "xxx, but this training"),
+    ],
+)
+def test_a_file_that_is_no_log_is_said_in_one_line(tmp_path, content, said):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="has the columns") as error:
+        small_network().fit(X, Y, epochs=1, callbacks=[CSVLog(tmp_path / "a.csv", append=True)])
+    assert said in str(error.value)
+    assert len(str(error.value)) < 1000
+    assert (tmp_path / "a.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", [CSVLog, JSONLog])
+def test_a_line_that_was_cut_off_is_ended_before_the_next(tmp_path, kind):
+    path = tmp_path / "log"
+    small_network().fit(X, Y, epochs=2, callbacks=[kind(path)], seed=0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    small_network().fit(X, Y, epochs=2, callbacks=[kind(path, append=True)], seed=0)
+    lines = path.read_bytes().splitlines()
+    assert b"\n".join(lines).startswith(whole[:-5] + b"\n")
+    assert len(lines) == len(whole.splitlines()) + 2
+
+
 def test_each_network_of_an_ensemble_has_its_rows(tmp_path):
     model = Classifier(members=3, preset="balanced", epochs=2, early_stopping=False, random_state=0)
     model.fit(X, Y, callbacks=[CSVLog(tmp_path / "a.csv")])

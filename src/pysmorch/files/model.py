@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pysmorch.entries import integer_of_json
+from pysmorch.entries import escaped, integer_of_json
 from pysmorch.files.header import Header, ModelFileError, entry, unknown_entry, without_duplicates
 from pysmorch.files.registry import Saveable, class_of, kind_of
 from pysmorch.files.tensors import (
@@ -340,7 +340,7 @@ def checked(content: Any, name: str) -> tuple[dict[str, Any], dict[str, Array]]:
     try:
         check_header(header, tensors)
     except ModelFileError as error:
-        raise ModelFileError(f"{name}: {error}{said_of_version(header)}") from error
+        raise ModelFileError(f"{name}: {one_line(error)}{said_of_version(header)}") from error
     return header, tensors
 
 
@@ -392,4 +392,4 @@ def _no_number(text: str) -> float:
 
 def one_line(error: BaseException) -> str:
     """Return the message of an error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return escaped(" ".join(str(error).split())) or type(error).__name__

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch import layers as ours
+from pysmorch.entries import escaped
 from pysmorch.export.messages import LARGEST
 from pysmorch.files import ModelFileError
 from pysmorch.importing import dense, elementwise, images, pooling, resizing, shapes
@@ -113,7 +114,7 @@ def from_onnx(path: str | Path, *, output: str | None = None, loss: Callable[[An
     try:
         return _network(read_model(memoryview(content)), Arrays(path.parent), output, loss)
     except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error
+        raise ModelFileError(f"{path}: {escaped(str(error))}") from error
 
 
 def _content_of(path: Path) -> bytes:

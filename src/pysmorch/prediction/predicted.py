@@ -9,6 +9,7 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 from pysmorch.prediction.classifier import ClassifierModel
+from pysmorch.prediction.one_model import of_one_model
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Predicted:
         return columns
 
 
+@of_one_model
 def predict_all(model: Any, X: Any, coverage: float | None = None) -> Predicted:
     """Return all that a model says of some rows, from one pass through its network.
 

@@ -54,22 +54,45 @@ def unpacked_size(source: Any, is_stream: bool) -> int:
         unpacked += _size_of(memoryview(message.metadata), memoryview(message.body or b""))
 
 
-def _size_of_listed(source: Any, size: int) -> int:
-    """Return what the messages unpack to that the footer of a file lists: it may list one many times."""
-    import pyarrow as pa
+def largest_batch(source: Any) -> int:
+    """Return the bytes of the largest record batch that the footer of an Arrow file lists.
 
+    Parameters
+    ----------
+    source : pyarrow.NativeFile
+        Of a file that is no stream.
+
+    Returns
+    -------
+    int
+        As stored, packed or not.
+    """
+    return max((length for _, length in _listed(source, int(source.size()))), default=0)
+
+
+def _listed(source: Any, size: int) -> list[tuple[int, int]]:
+    """Return the position of each message that the footer of a file lists, and the bytes of its body."""
     end = size - SIZE_OF_FOOTER - len(END_OF_FILE)
     source.seek(max(end, 0))
     length = _number(memoryview(source.read(SIZE_OF_FOOTER)), 0, SIZE_OF_FOOTER)
     source.seek(max(end - length, 0))
     footer = memoryview(source.read(min(length, size)))
-    listed: Counter[int] = Counter()
+    listed: list[tuple[int, int]] = []
     for index in (DICTIONARIES, RECORD_BATCHES):
         at = _field(footer, _number(footer, 0, 4), index)
         if at:
             blocks = _follow(footer, at)
             last = blocks + 4 + SIZE_OF_BLOCK * _number(footer, blocks, 4)
-            listed.update(_number(footer, block, 8) for block in range(blocks + 4, min(last, length), SIZE_OF_BLOCK))
+            starts = range(blocks + 4, min(last, length), SIZE_OF_BLOCK)
+            listed += [(_number(footer, block, 8), _number(footer, block + 16, 8)) for block in starts]
+    return listed
+
+
+def _size_of_listed(source: Any, size: int) -> int:
+    """Return what the messages unpack to that the footer of a file lists: it may list one many times."""
+    import pyarrow as pa
+
+    listed = Counter(at for at, _ in _listed(source, size))
     unpacked = 0
     for at, times in listed.items():
         source.seek(at)

@@ -16,9 +16,11 @@ import numpy as np
 from pysmorch.engine.rows import index_dtype
 from pysmorch.layers.base import Array
 from pysmorch.sources.addresses import is_address, open_address
+from pysmorch.sources.arrow_sizes import largest_batch
 from pysmorch.sources.columnar import joining_errors, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
+from pysmorch.sources.limits import memory_limit
 from pysmorch.sources.opening import File, open_unpacked
 from pysmorch.sources.parquet_sizes import BUFFER, ROWS_OF_A_BATCH, check_decoded_size, rows_of_batches
 from pysmorch.sources.source import Source, SourceError
@@ -99,17 +101,27 @@ class Stored:
 
 @dataclass(frozen=True)
 class StoredArrow(Stored):
-    """An Arrow file that holds rows of a table; its batches are not in memory."""
+    """An Arrow file that holds rows of a table."""
 
     def open(self, names: Sequence[str] = ()) -> Any:
         """Return a reader of some columns of the table; SourceError where the file cannot be read."""
         import pyarrow as pa
 
         with self._reading():
-            opened = pa.memory_map(self.file)
+            opened = self._opened()
             stored = pa.ipc.open_file(opened).schema.names
             fields = [stored.index(self.names[name]) for name in names if name in self.names]
+            opened.seek(0)
             return pa.ipc.open_file(opened, options=pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False))
+
+    def _opened(self) -> Any:
+        """Return the file; its batches are copied into memory, where whoever cuts it off does no harm, unless one is too large."""
+        import pyarrow as pa
+
+        file = pa.OSFile(self.file)
+        if largest_batch(file) <= memory_limit() // COPIES:
+            return file
+        return pa.memory_map(self.file)
 
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""

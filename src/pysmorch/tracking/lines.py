@@ -8,9 +8,12 @@ import json
 import os
 from pathlib import Path
 
-from pysmorch.entries import finite_or_none
+from pysmorch.entries import escaped, finite_or_none
 from pysmorch.tracking.epochs import EpochLog
 from pysmorch.training import Training
+
+LONGEST_HEADER = 200
+"""Letters that a message repeats of a file's first line, beyond those that were expected."""
 
 
 class _Lines(EpochLog):
@@ -23,6 +26,22 @@ class _Lines(EpochLog):
             raise FileExistsError(f"{self.path} exists; take another name, or go on with it: append=True")
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path}: there is no folder {self.path.parent}")
+
+    def on_fit_start(self, training: Training) -> None:
+        """End a line that was cut off, as by a full disk or a kill, so that the next one is whole.
+
+        Parameters
+        ----------
+        training : Training
+            The running fit.
+        """
+        if not self.path.exists() or not self.path.stat().st_size:
+            return
+        with open(self.path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            is_cut = file.read() != b"\n"
+        if is_cut:
+            self._add("\n")
 
     def _add(self, text: str) -> None:
         with open(self.path, "a", encoding="utf-8", newline="") as file:
@@ -112,10 +131,13 @@ class CSVLog(_Lines):
         if not self.path.exists() or not self.path.stat().st_size:
             self._add(header)
             return
-        with open(self.path, encoding="utf-8", newline="") as file:
-            found = file.readline()
-        if found != header:
-            raise ValueError(f"{self.path} has the columns {found.strip()}, but this training has {header.strip()}")
+        with open(self.path, "rb") as file:
+            found = file.read(len(header.encode()))
+            rest = file.readline(LONGEST_HEADER)
+        if found != header.encode():
+            columns = escaped((found + rest).decode(errors="replace").splitlines()[0])
+            raise ValueError(f"{self.path} has the columns {columns}, but this training has {header.strip()}")
+        super().on_fit_start(training)
 
     def write(self, epoch: int, measured: dict[str, float]) -> None:
         """Add a row.
