@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from numbers import Real
 from typing import Any, Literal, get_args
 
@@ -149,12 +149,13 @@ def make_optimizer(estimator: Any) -> Optimizer:
         optimizer = copy.deepcopy(estimator.optimizer)
         optimizer.reset()
         return optimizer
-    made: Callable[..., Optimizer] = OPTIMIZERS[estimator.optimizer]
+    made = OPTIMIZERS[estimator.optimizer]
     decay = WEIGHT_DECAY if estimator.weight_decay is None else estimator.weight_decay
     options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
     if "beta2" in made.native_attributes and _is_tuned_for_numbers(estimator):
         options["beta2"] = BETA2_OF_NUMBERS
-    return made(estimator.learning_rate, weight_decay=decay, **options)
+    new: Optimizer = made(estimator.learning_rate, weight_decay=decay, **options)
+    return new
 
 
 def _is_tuned_for_numbers(estimator: Any) -> bool:
