@@ -197,8 +197,8 @@ def test_a_run_keeps_its_results_and_failures_and_is_taken_up(tmp_path, monkeypa
 def test_sets_of_ablations_change_constants_that_there_are():
     assert tabular_ablations.constants_of("two networks") == {}
     before = tabular_ablations.constants_of("two networks, before")
-    changed = tabular_ablations.constants_of("two networks, before, beta2 0.95")
-    assert [name for name in before if before[name] != changed[name]] == [tabular_ablations.BETA2]
+    changed = tabular_ablations.constants_of("two networks, before, no intervals")
+    assert [name for name in before if before[name] != changed[name]] == [tabular_ablations.MOST]
     for name in tabular_ablations.INGREDIENTS:
         for constant in tabular_ablations.constants_of(name):
             module, _, attribute = constant.partition(":")
