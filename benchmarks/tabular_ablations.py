@@ -43,7 +43,6 @@ PAIR = BALANCED | {"members": 2}
 INGREDIENTS |= {
     "two networks": PAIR,
     "two networks, before": PAIR,
-    "two networks, before, beta2 0.95": PAIR,
     "two networks, before, more intervals": PAIR,
     "two networks, before, no intervals": PAIR,
     "two networks, before, batches of 128": PAIR | {"batch_size": 128},
@@ -59,10 +58,8 @@ MOST, ROWS, ROWS_OF_FEW = (
     f"pysmorch.encoders.quantiles:{name}"
     for name in ("MAX_INTERVALS", "ROWS_OF_AN_INTERVAL", "ROWS_OF_AN_INTERVAL_OF_FEW")
 )
-BETA2 = "pysmorch.prediction.parameters:BETA2_OF_NUMBERS"
-BEFORE = {MOST: 32, ROWS: 100, ROWS_OF_FEW: 100, BETA2: 0.999}
+BEFORE = {MOST: 32, ROWS: 100, ROWS_OF_FEW: 100}
 CHANGED: dict[str, dict[str, Any]] = {
-    "beta2 0.95": {BETA2: 0.95},
     "more intervals": {MOST: 64, ROWS: 50, ROWS_OF_FEW: 50},
     "no intervals": {MOST: 0},
     "an interval for 200 rows": {ROWS: 200, ROWS_OF_FEW: 200},

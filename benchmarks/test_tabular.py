@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 import tabular
+import tabular_ablations
 import tabular_data
 import tabular_models
 import tabular_report
@@ -190,3 +192,14 @@ def test_a_run_keeps_its_results_and_failures_and_is_taken_up(tmp_path, monkeypa
     assert last["column"] == "PySmorch wide"
     assert "hidden" in last["failure"]
     assert "Failures:" in capsys.readouterr().out
+
+
+def test_sets_of_ablations_change_constants_that_there_are():
+    assert tabular_ablations.constants_of("two networks") == {}
+    before = tabular_ablations.constants_of("two networks, before")
+    changed = tabular_ablations.constants_of("two networks, before, no intervals")
+    assert [name for name in before if before[name] != changed[name]] == [tabular_ablations.MOST]
+    for name in tabular_ablations.INGREDIENTS:
+        for constant in tabular_ablations.constants_of(name):
+            module, _, attribute = constant.partition(":")
+            assert isinstance(getattr(import_module(module), attribute), (int, float)), constant

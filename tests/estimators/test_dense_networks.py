@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from pysmorch import (
-    AdamW,
     Bias,
     Blend,
     Classifier,
@@ -59,26 +58,6 @@ def test_a_network_of_a_table_begins_with_outputs_of_deviation_one_and_has_rates
     factors = {Scale: (6.0, 0.0), Blend: (0.1, 0.0), Bias: (0.1, 0.0), Conv1d: (0.1, 1.0), Linear: (1.0, 1.0)}
     for kind, expected in factors.items():
         assert {(layer.lr_factor, layer.decay_factor) for layer in layers if type(layer) is kind} == {expected}
-
-
-@pytest.mark.parametrize(
-    ("make", "labels", "expected"),
-    [
-        (lambda: Regressor(preset="balanced", hidden=(4,), **ONE), Y, 0.95),
-        (lambda: Regressor(preset="balanced", hidden=(4,), optimizer="adam", **ONE), Y, 0.95),
-        (lambda: Regressor(preset="balanced", hidden=(4,), optimizer=AdamW(1e-3, beta2=0.9), **ONE), Y, 0.9),
-        (lambda: Regressor(preset="fast", hidden=(4,), **ONE), Y, 0.999),
-        (lambda: Classifier(preset="balanced", hidden=(4,), **ONE), Y > 0, 0.999),
-    ],
-)
-def test_tuned_networks_of_numbers_average_squares_of_gradients_over_fewer_steps(make, labels, expected, tmp_path):
-    model = make().fit(X, labels)
-    assert model.optimizer_.beta2 == expected
-    if not isinstance(model.optimizer, AdamW):  # an object is not stored
-        model.save(tmp_path / "model.safetensors")
-        assert load(tmp_path / "model.safetensors").optimizer_.beta2 == expected
-    sgd = Regressor(preset="balanced", hidden=(4,), optimizer="sgd", **ONE).fit(X, Y)
-    assert not hasattr(sgd.optimizer_, "beta2")
 
 
 def test_what_is_given_wins_over_the_network_of_the_preset():

@@ -12,8 +12,6 @@ import numpy as np
 from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
-from pysmorch.layers.merge import Blend
-from pysmorch.losses import BinaryCrossEntropy, CrossEntropy
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
 from pysmorch.prediction.presets import WEIGHT_DECAY, check_preset
 from pysmorch.schedules import as_schedule
@@ -23,10 +21,6 @@ Layout = Literal["nhwc", "nchw"]
 
 TrainingPrecision = Literal["float32", "float64", "bf16", "auto"]
 """In which numbers an estimator is trained."""
-
-BETA2_OF_NUMBERS = 0.95
-"""Of Adam and AdamW for tuned networks that estimate numbers, as Holzmüller, Grinsztajn and Steinwart have it ("Better by default: strong
-pre-tuned MLPs and boosted trees on tabular data", 2024); of classes it was no better (benchmarks/results/ablations.jsonl)."""
 
 
 def check_parameters(estimator: Any) -> None:
@@ -138,7 +132,7 @@ def make_optimizer(estimator: Any) -> Optimizer:
     Parameters
     ----------
     estimator : NetworkEstimator
-        With checked parameters, and its network.
+        With checked parameters.
 
     Returns
     -------
@@ -151,17 +145,8 @@ def make_optimizer(estimator: Any) -> Optimizer:
         return optimizer
     made: Any = OPTIMIZERS[estimator.optimizer]
     decay = WEIGHT_DECAY if estimator.weight_decay is None else estimator.weight_decay
-    options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
-    if "beta2" in made.native_attributes and _is_tuned_for_numbers(estimator):
-        options["beta2"] = BETA2_OF_NUMBERS
+    options = {"momentum": 0.9, "nesterov": True} if estimator.optimizer == "sgd" else {}
     return made(estimator.learning_rate, weight_decay=decay, **options)
-
-
-def _is_tuned_for_numbers(estimator: Any) -> bool:
-    """Whether the network is a tuned one (`Dense.tuned`) that estimates numbers, by its layers and its loss, which a file has, too."""
-    network = estimator.network_
-    of_classes = isinstance(network.loss, (CrossEntropy, BinaryCrossEntropy))
-    return estimator.network is None and not of_classes and any(isinstance(layer, Blend) for layer in network.layers)
 
 
 def check_loss(loss: Any, names: Collection[str]) -> None:
