@@ -43,7 +43,7 @@ def as_batch(table, form):
 @pytest.mark.parametrize("form", ["arrays", "table", "record batch", "frame"])
 def test_predictions_have_the_form_of_the_batch_and_the_bits_of_predict_proba(classifier, form):
     model, path = classifier
-    predictor = pickle.loads(pickle.dumps(BatchPredictor(path, keep=["id"])))
+    predictor = pickle.loads(pickle.dumps(BatchPredictor(path, ids=["id"])))
     batches = [as_batch(TABLE.slice(start, 30), form) for start in (0, 30, 60)]
     found = [predictor(batch) for batch in batches]
     assert all(type(result) is type(batch) for result, batch in zip(found, batches, strict=True))
@@ -59,7 +59,7 @@ def test_predictions_have_the_form_of_the_batch_and_the_bits_of_predict_proba(cl
 
 @pytest.mark.parametrize("form", ["table", "record batch"])
 def test_a_batch_without_rows_has_the_columns_of_others(classifier, form):
-    predictor = BatchPredictor(classifier[0], keep=["id"])
+    predictor = BatchPredictor(classifier[0], ids=["id"])
     assert predictor(as_batch(TABLE.slice(0, 0), form)).schema == predictor(as_batch(TABLE, form)).schema
 
 
@@ -67,7 +67,7 @@ def test_models_of_arrays_take_an_array_or_its_columns():
     X = RNG.normal(size=(60, 3))
     model = Regressor(epochs=2, random_state=0, early_stopping=False).fit(X, X[:, 0])
     expected = model.predict(X)
-    predictor = BatchPredictor(model, keep=["id"])
+    predictor = BatchPredictor(model, ids=["id"])
     ids = np.arange(60)
     np.testing.assert_array_equal(predictor({"id": ids, "data": X})["prediction"], expected)
     columns = {"id": ids, "a": X[:, 0], "b": X[:, 1], "c": X[:, 2]}
@@ -76,15 +76,15 @@ def test_models_of_arrays_take_an_array_or_its_columns():
 
 
 def test_what_does_not_fit_is_said(classifier):
-    predictor = BatchPredictor(classifier[0], keep=["number"])
-    with pytest.raises(ValueError, match="keep: the batch has no column 'number'; the columns are id, size"):
+    predictor = BatchPredictor(classifier[0], ids=["number"])
+    with pytest.raises(ValueError, match="ids: the batch has no column 'number'; the columns are id, size"):
         predictor(TABLE)
     with pytest.raises(ValueError, match="the batch has 1 columns and lacks town"):
         BatchPredictor(classifier[0])(TABLE.select(["size"]))
     with pytest.raises(ValueError, match="the column 'size' of the batch has shape"):
         BatchPredictor(classifier[0])({"size": np.zeros((4, 2)), "town": np.zeros(4)})
-    with pytest.raises(ValueError, match="keep: a column of the predictions is called 'prediction', too"):
-        BatchPredictor(classifier[0], keep=["prediction"])(TABLE.append_column("prediction", TABLE["id"]))
+    with pytest.raises(ValueError, match="ids: a column of the predictions is called 'prediction', too"):
+        BatchPredictor(classifier[0], ids=["prediction"])(TABLE.append_column("prediction", TABLE["id"]))
     with pytest.raises(TypeError, match=r"a batch must be a dictionary of arrays, .* but is a list"):
         BatchPredictor(classifier[0])([1, 2])
     with pytest.raises(TypeError, match="model must be a Classifier, a Regressor or a file of one, but is a Network"):
@@ -127,7 +127,7 @@ def test_ray_data_predicts(classifier, monkeypatch):
         rows = ray.from_arrow(TABLE).map_batches(
             BatchPredictor,
             fn_constructor_args=[str(path)],
-            fn_constructor_kwargs={"keep": ["id"]},
+            fn_constructor_kwargs={"ids": ["id"]},
             batch_format="pyarrow",
             compute=ray.ActorPoolStrategy(size=1),
         )
@@ -143,7 +143,7 @@ def test_spark_predicts(classifier):
     session = pyspark.SparkSession.builder.master("local[1]").getOrCreate()
 
     def predict(batches):
-        return map(BatchPredictor(str(path), keep=["id"]), batches)
+        return map(BatchPredictor(str(path), ids=["id"]), batches)
 
     try:
         schema = "id long, prediction string, `probability of a` double, `probability of b` double"

@@ -28,8 +28,8 @@ class BatchPredictor:
     ----------
     model : str, Path, bytes, Classifier or Regressor
         A model file, its content, or a fitted estimator.
-    keep : sequence of str, default=()
-        Columns of the batches that are returned before the predictions, such as those that identify a row.
+    ids : sequence of str, default=()
+        Columns of the batches that are returned before the predictions, since they say which row is which.
     coverage : float, default=None
         Of the sets of a classifier, or the intervals of a regressor, that are wanted too.
 
@@ -45,12 +45,12 @@ class BatchPredictor:
     >>> batch = {"id": np.arange(4), "x": np.array([1.0, 2.0, 3.0, 4.0]), "z": np.array([0.0, 1.0, 0.0, 1.0])}
     >>> import pyarrow as pa
     >>> model = Regressor(epochs=2, random_state=0).fit(pa.table(batch).select(["x", "z"]), np.array([1.0, 2.0, 3.0, 4.0]))
-    >>> list(BatchPredictor(model, keep=["id"])(batch))
+    >>> list(BatchPredictor(model, ids=["id"])(batch))
     ['id', 'prediction']
     """
 
     def __init__(
-        self, model: ModelPath | bytes | NetworkModel, keep: Sequence[str] = (), coverage: float | None = None
+        self, model: ModelPath | bytes | NetworkModel, ids: Sequence[str] = (), coverage: float | None = None
     ) -> None:
         loaded: Any = model if isinstance(model, (NetworkModel, Network)) else load(model)
         if not isinstance(loaded, NetworkModel):
@@ -59,7 +59,7 @@ class BatchPredictor:
                 "columns become numbers"
             )
         loaded._check_fitted()
-        self.model, self.keep, self.coverage = loaded, list(keep), coverage
+        self.model, self.ids, self.coverage = loaded, list(ids), coverage
         self._of_columns = isinstance(loaded.encoder_, TableEncoder)
 
     def __call__(self, batch: Any) -> Any:
@@ -73,7 +73,7 @@ class BatchPredictor:
         Returns
         -------
         dict of str to ndarray, pyarrow.Table, pyarrow.RecordBatch or pandas.DataFrame
-            As the batch: the columns that are kept, then the predictions.
+            As the batch: the ids, then the predictions.
 
         Raises
         ------
@@ -83,19 +83,19 @@ class BatchPredictor:
         import pyarrow as pa
 
         if isinstance(batch, Mapping):
-            kept = {name: np.asarray(self._column(batch, list(batch), name)) for name in self.keep}
-            return kept | self._predicted(self._rows_of_arrays(batch), kept)
+            given = {name: np.asarray(self._column(batch, list(batch), name)) for name in self.ids}
+            return given | self._predicted(self._rows_of_arrays(batch), given)
         if isinstance(batch, (pa.Table, pa.RecordBatch)):
             names = batch.schema.names
-            kept = {name: self._column(batch, names, name) for name in self.keep}
+            given = {name: self._column(batch, names, name) for name in self.ids}
             table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-            found = self._predicted(self._rows_of_table(table), kept)
-            arrays = kept | {name: pa.array(values.tolist(), _type_of(values)) for name, values in found.items()}
+            found = self._predicted(self._rows_of_table(table), given)
+            arrays = given | {name: pa.array(values.tolist(), _type_of(values)) for name, values in found.items()}
             return type(batch).from_pydict(arrays)
         if type(batch).__module__.partition(".")[0] == "pandas":
-            kept = {name: self._column(batch, list(batch.columns), name) for name in self.keep}
-            found = self._predicted(self._rows_of_table(pa.Table.from_pandas(batch, preserve_index=False)), kept)
-            return type(batch)(kept | found, index=batch.index)
+            given = {name: self._column(batch, list(batch.columns), name) for name in self.ids}
+            found = self._predicted(self._rows_of_table(pa.Table.from_pandas(batch, preserve_index=False)), given)
+            return type(batch)(given | found, index=batch.index)
         raise TypeError(
             f"a batch must be a dictionary of arrays, a table or record batch of PyArrow, or a data frame of pandas, but is a "
             f"{type(batch).__name__}"
@@ -103,15 +103,15 @@ class BatchPredictor:
 
     def _column(self, batch: Any, names: list[str], name: str) -> Any:
         if name not in names:
-            raise ValueError(f"keep: the batch has no column {name!r}; the columns are {list_names(names)}")
+            raise ValueError(f"ids: the batch has no column {name!r}; the columns are {list_names(names)}")
         return batch[name]
 
     def _rows_of_arrays(self, batch: Mapping[str, Any]) -> Any:
-        """Return the rows of a dictionary of columns, or of one whose only entry besides those that are kept is an array of rows."""
+        """Return the rows of a dictionary of columns, or of one whose only entry besides the ids is an array of rows."""
         import pyarrow as pa
 
         arrays = {name: np.asarray(values) for name, values in batch.items()}
-        rest = [values for name, values in arrays.items() if name not in self.keep]
+        rest = [values for name, values in arrays.items() if name not in self.ids]
         if not self._of_columns and len(rest) == 1 and rest[0].ndim > 1:
             return rest[0]
         wide = [name for name, values in arrays.items() if values.ndim != 1]
@@ -126,17 +126,17 @@ class BatchPredictor:
         return self._rows_of_table(pa.table({name: pa.array(values) for name, values in arrays.items()}))
 
     def _rows_of_table(self, table: Any) -> Any:
-        """Return the columns that the model knows; for a model of arrays all others than those that are kept, in their order."""
+        """Return the columns that the model knows; for a model of arrays all others than the ids, in their order."""
         if self._of_columns:
             return self.model.encoder_.select(Source("the batch", table), by_position=False)
-        rest = [name for name in table.column_names if name not in self.keep]
+        rest = [name for name in table.column_names if name not in self.ids]
         return np.column_stack([table[name].to_numpy() for name in rest])
 
-    def _predicted(self, X: Any, kept: Mapping[str, Any]) -> dict[str, Array]:
+    def _predicted(self, X: Any, given: Mapping[str, Any]) -> dict[str, Array]:
         found = predict_all(self.model, X, self.coverage).columns()
-        same = [name for name in found if name in kept]
+        same = [name for name in found if name in given]
         if same:
-            raise ValueError(f"keep: a column of the predictions is called {same[0]!r}, too; rename that of the batch")
+            raise ValueError(f"ids: a column of the predictions is called {same[0]!r}, too; rename that of the batch")
         return found
 
 

@@ -372,14 +372,13 @@ def _learn_scaling(
     X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array
 ) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
-    w = np.ones(len(X)) if weights is None else weights
-
     def totals_of(*functions: Function) -> Array:
         """Return the weighted sums of functions over all rows."""
         totals = np.zeros((len(functions), len(columns)))
         for rows, values in _values_of(functions, X, columns):
+            w = np.ones(len(values[0])) if weights is None else weights[rows]
             for total, of_function in zip(totals, values, strict=True):
-                total += w[rows] @ of_function
+                total += w @ of_function
         return totals
 
     def moments(of: Callable[[Array, Any], Array]) -> tuple[Array, Array, Array]:

@@ -60,12 +60,12 @@ def in_order(
         for part in parts:
             first, end = part[0].start, part[-1].stop
             # The rows of a part are in the order of the first file.
-            places = np.empty(end - first, np.int64)
-            places[np.argsort(rows[first:end], kind="stable")] = np.arange(end - first)
+            positions = np.empty(end - first, np.int64)
+            positions[np.argsort(rows[first:end], kind="stable")] = np.arange(end - first)
             held = np.empty(end - first, stored.dtype)
             file.fill(held.view(np.uint8).data, first * itemsize)
             for block in part:
-                yield held.take(places[block.start - first : block.stop - first])
+                yield held.take(positions[block.start - first : block.stop - first])
 
     return blocks()
 
@@ -81,7 +81,7 @@ def _parts_of(sizes: Sequence[int], most: int) -> list[list[slice]]:
 
 
 def _deal(stored: Array, part_of: Array, file: Any, filled: Array) -> None:
-    """Write rows that follow each other behind what their parts have, whose ends are moved."""
+    """Append rows that follow each other in the first file to their parts, whose ends are moved."""
     order = np.argsort(part_of, kind="stable")
     counts = np.bincount(part_of, minlength=len(filled) + 1)[: len(filled)]
     dealt = stored.take(order[: counts.sum()])

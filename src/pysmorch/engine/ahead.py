@@ -14,7 +14,7 @@ _END = object()
 
 
 def ahead(items: Iterable[T]) -> Generator[T]:
-    """Go through items that a thread makes, one before it is asked for.
+    """Go through items that a thread makes, one item early.
 
     The order is that of the items, so that a result does not depend on the thread. It ends with the last item, with what making one
     raises, or when the iterator is closed, after the item that it is making then.

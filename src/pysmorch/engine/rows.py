@@ -106,7 +106,7 @@ class LazyRows:
 
 def index_dtype(count: int) -> type[np.signedinteger[Any]]:
     """Return the dtype that indices of so many rows need: of very many, 8 bytes each are a good part of the memory."""
-    return np.int32 if count <= 2**31 else np.int64
+    return np.int32 if count < 2**31 else np.int64
 
 
 def take_rows(rows: Any, indices: Array) -> Any:

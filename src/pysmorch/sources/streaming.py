@@ -251,7 +251,8 @@ class StreamedTable:
             for batch in file.batches(self.column_names, size):
                 block = self._as_told(file, batch, batch.num_rows, self.schema)
                 if self.rows is not None:
-                    end = int(np.searchsorted(self.rows, first + len(block)))
+                    # One of another dtype would make a copy of all.
+                    end = int(np.searchsorted(self.rows, self.rows.dtype.type(first + len(block))))
                     block, first = block.take(pa.array(self.rows[done:end] - first)), first + len(block)
                 if len(block):
                     yield done, block
