@@ -37,6 +37,8 @@ EXCEPTIONS = {
     ("engine/own_layers.py", "_refuse_other_numbers"): "the layer of the user's is named, and its attribute",
     ("engine/own_layers.py", "refuse_untrained"): "what a class of the user's does in a pass; the layer is named",
     ("engine/own_layers.py", "__call__"): "what a class of the user's does in a pass; the layer is named",
+    ("engine/jax/support.py", "refuse_untraceable"): "the layer is named that cannot be traced",
+    ("engine/jax/passes.py", "_refuse"): "the layer is named that cannot be traced",
     ("engine/parameters.py", "_own_gradient"): "what a class of the user's sets in a pass; the class is named",
     ("engine/parameters.py", "owners_of_arrays"): "the class of the user's is named whose W is no array",
     ("losses/base.py", "compute"): "an empty batch is the output of a layer, and no argument",
@@ -45,7 +47,7 @@ EXCEPTIONS = {
     ("encoders/exported.py", "form_of_table"): "the columns are named that have no form",
     ("encoders/exported.py", "_refuse_nothing"): "the model cannot be written, whatever the arguments are",
     ("prediction/regressor.py", "_default_outputs"): "`of` is an argument of `explain`, for which it works",
-    ("layers/embedding.py", "_check"): "entries of the data at run time; the layer and the entry are named",
+    ("layers/embedding.py", "whole_indices"): "entries of the data at run time; the layer and the entry are named",
 }
 
 

@@ -1,4 +1,4 @@
-"""Where JAX is not installed, and before it is asked for."""
+"""Where JAX is not installed, and before it is needed."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import NOT_BUILT, extension, has_bf16
 from pysmorch.engine.forms import unsupported_form
-from pysmorch.engine.jax.support import jax_module, unsupported_by_jax
+from pysmorch.engine.jax.support import jax_module, refuse_untraceable
 from pysmorch.engine.lowering import unsupported_layers
 from pysmorch.engine.native import NativeProgram
 from pysmorch.engine.own_layers import refuse_hidden_parameters
@@ -92,9 +92,7 @@ def make_program(
 
 def _jax_program(loss: Loss, optimizer: Optimizer, seed: int, dtype: Dtype, precision: Precision) -> Program:
     refuse_object_functions(graph(loss))
-    reason = unsupported_by_jax(graph(loss)[:-1], loss, optimizer)
-    if reason is not None:
-        raise ValueError(f'engine="jax" is not possible: {reason}')
+    refuse_untraceable(graph(loss)[:-1], loss, optimizer)
     if precision == "bf16" and dtype != "float32":
         raise ValueError(f'precision="bf16" is not possible: {_of_float32(dtype)}')
     bf16 = _bf16_of_jax(precision) and dtype == "float32"

@@ -95,7 +95,7 @@ class Dropout(Layer):
         words = random_words(self.seed, self.stream, self.step, prod(shape), first).reshape(shape)
         self.step += 1
         survives = words >= round(self.rate * 2**32)
-        return np.divide(survives, 1 - self.rate, dtype=x.dtype)
+        return np.divide(survives, 1 - self.rate, dtype=x.dtype.type)
 
 
 def scheduled_dropouts(layers: Sequence[Any]) -> list[Dropout]:

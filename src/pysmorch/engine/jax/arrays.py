@@ -315,7 +315,7 @@ def _all_untraced(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise NotTraceableError(f"it asks for {what}, whose values are not known while they are traced")
+    raise NotTraceableError(f"it needs {what}, whose values are not known while they are traced")
 
 
 def _is_basic(key: Any) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from pysmorch.engine import reference
 from pysmorch.engine.jax.functions import rules_for
 from pysmorch.engine.jax.passes import Passes, as_numpy_computes
-from pysmorch.engine.jax.support import unsupported_by_jax
+from pysmorch.engine.jax.support import refuse_untraceable
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.attributes import attributes_of
@@ -55,9 +55,7 @@ class JaxPredictor:
         """
         layers = graph(self._output)
         refuse_object_functions(layers)
-        reason = unsupported_by_jax(layers)
-        if reason is not None:
-            raise ValueError(f'engine="jax" is not possible: {reason}')
+        refuse_untraceable(layers)
         dtype = np.dtype(reference.compute_dtype(self._output, inputs) if dtype is None else dtype)
         passes = Passes(layers, dtype, rules_for(jax.default_backend(), self._bf16), training=False)
         with as_numpy_computes():

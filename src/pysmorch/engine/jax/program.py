@@ -258,8 +258,8 @@ class JaxProgram:
             count = jnp.minimum(batches.shape[1], num_rows - i * batches.shape[1])
             new = self._step(now, arrays, batches[i], count, rates[i], num_steps + i, num_updates + i)
             is_finite = jnp.isfinite(new["totals"][0])
-            kept = jax.tree.map(partial(jnp.where, is_finite), new, now)
-            return kept | {"step": i + is_finite, "is_finite": is_finite}
+            chosen = jax.tree.map(partial(jnp.where, is_finite), new, now)
+            return chosen | {"step": i + is_finite, "is_finite": is_finite}
 
         return lax.while_loop(lambda now: (now["step"] < last) & now["is_finite"], step, state)
 

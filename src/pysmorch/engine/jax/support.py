@@ -1,4 +1,4 @@
-"""What JAX can train and predict with, and JAX itself: nothing of it is imported before it is asked for."""
+"""What JAX can train and predict with, and JAX itself: nothing of it is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -38,10 +38,8 @@ def devices() -> str:
     return ", ".join(dict.fromkeys(names)) + (f", {len(names)} of them" if len(names) > 1 else "")
 
 
-def unsupported_by_jax(
-    layers: Sequence[Any], loss: Loss | None = None, optimizer: Optimizer | None = None
-) -> str | None:
-    """Return why a network cannot be traced, or None if it can.
+def refuse_untraceable(layers: Sequence[Any], loss: Loss | None = None, optimizer: Optimizer | None = None) -> None:
+    """Raise ValueError where a network cannot be traced; the message names the layer.
 
     Parameters
     ----------
@@ -49,18 +47,19 @@ def unsupported_by_jax(
         The network without its loss.
     loss, optimizer : Loss and Optimizer, default=None
         Those of a training.
-
-    Returns
-    -------
-    str or None
-        It names the layer.
     """
+    reason = _unsupported_reason(layers, loss, optimizer)
+    if reason is not None:
+        raise ValueError(f'engine="jax" is not possible: {reason}')
+
+
+def _unsupported_reason(layers: Sequence[Any], loss: Loss | None, optimizer: Optimizer | None) -> str | None:
     for layer, name in zip(layers, name_layers(layers), strict=True):
         if is_quantized([layer]):
             return f"{name} has weights of 8 bits, which the native engine predicts with; take the network that was quantized"
         if not _is_of(layer, layer_module):
             return (
-                f"{name} is a class of your own; what it computes besides functions of NumPy would be kept as it was in the first step. "
+                f"{name} is a class of your own; what it computes besides functions of NumPy would stay as it was in the first step. "
                 'Take engine="auto", or layers of pysmorch'
             )
         if getattr(layer, "reads_indices", False) and not isinstance(layer.in_layer, Data):
