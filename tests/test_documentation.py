@@ -37,6 +37,8 @@ def title_of(block):
 
 @pytest.mark.parametrize("name", ["pysmorch", *MODULES])
 def test_examples_in_docstrings_show_what_they_say(name):
+    if ".jax" in name:
+        pytest.importorskip("jax", reason='needs JAX; pip install "pysmorch[jax]"')
     if name.startswith(("pysmorch.playground.server", "pysmorch.serving", "pysmorch.web")):
         pytest.importorskip("uvicorn", reason="pages and services need pysmorch[web]")
     if name == "pysmorch.reporting.report":

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,10 +23,11 @@ NEEDS = {
     "Tuner(": "optuna",
     "plots.": "matplotlib",
     ".report(": "jinja2",
+    'engine="jax"': "jax",
 }
 """What is called in programs, and the library that it needs, which may be missing."""
 
-NOT_PROGRAMS = {"course", "format", "grading", "serving"}
+NOT_PROGRAMS = {"course", "format", "grading", "outgrowing", "serving"}
 """Pages that show parts of files, or have tests of their own."""
 
 
@@ -57,9 +59,15 @@ def names(tmp_path, monkeypatch):
         "X_test": X,
         "y_test": y,
         "X_new": X[:5],
+        "X_val": X,
+        "y_val": y,
         "model": model,
         "network": network,
     }
+    stores = np.repeat(["Oslo", "Rome"], 60)
+    sales = pd.DataFrame({"store": stores, "day": np.tile(np.arange(60.0), 2), "amount": np.arange(120.0)})
+    given |= {"sales": sales, "test": sales, "tomorrow": sales.drop(columns="amount")}
+    given |= {"estimator": pysmorch.for_small_groups(pysmorch.Regressor)}
     return (
         given
         | {name: getattr(pysmorch, name) for name in pysmorch.__all__}

@@ -16,7 +16,7 @@ TRAIN = ["train", "houses.csv", "--target", "price", "--quiet", "--hidden", "8",
 
 def interrupt_at(monkeypatch, step):
     """Let Ctrl-C be pressed after so many steps, once."""
-    train, pressed = Run._train, []
+    train, pressed = Run._take_steps, []
 
     def run(self, *arguments):
         train(self, *arguments)
@@ -24,7 +24,7 @@ def interrupt_at(monkeypatch, step):
             pressed.append(1)
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_train", run)
+    monkeypatch.setattr(Run, "_take_steps", run)
 
 
 def bits_of(path):

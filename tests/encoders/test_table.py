@@ -95,7 +95,9 @@ def test_intervals_between_quantiles_rise_from_zero_to_one():
     np.testing.assert_allclose(encode(encoder, {"a": [-1e9, 1e9]})[:, 1:], [[0] * 5, [1] * 5])
 
 
-@pytest.mark.parametrize(("num_rows", "expected"), [(399, 0), (400, 2), (2999, 14), (3000, 30), (20_000, 32)])
+@pytest.mark.parametrize(
+    ("num_rows", "expected"), [(199, 0), (200, 2), (599, 2), (600, 3), (2999, 14), (3000, 30), (20_000, 32)]
+)
 def test_there_are_as_many_intervals_as_rows_allow(num_rows, expected):
     assert len(learn({"a": np.arange(float(num_rows))}).numbers.owner) == expected
 

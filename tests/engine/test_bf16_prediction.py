@@ -109,7 +109,7 @@ def test_what_is_not_finite_is_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"precision": "bf16", "engine": "native"}, 'engine must be "auto" or "reference", but is \'native\''),
+        ({"precision": "bf16", "engine": "native"}, 'engine must be "auto", "reference" or "jax", but is \'native\''),
         ({"precision": "half"}, 'precision must be "float32", "bf16" or "auto", but is \'half\''),
         ({"precision": "bf16", "dtype": "float64"}, 'the weights must be float32, not dtype="float64"'),
         ({"precision": "bf16", "engine": "reference"}, 'precision="bf16" is not possible: it needs the native engine'),

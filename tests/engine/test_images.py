@@ -700,7 +700,7 @@ def test_where_winograds_algorithm_overflows_the_loss_is_right_or_an_error_says_
         said = str(error)
     if said:
         assert size > 1e36
-        assert "so near the limit of float32 that the native program overflows" in said
+        assert "so near the limit of float32 that the compiled program overflows" in said
         for W, was in zip(network.parameters.values(), before, strict=True):
             np.testing.assert_array_equal(W, was)
     else:

@@ -33,7 +33,7 @@ def test_options_do_not_change():
         ({"threads": 0}, "threads must be from 1 to 1024"),
         ({"seed": -1}, "seed"),
         ({"dtype": "float16"}, 'dtype must be "float32" or "float64"'),
-        ({"engine": "gpu"}, 'engine must be "auto", "native" or "reference"'),
+        ({"engine": "gpu"}, 'engine must be "auto", "native", "reference" or "jax"'),
         ({"precision": "half"}, 'precision must be "float32", "bf16" or "auto"'),
         ({"validation_data": X}, "validation_data must be"),
     ],

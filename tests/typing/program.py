@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import pysmorch as ps
-from pysmorch import Classifier, Network, Regressor
+from pysmorch import Classifier, ManyModels, Network, Regressor
 
 X, y = np.ones((6, 4)), np.array([0, 1, 2, 0, 1, 2])
 
@@ -47,7 +47,7 @@ network.fit(X, y, dtype="float16")  # type: ignore[arg-type]
 ps.Linear(X, 3)  # type: ignore[arg-type]
 ps.Conv2d(data, 8, 3, padding="full")  # type: ignore[arg-type]
 
-loaded = assert_type(ps.load("model.safetensors"), Network | Classifier | Regressor)
+loaded = assert_type(ps.load("model.safetensors"), Network | Classifier | Regressor | ManyModels)
 if isinstance(loaded, Classifier):
     assert_type(loaded.predict(X), NDArray[Any])
 

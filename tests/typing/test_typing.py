@@ -31,6 +31,10 @@ ANYTHING = {
     "check.target": "a layer or a loss of any class, or what has one as its `loss`",
     "grade.cls": "whatever a student has written; what is no class is refused in words",
     "as_schedule.learning_rate": "what it is, is checked here",
+    "for_small_groups.parameters": "those of the estimator",
+    "ManyModels.predict.by": "a column's name, several, or an array",
+    "ManyModels.predict_proba.by": "as in predict",
+    "ManyModels.score.by": "as in predict",
     "Layer.compute.inputs": "arrays; a concrete layer says of how many inputs",
     "Layer.compute.no_options": "none are passed",
 }

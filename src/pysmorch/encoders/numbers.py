@@ -372,6 +372,7 @@ def _learn_scaling(
     X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array
 ) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
+
     def totals_of(*functions: Function) -> Array:
         """Return the weighted sums of functions over all rows."""
         totals = np.zeros((len(functions), len(columns)))

@@ -70,10 +70,10 @@ def learn_intervals(
 def _edges(values: Array, weights: Array | None) -> Array:
     """Return quantiles of a column; a value that fills several intervals alone is left out while counting the others."""
     num_rows = len(values) if weights is None else weights.sum()
-    of_each = ROWS_OF_AN_INTERVAL_OF_FEW if num_rows < FEW_ROWS else ROWS_OF_AN_INTERVAL
-    count = min(MAX_INTERVALS, int(num_rows / of_each))
-    if count < 2:
+    if num_rows < 2 * ROWS_OF_AN_INTERVAL:
         return np.zeros(0)
+    of_each = ROWS_OF_AN_INTERVAL_OF_FEW if num_rows < FEW_ROWS else ROWS_OF_AN_INTERVAL
+    count = min(MAX_INTERVALS, max(2, int(num_rows / of_each)))
     distinct, counts = _counted(values, weights)
     if counts is None:
         return distinct[_ranks(len(distinct), count)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -45,12 +45,12 @@ SECONDS_BETWEEN_LOOKS = 0.2
 
 
 def fit_many(
-    estimator: Any,
+    estimator: Classifier | Regressor | type[Classifier] | type[Regressor],
     X: Any,
     y: ArrayLike | str,
-    by: Any,
+    by: str | Sequence[str] | ArrayLike,
     sample_weight: ArrayLike | str | None = None,
-    fallback: Any = None,
+    fallback: Classifier | Regressor | None = None,
 ) -> ManyModels:
     """Train one model for each group of rows, such as each shop, sensor or customer.
 
