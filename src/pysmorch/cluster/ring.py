@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,6 +18,9 @@ from pysmorch.layers.base import Array
 
 TOKEN_BYTES = 32
 """Of the secret that workers of one training know, and nobody else."""
+
+GREETING = 5.0
+"""Seconds in which one that connects has to say the secret."""
 
 Address = tuple[str, int]
 
@@ -55,15 +58,12 @@ class Listener:
         expected = token + rank.to_bytes(4, "little")
         while (left := until - time.monotonic()) > 0:
             self._socket.settimeout(left)
-            try:
+            with suppress(OSError):
                 connection, _ = self._socket.accept()
-                connection.settimeout(min(5.0, left))  # a stranger who says nothing is no reason to wait for long
-                greeting = _read_exactly(connection, len(expected))
-            except (TimeoutError, ConnectionError):
-                continue
-            if hmac.compare_digest(greeting, expected):
-                return connection
-            connection.close()
+                connection.settimeout(min(GREETING, left))
+                if hmac.compare_digest(_read(connection, len(expected)), expected):
+                    return connection
+                connection.close()
         raise LostWorkerError(f"worker {rank} did not connect in time")
 
     def close(self) -> None:
@@ -230,11 +230,10 @@ def _bytes_of(values: Array) -> memoryview:
     return memoryview(flat).cast("B") if values.size else memoryview(b"")
 
 
-def _read_exactly(connection: socket.socket, count: int) -> bytes:
+def _read(connection: socket.socket, count: int) -> bytes:
+    """Return what a connection brings, up to `count` bytes; less where it ends or is silent before."""
     read = b""
-    while len(read) < count:
-        piece = connection.recv(count - len(read))
-        if not piece:
-            raise ConnectionError("closed")
-        read += piece
+    with suppress(OSError):
+        while len(read) < count and (piece := connection.recv(count - len(read))):
+            read += piece
     return read
