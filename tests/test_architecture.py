@@ -14,7 +14,7 @@ LEVELS = [
     {"version", "warnings", "memory", "missing", "web"},
     {"layers"},
     {"losses", "metrics", "schedules", "optimizers", "models", "entries"},
-    {"engine", "export", "gradcheck", "diagram", "files", "sources"},
+    {"engine", "cluster", "export", "gradcheck", "diagram", "files", "sources"},
     {"encoders", "training", "summary", "start"},
     {"network"},
     {"explaining", "importing", "reporting"},

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from numpy.typing import ArrayLike
 
 from pysmorch import training
+from pysmorch.cluster import Cluster
 from pysmorch.engine import Dtype, Engine, Precision, Predictor
 from pysmorch.engine.dataset import check_inputs
 from pysmorch.engine.quantization import quantized
@@ -126,6 +127,7 @@ class Network(StoredNetwork):
         every: str = "5 min",
         resume: str | Path | None = None,
         accumulate: int = 1,
+        cluster: str | Cluster | None = None,
     ) -> History:
         """Train on the samples X and their labels y.
 
@@ -186,6 +188,9 @@ class Network(StoredNetwork):
             In how many pieces a batch is computed, one after the other: its values and gradients take that part of the memory. The
             result is that of whole batches, natively to the same bits. Pieces have a multiple of up to 32 samples. With `Normalize`
             layers it takes several times as long (docs/engine.md).
+        cluster : str or Cluster, default=None
+            "auto", the address "HOST:PORT" of the head node of a Ray cluster, or a `Cluster` that says how many workers: they train
+            together, with the bits of this machine. Callbacks are called on each worker. See docs/cluster.md.
 
         Returns
         -------
@@ -225,6 +230,8 @@ class Network(StoredNetwork):
             resume=resume,
             accumulate=accumulate,
         )
+        if cluster is not None:
+            return training.fit_on_cluster(self, X, y, sample_weight, options, cluster)
         return training.fit(self, X, y, sample_weight, options)
 
     def predict(

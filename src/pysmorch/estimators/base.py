@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from pysmorch import training
+from pysmorch.cluster import Cluster
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.explained import mean_row
 from pysmorch.engine.rows import BYTES_AT_A_TIME
@@ -32,6 +33,7 @@ from pysmorch.estimators.held_out import (
     without_validation,
 )
 from pysmorch.estimators.members import network_of
+from pysmorch.estimators.on_cluster import fit_on_cluster
 from pysmorch.estimators.related import related_rows
 from pysmorch.estimators.rows import Labelled, weighted_rows
 from pysmorch.estimators.runs import notes_of, saved_run, seed_of_split, take_notes
@@ -121,6 +123,7 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
         resume: str | Path | None = None,
         groups: ArrayLike | str | None = None,
         time: ArrayLike | str | None = None,
+        cluster: str | Cluster | None = None,
     ) -> Self:
         """Learn from rows X and their labels y; a fit that raises leaves the estimator as it was before.
 
@@ -161,6 +164,9 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
         time : array-like of shape (N,) or str, default=None
             The time of each row, also as a number: the latest rows are held out, those of one time together. A name is that of a
             column of X, which stays a feature. Not together with `groups`.
+        cluster : str or Cluster, default=None
+            "auto", the address "HOST:PORT" of the head node of a Ray cluster, or a `Cluster` that says how many workers: they train the
+            network together, with the bits of this machine. Files must have the same path on all machines. See docs/cluster.md.
 
         Returns
         -------
@@ -174,7 +180,24 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
         """
         self._refuse_training()
         with unchanged_on_error(self, self.warm_start and hasattr(self, "network_")):
-            self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume, groups, time)
+            if cluster is None:
+                self._fit(X, y, sample_weight, eval_set, metrics, callbacks, checkpoint, every, resume, groups, time)
+            else:
+                fit_on_cluster(
+                    self,
+                    cluster,
+                    checkpoint,
+                    resume,
+                    X=X,
+                    y=y,
+                    sample_weight=sample_weight,
+                    eval_set=eval_set,
+                    metrics=metrics,
+                    callbacks=callbacks,
+                    every=every,
+                    groups=groups,
+                    time=time,
+                )
         return self
 
     @with_callbacks

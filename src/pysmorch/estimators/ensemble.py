@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pysmorch.cluster import HandedOver, Ring, current_ring
 from pysmorch.engine import ended_by_exit, num_threads, using_threads
 from pysmorch.engine.select import unsupported_reason
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
@@ -37,6 +38,10 @@ ROWS_TO_STOP_WITHIN = 20_000
 
 NO_RUN: dict[str, Any] = {"checkpoint": None, "every": "5 min", "resume": None, "notes": None}
 """Options of fits without checkpoints."""
+
+
+LEARNED = ("network_", "optimizer_", "history_", "loss_curve_", "validation_curve_", "n_iter_")
+"""What a network of an ensemble learns, of a worker that trained it."""
 
 
 class Job(NamedTuple):
@@ -131,6 +136,9 @@ def train_members(
     works = [
         partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)
     ]
+    ring = current_ring()
+    if ring is not None:
+        works = works[ring.rank :: ring.size]  # each worker trains some of the networks
     try:
         with ExitStack() as stack:
             if progress is not None:
@@ -143,7 +151,20 @@ def train_members(
         if any(member.model.n_iter_ for member in members):
             _give_back(estimator, members, at_a_time)
         raise
+    if ring is not None:
+        _gather(ring, members)
     _give_back(estimator, members, at_a_time)
+
+
+def _gather(ring: Ring, members: Sequence[Member]) -> None:
+    """Bring what all workers have trained to the first of them, which goes on alone."""
+    found = ring.gather([{name: vars(one.model)[name] for name in LEARNED} for one in members[ring.rank :: ring.size]])
+    ring.close()
+    if found is None:
+        raise HandedOver
+    for rank, some in enumerate(found):
+        for member, learned in zip(members[rank :: ring.size], some, strict=True):
+            vars(member.model).update(learned)
 
 
 def _parts_of(job: Job, data: Labelled) -> tuple[Labelled, Labelled | None]:

@@ -5,6 +5,7 @@ from pysmorch.metrics import Metric, Metrics
 from pysmorch.training.callbacks import Callback, EarlyStopping, Training
 from pysmorch.training.history import History
 from pysmorch.training.loop import evaluate, fit
+from pysmorch.training.on_cluster import fit_on_cluster
 from pysmorch.training.options import FitOptions
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Training",
     "evaluate",
     "fit",
+    "fit_on_cluster",
 ]

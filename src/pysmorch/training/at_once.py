@@ -37,6 +37,7 @@ def trains_at_once(run: Run) -> bool:
         and run.validation is None
         and run.options.checkpoint is None
         and run.options.accumulate == 1
+        and run.ring is None
         and run.epoch == 0
         and run.training.history.stopped_by is None
         and all(_is_known(callback) for callback in run.callbacks)

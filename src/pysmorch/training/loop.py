@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from pysmorch.cluster import current_ring
 from pysmorch.engine import Dataset, ended_by_exit, make_program, unsupported_shards
 from pysmorch.engine.shards import in_shards
 from pysmorch.layers.claims import being_trained
@@ -78,7 +79,8 @@ def _begin(
     if metrics and validation is None:
         names = ", ".join(metric.name for metric in metrics)
         raise ValueError(f"metrics: {names} can be measured on validation data only; pass validation_data=(X, y)")
-    _check_accumulate(options.accumulate, network)
+    ring = current_ring()
+    _check_shards(network, options.accumulate, ring is not None)
     program = make_program(
         network.loss,
         optimizer,
@@ -89,12 +91,26 @@ def _begin(
         precision=options.precision,
         threads=options.threads,
     )
-    if options.accumulate > 1:
+    if options.accumulate > 1 or ring is not None:
         in_shards(program)
     measured = directions(network.loss, metrics, validation is not None)
     training = Training(network, options.epochs, -(-len(data) // options.batch_size), measured)
     callbacks = _as_callbacks(options.callbacks, options.progress)
-    return Run(network, options, optimizer, program, data, validation, metrics, callbacks, training)
+    return Run(network, options, optimizer, program, data, validation, metrics, callbacks, training, ring)
+
+
+def _check_shards(network: Network, accumulate: int, is_shared: bool) -> None:
+    """Raise ValueError where batches are to be computed in pieces or shares, and cannot be."""
+    if accumulate == 1 and not is_shared:
+        return
+    what = "training on a cluster" if is_shared else f"accumulate = {accumulate}"
+    reason = unsupported_shards(network.layers)
+    if reason is not None:
+        raise ValueError(f"{what} is not possible: {reason}")
+    if is_shared and accumulate > 1:
+        raise ValueError(
+            f"accumulate = {accumulate} is for one machine: each worker of a cluster has only its share of a batch in memory; leave it out"
+        )
 
 
 def _checkpoints(run: Run, model: Any, notes: Mapping[str, Any], saved: SavedRun | None) -> Checkpoints | None:
@@ -132,12 +148,6 @@ def evaluate(
     """Measure a network on labelled samples; `Network.evaluate` documents arguments, result and errors."""
     data = Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "X")
     return measure_all(network, data, metrics_beside(network.loss, metrics), "", engine)
-
-
-def _check_accumulate(accumulate: int, network: Network) -> None:
-    reason = unsupported_shards(network.layers) if accumulate > 1 else None
-    if reason is not None:
-        raise ValueError(f"accumulate = {accumulate} is not possible: {reason}")
 
 
 def _check_validation(network: Network, validation_data: Sequence[Any] | None, finite: bool) -> Dataset | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysmorch.cluster import Ring, train_share
 from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.engine.ahead import ahead
 from pysmorch.engine.shards import in_shards
@@ -74,6 +75,7 @@ class Run:
     metrics: list[Metric]
     callbacks: list[Callback]
     training: Training
+    ring: Ring | None = None
     totals: Totals = field(default_factory=Totals)
     good_weights: list[Any] | None = None
     pending: str | None = None
@@ -129,6 +131,14 @@ class Run:
                 self._begin("on_epoch_end")
             self._call_all("on_epoch_end", after)
 
+    def _agree(self) -> None:
+        """End all workers of a cluster after the same epoch, where callbacks decide by more than what was measured."""
+        history = self.training.history
+        if self.ring is not None and bool(self.ring.from_first(history.stopped_by is not None)) is (
+            history.stopped_by is None
+        ):
+            history.stopped_by = "the first worker" if history.stopped_by is None else None
+
     def mark(self) -> Marks:
         """Return what callbacks have made of the run until now."""
         history = self.training.history
@@ -147,6 +157,8 @@ class Run:
     def _call_all(self, event: str, after: Callable[[str], None]) -> None:
         """Tell all callbacks of an event that has begun."""
         call(self.callbacks, event, self.training)
+        if event == "on_epoch_end":
+            self._agree()
         self.pending = None
         after(event)
 
@@ -200,7 +212,9 @@ class Run:
 
     def _take_steps(self, data: Dataset, order: Array, rates: Sequence[StepRates], first_batch: int) -> None:
         size, pieces = self.options.batch_size, self.options.accumulate
-        if pieces == 1:
+        if self.ring is not None:
+            train_share(self.ring, in_shards(self.program), data, order, size, rates, first_batch, self.totals)
+        elif pieces == 1:
             self.program.train(data, order, size, rates, first_batch, self.totals)
         else:
             train_in_pieces(in_shards(self.program), data, order, size, rates, first_batch, self.totals, pieces)

@@ -1,0 +1,281 @@
+"""The driver of a training on a cluster: it starts workers, keeps their checkpoints, and starts them anew when some are lost."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from pysmorch.cluster.options import Cluster
+from pysmorch.cluster.ring import LostWorkerError
+from pysmorch.cluster.worker import Work, Worker
+from pysmorch.layers.randomness import draw_seed
+from pysmorch.missing import module_of_extra
+
+PULSE = 0.5
+"""Seconds between two looks at the workers."""
+
+GROWING = 20.0
+"""Seconds between two looks at whether there is room for further workers."""
+
+
+def joined(cluster: Cluster) -> Any:
+    """Return Ray, with this process joined to a cluster.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Its address; a process that has joined one stays with it.
+
+    Returns
+    -------
+    module
+        Ray.
+
+    Raises
+    ------
+    ImportError
+        Ray is not installed.
+    ConnectionError
+        There is no cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    ray = module_of_extra("ray", "a cluster needs Ray", "ray")
+    if ray.is_initialized():
+        return ray
+    _check_reachable(cluster)
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConnectionError(f"cluster: {_of_address(cluster)} ({_first_line(error)})") from None
+    return ray
+
+
+def run_on(
+    cluster: Cluster,
+    work: Work,
+    files: Mapping[str, bytes],
+    keep: Callable[[str, bytes], None] | None = None,
+) -> Any:
+    """Let the workers of a cluster do a work together, through losses of some, and return what the first one made.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        Where.
+    work : Work
+        What each of them does.
+    files : mapping of str to bytes
+        Checkpoints to begin with, by their paths in the folder of the run.
+    keep : callable, default=None
+        Called with path and content of each new checkpoint.
+
+    Returns
+    -------
+    object
+        The result.
+
+    Raises
+    ------
+    LostWorkerError
+        Workers were lost too often.
+    Exception
+        What the work raises.
+    """
+    ray = joined(cluster)
+    kept, seed, lost = dict(files), draw_seed(), 0
+    shared = ray.put(work)
+    while True:
+        group = _Group(ray, cluster)
+        try:
+            return group.run(shared, seed, kept, keep)
+        except _Resized:
+            lost = 0
+        except LostWorkerError as error:
+            lost = 1 if group.has_new_files else lost + 1
+            if lost > cluster.restarts:
+                raise LostWorkerError(
+                    f"cluster: workers were lost {lost} times without a new checkpoint in between; the last time: {error}"
+                ) from None
+        finally:
+            group.end()
+
+
+class _Resized(Exception):
+    """There is room for further workers."""
+
+
+class _Group:
+    """Workers that were started together, and end together."""
+
+    def __init__(self, ray: Any, cluster: Cluster) -> None:
+        self.ray, self.cluster = ray, cluster
+        self.has_new_files = False
+        self.least, self.most = cluster.bounds()
+        self.placement, self.workers = self._start()
+        self.nodes = ["?"] * len(self.workers)
+
+    def _start(self) -> tuple[Any, list[Any]]:
+        """Reserve room for as many workers as there may be, or fewer, and start them."""
+        ray, until = self.ray, time.monotonic() + self.cluster.patience
+        while True:
+            room = int(ray.available_resources().get("CPU", 0) // self.cluster.cpus)
+            count = room if self.most is None else min(room, self.most)
+            if count >= self.least:
+                bundles = [{"CPU": self.cluster.cpus}] * count
+                placement = ray.util.placement_group(bundles, strategy="SPREAD")
+                if placement.wait(5.0):
+                    break
+                ray.util.remove_placement_group(placement)
+            if time.monotonic() > until:
+                raise LostWorkerError(
+                    f"cluster: there is room for {room} workers with {self.cluster.cpus} processors each, but {self.least} are needed; "
+                    f"waited {self.cluster.patience:g} seconds"
+                )
+            time.sleep(PULSE)
+        strategy = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
+        actor = ray.remote(Worker)
+        return placement, [
+            actor.options(
+                num_cpus=self.cluster.cpus,
+                max_concurrency=2,
+                scheduling_strategy=strategy(placement, placement_group_bundle_index=index),
+            ).remote(self.cluster.cpus)
+            for index in range(count)
+        ]
+
+    def run(self, work: Any, seed: int, kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> Any:
+        """Do the work, and put new checkpoints among those that are kept."""
+        found = self._ask("where")
+        self.nodes = [one["node"] for one in found]
+        _check_alike(found)
+        addresses = self._ask("listen")
+        token, measured = secrets.token_bytes(32), self.cluster.workers == "auto"
+        results = [
+            worker.run.remote(work, rank, addresses, token, seed, dict(kept), self.cluster.patience, measured)
+            for rank, worker in enumerate(self.workers)
+        ]
+        looked = time.monotonic()
+        while True:
+            ready, _ = self.ray.wait(results, num_returns=len(results), timeout=PULSE)
+            if results[0] in ready or any(self._error_of(result) is not None for result in ready):
+                break
+            self._keep_new(kept, keep)
+            if self.has_new_files and time.monotonic() - looked > GROWING:
+                looked = time.monotonic()
+                if self._has_room():
+                    raise _Resized
+        self.ray.wait(results, num_returns=len(results), timeout=PULSE)  # those that the others have lost say why
+        return self._result(results, kept, keep)
+
+    def _result(self, results: list[Any], kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> Any:
+        """Return what the first worker made, or raise the reason for which there is nothing."""
+        ready, _ = self.ray.wait(results, num_returns=len(results), timeout=0)
+        errors = {results.index(result): self._error_of(result) for result in ready}
+        if 0 in errors and errors[0] is None:
+            self._keep_new(kept, keep)
+            return self.ray.get(results[0])
+        reasons = [(rank, error) for rank, error in sorted(errors.items()) if error is not None]
+        for rank, error in reasons:
+            if not isinstance(error, LostWorkerError):
+                raise self._located(error, rank) from None
+        with suppress(LostWorkerError):
+            self._keep_new(kept, keep)  # the others have written where they were
+        rank, error = reasons[0]
+        raise LostWorkerError(f"{error} (node {self.nodes[rank]})")
+
+    def _located(self, error: BaseException, rank: int) -> BaseException:
+        """Return an error with the name of the node, where it may be one of that machine alone."""
+        if isinstance(error, (OSError, MemoryError)) and len(error.args) <= 1:
+            return type(error)(f"worker {rank} on node {self.nodes[rank]}: {error}")
+        error.add_note(f"raised by worker {rank} on node {self.nodes[rank]}")
+        return error
+
+    def _error_of(self, result: Any) -> BaseException | None:
+        """Return what a worker that has ended raised, or None."""
+        exceptions = self.ray.exceptions
+        try:
+            self.ray.get(result)
+        except exceptions.RayTaskError as error:
+            return error.cause
+        except exceptions.OutOfMemoryError as error:
+            return LostWorkerError(f"a worker took more memory than its node has ({_first_line(error)})")
+        except exceptions.RayError as error:
+            return LostWorkerError(_first_line(error))
+        return None
+
+    def _ask(self, method: str) -> list[Any]:
+        """Return what each worker answers to a call."""
+        exceptions = self.ray.exceptions
+        try:
+            answers = [getattr(worker, method).remote() for worker in self.workers]
+            return self.ray.get(answers, timeout=self.cluster.patience)
+        except exceptions.RayTaskError as error:
+            raise error.cause from None
+        except exceptions.GetTimeoutError:
+            raise LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds") from None
+        except exceptions.RayError as error:
+            raise LostWorkerError(_first_line(error)) from None
+
+    def _keep_new(self, kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> None:
+        """Take what workers have written since the last call; one that is lost is noticed by its result."""
+        answers = [worker.new_files.remote() for worker in self.workers]
+        for answer in answers:
+            try:
+                files = self.ray.get(answer, timeout=self.cluster.patience)
+            except self.ray.exceptions.GetTimeoutError:
+                raise LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds") from None
+            except self.ray.exceptions.RayError:
+                continue
+            for path, content in files.items():
+                kept[path] = content
+                self.has_new_files = True
+                if keep is not None:
+                    keep(path, content)
+
+    def _has_room(self) -> bool:
+        more = self.most is None or len(self.workers) < self.most
+        return more and self.ray.available_resources().get("CPU", 0) >= self.cluster.cpus
+
+    def end(self) -> None:
+        """End the workers, and give their room back."""
+        for worker in self.workers:
+            self.ray.kill(worker)
+        self.ray.util.remove_placement_group(self.placement)
+
+
+def _check_alike(found: list[dict[str, Any]]) -> None:
+    """Raise ValueError where a machine has another version or other instructions, since the results would differ."""
+    for name in ("pysmorch", "instructions"):
+        for one in found[1:]:
+            if one[name] != found[0][name]:
+                what = "PySmorch" if name == "pysmorch" else "the engine with the instructions"
+                raise ValueError(
+                    f"cluster: node {one['node']} has {what} {one[name]}, but node {found[0]['node']} has {found[0][name]}; "
+                    "the same bits need the same on all"
+                )
+
+
+def _check_reachable(cluster: Cluster) -> None:
+    """Raise ConnectionError where nothing listens at an address: Ray itself would try for a minute."""
+    host, separator, port = cluster.address.removeprefix("ray://").rpartition(":")
+    if cluster.address in ("auto", "local") or not separator:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"cluster: {_of_address(cluster)} ({error})") from None
+
+
+def _of_address(cluster: Cluster) -> str:
+    if cluster.address == "auto":
+        return "no Ray cluster runs on this machine; start one with  ray start --head , or say its address"
+    return f"no Ray cluster answers at {cluster.address}"
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

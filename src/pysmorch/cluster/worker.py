@@ -1,0 +1,114 @@
+"""A worker: a process on a machine of the cluster, which does a fit together with others."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pysmorch.cluster.ring import Address, Listener, Ring
+from pysmorch.cluster.sharing import HandedOver, training_with
+from pysmorch.engine import using_threads
+from pysmorch.engine.extension import instructions
+from pysmorch.version import __version__
+
+LAST = "last.safetensors"
+
+
+class Work(Protocol):
+    """What each worker does: a fit, with its data."""
+
+    def run(self, checkpoint: Path, resume: Path | None) -> Any:
+        """Do it, from a run if there is one, with checkpoints in a folder; return what was made."""
+        ...
+
+
+class Worker:
+    """A worker, as an actor of Ray with two threads: one does the work, the other one answers.
+
+    Parameters
+    ----------
+    threads : int
+        How many it may use.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._folder = tempfile.TemporaryDirectory(prefix="pysmorch-")
+        self._sent: dict[str, int] = {}
+        self._listener: Listener | None = None
+        self._shares_files = False
+        self._lock = threading.Lock()
+
+    def where(self) -> dict[str, Any]:
+        """Return what has to be the same on all machines, and the name of this one."""
+        return {
+            "node": socket.gethostname(),
+            "pysmorch": __version__,
+            "numpy": np.__version__,
+            "instructions": instructions(),
+        }
+
+    def listen(self) -> Address:
+        """Return the address where the worker before this one is to connect."""
+        import ray
+
+        self._listener = Listener(ray.util.get_node_ip_address())
+        return self._listener.address
+
+    def run(
+        self,
+        work: Work,
+        rank: int,
+        addresses: Sequence[Address],
+        token: bytes,
+        seed: int,
+        files: Mapping[str, bytes],
+        patience: float,
+        measured: bool,
+    ) -> Any:
+        """Do a work together with the other workers; what is returned comes from the first one.
+
+        Raises LostWorkerError when another one is gone, and what the work raises.
+        """
+        assert self._listener is not None
+        folder = Path(self._folder.name) / "run"
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        with self._lock:
+            self._sent = {name: os.stat(folder / name).st_mtime_ns for name in files}
+        self._shares_files = rank == 0
+        np.random.seed(seed)
+        ring = None if len(addresses) == 1 else Ring(rank, addresses, self._listener, token, patience, measured)
+        with nullcontext() if ring is None else training_with(ring), using_threads(self._threads):
+            try:
+                result = work.run(folder, folder if files else None)
+            except HandedOver:
+                return None
+        return result if rank == 0 else None
+
+    def new_files(self) -> dict[str, bytes]:
+        """Return the checkpoints that are new or changed since the last call: those that a run goes on from, by their paths."""
+        folder, new = Path(self._folder.name) / "run", {}
+        with self._lock:
+            for path in sorted(folder.rglob(LAST)):
+                name = path.relative_to(folder).as_posix()
+                if "/" not in name and not self._shares_files:
+                    continue  # all workers have the same one
+                try:
+                    changed = path.stat().st_mtime_ns
+                    if self._sent.get(name) != changed:
+                        new[name] = path.read_bytes()
+                        self._sent[name] = changed
+                except FileNotFoundError:
+                    continue  # it is about to be replaced
+        return new
