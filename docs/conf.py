@@ -110,7 +110,7 @@ def reference() -> dict[str, list[str]]:
     pages = {
         "Estimators and models": [
             *("Classifier", "Regressor", "fit_many", "for_small_groups", "ManyModels", "load", "from_onnx"),
-            *("Network", "History", "Tuner"),
+            *("Network", "History", "Tuner", "Cluster"),
         ],
         "Layers": ["Layer", *lower],
         "Losses": losses.__all__,

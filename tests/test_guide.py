@@ -27,7 +27,7 @@ NEEDS = {
 }
 """What is called in programs, and the library that it needs, which may be missing."""
 
-NOT_PROGRAMS = {"course", "format", "grading", "outgrowing", "serving"}
+NOT_PROGRAMS = {"cluster", "course", "format", "grading", "outgrowing", "serving"}
 """Pages that show parts of files, or have tests of their own."""
 
 

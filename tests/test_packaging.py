@@ -29,4 +29,11 @@ def test_every_library_that_is_installed_with_it_has_a_sentence_where_it_is_miss
 def test_the_extra_for_tests_has_every_extra_but_the_heavy_ones_and_those_of_tools():
     extras = project()["optional-dependencies"]
     whole = next(line for line in extras["test"] if line.startswith("pysmorch["))
-    assert set(re.search(r"\[(.+)\]", whole)[1].split(",")) == set(extras) - {"test", "dev", "docs", "jax", "mlflow"}
+    assert set(re.search(r"\[(.+)\]", whole)[1].split(",")) == set(extras) - {
+        "test",
+        "dev",
+        "docs",
+        "jax",
+        "mlflow",
+        "ray",
+    }

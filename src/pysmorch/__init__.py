@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pysmorch import metrics, models
     from pysmorch.advice import advise, compare_with_baselines
     from pysmorch.batches import BatchPredictor
+    from pysmorch.cluster import Cluster
     from pysmorch.engine import set_num_threads
     from pysmorch.estimators import Classifier, Regressor
     from pysmorch.files import ModelFileError
@@ -57,6 +58,7 @@ _LAZY = {
     "BatchPredictor": "batches",
     "Callback": "training",
     "Classifier": "estimators",
+    "Cluster": "cluster",
     "Constant": "schedules",
     "Cosine": "schedules",
     "CosineCycles": "schedules",
@@ -96,6 +98,7 @@ __all__ = [
     "BatchPredictor",
     "Callback",
     "Classifier",
+    "Cluster",
     "Constant",
     "Cosine",
     "CosineCycles",

@@ -4,23 +4,24 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from pysmorch.cluster import LostWorkerError, Ring
-from pysmorch.cluster.ring import Listener
+from pysmorch.cluster.ring import Endpoint
 
 TOKEN = b"t" * 32
 
 
 def on_ring(size, work, patience=20.0):
     """Return what `work` returns for each of some workers, which run at the same time."""
-    listeners = [Listener("127.0.0.1") for _ in range(size)]
-    addresses = [listener.address for listener in listeners]
+    endpoints = [Endpoint("127.0.0.1") for _ in range(size)]
+    addresses = [endpoint.address for endpoint in endpoints]
 
     def run(rank):
-        with Ring(rank, addresses, listeners[rank], TOKEN, patience) as ring:
+        with Ring(rank, addresses, endpoints[rank], TOKEN, patience) as ring:
             return work(ring)
 
     with ThreadPoolExecutor(size) as pool:
@@ -30,7 +31,7 @@ def on_ring(size, work, patience=20.0):
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_rows_of_all_workers_come_to_all(size):
     cuts = np.linspace(0, 7, size + 1).astype(int)  # some have none of few rows
-    owners = [slice(first, end) for first, end in zip(cuts, cuts[1:], strict=False)]
+    owners = [slice(first, end) for first, end in pairwise(cuts)]
     whole = np.arange(21.0).reshape(7, 3)
 
     def work(ring):
@@ -75,15 +76,15 @@ def test_a_worker_that_ends_is_noticed_by_the_next_one():
 
 
 def test_strangers_are_turned_away():
-    listeners = [Listener("127.0.0.1") for _ in range(2)]
-    addresses = [listener.address for listener in listeners]
+    endpoints = [Endpoint("127.0.0.1") for _ in range(2)]
+    addresses = [endpoint.address for endpoint in endpoints]
     strangers = [socket.create_connection(addresses[0]) for _ in range(3)]
     strangers[0].sendall(b"x" * 36)
     strangers[1].close()
     results = {}
 
     def run(rank):
-        with Ring(rank, addresses, listeners[rank], TOKEN) as ring:
+        with Ring(rank, addresses, endpoints[rank], TOKEN) as ring:
             results[rank] = ring.from_first(7.0 + rank)
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
@@ -101,16 +102,16 @@ def test_a_worker_that_cannot_be_reached_is_named():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = closed.getsockname()
-    listener = Listener("127.0.0.1")
-    with pytest.raises(LostWorkerError, match="worker 1 cannot be reached at 127.0.0.1"):
-        Ring(0, [listener.address, address], listener, TOKEN, 1.0)
-    listener.close()
+    endpoint = Endpoint("127.0.0.1")
+    with pytest.raises(LostWorkerError, match=r"worker 1 cannot be reached at 127\.0\.0\.1"):
+        Ring(0, [endpoint.address, address], endpoint, TOKEN, 1.0)
+    endpoint.close()
 
 
 def test_a_worker_that_does_not_come_is_named_in_time():
-    listeners = [Listener("127.0.0.1") for _ in range(2)]
+    endpoints = [Endpoint("127.0.0.1") for _ in range(2)]
     start = time.monotonic()
     with pytest.raises(LostWorkerError, match="worker 1 did not connect in time"):
-        Ring(0, [listener.address for listener in listeners], listeners[0], TOKEN, 0.3)
+        Ring(0, [endpoint.address for endpoint in endpoints], endpoints[0], TOKEN, 0.3)
     assert time.monotonic() - start < 30
-    listeners[1].close()
+    endpoints[1].close()

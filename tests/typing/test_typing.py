@@ -31,6 +31,8 @@ ANYTHING = {
     "check.target": "a layer or a loss of any class, or what has one as its `loss`",
     "grade.cls": "whatever a student has written; what is no class is refused in words",
     "as_schedule.learning_rate": "what it is, is checked here",
+    "fit_on_cluster.y": "as in Network.fit",
+    "fit_on_cluster.sample_weight": "as in Network.fit",
     "for_small_groups.parameters": "those of the estimator",
     "ManyModels.predict.by": "a column's name, several, or an array",
     "ManyModels.predict_proba.by": "as in predict",

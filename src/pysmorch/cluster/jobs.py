@@ -87,12 +87,12 @@ def run_on(
         What the work raises.
     """
     ray = joined(cluster)
-    kept, seed, lost = dict(files), draw_seed(), 0
+    checkpoints, seed, lost = dict(files), draw_seed(), 0
     shared = ray.put(work)
     while True:
         group = _Group(ray, cluster)
         try:
-            return group.run(shared, seed, kept, keep)
+            return group.run(shared, seed, checkpoints, keep)
         except _Resized:
             lost = 0
         except LostWorkerError as error:
@@ -148,15 +148,17 @@ class _Group:
             for index in range(count)
         ]
 
-    def run(self, work: Any, seed: int, kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> Any:
-        """Do the work, and put new checkpoints among those that are kept."""
+    def run(
+        self, work: Any, seed: int, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None] | None
+    ) -> Any:
+        """Do the work, and put new checkpoints among the others."""
         found = self._ask("where")
         self.nodes = [one["node"] for one in found]
         _check_alike(found)
         addresses = self._ask("listen")
         token, measured = secrets.token_bytes(32), self.cluster.workers == "auto"
         results = [
-            worker.run.remote(work, rank, addresses, token, seed, dict(kept), self.cluster.patience, measured)
+            worker.run.remote(work, rank, addresses, token, seed, dict(checkpoints), self.cluster.patience, measured)
             for rank, worker in enumerate(self.workers)
         ]
         looked = time.monotonic()
@@ -164,27 +166,29 @@ class _Group:
             ready, _ = self.ray.wait(results, num_returns=len(results), timeout=PULSE)
             if results[0] in ready or any(self._error_of(result) is not None for result in ready):
                 break
-            self._keep_new(kept, keep)
+            self._fetch_new(checkpoints, keep)
             if self.has_new_files and time.monotonic() - looked > GROWING:
                 looked = time.monotonic()
                 if self._has_room():
                     raise _Resized
         self.ray.wait(results, num_returns=len(results), timeout=PULSE)  # those that the others have lost say why
-        return self._result(results, kept, keep)
+        return self._result(results, checkpoints, keep)
 
-    def _result(self, results: list[Any], kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> Any:
+    def _result(
+        self, results: list[Any], checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None] | None
+    ) -> Any:
         """Return what the first worker made, or raise the reason for which there is nothing."""
         ready, _ = self.ray.wait(results, num_returns=len(results), timeout=0)
         errors = {results.index(result): self._error_of(result) for result in ready}
         if 0 in errors and errors[0] is None:
-            self._keep_new(kept, keep)
+            self._fetch_new(checkpoints, keep)
             return self.ray.get(results[0])
+        with suppress(LostWorkerError):
+            self._fetch_new(checkpoints, keep)  # the others have written where they were
         reasons = [(rank, error) for rank, error in sorted(errors.items()) if error is not None]
         for rank, error in reasons:
             if not isinstance(error, LostWorkerError):
                 raise self._located(error, rank) from None
-        with suppress(LostWorkerError):
-            self._keep_new(kept, keep)  # the others have written where they were
         rank, error = reasons[0]
         raise LostWorkerError(f"{error} (node {self.nodes[rank]})")
 
@@ -221,7 +225,7 @@ class _Group:
         except exceptions.RayError as error:
             raise LostWorkerError(_first_line(error)) from None
 
-    def _keep_new(self, kept: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> None:
+    def _fetch_new(self, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> None:
         """Take what workers have written since the last call; one that is lost is noticed by its result."""
         answers = [worker.new_files.remote() for worker in self.workers]
         for answer in answers:
@@ -232,7 +236,7 @@ class _Group:
             except self.ray.exceptions.RayError:
                 continue
             for path, content in files.items():
-                kept[path] = content
+                checkpoints[path] = content
                 self.has_new_files = True
                 if keep is not None:
                     keep(path, content)

@@ -63,7 +63,15 @@ class Cluster:
             )
 
     def bounds(self) -> tuple[int, int | None]:
-        """Return the least and the most workers; None for as many as there is room for."""
+        """Return the least and the most workers.
+
+        Returns
+        -------
+        least : int
+            As in `workers`.
+        most : int or None
+            None for as many as there is room for.
+        """
         if isinstance(self.workers, str):
             return 1, None
         return self.workers if isinstance(self.workers, tuple) else (self.workers, self.workers)

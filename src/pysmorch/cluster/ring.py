@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -30,7 +30,7 @@ class LostWorkerError(ConnectionError):
 
 
 @dataclass
-class Listener:
+class Endpoint:
     """Where the worker before this one connects.
 
     Parameters
@@ -80,7 +80,7 @@ class Ring:
         Which of the workers this one is, counted from 0.
     addresses : sequence of (str, int)
         Where each of them listens, in the order of the ranks.
-    listener : Listener
+    endpoint : Endpoint
         Of this one; it is closed.
     token : bytes
         The secret of this training.
@@ -100,27 +100,22 @@ class Ring:
         self,
         rank: int,
         addresses: Sequence[Address],
-        listener: Listener,
+        endpoint: Endpoint,
         token: bytes,
         patience: float = 60.0,
         measured: bool = False,
     ) -> None:
         self.rank, self.size = rank, len(addresses)
         self.to_be_measured, self.is_open = measured, True
-        following = (rank + 1) % self.size
-        try:
-            self._next = socket.create_connection(addresses[following], patience)
+        with closing(endpoint), ExitStack() as stack:
+            self._next = stack.enter_context(_connected(addresses, (rank + 1) % self.size, patience))
             self._next.sendall(token + rank.to_bytes(4, "little"))
-        except OSError as error:
-            host, port = addresses[following]
-            raise LostWorkerError(f"worker {following} cannot be reached at {host}:{port} ({error})") from None
-        with closing(listener):
-            self._previous = listener.accept(token, (rank - 1) % self.size, time.monotonic() + patience)
+            self._previous = endpoint.accept(token, (rank - 1) % self.size, time.monotonic() + patience)
+            stack.pop_all()
         for connection in (self._next, self._previous):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-            )  # a machine without power closes no connection
+            # A machine without power closes no connection.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.setblocking(False)
 
     def send(self, values: Array) -> None:
@@ -222,6 +217,15 @@ class Ring:
 
     def _lost(self, step: int, reason: Any) -> LostWorkerError:
         return LostWorkerError(f"worker {(self.rank + step) % self.size} is lost: {reason}")
+
+
+def _connected(addresses: Sequence[Address], rank: int, patience: float) -> socket.socket:
+    """Return a connection to a worker."""
+    try:
+        return socket.create_connection(addresses[rank], patience)
+    except OSError as error:
+        host, port = addresses[rank]
+        raise LostWorkerError(f"worker {rank} cannot be reached at {host}:{port} ({error})") from None
 
 
 def _bytes_of(values: Array) -> memoryview:

@@ -85,7 +85,8 @@ def _compute_share(
     shares = cut(len(rows), ring.size, program.panel_rows)
     first, end = shares[ring.rank]
     shard = Shard(data, rows[first:end], len(rows), first, rates.dropout, number)
-    panels = [slice(first // program.panel_rows, -(-end // program.panel_rows)) for first, end in shares]
+    # Rounded up, both: a share without rows begins at the end of the batch, within a panel of another one.
+    panels = [slice(-(-first // program.panel_rows), -(-end // program.panel_rows)) for first, end in shares]
     program.compute(shard, lambda moments, _: ring.complete(moments, panels))
     _sum_up(ring, program)
 

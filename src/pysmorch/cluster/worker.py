@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pysmorch.cluster.ring import Address, Listener, Ring
+from pysmorch.cluster.ring import Address, Endpoint, Ring
 from pysmorch.cluster.sharing import HandedOver, training_with
 from pysmorch.engine import using_threads
 from pysmorch.engine.extension import instructions
@@ -43,7 +43,7 @@ class Worker:
         self._threads = threads
         self._folder = tempfile.TemporaryDirectory(prefix="pysmorch-")
         self._sent: dict[str, int] = {}
-        self._listener: Listener | None = None
+        self._endpoint: Endpoint | None = None
         self._shares_files = False
         self._lock = threading.Lock()
 
@@ -60,8 +60,8 @@ class Worker:
         """Return the address where the worker before this one is to connect."""
         import ray
 
-        self._listener = Listener(ray.util.get_node_ip_address())
-        return self._listener.address
+        self._endpoint = Endpoint(ray.util.get_node_ip_address())
+        return self._endpoint.address
 
     def run(
         self,
@@ -78,7 +78,7 @@ class Worker:
 
         Raises LostWorkerError when another one is gone, and what the work raises.
         """
-        assert self._listener is not None
+        assert self._endpoint is not None
         folder = Path(self._folder.name) / "run"
         for name, content in files.items():
             path = folder / name
@@ -88,7 +88,7 @@ class Worker:
             self._sent = {name: os.stat(folder / name).st_mtime_ns for name in files}
         self._shares_files = rank == 0
         np.random.seed(seed)
-        ring = None if len(addresses) == 1 else Ring(rank, addresses, self._listener, token, patience, measured)
+        ring = None if len(addresses) == 1 else Ring(rank, addresses, self._endpoint, token, patience, measured)
         with nullcontext() if ring is None else training_with(ring), using_threads(self._threads):
             try:
                 result = work.run(folder, folder if files else None)

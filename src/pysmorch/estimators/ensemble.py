@@ -116,6 +116,8 @@ def train_members(
     cancelling = (CancellingWithin if within else Cancelling)(cancel)
     progress = ProgressOfSeveral(count) if estimator.verbose else None
 
+    own_callbacks: dict[int, list[Callback]] = {}
+
     def train(member: Member, job: Job, number: int) -> None:
         if cancel.is_set():
             raise Cancelled
@@ -125,7 +127,8 @@ def train_members(
         rows, held_out = _parts_of(job, data)
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
-        all_callbacks = [*ending, *callbacks_of(job, held_out), *(_wrapped(one, lock, number) for one in callbacks)]
+        own_callbacks[number] = callbacks_of(job, held_out)
+        all_callbacks = [*ending, *own_callbacks[number], *(_wrapped(one, lock, number) for one in callbacks)]
         all_callbacks += [] if progress is None else [progress.of_network(number)]
         own = run_of_network(run, number)
         if measured is not None and held_out is not None:
@@ -152,19 +155,40 @@ def train_members(
             _give_back(estimator, members, at_a_time)
         raise
     if ring is not None:
-        _gather(ring, members)
+        _gather(ring, members, own_callbacks, lambda number: callbacks_of(*_told(jobs[number - 1], data)))
     _give_back(estimator, members, at_a_time)
 
 
-def _gather(ring: Ring, members: Sequence[Member]) -> None:
-    """Bring what all workers have trained to the first of them, which goes on alone."""
-    found = ring.gather([{name: vars(one.model)[name] for name in LEARNED} for one in members[ring.rank :: ring.size]])
+def _gather(
+    ring: Ring,
+    members: Sequence[Member],
+    callbacks: Mapping[int, Sequence[Callback]],
+    callbacks_of: Callable[[int], Sequence[Callback]],
+) -> None:
+    """Bring what all workers have trained to the first of them, which goes on alone.
+
+    With the networks goes what callbacks of the ensemble have measured, those of a network by its number, counted from 1.
+    """
+
+    def learned(number: int, member: Member) -> tuple[dict[str, Any], list[Any]]:
+        states = [callback.get_state() for callback in callbacks[number]]
+        return {name: vars(member.model)[name] for name in LEARNED}, states
+
+    numbered = list(enumerate(members, 1))
+    found = ring.gather([learned(*one) for one in numbered[ring.rank :: ring.size]])
     ring.close()
     if found is None:
         raise HandedOver
-    for rank, some in enumerate(found):
-        for member, learned in zip(members[rank :: ring.size], some, strict=True):
-            vars(member.model).update(learned)
+    for rank, some in enumerate(found[1:], 1):
+        for (number, member), (values, states) in zip(numbered[rank :: ring.size], some, strict=True):
+            vars(member.model).update(values)
+            for callback, state in zip(callbacks_of(number), states, strict=True):
+                callback.set_state(state)
+
+
+def _told(job: Job, data: Labelled) -> tuple[Job, Labelled | None]:
+    """Return what callbacks of a network are made of."""
+    return job, _parts_of(job, data)[1]
 
 
 def _parts_of(job: Job, data: Labelled) -> tuple[Labelled, Labelled | None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pysmorch.cluster import Cluster, as_cluster, run_on
+from pysmorch.engine import NonFiniteError
 from pysmorch.files.writing import write_new
 from pysmorch.layers.randomness import draw_seed
 from pysmorch.layers.trainable import has_parameters
@@ -17,6 +18,7 @@ from pysmorch.optimizers import Optimizer
 from pysmorch.training.history import History
 from pysmorch.training.loop import fit
 from pysmorch.training.options import FitOptions
+from pysmorch.training.run import RESTORED
 from pysmorch.training.run_folder import LAST, check_new
 
 if TYPE_CHECKING:
@@ -51,13 +53,38 @@ class NetworkFit:
 def fit_on_cluster(
     network: Network, X: Any, y: Any, sample_weight: Any, options: FitOptions, cluster: str | Cluster
 ) -> History:
-    """Train a network on a cluster: see `Network.fit`."""
-    if options.seed is None:
+    """Train a network on a cluster.
+
+    Parameters
+    ----------
+    network : Network
+        Which gets the parameters and states that the workers have found.
+    X, y, sample_weight : Any
+        As in `Network.fit`.
+    options : FitOptions
+        The others of its arguments.
+    cluster : str or Cluster
+        Where.
+
+    Returns
+    -------
+    History
+        What was measured in each epoch.
+
+    Raises
+    ------
+    NonFiniteError
+        The loss is no longer finite; the network is as it was before.
+    """
+    if options.seed is None and options.resume is None:  # that of a run is in its checkpoint
         options = replace(options, seed=draw_seed())
     work = NetworkFit(network, X, y, sample_weight, replace(options, checkpoint=None, resume=None))
-    trained, of_optimizer, history = run_on(
-        as_cluster(cluster), work, *files_of_run(options.checkpoint, options.resume)
-    )
+    files, keep = files_of_run(options.checkpoint, options.resume)
+    try:
+        trained, of_optimizer, history = run_on(as_cluster(cluster), work, files, keep)
+    except NonFiniteError as error:
+        message = error.args[0].replace(RESTORED, "The network is as it was before the fit")
+        raise NonFiniteError(message, error.epoch, error.batch, error.layer) from None
     for layer, learned in zip(network.layers, trained.layers, strict=True):
         if has_parameters(layer):
             layer.replace_parameters(learned.W)

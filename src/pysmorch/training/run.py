@@ -29,6 +29,10 @@ PIECES = 20
 """How often `on_batch_end` is called in an epoch, or after every batch where there are fewer."""
 
 
+RESTORED = "The weights from before this epoch are restored"
+"""What a message says of a network whose loss was not finite."""
+
+
 @dataclass
 class Marks:
     """What callbacks have made of a run, at one moment.
@@ -230,7 +234,7 @@ def explained(error: NonFiniteError, epoch: int) -> NonFiniteError:
     """Return an error of a program with the epoch, and what to do."""
     message = (
         f"the loss is not finite in epoch {epoch}, batch {error.batch}: the first layer with such a value is "
-        f"{error.layer} ({error.args[0]}). The weights from before this epoch are restored. "
+        f"{error.layer} ({error.args[0]}). {RESTORED}. "
         "Try a smaller learning rate, clip_norm=1.0 in the optimizer, or inputs and labels scaled to about 1"
     )
     return NonFiniteError(message, epoch, error.batch, error.layer)
