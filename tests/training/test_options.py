@@ -10,7 +10,7 @@ from tests.training.example import X, Y, classifier
 DEFAULTS = {
     name: parameter.default
     for name, parameter in inspect.signature(ps.Network.fit).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY and name != "sample_weight"
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in ("sample_weight", "cluster")
 }
 
 
