@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 
 from pysmorch import (
     Adam,
@@ -20,8 +21,11 @@ from pysmorch import (
     Network,
     NonFiniteError,
     Normalize,
+    PysmorchWarning,
     Relu,
+    load,
 )
+from pysmorch.cluster import jobs
 
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 ray = pytest.importorskip("ray", reason='needs Ray; pip install "pysmorch[ray]"')
@@ -161,3 +165,109 @@ def test_nothing_of_ray_is_imported_unasked():
 
     code = "import sys, pysmorch; pysmorch.Cluster; pysmorch.Network; pysmorch.Classifier; print('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_progress_and_warnings_of_the_first_worker_are_shown(capsys):
+    X, y = data()
+    network().fit(X, y, epochs=2, seed=1, progress=True, cluster=Cluster(workers=2))
+    assert "epoch 1/2  loss" in capsys.readouterr().err
+    made = Classifier(hidden=(8,), epochs=2, preset="balanced", random_state=0, verbose=True)
+    with pytest.warns(PysmorchWarning, match="y has classes with few rows"):
+        made.fit(X, np.where(np.arange(len(y)) < 2, 3, y), cluster=Cluster(workers=2))
+    assert made.verbose
+    assert "ended after" in capsys.readouterr().err
+
+
+def test_the_command_line_trains_to_the_same_bits(tmp_path, run):
+    X, y = data()
+    rows = [
+        f"{a},{'few' if b < 0 else 'many'},{'yes' if label else 'no'}"
+        for (a, b), label in zip(X[:, :2], y > 0, strict=True)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,y", *rows]))
+    command = ["train", "table.csv", "--target", "y", "--epochs", "3", "--no-baselines"]
+    assert run(*command, "--out", "one.safetensors")[0] == 0
+    more = [
+        "--out",
+        "two.safetensors",
+        "--cluster",
+        "auto",
+        "--workers",
+        "2",
+        "--checkpoint",
+        "run",
+        "--every",
+        "1 epoch",
+    ]
+    assert run(*command, *more)[0] == 0
+    one, two = (load(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
+    assert bits(one.network_) == bits(two.network_)
+    assert list((tmp_path / "run").rglob("last.safetensors"))
+    for options, message in (
+        (["--workers", "2"], "--workers is for --cluster"),
+        (["--cluster", "auto", "--workers", "many"], "--workers must be a number, as 2-8, or \"auto\", but is 'many'"),
+        (["--cluster", "auto", "--time-limit", "5"], "--time-limit is for one machine"),
+    ):
+        code, _, errors = run(*command, *options)
+        assert (code, errors.count("\n")) == (2, 1)
+        assert message in errors
+
+
+def test_searches_of_scikit_learn_run_on_a_cluster():
+    import joblib
+    from ray.util.joblib import register_ray
+
+    X, y = data()
+    register_ray()
+    process = os.getpid()
+
+    def away(model, X, y):
+        return model.score(X, y) + (os.getpid() == process)
+
+    settings = {"learning_rate": [0.01, 0.02]}
+    search = GridSearchCV(Classifier(hidden=(8,), epochs=2, random_state=0), settings, cv=2, scoring=away)
+    with joblib.parallel_config(backend="ray", n_jobs=-1):
+        found = search.fit(X, y).cv_results_["mean_test_score"]
+    assert np.array_equal(found, search.fit(X, y).cv_results_["mean_test_score"] - 1)
+
+
+def test_workers_are_added_and_lost_without_a_bit(monkeypatch, tmp_path):
+    @ray.remote(num_cpus=1)
+    class Other:
+        def runs(self):
+            return True
+
+    other, sizes, start = Other.remote(), [], jobs._Group.__init__
+    assert ray.get(other.runs.remote())
+
+    def begin(group, *arguments):
+        start(group, *arguments)
+        sizes.append(len(group.workers))
+        if len(sizes) == 1:
+            ray.kill(other)
+
+    monkeypatch.setattr(jobs, "GROWING", 0.0)
+    monkeypatch.setattr(jobs._Group, "__init__", begin)
+
+    def last(training):
+        """Wait with the last epoch for a third worker, then lose it."""
+        from pysmorch.cluster import current_ring
+
+        ring, done = current_ring(), tmp_path / "done"
+        if ring is None or training.epoch < 3:
+            return
+        if ring.size == 3:
+            if ring.rank == 2:
+                done.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        elif not done.exists():
+            time.sleep(30)
+
+    X, y = data()
+    options = {"epochs": 4, "batch_size": 100, "seed": 1, "every": "1 epoch"}
+    alone, together = network(), network()
+    alone.fit(X, y, **options)
+    together.fit(X, y, callbacks=[last], cluster=Cluster(workers=(2, 3)), **options)
+    assert sizes[:2] == [2, 3]
+    assert (tmp_path / "done").exists()
+    assert bits(together) == bits(alone)

@@ -17,7 +17,18 @@ from pysmorch.many.grouping import columns_of, grouped, written
 from pysmorch.sources.streaming import StreamedTable
 
 OF_ONE = (
-    *("network", "augment", "checkpoint", "start_from", "validation", "test_file", "report", "log", "metric"),
+    *(
+        "network",
+        "augment",
+        "checkpoint",
+        "cluster",
+        "start_from",
+        "validation",
+        "test_file",
+        "report",
+        "log",
+        "metric",
+    ),
     *("split_time", "split_group", "time_limit"),
 )
 """Options that are for a single model."""

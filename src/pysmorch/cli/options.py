@@ -238,6 +238,15 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
             help="folder to which a record of the training is added; pysmorch runs FOLDER lists and compares them"
         ),
     ] = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help='address HOST:PORT of a Ray cluster whose machines train together, to the same bits; "auto" for the one of this machine'
+        ),
+    ] = None
+    workers: Annotated[
+        str, typer.Option(help='with --cluster: how many, as in 4 or 2-8; "auto" measures whether that is faster')
+    ] = "auto"
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
     ] = None

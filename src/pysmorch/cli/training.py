@@ -10,8 +10,21 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from pysmorch.cli import advice, figures, holdout, log, many, networks, output, parameters, reporting, runs, tuning
-from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce
+from pysmorch.cli import (
+    advice,
+    figures,
+    holdout,
+    log,
+    many,
+    networks,
+    on_cluster,
+    output,
+    parameters,
+    reporting,
+    runs,
+    tuning,
+)
+from pysmorch.cli.callbacks import BestSoFar, HeldOutFigures, ShownOnce, show_columns
 from pysmorch.cli.data import Rows, check_column, in_file, labelled, read_source
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import TrainOptions, TuneOptions
@@ -45,6 +58,7 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     )
     given = parameters.given(options)
     metrics = _check_options(options)
+    cluster = on_cluster.cluster_of(options)
     of_validation = holdout.validation_source(options)
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]
@@ -71,7 +85,10 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     model, notes = _make(estimators[0], rows, options, chosen, given, report, begun)
     notes = {"source": rows.source.name, "task": task} | notes
     training, held_out, validation = _parts(rows, model, options, chosen, task, report)
-    kinds = kinds_from(rows.source.features)
+    all_rows = rows.source.features
+    kinds = kinds_from(all_rows)
+    if cluster is None:
+        del all_rows
     del rows  # images may take much memory
     if options.checkpoint is not None and not resumed:
         runs.store_command(options)
@@ -79,7 +96,14 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
         if isinstance(options, TuneOptions):
             tuning.search(model, training, validation, options, report)
         started = time.perf_counter()
-        interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
+        interrupted = None
+        if cluster is None:
+            interrupted = _fit(model, training, validation, held_out, metrics, report, options, resumed)
+        else:
+            shown = metrics if _measures(model, training, validation)[1] else None
+            run = _run_of(training, validation, options, resumed)
+            on_cluster.fit(model, cluster, training, all_rows, metrics=shown, **run)
+            show_columns(model, report)
     seconds = time.perf_counter() - started
     model.set_params(warm_start=False)
     model.notes_ = notes
@@ -252,12 +276,7 @@ def _fit(
     resumed: bool,
 ) -> str | None:
     """Train; return what to say about an interruption, if there was one after the first epoch."""
-    count = len(training)
-    model._check_parameters()
-    if model.conformal_fraction:
-        count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
-    members = _num_members(model, training, count)
-    single, validates = members == 1, validation is not None or measures_held_out(model, count, members)
+    single, validates = _measures(model, training, validation)
     best = BestSoFar(model, report, "val_loss" if validates else "loss")
     callbacks: list[Any] = [best] if single else [ShownOnce(model, report)]
     if single and not validates and held_out is not None and not isinstance(held_out.source.features, StreamedTable):
@@ -265,13 +284,7 @@ def _fit(
     shown = metrics if validates else None
     begun = model.n_iter_ if options.start_from is not None else 0
     num_validated = len(model.validation_curve_) if options.start_from is not None else 0
-    run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
-    if training.by is not None:
-        run["groups"], run["time"] = training.by
-    if validation is not None:
-        run["eval_set"] = (validation.source.features, validation.y, validation.weights)
-    if resumed and has_checkpoint(str(options.checkpoint)):
-        run["resume"] = options.checkpoint
+    run = _run_of(training, validation, options, resumed)
     source = training.source
     try:
         with config_context(assume_finite=True):  # the source was searched as a whole, where rows have their lines
@@ -297,6 +310,28 @@ def _fit(
         if not validates:  # what is shown of held-out rows is no part of the model
             del getattr(model, "validation_curve_", [])[num_validated:]
     return None
+
+
+def _measures(model: Any, training: Rows, validation: Rows | None) -> tuple[bool, bool]:
+    """Return whether one network is trained, and whether something is measured on rows that it does not see."""
+    count = len(training)
+    model._check_parameters()
+    if model.conformal_fraction:
+        count = num_not_aside(training.by, model.conformal_fraction, count, model._draw_seed())
+    members = _num_members(model, training, count)
+    return members == 1, validation is not None or measures_held_out(model, count, members)
+
+
+def _run_of(training: Rows, validation: Rows | None, options: TrainOptions, resumed: bool) -> dict[str, Any]:
+    """Return the arguments of `fit` that say how rows are held out, and what is stored on the way."""
+    run: dict[str, Any] = {"checkpoint": options.checkpoint, "every": options.every}
+    if training.by is not None:
+        run["groups"], run["time"] = training.by
+    if validation is not None:
+        run["eval_set"] = (validation.source.features, validation.y, validation.weights)
+    if resumed and has_checkpoint(str(options.checkpoint)):
+        run["resume"] = options.checkpoint
+    return run
 
 
 def _num_members(model: Any, training: Rows, count: int) -> int:

@@ -18,6 +18,8 @@ def check_options(options: TuneOptions) -> None:
     for name in ("checkpoint", "start_from"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for train; leave it out: --storage lets a search go on")
+    if options.cluster is not None:
+        raise ValueError("--cluster is for train; several machines search together where they share one --storage")
     try:
         optuna_or_error()
     except ImportError as error:

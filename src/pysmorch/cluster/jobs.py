@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -60,6 +62,7 @@ def run_on(
     work: Work,
     files: Mapping[str, bytes],
     keep: Callable[[str, bytes], None] | None = None,
+    progress: bool = False,
 ) -> Any:
     """Let the workers of a cluster do a work together, through losses of some, and return what the first one made.
 
@@ -73,6 +76,8 @@ def run_on(
         Checkpoints to begin with, by their paths in the folder of the run.
     keep : callable, default=None
         Called with path and content of each new checkpoint.
+    progress : bool, default=False
+        Whether the progress of the first worker is shown.
 
     Returns
     -------
@@ -92,7 +97,10 @@ def run_on(
     while True:
         group = _Group(ray, cluster)
         try:
-            return group.run(shared, seed, checkpoints, keep)
+            made = group.run(shared, seed, checkpoints, keep, progress)
+            for warning in made.warnings:
+                warnings.warn(warning, stacklevel=2)
+            return made.result
         except _Resized:
             lost = 0
         except LostWorkerError as error:
@@ -144,12 +152,17 @@ class _Group:
                 num_cpus=self.cluster.cpus,
                 max_concurrency=2,
                 scheduling_strategy=strategy(placement, placement_group_bundle_index=index),
-            ).remote(self.cluster.cpus)
+            ).remote(self.cluster.cpus, os.getcwd())
             for index in range(count)
         ]
 
     def run(
-        self, work: Any, seed: int, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None] | None
+        self,
+        work: Any,
+        seed: int,
+        checkpoints: dict[str, bytes],
+        keep: Callable[[str, bytes], None] | None,
+        progress: bool,
     ) -> Any:
         """Do the work, and put new checkpoints among the others."""
         found = self._ask("where")
@@ -158,7 +171,9 @@ class _Group:
         addresses = self._ask("listen")
         token, measured = secrets.token_bytes(32), self.cluster.workers == "auto"
         results = [
-            worker.run.remote(work, rank, addresses, token, seed, dict(checkpoints), self.cluster.patience, measured)
+            worker.run.remote(
+                work, rank, addresses, token, seed, dict(checkpoints), self.cluster.patience, measured, progress
+            )
             for rank, worker in enumerate(self.workers)
         ]
         looked = time.monotonic()
@@ -166,11 +181,13 @@ class _Group:
             ready, _ = self.ray.wait(results, num_returns=len(results), timeout=PULSE)
             if results[0] in ready or any(self._error_of(result) is not None for result in ready):
                 break
+            self._show_new(progress)
             self._fetch_new(checkpoints, keep)
             if self.has_new_files and time.monotonic() - looked > GROWING:
                 looked = time.monotonic()
                 if self._has_room():
                     raise _Resized
+        self._show_new(progress)
         self.ray.wait(results, num_returns=len(results), timeout=PULSE)  # those that the others have lost say why
         return self._result(results, checkpoints, keep)
 
@@ -240,6 +257,13 @@ class _Group:
                 self.has_new_files = True
                 if keep is not None:
                     keep(path, content)
+
+    def _show_new(self, progress: bool) -> None:
+        """Show what the first worker has shown since the last call; one that is lost shows nothing."""
+        if progress:
+            with suppress(self.ray.exceptions.RayError, self.ray.exceptions.GetTimeoutError):
+                lines = self.ray.get(self.workers[0].new_lines.remote(), timeout=self.cluster.patience)
+                print(lines, end="", file=sys.stderr, flush=True)
 
     def _has_room(self) -> bool:
         more = self.most is None or len(self.workers) < self.most

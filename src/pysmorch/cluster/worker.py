@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import tempfile
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, redirect_stderr, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from pysmorch.cluster.sharing import HandedOver, training_with
 from pysmorch.engine import using_threads
 from pysmorch.engine.extension import instructions
 from pysmorch.version import __version__
+from pysmorch.warnings import PysmorchWarning
 
 LAST = "last.safetensors"
 
@@ -25,9 +28,24 @@ LAST = "last.safetensors"
 class Work(Protocol):
     """What each worker does: a fit, with its data."""
 
-    def run(self, checkpoint: Path, resume: Path | None) -> Any:
-        """Do it, from a run if there is one, with checkpoints in a folder; return what was made."""
+    def run(self, checkpoint: Path, resume: Path | None, progress: bool) -> Any:
+        """Do it, from a run if there is one, with checkpoints in a folder; show progress if so; return what was made."""
         ...
+
+
+class Made(NamedTuple):
+    """What the first worker made.
+
+    Attributes
+    ----------
+    result : object
+        Of the work.
+    warnings : sequence of Warning
+        Of the library, which are for the user.
+    """
+
+    result: Any
+    warnings: Sequence[Warning]
 
 
 class Worker:
@@ -37,10 +55,16 @@ class Worker:
     ----------
     threads : int
         How many it may use.
+    folder : str
+        Where relative paths begin, if this machine has it.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, folder: str) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
         self._threads = threads
+        self._shown = io.StringIO()
+        self._num_shown = 0
         self._folder = tempfile.TemporaryDirectory(prefix="pysmorch-")
         self._sent: dict[str, int] = {}
         self._endpoint: Endpoint | None = None
@@ -73,7 +97,8 @@ class Worker:
         files: Mapping[str, bytes],
         patience: float,
         measured: bool,
-    ) -> Any:
+        progress: bool,
+    ) -> Made | None:
         """Do a work together with the other workers; what is returned comes from the first one.
 
         Raises LostWorkerError when another one is gone, and what the work raises.
@@ -89,12 +114,28 @@ class Worker:
         self._shares_files = rank == 0
         np.random.seed(seed)
         ring = None if len(addresses) == 1 else Ring(rank, addresses, self._endpoint, token, patience, measured)
-        with nullcontext() if ring is None else training_with(ring), using_threads(self._threads):
+        shown = progress and rank == 0
+        with ExitStack() as stack:
+            if ring is not None:
+                stack.enter_context(training_with(ring))
+            stack.enter_context(using_threads(self._threads))
+            if shown:
+                stack.enter_context(redirect_stderr(self._shown))
+            warned = stack.enter_context(warnings.catch_warnings(record=True))
+            warnings.simplefilter("always", PysmorchWarning)
             try:
-                result = work.run(folder, folder if files else None)
+                result = work.run(folder, folder if files else None, shown)
             except HandedOver:
                 return None
-        return result if rank == 0 else None
+        of_library = [one.message for one in warned if isinstance(one.message, PysmorchWarning)]
+        return Made(result, of_library) if rank == 0 else None
+
+    def new_lines(self) -> str:
+        """Return what was shown of the progress since the last call."""
+        with self._lock:
+            new = self._shown.getvalue()[self._num_shown :]
+            self._num_shown += len(new)
+        return new
 
     def new_files(self) -> dict[str, bytes]:
         """Return the checkpoints that are new or changed since the last call: those that a run goes on from, by their paths."""

@@ -114,7 +114,9 @@ def train_members(
     folder = run["checkpoint"] or (None if run["resume"] is None else run["resume"].path.parent.parent)
     within = folder is not None or len(data.rows) >= ROWS_TO_STOP_WITHIN
     cancelling = (CancellingWithin if within else Cancelling)(cancel)
-    progress = ProgressOfSeveral(count) if estimator.verbose else None
+    ring = current_ring()
+    every = 1 if ring is None else ring.size  # each worker trains one of so many networks
+    progress = ProgressOfSeveral(-(-count // every)) if estimator.verbose else None
 
     own_callbacks: dict[int, list[Callback]] = {}
 
@@ -129,7 +131,7 @@ def train_members(
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
         own_callbacks[number] = callbacks_of(job, held_out)
         all_callbacks = [*ending, *own_callbacks[number], *(_wrapped(one, lock, number) for one in callbacks)]
-        all_callbacks += [] if progress is None else [progress.of_network(number)]
+        all_callbacks += [] if progress is None else [progress.of_network(1 + (number - 1) // every)]
         own = run_of_network(run, number)
         if measured is not None and held_out is not None:
             own |= {"validation_data": held_out[:3], "metrics": measured}
@@ -139,9 +141,8 @@ def train_members(
     works = [
         partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)
     ]
-    ring = current_ring()
     if ring is not None:
-        works = works[ring.rank :: ring.size]  # each worker trains some of the networks
+        works = works[ring.rank :: ring.size]
     try:
         with ExitStack() as stack:
             if progress is not None:

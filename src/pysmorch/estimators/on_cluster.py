@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pysmorch.cluster import Cluster, as_cluster, run_on
+from pysmorch.encoders import kinds_from
 from pysmorch.training.on_cluster import files_of_run
 
 
@@ -21,20 +22,30 @@ class EstimatorFit:
         Before its fit.
     arguments : dict
         Of `fit`, by name.
+    all_rows : pyarrow.Table, StreamedTable or ndarray
+        From which it is decided how texts of columns are read, as in `kinds_from`.
     """
 
     estimator: Any
     arguments: dict[str, Any]
+    all_rows: Any = None
 
-    def run(self, checkpoint: Path, resume: Path | None) -> dict[str, Any]:
+    def run(self, checkpoint: Path, resume: Path | None, progress: bool) -> dict[str, Any]:
         """Fit; return all that the estimator has then."""
-        estimator = copy.deepcopy(self.estimator).set_params(verbose=False)  # arrays that came here cannot be written
-        estimator.fit(**self.arguments, checkpoint=None if resume else checkpoint, resume=resume)
+        estimator = copy.deepcopy(self.estimator)  # arrays that came here cannot be written
+        estimator.set_params(verbose=progress)
+        with kinds_from(self.all_rows):
+            estimator.fit(**self.arguments, checkpoint=None if resume else checkpoint, resume=resume)
         return vars(estimator)
 
 
 def fit_on_cluster(
-    estimator: Any, cluster: str | Cluster, checkpoint: str | Path | None, resume: str | Path | None, **arguments: Any
+    estimator: Any,
+    cluster: str | Cluster,
+    checkpoint: str | Path | None,
+    resume: str | Path | None,
+    all_rows: Any = None,
+    **arguments: Any,
 ) -> None:
     """Fit an estimator on a cluster.
 
@@ -46,6 +57,8 @@ def fit_on_cluster(
         Where.
     checkpoint, resume : str, Path or None
         As in `fit`; the folders are on this machine.
+    all_rows : pyarrow.Table, StreamedTable or ndarray, default=None
+        Of a file of which some rows are held out: as in `kinds_from`.
     **arguments
         The others of `fit`.
 
@@ -58,6 +71,7 @@ def fit_on_cluster(
         raise ValueError(
             f"time_limit={estimator.time_limit!r} is for one machine: workers of a cluster would end at different steps; leave it out"
         )
-    work = EstimatorFit(estimator, arguments)
-    learned = run_on(as_cluster(cluster), work, *files_of_run(checkpoint, resume))
+    work = EstimatorFit(estimator, arguments, all_rows)
+    files, keep = files_of_run(checkpoint, resume)
+    learned = run_on(as_cluster(cluster), work, files, keep, bool(estimator.verbose))
     vars(estimator).update(learned | {"verbose": estimator.verbose})

@@ -18,6 +18,7 @@ from pysmorch.optimizers import Optimizer
 from pysmorch.training.history import History
 from pysmorch.training.loop import fit
 from pysmorch.training.options import FitOptions
+from pysmorch.training.progress import is_watched
 from pysmorch.training.run import RESTORED
 from pysmorch.training.run_folder import LAST, check_new
 
@@ -41,9 +42,9 @@ class NetworkFit:
     sample_weight: Any
     options: FitOptions
 
-    def run(self, checkpoint: Path, resume: Path | None) -> tuple[Network, dict[str, Any], History]:
+    def run(self, checkpoint: Path, resume: Path | None, progress: bool) -> tuple[Network, dict[str, Any], History]:
         """Train; return the network, what the optimizer has then, and the history."""
-        options = replace(self.options, checkpoint=checkpoint, resume=resume, progress=False)
+        options = replace(self.options, checkpoint=checkpoint, resume=resume, progress=progress)
         network = copy.deepcopy(self.network)  # arrays that came here cannot be written
         optimizer = copy.deepcopy(self.options.optimizer)
         history = fit(network, self.X, self.y, self.sample_weight, replace(options, optimizer=optimizer))
@@ -81,7 +82,8 @@ def fit_on_cluster(
     work = NetworkFit(network, X, y, sample_weight, replace(options, checkpoint=None, resume=None))
     files, keep = files_of_run(options.checkpoint, options.resume)
     try:
-        trained, of_optimizer, history = run_on(as_cluster(cluster), work, files, keep)
+        shown = is_watched() if options.progress is None else options.progress
+        trained, of_optimizer, history = run_on(as_cluster(cluster), work, files, keep, shown)
     except NonFiniteError as error:
         message = error.args[0].replace(RESTORED, "The network is as it was before the fit")
         raise NonFiniteError(message, error.epoch, error.batch, error.layer) from None
