@@ -22,6 +22,9 @@ TOKEN_BYTES = 32
 GREETING = 5.0
 """Seconds in which one that connects has to say the secret."""
 
+SPIN = 0.0005
+"""Seconds in which a worker looks again and again before it sleeps: to be woken takes longer than most exchanges."""
+
 Address = tuple[str, int]
 
 
@@ -181,6 +184,7 @@ class Ring:
 
     def _transfer(self, out: memoryview, into: memoryview) -> None:
         """Send and receive until both are done; neither waits for the other, so that no circle of workers can wait for itself."""
+        until = 0.0
         while len(out) or len(into):
             moved = 0
             if len(into):
@@ -189,7 +193,11 @@ class Ring:
             if len(out):
                 moved += (count := self._send_some(out))
                 out = out[count:]
-            if not moved:
+            if moved:
+                until = 0.0
+            elif until == 0.0:
+                until = time.perf_counter() + SPIN
+            elif time.perf_counter() > until:
                 self._wait(bool(len(out)), bool(len(into)))
 
     def _receive_some(self, into: memoryview) -> int:
