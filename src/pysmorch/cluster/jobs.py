@@ -179,7 +179,7 @@ class _Group:
         looked = time.monotonic()
         while True:
             ready, _ = self.ray.wait(results, num_returns=len(results), timeout=PULSE)
-            if results[0] in ready or any(self._error_of(result) is not None for result in ready):
+            if results[0] in ready or any(self._outcome(result)[1] is not None for result in ready):
                 break
             self._show_new(progress)
             self._fetch_new(checkpoints, keep)
@@ -196,13 +196,13 @@ class _Group:
     ) -> Any:
         """Return what the first worker made, or raise the reason for which there is nothing."""
         ready, _ = self.ray.wait(results, num_returns=len(results), timeout=0)
-        errors = {results.index(result): self._error_of(result) for result in ready}
-        if 0 in errors and errors[0] is None:
+        outcomes = {results.index(result): self._outcome(result) for result in ready}
+        if 0 in outcomes and outcomes[0][1] is None:
             self._fetch_new(checkpoints, keep)
-            return self.ray.get(results[0])
+            return outcomes[0][0]
         with suppress(LostWorkerError):
             self._fetch_new(checkpoints, keep)  # the others have written where they were
-        reasons = [(rank, error) for rank, error in sorted(errors.items()) if error is not None]
+        reasons = [(rank, error) for rank, (_, error) in sorted(outcomes.items()) if error is not None]
         for rank, error in reasons:
             if not isinstance(error, LostWorkerError):
                 raise self._located(error, rank) from None
@@ -216,18 +216,17 @@ class _Group:
         error.add_note(f"raised by worker {rank} on node {self.nodes[rank]}")
         return error
 
-    def _error_of(self, result: Any) -> BaseException | None:
-        """Return what a worker that has ended raised, or None."""
+    def _outcome(self, result: Any) -> tuple[Any, BaseException | None]:
+        """Return what a worker that has ended made, and what it raised, or None."""
         exceptions = self.ray.exceptions
         try:
-            self.ray.get(result)
+            return self.ray.get(result), None
         except exceptions.RayTaskError as error:
-            return error.cause
+            return None, error.cause
         except exceptions.OutOfMemoryError as error:
-            return LostWorkerError(f"a worker took more memory than its node has ({_first_line(error)})")
+            return None, LostWorkerError(f"a worker took more memory than its node has ({_first_line(error)})")
         except exceptions.RayError as error:
-            return LostWorkerError(_first_line(error))
-        return None
+            return None, LostWorkerError(_first_line(error))
 
     def _ask(self, method: str) -> list[Any]:
         """Return what each worker answers to a call."""
@@ -238,9 +237,12 @@ class _Group:
         except exceptions.RayTaskError as error:
             raise error.cause from None
         except exceptions.GetTimeoutError:
-            raise LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds") from None
+            raise self._silent() from None
         except exceptions.RayError as error:
             raise LostWorkerError(_first_line(error)) from None
+
+    def _silent(self) -> LostWorkerError:
+        return LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds")
 
     def _fetch_new(self, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None] | None) -> None:
         """Take what workers have written since the last call; one that is lost is noticed by its result."""
@@ -249,7 +251,7 @@ class _Group:
             try:
                 files = self.ray.get(answer, timeout=self.cluster.patience)
             except self.ray.exceptions.GetTimeoutError:
-                raise LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds") from None
+                raise self._silent() from None
             except self.ray.exceptions.RayError:
                 continue
             for path, content in files.items():

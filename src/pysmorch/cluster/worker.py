@@ -23,6 +23,7 @@ from pysmorch.version import __version__
 from pysmorch.warnings import PysmorchWarning
 
 LAST = "last.safetensors"
+"""The checkpoint in the folder of a run from which it goes on."""
 
 
 class Work(Protocol):

@@ -83,7 +83,7 @@ class NativeProgram:
     is_whole : bool
         False after an exception in the midst of a step.
     panel_rows : int
-        A shard of a batch begins at a multiple of so many rows: twice as many as a vector register has numbers.
+        A shard of a batch begins at a multiple of this number of rows, that of a panel: twice the lanes of a vector register.
     """
 
     engine = "native"

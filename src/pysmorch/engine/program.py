@@ -224,7 +224,7 @@ class ShardingProgram(Program, Protocol):
     Attributes
     ----------
     panel_rows : int
-        A shard of a batch begins at a multiple of so many rows.
+        A shard of a batch begins at a multiple of this number of rows.
     """
 
     panel_rows: int

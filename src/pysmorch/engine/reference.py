@@ -64,7 +64,7 @@ class ReferenceProgram:
     is_whole : bool
         False after an exception in the midst of a step.
     panel_rows : int
-        A shard of a batch begins at a multiple of so many rows.
+        A shard of a batch begins at a multiple of this number of rows.
     """
 
     engine = "reference"

@@ -105,7 +105,7 @@ class LazyRows:
 
 
 def index_dtype(count: int) -> type[np.signedinteger[Any]]:
-    """Return the dtype that indices of so many rows need: of very many, 8 bytes each are a good part of the memory."""
+    """Return the smallest dtype for indices below `count`: for very long tables 8 bytes each are a good part of the memory."""
     return np.int32 if count < 2**31 else np.int64
 
 

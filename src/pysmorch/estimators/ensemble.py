@@ -156,7 +156,12 @@ def train_members(
             _give_back(estimator, members, at_a_time)
         raise
     if ring is not None:
-        _gather(ring, members, own_callbacks, lambda number: callbacks_of(*_told(jobs[number - 1], data)))
+
+        def callbacks_of_number(number: int) -> list[Callback]:
+            job = jobs[number - 1]
+            return callbacks_of(job, _parts_of(job, data)[1])
+
+        _gather(ring, members, own_callbacks, callbacks_of_number)
     _give_back(estimator, members, at_a_time)
 
 
@@ -185,11 +190,6 @@ def _gather(
             vars(member.model).update(values)
             for callback, state in zip(callbacks_of(number), states, strict=True):
                 callback.set_state(state)
-
-
-def _told(job: Job, data: Labelled) -> tuple[Job, Labelled | None]:
-    """Return what callbacks of a network are made of."""
-    return job, _parts_of(job, data)[1]
 
 
 def _parts_of(job: Job, data: Labelled) -> tuple[Labelled, Labelled | None]:

@@ -36,7 +36,7 @@ class Figures:
 
     @classmethod
     def of(cls, rows: Array) -> Figures:
-        """Return figures of groups with so many rows, before the training."""
+        """Return the figures of groups before the training, from the number of rows of each."""
         count = len(rows)
         unknown = np.full(count, np.nan)
         return cls(rows.astype(np.int64), np.zeros(count, np.int64), unknown, unknown.copy(), {}, {})

@@ -365,7 +365,7 @@ def _together(classes: Array | None, others: Array) -> Array:
 
 
 def _cancelling(flag: Flag, count: int) -> Cancelling:
-    """Return the callback that ends a training of so many rows when the flag is set."""
+    """Return the callback that ends a training on this number of rows when the flag is set."""
     return (CancellingWithin if count >= ROWS_TO_STOP_WITHIN else Cancelling)(flag)
 
 

@@ -82,7 +82,7 @@ def _is_text(column: Any) -> bool:
 
 
 def _batches_of_texts(source: Any, group: int, pages: Mapping[str, Sequence[Page]]) -> Iterator[Any]:
-    """Go through columns of texts in a row group, as positions in their dictionaries, so many rows at a time that few are in memory.
+    """Go through columns of texts in a row group, as positions in their dictionaries, in blocks of rows of which few are in memory.
 
     `pages` are those of each column, by its path.
     """

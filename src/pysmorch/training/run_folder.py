@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pysmorch.cluster.worker import LAST as LAST
 from pysmorch.files.writing import LOCKS, lock_at_once
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+BEST = "best.safetensors"
 OLDER = re.compile(r"step-(\d+)\.safetensors")
 NETWORK = re.compile(r"network-(\d+)")
 MOST_OLDER = 3
