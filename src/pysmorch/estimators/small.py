@@ -42,6 +42,11 @@ MOST_OUTPUTS = 2**24
 """Entries of outputs that are stored over all epochs, 64 MiB; where there are more, those of fewer held-out rows are stored."""
 
 
+AT_ONCE = 2**15
+"""Entries of outputs that are calibrated in one go: with few rows the calls of NumPy take longer than what they compute, and with more entries
+they would leave the cache."""
+
+
 class Choice(NamedTuple):
     """What cross-validation chose.
 
@@ -196,9 +201,16 @@ def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Cali
         Infinite where it is not a number.
     """
     weights = np.ones(len(data.codes)) if data.weights is None else data.weights
-    targets = loss.targets(outputs, data.codes)
+    # One output of all rows after the other: NumPy is slow where it adds up many short rows.
+    targets, outputs = np.asfortranarray(loss.targets(outputs, data.codes)), np.asfortranarray(outputs)
+    at_once = max(1, AT_ONCE // max(1, outputs.size))
+    losses: list[float] = []
     with np.errstate(all="ignore"):
-        losses = [float(weights @ loss.sample_losses(one.of(outputs), targets)) for one in calibrations]
+        for first in range(0, len(calibrations), at_once):
+            some = calibrations[first : first + at_once]
+            calibrated = np.concatenate([one.of(outputs).T for one in some], axis=1).T
+            of_rows = loss.sample_losses(calibrated, np.tile(targets.T, len(some)).T).reshape(len(some), len(outputs))
+            losses += [float(weights @ of_calibration) for of_calibration in of_rows]
     return [value if np.isfinite(value) else np.inf for value in losses]
 
 

@@ -67,8 +67,9 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
     left_out = dict.fromkeys(LEFT_OUT, 0)
     errors = np.full(array.shape, np.nan)
     indices = sample(array, probe.seed)
+    estimates: dict[tuple[int, ...], dict[float, float]] = {index: {} for index in indices}
     for index in indices:
-        error = entry_error(probe.value, array, index, found[index], scale, tol, probe.steps)
+        error = entry_error(probe.value, array, index, found[index], scale, tol, probe.steps, estimates[index])
         reason = _reason_to_leave_out(probe, variable, found[index], index, scale) if error > tol else ""
         if reason:
             left_out[reason] += 1
@@ -88,7 +89,7 @@ def _by_entries(probe: Probe, variable: Variable, found: Array, tol: float, term
             f"{name}: {count} entries of {_of(variable)} {why} and were left out" for count, why in reasons
         )
         return CheckRow(name, variable.what, len(indices) - sum(left_out.values()), worst, True, note, errors)
-    expected = probe.expected_gradient(variable)
+    expected = probe.expected_gradient(variable, estimates)
     message = (
         f"{name}: wrong gradient with respect to {_of(variable)}, worst at {list(worst_index)}: "
         f"expected {expected[worst_index]:.8g}, found {found[worst_index]:.8g}. "

@@ -67,10 +67,20 @@ def _unit(point: Array) -> float:
 
 
 def best_derivative(
-    f: Callable[[], float], array: Array, index: tuple[int, ...], steps: Sequence[float] = STEPS
+    f: Callable[[], float],
+    array: Array,
+    index: tuple[int, ...],
+    steps: Sequence[float] = STEPS,
+    known: Mapping[float, float] | None = None,
 ) -> float:
-    """Return the derivative from differences with several steps, that which agrees best with the one after it."""
-    estimates = [derivative(f, array, index, step) for step in steps_at(array, steps)]
+    """Return the derivative from differences with several steps, that which agrees best with the one after it.
+
+    What is `known` already, by its step, is not computed again.
+    """
+    known = known or {}
+    estimates = [
+        known[step] if step in known else derivative(f, array, index, step) for step in steps_at(array, steps)
+    ]
     return estimates[int(np.argmin([abs(a - b) for a, b in pairwise(estimates)]))]
 
 
@@ -122,17 +132,21 @@ def entry_error(
     scale: float,
     tol: float,
     steps: Sequence[float] = STEPS,
+    estimates: dict[float, float] | None = None,
 ) -> float:
     """Return the relative error of one entry of a gradient, in units of its size or of `scale` where that is small.
 
     It is the smallest one with all steps; the first that is within the tolerance ends the search. Where none is, that part of an error
-    does not count which the rounding of f explains, as long as it is small.
+    does not count which the rounding of f explains, as long as it is small. The derivatives come into `estimates`, by their step.
     """
-    estimates = {}
+    estimates = {} if estimates is None else estimates
     for step in steps_at(array, steps):
         estimates[step] = derivative(f, array, index, step)
         if relative_error(found, estimates[step], scale) <= tol:
             return relative_error(found, estimates[step], scale)
+    smallest = min(relative_error(found, estimate, scale) for estimate in estimates.values())
+    if smallest > tol + LARGEST_NOISE:  # rounding cannot explain it, and need not be measured
+        return smallest
     noise = noise_of(f, array, index)
     best = float("inf")
     for step, estimate in estimates.items():

@@ -118,15 +118,16 @@ class Probe:
         except Exception:  # gradients of other signs are nothing that a layer under test has to take
             return {}
 
-    def expected(self, variable: Variable, index: tuple[int, ...]) -> float:
-        """Return the derivative from differences that agree best with each other."""
-        return best_derivative(self.value, variable.array, index, self.steps)
+    def expected_gradient(
+        self, variable: Variable, known: Mapping[tuple[int, ...], Mapping[float, float]] | None = None
+    ) -> Array:
+        """Return the whole gradient from the differences that agree best with each other; NaN where a large array was not sampled.
 
-    def expected_gradient(self, variable: Variable) -> Array:
-        """Return the whole gradient from differences; NaN where a large array was not sampled."""
-        result = np.full(variable.array.shape, np.nan)
+        Differences that are `known` already, by their entry and step, are not taken again.
+        """
+        result, known = np.full(variable.array.shape, np.nan), known or {}
         for index in sample(variable.array, self.seed):
-            result[index] = self.expected(variable, index)
+            result[index] = best_derivative(self.value, variable.array, index, self.steps, known.get(index))
         return result
 
 

@@ -48,8 +48,13 @@ def graph(*lasts: Any) -> list[Any]:
     ValueError
         When the graph has a cycle.
     """
-    order: list[Any] = []
-    entered: set[int] = set()
+    return [layer for layer, _ in _with_feeders(lasts)]
+
+
+def _with_feeders(lasts: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """The layers of `graph`, each with its `feeders`, which take some time to find in classes of users."""
+    order: list[tuple[Any, tuple[Any, ...]]] = []
+    entered: dict[int, tuple[Any, ...]] = {}
     done: set[int] = set()
     stack = list(reversed(lasts))
     while stack:
@@ -57,8 +62,10 @@ def graph(*lasts: Any) -> list[Any]:
         if id(layer) in done:
             stack.pop()
             continue
-        waiting = [f for f in feeders(layer) if id(f) not in done] if id(layer) not in entered else []
-        entered.add(id(layer))
+        waiting = []
+        if id(layer) not in entered:
+            entered[id(layer)] = feeders(layer)
+            waiting = [f for f in entered[id(layer)] if id(f) not in done]
         if any(id(f) in entered for f in waiting):
             raise ValueError(f"the graph has a cycle through {layer!r}")
         if waiting:
@@ -66,7 +73,7 @@ def graph(*lasts: Any) -> list[Any]:
         else:
             stack.pop()
             done.add(id(layer))
-            order.append(layer)
+            order.append((layer, entered[id(layer)]))
     return order
 
 
@@ -89,8 +96,8 @@ def run_forward(last: Any) -> Any:
 def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     """Run all layers that `lasts` depend on, each once, and return the outputs of `lasts`."""
     outputs: dict[int, Any] = {}
-    for layer in graph(*lasts):
-        inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in feeders(layer))
+    for layer, read in _with_feeders(lasts):
+        inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in read)
         outputs[id(layer)] = out = step_forward(layer, inputs)
         if not isinstance(out, (np.ndarray, np.generic, float, int)):
             what = "nothing (None)" if out is None else f"a {type(out).__name__}"
@@ -125,18 +132,18 @@ def backpropagate(
     waiting: dict[int, Any] = {}
     accumulate(waiting, lasts, gradients)
     sources: dict[int, Array] = {}
-    for layer in reversed(graph(*lasts)):
+    for layer, read in reversed(_with_feeders(lasts)):
         gradient = waiting.pop(id(layer), None)
         if gradient is None:
             continue
-        if not feeders(layer):
+        if not read:
             sources[id(layer)] = gradient
         parts = step_backward(layer, _for_own_use(layer, gradient))
         if passed is not None:
             passed[id(layer)] = any(part is not None for part in parts)
         if not is_ours(layer):
-            _check_shapes(layer, parts)
-        accumulate(waiting, feeders(layer), parts)
+            _check_shapes(layer, read, parts)
+        accumulate(waiting, read, parts)
     return sources
 
 
@@ -198,9 +205,9 @@ def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
     return own_backward(layer, dwnstrm) if run is None else run(dwnstrm)
 
 
-def _check_shapes(layer: Any, parts: Sequence[Any]) -> None:
+def _check_shapes(layer: Any, read: Sequence[Any], parts: Sequence[Any]) -> None:
     """Raise ShapeError where a class of the user's passes back a gradient of another shape than its input has."""
-    for feeder, part in zip(feeders(layer), parts, strict=True):
+    for feeder, part in zip(read, parts, strict=True):
         out = vars(feeder).get("out_array") if is_ours(feeder) and hasattr(feeder, "__dict__") else None
         if part is not None and out is not None and np.shape(part) != np.shape(out):
             raise ShapeError(
