@@ -78,9 +78,7 @@ def best_derivative(
     What is `known` already, by its step, is not computed again.
     """
     known = known or {}
-    estimates = [
-        known[step] if step in known else derivative(f, array, index, step) for step in steps_at(array, steps)
-    ]
+    estimates = [known[step] if step in known else derivative(f, array, index, step) for step in steps_at(array, steps)]
     return estimates[int(np.argmin([abs(a - b) for a, b in pairwise(estimates)]))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -127,20 +128,22 @@ class Layer(Inputs, Trainable, NativeForm, Description):
         else:
             backpropagate(self.in_layers, self._pull_back(dwnstrm))  # super().backward(dwnstrm) in a subclass
 
-    def _forward_step(self, inputs: tuple[Any, ...]) -> Any:
+    def _forward_step(self, inputs: tuple[Any, ...], read: Sequence[Any] | None = None) -> Any:
         if type(self).forward is Layer.forward:
             return self._compute(inputs[: len(self.in_layers)])
         self._computed_for = None
-        out = own_forward(self, inputs)
+        out = own_forward(self, inputs, read)
         if self._computed_for is None:
             self.in_arrays, self.out_array = inputs[: len(self.in_layers)], out
         return out
 
-    def _backward_step(self, dwnstrm: Any) -> tuple[Any, ...]:
+    def _backward_step(self, dwnstrm: Any, read: Sequence[Any] | None = None) -> tuple[Any, ...]:
         if type(self).backward is Layer.backward:
             gradients = self._pull_back(dwnstrm)
-            return gradients if is_ours(self) else (*gradients, *[None] * (len(feeders(self)) - len(gradients)))
-        return own_backward(self, dwnstrm)
+            if is_ours(self):
+                return gradients
+            return (*gradients, *[None] * (len(feeders(self) if read is None else read) - len(gradients)))
+        return own_backward(self, dwnstrm, read)
 
     def _compute(self, inputs: tuple[Any, ...]) -> Any:
         if self.native is not None and not (self.reads_indices or self.is_view or self.moves_entries):

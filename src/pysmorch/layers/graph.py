@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from pysmorch.layers.arguments import Array, ShapeError
 from pysmorch.layers.native_form import is_ours
-from pysmorch.layers.own_passes import fed_by, feeders, own_backward, own_forward, set_feeders
+from pysmorch.layers.own_passes import Links, fed_by, feeders, own_backward, own_forward, set_feeders
 
 __all__ = [
     "accumulate",
@@ -54,6 +54,7 @@ def graph(*lasts: Any) -> list[Any]:
 def _with_feeders(lasts: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
     """The layers of `graph`, each with its `feeders`, which take some time to find in classes of users."""
     order: list[tuple[Any, tuple[Any, ...]]] = []
+    known: Links = {}
     entered: dict[int, tuple[Any, ...]] = {}
     done: set[int] = set()
     stack = list(reversed(lasts))
@@ -64,7 +65,7 @@ def _with_feeders(lasts: Sequence[Any]) -> list[tuple[Any, tuple[Any, ...]]]:
             continue
         waiting = []
         if id(layer) not in entered:
-            entered[id(layer)] = feeders(layer)
+            entered[id(layer)] = feeders(layer, known)
             waiting = [f for f in entered[id(layer)] if id(f) not in done]
         if any(id(f) in entered for f in waiting):
             raise ValueError(f"the graph has a cycle through {layer!r}")
@@ -98,7 +99,7 @@ def outputs_of(lasts: Sequence[Any]) -> list[Any]:
     outputs: dict[int, Any] = {}
     for layer, read in _with_feeders(lasts):
         inputs = tuple(_for_own_use(layer, outputs[id(f)]) for f in read)
-        outputs[id(layer)] = out = step_forward(layer, inputs)
+        outputs[id(layer)] = out = step_forward(layer, inputs, read)
         if not isinstance(out, (np.ndarray, np.generic, float, int)):
             what = "nothing (None)" if out is None else f"a {type(out).__name__}"
             raise TypeError(f"{type(layer).__name__}: forward returns {what}, but has to return the output, an array")
@@ -138,7 +139,7 @@ def backpropagate(
             continue
         if not read:
             sources[id(layer)] = gradient
-        parts = step_backward(layer, _for_own_use(layer, gradient))
+        parts = step_backward(layer, _for_own_use(layer, gradient), read)
         if passed is not None:
             passed[id(layer)] = any(part is not None for part in parts)
         if not is_ours(layer):
@@ -165,7 +166,7 @@ def accumulate(waiting: dict[int, Any], layers: Sequence[Any], gradients: Sequen
             waiting[id(layer)] = gradient if known is None else known + gradient
 
 
-def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
+def step_forward(layer: Any, inputs: tuple[Any, ...], read: Sequence[Any] | None = None) -> Any:
     """Run one layer, by the base class's protocol or with a `forward` of its own.
 
     Parameters
@@ -174,6 +175,8 @@ def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
         Of ours, or a class of the user's.
     inputs : tuple of array
         The outputs of its `feeders`.
+    read : sequence of Layer, default=None
+        Its `feeders`, where they are known.
 
     Returns
     -------
@@ -181,12 +184,12 @@ def step_forward(layer: Any, inputs: tuple[Any, ...]) -> Any:
         The output.
     """
     run = getattr(layer, "_forward_step", None)
-    out = own_forward(layer, inputs) if run is None else run(inputs)
+    out = own_forward(layer, inputs, read) if run is None else run(inputs, read)
     # A matrix, say, multiplies in another way.
     return np.asarray(out) if isinstance(out, np.ndarray) and type(out) is not np.ndarray else out
 
 
-def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
+def step_backward(layer: Any, dwnstrm: Any, read: Sequence[Any] | None = None) -> tuple[Any, ...]:
     """Backpropagate through one layer.
 
     Parameters
@@ -195,6 +198,8 @@ def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
         Of ours, or a class of the user's.
     dwnstrm : array
         The gradient with respect to its output.
+    read : sequence of Layer, default=None
+        Its `feeders`, where they are known.
 
     Returns
     -------
@@ -202,7 +207,7 @@ def step_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
         The gradient with respect to the output of each of its `feeders`.
     """
     run = getattr(layer, "_backward_step", None)
-    return own_backward(layer, dwnstrm) if run is None else run(dwnstrm)
+    return own_backward(layer, dwnstrm, read) if run is None else run(dwnstrm, read)
 
 
 def _check_shapes(layer: Any, read: Sequence[Any], parts: Sequence[Any]) -> None:

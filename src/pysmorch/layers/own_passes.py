@@ -39,10 +39,10 @@ class ProxyInput:
         """Accumulate the gradient."""
         set_attribute(self, "_gradient", dwnstrm if self._gradient is None else self._gradient + dwnstrm)
 
-    def _forward_step(self, inputs: tuple[Any, ...]) -> Any:
+    def _forward_step(self, inputs: tuple[Any, ...], read: Sequence[Any] | None = None) -> Any:
         return self._value
 
-    def _backward_step(self, dwnstrm: Any) -> tuple[Any, ...]:
+    def _backward_step(self, dwnstrm: Any, read: Sequence[Any] | None = None) -> tuple[Any, ...]:
         self.backward(dwnstrm)
         return ()
 
@@ -53,17 +53,23 @@ class ProxyInput:
         setattr(self._layer, name, value)
 
 
-def feeders(layer: Any) -> tuple[Any, ...]:
+Links = dict[int, tuple[Any, list[Any]]]
+"""Layers with what each links to, by `id`: to look them up once while nothing changes."""
+
+
+def feeders(layer: Any, known: Links | None = None) -> tuple[Any, ...]:
     """Return the layers whose outputs a layer can read.
 
     These are its input layers, and in a class of the user's also all others that it holds in its attributes, under any name: further
-    inputs, or the layers of a block, which read from its input layer themselves.
+    inputs, or the layers of a block, which read from its input layer themselves. What many layers link to is looked up once where
+    `known` is the same dict for all of them.
     """
     if is_ours(layer):
         return tuple(layer.in_layers)
+    known = {} if known is None else known
     declared = input_layers(layer)
-    held = _held_beside(layer, declared)
-    return (*declared, *_without_own_sources(layer, declared, held)) if held else declared
+    held = _links(layer, known)[len(declared) :]
+    return (*declared, *_without_own_sources(layer, declared, held, known)) if held else declared
 
 
 def input_layers(layer: Any) -> tuple[Any, ...]:
@@ -86,20 +92,20 @@ def _held_beside(layer: Any, declared: Sequence[Any]) -> list[Any]:
     return held
 
 
-def _without_own_sources(layer: Any, declared: Sequence[Any], held: Sequence[Any]) -> list[Any]:
+def _without_own_sources(layer: Any, declared: Sequence[Any], held: Sequence[Any], known: Links) -> list[Any]:
     """Leave out the layers that depend on `layer` itself, and those that read from data that it sets by itself.
 
     Such data are in a layer without inputs that is held, that others that are held read, and that no input layer depends on.
     """
-    given = _upstream(declared)
-    own = {id(one) for one in held if declared and id(one) not in given and not _links(one)}
+    given = _upstream(declared, known)
+    own = {id(one) for one in held if declared and id(one) not in given and not _links(one, known)}
     if own:
         within = [one for one in objects_in(layer, given) if is_layer(one)]
-        own &= {id(one) for other in within for one in _links(other)}
-    return [one for one in held if not _upstream([one]).keys() & (own | {id(layer)})]
+        own &= {id(one) for other in within for one in _links(other, known)}
+    return [one for one in held if not _upstream([one], known).keys() & (own | {id(layer)})]
 
 
-def _upstream(layers: Sequence[Any]) -> dict[int, Any]:
+def _upstream(layers: Sequence[Any], known: Links) -> dict[int, Any]:
     """These layers and all that they read from or hold, by their `id`."""
     found: dict[int, Any] = {}
     stack = list(layers)
@@ -107,13 +113,17 @@ def _upstream(layers: Sequence[Any]) -> dict[int, Any]:
         one = stack.pop()
         if id(one) not in found:
             found[id(one)] = one
-            stack.extend(_links(one))
+            stack.extend(_links(one, known))
     return found
 
 
-def _links(layer: Any) -> list[Any]:
-    declared = input_layers(layer)
-    return [*declared] if is_ours(layer) else [*declared, *_held_beside(layer, declared)]
+def _links(layer: Any, known: Links) -> list[Any]:
+    """The input layers of a layer, and those that it holds beside them where its class is the user's."""
+    if id(layer) not in known:
+        declared = input_layers(layer)
+        links = [*declared] if is_ours(layer) else [*declared, *_held_beside(layer, declared)]
+        known[id(layer)] = layer, links
+    return known[id(layer)][1]
 
 
 def set_feeders(layer: Any, layers: Sequence[Any]) -> None:
@@ -122,9 +132,9 @@ def set_feeders(layer: Any, layers: Sequence[Any]) -> None:
 
 
 @contextmanager
-def fed_by(layer: Any, layers: Sequence[Any]) -> Iterator[None]:
-    """While this lasts, the layer reads from these instead of from those that `feeders` returns."""
-    real = feeders(layer)
+def fed_by(layer: Any, layers: Sequence[Any], real: Sequence[Any] | None = None) -> Iterator[None]:
+    """While this lasts, the layer reads from these instead of from the `real` ones, which `feeders` returns."""
+    real = feeders(layer) if real is None else real
     _exchange(layer, real, layers)
     try:
         yield
@@ -142,23 +152,26 @@ def _exchange(layer: Any, old: Sequence[Any], new: Sequence[Any]) -> None:
         replace_in(layer, {id(a): b for a, b in zip(old, new, strict=True)})
 
 
-def own_forward(layer: Any, inputs: Sequence[Any]) -> Any:
-    """Return what a layer's own `forward` returns for these outputs of its feeders."""
-    read = feeders(layer)
-    out = _with_proxies(layer, [ProxyInput(f, x) for f, x in zip(read, inputs, strict=True)], "forward")
-    if list(map(id, feeders(layer))) != list(map(id, read)):
+def own_forward(layer: Any, inputs: Sequence[Any], read: Sequence[Any] | None = None) -> Any:
+    """Return what a layer's own `forward` returns for these outputs of its feeders, which are `read`."""
+    read = feeders(layer) if read is None else read
+    before = _links(layer, {})
+    out = _with_proxies(layer, read, [ProxyInput(f, x) for f, x in zip(read, inputs, strict=True)], "forward")
+    is_as_before = list(map(id, _links(layer, {}))) == list(map(id, before))
+    if not is_as_before and list(map(id, feeders(layer))) != list(map(id, read)):
         raise TypeError(
             f"{type(layer).__name__}: forward stores other layers than before; make them in the constructor"
         )
     return out
 
 
-def own_backward(layer: Any, dwnstrm: Any) -> tuple[Any, ...]:
-    """Run a layer's own `backward` and return the gradient for each of its feeders, None for one that got none."""
-    proxies = [ProxyInput(feeder) for feeder in feeders(layer)]
+def own_backward(layer: Any, dwnstrm: Any, read: Sequence[Any] | None = None) -> tuple[Any, ...]:
+    """Run a layer's own `backward` and return the gradient for each of its feeders, which are `read`, None for one that got none."""
+    read = feeders(layer) if read is None else read
+    proxies = [ProxyInput(feeder) for feeder in read]
     # A loss in the seed's style takes no gradient: it is the end of the graph.
     takes_gradient = bool(inspect.signature(layer.backward).parameters)
-    returned = _with_proxies(layer, proxies, "backward", *([dwnstrm] if takes_gradient else []))
+    returned = _with_proxies(layer, read, proxies, "backward", *([dwnstrm] if takes_gradient else []))
     gradients = tuple(proxy._gradient for proxy in proxies)
     if proxies and returned is not None and all(gradient is None for gradient in gradients):
         raise TypeError(
@@ -189,6 +202,6 @@ def as_computed(layer: Any) -> Iterator[None]:
         vars(layer).update({name: before[name] for name in ("out_array",) if name in before})
 
 
-def _with_proxies(layer: Any, proxies: Sequence[ProxyInput], method: str, *arguments: Any) -> Any:
-    with fed_by(layer, proxies):
+def _with_proxies(layer: Any, read: Sequence[Any], proxies: Sequence[ProxyInput], method: str, *arguments: Any) -> Any:
+    with fed_by(layer, proxies, read):
         return getattr(layer, method)(*arguments)
