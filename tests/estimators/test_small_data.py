@@ -7,8 +7,10 @@ from sklearn.metrics import log_loss
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
+from pysmorch.estimators import small
 from pysmorch.estimators.calibration import Calibration, calibrate
-from pysmorch.estimators.small import folds_of
+from pysmorch.estimators.rows import Labelled
+from pysmorch.estimators.small import folds_of, losses_of
 from pysmorch.estimators.splitting import split_rows
 
 RNG = np.random.default_rng(0)
@@ -91,3 +93,38 @@ def test_rows_of_rare_classes_are_in_training_in_every_split(seed):
     for train, test in folds_of(classes, 41, seed):
         assert 40 in train
         assert 40 not in test
+
+
+@pytest.mark.parametrize("num_rows", [1, 2, 7, 90])
+@pytest.mark.parametrize("at_once", [1, 300, 2**15])
+@pytest.mark.parametrize("num_outputs", [1, 3, 9])
+def test_losses_of_all_calibrations_at_once_are_those_of_each(num_rows, at_once, num_outputs, monkeypatch):
+    monkeypatch.setattr(small, "AT_ONCE", at_once)
+    rng = np.random.default_rng(num_rows)
+    outputs = 3 * rng.standard_normal((num_rows, num_outputs))
+    x = ps.Data(shape=(None, num_outputs))
+    anchors = (np.zeros(num_outputs), rng.standard_normal(num_outputs))
+    calibrations = [Calibration(trust, anchor) for anchor in anchors for trust in (0.0, 0.3, 1.0, 1.4)]
+    numbers = rng.standard_normal((num_rows, num_outputs))
+    for loss, codes in (
+        (ps.CrossEntropy(x), rng.integers(0, num_outputs, num_rows)),
+        (ps.SquareLoss(x), numbers),
+        (ps.QuantileLoss(x, quantile=np.linspace(0.1, 0.9, num_outputs)), numbers[:, :1]),
+    ):
+        for weights in (None, rng.random(num_rows)):
+            expected = [
+                np.sum(
+                    loss.sample_losses(one.of(outputs), loss.targets(outputs, codes))
+                    * (1 if weights is None else weights)
+                )
+                for one in calibrations
+            ]
+            data = Labelled(numbers, codes, weights, None)
+            np.testing.assert_allclose(losses_of(loss, outputs, data, calibrations), expected, rtol=1e-12)
+
+
+def test_a_loss_that_is_not_a_number_is_infinite():
+    loss, data = ps.PoissonLoss(ps.Data(shape=(None, 1))), Labelled(np.ones((2, 1)), np.ones((2, 1)), None, None)
+    calibrations = [Calibration(1.0, np.zeros(1)), Calibration(0.0, np.zeros(1))]
+    assert losses_of(loss, np.array([[np.nan], [1.0]]), data, calibrations) == [np.inf, np.inf]
+    assert losses_of(loss, np.array([[1e5], [1.0]]), data, calibrations) == [np.inf, 2.0]

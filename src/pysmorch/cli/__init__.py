@@ -10,9 +10,11 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from pysmorch.cli.grade_options import GradeOptions
 from pysmorch.cli.help import CommandWithChoices
@@ -58,7 +60,7 @@ def main() -> None:
 def _run() -> int:
     """Run the command and return the exit code."""
     try:
-        code = app(prog_name="pysmorch", standalone_mode=False)
+        code = _command()(prog_name="pysmorch", standalone_mode=False)
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns an interrupt into a code of its own accord
             return _say("interrupted; no file was written", code)
@@ -87,6 +89,12 @@ def _run() -> int:
         if hasattr(error, "format_message"):
             return _say(f"{error.format_message()} (see pysmorch --help)", 2)
         raise
+
+
+@cache
+def _command() -> Any:
+    """All commands, which are made once, also where a process runs several of them."""
+    return get_command(app)
 
 
 @contextmanager

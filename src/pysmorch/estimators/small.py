@@ -202,16 +202,18 @@ def losses_of(loss: Any, outputs: Array, data: Labelled, calibrations: list[Cali
     """
     weights = np.ones(len(data.codes)) if data.weights is None else data.weights
     # One output of all rows after the other: NumPy is slow where it adds up many short rows.
-    targets, outputs = np.asfortranarray(loss.targets(outputs, data.codes)), np.asfortranarray(outputs)
+    targets, outputs = (np.ascontiguousarray(of_rows.T) for of_rows in (loss.targets(outputs, data.codes), outputs))
+    trusts = np.array([one.trust for one in calibrations])[:, None]
+    anchors = np.array([one.anchor for one in calibrations]).T[:, :, None]
     at_once = max(1, AT_ONCE // max(1, outputs.size))
-    losses: list[float] = []
+    losses: list[Array] = []
     with np.errstate(all="ignore"):
         for first in range(0, len(calibrations), at_once):
-            some = calibrations[first : first + at_once]
-            calibrated = np.concatenate([one.of(outputs).T for one in some], axis=1).T
-            of_rows = loss.sample_losses(calibrated, np.tile(targets.T, len(some)).T).reshape(len(some), len(outputs))
-            losses += [float(weights @ of_calibration) for of_calibration in of_rows]
-    return [value if np.isfinite(value) else np.inf for value in losses]
+            some = Calibration(trusts[first : first + at_once], anchors[:, first : first + at_once])
+            calibrated = some.of(outputs[:, None])
+            rows = loss.sample_losses(calibrated.reshape(len(targets), -1).T, np.tile(targets, calibrated.shape[1]).T)
+            losses.append(np.vecdot(rows.reshape(calibrated.shape[1:]), weights))
+    return [float(value) if np.isfinite(value) else np.inf for value in np.concatenate(losses)]
 
 
 def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
