@@ -25,8 +25,9 @@ class Copy:
 
     def __init__(self, folder):
         self.folder, self.touched = folder, set()
+        # What is compiled already still holds for files that no recipe changes: copies are as old as what they are made of.
+        shutil.copytree(Path(pysmorch.__file__).parent, folder / "src/pysmorch")
         without = shutil.ignore_patterns("__pycache__", "models", "benchmarks")
-        shutil.copytree(Path(pysmorch.__file__).parent, folder / "src/pysmorch", ignore=without)
         shutil.copytree(ROOT / "tests", folder / "tests", ignore=without)
         for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml"):
             shutil.copy(ROOT / name, folder)
