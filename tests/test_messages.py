@@ -30,7 +30,7 @@ EXCEPTIONS = {
     ("many/file.py", "_contents"): "what is wrong with a file, whose name is added",
     ("many/grouping.py", "_column"): "the caller says which argument or column it is",
     ("many/file.py", "save_many"): "the file is named, as where one model is saved",
-    ("layers/graph.py", "graph"): "the graph has a cycle: no single argument is wrong",
+    ("layers/graph.py", "_with_feeders"): "the graph has a cycle: no single argument is wrong",
     ("layers/graph.py", "_check_shapes"): "what a class of the user's passes back; the class is named",
     ("layers/own_passes.py", "own_forward"): "what a class of the user's does in a pass; the class is named",
     ("layers/base.py", "_pull_back"): "what a class of the user's returns in a pass; the class is named",
