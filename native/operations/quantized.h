@@ -27,7 +27,7 @@ template <class T, class G> class Quantized : public Operation<T> {
     }
 
     // `depth` products in a sum, of the channels of `taps` positions.
-    Quantized(const Description& d, const Updater<T>& parameters, size_t channels, size_t taps)
+    [[gnu::cold]] Quantized(const Description& d, const Updater<T>& parameters, size_t channels, size_t taps)
         : depth_(taps * channels), K_(d.channels), signed_(d.number("signed") != 0),
           b_(d.parameter("bias").template as<T>()), activation_(activation_named(d.activation)) {
         require(parameters.parameters == nullptr, d.kind + " only predicts");

@@ -33,7 +33,7 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
 }
 
 // Says what of a description is not as the signature of the operation says.
-void check_signature(const Description& d, const Signature& s) {
+[[gnu::cold]] void check_signature(const Description& d, const Signature& s) {
     require(d.inputs.size() >= s.least_inputs && d.inputs.size() <= s.most_inputs,
             d.kind + " has another number of inputs");
     for (const std::string& name : s.parameters)

@@ -20,7 +20,7 @@ template <class T> const Registry<T>& registry();
 
 // Makes the operation that is described, between these values, or says what does not fit.
 template <class T>
-std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values,
-                                             const Updater<T>& updater);
+[[gnu::cold]] std::unique_ptr<Operation<T>> make_operation(const Description& d, std::vector<Value<T>>& values,
+                                                           const Updater<T>& updater);
 
 }  // namespace pysmorch

@@ -54,7 +54,8 @@ def test_c_and_python_files_are_written_and_stay_unless_forced(run, trained, arg
         (["model.safetensors", "narrow.csv"], "narrow.csv"),
         (["houses.csv"], "houses.csv: not a model file"),
         (["model.safetensors", "--layout", "chw"], "--layout"),
-        (["model.safetensors", "--to", "java"], "--to"),
+        (["model.safetensors", "--to", "java"], "Invalid value for '--to': 'java' is not one of 'onnx', 'c', 'numpy'"),
+        (["model.safetensors", "--out", "numpy.py"], "numpy.py would be found in place of the module numpy"),
         (["model.safetensors", "--to", "c", "--out", "net.py"], "--to c and --out net.py do not fit"),
         (
             ["model.safetensors", "houses.csv", "--to", "c"],

@@ -186,6 +186,18 @@ def test_a_file_that_exists_stays_unless_it_may_be_replaced(target, tmp_path):
     assert path.read_bytes() != b"mine"
 
 
+@pytest.mark.parametrize("name", ["numpy.py", "NumPy.PY", "random.py", "cprofile.py", "pysmorch.py"])
+def test_a_python_file_has_not_the_name_of_a_module_that_it_imports(name, tmp_path):
+    network = ps.Network(ps.SquareLoss(ps.dense(ps.Data(shape=(None, 3)), 2)))
+    with pytest.raises(
+        ValueError, match=rf"{name} would be found in place of the module {name[:-3].lower()} .* choose"
+    ):
+        network.export(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    network.export(tmp_path / "numpy.onnx")
+    network.export(tmp_path / "numpy_model.py")
+
+
 @needs_compiler
 @pytest.mark.parametrize("stem", ["9 lives", "日本", 'a"b*c', "int", "_", "x" * 100, "NULL", "a\nb"])
 def test_names_of_files_begin_the_names_of_functions(stem, tmp_path):

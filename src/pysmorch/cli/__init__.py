@@ -87,7 +87,9 @@ def _run() -> int:
             print(error.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
             return 2
         if hasattr(error, "format_message"):
-            return _say(f"{error.format_message()} (see pysmorch --help)", 2)
+            # Pydantic, which reads options for Typer, says "Value error" before what is wrong.
+            message = error.format_message().replace(": Value error, ", ": ", 1)
+            return _say(f"{message} (see pysmorch --help)", 2)
         raise
 
 

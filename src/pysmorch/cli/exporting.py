@@ -10,7 +10,7 @@ from pysmorch.cli import data, output
 from pysmorch.cli.models import load_estimator
 from pysmorch.cli.options import ExportOptions
 from pysmorch.cli.prediction import features_for
-from pysmorch.export.targets import ENDINGS, Target, target_of
+from pysmorch.export.targets import ENDINGS, Target, check_module, target_of
 from pysmorch.files.writing import check_writable, try_to_write
 
 KINDS: dict[Target, str] = {"onnx": "ONNX file", "c": "C file", "numpy": "Python file"}
@@ -59,6 +59,7 @@ def _file_of(options: ExportOptions) -> tuple[str, Target]:
     if target_of(out) != target:
         wrong = f"--to {target} and --out {out} do not fit each other"
         raise ValueError(f"{wrong}: a name that ends in .c is a C file, in .py a Python file, any other an ONNX file")
+    check_module(out)
     return out, target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,17 @@ def target_of(path: str | Path) -> Target:
     return next((target for target, end in ENDINGS.items() if end == ending), "onnx")
 
 
+def check_module(path: str | Path) -> None:
+    """Refuse the name of a Python file that is then found in place of a module which it, NumPy or its neighbours import."""
+    name = Path(path).name
+    taken = {module.lower() for module in sys.stdlib_module_names} | {"numpy", "pysmorch"}
+    if target_of(path) == "numpy" and Path(path).stem.lower() in taken:
+        raise ValueError(
+            f"{name} would be found in place of the module {Path(path).stem.lower()} by Python files in the same folder, "
+            f"this one included; choose another name, such as {Path(path).stem}_model.py"
+        )
+
+
 def content_of(form: ModelForm, path: str | Path, channels_first: bool = False) -> bytes:
     """Return a model as the content of a file.
 
@@ -45,8 +57,9 @@ def content_of(form: ModelForm, path: str | Path, channels_first: bool = False) 
     Raises
     ------
     ValueError
-        A layer has no form there, or the file would be too large for its kind.
+        A layer has no form there, the file would be too large for its kind, or a Python file has the name of another module.
     """
+    check_module(path)
     target = target_of(path)
     if target == "onnx":
         return model_to_onnx(form, channels_first)
