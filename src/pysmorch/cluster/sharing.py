@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pysmorch.cluster.ring import Ring
 from pysmorch.engine import Dataset, ShardingProgram, StepRates, Totals
 from pysmorch.engine.program import Shard
-from pysmorch.engine.shards import cut
+from pysmorch.engine.shards import cut, gradients_of
 from pysmorch.layers.base import Array
 
 MEASURED_STEPS = 7
@@ -95,7 +95,7 @@ def _refuse_if_slower(ring: Ring, program: ShardingProgram, data: Dataset, rows:
     """Compute the gradients of a batch alone and together, which changes nothing, and raise ValueError where that takes as long."""
 
     def alone() -> None:
-        program.gradients_of(Shard(data, rows, len(rows), dropout=rates.dropout), resume=False)
+        gradients_of(program, Shard(data, rows, len(rows), dropout=rates.dropout), resume=False)
 
     def together() -> None:
         _compute_share(ring, program, data, rows, rates, 1)

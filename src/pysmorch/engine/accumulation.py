@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.passes import report_non_finite
 from pysmorch.engine.program import Exchange, NonFiniteError, Shard, ShardingProgram, StepRates, Totals
-from pysmorch.engine.reference import report_non_finite
 from pysmorch.engine.shards import cut
 from pysmorch.layers.base import Array
 
@@ -39,12 +39,14 @@ def train_in_pieces(
     Where there are `Normalize` layers, a piece cannot go on before all of them have come to the same layer. So that no more than
     one takes memory, it begins anew for each of them, in the forward and in the backward pass.
     """
+    bounds: list[tuple[int, int]] = []
     for i, rate in enumerate(rates):
         rows = order[i * batch_size : (i + 1) * batch_size]
+        total = len(rows)
+        if not bounds or bounds[-1][1] != total:
+            bounds = [(first, end) for first, end in cut(total, pieces, program.panel_rows) if first < end]
         shards = [
-            Shard(data, rows[first:end], len(rows), first, rate.dropout, first_batch + i + 1)
-            for first, end in cut(len(rows), pieces, program.panel_rows)
-            if first < end
+            Shard(data, rows[first:end], total, first, rate.dropout, first_batch + i + 1) for first, end in bounds
         ]
         try:
             _accumulate(program, shards)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pysmorch.engine.program import Program, Shard, ShardingProgram, Sums
+from pysmorch.engine.program import Exchange, Program, Shard, ShardingProgram, Sums
 from pysmorch.layers.graph import name_layers
 from pysmorch.layers.native_form import is_ours
 
@@ -45,11 +45,18 @@ def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
 
 def in_shards(program: Program) -> ShardingProgram:
     """Return a program as one that computes batches in shards; ValueError where it cannot."""
-    if not hasattr(program, "gradients_of"):
+    if not hasattr(program, "accumulate"):
         raise ValueError(
             f'engine="{program.engine}" computes each batch in one piece; leave out accumulate and cluster, or take engine="auto"'
         )
     return cast(ShardingProgram, program)
+
+
+def gradients_of(program: ShardingProgram, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
+    """Compute a shard and accumulate it, and return the sums: see `ShardingProgram`."""
+    check_order(program.sums, shard, resume)
+    program.compute(shard, exchange)
+    return program.accumulate(resume=resume)
 
 
 def unsupported_shards(layers: Sequence[Any]) -> str | None:
@@ -63,9 +70,8 @@ def unsupported_shards(layers: Sequence[Any]) -> str | None:
 def check_shard(shard: Shard, panel_rows: int) -> None:
     """Raise ValueError for a shard that does not fit its batch."""
     total, first, count = shard.total, shard.first_row, len(shard.rows)
-    for argument, number, least in (("total", total, 1), ("first_row", first, 0)):
-        if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
-            raise ValueError(f"{argument} must be an integer of at least {least}, but is {number!r}")
+    _check_integer("total", total, 1)
+    _check_integer("first_row", first, 0)
     if first + count > total:
         raise ValueError(f"the shard has the rows {first} to {first + count} of a batch of only {total} rows")
     if count and first % panel_rows:
@@ -76,6 +82,11 @@ def check_shard(shard: Shard, panel_rows: int) -> None:
         raise ValueError(
             f"a shard must end at a multiple of {panel_rows} rows of its batch or at its end, row {total}, but ends at row {first + count}"
         )
+
+
+def _check_integer(argument: str, number: Any, least: int) -> None:
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
+        raise ValueError(f"{argument} must be an integer of at least {least}, but is {number!r}")
 
 
 def check_order(sums: Sums, shard: Shard | None, resume: bool) -> Shard:
