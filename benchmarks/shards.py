@@ -29,6 +29,7 @@ NETWORKS: dict[str, tuple[tuple[int, ...], Any]] = {
     "LeNet": ((28, 28, 1), lambda x: lenet(x, 10)),
 }
 BATCHES = (256, 512, 1024)
+PIECES = (1, 2, 4)
 ROWS = 2048
 RATES = StepRates(1e-3)
 
@@ -44,26 +45,32 @@ def program_for(name: str) -> tuple[NativeProgram, Dataset]:
     return NativeProgram(network.loss, ps.Adam(1e-3), "float32", 0, data, threads=1), data
 
 
+def train(program: NativeProgram, data: Dataset, batch: int, pieces: int) -> None:
+    """Take the steps of an epoch."""
+    order, rates = np.arange(ROWS), [RATES] * (ROWS // batch)
+    if pieces == 1:
+        program.train(data, order, batch, rates, 0)
+    else:
+        train_in_pieces(program, data, order, batch, rates, 0, Totals(), pieces)
+
+
 def measured(name: str, batch: int, rounds: int) -> dict[str, float]:
     """Return milliseconds of processor time for a step, and ratios to that in one piece."""
-    programs = {pieces: program_for(name) for pieces in (1, 2, 4)}
-    steps, order = ROWS // batch, np.arange(ROWS)
-    times: dict[int, list[float]] = {pieces: [] for pieces in programs}
-    for _ in range(rounds + 1):  # the first one takes memory
-        for pieces, (program, data) in programs.items():
+    weights = []
+    for pieces in PIECES:
+        program, data = program_for(name)
+        train(program, data, batch, pieces)
+        weights.append(program.parameters.copy())
+        assert np.array_equal(weights[0], weights[-1])
+    times: dict[int, list[float]] = {pieces: [] for pieces in PIECES}
+    for _ in range(rounds):
+        for pieces in PIECES:
             start = time.process_time()
-            if pieces == 1:
-                program.train(data, order, batch, [RATES] * steps, 0)
-            else:
-                train_in_pieces(program, data, order, batch, [RATES] * steps, 0, Totals(), pieces)
-            times[pieces].append((time.process_time() - start) / steps * 1e3)
-    whole = np.array(times[1][1:])
-    for program, _ in programs.values():
-        assert np.array_equal(program.parameters, programs[1][0].parameters)
-    found = {"ms": round(float(np.median(whole)), 3)}
-    for pieces in (2, 4):
-        found[f"{pieces} shards"] = round(float(np.median(np.array(times[pieces][1:]) / whole)), 3)
-    return found
+            train(program, data, batch, pieces)
+            times[pieces].append((time.process_time() - start) / (ROWS // batch) * 1e3)
+    whole = np.array(times[1])
+    ratios = {f"{pieces} shards": round(float(np.median(np.array(times[pieces]) / whole)), 3) for pieces in PIECES[1:]}
+    return {"ms": round(float(np.median(whole)), 3), **ratios}
 
 
 def main() -> None:

@@ -380,6 +380,49 @@ def test_a_step_without_all_gradients_is_refused(begun):
     assert program.num_steps == 1
 
 
+class Interrupted:
+    """The extension's program, with a signal that raises an exception as soon as a step is made."""
+
+    def __init__(self, program):
+        self._program = program
+
+    def __getattr__(self, name):
+        return getattr(self._program, name)
+
+    def apply_sums(self, *arguments):
+        self._program.apply_sums(*arguments)
+        raise KeyboardInterrupt
+
+
+@native_only
+def test_a_signal_at_the_end_of_a_step_loses_nothing_of_it():
+    expected = whole("mlp", 64, 64)
+    program, data, network = program_for("mlp", 64)
+    program._program = Interrupted(program._program)
+    totals, order = Totals(), np.random.default_rng(1).permutation(64)
+    with pytest.raises(KeyboardInterrupt):
+        train_in_pieces(program, data, order, 64, [RATES], 0, totals, 2)
+    np.testing.assert_array_equal(result(program, network, totals), expected)
+    assert program.is_whole
+
+
+@native_only
+def test_a_step_that_breaks_off_is_no_whole_one():
+    program, data, _ = program_for("mlp", 64)
+    gradients_of(program, Shard(data, np.arange(64), 64), resume=False)
+
+    class Broken(Interrupted):
+        def apply_sums(self, *arguments):
+            program._progress[0] = 1  # as the extension leaves it where there is no memory in the midst of a step
+            raise MemoryError
+
+    program._program = Broken(program._program)
+    with pytest.raises(MemoryError):
+        program.apply(RATES)
+    assert not program.is_whole
+    assert (program.num_steps, program.optimizer.num_steps) == (0, 0)
+
+
 def test_normalize_needs_an_exchange():
     for engine in ["reference"] + ["native"] * (extension() is not None):
         program, data, _ = program_for("normalised rows", 100, engine=engine)

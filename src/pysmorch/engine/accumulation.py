@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.passes import report_non_finite
 from pysmorch.engine.program import Exchange, NonFiniteError, Shard, ShardingProgram, StepRates, Totals
-from pysmorch.engine.shards import cut
+from pysmorch.engine.shards import add_step, cut
 from pysmorch.layers.base import Array
 
 
@@ -31,7 +32,7 @@ def train_in_pieces(
     totals: Totals,
     pieces: int,
 ) -> Totals:
-    """Take one step for each batch of `order`, each computed in pieces one after the other: see `Program.train`.
+    """Take the steps of `Program.train`, each computed in so many pieces, one after the other.
 
     On the native engine the bits are those of `Program.train`. Pieces begin at multiples of `program.panel_rows`, so that small
     batches have fewer.
@@ -50,7 +51,8 @@ def train_in_pieces(
         ]
         try:
             _accumulate(program, shards)
-            totals.add(program.finish(rate, resume=len(shards) > 1, keep=i + 1 == len(rates)))
+            is_last = i + 1 == len(rates)
+            add_step(program, totals, partial(program.finish, rate, resume=len(shards) > 1, keep=is_last))
         except NonFiniteError as error:
             _report_batch(program, data, rows, shards[0].batch, error)
     return totals

@@ -22,6 +22,7 @@ from pysmorch.engine.shards import (
     check_last,
     check_order,
     check_shard,
+    parts_of,
     unsupported_shards,
 )
 from pysmorch.engine.threads import num_threads
@@ -31,9 +32,6 @@ from pysmorch.layers.graph import graph
 from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, aligned_zeros
-
-BYTES_OF_A_PART = 2**18
-"""Of sums that are passed on together: so many take longer to send than a message takes to begin."""
 
 
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
@@ -283,7 +281,7 @@ class NativeProgram:
             num_sums, num_wide, offsets, _ = self._program.sum_sizes()
             self._sums = Sums(aligned_zeros(num_sums, self.dtype), aligned_zeros(num_wide, np.dtype(np.float64)), [])
             self._program.hold_sums(self._sums.entries, self._sums.wide, self._progress)
-            self._operations, self._sums.parts = _parts(offsets, num_sums, num_wide, self.dtype.itemsize)
+            self._operations, self._sums.parts = parts_of(offsets, num_sums, num_wide, self.dtype.itemsize)
         return self._sums
 
     def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
@@ -387,18 +385,3 @@ class NativeProgram:
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
         """Return a context: see `Program.limit_threads`. It does nothing, since no product is NumPy's."""
         return nullcontext()
-
-
-def _parts(
-    offsets: list[tuple[int, int]], num_sums: int, num_wide: int, itemsize: int
-) -> tuple[list[int], list[tuple[slice, slice]]]:
-    """Cut the sums of some operations into parts; return the first operation of each, and the end, with their slices."""
-    ends = [*offsets[1:], (num_sums, num_wide)]
-    operations, parts, start = [0], [], (0, 0)
-    for index, end in enumerate(ends, start=1):
-        size = (end[0] - start[0]) * itemsize + (end[1] - start[1]) * 8
-        if size >= BYTES_OF_A_PART or index == len(ends):
-            parts.append((slice(start[0], end[0]), slice(start[1], end[1])))
-            operations.append(index)
-            start = end
-    return operations, parts

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 
-from pysmorch.engine.program import Exchange, Program, Shard, ShardingProgram, Sums
+from pysmorch.engine.program import Exchange, Program, Shard, ShardingProgram, Sums, Totals
 from pysmorch.layers.graph import name_layers
 from pysmorch.layers.native_form import is_ours
 
 NEEDS_EXCHANGE = "a network with Normalize layers needs means over all rows of a batch: compute its shards with an exchange, or the batch as one shard"
+
+BYTES_OF_A_PART = 2**18
+"""Of sums that are passed on together: so many take longer to send than a message takes to begin."""
 
 
 def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
@@ -65,6 +68,31 @@ def unsupported_shards(layers: Sequence[Any]) -> str | None:
         if not is_ours(layer):
             return f"{name} is of a class of your own, {type(layer).__name__}, which may look at all rows of a batch at once"
     return None
+
+
+def parts_of(
+    offsets: list[tuple[int, int]], num_sums: int, num_wide: int, itemsize: int
+) -> tuple[list[int], list[tuple[slice, slice]]]:
+    """Cut the sums of some operations into parts; return the first operation of each, and the end, with their slices."""
+    ends = [*offsets[1:], (num_sums, num_wide)]
+    operations, parts, start = [0], [], (0, 0)
+    for index, end in enumerate(ends, start=1):
+        size = (end[0] - start[0]) * itemsize + (end[1] - start[1]) * 8
+        if size >= BYTES_OF_A_PART or index == len(ends):
+            parts.append((slice(start[0], end[0]), slice(start[1], end[1])))
+            operations.append(index)
+            start = end
+    return operations, parts
+
+
+def add_step(program: ShardingProgram, totals: Totals, step: Callable[[], object]) -> None:
+    """Make a step of a program, and add its sums to `totals`, also where a signal raises an exception as soon as it is made."""
+    before = program.num_steps
+    try:
+        step()
+    finally:
+        if program.num_steps > before:
+            totals.add(program.sums.totals)
 
 
 def check_shard(shard: Shard, panel_rows: int) -> None:

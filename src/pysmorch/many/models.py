@@ -170,10 +170,8 @@ class ManyModels:
 
         Parameters
         ----------
-        X : array-like, data frame or path
-            Rows with the columns of the training, which may have others too.
-        by : str, list of str, or array-like of shape (N,), default=None
-            The group of each row; None for the columns of the training.
+        X, by
+            As for `predict`.
 
         Returns
         -------
@@ -211,12 +209,10 @@ class ManyModels:
 
         Parameters
         ----------
-        X : array-like, data frame or path
-            Rows with the columns of the training, which may have others too.
+        X, by
+            As for `predict`.
         y : array-like of shape (N,), or str
             The labels; of a data frame or a path also the name of their column.
-        by : str, list of str, or array-like of shape (N,), default=None
-            The group of each row; None for the columns of the training.
         sample_weight : array-like of shape (N,) or str, default=None
             Weights that are not negative.
 
