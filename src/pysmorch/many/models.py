@@ -170,7 +170,9 @@ class ManyModels:
 
         Parameters
         ----------
-        X, by
+        X : array-like, data frame or path
+            As for `predict`.
+        by : str, list of str, or array-like of shape (N,), default=None
             As for `predict`.
 
         Returns
@@ -209,10 +211,12 @@ class ManyModels:
 
         Parameters
         ----------
-        X, by
+        X : array-like, data frame or path
             As for `predict`.
         y : array-like of shape (N,), or str
             The labels; of a data frame or a path also the name of their column.
+        by : str, list of str, or array-like of shape (N,), default=None
+            As for `predict`.
         sample_weight : array-like of shape (N,) or str, default=None
             Weights that are not negative.
 
