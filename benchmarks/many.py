@@ -129,6 +129,12 @@ def timed(kind: Any, groups: int) -> dict[str, Any]:
     return result
 
 
+def save(found: dict[str, Any], wanted: bool) -> None:
+    """Write what was measured so far."""
+    if wanted:
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", type=int, default=10_000)
@@ -138,11 +144,13 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     found: dict[str, Any] = {"machine": describe()}
-    found["time"] = {kind.__name__: timed(kind, options.groups) for kind in (Classifier, Regressor)}
+    found["time"] = {}
+    for kind in (Classifier, Regressor):
+        found["time"][kind.__name__] = timed(kind, options.groups)
+        save(found, options.save)  # each takes minutes
     if options.errors:
         found["errors"] = errors(options.of_each)
-    if options.save:
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+        save(found, options.save)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,10 @@ template <class T> class Face {
                    std::vector<double> rates, std::vector<double> decays, std::vector<DropoutRates> dropout_rates,
                    int64_t step, int64_t optimizer_steps, int threads, std::tuple<double, double, double> sums);
 
-    // Several epochs, each in its own order where rows are shuffled: what `train` does in a call for each, with rates for
-    // all their steps. They end where the loss has not fallen by `within` of its first value for `patience` epochs (0 for
-    // never), and where another thread sets the flag `cancel`. `before` gets the parameters from before the last epoch.
+    // Several epochs, each in its own order where rows are shuffled: what `train` does in a call for each, with rates
+    // for all their steps. They end where the loss has not fallen by `within` of its first value for `patience` epochs
+    // (0 for never), and where another thread sets the flag `cancel`. `before` gets the parameters from before the last
+    // epoch.
     nb::dict train_epochs(std::vector<Any> data, Any labels, nb::object weights, Flat<int64_t> order, bool shuffled,
                           size_t batch_size, std::vector<double> rates, std::vector<double> decays,
                           std::vector<DropoutRates> dropout_rates, int64_t epochs, int64_t patience, double within,
@@ -37,12 +38,14 @@ template <class T> class Face {
 
     bool predict(std::vector<Any> data, Matrix<T> out, int threads);
 
-    // shards.cpp: a batch that comes in shards (see Program). Sums are stored in these arrays.
-    void hold_sums(Flat<T> sums, Flat<double> wide_sums);
+    // shards.cpp: a batch that comes in shards (see Program). Sums are stored in these arrays, and in `progress`, one
+    // number, how far a step is: it stays there where a signal raises an exception as soon as `apply_sums` returns.
+    void hold_sums(Flat<T> sums, Flat<double> wide_sums, Flat<uint8_t> progress);
     nb::tuple sum_sizes();
-    void begin_shard(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order, size_t total,
-                     size_t first_row, int64_t step, std::vector<DropoutRates> dropout_rates, int threads);
-    // Goes on with the shard. Returns the shape of the numbers of all panels that are needed first, None when it is
+    nb::object begin_shard(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
+                           size_t total, size_t first_row, int64_t step, std::vector<DropoutRates> dropout_rates,
+                           int threads);
+    // Goes on with the shard. Both return the shape of the numbers of all panels that are needed first, None when it is
     // complete, or False when its loss is not finite.
     nb::object run_shard(int threads);
     // Those of its own panels, and those of all of them.
@@ -102,6 +105,8 @@ template <class T> class Face {
     std::vector<char> made_;
     bool prepared_ = false, bf16_ = false;
     nb::object sums_referenced_, shard_referenced_;
+    enum Progress : uint8_t { UNCHANGED, BEGUN, COMPLETE };  // of a step
+    uint8_t* progress_ = nullptr;
     enum class Shard { none, begun, waits, complete } shard_ = Shard::none;
     Program<T> program_;
 };

@@ -31,7 +31,8 @@ template <class T> void expose(nb::module_& m, const char* name) {
              nb::arg("decays"), nb::arg("dropout_rates"), nb::arg("step"), nb::arg("optimizer_steps"),
              nb::arg("threads"), nb::arg("sums") = std::make_tuple(0.0, 0.0, 0.0))
         .def("sum_sizes", &Face<T>::sum_sizes)
-        .def("hold_sums", &Face<T>::hold_sums, nb::arg("sums").noconvert(), nb::arg("wide_sums").noconvert())
+        .def("hold_sums", &Face<T>::hold_sums, nb::arg("sums").noconvert(), nb::arg("wide_sums").noconvert(),
+             nb::arg("progress").noconvert())
         .def("begin_shard", &Face<T>::begin_shard, nb::arg("data").noconvert(), nb::arg("labels").noconvert(),
              nb::arg("weights").none(), nb::arg("order").noconvert(), nb::arg("total"), nb::arg("first_row"),
              nb::arg("step"), nb::arg("dropout_rates"), nb::arg("threads"))

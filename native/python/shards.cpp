@@ -4,15 +4,17 @@
 
 namespace pysmorch {
 
-template <class T> void Face<T>::hold_sums(Flat<T> sums, Flat<double> wide_sums) {
+template <class T> void Face<T>::hold_sums(Flat<T> sums, Flat<double> wide_sums, Flat<uint8_t> progress) {
     prepare();
     const auto lock = locked();
     require(aligned(sums).shape(0) == program_.num_sums() && aligned(wide_sums).shape(0) == program_.num_wide_sums(),
             "sums have another size than the program's");
+    require(progress.shape(0) == 1, "the progress of a step is one number");
     program_.updater.sums = sums.data();
     program_.updater.num_sums = sums.shape(0);
     program_.updater.wide_sums = wide_sums.data();
-    sums_referenced_ = nb::make_tuple(sums, wide_sums);
+    progress_ = progress.data();
+    sums_referenced_ = nb::make_tuple(sums, wide_sums, progress);
 }
 
 template <class T> nb::tuple Face<T>::sum_sizes() {
@@ -23,9 +25,9 @@ template <class T> nb::tuple Face<T>::sum_sizes() {
 }
 
 template <class T>
-void Face<T>::begin_shard(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
-                          size_t total, size_t first_row, int64_t step, std::vector<DropoutRates> dropout_rates,
-                          int threads) {
+nb::object Face<T>::begin_shard(std::vector<Any> data, Any labels, nb::object weights, Flat<const int64_t> order,
+                                size_t total, size_t first_row, int64_t step, std::vector<DropoutRates> dropout_rates,
+                                int threads) {
     require(program_.updater.parameters && program_.updater.wide_sums, "there is no room for the sums of shards");
     const size_t n = order.shape(0);
     Epoch shard = epoch_of(data, labels, weights, order, std::max<size_t>(n, 1), std::vector<double>(n > 0), step, 0);
@@ -46,6 +48,7 @@ void Face<T>::begin_shard(std::vector<Any> data, Any labels, nb::object weights,
     }
     shard_referenced_ = nb::make_tuple(nb::cast(data), labels, weights);
     shard_ = Shard::begun;
+    return run_shard(threads);
 }
 
 template <class T> nb::object Face<T>::run_shard(int threads) {
@@ -106,18 +109,21 @@ bool Face<T>::apply_sums(double rate, double decay, int64_t optimizer_steps, boo
     const Of of = !adds ? Of::all_rows : resumes ? Of::rows_before : Of::no_rows;
     nb::gil_scoped_release release;
     const auto lock = locked();
-    return program_.apply_sums(rate, decay, optimizer_steps, keep, of, threads);
+    *progress_ = BEGUN;
+    const bool finite = program_.apply_sums(rate, decay, optimizer_steps, keep, of, threads);
+    *progress_ = finite ? COMPLETE : UNCHANGED;
+    return finite;
 }
 
-#define SHARDS_OF(T)                                                                                           \
-    template void Face<T>::hold_sums(Flat<T>, Flat<double>);                                                   \
-    template nb::tuple Face<T>::sum_sizes();                                                                   \
-    template void Face<T>::begin_shard(std::vector<Any>, Any, nb::object, Flat<const int64_t>, size_t, size_t, \
-                                       int64_t, std::vector<DropoutRates>, int);                               \
-    template nb::object Face<T>::run_shard(int);                                                               \
-    template void Face<T>::read_moments(Matrix<double>);                                                       \
-    template void Face<T>::write_moments(Matrix<const double>);                                                \
-    template bool Face<T>::add_shard(size_t, size_t, bool, int);                                               \
+#define SHARDS_OF(T)                                                                                                 \
+    template void Face<T>::hold_sums(Flat<T>, Flat<double>, Flat<uint8_t>);                                          \
+    template nb::tuple Face<T>::sum_sizes();                                                                         \
+    template nb::object Face<T>::begin_shard(std::vector<Any>, Any, nb::object, Flat<const int64_t>, size_t, size_t, \
+                                             int64_t, std::vector<DropoutRates>, int);                               \
+    template nb::object Face<T>::run_shard(int);                                                                     \
+    template void Face<T>::read_moments(Matrix<double>);                                                             \
+    template void Face<T>::write_moments(Matrix<const double>);                                                      \
+    template bool Face<T>::add_shard(size_t, size_t, bool, int);                                                     \
     template bool Face<T>::apply_sums(double, double, int64_t, bool, bool, bool, int);
 SHARDS_OF(float)
 SHARDS_OF(double)

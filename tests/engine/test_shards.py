@@ -22,7 +22,7 @@ from pysmorch.engine import (
     train_in_pieces,
 )
 from pysmorch.engine.extension import extension
-from pysmorch.engine.shards import cut
+from pysmorch.engine.shards import cut, gradients_of
 from pysmorch.layers import weights_from
 from pysmorch.layers.randomness import random_words
 from pysmorch.models import lenet, residual
@@ -311,7 +311,7 @@ def begun(request):
 def test_nothing_changes_before_the_step(begun):
     program, data, _ = begun
     before = program.parameters.copy()
-    program.gradients_of(Shard(data, np.arange(program.panel_rows), 100), resume=False)
+    gradients_of(program, Shard(data, np.arange(program.panel_rows), 100), resume=False)
     np.testing.assert_array_equal(program.parameters, before)
     assert (program.num_steps, program.optimizer.num_steps, program.sums.num_rows) == (0, 0, program.panel_rows)
 
@@ -321,7 +321,7 @@ def test_running_statistics_change_with_the_step_alone():
         program, data, network = program_for("residual", 40, engine=engine)
         states = [array for layer in network.layers for array in layer.state.values()]
         before = [array.copy() for array in states]
-        program.gradients_of(Shard(data, np.arange(40), 40), resume=False)
+        gradients_of(program, Shard(data, np.arange(40), 40), resume=False)
         assert all((one == other).all() for one, other in zip(states, before, strict=True))
         program.apply(RATES)
         assert any((one != other).any() for one, other in zip(states, before, strict=True))
@@ -348,14 +348,14 @@ def test_gaps_and_repeated_rows_are_refused(begun):
     P = program.panel_rows
     rows = np.arange(100)
     with pytest.raises(ValueError, match=f"without resume the sums begin anew, but the shard begins at row {P}"):
-        program.gradients_of(Shard(data, rows[P:], 100, P), resume=False)
-    program.gradients_of(Shard(data, rows[:P], 100), resume=False)
+        gradients_of(program, Shard(data, rows[P:], 100, P), resume=False)
+    gradients_of(program, Shard(data, rows[:P], 100), resume=False)
     with pytest.raises(
         ValueError, match=f"the sums are of the first {P} rows of the batch, but the shard begins at row {2 * P}"
     ):
-        program.gradients_of(Shard(data, rows[2 * P :], 100, 2 * P), resume=True)
+        gradients_of(program, Shard(data, rows[2 * P :], 100, 2 * P), resume=True)
     with pytest.raises(ValueError, match="in their order, without gaps"):
-        program.gradients_of(Shard(data, rows[:P], 100), resume=True)
+        gradients_of(program, Shard(data, rows[:P], 100), resume=True)
 
 
 def test_a_step_without_all_gradients_is_refused(begun):
@@ -365,19 +365,62 @@ def test_a_step_without_all_gradients_is_refused(begun):
         program.apply(RATES)
     with pytest.raises(ValueError, match="no shard is computed"):
         program.accumulate(resume=False)
-    program.gradients_of(Shard(data, np.arange(program.panel_rows), 100), resume=False)
+    gradients_of(program, Shard(data, np.arange(program.panel_rows), 100), resume=False)
     with pytest.raises(ValueError, match=f"the sums are of {program.panel_rows} rows, but the batch has 100"):
         program.apply(RATES)
-    program.gradients_of(Shard(data, np.arange(100), 100), resume=False)
+    gradients_of(program, Shard(data, np.arange(100), 100), resume=False)
     program.sums.wide[0] = np.nan
     with pytest.raises(ValueError, match="the sum of the losses is nan: from such sums no step can be made"):
         program.apply(RATES)
     np.testing.assert_array_equal(program.parameters, before)
-    program.gradients_of(Shard(data, np.arange(100), 100), resume=False)
+    gradients_of(program, Shard(data, np.arange(100), 100), resume=False)
     program.apply(RATES)
     with pytest.raises(ValueError, match="there are no gradients to apply"):
         program.apply(RATES)
     assert program.num_steps == 1
+
+
+class Interrupted:
+    """The extension's program, with a signal that raises an exception as soon as a step is made."""
+
+    def __init__(self, program):
+        self._program = program
+
+    def __getattr__(self, name):
+        return getattr(self._program, name)
+
+    def apply_sums(self, *arguments):
+        self._program.apply_sums(*arguments)
+        raise KeyboardInterrupt
+
+
+@native_only
+def test_a_signal_at_the_end_of_a_step_loses_nothing_of_it():
+    expected = whole("mlp", 64, 64)
+    program, data, network = program_for("mlp", 64)
+    program._program = Interrupted(program._program)
+    totals, order = Totals(), np.random.default_rng(1).permutation(64)
+    with pytest.raises(KeyboardInterrupt):
+        train_in_pieces(program, data, order, 64, [RATES], 0, totals, 2)
+    np.testing.assert_array_equal(result(program, network, totals), expected)
+    assert program.is_whole
+
+
+@native_only
+def test_a_step_that_breaks_off_is_no_whole_one():
+    program, data, _ = program_for("mlp", 64)
+    gradients_of(program, Shard(data, np.arange(64), 64), resume=False)
+
+    class Broken(Interrupted):
+        def apply_sums(self, *arguments):
+            program._progress[0] = 1  # as the extension leaves it where there is no memory in the midst of a step
+            raise MemoryError
+
+    program._program = Broken(program._program)
+    with pytest.raises(MemoryError):
+        program.apply(RATES)
+    assert not program.is_whole
+    assert (program.num_steps, program.optimizer.num_steps) == (0, 0)
 
 
 def test_normalize_needs_an_exchange():

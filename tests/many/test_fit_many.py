@@ -228,6 +228,48 @@ def test_rows_of_unknown_groups_are_an_error_or_those_of_the_fallback():
     assert fitted(quick(Regressor), X, y, by=groups, fallback=other.fallback).fallback.n_iter_ == 2
 
 
+def test_groups_are_called_by_numbers_booleans_and_texts():
+    X, groups, y = rows_of_groups([20, 20])
+    for names, expected in [
+        (groups * 20 - 10, [-10, 10]),
+        (groups + 1.0, [1, 2]),  # whole numbers, as of a column that has gaps elsewhere
+        (groups == 1, [False, True]),
+        (np.array(["2024-05-01", "2024-05-02"])[groups], ["2024-05-01", "2024-05-02"]),
+        (np.array(["10", "9"])[groups], ["10", "9"]),
+    ]:
+        many = fitted(quick(Regressor, epochs=1), X, y, by=names)
+        assert many.groups == expected
+        assert [type(group) for group in many.groups] == [type(group) for group in expected]
+        np.testing.assert_array_equal(many.predict(X[-1:], by=names[-1:]), many.models[many.groups[-1]].predict(X[-1:]))
+
+
+def test_dates_and_gaps_are_no_names_of_groups():
+    pandas = pytest.importorskip("pandas")
+    X, groups, y = rows_of_groups([20, 20])
+    frame = pandas.DataFrame(
+        {"x": X[:, 0], "y": y, "day": pandas.to_datetime("2024-05-01") + groups * pandas.Timedelta("1D")}
+    )
+    with pytest.raises(ValueError, match=r"the column 'day' must hold names of groups.*make texts of its values"):
+        fit_many(quick(Regressor), frame, "y", by="day")
+    named = frame.assign(day=frame["day"].dt.strftime("%d.%m.%Y"))
+    assert fitted(quick(Regressor, epochs=1), named, "y", by="day").groups == ["01.05.2024", "02.05.2024"]
+    for gap in (None, float("nan"), ""):
+        named.loc[3, "day"] = gap
+        with pytest.raises(ValueError, match="the column 'day' needs a value in each row, but row 3 has none"):
+            fit_many(quick(Regressor), named, "y", by="day")
+
+
+def test_a_group_of_one_row_has_a_model_that_predicts_its_target():
+    X, groups, y = rows_of_groups([1, 20])
+    many = fitted(quick(Regressor), X, y, by=groups)
+    assert many.remarks[0] == [
+        "it has 1 row only, from which little can be learned",
+        "all its targets are the same, and so are its predictions",
+    ]
+    np.testing.assert_allclose(many.predict(X[:1] + 5, by=[0]), y[:1])
+    assert np.isnan(many.figures["score"][0])
+
+
 def test_wrong_arguments_say_what_to_do():
     X, groups, y = rows_of_groups([20, 20])
     for arguments, options, message in [

@@ -18,6 +18,7 @@ from pysmorch.engine.extension import extension
 from pysmorch.files import ModelFileError, model, tensors, writing
 from pysmorch.files.tensors import to_content
 from pysmorch.layers.randomness import weights_from
+from pysmorch.training.checkpoints import read_run
 from pysmorch.training.options import interval
 from tests.training.example import X, Y, weights_of
 
@@ -89,6 +90,41 @@ def test_a_run_that_an_exception_ended_goes_on_to_the_same_bits(tmp_path, engine
         X, Y, callbacks=[stopping()], validation_data=OPTIONS["validation_data"], resume=tmp_path / "run"
     )
     assert outcome(again, history) == expected
+
+
+@pytest.mark.parametrize(("engine", "dtype", "precision"), PATHS)
+def test_a_run_in_pieces_goes_on_within_an_epoch_to_the_same_bits(tmp_path, engine, dtype, precision):
+    options = OPTIONS | {"engine": engine, "dtype": dtype, "precision": precision, "batch_size": 64, "accumulate": 2}
+    whole = network()
+    expected = outcome(whole, whole.fit(X, Y, **options))
+    assert len(X) > 3 * 64
+    with contextlib.suppress(Broken):
+        network().fit(X, Y, callbacks=[BreakAt(batch=6)], checkpoint=tmp_path / "run", **options)
+    run = read_run(tmp_path / "run").run
+    assert run["options"]["accumulate"] == 2
+    assert run["steps"] % -(-len(X) // 64)  # within an epoch
+    again = network(seed=2)
+    assert (
+        outcome(again, again.fit(X, Y, validation_data=OPTIONS["validation_data"], resume=tmp_path / "run")) == expected
+    )
+
+
+def test_other_pieces_are_refused_where_the_bits_depend_on_them(tmp_path):
+    options = OPTIONS | {"engine": "reference", "batch_size": 64, "epochs": 1}
+    network().fit(X, Y, checkpoint=tmp_path / "run", accumulate=2, **options)
+    with pytest.raises(ValueError, match=r"accumulate is 3, but the run in .* has 2; leave it out"):
+        network().fit(X, Y, accumulate=3, resume=tmp_path / "run", **options)
+
+
+@pytest.mark.skipif(extension() is None, reason="the native extension is not built")
+def test_other_pieces_are_taken_where_they_change_the_memory_alone(tmp_path):
+    options = OPTIONS | {"batch_size": 64}
+    whole = network()
+    expected = outcome(whole, whole.fit(X, Y, **options))
+    with contextlib.suppress(Broken):
+        network().fit(X, Y, callbacks=[BreakAt(batch=6)], checkpoint=tmp_path / "run", **options)
+    again = network(seed=2)
+    assert outcome(again, again.fit(X, Y, accumulate=2, resume=tmp_path / "run", **options)) == expected
 
 
 @pytest.mark.parametrize(("engine", "dtype", "precision"), PATHS)

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 from pysmorch.cluster.ring import Ring
 from pysmorch.engine import Dataset, ShardingProgram, StepRates, Totals
 from pysmorch.engine.program import Shard
-from pysmorch.engine.shards import cut
+from pysmorch.engine.shards import add_step, cut, gradients_of
 from pysmorch.layers.base import Array
 
 MEASURED_STEPS = 7
@@ -50,7 +51,7 @@ def train_share(
     first_batch: int,
     totals: Totals,
 ) -> None:
-    """Take the steps of `Program.train` together with other workers: parameters and totals have the same bits on each, as on one alone.
+    """Take the steps of `Program.train` together with other workers, to the same bits on each.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def train_share(
         _compute_share(
             ring, program, data, order[batch * batch_size : (batch + 1) * batch_size], step, first_batch + batch + 1
         )
-        totals.add(program.apply(step))
+        add_step(program, totals, partial(program.apply, step))
 
 
 def _compute_share(
@@ -95,7 +96,7 @@ def _refuse_if_slower(ring: Ring, program: ShardingProgram, data: Dataset, rows:
     """Compute the gradients of a batch alone and together, which changes nothing, and raise ValueError where that takes as long."""
 
     def alone() -> None:
-        program.gradients_of(Shard(data, rows, len(rows), dropout=rates.dropout), resume=False)
+        gradients_of(program, Shard(data, rows, len(rows), dropout=rates.dropout), resume=False)
 
     def together() -> None:
         _compute_share(ring, program, data, rows, rates, 1)

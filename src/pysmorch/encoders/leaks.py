@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,6 +61,13 @@ def looked_at(count: int, num_columns: int) -> Array:
     return np.linspace(0, count - 1, min(count, MAX_ROWS, MAX_ENTRIES // num_columns)).astype(np.int64)
 
 
+class Centred(NamedTuple):
+    """Numbers without their mean, and the sum of their squares."""
+
+    values: Array
+    squares: float
+
+
 class Targets:
     """The targets of some rows, with what is computed of them for one column and used for all.
 
@@ -79,9 +87,9 @@ class Targets:
         return self.are_classes and _others(self.targets) < RARE
 
     @cached_property
-    def columns(self) -> list[tuple[Array, Array]]:
+    def columns(self) -> list[tuple[Centred, Centred]]:
         """Of each of several numbers, all values and their ranks."""
-        return [(target, _ranks(target)) for target in self.targets.T.astype(np.float64)]
+        return [(_centred(target), _centred(_ranks(target))) for target in self.targets.T.astype(np.float64)]
 
     def of_rows(self, rows: Array) -> Targets:
         """Return those of some rows, by a mask."""
@@ -108,6 +116,14 @@ def numbers_tell(values: Array, of_rows: Targets) -> bool:
         return False
     known = ~np.isnan(values)
     all_known = bool(known.all())
+    order = values.argsort(kind="stable")
+    ordered = values[order]
+    if all_known and (ordered[1:] != ordered[:-1]).all():  # they are no codes, and no value is frequent
+        if of_rows.are_classes:
+            return _explained(targets, values) >= OF_CLASSES
+        ranks = np.empty(len(values))
+        ranks[order] = np.arange(len(values)) + 0.5
+        return _correlates(values, ranks, of_rows)
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(values) - counts.max() < RARE:
         return False
@@ -121,9 +137,15 @@ def numbers_tell(values: Array, of_rows: Targets) -> bool:
         return _explained(targets[known], values[known]) >= OF_CLASSES
     some = values[known]
     ranks = _mean_ranks(codes, counts) if all_known else _ranks(some)
+    return _correlates(some, ranks, of_rows.of_rows(known))
+
+
+def _correlates(values: Array, ranks: Array, targets: Targets) -> bool:
+    """Whether numbers or their ranks are nearly one of the targets."""
+    numbers, of_numbers = _centred(values), _centred(ranks)
     return any(
-        _correlation(some, target) ** 2 >= OF_NUMBERS or _correlation(ranks, of_target) ** 2 >= OF_NUMBERS
-        for target, of_target in of_rows.of_rows(known).columns
+        _correlation(numbers, target) ** 2 >= OF_NUMBERS or _correlation(of_numbers, of_target) ** 2 >= OF_NUMBERS
+        for target, of_target in targets.columns
     )
 
 
@@ -180,7 +202,11 @@ def _mean_ranks(index: Array, counts: Array) -> Array:
     return ranks
 
 
-def _correlation(a: Array, b: Array) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else 0.0
+def _centred(numbers: Array) -> Centred:
+    values = numbers - numbers.mean()
+    return Centred(values, values @ values)
+
+
+def _correlation(a: Centred, b: Centred) -> float:
+    scale = np.sqrt(a.squares * b.squares)
+    return float(a.values @ b.values / scale) if scale > 0 else 0.0

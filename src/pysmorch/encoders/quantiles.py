@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from pysmorch.encoders.sparse import SparseRows
@@ -98,6 +100,7 @@ def _counted(values: Array, weights: Array | None) -> tuple[Array, Array | None]
     return distinct, np.bincount(index, weights)
 
 
+@lru_cache(maxsize=64)  # the columns of a table mostly have as many values each
 def _ranks(num_values: int, intervals: int) -> Array:
     """Return the indices that `_quantiles` finds among values that come once each, without their shares, which take much memory."""
     q = np.linspace(0, 1, intervals + 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from pysmorch.engine.dataset import Dataset
+from pysmorch.engine.passes import report_non_finite
 from pysmorch.engine.program import Exchange, NonFiniteError, Shard, ShardingProgram, StepRates, Totals
-from pysmorch.engine.reference import report_non_finite
-from pysmorch.engine.shards import cut
+from pysmorch.engine.shards import add_step, cut
 from pysmorch.layers.base import Array
 
 
@@ -31,7 +32,7 @@ def train_in_pieces(
     totals: Totals,
     pieces: int,
 ) -> Totals:
-    """Take one step for each batch of `order`, each computed in pieces one after the other: see `Program.train`.
+    """Take the steps of `Program.train`, each computed in so many pieces, one after the other.
 
     On the native engine the bits are those of `Program.train`. Pieces begin at multiples of `program.panel_rows`, so that small
     batches have fewer.
@@ -39,16 +40,19 @@ def train_in_pieces(
     Where there are `Normalize` layers, a piece cannot go on before all of them have come to the same layer. So that no more than
     one takes memory, it begins anew for each of them, in the forward and in the backward pass.
     """
+    bounds: list[tuple[int, int]] = []
     for i, rate in enumerate(rates):
         rows = order[i * batch_size : (i + 1) * batch_size]
+        total = len(rows)
+        if not bounds or bounds[-1][1] != total:
+            bounds = [(first, end) for first, end in cut(total, pieces, program.panel_rows) if first < end]
         shards = [
-            Shard(data, rows[first:end], len(rows), first, rate.dropout, first_batch + i + 1)
-            for first, end in cut(len(rows), pieces, program.panel_rows)
-            if first < end
+            Shard(data, rows[first:end], total, first, rate.dropout, first_batch + i + 1) for first, end in bounds
         ]
         try:
             _accumulate(program, shards)
-            totals.add(program.finish(rate, resume=len(shards) > 1, keep=i + 1 == len(rates)))
+            is_last = i + 1 == len(rates)
+            add_step(program, totals, partial(program.finish, rate, resume=len(shards) > 1, keep=is_last))
         except NonFiniteError as error:
             _report_batch(program, data, rows, shards[0].batch, error)
     return totals

@@ -8,20 +8,21 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from pysmorch.engine.arrays import contiguous
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension, instructions
 from pysmorch.engine.forms import describe_loss, describe_optimizer, unsupported_form
-from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.parameters import FlatParameters
+from pysmorch.engine.passes import report_non_finite, set_dropout
 from pysmorch.engine.program import EpochsRun, Exchange, NonFiniteError, Shard, StepRates, Sums, Totals
-from pysmorch.engine.reference import report_non_finite, set_dropout
 from pysmorch.engine.shards import (
     NEEDS_EXCHANGE,
     check_complete,
     check_last,
     check_order,
     check_shard,
+    parts_of,
     unsupported_shards,
 )
 from pysmorch.engine.threads import num_threads
@@ -31,11 +32,6 @@ from pysmorch.layers.graph import graph
 from pysmorch.layers.quantized import is_quantized
 from pysmorch.losses import Loss
 from pysmorch.optimizers import Optimizer, aligned_zeros
-
-BYTES_OF_A_PART = 2**18
-"""Of sums that are passed on together: so many take longer to send than a message takes to begin."""
-
-DTYPES = ("float32", "float64", "uint8", "int32", "int64")
 
 
 def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | None:
@@ -52,19 +48,17 @@ def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | Non
     return int(program.memory(batch_size, num_threads()))
 
 
+UNCHANGED, BEGUN, COMPLETE = range(3)
+"""How far the extension is with a step that is made from sums."""
+
+
 class NativeProgram:
     """A network made ready for the extension; parameters, gradients and states are the arrays of the layers.
 
     Parameters
     ----------
-    loss : Loss
-        The end of the network.
-    optimizer : Optimizer
-        Changes the parameters.
-    dtype : {"float32", "float64"}
-        Of parameters and arithmetic.
-    seed : int
-        Of dropout and shuffling.
+    loss, optimizer, dtype, seed
+        As in `ReferenceProgram`.
     data : Dataset
         What `train` will be given; where it has lazy rows, blocks of it.
     threads : int, default=None
@@ -74,16 +68,8 @@ class NativeProgram:
 
     Attributes
     ----------
-    parameters, gradients : ndarray of shape (P,)
-        All parameters and their gradients; the layers' `W` and `G` are views into them.
-    bf16 : bool
-        Whether products are made from bfloat16.
-    num_steps : int
-        Completed training steps.
-    is_whole : bool
-        False after an exception in the midst of a step.
     panel_rows : int
-        A shard of a batch begins at a multiple of this number of rows, that of a panel: twice the lanes of a vector register.
+        The rows of a panel: twice the lanes of a vector register. The other attributes are those of `ShardingProgram`.
     """
 
     engine = "native"
@@ -136,10 +122,11 @@ class NativeProgram:
         self._unsupported_shards = unsupported_shards(layers[:-1])
         _, _, self._sum_offsets, self.panel_rows = self._program.sum_sizes()
         self._sums: Sums | None = None
+        self._progress = np.zeros(1, np.uint8)
         self._shard: Shard | None = None
 
     def permutation(self, epoch: int, count: int) -> Array:
-        """Return `count` row indices in the order of an epoch, the same as on the reference path."""
+        """Return the order of an epoch: see `Program.permutation`."""
         order = np.empty(count, np.int64)
         extension().permutation(self.seed, epoch, order)
         return order
@@ -293,8 +280,8 @@ class NativeProgram:
         if self._sums is None:
             num_sums, num_wide, offsets, _ = self._program.sum_sizes()
             self._sums = Sums(aligned_zeros(num_sums, self.dtype), aligned_zeros(num_wide, np.dtype(np.float64)), [])
-            self._program.hold_sums(self._sums.entries, self._sums.wide)
-            self._operations, self._sums.parts = _parts(offsets, num_sums, num_wide, self.dtype.itemsize)
+            self._program.hold_sums(self._sums.entries, self._sums.wide, self._progress)
+            self._operations, self._sums.parts = parts_of(offsets, num_sums, num_wide, self.dtype.itemsize)
         return self._sums
 
     def compute(self, shard: Shard, exchange: Exchange | None = None) -> None:
@@ -308,7 +295,7 @@ class NativeProgram:
         dropout = [(stream, [float(rate)]) for stream, rate in zip(self._scheduled, shard.dropout, strict=True)]
         rows = np.ascontiguousarray(shard.rows, dtype=np.int64)
         _ = self.sums  # which there must be
-        self._program.begin_shard(
+        shape = self._program.begin_shard(
             inputs,
             labels,
             shard.data.weights,
@@ -319,19 +306,22 @@ class NativeProgram:
             dropout,
             self._threads,
         )
-        while (shape := self._program.run_shard(self._threads)) is not None:
+        while shape is not None:
             if shape is False:
                 self._report(shard)
-            if exchange is None and len(rows) == shard.total:
-                continue
-            if exchange is None:
+            if exchange is not None:
+                self._complete_moments(shape, shard, exchange)
+            elif len(rows) < shard.total:
                 raise ValueError(f"exchange: {NEEDS_EXCHANGE}")
-            moments = np.zeros(shape)
-            self._program.read_moments(moments)
-            first = shard.first_row // self.panel_rows
-            exchange(moments, slice(first, first - (-len(rows) // self.panel_rows)))
-            self._program.write_moments(moments)
+            shape = self._program.run_shard(self._threads)
         self._shard = shard
+
+    def _complete_moments(self, shape: tuple[int, int], shard: Shard, exchange: Exchange) -> None:
+        moments = np.zeros(shape)
+        self._program.read_moments(moments)
+        first = shard.first_row // self.panel_rows
+        exchange(moments, slice(first, first - (-len(shard.rows) // self.panel_rows)))
+        self._program.write_moments(moments)
 
     def accumulate(self, *, resume: bool, part: int | None = None) -> Sums:
         """Add what the computed shard contributes to `sums`: see `Program.accumulate`."""
@@ -342,12 +332,6 @@ class NativeProgram:
         if not self._program.add_shard(first, last, resume, self._threads):
             self._report(shard)
         return sums
-
-    def gradients_of(self, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
-        """Compute a shard and accumulate it."""
-        check_order(self.sums, shard, resume)
-        self.compute(shard, exchange)
-        return self.accumulate(resume=resume)
 
     def apply(self, rates: StepRates) -> Totals:
         """Make the step from `sums`: see `Program.apply`."""
@@ -365,13 +349,16 @@ class NativeProgram:
         self._check_bound()
         set_dropout([*self._scheduled.values()], rates)
         learning, decay, steps = float(rates.learning), float(rates.decay), self.optimizer.num_steps
-        with without_interrupts():
+        self._progress[0] = UNCHANGED
+        try:
             self.is_whole = False
             self._shard = None
             finite = self._program.apply_sums(learning, decay, steps, keep, adds, resumes, self._threads)
-            self.num_steps += finite
-            self.optimizer.num_steps += finite
-            self.is_whole = True
+        finally:  # a signal may raise an exception as soon as the call returns
+            made = self._progress[0] == COMPLETE
+            self.num_steps += int(made)
+            self.optimizer.num_steps += int(made)
+            self.is_whole = self._progress[0] != BEGUN
         if not finite:
             self._report(shard)
         return sums.totals
@@ -396,32 +383,5 @@ class NativeProgram:
         )
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
-        """Return a context that does nothing: no product is NumPy's."""
+        """Return a context: see `Program.limit_threads`. It does nothing, since no product is NumPy's."""
         return nullcontext()
-
-
-def _parts(
-    offsets: list[tuple[int, int]], num_sums: int, num_wide: int, itemsize: int
-) -> tuple[list[int], list[tuple[slice, slice]]]:
-    """Cut the sums of some operations into parts; return the first operation of each, and the end, with their slices."""
-    ends = [*offsets[1:], (num_sums, num_wide)]
-    operations, parts, start = [0], [], (0, 0)
-    for index, end in enumerate(ends, start=1):
-        size = (end[0] - start[0]) * itemsize + (end[1] - start[1]) * 8
-        if size >= BYTES_OF_A_PART or index == len(ends):
-            parts.append((slice(start[0], end[0]), slice(start[1], end[1])))
-            operations.append(index)
-            start = end
-    return operations, parts
-
-
-def contiguous(array: Array, dtype: Any) -> Array:
-    """Return an array in C order, in the machine's byte order, aligned, and of a dtype that the extension reads."""
-    if dtype is None:
-        dtype = array.dtype.newbyteorder("=") if array.dtype.name in DTYPES else np.result_type(array.dtype, np.float32)
-    if dtype == np.int64 and array.dtype.kind == "f":
-        # What is no integer becomes an index that is out of range, and so is found.
-        with np.errstate(invalid="ignore"):
-            whole = array.astype(np.int64)
-        array = np.where(whole == array, whole, -1)
-    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pysmorch.engine import reference
+from pysmorch.engine import passes
+from pysmorch.engine.arrays import contiguous
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, unsupported_layers
-from pysmorch.engine.native import contiguous
 from pysmorch.engine.program import Totals
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.engine.threads import num_threads
@@ -92,12 +92,12 @@ class Predictor:
                     return out.reshape(shape)
             except IndexError:
                 pass  # the reference path names the entry
-        dtype = reference.compute_dtype(self._output, arrays) if dtype is None else dtype
+        dtype = passes.compute_dtype(self._output, arrays) if dtype is None else dtype
         for array in arrays:
             check_finite(array, "X")
             if dtype == np.float32:
                 check_float32(array, "X")
-        return reference.predict(self._output, arrays, rows_at_a_time(self._output), dtype)
+        return passes.predict(self._output, arrays, rows_at_a_time(self._output), dtype)
 
     @property
     def is_native(self) -> bool:
@@ -167,5 +167,5 @@ def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
         for rows in blocks_of(len(data), 4 * ROWS_OF_A_BLOCK):
             weights = None if data.weights is None else data.weights[rows]
             outputs = predictor([array[rows] for array in data.inputs])
-            totals.add(reference.measure(loss, outputs, data.labels[rows], weights))
+            totals.add(passes.measure(loss, outputs, data.labels[rows], weights))
     return totals

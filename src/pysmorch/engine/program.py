@@ -99,8 +99,7 @@ Exchange = Callable[[Array, slice], None]
 """Completes an array of shape (panels of the batch, k): the rows of the slice are there, those of the other shards are to be written."""
 
 
-@dataclass(frozen=True)
-class Shard:
+class Shard(NamedTuple):
     """Neighbouring rows of a batch, whose gradients are computed for themselves.
 
     Parameters
@@ -153,7 +152,7 @@ class Sums:
     @property
     def totals(self) -> Totals:
         """Loss, metric and weights as sums."""
-        loss, metric, weight, rows = (float(number) for number in self.wide[:4])
+        loss, metric, weight, rows = self.wide[:4].tolist()
         return Totals(loss, metric, weight, int(rows))
 
 
@@ -253,10 +252,6 @@ class ShardingProgram(Program, Protocol):
 
         Raises ValueError when the sums end at another row than where the shard begins, NonFiniteError when the loss is not finite.
         """
-        ...
-
-    def gradients_of(self, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
-        """Compute a shard and accumulate it."""
         ...
 
     def apply(self, rates: StepRates) -> Totals:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import reference
+from pysmorch.engine import passes
 from pysmorch.engine.prediction import rows_at_a_time
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers import Conv1d, Conv2d, Layer, Linear
@@ -80,11 +80,11 @@ def _ranges(output: Any, layers: Sequence[Any], inputs: Sequence[Array | LazyRow
     lows = [np.full(layer.in_dims[-1], np.inf, np.float32) for layer in layers]
     highs = [-low for low in lows]
     all_layers = graph(output)
-    copies = reference.in_mode(all_layers, training=False)
+    copies = passes.in_mode(all_layers, training=False)
     copy_of = {id(layer): made for layer, made in zip(all_layers, copies, strict=True)}
     for rows in blocks_of(len(inputs[0]), rows_at_a_time(output)):
         with np.errstate(all="ignore"):
-            reference.feed(copies, [array[rows] for array in inputs], np.float32)
+            passes.feed(copies, [array[rows] for array in inputs], np.float32)
             copies[-1].forward()
         for layer, low, high in zip(layers, lows, highs, strict=True):
             channels = copy_of[id(layer)].in_array.reshape(-1, len(low))

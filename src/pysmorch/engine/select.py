@@ -70,11 +70,12 @@ def make_program(
     """
     if engine == "jax":
         return _jax_program(loss, optimizer, seed, dtype, precision)
-    refuse_training(graph(loss))
-    refuse_object_functions(graph(loss))
-    refuse_hidden_parameters(graph(loss))
+    layers = graph(loss)
+    refuse_training(layers)
+    refuse_object_functions(layers)
+    refuse_hidden_parameters(layers)
     reference = engine == "reference"
-    reason = None if reference else unsupported_reason(graph(loss)[:-1], loss, optimizer)
+    reason = None if reference else unsupported_reason(layers[:-1], loss, optimizer)
     against_bf16 = 'it needs the native engine, not engine="reference"' if reference else reason
     against_bf16 = against_bf16 or _unsupported_bf16(dtype)
     if precision == "bf16" and against_bf16:
@@ -91,8 +92,9 @@ def make_program(
 
 
 def _jax_program(loss: Loss, optimizer: Optimizer, seed: int, dtype: Dtype, precision: Precision) -> Program:
-    refuse_object_functions(graph(loss))
-    refuse_untraceable(graph(loss)[:-1], loss, optimizer)
+    layers = graph(loss)
+    refuse_object_functions(layers)
+    refuse_untraceable(layers[:-1], loss, optimizer)
     if precision == "bf16" and dtype != "float32":
         raise ValueError(f'precision="bf16" is not possible: {_of_float32(dtype)}')
     bf16 = _bf16_of_jax(precision) and dtype == "float32"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 
-from pysmorch.engine.program import Program, Shard, ShardingProgram, Sums
+from pysmorch.engine.program import Exchange, Program, Shard, ShardingProgram, Sums, Totals
 from pysmorch.layers.graph import name_layers
 from pysmorch.layers.native_form import is_ours
 
 NEEDS_EXCHANGE = "a network with Normalize layers needs means over all rows of a batch: compute its shards with an exchange, or the batch as one shard"
+
+BYTES_OF_A_PART = 2**18
+"""Of sums that are passed on together: so many take longer to send than a message takes to begin."""
 
 
 def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
@@ -45,11 +48,18 @@ def cut(total: int, count: int, panel_rows: int) -> list[tuple[int, int]]:
 
 def in_shards(program: Program) -> ShardingProgram:
     """Return a program as one that computes batches in shards; ValueError where it cannot."""
-    if not hasattr(program, "gradients_of"):
+    if not hasattr(program, "accumulate"):
         raise ValueError(
             f'engine="{program.engine}" computes each batch in one piece; leave out accumulate and cluster, or take engine="auto"'
         )
     return cast(ShardingProgram, program)
+
+
+def gradients_of(program: ShardingProgram, shard: Shard, *, resume: bool, exchange: Exchange | None = None) -> Sums:
+    """Compute a shard and accumulate it, and return the sums: see `ShardingProgram`."""
+    check_order(program.sums, shard, resume)
+    program.compute(shard, exchange)
+    return program.accumulate(resume=resume)
 
 
 def unsupported_shards(layers: Sequence[Any]) -> str | None:
@@ -60,12 +70,36 @@ def unsupported_shards(layers: Sequence[Any]) -> str | None:
     return None
 
 
+def parts_of(
+    offsets: list[tuple[int, int]], num_sums: int, num_wide: int, itemsize: int
+) -> tuple[list[int], list[tuple[slice, slice]]]:
+    """Cut the sums of some operations into parts; return the first operation of each, and the end, with their slices."""
+    ends = [*offsets[1:], (num_sums, num_wide)]
+    operations, parts, start = [0], [], (0, 0)
+    for index, end in enumerate(ends, start=1):
+        size = (end[0] - start[0]) * itemsize + (end[1] - start[1]) * 8
+        if size >= BYTES_OF_A_PART or index == len(ends):
+            parts.append((slice(start[0], end[0]), slice(start[1], end[1])))
+            operations.append(index)
+            start = end
+    return operations, parts
+
+
+def add_step(program: ShardingProgram, totals: Totals, step: Callable[[], object]) -> None:
+    """Make a step of a program, and add its sums to `totals`, also where a signal raises an exception as soon as it is made."""
+    before = program.num_steps
+    try:
+        step()
+    finally:
+        if program.num_steps > before:
+            totals.add(program.sums.totals)
+
+
 def check_shard(shard: Shard, panel_rows: int) -> None:
     """Raise ValueError for a shard that does not fit its batch."""
     total, first, count = shard.total, shard.first_row, len(shard.rows)
-    for argument, number, least in (("total", total, 1), ("first_row", first, 0)):
-        if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
-            raise ValueError(f"{argument} must be an integer of at least {least}, but is {number!r}")
+    _check_integer("total", total, 1)
+    _check_integer("first_row", first, 0)
     if first + count > total:
         raise ValueError(f"the shard has the rows {first} to {first + count} of a batch of only {total} rows")
     if count and first % panel_rows:
@@ -76,6 +110,11 @@ def check_shard(shard: Shard, panel_rows: int) -> None:
         raise ValueError(
             f"a shard must end at a multiple of {panel_rows} rows of its batch or at its end, row {total}, but ends at row {first + count}"
         )
+
+
+def _check_integer(argument: str, number: Any, least: int) -> None:
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < least:
+        raise ValueError(f"{argument} must be an integer of at least {least}, but is {number!r}")
 
 
 def check_order(sums: Sums, shard: Shard | None, resume: bool) -> Shard:

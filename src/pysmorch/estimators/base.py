@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,6 +64,12 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
     A subclass defines `_learn_labels`, `_check_labels`, `_encode_labels` and `_make_loss`, and may define `_row_weights` and
     `_of_labels`.
     """
+
+    @classmethod
+    @cache  # scikit-learn inspects the constructor in every call
+    def _get_param_names(cls) -> list[str]:
+        names: list[str] = super()._get_param_names()
+        return names
 
     # What a subclass defines.
 

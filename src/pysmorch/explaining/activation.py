@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pysmorch.engine import reference
+from pysmorch.engine import passes
 from pysmorch.engine.forks import no_fork
 from pysmorch.explaining.gradients import Head
 from pysmorch.layers import Conv2d
@@ -40,7 +40,7 @@ def class_activation(network: Network, images: Array, which: Array, head: Head) 
         From 0 to 1 for each position of the last convolution that has more than one; None where there is none, or where it is one of
         several that are averaged, or where the network was quantized and has no gradients.
     """
-    layers = reference.in_mode(graph(network.output), training=False)
+    layers = passes.in_mode(graph(network.output), training=False)
     found = [layer for layer in layers if isinstance(layer, Conv2d) and prod(d or 1 for d in layer.out_dims[1:3]) > 1]
     if is_quantized(layers) or not found or not _feeds_all(layers, found[-1]):
         return None
@@ -48,7 +48,7 @@ def class_activation(network: Network, images: Array, which: Array, head: Head) 
         if getattr(layer, "has_parameters", False):  # the copy has a gradient of its own, too
             layer.replace_parameters(layer.W.astype(np.float64))
     with no_fork(), np.errstate(all="ignore"):
-        reference.feed(layers, [images.astype(np.float64)], np.float64)
+        passes.feed(layers, [images.astype(np.float64)], np.float64)
         outputs = layers[-1].forward()
         gradient = _gradient_at(layers, found[-1], head(outputs, which)[1])
         weights = gradient.mean(axis=(1, 2), keepdims=True)

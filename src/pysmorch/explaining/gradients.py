@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pysmorch.engine import reference
+from pysmorch.engine import passes
 from pysmorch.engine.forks import no_fork
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers import Linear
@@ -183,7 +183,7 @@ class _Passes:
 
     def __init__(self, network: Network, head: Head) -> None:
         self._head = head
-        self._layers = reference.in_mode(graph(network.output), training=False)
+        self._layers = passes.in_mode(graph(network.output), training=False)
         self._data = data_layers(self._layers)[0]
         for layer, name in zip(self._layers, name_layers(self._layers), strict=True):
             if isinstance(layer, Quantized):
@@ -202,7 +202,7 @@ class _Passes:
         self._points = max(1, min(POINTS_AT_A_TIME, VALUES_AT_A_TIME // max(entries, 1)))
 
     def _outputs(self, points: Array) -> Array:
-        reference.feed(self._layers, [points], np.float64)
+        passes.feed(self._layers, [points], np.float64)
         outputs: Array = self._layers[-1].forward()
         return outputs
 

@@ -21,6 +21,7 @@ from pysmorch.files.tensors import (
     NAMES,
     arrays_of,
     bytes_of,
+    dtype_name,
     metadata_of,
     native_copy,
     pieces_of,
@@ -148,7 +149,7 @@ def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: 
     # Copies, since another thread may be writing into them.
     arrays = {name: native_copy(array) for name, array in tensors.items()}
     for name, array in arrays.items():
-        if array.dtype.name not in NAMES:
+        if dtype_name(array.dtype) not in NAMES:
             raise ValueError(
                 f"the model cannot be saved: {name} has dtype {array.dtype}, but a file holds {', '.join(NAMES)}; "
                 "convert it, for example to float32"

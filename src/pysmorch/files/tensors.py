@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -62,8 +63,8 @@ def to_content(arrays: dict[str, Array], metadata: dict[str, str]) -> memoryview
     memoryview
         Bytes.
     """
-    arrays = dict(sorted(arrays.items(), key=lambda item: (ORDER.index(NAMES[item[1].dtype.name]), item[0])))
-    head = head_of([(name, array.dtype.name, array.shape) for name, array in arrays.items()], metadata)
+    arrays = dict(sorted(arrays.items(), key=lambda item: (ORDER.index(NAMES[dtype_name(item[1].dtype)]), item[0])))
+    head = head_of([(name, dtype_name(array.dtype), array.shape) for name, array in arrays.items()], metadata)
     content = np.empty(len(head) + sum(array.nbytes for array in arrays.values()), np.uint8)
     content[: len(head)] = np.frombuffer(head, np.uint8)
     at = len(head)
@@ -71,6 +72,12 @@ def to_content(arrays: dict[str, Array], metadata: dict[str, str]) -> memoryview
         copy_bytes(bytes_of(array), content[at : at + array.nbytes])
         at += array.nbytes
     return content.data
+
+
+@cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Return the name of a dtype, which NumPy puts together anew each time."""
+    return dtype.name
 
 
 def head_of(arrays: Sequence[tuple[str, str, tuple[int, ...]]], metadata: dict[str, str]) -> bytes:
@@ -243,6 +250,9 @@ def pieces_of(content: Any) -> Iterator[memoryview]:
 
 def copy_bytes(source: Any, to: Array) -> None:
     """Copy bytes into an array of bytes of the same size."""
+    if 0 < len(to) <= PIECE:
+        to[:] = np.frombuffer(source, np.uint8)
+        return
     for i, piece in enumerate(pieces_of(source)):
         to[i * PIECE : i * PIECE + len(piece)] = np.frombuffer(piece, np.uint8)
 

@@ -171,9 +171,9 @@ class ManyModels:
         Parameters
         ----------
         X : array-like, data frame or path
-            Rows with the columns of the training, which may have others too.
+            As for `predict`.
         by : str, list of str, or array-like of shape (N,), default=None
-            The group of each row; None for the columns of the training.
+            As for `predict`.
 
         Returns
         -------
@@ -212,11 +212,11 @@ class ManyModels:
         Parameters
         ----------
         X : array-like, data frame or path
-            Rows with the columns of the training, which may have others too.
+            As for `predict`.
         y : array-like of shape (N,), or str
             The labels; of a data frame or a path also the name of their column.
         by : str, list of str, or array-like of shape (N,), default=None
-            The group of each row; None for the columns of the training.
+            As for `predict`.
         sample_weight : array-like of shape (N,) or str, default=None
             Weights that are not negative.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pysmorch.cluster import current_ring
 from pysmorch.engine import NonFiniteError, without_interrupts
 from pysmorch.files import ModelFileError, parts_of, read_parts, write_parts
 from pysmorch.files.header import entry
@@ -97,6 +98,7 @@ class SavedRun:
         for name in ("epochs", "batch_size", "shuffle", "seed", "dtype"):
             self._check(name, getattr(given, name), saved[name])
             changes[name] = saved[name]
+        changes["accumulate"] = self._accumulate(given.accumulate, saved)
         if given.precision != "auto":
             self._check("precision", given.precision, saved["precision"])
         changes["precision"] = saved["precision"]
@@ -105,6 +107,14 @@ class SavedRun:
         if given.checkpoint is None:
             changes["checkpoint"] = self.path.parent
         return replace(given, optimizer=self._optimizer(given.optimizer, saved["optimizer"]), **changes)
+
+    def _accumulate(self, given: int, saved: dict[str, Any]) -> Any:
+        """Return in how many pieces batches are computed: the last digits depend on it on the reference path, else the memory alone."""
+        if saved["engine"] == "reference":
+            self._check("accumulate", given, saved["accumulate"])
+        elif given != DEFAULTS["accumulate"] or current_ring() is not None:
+            return given
+        return saved["accumulate"]
 
     def take(self, run: Run, model: Any) -> None:
         """Bring a run that has just begun to where the saved one was."""

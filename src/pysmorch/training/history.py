@@ -41,7 +41,7 @@ class History(Mapping[str, list[float]]):
         record : mapping of str to float
             One value for each name.
         """
-        columns = self._completed()
+        columns = self._completed() if self._newest else self._columns
         self._newest = {name: (len(columns.get(name, ())) + 1, float(value)) for name, value in record.items()}
         self._completed()
 

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "optimizer": "adam",
     "epochs": 10,
     "batch_size": 128,
+    "accumulate": 1,
     "shuffle": True,
     "seed": None,
     "dtype": "float32",

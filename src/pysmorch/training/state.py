@@ -132,12 +132,13 @@ def _numbers(header: dict[str, Any], name: str) -> list[float]:
 
 
 def options_to_plain(run: Run) -> dict[str, Any]:
-    """Return the options on which the bits of a run depend."""
+    """Return the options on which the bits of a run depend, and in how many pieces it computes its batches."""
     options = run.options
     return {
         "optimizer": optimizer_to_plain(run.optimizer),
         "epochs": int(options.epochs),
         "batch_size": int(options.batch_size),
+        "accumulate": int(options.accumulate),
         "shuffle": bool(options.shuffle),
         "seed": int(run.program.seed),
         "dtype": options.dtype,

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pysmorch.engine.arrays import contiguous
 from pysmorch.engine.jax.arrays import NotTraceableError, Rules, TracedArray
 from pysmorch.engine.jax.support import is_index
-from pysmorch.engine.native import contiguous
 from pysmorch.engine.rows import LazyRows
 from pysmorch.layers.base import Array
 from pysmorch.layers.copies import shallow_copy

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pysmorch.engine import reference
 from pysmorch.engine.jax.functions import rules_for
 from pysmorch.engine.jax.passes import Passes, as_numpy_computes
 from pysmorch.engine.jax.support import refuse_untraceable
+from pysmorch.engine.passes import compute_dtype
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.attributes import attributes_of
@@ -56,7 +56,7 @@ class JaxPredictor:
         layers = graph(self._output)
         refuse_object_functions(layers)
         refuse_untraceable(layers)
-        dtype = np.dtype(reference.compute_dtype(self._output, inputs) if dtype is None else dtype)
+        dtype = np.dtype(compute_dtype(self._output, inputs) if dtype is None else dtype)
         passes = Passes(layers, dtype, rules_for(jax.default_backend(), self._bf16), training=False)
         with as_numpy_computes():
             arrays = jax.device_put(([layers[i].W.astype(dtype) for i in passes.with_parameters], passes.states()))

@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from pysmorch.engine.arrays import contiguous
 from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.interrupts import without_interrupts
 from pysmorch.engine.jax.functions import rules_for
 from pysmorch.engine.jax.passes import Passes, as_numpy_computes
-from pysmorch.engine.native import contiguous
 from pysmorch.engine.parameters import FlatParameters
+from pysmorch.engine.passes import report_non_finite, set_dropout
 from pysmorch.engine.program import StepRates, Totals
-from pysmorch.engine.reference import report_non_finite, set_dropout
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import graph
 from pysmorch.layers.normalization import Normalize
@@ -41,27 +41,16 @@ class JaxProgram:
 
     Parameters
     ----------
-    loss : Loss
-        The end of the network.
-    optimizer : Optimizer
-        Changes the parameters.
-    dtype : {"float32", "float64"}
-        Of parameters and arithmetic.
-    seed : int
-        Of dropout and shuffling.
+    loss, optimizer, dtype, seed
+        As in `ReferenceProgram`.
     bf16 : bool, default=False
         Whether products are made from bfloat16.
 
     Attributes
     ----------
-    parameters, gradients : ndarray of shape (P,)
-        All parameters and their gradients; the layers' `W` and `G` are views into them.
-    bf16 : bool
-        Whether products are made from bfloat16.
-    num_steps : int
-        Completed training steps.
     is_whole : bool
-        Always True: what a call of `train` changes is taken from the device at its end, at the end of a step.
+        Always True: what a call of `train` changes is taken from the device at its end, at the end of a step. The other attributes
+        are those of `Program`.
 
     Notes
     -----
@@ -98,11 +87,11 @@ class JaxProgram:
         return (W.ctypes.data - self.parameters.ctypes.data) // self.dtype.itemsize if W.size else 0
 
     def permutation(self, epoch: int, count: int) -> Array:
-        """Return `count` row indices in the order of an epoch, the same as on the reference path."""
+        """Return the order of an epoch: see `Program.permutation`."""
         return permutation(self.seed, epoch, count)
 
     def limit_threads(self, batch_size: int) -> AbstractContextManager[Any]:
-        """Return a context that does nothing: no product is NumPy's."""
+        """Return a context: see `Program.limit_threads`. It does nothing, since no product is NumPy's."""
         return nullcontext()
 
     def train(
