@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 SMALLEST_BUFFER = 2**20
@@ -52,6 +53,7 @@ def buffer_size(most: int) -> int:
     return min(most, max(SMALLEST_BUFFER, available_memory() // 16))
 
 
+@cache
 def _files_of_limits() -> list[Path]:
     """Return the files with the limits of this process's control group and of those that it is in, as far as they are to be seen."""
     files = [GROUPS / "memory.max", GROUPS / "memory" / "memory.limit_in_bytes"]
@@ -63,7 +65,7 @@ def _files_of_limits() -> list[Path]:
                 files += [GROUPS / folder / "memory.max" for folder in folders]
             elif "memory" in controllers.split(","):
                 files += [GROUPS / "memory" / folder / "memory.limit_in_bytes" for folder in folders]
-    return files
+    return [file for file in dict.fromkeys(files) if file.exists()]
 
 
 def _free_memory() -> int:
