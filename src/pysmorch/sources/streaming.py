@@ -89,6 +89,7 @@ class Stored:
         columns = [self.names[name] for name in names if name in self.names]
         with self._reading():
             opened = self.open()
+            _check_unchanged(self, opened.metadata.num_rows)
             sizes = [min(size, rows) for rows in self.rows_of_batches]
             for most, groups in groupby(range(len(sizes)), lambda i: sizes[i]):
                 for batch in opened.iter_batches(most, list(groups), columns, use_threads=False):
