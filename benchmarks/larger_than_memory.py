@@ -1,6 +1,6 @@
 """Train on Parquet files of more bytes than the memory allowed, and predict for them; prints sizes, seconds and peaks.
 
-python benchmarks/larger_than_memory.py [--rows 20000000] [--columns 50] [--limit 1.5] [--folder /tmp]
+python benchmarks/larger_than_memory.py [--rows 20000000] [--columns 50] [--limit 1.5] [--folder /tmp] [--out FILE.json]
 
 Beside the seconds of the command stand those of its parts: what PyArrow takes to read the files once, and what the engine takes for the
 steps of an epoch, measured on a million rows in memory with the network of the model that was trained.
@@ -9,6 +9,9 @@ steps of an epoch, measured on a million rows in memory with the network of the 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
 import resource
 import subprocess
 import sys
@@ -94,6 +97,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1.5, help="GB of address space")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--folder", default=None)
+    parser.add_argument("--out", default=None, help="a file for the figures, with the machine")
     options = parser.parse_args()
     limit = int(options.limit * 1e9)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -103,9 +107,11 @@ def main() -> None:
         files = sorted(tables.iterdir())
         size = sum(path.stat().st_size for path in files)
         print(f"{options.rows} rows, {size / 1e9:.2f} GB; limit {limit / 1e9:.2f} GB", flush=True)
+        figures: dict[str, dict[str, float]] = {}
         train = ["train", str(tables), "--target", "label", "--epochs", str(options.epochs), "--out", str(model)]
         for command in (train, ["predict", str(model), str(tables), "--out", str(out)]):
             seconds, processor, space, memory = run(command, limit)
+            figures[command[0]] = {"seconds": seconds, "processor": processor, "address space": space, "memory": memory}
             print(
                 f"{command[0]}: {seconds:.0f} s, {processor:.0f} s of processor time; largest address space {space / 1e9:.2f} GB, "
                 f"largest memory {memory / 1e9:.2f} GB",
@@ -117,7 +123,12 @@ def main() -> None:
             "the engine's own steps": engine_steps(pysmorch.load(model), options.rows),
         }
         for what, (seconds, processor) in said.items():
+            figures[what] = {"seconds": seconds, "processor": processor}
             print(f"{what}: {seconds:.0f} s, {processor:.0f} s of processor time")
+    if options.out is not None:
+        machine = {"processor": platform.machine(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+        given = {"rows": options.rows, "columns": options.columns, "limit": limit, "bytes": size}
+        Path(options.out).write_text(json.dumps(given | {"machine": machine, "figures": figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -206,3 +206,15 @@ def test_a_text_among_numbers_that_the_sample_does_not_have_is_named_by_its_row(
         pytest.raises(ColumnError, match=rf"^column 'b' held numbers in training, but row {row} has 'much'$"),
     ):
         learned(written(b=cells))
+
+
+def test_rows_that_are_near_each_other_and_those_that_are_not_are_the_same(spool, monkeypatch):
+    rows = np.array([3, 4, 9, 0, 9])
+    monkeypatch.setattr("pysmorch.encoders.spool.TIMES_AS_LONG", 0)  # each run is read alone
+    stored = spool[0]
+    alone = stored.read(rows)
+    for size in (1, 100, 2**22):
+        monkeypatch.setattr("pysmorch.encoders.spool.BYTES_OF_A_SPAN", size)
+        monkeypatch.setattr("pysmorch.encoders.spool.TIMES_AS_LONG", 16)
+        for found, expected in zip(stored.read(rows), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)

@@ -12,6 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
+from pysmorch import memory
 from pysmorch.memory import available_memory
 from pysmorch.sources import SourceError, read
 from pysmorch.sources.streaming import StreamedTable
@@ -230,3 +231,23 @@ def test_an_arrow_file_that_is_cut_off_while_it_is_read_is_an_error(tmp_path):
     found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert found.returncode == 1, found
     assert "a.arrow: not an Arrow file, or a damaged one" in found.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_the_limit_of_a_control_group_counts(tmp_path, monkeypatch, file):
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("1048576\n")
+    memory._files_of_limits.cache_clear()
+    monkeypatch.setattr(memory, "GROUPS", tmp_path)
+    try:
+        assert available_memory() == 0
+    finally:
+        memory._files_of_limits.cache_clear()
+
+
+def test_buffers_follow_the_memory_that_is_left(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**28)
+    assert [memory.buffer_size(most) for most in (1000, 2**23, 2**26)] == [1000, 2**23, 2**24]
+    monkeypatch.setattr(memory, "available_memory", lambda: 0)
+    assert memory.buffer_size(2**26) == memory.SMALLEST_BUFFER

@@ -17,7 +17,8 @@ from pysmorch.encoders.schema import infinite_text
 from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import bits_in, had_header, parse_missing
-from pysmorch.sources import Source, has_image_files, read, split_target
+from pysmorch.sources import Source, has_image_files, read, read_part, split_target
+from pysmorch.sources.several import Part
 from pysmorch.sources.streaming import StreamedTable
 
 if TYPE_CHECKING:  # scikit-learn is loaded with it, which predicting does without
@@ -106,6 +107,12 @@ def read_for(model: Any, names: Sequence[str], options: ReadOptions, labels: str
         size, colours = model.encoder_.reading(size, "resize" in model.notes_)
     missing = options.missing if options.missing is not None else model.notes_.get("missing")
     return read_source(names, options, header_of(model, options), missing, labels, size, colours, bits_in(model.notes_))
+
+
+def read_part_for(model: Any, part: Part, options: ReadOptions) -> Source:
+    """Read one of the files of a source as `read_for` does."""
+    missing = options.missing if options.missing is not None else model.notes_.get("missing")
+    return read_part(part, header_of(model, options), options.encoding, parse_missing(missing))
 
 
 def header_of(model: Any, options: ReadOptions) -> bool:

@@ -302,7 +302,12 @@ class PredictOptions(ReadOptions):
             help="also write which classes are in a set that holds the right one with this probability, as in 0.9",
         ),
     ] = None
-    out: Annotated[str | None, typer.Option(help=".csv or .parquet file to write; standard output without it")] = None
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help=".csv or .parquet file to write, or a folder (FOLDER/) for a file of each file of the source; without it, standard output"
+        ),
+    ] = None
     ids: Annotated[Texts, typer.Option("--id", help="column of the source that is written beside the predictions")] = (
         None
     )

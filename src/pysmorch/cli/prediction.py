@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,35 +24,89 @@ from pysmorch.prediction.classifier import ClassifierModel
 from pysmorch.prediction.conformal import radius_of
 from pysmorch.prediction.files import had_header
 from pysmorch.prediction.predicted import predict_all
-from pysmorch.sources import Source
+from pysmorch.sources import Source, parts_of
+from pysmorch.sources.addresses import is_address, name_of
+from pysmorch.sources.several import TABLES, Part
+
+PREDICTIONS = ("file of predictions", output.is_prediction)
+"""What files may be replaced."""
 
 
 def predict(options: PredictOptions) -> None:
     """Write the predictions for all rows, block by block where the source is read so."""
     out = options.out
+    if out is not None and (out.endswith(("/", os.sep)) or os.path.isdir(out)):
+        _predict_files(options, out)
+        return
     if out is not None and Path(out).suffix not in (".csv", ".parquet"):
-        raise ValueError(f"--out must end in .csv or .parquet, but is {out}")
+        raise ValueError(f"--out must end in .csv or .parquet, or in / for a folder, but is {out}")
     if out is not None:
         inputs = [options.model, *options.source]
-        output.check_output(out, inputs, "file of predictions", output.is_prediction, options.force)
+        output.check_output(out, inputs, *PREDICTIONS, options.force)
+    model = _load(options)
+    source = data.read_for(model, options.source, options)
+    for remark in source.remarks:
+        output.print_escaped(remark, sys.stderr)
+    tables = _tables(model, source, options)
+    if out is None:
+        for i, table in enumerate(tables):
+            _print_table(table, header=i == 0)
+    else:
+        _write(out, tables)
+        output.print_escaped(f"{source.features.shape[0]} predictions written to {out}")
+
+
+def _load(options: PredictOptions) -> Any:
+    """Return the model, for which the options are right."""
     model = load_model(options.model, options.precision)
     if says_of_groups(model):
         refuse_of_one(options)
     else:
         _check_coverage(model, options)
-    source = data.read_for(model, options.source, options)
-    for remark in source.remarks:
-        output.print_escaped(remark, sys.stderr)
-    ids = options.ids or []
-    for name in ids:
-        data.check_column(source, name, "--id")
-    tables = _tables(model, source, ids, options)
-    if out is None:
-        for i, table in enumerate(tables):
-            _print_table(table, header=i == 0)
-    else:
-        write_whole(out, lambda file: (_write_parquet if out.endswith(".parquet") else _write_csv)(file, tables))
-        output.print_escaped(f"{source.features.shape[0]} predictions written to {out}")
+    return model
+
+
+def _predict_files(options: PredictOptions, folder: str) -> None:
+    """Write a file of predictions for each file of the source; each is written whole or not at all."""
+    parts = parts_of(options.source)
+    outs = _outs_of(parts, folder)
+    for out in outs:
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        output.check_output(out, [options.model, *(part.path for part in parts)], *PREDICTIONS, options.force)
+    model = _load(options)
+    num_rows = 0
+    for i, (part, out) in enumerate(zip(parts, outs, strict=True)):
+        try:
+            source = data.read_part_for(model, part, options)
+            for remark in source.remarks:
+                output.print_escaped(remark, sys.stderr)
+            _write(out, _tables(model, source, options))
+        except BaseException:
+            output.print_escaped(f"{i} of {len(parts)} files were written to {folder} before {out}", sys.stderr)
+            raise
+        num_rows += source.features.shape[0]
+    output.print_escaped(f"{num_rows} predictions written to {len(parts)} files of {folder}")
+
+
+def _outs_of(parts: Sequence[Part], folder: str) -> list[str]:
+    """Return the names of files of predictions: those of the source, from the folder that all of these have in common."""
+    paths = [name_of(part.path) if is_address(part.path) else os.path.abspath(part.path) for part in parts]
+    common = "" if is_address(parts[0].path) else os.path.commonpath(list(map(os.path.dirname, paths)))
+    outs: dict[str, str] = {}
+    for path, part in zip(paths, parts, strict=True):
+        name = os.path.relpath(path, common) if common else path
+        ending = ".csv" if re.search(r"\.(csv|tsv)\b", name, re.IGNORECASE) else ".parquet"
+        out = os.path.join(
+            folder, (TABLES.sub("", name) if TABLES.search(name) else os.path.splitext(name)[0]) + ending
+        )
+        if out in outs:
+            raise ValueError(f"--out {folder}: the predictions of {outs[out]} and {part.path} would both be {out}")
+        outs[out] = part.path
+    return list(outs)
+
+
+def _write(out: str, tables: Iterator[Any]) -> None:
+    write_whole(out, lambda file: (_write_parquet if out.endswith(".parquet") else _write_csv)(file, tables))
 
 
 def _check_coverage(model: Any, options: PredictOptions) -> None:
@@ -65,8 +121,15 @@ def _check_coverage(model: Any, options: PredictOptions) -> None:
         radius_of(model, coverage)
 
 
-def _tables(model: Any, source: Source, ids: Sequence[str], options: PredictOptions) -> Iterator[Any]:
+def _tables(model: Any, source: Source, options: PredictOptions) -> Iterator[Any]:
     """Go through the blocks of a source as tables with the columns of --id, the files of images, and the predictions."""
+    ids = options.ids or []
+    for name in ids:
+        data.check_column(source, name, "--id")
+    return _blocks_of_tables(model, source, ids, options)
+
+
+def _blocks_of_tables(model: Any, source: Source, ids: Sequence[str], options: PredictOptions) -> Iterator[Any]:
     import pyarrow as pa
 
     for first, block in data.blocks_of(source):

@@ -28,6 +28,27 @@ class Ranges(NamedTuple):
     known: Array
 
 
+def joined(first: Ranges | None, second: Ranges) -> Ranges:
+    """Return the ranges of the rows of two parts.
+
+    Parameters
+    ----------
+    first : Ranges or None
+        Of one part; None where it has no rows.
+    second : Ranges
+        Of the other.
+
+    Returns
+    -------
+    Ranges
+        Of both.
+    """
+    if first is None:
+        return second
+    lowest, highest = np.fmin(first.lowest, second.lowest), np.fmax(first.highest, second.highest)
+    return Ranges(lowest, highest, first.known + second.known)
+
+
 def bounds_of(ranges: Ranges) -> tuple[Array, Array]:
     """Return the bounds of each column: its range in training, widened by half of it, and by more where there are few rows.
 

@@ -15,6 +15,7 @@ import numpy as np
 from pysmorch.engine.ahead import ahead
 from pysmorch.engine.rows import blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
+from pysmorch.memory import buffer_size
 from pysmorch.sources.temporary import temporary_file
 
 BYTES_OF_A_PART = 2**26
@@ -45,14 +46,14 @@ def in_order(
     iterator of ndarray
         The blocks; rows were dealt out before.
     """
-    parts = _parts_of(sizes, max(1, BYTES_OF_A_PART // itemsize))
+    parts = _parts_of(sizes, max(1, buffer_size(BYTES_OF_A_PART) // itemsize))
     starts = np.array([part[0].start for part in parts])
     part_of = np.full(num_rows, len(parts), np.min_scalar_type(len(parts)))
     for i, part in enumerate(parts):
         part_of[rows[part[0].start : part[-1].stop]] = i
     file = temporary_file(len(rows) * itemsize, "the table")
     filled = starts.copy()
-    chunks = blocks_of(num_rows, max(1, BYTES_AT_A_TIME // itemsize))
+    chunks = blocks_of(num_rows, max(1, buffer_size(BYTES_AT_A_TIME) // itemsize))
     for chunk, stored in ahead((chunk, read(chunk)) for chunk in chunks):
         _deal(stored, part_of[chunk], file, filled)
 

@@ -9,6 +9,7 @@ import numpy as np
 from pysmorch.encoders import shuffled
 from pysmorch.engine.rows import blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
+from pysmorch.memory import buffer_size
 from pysmorch.sources.streaming import StreamedTable
 from pysmorch.sources.temporary import temporary_file
 
@@ -20,6 +21,9 @@ SAMPLE_SIZE = 2**20
 any quantile differs from that in the sample by less than 0.3 percentage points, but for one table in a million."""
 
 BYTES_AT_A_TIME = 2**26
+
+BYTES_OF_A_SPAN, TIMES_AS_LONG = 2**22, 16
+"""Rows within so many bytes are read together with those between them, if these are at most so many times as many."""
 
 
 def sampled_rows(num_rows: int) -> Array | None:
@@ -72,10 +76,13 @@ class Spool:
         # An epoch writes the rows once more.
         self._file = temporary_file(num_rows * self._dtype.itemsize, "the table", 2)
         self._end = 0
+        self._rows = np.empty(0, self._dtype)  # written last, whose memory the next ones take
 
     def append(self, numbers: Array, marks: Array) -> None:
         """Write rows after those before."""
-        rows = np.empty(len(numbers), self._dtype)
+        if len(self._rows) < len(numbers):
+            self._rows = np.empty(len(numbers), self._dtype)
+        rows = self._rows[: len(numbers)]
         for name, which in self._parts.items():
             rows[name] = numbers[:, which]
         rows["marks"] = np.packbits(marks, axis=1)
@@ -136,17 +143,30 @@ class Spool:
             return found
         if not len(rows):
             return np.empty(0, self._dtype)
-        # Rows that follow each other in the file are read together.
-        order = np.argsort(rows, kind="stable")
-        wanted = rows[order]
-        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
-        found = np.empty(len(rows), f"V{size}")
-        view = found.view(np.uint8).data
-        for first, end in zip(starts.tolist(), [*starts[1:].tolist(), len(wanted)], strict=True):
-            self._file.fill(view[first * size : end * size], int(wanted[first]) * size)
+        order = None if (rows[1:] >= rows[:-1]).all() else np.argsort(rows, kind="stable")
+        wanted = rows if order is None else rows[order]
+        found = np.empty(len(rows), self._dtype)
+        spans = np.flatnonzero(np.diff(wanted // max(1, BYTES_OF_A_SPAN // max(1, size)), prepend=-1)).tolist()
+        for first, end in zip(spans, [*spans[1:], len(wanted)], strict=True):
+            self._fill(found[first:end], wanted[first:end])
+        if order is None:
+            return found
         result = np.empty_like(found)
         result[order] = found
-        return result.view(self._dtype)
+        return result
+
+    def _fill(self, found: Array, wanted: Array) -> None:
+        """Read rows that are near each other, in increasing order."""
+        size = self._dtype.itemsize
+        first, end = int(wanted[0]), int(wanted[-1]) + 1
+        if end - first <= TIMES_AS_LONG * len(wanted):
+            found[:] = self._read(slice(first, end))[wanted - first]
+            return
+        # Rows that follow each other in the file are read together.
+        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
+        view = found.view(np.uint8).data
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(wanted)], strict=True):
+            self._file.fill(view[start * size : stop * size], int(wanted[start]) * size)
 
 
 def _as_slice(indices: Array) -> slice | Array:
@@ -184,7 +204,7 @@ class StoredNumbers:
     def columns(self) -> Iterator[Array]:
         """Go through the columns, of which several are made in one pass through the file."""
         count = self.shape[0] if self.sampled is None else len(self.sampled)
-        together = max(1, BYTES_AT_A_TIME // (8 * max(count, 1)))
+        together = max(1, buffer_size(BYTES_AT_A_TIME) // (8 * max(count, 1)))
         for first in range(0, self.shape[1], together):
             columns = np.empty((min(together, self.shape[1] - first), count))
             for rows in blocks_of(count, 2**16):

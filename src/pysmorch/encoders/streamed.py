@@ -11,11 +11,14 @@ import numpy as np
 
 from pysmorch.encoders.cells import Cells, as_table
 from pysmorch.encoders.errors import ColumnError
+from pysmorch.encoders.numbers import ranges_of
 from pysmorch.encoders.plain import is_short
+from pysmorch.encoders.ranges import Ranges, joined
 from pysmorch.encoders.spool import Spool, sample_of, sampled_rows
 from pysmorch.engine.ahead import ahead
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
+from pysmorch.memory import buffer_size
 from pysmorch.sources.streaming import StreamedTable, concatenated
 
 BYTES_OF_A_GROUP = 2**26
@@ -44,6 +47,8 @@ class StreamedRows:
         The index of each row's value, for the columns that have such statistics.
     looked : Cells or None
         The rows that were looked at while all were stored.
+    ranges : Ranges or None
+        Of the numbers of all rows, where columns are learned from a sample.
     """
 
     def __init__(self, table: StreamedTable) -> None:
@@ -53,6 +58,7 @@ class StreamedRows:
         self.take_statistics: Callable[[Cells, int], None] | None = None
         self.codes: dict[str, Array] = {}
         self.looked: Cells | None = None
+        self.ranges: Ranges | None = None
         self._spool: Spool | None = None
 
     def __len__(self) -> int:
@@ -64,7 +70,7 @@ class StreamedRows:
     def in_groups(self, names: list[str]) -> Iterator[tuple[list[str], Cells]]:
         """Go through some columns, as many at a time as take little memory."""
         held = sample_of(self.table)
-        count = max(1, BYTES_OF_A_GROUP // (8 * max(1, len(held))))
+        count = max(1, buffer_size(BYTES_OF_A_GROUP) // (8 * max(1, len(held))))
         for first in range(0, len(names), count):
             some = names[first : first + count]
             yield some, Cells(as_table(held.columns(some)), len(self))
@@ -102,6 +108,8 @@ class StreamedRows:
         with closing(ahead(self._compacted(encoder, looked_at, looked))) as compacted:
             for numbers, marks in compacted:
                 spool.append(numbers, marks)
+                if self.sampled is not None:
+                    self.ranges = joined(self.ranges, ranges_of(numbers))
         self.looked = Cells(as_table(concatenated(looked))) if looked else None
         self._spool = spool
         return spool

@@ -38,7 +38,7 @@ from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, s
 from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
-from pysmorch.encoders.numbers import Numbers, ranges_of
+from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.relearned import TargetFeatures
 from pysmorch.encoders.report import as_html, warn_of_columns
 from pysmorch.encoders.sampled import complete_numbers, complete_texts
@@ -163,8 +163,8 @@ class TableEncoder(Encoder):
         looked_for = [column for column in self.columns if column.kind != "none"]
         some = looked_at(len(rows), len(looked_for))
         numbers = rows.store(self, some).numbers if isinstance(rows, StreamedRows) else self._numbers(rows)
-        if sampled:
-            complete_numbers(self, ranges_of(numbers), len(rows))
+        if isinstance(rows, StreamedRows) and rows.ranges is not None:
+            complete_numbers(self, rows.ranges, len(rows))
         self.numbers = Numbers.learn(numbers, weights, located=self._layout.located)
         looked = rows.looked if isinstance(rows, StreamedRows) else rows[some]
         if len(some) and looked is not None:

@@ -8,9 +8,13 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from pysmorch.engine.rows import blocks_of
 from pysmorch.estimators.rows import as_labels, refuse_missing
 from pysmorch.layers.base import Array
 from pysmorch.prediction.parameters import check_num_labels
+
+ROWS_AT_A_TIME = 2**16
+"""Labels that are looked up together: 8 bytes for each of very many rows are a good part of the memory."""
 
 
 def checked_classes(y: Any, num_data: int) -> Array:
@@ -82,7 +86,7 @@ def class_indices(classes: Array, y: Array) -> Array:
 
     Returns
     -------
-    ndarray of int64, shape (N,)
+    ndarray of int32, shape (N,)
         Indices from 0 to K - 1.
 
     Raises
@@ -90,17 +94,18 @@ def class_indices(classes: Array, y: Array) -> Array:
     ValueError
         For labels that are no classes.
     """
-    indices = np.searchsorted(classes, y) if y.dtype.kind == classes.dtype.kind else None
-    if indices is None:
-        known = {label: i for i, label in enumerate(classes.tolist())}
-        indices = np.array([known.get(label, -1) for label in y.tolist()])
-    indices = np.clip(indices, 0, len(classes) - 1)
-    wrong = classes[indices] != y
-    if np.any(wrong):
+    known = {} if y.dtype.kind == classes.dtype.kind else {label: i for i, label in enumerate(classes.tolist())}
+    indices, wrong = np.empty(len(y), np.int32), np.zeros(len(y), dtype=bool)
+    for rows in blocks_of(len(y), ROWS_AT_A_TIME):
+        labels = y[rows]
+        found = np.array([known.get(label, -1) for label in labels.tolist()], np.int64) if known else None
+        found = np.clip(np.searchsorted(classes, labels) if found is None else found, 0, len(classes) - 1)
+        indices[rows], wrong[rows] = found, classes[found] != labels
+    if wrong.any():
         unknown = ", ".join(repr(label) for label in np.unique(y[wrong]).tolist()[:5])
         known_ones = ", ".join(repr(label) for label in classes.tolist()[:20])
         raise ValueError(f"y has unknown labels {unknown}; the classes of this model are {known_ones}")
-    return indices.astype(np.int64)
+    return indices
 
 
 def rows_by_class(class_weight: Any, classes: Array, codes: Array, sample_weight: Array | None) -> Array | None:

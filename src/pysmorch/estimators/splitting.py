@@ -12,6 +12,8 @@ from sklearn.utils.extmath import _approximate_mode
 from pysmorch.engine.rows import blocks_of, index_dtype
 from pysmorch.layers.base import Array
 
+ROWS_AT_A_TIME = 2**16
+
 EARLY_STOPPING_FROM = 5000
 """Rows from which early_stopping="auto" holds out validation data; with fewer, each row is worth more in training."""
 
@@ -203,50 +205,85 @@ def split_rows(classes: Array | None, num_rows: int, fraction: float, seed: int)
     stratified : bool
         Whether both parts have all classes in the same proportions.
     """
-    rows = np.arange(num_rows, dtype=index_dtype(num_rows))
     single = np.zeros(num_rows, dtype=bool)
     if classes is not None:
         # Of very many rows the inverse of `unique`, and whatever has 8 bytes for each, takes several times their memory.
-        index = _indices(np.unique(classes), classes)
-        counts = np.bincount(index)
-        single = (counts == 1)[index]
-        if num_rows - np.count_nonzero(single) < 2:
-            single[:] = False
+        index, counts = _indices(np.unique(classes), classes)
+        alone = (counts == 1)[index]
+        if num_rows - np.count_nonzero(alone) >= 2:
+            single = alone
         several = int((counts > 1).sum())
         num_split = num_rows - int(np.count_nonzero(single))
         num_held_out = int(np.ceil(fraction * num_split))
-        if (
-            several
-            and not ((counts == 1)[index] & ~single).any()
-            and several <= min(num_held_out, num_split - num_held_out)
-        ):
-            held_out = _stratified(index, rows[~single] if single.any() else rows, num_held_out, seed)
+        if several and not (alone & ~single).any() and several <= min(num_held_out, num_split - num_held_out):
+            held_out = _stratified(index, counts, num_held_out, seed)
             in_training = np.ones(num_rows, dtype=bool)
             in_training[held_out] = False
-            return np.flatnonzero(in_training), held_out, not single.any()
+            return indices_of(in_training), held_out, not single.any()
+    rows = np.arange(num_rows, dtype=index_dtype(num_rows))
     split: Any = train_test_split(rows[~single], test_size=fraction, random_state=seed)
     training = np.sort(np.concatenate([split[0], rows[single]]))
     return training, np.sort(split[1]), False
 
 
-def _indices(classes: Array, labels: Array) -> Array:
-    """Return the index of each label among the classes."""
-    index = np.empty(len(labels), np.min_scalar_type(-len(classes)))
-    for rows in blocks_of(len(labels), 2**16):
+def indices_of(chosen: Array) -> Array:
+    """Return the indices of rows that are marked, in as few bytes as they need.
+
+    Parameters
+    ----------
+    chosen : ndarray of bool, shape (N,)
+        For each row.
+
+    Returns
+    -------
+    ndarray of int
+        In increasing order.
+    """
+    indices = np.empty(np.count_nonzero(chosen), index_dtype(len(chosen)))
+    end = 0
+    for rows in blocks_of(len(chosen), ROWS_AT_A_TIME):
+        found = np.flatnonzero(chosen[rows])
+        indices[end : end + len(found)] = found + rows.start
+        end += len(found)
+    return indices
+
+
+def _indices(classes: Array, labels: Array) -> tuple[Array, Array]:
+    """Return the index of each label among the classes, and how often each class comes."""
+    index, counts = np.empty(len(labels), np.min_scalar_type(-len(classes))), np.zeros(len(classes), np.int64)
+    for rows in blocks_of(len(labels), ROWS_AT_A_TIME):
         index[rows] = np.searchsorted(classes, labels[rows])
-    return index
+        counts += np.bincount(index[rows], minlength=len(classes))
+    return index, counts
 
 
-def _stratified(index: Array, rows: Array, num_held_out: int, seed: int) -> Array:
-    """Return the rows that scikit-learn's `train_test_split` would hold out, in order, without its lists of Python's objects."""
+def _stratified(index: Array, counts: Array, num_held_out: int, seed: int) -> Array:
+    """Return the rows that scikit-learn's `train_test_split` would hold out, in order, without its lists of Python's objects.
+
+    Rows whose class comes once are not held out.
+    """
     rng = check_random_state(seed)
-    of_rows = index[rows]
-    counts = np.bincount(of_rows)
-    present = np.flatnonzero(counts)
-    of_training = _approximate_mode(counts[present], len(rows) - num_held_out, rng)
-    _approximate_mode(counts[present] - of_training, num_held_out, rng)  # it draws the numbers that are drawn there
-    by_class = np.split(np.argsort(of_rows, kind="stable"), np.cumsum(counts[present])[:-1])
-    held_out = [
-        of_class[rng.permutation(len(of_class))[count:]] for of_class, count in zip(by_class, of_training, strict=True)
-    ]
-    return np.sort(rows[np.concatenate(held_out)])
+    present = counts[counts > 1]
+    of_training = _approximate_mode(present, present.sum() - num_held_out, rng)
+    _approximate_mode(present - of_training, num_held_out, rng)  # it draws the numbers that are drawn there
+    ends = np.cumsum(counts)
+    by_class = _rows_by_class(index, ends - counts)
+    held_out = []
+    for end, count, trained in zip(ends[counts > 1].tolist(), present.tolist(), of_training.tolist(), strict=True):
+        of_class = by_class[end - count : end]
+        rng.shuffle(of_class)  # it draws what `permutation` draws, which takes 8 bytes for each row
+        held_out.append(of_class[trained:])
+    return np.sort(np.concatenate(held_out))
+
+
+def _rows_by_class(index: Array, starts: Array) -> Array:
+    """Return all rows, those of a class after those of the class before it, as a stable `argsort` in few bytes does."""
+    by_class, filled = np.empty(len(index), index_dtype(len(index))), starts.copy()
+    for rows in blocks_of(len(index), ROWS_AT_A_TIME):
+        order = np.argsort(index[rows], kind="stable")
+        counts = np.bincount(index[rows], minlength=len(starts))
+        # Where the rows of a class go, less where they are in the block.
+        shifts = np.repeat(filled - (np.cumsum(counts) - counts), counts)
+        by_class[shifts + np.arange(len(order))] = order + rows.start
+        filled += counts
+    return by_class

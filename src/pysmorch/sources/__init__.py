@@ -1,6 +1,6 @@
 """Where data come from: tables of many kinds, .npz, MNIST's idx files, folders of images, and the sets that scikit-learn carries."""
 
-from pysmorch.sources.reading import BUNDLED, has_image_files, read
+from pysmorch.sources.reading import BUNDLED, has_image_files, parts_of, read, read_part
 from pysmorch.sources.source import Source, SourceError, describe_images
 from pysmorch.sources.target import known_labels, split_target
 
@@ -11,6 +11,8 @@ __all__ = [
     "describe_images",
     "has_image_files",
     "known_labels",
+    "parts_of",
     "read",
+    "read_part",
     "split_target",
 ]

@@ -75,7 +75,7 @@ def read(
     """
     if not isinstance(source, str):
         if len(source) != 1:
-            return _read_several(list_names(source, 3), _parts_of_list(source), header, encoding, missing)
+            return _read_several(list_names(source, 3), parts_of(source), header, encoding, missing)
         source = source[0]
     source = local_path(source)
     if is_address(source):
@@ -130,8 +130,24 @@ def _with_rows(name: str, source: Source) -> Source:
     return source
 
 
-def _parts_of_list(sources: Sequence[str]) -> list[Part]:
-    """Return the files of a list, whose elements may be folders and patterns too."""
+def parts_of(sources: Sequence[str]) -> list[Part]:
+    """Return the files of a list, whose elements may be folders and patterns too.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Tables.
+
+    Returns
+    -------
+    list of Part
+        In their order.
+
+    Raises
+    ------
+    SourceError, FileNotFoundError, ValueError
+        There are images, or no files.
+    """
     if not sources:
         raise ValueError("source must name at least one file, but is an empty list")
     parts: list[Part] = []
@@ -159,6 +175,29 @@ def _read_several(name: str, parts: list[Part], header: bool, encoding: str | No
             name, lambda: read_parts(name, parts, lambda path: _read_file(path, header, None, encoding, missing))
         ),
     )
+
+
+def read_part(part: Part, header: bool, encoding: str | None, missing: Sequence[str]) -> Source:
+    """Read one of the files of `parts_of`, with what the folders called key=value say of it.
+
+    Parameters
+    ----------
+    part : Part
+        The file.
+    header, encoding, missing
+        As for `read`.
+
+    Returns
+    -------
+    Source
+        Its rows.
+
+    Raises
+    ------
+    SourceError, FileNotFoundError
+        As for `read`.
+    """
+    return _read_several(part.path, [part], header, encoding, missing)
 
 
 def _said_why(name: str, paths: Sequence[str]) -> str | None:

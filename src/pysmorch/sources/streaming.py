@@ -89,6 +89,7 @@ class Stored:
         columns = [self.names[name] for name in names if name in self.names]
         with self._reading():
             opened = self.open()
+            _check_unchanged(self, opened.metadata.num_rows)
             sizes = [min(size, rows) for rows in self.rows_of_batches]
             for most, groups in groupby(range(len(sizes)), lambda i: sizes[i]):
                 for batch in opened.iter_batches(most, list(groups), columns, use_threads=False):
@@ -239,7 +240,9 @@ class StreamedTable:
             blocks = [block for _, block in self.select(names).blocks()]
             return pa.concat_tables(blocks) if blocks else self.select(names).schema.empty_table()
         schema = pa.schema([self.schema.field(name) for name in names])
-        return pa.concat_tables([self._as_told(file, file.read(names), file.num_rows, schema) for file in self.files])
+        return pa.concat_tables(
+            [self._as_told(file, _of_all_rows(file, names), file.num_rows, schema) for file in self.files]
+        )
 
     def blocks(self) -> Iterator[tuple[int, Any]]:
         """Go through all rows in order: the index of the first row of a block, and the block as a `pyarrow.Table`."""
@@ -248,7 +251,9 @@ class StreamedTable:
         size = min(ROWS_OF_A_BATCH, max(1, ENTRIES_OF_A_BLOCK // max(1, self.num_columns)))
         first = done = 0
         for file in self.files:
+            found = 0
             for batch in file.batches(self.column_names, size):
+                found += batch.num_rows
                 block = self._as_told(file, batch, batch.num_rows, self.schema)
                 if self.rows is not None:
                     # One of another dtype would make a copy of all.
@@ -257,6 +262,7 @@ class StreamedTable:
                 if len(block):
                     yield done, block
                     done += len(block)
+            _check_unchanged(file, found)
 
     def _as_told(self, file: Stored, table: Any, count: int, schema: Any) -> Any:
         """Return what was read of a file with the names and types of a schema, which are those of some columns."""
@@ -278,6 +284,18 @@ class StreamedTable:
             raise SourceError(
                 f"{file.path}: its columns have other types than those of the files beside it ({reason})"
             ) from None
+
+
+def _of_all_rows(file: Stored, names: Sequence[str]) -> Any:
+    table = file.read(names)
+    _check_unchanged(file, table.num_rows if table.num_columns else file.num_rows)
+    return table
+
+
+def _check_unchanged(file: Stored, found: int) -> None:
+    """Refuse a file that has another number of rows than when it was read first."""
+    if found != file.num_rows:
+        raise SourceError(f"{file.path} had {file.num_rows} rows when it was read first, and now has {found}")
 
 
 def stream_parquet(path: str) -> Source:

@@ -90,8 +90,20 @@ class TemporaryFile(BufferedRandom):
             Of bytes.
         offset : int
             Where they begin in the file.
+
+        Raises
+        ------
+        OSError
+            There is no more space; says what helps.
         """
         descriptor = self.fileno()
         while len(view):
-            count = os.pwrite(descriptor, view, offset)
+            try:
+                count = os.pwrite(descriptor, view, offset)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"a temporary file in {tempfile.gettempdir()} could not be written at {offset / 1e9:.1f} GB: {error.strerror}; "
+                    "set TMPDIR to a folder with more space",
+                ) from None
             view, offset = view[count:], offset + count

@@ -13,6 +13,7 @@ import numpy as np
 from pysmorch.cluster import Ring, train_share
 from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.engine.ahead import ahead
+from pysmorch.engine.rows import index_dtype
 from pysmorch.engine.shards import in_shards
 from pysmorch.layers.base import Array
 from pysmorch.metrics import Metric
@@ -170,6 +171,8 @@ class Run:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
         count, size = len(self.data), self.options.batch_size
         order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
+        if self.data.rows_at_a_time is not None:
+            order = order.astype(index_dtype(count), copy=False)
         piece = max(1, len(rates) // PIECES) if self._in_pieces() else len(rates)
         pieces = [
             (first, min(first - first % piece + piece, len(rates)))
