@@ -16,6 +16,9 @@ X = RNG.standard_normal((3000, 12))
 CLEAR = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2]
 NOISE = 0.2 * X[:, 0] + RNG.standard_normal(3000) > 0
 QUICK = {"hidden": (32,), "epochs": 12, "learning_rate": 0.02, "random_state": 0, "threads": 1}
+STRONG = 10_000 / 3000
+TRIED = [(0.1, 6), (STRONG, 3)]
+"""Weight decays and epochs of the pilots."""
 
 
 def trained(model, rows=X, labels=NOISE, **options):
@@ -34,13 +37,13 @@ def trained(model, rows=X, labels=NOISE, **options):
 
 def test_columns_that_say_little_have_a_strong_decay_and_half_the_epochs():
     model = Classifier(**QUICK)
-    assert trained(model) == [(0.1, 3), (1.0, 3)] + [(1.0, 6)] * 4
-    assert model.optimizer_.weight_decay == 1.0
+    assert trained(model) == [*TRIED, *[(STRONG, 6)] * 4]
+    assert model.optimizer_.weight_decay == STRONG
     assert model.n_iter_ == 6
 
 
 def test_columns_that_say_all_have_a_weak_decay_and_all_epochs():
-    assert trained(Regressor(**QUICK), labels=CLEAR) == [(0.1, 3), (1.0, 3)] + [(0.1, 12)] * 4
+    assert trained(Regressor(**QUICK), labels=CLEAR) == [*TRIED, *[(0.1, 12)] * 4]
 
 
 @pytest.mark.parametrize(
@@ -79,13 +82,13 @@ def test_the_bits_do_not_depend_on_the_threads():
 
 def test_the_first_weights_are_those_without_pilots():
     chosen = Classifier(**QUICK).fit(X, NOISE)
-    given = Classifier(**QUICK | {"epochs": 6, "weight_decay": 1.0}).fit(X, NOISE)
+    given = Classifier(**QUICK | {"epochs": 6, "weight_decay": STRONG}).fit(X, NOISE)
     np.testing.assert_array_equal(chosen.predict_proba(X), given.predict_proba(X))
 
 
 def test_one_epoch_is_one_of_pilots_and_networks():
     seen = trained(Classifier(**QUICK | {"epochs": 1}))
-    assert seen[:2] == [(0.1, 1), (1.0, 1)]
+    assert seen[:2] == [(0.1, 1), (STRONG, 1)]
     assert [epochs for _, epochs in seen[2:]] == [1] * 4
 
 
@@ -106,7 +109,7 @@ def test_a_model_file_has_what_they_chose(tmp_path):
     model = Classifier(**QUICK).fit(X, NOISE)
     model.save(tmp_path / "model.safetensors")
     loaded = ps.load(tmp_path / "model.safetensors")
-    assert loaded.optimizer_.weight_decay == 1.0
+    assert loaded.optimizer_.weight_decay == STRONG
     for one in (model, loaded):
         one.partial_fit(X, NOISE)
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
@@ -122,10 +125,10 @@ def test_a_file_with_a_decay_that_is_none_is_refused(wrong):
 def test_a_limit_of_time_leaves_them_out_before_anything_else(monkeypatch):
     monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
     monkeypatch.setattr(budget, "clock", lambda: 0.0)
-    model = Classifier(time_limit=62, **QUICK)  # 48 epochs of four networks fit into four fifths, but not 6 more
-    with pytest.warns(PysmorchWarning, match="no pilots fit into 62 s"):
+    model = Classifier(time_limit=66, **QUICK)  # 48 epochs of four networks fit into four fifths, but not 9 more
+    with pytest.warns(PysmorchWarning, match="no pilots fit into 66 s"):
         assert trained(model) == [(0.1, 12)] * 4
-    assert len(trained(Classifier(time_limit=70, **QUICK))) == 6
+    assert len(trained(Classifier(time_limit=72, **QUICK))) == 6
 
 
 @pytest.mark.parametrize("by", ["groups", "time"])
@@ -133,7 +136,8 @@ def test_groups_and_times_are_held_out_together(by):
     assert len(trained(Classifier(**QUICK | {"epochs": 1}), **{by: np.arange(3000) // 3})) == 6
 
 
-def test_what_is_tried_is_a_quarter_of_the_epochs():
+def test_pilots_have_half_of_the_epochs_of_their_networks():
     model = Classifier(members=4, **QUICK).fit(X[:100], NOISE[:100]).set_params(epochs=50)
-    assert pilots_of(model, 3000) == ((0.1, 1.0), 12)
-    assert pilots_of(model, 200_000) is None
+    assert pilots_of(model, 10_000) == ((0.1, 1.0), (25, 12))
+    assert pilots_of(model, 50_000) == ((0.1, 0.2), (25, 12))
+    assert pilots_of(model, 50_001) is None

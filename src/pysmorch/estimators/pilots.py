@@ -20,15 +20,19 @@ from pysmorch.estimators.members import Member, outputs_of, seeds_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import calibrations_of
 from pysmorch.prediction.dense import ENOUGH_ROWS
-from pysmorch.prediction.presets import MANY_ROWS, WEIGHT_DECAY, preset_of
+from pysmorch.prediction.presets import WEIGHT_DECAY, preset_of
 from pysmorch.training.ending import Cancelled, CancellingWithin, Flag
 
-PART_OF_EPOCHS = 4
-"""A pilot has so many times fewer epochs than the networks."""
+MOST_ROWS = 50_000
+"""With more rows the strong weight decay would be no more than twice the other."""
 
-PART_OF_NOISY = 2
-"""Networks with a weight decay above `WEIGHT_DECAY` have so many times fewer epochs: they forget sooner what they have learned, so that
-further epochs bring nothing (benchmarks/results/ablations.jsonl)."""
+PART_OF_STRONG = 2
+"""Networks with a weight decay above `WEIGHT_DECAY` have so many times fewer epochs: further ones bring nothing
+(benchmarks/results/ablations.jsonl)."""
+
+PART_OF_PILOT = 2
+"""A pilot has so many times fewer epochs than a network with its weight decay. So whether longer training helps is a part of what is
+compared."""
 
 
 class Pilots(NamedTuple):
@@ -37,13 +41,31 @@ class Pilots(NamedTuple):
     Attributes
     ----------
     decays : tuple of float
-        The weight decay of each pilot.
-    epochs : int
-        Of each of them.
+        The weight decay of each pilot, the weak one first.
+    epochs : tuple of int
+        How many epochs each of them has.
     """
 
     decays: tuple[float, ...]
-    epochs: int
+    epochs: tuple[int, ...]
+
+
+def epochs_with(decay: float, epochs: int) -> int:
+    """Return how many epochs a network with a weight decay has.
+
+    Parameters
+    ----------
+    decay : float
+        One of those tried.
+    epochs : int
+        With `WEIGHT_DECAY`.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return max(1, epochs // PART_OF_STRONG) if decay > WEIGHT_DECAY else epochs
 
 
 def pilots_of(estimator: Any, num_rows: int) -> Pilots | None:
@@ -59,15 +81,16 @@ def pilots_of(estimator: Any, num_rows: int) -> Pilots | None:
     Returns
     -------
     Pilots or None
-        None where a weight decay is given, or another optimizer than "adamw"; where the preset tries one only; and for all but tables
-        of `ENOUGH_ROWS` rows and more, below `MANY_ROWS`.
+        None where a weight decay is given, or another optimizer than "adamw"; where the preset has none; and for all but tables of
+        `ENOUGH_ROWS` to `MOST_ROWS` rows.
     """
     left_open = estimator.weight_decay is None and estimator.optimizer == "adamw"
-    is_middle = ENOUGH_ROWS <= num_rows < MANY_ROWS and estimator.encoder_.of_table
-    decays = preset_of(estimator).weight_decays_tried
-    if not (left_open and is_middle and estimator._members > 1 and len(decays) > 1):
+    is_middle = ENOUGH_ROWS <= num_rows <= MOST_ROWS and estimator.encoder_.of_table
+    times_rows = preset_of(estimator).decay_times_rows
+    if not (left_open and is_middle and times_rows and estimator._members > 1):
         return None
-    return Pilots(decays, max(1, estimator.epochs // PART_OF_EPOCHS))
+    decays = WEIGHT_DECAY, times_rows / num_rows
+    return Pilots(decays, tuple(max(1, epochs_with(decay, estimator.epochs) // PART_OF_PILOT) for decay in decays))
 
 
 def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: int, budget: Budget | None) -> int:
@@ -100,21 +123,21 @@ def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: 
     training, others = np.intersect1d(first.rows, second.rows), np.union1d(first.held_out, second.held_out)
     rows, held_out, _ = data.divided(training, others)
     calibrations = calibrations_of(estimator, data, FURTHER_TRUST)
-    found = [BestCalibrated(held_out, calibrations, pilots.epochs, as_good=0.0) for _ in pilots.decays]
+    found = [BestCalibrated(held_out, calibrations, count, as_good=0.0) for count in pilots.epochs]
     at_a_time, of_each = divided_threads(estimator, len(pilots.decays))
     cancel, seed = Flag(), seeds_of(estimator._seed, estimator._members)[0]
     ending = [CancellingWithin(cancel), *([] if budget is None else [Deadline(budget)])]
 
-    def train(decay: float, best: BestCalibrated) -> None:
+    def train(decay: float, count: int, best: BestCalibrated) -> None:
         if cancel.is_set():
             raise Cancelled
         pilot = Member(estimator, outputs_of(estimator.network_, estimator._members)[0], seed, of_each).model
         pilot.optimizer_.weight_decay = decay
         with using_threads(of_each), suppress(OutOfTime):
-            pilot._train(rows, seed=seed, epochs=pilots.epochs, callbacks=[*ending, best], metrics=[])
+            pilot._train(rows, seed=seed, epochs=count, callbacks=[*ending, best], metrics=[])
 
-    run_together([partial(train, *one) for one in zip(pilots.decays, found, strict=True)], at_a_time, cancel)
+    run_together([partial(train, *one) for one in zip(*pilots, found, strict=True)], at_a_time, cancel)
     losses = [best.best for best in found]
     chosen = pilots.decays[losses.index(min(losses))]
     estimator.optimizer_.weight_decay = chosen
-    return max(1, epochs // PART_OF_NOISY) if chosen > WEIGHT_DECAY else epochs
+    return epochs_with(chosen, epochs)

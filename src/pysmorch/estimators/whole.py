@@ -59,7 +59,7 @@ def train_whole(
     epochs, several = estimator.epochs, estimator._members > 1
     pilots = pilots_of(estimator, len(data.rows)) if cross_validates else None
     if budget is not None:
-        of_pilots = 0 if pilots is None else pilots.epochs * len(pilots.decays)
+        of_pilots = 0 if pilots is None else sum(pilots.epochs)
         data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1, of_pilots)
         pilots = None if budget.given_up else pilots
     if pilots is not None:

@@ -25,8 +25,9 @@ class Preset(NamedTuple):
     weight_decays_of_few : tuple of float
         How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other. Few
         rows do not tell how strong it should be, and networks that differ in it are better together.
-    weight_decays_tried : tuple of float
-        Those of which pilots choose one where there are more rows (`pysmorch.estimators.pilots` says where); else it is `WEIGHT_DECAY`.
+    decay_times_rows : float
+        Pilots try a weight decay of this divided by the number of rows beside `WEIGHT_DECAY` (`pysmorch.estimators.pilots` says where); 0
+        for no pilots. The more rows there are, the less a network has to be pulled away from what they say.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -37,7 +38,7 @@ class Preset(NamedTuple):
     members_of_few: int
     members_of_many: int
     weight_decays_of_few: tuple[float, ...]
-    weight_decays_tried: tuple[float, ...]
+    decay_times_rows: float
     calibrate: bool
     bagging: bool
 
@@ -45,12 +46,12 @@ class Preset(NamedTuple):
 WEIGHT_DECAY = 0.1
 """Of images, of networks of the user's, and of tables where nothing else is said."""
 
-ONE, OF_FEW, TRIED = (WEIGHT_DECAY,), (WEIGHT_DECAY, 0.6), (WEIGHT_DECAY, 1.0)
+OF_FEW, TIMES_ROWS = (WEIGHT_DECAY, 0.6), 10_000.0
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(1, 1, 1, ONE, ONE, calibrate=False, bagging=False),
-    "balanced": Preset(4, 8, 1, OF_FEW, TRIED, calibrate=True, bagging=True),
-    "best": Preset(16, 16, 16, OF_FEW, TRIED, calibrate=True, bagging=True),
+    "fast": Preset(1, 1, 1, (WEIGHT_DECAY,), 0.0, calibrate=False, bagging=False),
+    "balanced": Preset(4, 8, 1, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
+    "best": Preset(16, 16, 16, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
