@@ -139,5 +139,5 @@ def test_groups_and_times_are_held_out_together(by):
 def test_pilots_have_half_of_the_epochs_of_their_networks():
     model = Classifier(members=4, **QUICK).fit(X[:100], NOISE[:100]).set_params(epochs=50)
     assert pilots_of(model, 10_000) == ((0.1, 1.0), (25, 12))
-    assert pilots_of(model, 50_000) == ((0.1, 0.2), (25, 12))
-    assert pilots_of(model, 50_001) is None
+    assert pilots_of(model, 20_000) == ((0.1, 0.5), (25, 12))
+    assert pilots_of(model, 20_001) is None

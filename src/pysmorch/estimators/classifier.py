@@ -46,7 +46,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         as `Cosine(0.01)` or `Constant(0.001)` holds as it is.
     weight_decay : float, default=None
         Pulls the weights, not the biases, towards 0; not negative. None is 0.1; in "balanced" and "best" every second network of less
-        than 2000 rows of a table has 0.6, and of 3000 to 50,000 held-out rows choose between 0.1 and 10,000 divided by the rows.
+        than 2000 rows of a table has 0.6, and of 3000 to 20,000 held-out rows choose between 0.1 and 10,000 divided by the rows.
     batch_size : int or "auto", default="auto"
         Rows of one step; "auto" takes a 64th of the rows, at least 32 and at most 256.
     epochs : int, default=50

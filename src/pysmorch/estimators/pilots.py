@@ -23,8 +23,8 @@ from pysmorch.prediction.dense import ENOUGH_ROWS
 from pysmorch.prediction.presets import WEIGHT_DECAY, preset_of
 from pysmorch.training.ending import Cancelled, CancellingWithin, Flag
 
-MOST_ROWS = 50_000
-"""With more rows the strong weight decay would be no more than twice the other."""
+MOST_ROWS = 20_000
+"""With more rows networks are worse with the strong weight decay even where its pilot is better (benchmarks/results/ablations.jsonl)."""
 
 PART_OF_STRONG = 2
 """Networks with a weight decay above `WEIGHT_DECAY` have so many times fewer epochs: further ones bring nothing
