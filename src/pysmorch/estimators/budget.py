@@ -197,7 +197,7 @@ def plan(seconds: float, left: float, wanted: Plan, at_a_time: int) -> Plan:
     return Plan(1, 1, max(1, min(wanted.rows, int(wanted.rows * left / seconds))))
 
 
-def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool) -> tuple[Labelled, int]:
+def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool, of_pilots: int = 0) -> tuple[Labelled, int]:
     """Return the rows and the number of epochs that fit, and leave out networks that do not.
 
     Parameters
@@ -210,6 +210,8 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool) -> tup
         What is left of the time.
     twice : bool
         Whether the training is preceded by one as long, for cross-validation.
+    of_pilots : int, default=0
+        Epochs of the pilots that precede it, all together; without time for all that is wanted there are no pilots.
 
     Returns
     -------
@@ -223,7 +225,10 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool) -> tup
     of_each = max(1, threads // at_a_time)
     seconds = seconds_of_epoch(estimator, data, of_each) * (2 if twice else 1) if budget.left > 0 else np.inf
     wanted = Plan(estimator._members, estimator.epochs, len(data.rows))
-    fits = plan(seconds, PART_PLANNED * max(budget.left, 0.0), wanted, at_a_time)
+    left = PART_PLANNED * max(budget.left, 0.0)
+    fits = plan(seconds, left, wanted, at_a_time)
+    if of_pilots and fits == wanted and plan(seconds, left - seconds * of_pilots, wanted, at_a_time) != wanted:
+        budget.given_up.append("no pilots")
     if fits.members < wanted.members:
         without(estimator, range(fits.members, wanted.members))
         budget.given_up.append(f"{fits.members} of {wanted.members} networks")

@@ -101,11 +101,8 @@ def train_members(
     count, epochs_before = len(jobs), estimator.n_iter_
     if epochs_before:
         let_vary(estimator)
-    native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None
-    threads = num_threads() if estimator.threads is None else estimator.threads
-    at_a_time = min(count, threads) if native else 1
+    at_a_time, of_each = divided_threads(estimator, count)
     outputs, seeds = outputs_of(estimator.network_, count), seeds_of(estimator._seed, count)
-    of_each = max(1, threads // at_a_time)
     members = [Member(estimator, output, seed, of_each) for output, seed in zip(outputs, seeds, strict=True)]
     if not isinstance(estimator.optimizer, Optimizer):
         for number, member in enumerate(members, 1):
@@ -150,7 +147,7 @@ def train_members(
             if folder is not None:
                 stack.enter_context(only_run(folder))
                 stack.enter_context(ended_by_exit())
-            _run(works, at_a_time, cancel)
+            run_together(works, at_a_time, cancel)
     except KeyboardInterrupt:
         if any(member.model.n_iter_ for member in members):
             _give_back(estimator, members, at_a_time)
@@ -192,6 +189,27 @@ def _gather(
                 callback.set_state(state)
 
 
+def divided_threads(estimator: Any, count: int) -> tuple[int, int]:
+    """Return how many of several networks are trained at the same time, and how many threads each of these has.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With its network and optimizer.
+    count : int
+        How many networks there are.
+
+    Returns
+    -------
+    at_a_time, of_each : int
+        One network at a time where not the native engine trains it.
+    """
+    native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None
+    threads = num_threads() if estimator.threads is None else estimator.threads
+    at_a_time = min(count, threads) if native else 1
+    return at_a_time, max(1, threads // at_a_time)
+
+
 def _parts_of(job: Job, data: Labelled) -> tuple[Labelled, Labelled | None]:
     """Return the rows that a network is trained on, and those that it holds out."""
     return (data, None) if job.rows is None or job.held_out is None else data.divided(job.rows, job.held_out)[:2]
@@ -204,8 +222,18 @@ def _wrapped(callback: Any, lock: Any, number: int) -> OneAtATime:
     return (OneAtATimeWithin if within else OneAtATime)(own, lock)
 
 
-def _run(works: Sequence[Callable[[], None]], at_a_time: int, cancel: Flag) -> None:
-    """Do several works, some at a time; what one raises ends the others, and is raised."""
+def run_together(works: Sequence[Callable[[], None]], at_a_time: int, cancel: Flag) -> None:
+    """Do several works, some at a time; what one raises ends the others, and is raised.
+
+    Parameters
+    ----------
+    works : sequence of callable
+        Without arguments.
+    at_a_time : int
+        How many of them are done at the same time.
+    cancel : Flag
+        Set where they are to end.
+    """
     with ThreadPoolExecutor(at_a_time) as pool:
         futures = [pool.submit(work) for work in works]
         try:

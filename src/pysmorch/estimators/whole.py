@@ -10,6 +10,7 @@ from pysmorch.estimators.bagging import train_in_folds
 from pysmorch.estimators.budget import Budget, Deadline, OutOfTime, fit_into
 from pysmorch.estimators.ensemble import train_together
 from pysmorch.estimators.fitting import FurtherValidation
+from pysmorch.estimators.pilots import choose_weight_decay, pilots_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, StopAfter, choose
 from pysmorch.estimators.stopping import stopping_for
@@ -56,8 +57,13 @@ def train_whole(
         What cross-validation chose; None without it.
     """
     epochs, several = estimator.epochs, estimator._members > 1
+    pilots = pilots_of(estimator, len(data.rows)) if cross_validates else None
     if budget is not None:
-        data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1)
+        of_pilots = 0 if pilots is None else sum(pilots.epochs)
+        data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1, of_pilots)
+        pilots = None if budget.given_up else pilots
+    if pilots is not None:
+        epochs = choose_weight_decay(estimator, data, pilots, epochs, budget)
     if several and cross_validates:  # also where a limit of time leaves one of them
         return train_in_folds(estimator, data, callbacks, metrics, budget, epochs, run | {"notes": run["notes"](None)})
     if estimator._members > 1:

@@ -23,8 +23,11 @@ class Preset(NamedTuple):
     members_of_many : int
         The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
     weight_decays_of_few : tuple of float
-        How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other; else
-        it is `WEIGHT_DECAY`. Few rows do not tell how strong it should be, and networks that differ in it are better together.
+        How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other. Few
+        rows do not tell how strong it should be, and networks that differ in it are better together.
+    decay_times_rows : float
+        Pilots try a weight decay of this divided by the number of rows beside `WEIGHT_DECAY` (`pysmorch.estimators.pilots` says where); 0
+        for no pilots. The more rows there are, the less a network has to be pulled away from what they say.
     calibrate : bool
         Whether held-out rows calibrate probabilities also where there are many rows.
     bagging : bool
@@ -35,17 +38,20 @@ class Preset(NamedTuple):
     members_of_few: int
     members_of_many: int
     weight_decays_of_few: tuple[float, ...]
+    decay_times_rows: float
     calibrate: bool
     bagging: bool
 
 
 WEIGHT_DECAY = 0.1
-"""Of tables that are not small, of images, and of networks of the user's."""
+"""Of images, of networks of the user's, and of tables where nothing else is said."""
+
+OF_FEW, TIMES_ROWS = (WEIGHT_DECAY, 0.6), 10_000.0
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(1, 1, 1, weight_decays_of_few=(WEIGHT_DECAY,), calibrate=False, bagging=False),
-    "balanced": Preset(4, 8, 1, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=True),
-    "best": Preset(16, 16, 16, weight_decays_of_few=(WEIGHT_DECAY, 0.6), calibrate=True, bagging=True),
+    "fast": Preset(1, 1, 1, (WEIGHT_DECAY,), 0.0, calibrate=False, bagging=False),
+    "balanced": Preset(4, 8, 1, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
+    "best": Preset(16, 16, 16, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
@@ -115,12 +121,12 @@ def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool)
 
 
 def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
-    """Return the weight decay of a network of an ensemble: that of the parameters, or of the preset.
+    """Return the weight decay of a network of an ensemble: that of the optimizer, or of the preset where there are few rows.
 
     Parameters
     ----------
     estimator : NetworkEstimator
-        With its encoder.
+        With its encoder and its optimizer, which has the decay of the parameters, or that which pilots chose.
     num_rows : int
         How many rows there are.
     number : int
@@ -131,10 +137,10 @@ def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
     float or Schedule
         What its optimizer takes.
     """
-    if estimator.weight_decay is not None:
-        return estimator.weight_decay
     few = num_rows < FEW and len(estimator.encoder_.shape) == 1
-    decays = preset_of(estimator).weight_decays_of_few if few else (WEIGHT_DECAY,)
+    if estimator.weight_decay is not None or not few:
+        return estimator.optimizer_.weight_decay
+    decays = preset_of(estimator).weight_decays_of_few
     return decays[(number - 1) % len(decays)]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
-from pysmorch.files.header import entry
+from pysmorch.files.header import ModelFileError, entry
 from pysmorch.files.plain import NotStorable, take_optimizer, to_plain
 from pysmorch.layers.base import Array
-from pysmorch.optimizers import OPTIMIZERS
+from pysmorch.optimizers import OPTIMIZERS, Optimizer
 
 
 def parameters_to_plain(model: Any) -> tuple[dict[str, Any], list[str]]:
@@ -35,7 +36,7 @@ def parameters_to_plain(model: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return where the training of an estimator is: the steps and the state of its optimizer.
+    """Return where the training of an estimator is: the steps and the state of its optimizer, and the weight decay that was chosen.
 
     Parameters
     ----------
@@ -52,7 +53,10 @@ def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     optimizer = model.optimizer_
     if type(optimizer) not in OPTIMIZERS.values() or not optimizer.num_steps:
         return {"steps": 0}, {}
-    return {"steps": optimizer.num_steps}, {f"optimizer.{name}": array for name, array in optimizer.state.items()}
+    is_open = model.weight_decay is None and not isinstance(model.optimizer, Optimizer)
+    chosen = {"weight_decay": optimizer.weight_decay} if is_open else {}
+    state = {f"optimizer.{name}": array for name, array in optimizer.state.items()}
+    return {"steps": optimizer.num_steps} | chosen, state
 
 
 def take_training(model: Any, header: dict[str, Any], tensors: dict[str, Array]) -> None:
@@ -72,6 +76,12 @@ def take_training(model: Any, header: dict[str, Any], tensors: dict[str, Array])
     ModelFileError
         The state is not that of the optimizer.
     """
-    steps = entry(header["training"], "steps", int) if "training" in header else 0
+    training = entry(header, "training", dict) if "training" in header else {"steps": 0}
+    steps = entry(training, "steps", int)
+    if "weight_decay" in training:
+        decay = float(entry(training, "weight_decay", float, int))
+        if not 0 <= decay < inf:
+            raise ModelFileError(f"the weight decay of its training is {decay}")
+        model.optimizer_.weight_decay = decay
     size = sum(W.size for W in model.network_.parameters.values())
     take_optimizer(model.optimizer_, steps, tensors, size)
