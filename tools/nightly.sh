@@ -7,7 +7,9 @@
 # for further runs. Linux, GCC.
 set -uo pipefail
 part=${1:-1} seed=${2:-$(date +%Y%m%d)} failed=()
-threaded=(tests/engine tests/training tests/estimators/test_unchanged.py)
+# What has threads; everything takes many times as long with ThreadSanitizer.
+threaded=(tests/engine/test_{passes,threads,native,prediction,select,signals,shards}.py tests/training/test_checkpoints.py
+  tests/estimators/test_unchanged.py tests/many tests/cluster/test_sharing.py)
 if [ $# -gt 2 ]; then threaded=("${@:3}"); fi
 cd "$(dirname "$0")/.."
 if [ -z "${SANITIZED:-}" ]; then

@@ -95,3 +95,68 @@ print(os.listdir() == ["large.safetensors"], open("large.safetensors", "rb").rea
 def test_ctrl_c_is_answered_in_large_files_and_batches_of_indices(work, tmp_path):
     words = printed_by(OTHERS.replace("WORK", work).replace("FOLDER", repr(str(tmp_path))))
     assert "False" not in words
+
+
+READING = """
+import signal, sys, threading, time
+import pyarrow as pa, pyarrow.feather, pyarrow.parquet
+from pysmorch.sources import read
+def interrupted(work, after):
+    begin, pressed, ended = time.process_time(), [], threading.Event()
+    def press():
+        while time.process_time() - begin < after:
+            if ended.wait(0.005):
+                return
+        pressed.append(time.process_time())
+        os.kill(os.getpid(), signal.SIGINT)
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        try:
+            work()
+        finally:
+            ended.set()
+            presser.join()
+        print("done")
+    except KeyboardInterrupt:
+        print(time.process_time() - pressed[0] < 1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may ignore it
+os.chdir(FOLDER)
+rng = np.random.default_rng(0)
+"""
+
+TABLES = """
+texts = [f"word{i} and more words" for i in range(1000)]
+if WHAT == "csv":
+    with open("csv", "w") as file:
+        file.write("a,b\\n" + "".join(f"{text},{i}.25\\n" for i, text in enumerate(texts)) * 3000)
+else:
+    columns = {"a": texts * 6_000} | {name: rng.standard_normal(6_000_000) for name in "bc"}
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    if WHAT == "parquet":
+        pa.parquet.write_table(table, "parquet", row_group_size=len(table))
+    else:
+        pa.feather.write_feather(table, "arrow", compression="lz4")
+for after in (0.05, 0.3):
+    interrupted(lambda: read(WHAT), after)
+"""
+
+TEXTS = """
+rows = pa.table({"a": [" ".join(f"{i:x}" for i in row) for row in rng.integers(0, 30_000, (30_000, 8))]})
+estimator = ps.Regressor(hidden=(4,), epochs=1, columns={"a": "text"})
+for after in (0.05, 0.6):
+    interrupted(lambda: estimator.fit(rows, np.arange(30_000.0)), after)
+"""
+
+
+@pytest.mark.parametrize("what", ["csv", "parquet", "arrow"])
+def test_ctrl_c_is_answered_while_a_large_file_is_read(what, tmp_path):
+    words = printed_by(READING.replace("FOLDER", repr(str(tmp_path))) + TABLES.replace("WHAT", repr(what)))
+    assert "True" in words
+    assert "False" not in words
+
+
+def test_ctrl_c_is_answered_while_texts_are_encoded(tmp_path):
+    words = printed_by(READING.replace("FOLDER", repr(str(tmp_path))) + TEXTS)
+    assert "True" in words
+    assert "False" not in words

@@ -17,7 +17,7 @@ from pysmorch.engine.rows import index_dtype
 from pysmorch.layers.base import Array
 from pysmorch.sources.addresses import is_address, open_address
 from pysmorch.sources.arrow_sizes import largest_batch
-from pysmorch.sources.columnar import joining_errors, reading
+from pysmorch.sources.columnar import joined, joining_errors, read_columns, reading
 from pysmorch.sources.columns import unlike_names
 from pysmorch.sources.kinds import kind_of_file
 from pysmorch.sources.limits import memory_limit
@@ -78,9 +78,7 @@ class Stored:
         with self._reading():
             opened = self.open()
             check_decoded_size(opened, lambda: self.file, self.path, columns)
-            table = opened.read(columns, use_threads=False)
-            table.validate(full=True)
-            return table
+            return read_columns(opened, columns, use_threads=False)
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
         """Go through the rows, so many at a time, as tables like those of `read`."""
@@ -127,7 +125,8 @@ class StoredArrow(Stored):
     def read(self, names: Sequence[str]) -> Any:
         """Return columns as a table of this file's types, without the constant ones."""
         with self._reading():
-            return self.open(names).read_all()
+            reader = self.open(names)
+            return joined(map(reader.get_batch, range(reader.num_record_batches)), reader.schema)
 
     def batches(self, names: Sequence[str], size: int) -> Iterator[Any]:
         """Go through the rows, so many at a time, as tables like those of `read`."""
