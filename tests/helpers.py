@@ -46,7 +46,7 @@ def rewritten(path, change, tensors=None):
     header, arrays = model.read_parts(path)
     arrays = {name: np.array(array) for name, array in arrays.items()} | (tensors or {})
     change(header)
-    header["checksum"] = model.checksum_of({k: v for k, v in header.items() if k != "checksum"}, arrays)
+    header["checksum"] = model._checksum({k: v for k, v in header.items() if k != "checksum"}, arrays)
     path.write_bytes(to_bytes(arrays, metadata={"pysmorch": json.dumps(header)}))
 
 

@@ -112,7 +112,7 @@ def main() -> int:
             run_options["epochs"] = MOST_EPOCHS
         header = copied(header)
         header.pop("checksum", None)
-        header["checksum"] = model.checksum_of(header, arrays)
+        header["checksum"] = model._checksum(header, arrays)
         with tempfile.TemporaryDirectory() as folder:
             content = to_bytes(arrays, metadata={model.METADATA_KEY: json.dumps(header)})
             Path(folder, "last.safetensors").write_bytes(content)

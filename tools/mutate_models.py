@@ -262,7 +262,7 @@ def main() -> int:
             else:
                 change_arrays(rng, arrays)
         header.pop("checksum", None)
-        header["checksum"] = model.checksum_of(header, arrays)
+        header["checksum"] = model._checksum(header, arrays)
         return outcome_of(to_bytes(arrays, metadata={model.METADATA_KEY: json.dumps(header)}))
 
     return run(f"changed files of {len(files)} kinds", ("loaded", "refused"), case, options)

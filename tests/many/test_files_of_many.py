@@ -101,7 +101,7 @@ def test_every_length_is_found(content):
 
 def altered(content, change, with_checksum=True):
     """Return a file whose header somebody has changed, with a checksum that fits again."""
-    from pysmorch.files.model import checksum_of
+    from pysmorch.files.model import _checksum
     from pysmorch.files.tensors import head_of, layout_of
 
     size = 8 + int.from_bytes(content[:8], "little")
@@ -115,7 +115,7 @@ def altered(content, change, with_checksum=True):
     records = arrays.pop("records")
     if with_checksum:
         header.pop("checksum")
-        header["checksum"] = checksum_of(header, arrays)
+        header["checksum"] = _checksum(header, arrays)
     shapes = [(name, array.dtype.name, array.shape) for name, array in [*arrays.items(), ("records", records)]]
     head = head_of(shapes, {"pysmorch": json.dumps(header)})
     return head + b"".join(array.tobytes() for array in arrays.values()) + records.tobytes()

@@ -418,7 +418,7 @@ def with_changes(path, change):
     header, arrays = model.read_parts(path)
     change(header["run"], arrays)
     del header["checksum"]
-    header["checksum"] = model.checksum_of(header, arrays)
+    header["checksum"] = model._checksum(header, arrays)
     path.write_bytes(bytes(to_content(arrays, {model.METADATA_KEY: json.dumps(header)})))
 
 

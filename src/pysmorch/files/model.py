@@ -156,7 +156,7 @@ def _content(kind: str, parts: dict[str, Any], tensors: dict[str, Array], more: 
             )
     header = new_header(kind, parts, **more)
     try:
-        header["checksum"] = checksum_of(header, arrays)
+        header["checksum"] = _checksum(header, arrays)
         return to_content(arrays, {METADATA_KEY: json.dumps(header, allow_nan=False)})
     except (ValueError, TypeError) as error:
         raise ValueError(f"the model cannot be saved: {error}") from error
@@ -372,11 +372,11 @@ def check_header(header: Any, tensors: dict[str, Array]) -> None:
         raise ModelFileError(f"its entry {unknown[0]} is not one that this version knows")
     checksum = entry(header, "checksum", str)
     rest = {name: value for name, value in header.items() if name != "checksum"}
-    if checksum_of(rest, tensors) != checksum:
+    if _checksum(rest, tensors) != checksum:
         raise ModelFileError("the checksum does not fit: the file was damaged or altered")
 
 
-def checksum_of(header: dict[str, Any], tensors: dict[str, Array]) -> str:
+def _checksum(header: dict[str, Any], tensors: dict[str, Array]) -> str:
     """Return the checksum of a header without one, and of arrays."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):

@@ -20,7 +20,7 @@ from pysmorch.files.header import Header, entries, entry, plain, unknown_entry
 from pysmorch.files.model import (
     METADATA_KEY,
     check_header,
-    checksum_of,
+    _checksum,
     header_of,
     new_header,
     one_line,
@@ -171,7 +171,7 @@ def _pieces(contents: Contents) -> Iterator[bytes]:
         "notes": contents.notes,
     }
     header = new_header(MANY, parts)
-    header["checksum"] = checksum_of(header, arrays)
+    header["checksum"] = _checksum(header, arrays)
     described = [(name, array.dtype.name, array.shape) for name, array in arrays.items()]
     described.append((RECORDS, "uint8", (int(records.sizes.sum()),)))
     yield head_of(described, {METADATA_KEY: json.dumps(header, allow_nan=False)})
