@@ -54,6 +54,7 @@ def fit(model: Any, cluster: Cluster, training: Rows, all_rows: Any, **arguments
     # They need scikit-learn, which predicting does without.
     from pysmorch.estimators.on_cluster import fit_on_cluster
     from pysmorch.estimators.unchanged import unchanged_on_error
+    from pysmorch.training.run_folder import has_checkpoint
 
     source, checkpoint = training.source, arguments.pop("checkpoint")
     rows = {"X": source.features, "y": training.y, "sample_weight": training.weights, **arguments}

@@ -246,7 +246,10 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
         ),
     ] = None
     workers: Annotated[
-        str, typer.Option(help='with --cluster: how many, as in 4 or 2-8; "auto" takes what there is, and train measures whether that is faster')
+        str,
+        typer.Option(
+            help='with --cluster: how many, as in 4 or 2-8; "auto" takes what there is, and train measures whether that is faster'
+        ),
     ] = "auto"
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")

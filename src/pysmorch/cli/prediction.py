@@ -83,9 +83,7 @@ def _tables(model: Any, source: Source, ids: Sequence[str], options: PredictOpti
         yield pa.table(columns | {name: pa.array(values.tolist()) for name, values in predicted.items()})
 
 
-def _predicted_blocks(
-    model: Any, source: Source, options: PredictOptions
-) -> Iterator[tuple[Source, dict[str, Array]]]:
+def _predicted_blocks(model: Any, source: Source, options: PredictOptions) -> Iterator[tuple[Source, dict[str, Array]]]:
     """Go through the blocks of a source with their columns of predictions, which this machine or a cluster computes."""
     coverage = options.set_coverage if isinstance(model, ClassifierModel) else options.interval
     cluster = on_cluster.cluster_of(options)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from pysmorch.cluster.joining import PULSE, check_versions, first_line, joined, located, rooms, versions
+from pysmorch.cluster.joining import PULSE, check_nodes, first_line, joined, located, rooms
 from pysmorch.cluster.options import Cluster
 from pysmorch.cluster.ring import LostWorkerError
 from pysmorch.cluster.worker import Work, Worker
@@ -128,6 +128,7 @@ class _Group:
         progress: bool,
     ) -> Any:
         """Do the work, and put new checkpoints among the others."""
+        check_nodes(self.ray, self.cluster)
         found = self._ask("where")
         self.nodes = [one["node"] for one in found]
         _check_alike(found)
@@ -225,7 +226,9 @@ class _Group:
 
     def _has_room(self) -> bool:
         _, most = self.cluster.bounds()
-        return (most is None or len(self.workers) < most) and self.ray.available_resources().get("CPU", 0) >= self.cluster.cpus
+        return (most is None or len(self.workers) < most) and self.ray.available_resources().get(
+            "CPU", 0
+        ) >= self.cluster.cpus
 
     def stop(self, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None]) -> None:
         """Let the first worker write where it is, and take that."""
@@ -242,11 +245,10 @@ class _Group:
         self.ray.util.remove_placement_group(self.placement)
 
 
-def _check_alike(found: list[dict[str, Any]]) -> None:
-    """Raise ValueError where a machine has other versions than this one, or other instructions than the first."""
-    here, first = versions(), found[0]
+def _check_alike(found: list[dict[str, str | None]]) -> None:
+    """Raise ValueError where a machine has other instructions than the first one, since the results would differ."""
+    first = found[0]
     for one in found:
-        check_versions(one, here)
         if one["instructions"] != first["instructions"]:
             raise ValueError(
                 f"cluster: node {one['node']} has the engine with the instructions {one['instructions']}, but node {first['node']} has "

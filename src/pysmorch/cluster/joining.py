@@ -45,6 +45,7 @@ def joined(cluster: Cluster) -> Any:
         There is no cluster, or one with other versions.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # one machine's error is said, not that of each
     ray = module_of_extra("ray", "a cluster needs Ray", "ray")
     if ray.is_initialized():
         return ray
@@ -110,6 +111,59 @@ def versions() -> dict[str, str]:
     ray = module_of_extra("ray", "a cluster needs Ray", "ray")
     python = ".".join(platform.python_version_tuple()[:2])
     return {"node": socket.gethostname(), "pysmorch": __version__, "python": python, "ray": ray.__version__}
+
+
+def check_nodes(ray: Any, cluster: Cluster) -> None:
+    """Raise an error with the name of a node where that has no PySmorch, other versions than this machine, or does not answer.
+
+    Parameters
+    ----------
+    ray : module
+        Ray.
+    cluster : Cluster
+        Its patience.
+
+    Raises
+    ------
+    ValueError
+        PySmorch cannot be loaded there, or a version is another one.
+    LostWorkerError
+        It does not answer in time.
+    """
+
+    def look() -> dict[str, str]:  # sent as it is, since a node may have no PySmorch to load it from
+        import socket
+
+        try:
+            from pysmorch.cluster.joining import versions
+        except ImportError as error:
+            return {"node": socket.gethostname(), "missing": str(error)}
+        return versions()
+
+    nodes = {
+        node["NodeID"]: node["NodeName"]
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("CPU", 0) >= cluster.cpus
+    }
+    on = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    task, here = ray.remote(look), versions()
+    answers = {
+        name: task.options(num_cpus=0, max_retries=0, scheduling_strategy=on(node, soft=False)).remote()
+        for node, name in nodes.items()
+    }
+    until = time.monotonic() + cluster.patience
+    for name, answer in answers.items():
+        try:
+            found = ray.get(answer, timeout=max(0.0, until - time.monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            raise LostWorkerError(f"cluster: node {name} did not answer within {cluster.patience:g} seconds") from None
+        except ray.exceptions.RayError as error:
+            raise LostWorkerError(f"cluster: node {name} is lost ({first_line(error)})") from None
+        if "missing" in found:
+            raise ValueError(
+                f"cluster: node {found['node']} cannot load PySmorch ({found['missing']}); install the same version on all"
+            )
+        check_versions(found, here)
 
 
 def check_versions(found: dict[str, str], of_driver: dict[str, str]) -> None:

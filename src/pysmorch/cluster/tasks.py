@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from pysmorch.cluster.joining import PULSE, check_versions, first_line, joined, located, rooms, versions
+from pysmorch.cluster.joining import PULSE, check_nodes, check_versions, first_line, joined, located, rooms, versions
 from pysmorch.cluster.options import Cluster
 from pysmorch.cluster.ring import LostWorkerError
 from pysmorch.engine import using_threads
@@ -23,7 +23,7 @@ def in_order(
     shared: Any,
     items: Iterable[tuple[Kept, Any]],
     ahead: int = 1,
-) -> Iterator[tuple[Kept, Any]]:
+) -> Generator[tuple[Kept, Any]]:
     """Go through what a function returns for each of some items, in their order; machines of a cluster call it.
 
     So many calls are under way at a time as there may be workers, and no item is drawn before there is room for it. So which results are
@@ -58,9 +58,8 @@ def in_order(
     """
     ray = joined(cluster)
     under_way = ahead * next(rooms(ray, cluster))
-    task = ray.remote(_call).options(
-        num_cpus=cluster.cpus, max_retries=cluster.restarts, scheduling_strategy="SPREAD"
-    )
+    check_nodes(ray, cluster)
+    task = ray.remote(_call).options(num_cpus=cluster.cpus, max_retries=cluster.restarts, scheduling_strategy="SPREAD")
     there, here = ray.put(shared), versions()
     waiting: deque[tuple[Kept, Any]] = deque()
     try:
@@ -101,7 +100,7 @@ def _first(ray: Any, cluster: Cluster, waiting: deque[tuple[Kept, Any]]) -> tupl
 
 def _call(call: Callable[[Any, Any], Any], shared: Any, item: Any, of_driver: dict[str, str], threads: int) -> Any:
     """Make a call on a machine of the cluster."""
-    check_versions(versions(), of_driver)
+    check_versions(versions(), of_driver)  # a node may have come later
     try:
         with using_threads(threads):
             return call(shared, item)

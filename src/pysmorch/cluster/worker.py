@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import tempfile
 import threading
 import warnings
@@ -14,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pysmorch.cluster.joining import versions
 from pysmorch.cluster.ring import Address, Endpoint, Ring
 from pysmorch.cluster.sharing import HandedOver, stopped_by, training_with
 from pysmorch.engine import using_threads
@@ -72,9 +72,9 @@ class Worker:
         self._lock = threading.Lock()
         self._to_stop = threading.Event()
 
-    def where(self) -> dict[str, str]:
-        """Return what has to be the same on all machines, and the name of this one."""
-        return {**versions(), "instructions": instructions()}
+    def where(self) -> dict[str, str | None]:
+        """Return the instructions of this machine, which have to be the same on all, and its name."""
+        return {"node": socket.gethostname(), "instructions": instructions()}
 
     def listen(self) -> Address:
         """Return the address where the worker before this one is to connect."""
@@ -124,6 +124,10 @@ class Worker:
                 result = work.run(folder, folder if files else None, shown)
             except HandedOver:
                 return None
+            except Exception as error:
+                if error.args and isinstance(error.args[0], str):  # nobody knows the folder where they are here
+                    error.args = (error.args[0].replace(f"{folder}{os.sep}", "checkpoint "), *error.args[1:])
+                raise
         of_library = [one.message for one in warned if isinstance(one.message, PysmorchWarning)]
         return Made(result, of_library) if rank == 0 else None
 

@@ -76,7 +76,7 @@ def texts_of_file() -> Any:
     """
     import pyarrow as pa
 
-    rows = _ALL_ROWS.get()
+    rows: Any = _ALL_ROWS.get()
     columns = {name: rows.get(name) for name in (rows.column_names if isinstance(rows, StreamedTable) else rows)}
     return pa.table({name: cells for name, cells in columns.items() if pa.types.is_string(cells.type)})
 

@@ -105,7 +105,10 @@ def run_trial(shared: tuple[dict[str, Any], Any], asked: Asked) -> tuple[float |
     with quiet(optuna):
         study = optuna.create_study(pruner=pruner_for(optuna, asked.model.epochs))
         study.add_trials(
-            [optuna.trial.create_trial(value=min(losses.values()), intermediate_values=losses) for losses in asked.others]
+            [
+                optuna.trial.create_trial(value=min(losses.values()), intermediate_values=losses)
+                for losses in asked.others
+            ]
         )
         trial = study.ask()
         with kinds_from(texts):
