@@ -14,16 +14,16 @@ from pysmorch.cluster.options import Cluster
 from pysmorch.cluster.ring import LostWorkerError
 from pysmorch.engine import using_threads
 
-Kept = TypeVar("Kept")
+Stays = TypeVar("Stays")
 
 
 def in_order(
     cluster: Cluster,
     call: Callable[[Any, Any], Any],
     shared: Any,
-    items: Iterable[tuple[Kept, Any]],
+    items: Iterable[tuple[Stays, Any]],
     ahead: int = 1,
-) -> Generator[tuple[Kept, Any]]:
+) -> Generator[tuple[Stays, Any]]:
     """Go through what a function returns for each of some items, in their order; machines of a cluster call it.
 
     So many calls are under way at a time as there may be workers, and no item is drawn before there is room for it. So which results are
@@ -38,14 +38,14 @@ def in_order(
     shared : object
         Sent once to each machine.
     items : iterable of (object, object)
-        What is kept here, and the item that is sent.
+        What stays here, and the item that is sent.
     ahead : int, default=1
         How many calls there are for each worker, so that none has to wait until a result was taken.
 
     Yields
     ------
-    kept : object
-        What was kept of the item.
+    stays : object
+        What stays here of the item.
     result : object
         What the call returned.
 
@@ -61,10 +61,10 @@ def in_order(
     check_nodes(ray, cluster)
     task = ray.remote(_call).options(num_cpus=cluster.cpus, max_retries=cluster.restarts, scheduling_strategy="SPREAD")
     there, here = ray.put(shared), versions()
-    waiting: deque[tuple[Kept, Any]] = deque()
+    waiting: deque[tuple[Stays, Any]] = deque()
     try:
-        for kept, item in items:
-            waiting.append((kept, task.remote(call, there, item, here, cluster.cpus)))
+        for stays, item in items:
+            waiting.append((stays, task.remote(call, there, item, here, cluster.cpus)))
             if len(waiting) == under_way:
                 yield _first(ray, cluster, waiting)
         while waiting:
@@ -75,9 +75,9 @@ def in_order(
                 ray.cancel(result, force=True)
 
 
-def _first(ray: Any, cluster: Cluster, waiting: deque[tuple[Kept, Any]]) -> tuple[Kept, Any]:
-    """Return what was kept of the oldest call, and what it returned; it is no longer waited for."""
-    kept, result = waiting[0]
+def _first(ray: Any, cluster: Cluster, waiting: deque[tuple[Stays, Any]]) -> tuple[Stays, Any]:
+    """Return what stays here of the oldest call, and what it returned; it is no longer waited for."""
+    stays, result = waiting[0]
     until = time.monotonic() + cluster.patience
     while not ray.wait([result], timeout=PULSE)[0]:
         if ray.cluster_resources().get("CPU", 0) >= cluster.cpus:
@@ -87,7 +87,7 @@ def _first(ray: Any, cluster: Cluster, waiting: deque[tuple[Kept, Any]]) -> tupl
     waiting.popleft()
     exceptions = ray.exceptions
     try:
-        return kept, ray.get(result)
+        return stays, ray.get(result)
     except exceptions.RayTaskError as error:
         raise error.cause from None
     except exceptions.OutOfMemoryError as error:

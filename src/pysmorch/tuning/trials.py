@@ -76,7 +76,7 @@ class Asked(NamedTuple):
     model : Classifier or Regressor
         With its parameters.
     others : list of dict
-        The losses of each epoch, by its number, of the trials that had come to their end when this one was asked for.
+        The losses of each epoch, by its number, of the trials that had come to their end when this one was drawn.
     """
 
     model: Any
@@ -127,7 +127,7 @@ def optimize_on(
 ) -> None:
     """Make the trials of a study on a cluster.
 
-    With W workers a trial is asked for when all but the W - 1 before it are known, whichever machine is the fastest, so that the same
+    With W workers a trial is drawn when all but the W - 1 before it are known, whichever machine is the fastest, so that the same
     number of workers makes the same trials.
 
     Parameters
