@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import sys
@@ -69,7 +70,7 @@ def run_on(
                 made = group.run(shared, seed, checkpoints, keep, progress)
                 for warning in made.warnings:
                     warnings.warn(warning, stacklevel=2)
-                return made.result
+                return copy.deepcopy(made.result)  # arrays that came here cannot be written
             except _Resized:
                 lost = 0
             except LostWorkerError as error:
