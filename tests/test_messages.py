@@ -24,6 +24,8 @@ ELSEWHERE = ("cli", "sources", "files", "teach", "playground", "serving", "web",
 `playground` names what its page has sent, `serving` the column and the row of a request, `web` an option."""
 
 EXCEPTIONS = {
+    ("cluster/jobs.py", "_check_alike"): "the node is named; no argument is wrong",
+    ("cluster/joining.py", "check_versions"): "the node is named; no argument is wrong",
     ("engine/shards.py", "in_shards"): "the engine was chosen, and what it cannot do is named",
     ("entries.py", "integer_of_json"): "what is in a file, which whoever reads it names",
     ("many/file.py", "_arrays"): "what is wrong with a file, whose name is added",

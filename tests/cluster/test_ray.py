@@ -27,16 +27,11 @@ from pysmorch import (
 )
 from pysmorch.cluster import jobs
 
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 ray = pytest.importorskip("ray", reason='needs Ray; pip install "pysmorch[ray]"')
-pytestmark = pytest.mark.filterwarnings("ignore:::ray", "ignore::ResourceWarning", "ignore::FutureWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def node():
-    ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
+pytestmark = [
+    pytest.mark.usefixtures("node"),
+    pytest.mark.filterwarnings("ignore:::ray", "ignore::ResourceWarning", "ignore::FutureWarning"),
+]
 
 
 def data(count=256):

@@ -13,7 +13,7 @@ from pysmorch import Classifier, PysmorchWarning, Regressor, Tuner
 from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.presets import WEIGHT_DECAY
 from pysmorch.tuning.space import SPACE, Range, searched_in
-from pysmorch.tuning.tuner import Pruning
+from pysmorch.tuning.trials import Pruning
 from tests.cli.examples import write_csv
 from tests.helpers import error_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from pysmorch.layers.base import Array
 from pysmorch.prediction.files import bits_in, had_header, parse_missing
 from pysmorch.sources import Source, has_image_files, read, read_part, split_target
 from pysmorch.sources.several import Part
-from pysmorch.sources.streaming import StreamedTable
+from pysmorch.sources.streaming import StreamedTable, rows_of_a_block
 
 if TYPE_CHECKING:  # scikit-learn is loaded with it, which predicting does without
     from pysmorch.estimators.splitting import SplitBy
@@ -284,13 +285,22 @@ def _weights(cells: Any, name: str, rows: Rows) -> Array:
     return weights
 
 
-def blocks_of(source: Source) -> Iterator[tuple[int, Source]]:
-    """Go through a source, block by block where its rows are in files: how many rows are before a block, and the block."""
-    if isinstance(source.features, StreamedTable):
-        for first, block in source.features.blocks():
+def blocks_of(source: Source, always: bool = False) -> Iterator[tuple[int, Source]]:
+    """Go through a source, block by block where its rows are in files, or always: how many rows are before a block, and the block."""
+    features = source.features
+    if isinstance(features, StreamedTable):
+        for first, block in features.blocks():
             yield first, replace(source, features=block)
-    else:
+    elif not always:
         yield 0, source
+    else:
+        count = features.shape[0]
+        size = rows_of_a_block(math.prod(features.shape[1:]))
+        for first in range(0, count, size):
+            part = slice(first, min(first + size, count))
+            rows = features[part] if isinstance(features, np.ndarray) else features.slice(first, size)
+            files = None if source.files is None else source.files[part]
+            yield first, replace(source, features=rows, labels=None, files=files, line_of=None)
 
 
 def of_file(error: ColumnError, source: Source) -> ColumnError:

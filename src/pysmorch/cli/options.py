@@ -241,11 +241,15 @@ class TrainOptions(ReadOptions, ImageOptions, ParameterOptions, HoldOutOptions, 
     cluster: Annotated[
         str | None,
         typer.Option(
-            help='address HOST:PORT of a Ray cluster whose machines train together, to the same bits; "auto" for the one of this machine'
+            help='address HOST:PORT of a Ray cluster whose machines train together, to the same bits, or make the trials of tune; "auto" for '
+            "the one of this machine"
         ),
     ] = None
     workers: Annotated[
-        str, typer.Option(help='with --cluster: how many, as in 4 or 2-8; "auto" measures whether that is faster')
+        str,
+        typer.Option(
+            help='with --cluster: how many, as in 4 or 2-8; "auto" takes what there is, and train measures whether that is faster'
+        ),
     ] = "auto"
     start_from: Annotated[
         str | None, typer.Option(help="model file whose training goes on, with new rows or more epochs")
@@ -312,6 +316,12 @@ class PredictOptions(ReadOptions):
         None
     )
     precision: PredictPrecision = None
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help='address HOST:PORT of a Ray cluster whose machines predict blocks of the rows; "auto" for the one of this machine'
+        ),
+    ] = None
     force: Force = False
 
 

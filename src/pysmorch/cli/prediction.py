@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from pysmorch.cli import data, output
+from pysmorch.cli import data, on_cluster, output
 from pysmorch.cli.groups import predicted_by_group, refuse_of_one, says_of_groups
 from pysmorch.cli.models import load_model
 from pysmorch.cli.options import PredictOptions
+from pysmorch.cluster import in_order
+from pysmorch.encoders import ColumnError
 from pysmorch.files import write_whole
 from pysmorch.layers.base import Array
 from pysmorch.prediction.classifier import ClassifierModel
@@ -63,6 +66,7 @@ def _load(options: PredictOptions) -> Any:
         refuse_of_one(options)
     else:
         _check_coverage(model, options)
+    on_cluster.join(options)
     return model
 
 
@@ -132,18 +136,55 @@ def _tables(model: Any, source: Source, options: PredictOptions) -> Iterator[Any
 def _blocks_of_tables(model: Any, source: Source, ids: Sequence[str], options: PredictOptions) -> Iterator[Any]:
     import pyarrow as pa
 
-    for first, block in data.blocks_of(source):
-        columns: dict[str, Any] = {} if source.files is None else {"file": np.array(source.files)}
+    for block, predicted in _predicted_blocks(model, source, options):
+        columns: dict[str, Any] = {} if block.files is None else {"file": np.array(block.files)}
         columns |= {name: block.features[name] for name in ids}
-        if says_of_groups(model):
-            predicted = data.in_file(source, partial(predicted_by_group, model, block), first)
-        else:
-            predicted = data.in_file(source, partial(_predicted, model, features_for(model, block), options), first)
         for name in predicted.keys() & columns.keys():
             raise ValueError(
                 f"--id {name}: a column of the predictions has this name too; rename that of {source.name}"
             )
         yield pa.table(columns | {name: pa.array(values.tolist()) for name, values in predicted.items()})
+
+
+def _predicted_blocks(model: Any, source: Source, options: PredictOptions) -> Iterator[tuple[Source, dict[str, Array]]]:
+    """Go through the blocks of a source with their columns of predictions, which this machine or a cluster computes."""
+    coverage = options.set_coverage if isinstance(model, ClassifierModel) else options.interval
+    cluster = on_cluster.cluster_of(options)
+    blocks = (
+        (block, (first, block if says_of_groups(model) else features_for(model, block)))
+        for first, block in data.blocks_of(source, always=cluster is not None)
+    )
+    if cluster is None:
+        for block, rows in blocks:
+            yield block, data.in_file(source, partial(predict_block, (model, coverage), rows))
+        return
+    with closing(in_order(cluster, predict_block, (model, coverage), blocks, ahead=2)) as found:
+        while (predicted := data.in_file(source, partial(next, found, None))) is not None:
+            yield predicted
+
+
+def predict_block(of_model: tuple[Any, float | None], rows: tuple[int, Any]) -> dict[str, Array]:
+    """Return the columns of predictions of a block by name.
+
+    Parameters
+    ----------
+    of_model : (object, float or None)
+        The model, and the coverage of sets or intervals.
+    rows : (int, object)
+        How many rows are before the block, and what the model takes of it.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As in the table that is written.
+    """
+    (model, coverage), (first, block) = of_model, rows
+    try:
+        if says_of_groups(model):
+            return predicted_by_group(model, block)
+        return predict_all(model, block, coverage).columns()
+    except ColumnError as error:
+        raise error.after(first) from None
 
 
 def _write_parquet(file: BinaryIO, tables: Iterator[Any]) -> None:
@@ -165,12 +206,6 @@ def _write_csv(file: BinaryIO, tables: Iterator[Any]) -> None:
 def features_for(model: Any, source: Source) -> Any:
     """Return the columns that a model knows, by name; by position where it has been trained without names."""
     return model.encoder_.select(source, by_position=not had_header(model.notes_))
-
-
-def _predicted(model: Any, X: Any, options: PredictOptions) -> dict[str, Array]:
-    """Return the columns of predictions by name."""
-    coverage = options.set_coverage if isinstance(model, ClassifierModel) else options.interval
-    return predict_all(model, X, coverage).columns()
 
 
 def _print_table(table: Any, header: bool) -> None:

@@ -58,7 +58,9 @@ def train(options: TrainOptions, resumed: bool = False) -> None:
     )
     given = parameters.given(options)
     metrics = _check_options(options)
-    cluster = on_cluster.cluster_of(options)
+    on_cluster.join(options)
+    # A search alone is made on the cluster: one training with its parameters is seldom faster there.
+    cluster = None if isinstance(options, TuneOptions) else on_cluster.cluster_of(options)
     of_validation = holdout.validation_source(options)
     others = (options.labels, options.test_file, options.test_labels, of_validation, options.validation_labels)
     inputs = [*names, *(name for name in others if name is not None)]

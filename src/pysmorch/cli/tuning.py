@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pysmorch.cli.data import Rows
+from pysmorch.cli.on_cluster import cluster_of
 from pysmorch.cli.options import TuneOptions
 from pysmorch.cli.output import Interrupted, Report
 from pysmorch.tuning import Tuner
@@ -18,8 +19,6 @@ def check_options(options: TuneOptions) -> None:
     for name in ("checkpoint", "start_from"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for train; leave it out: --storage lets a search go on")
-    if options.cluster is not None:
-        raise ValueError("--cluster is for train; several machines search together where they share one --storage")
     try:
         optuna_or_error()
     except ImportError as error:
@@ -32,7 +31,8 @@ def search(model: Any, training: Rows, validation: Rows | None, options: TuneOpt
     Raises Interrupted where Ctrl-C ends it and the trials are stored.
     """
     fraction = {} if options.validation is None else {"validation_fraction": model.validation_fraction}
-    tuner = Tuner(model, options.trials, options.storage, seed=options.seed, **fraction)
+    cluster = cluster_of(options)
+    tuner = Tuner(model, options.trials, options.storage, seed=options.seed, cluster=cluster, **fraction)
     groups, time = (None, None) if training.by is None else training.by
     eval_set = None if validation is None else (validation.source.features, validation.y, validation.weights)
     try:

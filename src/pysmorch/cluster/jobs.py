@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
-import socket
 import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
+from pysmorch.cluster.joining import PULSE, check_nodes, first_line, joined, located, rooms
 from pysmorch.cluster.options import Cluster
 from pysmorch.cluster.ring import LostWorkerError
 from pysmorch.cluster.worker import Work, Worker
+from pysmorch.engine import ended_by_exit
 from pysmorch.layers.randomness import draw_seed
-from pysmorch.missing import module_of_extra
 
-PULSE = 0.5
-"""Seconds between two looks at the workers."""
+ENDING = 30.0
+"""Seconds that the first worker has for a last checkpoint when the driver is interrupted."""
 
 GROWING = 20.0
 """Seconds between two looks at whether there is room for further workers."""
-
-
-def joined(cluster: Cluster) -> Any:
-    """Return Ray, with this process joined to a cluster.
-
-    Parameters
-    ----------
-    cluster : Cluster
-        Its address; a process that has joined one stays with it.
-
-    Returns
-    -------
-    module
-        Ray.
-
-    Raises
-    ------
-    ImportError
-        Ray is not installed.
-    ConnectionError
-        There is no cluster.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
-    ray = module_of_extra("ray", "a cluster needs Ray", "ray")
-    if ray.is_initialized():
-        return ray
-    _check_reachable(cluster)
-    try:
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConnectionError(f"cluster: {_of_address(cluster)} ({_first_line(error)})") from None
-    return ray
 
 
 def run_on(
@@ -94,23 +63,28 @@ def run_on(
     ray = joined(cluster)
     checkpoints, seed, lost = dict(files), draw_seed(), 0
     shared = ray.put(work)
-    while True:
-        group = _Group(ray, cluster)
-        try:
-            made = group.run(shared, seed, checkpoints, keep, progress)
-            for warning in made.warnings:
-                warnings.warn(warning, stacklevel=2)
-            return made.result
-        except _Resized:
-            lost = 0
-        except LostWorkerError as error:
-            lost = 1 if group.has_new_files else lost + 1
-            if lost > cluster.restarts:
-                raise LostWorkerError(
-                    f"cluster: workers were lost {lost} times without a new checkpoint in between; the last time: {error}"
-                ) from None
-        finally:
-            group.end()
+    with nullcontext() if keep is None else ended_by_exit():
+        while True:
+            group = _Group(ray, cluster)
+            try:
+                made = group.run(shared, seed, checkpoints, keep, progress)
+                for warning in made.warnings:
+                    warnings.warn(warning, stacklevel=2)
+                return copy.deepcopy(made.result)  # arrays that came here cannot be written
+            except _Resized:
+                lost = 0
+            except LostWorkerError as error:
+                lost = 1 if group.has_new_files else lost + 1
+                if lost > cluster.restarts:
+                    raise LostWorkerError(
+                        f"cluster: workers were lost {lost} times without a new checkpoint in between; the last time: {error}"
+                    ) from None
+            except (KeyboardInterrupt, SystemExit):
+                if keep is not None:
+                    group.stop(checkpoints, keep)
+                raise
+            finally:
+                group.end()
 
 
 class _Resized(Exception):
@@ -123,28 +97,18 @@ class _Group:
     def __init__(self, ray: Any, cluster: Cluster) -> None:
         self.ray, self.cluster = ray, cluster
         self.has_new_files = False
-        self.least, self.most = cluster.bounds()
         self.placement, self.workers = self._start()
         self.nodes = ["?"] * len(self.workers)
+        self.results: list[Any] = []
 
     def _start(self) -> tuple[Any, list[Any]]:
         """Reserve room for as many workers as there may be, or fewer, and start them."""
-        ray, until = self.ray, time.monotonic() + self.cluster.patience
-        while True:
-            room = int(ray.available_resources().get("CPU", 0) // self.cluster.cpus)
-            count = room if self.most is None else min(room, self.most)
-            if count >= self.least:
-                bundles = [{"CPU": self.cluster.cpus}] * count
-                placement = ray.util.placement_group(bundles, strategy="SPREAD")
-                if placement.wait(5.0):
-                    break
-                ray.util.remove_placement_group(placement)
-            if time.monotonic() > until:
-                raise LostWorkerError(
-                    f"cluster: there is room for {room} workers with {self.cluster.cpus} processors each, but {self.least} are needed; "
-                    f"waited {self.cluster.patience:g} seconds"
-                )
-            time.sleep(PULSE)
+        ray = self.ray
+        for count in rooms(ray, self.cluster):
+            placement = ray.util.placement_group([{"CPU": self.cluster.cpus}] * count, strategy="SPREAD")
+            if placement.wait(5.0):
+                break
+            ray.util.remove_placement_group(placement)
         strategy = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy
         actor = ray.remote(Worker)
         return placement, [
@@ -165,12 +129,13 @@ class _Group:
         progress: bool,
     ) -> Any:
         """Do the work, and put new checkpoints among the others."""
+        check_nodes(self.ray, self.cluster)
         found = self._ask("where")
         self.nodes = [one["node"] for one in found]
         _check_alike(found)
         addresses = self._ask("listen")
         token, measured = secrets.token_bytes(32), self.cluster.workers == "auto"
-        results = [
+        results = self.results = [
             worker.run.remote(
                 work, rank, addresses, token, seed, dict(checkpoints), self.cluster.patience, measured, progress
             )
@@ -205,16 +170,9 @@ class _Group:
         reasons = [(rank, error) for rank, (_, error) in sorted(outcomes.items()) if error is not None]
         for rank, error in reasons:
             if not isinstance(error, LostWorkerError):
-                raise self._located(error, rank) from None
+                raise located(error, f"worker {rank} on node {self.nodes[rank]}") from None
         rank, error = reasons[0]
         raise LostWorkerError(f"{error} (node {self.nodes[rank]})")
-
-    def _located(self, error: BaseException, rank: int) -> BaseException:
-        """Return an error with the name of the node, where it may be one of that machine alone."""
-        if isinstance(error, (OSError, MemoryError)) and len(error.args) <= 1:
-            return type(error)(f"worker {rank} on node {self.nodes[rank]}: {error}")
-        error.add_note(f"raised by worker {rank} on node {self.nodes[rank]}")
-        return error
 
     def _outcome(self, result: Any) -> tuple[Any, BaseException | None]:
         """Return what a worker that has ended made, and what it raised, or None."""
@@ -224,9 +182,9 @@ class _Group:
         except exceptions.RayTaskError as error:
             return None, error.cause
         except exceptions.OutOfMemoryError as error:
-            return None, LostWorkerError(f"a worker took more memory than its node has ({_first_line(error)})")
+            return None, LostWorkerError(f"a worker took more memory than its node has ({first_line(error)})")
         except exceptions.RayError as error:
-            return None, LostWorkerError(_first_line(error))
+            return None, LostWorkerError(first_line(error))
 
     def _ask(self, method: str) -> list[Any]:
         """Return what each worker answers to a call."""
@@ -239,7 +197,7 @@ class _Group:
         except exceptions.GetTimeoutError:
             raise self._silent() from None
         except exceptions.RayError as error:
-            raise LostWorkerError(_first_line(error)) from None
+            raise LostWorkerError(first_line(error)) from None
 
     def _silent(self) -> LostWorkerError:
         return LostWorkerError(f"a worker did not answer within {self.cluster.patience:g} seconds")
@@ -268,8 +226,18 @@ class _Group:
                 print(lines, end="", file=sys.stderr, flush=True)
 
     def _has_room(self) -> bool:
-        more = self.most is None or len(self.workers) < self.most
-        return more and self.ray.available_resources().get("CPU", 0) >= self.cluster.cpus
+        _, most = self.cluster.bounds()
+        return (most is None or len(self.workers) < most) and self.ray.available_resources().get(
+            "CPU", 0
+        ) >= self.cluster.cpus
+
+    def stop(self, checkpoints: dict[str, bytes], keep: Callable[[str, bytes], None]) -> None:
+        """Let the first worker write where it is, and take that."""
+        if self.results:
+            self.workers[0].stop.remote()
+            self.ray.wait(self.results[:1], timeout=ENDING)
+            with suppress(LostWorkerError):
+                self._fetch_new(checkpoints, keep)
 
     def end(self) -> None:
         """End the workers, and give their room back."""
@@ -278,34 +246,12 @@ class _Group:
         self.ray.util.remove_placement_group(self.placement)
 
 
-def _check_alike(found: list[dict[str, Any]]) -> None:
-    """Raise ValueError where a machine has another version or other instructions, since the results would differ."""
-    for name in ("pysmorch", "instructions"):
-        for one in found[1:]:
-            if one[name] != found[0][name]:
-                what = "PySmorch" if name == "pysmorch" else "the engine with the instructions"
-                raise ValueError(
-                    f"cluster: node {one['node']} has {what} {one[name]}, but node {found[0]['node']} has {found[0][name]}; "
-                    "the same bits need the same on all"
-                )
-
-
-def _check_reachable(cluster: Cluster) -> None:
-    """Raise ConnectionError where nothing listens at an address: Ray itself would try for a minute."""
-    host, separator, port = cluster.address.removeprefix("ray://").rpartition(":")
-    if cluster.address in ("auto", "local") or not separator:
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
-        raise ConnectionError(f"cluster: {_of_address(cluster)} ({error})") from None
-
-
-def _of_address(cluster: Cluster) -> str:
-    if cluster.address == "auto":
-        return "no Ray cluster runs on this machine; start one with  ray start --head , or say its address"
-    return f"no Ray cluster answers at {cluster.address}"
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _check_alike(found: list[dict[str, str | None]]) -> None:
+    """Raise ValueError where a machine has other instructions than the first one, since the results would differ."""
+    first = found[0]
+    for one in found:
+        if one["instructions"] != first["instructions"]:
+            raise ValueError(
+                f"cluster: node {one['node']} has the engine with the instructions {one['instructions']}, but node {first['node']} has "
+                f"{first['instructions']}; the same bits need the same on all"
+            )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from threading import Event
 
 from pysmorch.cluster.ring import Ring
 from pysmorch.engine import Dataset, ShardingProgram, StepRates, Totals
@@ -19,10 +20,32 @@ MEASURED_STEPS = 7
 """How many steps are measured to find whether it is worth to share them."""
 
 _ring: ContextVar[Ring | None] = ContextVar("ring", default=None)
+_to_stop: ContextVar[Event | None] = ContextVar("to stop", default=None)
 
 
 class HandedOver(Exception):
     """A worker has done its part, and the first one goes on with it."""
+
+
+class Stopped(Exception):
+    """The driver has been interrupted."""
+
+
+@contextmanager
+def stopped_by(event: Event) -> Iterator[None]:
+    """Let fits in this context end as by an interruption when an event is set: after a piece of an epoch, with a checkpoint."""
+    token = _to_stop.set(event)
+    try:
+        yield
+    finally:
+        _to_stop.reset(token)
+
+
+def check_stop() -> None:
+    """Raise Stopped where the event of `stopped_by` is set."""
+    event = _to_stop.get()
+    if event is not None and event.is_set():
+        raise Stopped
 
 
 @contextmanager

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from pysmorch.cluster.ring import Address, Endpoint, Ring
-from pysmorch.cluster.sharing import HandedOver, training_with
+from pysmorch.cluster.sharing import HandedOver, stopped_by, training_with
 from pysmorch.engine import using_threads
 from pysmorch.engine.extension import instructions
-from pysmorch.version import __version__
 from pysmorch.warnings import PysmorchWarning
 
 LAST = "last.safetensors"
@@ -71,15 +70,11 @@ class Worker:
         self._endpoint: Endpoint | None = None
         self._shares_files = False
         self._lock = threading.Lock()
+        self._to_stop = threading.Event()
 
-    def where(self) -> dict[str, Any]:
-        """Return what has to be the same on all machines, and the name of this one."""
-        return {
-            "node": socket.gethostname(),
-            "pysmorch": __version__,
-            "numpy": np.__version__,
-            "instructions": instructions(),
-        }
+    def where(self) -> dict[str, str | None]:
+        """Return the instructions of this machine, which have to be the same on all, and its name."""
+        return {"node": socket.gethostname(), "instructions": instructions()}
 
     def listen(self) -> Address:
         """Return the address where the worker before this one is to connect."""
@@ -120,6 +115,7 @@ class Worker:
             if ring is not None:
                 stack.enter_context(training_with(ring))
             stack.enter_context(using_threads(self._threads))
+            stack.enter_context(stopped_by(self._to_stop))
             if shown:
                 stack.enter_context(redirect_stderr(self._shown))
             warned = stack.enter_context(warnings.catch_warnings(record=True))
@@ -128,8 +124,16 @@ class Worker:
                 result = work.run(folder, folder if files else None, shown)
             except HandedOver:
                 return None
+            except Exception as error:
+                if error.args and isinstance(error.args[0], str):  # nobody knows the folder where they are here
+                    error.args = (error.args[0].replace(f"{folder}{os.sep}", "checkpoint "), *error.args[1:])
+                raise
         of_library = [one.message for one in warned if isinstance(one.message, PysmorchWarning)]
         return Made(result, of_library) if rank == 0 else None
+
+    def stop(self) -> None:
+        """Let the work end with a checkpoint, as by an interruption."""
+        self._to_stop.set()
 
     def new_lines(self) -> str:
         """Return what was shown of the progress since the last call."""

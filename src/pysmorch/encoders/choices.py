@@ -66,6 +66,21 @@ def texts_of_all(name: str, array: Any) -> Any:
     return column.combine_chunks() if column is not None and pa.types.is_string(column.type) else array
 
 
+def texts_of_file() -> Any:
+    """Return the columns of texts from which a `fit` decides here, as a table: from it `kinds_from` lets another process decide the same.
+
+    Returns
+    -------
+    pyarrow.Table
+        Without columns where a fit decides from its own rows.
+    """
+    import pyarrow as pa
+
+    rows: Any = _ALL_ROWS.get()
+    columns = {name: rows.get(name) for name in (rows.column_names if isinstance(rows, StreamedTable) else rows)}
+    return pa.table({name: cells for name, cells in columns.items() if pa.types.is_string(cells.type)})
+
+
 def check_choices(columns: Mapping[str, str], names: list[str]) -> None:
     """Refuse what a user says about columns where there is no such column, or no such kind.
 

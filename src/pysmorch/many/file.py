@@ -19,8 +19,8 @@ from pysmorch.files import ModelFileError, ModelPath, write_whole
 from pysmorch.files.header import Header, entries, entry, plain, unknown_entry
 from pysmorch.files.model import (
     METADATA_KEY,
-    check_header,
     _checksum,
+    check_header,
     header_of,
     new_header,
     one_line,

@@ -247,7 +247,7 @@ class StreamedTable:
         """Go through all rows in order: the index of the first row of a block, and the block as a `pyarrow.Table`."""
         import pyarrow as pa
 
-        size = min(ROWS_OF_A_BATCH, max(1, ENTRIES_OF_A_BLOCK // max(1, self.num_columns)))
+        size = rows_of_a_block(self.num_columns)
         first = done = 0
         for file in self.files:
             found = 0
@@ -370,6 +370,11 @@ def memory_needed(path: str) -> int | None:
     except (SourceError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return None  # whoever reads it says what is wrong
     return COPIES_OF_TEXT * os.path.getsize(path) * (UNPACKED if packed else 1) if kind == "csv" and start else None
+
+
+def rows_of_a_block(entries: int) -> int:
+    """Return how many rows with so many entries each a block has."""
+    return min(ROWS_OF_A_BATCH, max(1, ENTRIES_OF_A_BLOCK // max(1, entries)))
 
 
 def concatenated(blocks: Sequence[Any]) -> Any:

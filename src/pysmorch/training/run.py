@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysmorch.cluster import Ring, train_share
+from pysmorch.cluster import Ring, check_stop, train_share
 from pysmorch.engine import Dataset, NonFiniteError, Program, StepRates, Totals, train_in_pieces, without_interrupts
 from pysmorch.engine.ahead import ahead
 from pysmorch.engine.rows import index_dtype
@@ -166,6 +166,7 @@ class Run:
             self._agree()
         self.pending = None
         after(event)
+        check_stop()
 
     def _run_epoch(self, rates: Sequence[StepRates], after: Callable[[str], None]) -> None:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""

@@ -42,6 +42,7 @@ def quiet(optuna: Any) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used")  # optimize_on has its own
             yield
     finally:
         optuna.logging.set_verbosity(before)
@@ -76,8 +77,9 @@ def open_study(optuna: Any, storage: str | Path | None, name: str, search: dict[
         There is no such folder.
     """
     backend = None if storage is None else _file(optuna, Path(os.path.expanduser(storage)))
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 5))
-    study = optuna.create_study(storage=backend, study_name=name, pruner=pruner, load_if_exists=True)
+    study = optuna.create_study(
+        storage=backend, study_name=name, pruner=pruner_for(optuna, epochs), load_if_exists=True
+    )
     stored = study.user_attrs.get(SEARCH)
     if stored is None:
         study.set_user_attr(SEARCH, search)
@@ -87,6 +89,11 @@ def open_study(optuna: Any, storage: str | Path | None, name: str, search: dict[
             f"storage: the study {name!r} in {storage} searches for other {which}; say another file, or another name of the study"
         )
     return study
+
+
+def pruner_for(optuna: Any, epochs: int) -> Any:
+    """Return what decides which of the trials with so many epochs are stopped."""
+    return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 5))
 
 
 def _file(optuna: Any, path: Path) -> Any:

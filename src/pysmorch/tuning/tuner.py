@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone, is_classifier
 
+from pysmorch.cluster import Cluster, as_cluster, joined
 from pysmorch.encoders.cells import count_rows, some_rows
 from pysmorch.estimators import Classifier, Regressor
 from pysmorch.estimators.related import related_rows
@@ -19,10 +19,9 @@ from pysmorch.estimators.splitting import hold_out
 from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.parameters import check_num_labels
 from pysmorch.prediction.presets import WEIGHT_DECAY
-from pysmorch.training import Callback, NonFiniteError, Training
 from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
 from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
-from pysmorch.warnings import PysmorchWarning
+from pysmorch.tuning.trials import loss_of, optimize_on
 
 
 class Tuner(BaseEstimator):  # type: ignore[misc]
@@ -47,6 +46,10 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         Fraction of the rows that trials are measured by, where no `eval_set` is passed; between 0 and 1.
     seed : int, default=0
         Of the validation rows and of the parameters that are drawn: the same one gives the same trials in one process.
+
+    cluster : str or Cluster, default=None
+        The Ray cluster whose machines make the trials, as many at a time as there are workers (`pip install "pysmorch[ray]"`): the
+        address of its head node, "auto" for the one of this machine, or a `Cluster`. The same number of workers makes the same trials.
 
     Attributes
     ----------
@@ -74,6 +77,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         name: str = "pysmorch",
         validation_fraction: float = 0.2,
         seed: int = 0,
+        cluster: str | Cluster | None = None,
     ) -> None:
         self.estimator = estimator
         self.trials = trials
@@ -81,6 +85,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         self.name = name
         self.validation_fraction = validation_fraction
         self.seed = seed
+        self.cluster = cluster
 
     def fit(
         self,
@@ -114,7 +119,9 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ImportError
-            Optuna is not installed.
+            Optuna is not installed, or Ray for a cluster.
+        ConnectionError
+            There is no cluster, or its workers were lost.
         ValueError, TypeError
             For parameters out of range and data that cannot be used.
         """
@@ -151,10 +158,12 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        ImportError, ValueError, TypeError
+        ImportError, ConnectionError, ValueError, TypeError
             As for `fit`.
         """
         optuna = optuna_or_error()
+        if self.cluster is not None:
+            joined(as_cluster(self.cluster))  # before anything is read
         if not isinstance(self.trials, (int, np.integer)) or self.trials < 1:
             raise ValueError(f"trials must be an integer of at least 1, but is {self.trials!r}")
         if not 0 < self.validation_fraction < 1:
@@ -169,12 +178,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
                     X, data["count"], space
                 )
                 study.enqueue_trial(as_stored(defaults), skip_if_exists=True)
-            while self._goes_on(optuna, study):
-                study.optimize(
-                    lambda trial: self._loss(optuna, study, trial, space, data),
-                    n_trials=1,
-                    callbacks=[] if tell is None else [lambda _, trial: tell(_entry(trial))],
-                )
+            self._optimize(optuna, study, space, data, tell)
             self.trials_ = [_entry(trial) for trial in study.trials]
             if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
                 raise ValueError(
@@ -183,6 +187,33 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
             self.best_params_ = from_stored(study.best_params)
             self.best_loss_ = float(study.best_value)
         return self
+
+    def _optimize(
+        self,
+        optuna: Any,
+        study: Any,
+        space: dict[str, Any],
+        data: dict[str, Any],
+        tell: Callable[[dict[str, Any]], Any] | None,
+    ) -> None:
+        """Make trials until there are enough, in this process or on a cluster."""
+
+        def goes_on() -> bool:
+            return self._goes_on(optuna, study)
+
+        def model_of(trial: Any) -> Any:
+            return self._model_of(optuna, study, trial, space, data["columns"])
+
+        def told(trial: Any) -> None:
+            if tell is not None:
+                tell(_entry(trial))
+
+        if self.cluster is not None:
+            optimize_on(as_cluster(self.cluster), optuna, study, goes_on, model_of, data["rows"], told)
+            return
+        objective = _objective(optuna, model_of, data["rows"])
+        while goes_on():
+            study.optimize(objective, n_trials=1, callbacks=[lambda _, trial: told(trial)])
 
     def _left_open(self, X: Any, count: int, space: Collection[str]) -> dict[str, Any]:
         """Return what a single network has where parameters that are searched are None."""
@@ -220,22 +251,24 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         counted = study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED, state.RUNNING))
         return len(counted) < self.trials
 
-    def _loss(self, optuna: Any, study: Any, trial: Any, space: dict[str, Any], data: dict[str, Any]) -> float:
-        """Train with the parameters of a trial, and return its loss."""
+    def _model_of(self, optuna: Any, study: Any, trial: Any, space: dict[str, Any], columns: Any) -> Any:
+        """Return the model of a trial, which is not trained yet."""
         # A seed for each trial makes a search that goes on draw what it would have drawn anyway.
         study.sampler = optuna.samplers.TPESampler(seed=self.seed + trial.number)
-        model = clone(self.estimator).set_params(**suggested(trial, space), columns=data["columns"])
-        model.set_params(members=1, time_limit=None, conformal_fraction=0.0, warm_start=False, verbose=False)
-        pruning = Pruning(trial)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", PysmorchWarning)  # the fit of the best parameters says it once
-                model.fit(**data["rows"], callbacks=[pruning])
-        except NonFiniteError:
-            pruning.pruned = True
-        if pruning.pruned:
+        model = clone(self.estimator).set_params(**suggested(trial, space), columns=columns)
+        return model.set_params(members=1, time_limit=None, conformal_fraction=0.0, warm_start=False, verbose=False)
+
+
+def _objective(optuna: Any, model_of: Callable[[Any], Any], rows: dict[str, Any]) -> Callable[[Any], float]:
+    """Return what Optuna calls with each trial of this process."""
+
+    def objective(trial: Any) -> float:
+        loss = loss_of(trial, model_of(trial), rows)
+        if loss is None:
             raise optuna.TrialPruned
-        return float(min(model.validation_curve_))
+        return loss
+
+    return objective
 
 
 def _entry(trial: Any) -> dict[str, Any]:
@@ -247,26 +280,3 @@ def _entry(trial: Any) -> dict[str, Any]:
         "epochs": len(trial.intermediate_values),
         "parameters": from_stored(trial.params),
     }
-
-
-class Pruning(Callback):
-    """End a training whose validation loss is worse than the median of other trials after as many epochs.
-
-    Parameters
-    ----------
-    trial : optuna.Trial
-        It knows the others.
-    """
-
-    def __init__(self, trial: Any) -> None:
-        self.trial = trial
-        self.pruned = False
-
-    def on_epoch_end(self, training: Training) -> None:
-        """Report the loss, and stop where it is worse."""
-        loss = training.history["val_loss"][-1]
-        if np.isfinite(loss):
-            self.trial.report(float(loss), training.epoch)
-        if not np.isfinite(loss) or self.trial.should_prune():
-            self.pruned = True
-            training.stop("other trials had a smaller loss after as many epochs")
