@@ -99,3 +99,10 @@ def test_the_seed_decides_and_threads_do_not():
 def test_what_cannot_be_a_start_is_refused(rows, seed, message):
     with pytest.raises(ValueError, match=message):
         start_from_data(make(), rows, seed)
+
+
+def test_inputs_that_are_all_the_same_leave_weights_of_usual_size():
+    # Rounding makes the deviations of deeper outputs some 1e-16 instead of 0.
+    output = ps.mlp(Data(shape=(None, 1)), [16, 16], 1, activation=ps.Mish, seed=0)
+    start_from_data(output, np.ones((2_250, 1), dtype=np.float32), seed=0)
+    assert all(np.abs(layer.W).max() < 10 for layer in graph(output) if layer.has_parameters)

@@ -23,6 +23,9 @@ __all__ = ["start_from_data"]
 ROWS_OF_A_BIAS = 5
 """Rows between which the bias of a unit puts its zero."""
 
+ROUNDING = 1e-6
+"""Outputs that deviate from one another by less than this, relative to their size, are the same but for the rounding of float32."""
+
 
 def start_from_data(network: Network | LayerLike, X: Any, seed: int) -> None:
     """Scale the weights of each `Linear`, and draw the `Bias` after it, so that they suit the data; layer after layer, in place.
@@ -43,8 +46,8 @@ def start_from_data(network: Network | LayerLike, X: Any, seed: int) -> None:
 
     Notes
     -----
-    Each column of `Linear.W` is divided by the standard deviation of its output on the rows, where that is not 0. The bias of a unit
-    is minus a random mean of its outputs for five random rows, with weights from the flat Dirichlet distribution ("he+5"): so the kink
+    Each column of `Linear.W` is divided by the standard deviation of its output on the rows, where these are not all the same. The bias
+    of a unit is minus a random mean of its outputs for five random rows, with weights from the flat Dirichlet distribution ("he+5"): so the kink
     of a ReLU lies among the data. Dropout and augmentation do nothing meanwhile. Other layers, such as convolutions, are left as
     they are. Source: Holzmüller, Grinsztajn and Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular
     data", 2024.
@@ -67,7 +70,7 @@ def start_from_data(network: Network | LayerLike, X: Any, seed: int) -> None:
         if isinstance(layer, Linear):
             outputs = Predictor(layer)(inputs).astype(np.float64, copy=False)
             deviations = outputs.std(axis=0)
-            deviations[deviations == 0] = 1
+            deviations[deviations <= ROUNDING * np.abs(outputs).max(axis=0)] = 1
             layer.W = layer.W / deviations
             for bias in consumers[id(layer)]:
                 if isinstance(bias, Bias):
