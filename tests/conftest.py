@@ -1,8 +1,13 @@
 """What tests of several folders have in common."""
 
 import pytest
+from hypothesis import settings
 
 from pysmorch.cli import main
+
+# The same examples each time; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("reproducible", derandomize=True)
+settings.load_profile("reproducible")
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ sanitized() {
   try tools/sanitize.sh address,undefined "tools/$1.py" --seed "$seed" --count "$(($2 / part + 1))"
 }
 
-try tools/sanitize.sh address,undefined -q "${@:3}"
+try tools/sanitize.sh address,undefined -q --hypothesis-profile=default "${@:3}"
 try tools/sanitize.sh thread -q "${threaded[@]}"
 sanitized mutate_models 1000000
 PYSMORCH_INSTRUCTIONS=base sanitized mutate_descriptions 100000

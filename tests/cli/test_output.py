@@ -128,7 +128,7 @@ def test_an_interruption_of_predict_writes_nothing(run, files, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pysmorch.cli.prediction._predicted", interrupted)
+    monkeypatch.setattr("pysmorch.cli.prediction.predict_block", interrupted)
     code, _, err = run(*PREDICT, "--out", "p.csv")
     assert (code, err) == (130, "pysmorch: error: interrupted; no file was written\n")
     assert contents() == files

@@ -38,10 +38,11 @@ PREDICTIONS = ("file of predictions", output.is_prediction)
 def predict(options: PredictOptions) -> None:
     """Write the predictions for all rows, block by block where the source is read so."""
     out = options.out
-    if out is not None and (out.endswith(("/", os.sep)) or os.path.isdir(out)):
+    is_file = out is not None and Path(out).suffix in (".csv", ".parquet") and not out.endswith(("/", os.sep))
+    if out is not None and not is_file and (out.endswith(("/", os.sep)) or os.path.isdir(out)):
         _predict_files(options, out)
         return
-    if out is not None and Path(out).suffix not in (".csv", ".parquet"):
+    if out is not None and not is_file:
         raise ValueError(f"--out must end in .csv or .parquet, or in / for a folder, but is {out}")
     if out is not None:
         inputs = [options.model, *options.source]

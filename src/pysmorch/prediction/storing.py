@@ -9,6 +9,7 @@ from pysmorch.files.header import ModelFileError, entry
 from pysmorch.files.plain import NotStorable, take_optimizer, to_plain
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+from pysmorch.prediction.presets import WEIGHT_DECAY
 
 
 def parameters_to_plain(model: Any) -> tuple[dict[str, Any], list[str]]:
@@ -36,7 +37,7 @@ def parameters_to_plain(model: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return where the training of an estimator is: the steps and the state of its optimizer, and the weight decay that was chosen.
+    """Return where the training of an estimator is: the steps and the state of its optimizer, and the weight decay that pilots chose.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ def training_to_parts(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
     if type(optimizer) not in OPTIMIZERS.values() or not optimizer.num_steps:
         return {"steps": 0}, {}
     is_open = model.weight_decay is None and not isinstance(model.optimizer, Optimizer)
-    chosen = {"weight_decay": optimizer.weight_decay} if is_open else {}
+    is_chosen = is_open and optimizer.weight_decay != WEIGHT_DECAY
+    chosen = {"weight_decay": optimizer.weight_decay} if is_chosen else {}
     state = {f"optimizer.{name}": array for name, array in optimizer.state.items()}
     return {"steps": optimizer.num_steps} | chosen, state
 
