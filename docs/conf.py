@@ -31,15 +31,18 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
 
+FIGURES: set[Figure] = set()
+"""Those that are written; they are kept, since a new one could have the `id` of one that is gone."""
+
+
 def figures_of(block: tuple, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
     """Write the figures that a part of an example has made; those of pysmorch.plots are not in the state of pyplot."""
-    seen = gallery_conf.setdefault("seen_figures", set())
     found = [
-        value for value in block_vars["example_globals"].values() if isinstance(value, Figure) and id(value) not in seen
+        value for value in block_vars["example_globals"].values() if isinstance(value, Figure) and value not in FIGURES
     ]
     paths = []
     for figure, path in zip(found, block_vars["image_path_iterator"], strict=False):
-        seen.add(id(figure))
+        FIGURES.add(figure)
         figure.savefig(path, dpi=120, bbox_inches="tight")
         paths.append(path)
     return figure_rst(paths, gallery_conf["src_dir"])
