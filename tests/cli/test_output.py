@@ -134,6 +134,18 @@ def test_an_interruption_of_predict_writes_nothing(run, files, monkeypatch):
     assert contents() == files
 
 
+def test_a_training_whose_held_out_rows_cannot_be_measured_is_not_lost(run, files, monkeypatch):
+    def without_memory(*arguments):
+        raise MemoryError("Unable to allocate 61.0 MiB")
+
+    monkeypatch.setattr("pysmorch.cli.figures._of_classes", without_memory)
+    monkeypatch.setattr("pysmorch.cli.figures._of_numbers", without_memory)
+    code, _, err = run(*TRAIN, "--out", "kept.safetensors")
+    assert code == 2
+    assert "not enough memory; the model is written to kept.safetensors, but was not measured on the" in err
+    assert ps.load("kept.safetensors").n_iter_ > 0
+
+
 def test_text_of_files_does_not_reach_the_terminal_as_commands(run):
     red, up, back = "\x1b[31mred", "\x1b]0;title\x07", "\u202egnp.exe"
     rows = [f'{i % 7},"{up}{i % 2}",{(red, back)[i * 5 % 3 > 0]}' for i in range(60)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.metrics import confusion_matrix, log_loss, mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import confusion_matrix, mean_absolute_error, r2_score, root_mean_squared_error
 
 from pysmorch.entries import escaped
 from pysmorch.estimators import Classifier
@@ -18,6 +18,9 @@ from pysmorch.metrics import METRICS, Metric
 
 MAX_CONFUSION = 12
 """Classes up to which the whole confusion table is shown; of more, the commonest confusions."""
+
+SMALLEST = 1e-15
+"""Probabilities below it count as it, so that one row does not make the log loss infinite."""
 
 TAKEN = {"classification": CrossEntropy.metric_inputs, "regression": SquareLoss.metric_inputs}
 """What a metric may take, by task."""
@@ -79,11 +82,10 @@ def _of_classes(
     guessed = model._decide(p)
     counts = np.bincount(model.encode_labels(known[0]), known[1], minlength=model.n_classes_)
     frequencies = counts / counts.sum()
-    commonest = int(frequencies.argmax())
-    constant = np.tile(frequencies, (len(codes), 1))
+    commonest, losses = int(frequencies.argmax()), -np.log(np.clip(frequencies, SMALLEST, None))
     values = {"accuracy": _mean(guessed == codes, weights), "log loss": _log_loss(codes, p, weights)}
     values["ECE"] = METRICS["ece"].measure(codes, p, weights)
-    baseline = {"accuracy": _mean(codes == commonest, weights), "log loss": _log_loss(codes, constant, weights)}
+    baseline = {"accuracy": _mean(codes == commonest, weights), "log loss": _mean(losses[codes], weights)}
     takes = {"classes": (codes, guessed), "probabilities": (codes, p), "scores": (codes, p)}
     more, lines = _measured(metrics, takes, weights)
     names = [escaped(str(label)) for label in model.classes_.tolist()]
@@ -102,9 +104,9 @@ def _mean(values: Array, weights: Array | None) -> float:
 
 
 def _log_loss(codes: Array, p: Array, weights: Array | None) -> float:
-    clipped = np.clip(p, 1e-15, None)
-    p = clipped / clipped.sum(1, keepdims=True)
-    return float(log_loss(codes, p, labels=np.arange(p.shape[1]), sample_weight=weights))
+    # That of scikit-learn makes several matrices like p, which may be of millions of rows.
+    right = np.clip(p[np.arange(len(codes)), codes], SMALLEST, None)
+    return _mean(-np.log(right / p.sum(1)), weights)
 
 
 def _of_numbers(

@@ -368,6 +368,7 @@ def _finish(
         "epochs": model.n_iter_,
         "rows": {"training": len(training), "held_out": 0 if held_out is None else len(held_out)},
     }
+    is_measured = held_out is not None
     if held_out is not None:
         try:
             measured = figures.measure(
@@ -375,6 +376,8 @@ def _finish(
             )
         except KeyboardInterrupt:
             interrupted = interrupted or "interrupted after the training; the model has no metrics"
+        except MemoryError:  # the training is not to be lost
+            is_measured = False
         else:
             model.notes_["test"] = measured.values
             values |= {"metrics": measured.values, "baseline": measured.baseline}
@@ -384,10 +387,10 @@ def _finish(
         # The notes say what made a network of --network; its function is in no file.
         warnings.filterwarnings("ignore", ".*the parameter network", PysmorchWarning)
         model.save(options.out)
-    if held_out is not None and interrupted is None:
+    if held_out is not None and is_measured and interrupted is None:
         values["remarks"] = advice.remarks(model, training, held_out)
     comparison = None
-    if options.baselines and held_out is not None and interrupted is None:
+    if options.baselines and held_out is not None and is_measured and interrupted is None:
         try:
             comparison = advice.compared(model, training, held_out, seconds)
         except KeyboardInterrupt:
@@ -398,6 +401,10 @@ def _finish(
                 report.result(f"simpler models on the same rows, where the network took {seconds:.1f} s:\n{comparison}")
     report.result(f"model written to {options.out}")
     values["interrupted"] = interrupted is not None
+    if held_out is not None and not is_measured:
+        raise MemoryError(
+            f"the model is written to {options.out}, but was not measured on the {len(held_out)} held-out rows"
+        )
     if options.report is not None:
         split = holdout.in_words(options, training, held_out, model.notes_["task"], options.seed)
         said = [*warned, *values.get("remarks", [])]
