@@ -38,13 +38,13 @@ PREDICTIONS = ("file of predictions", output.is_prediction)
 def predict(options: PredictOptions) -> None:
     """Write the predictions for all rows, block by block where the source is read so."""
     out = options.out
-    is_file = out is not None and Path(out).suffix in (".csv", ".parquet") and not out.endswith(("/", os.sep))
-    if out is not None and not is_file and (out.endswith(("/", os.sep)) or os.path.isdir(out)):
-        _predict_files(options, out)
-        return
-    if out is not None and not is_file:
-        raise ValueError(f"--out must end in .csv or .parquet, or in / for a folder, but is {out}")
     if out is not None:
+        is_file = Path(out).suffix in (".csv", ".parquet")
+        if out.endswith(("/", os.sep)) or (os.path.isdir(out) and not is_file):
+            _predict_files(options, out)
+            return
+        if not is_file:
+            raise ValueError(f"--out must end in .csv or .parquet, or in / for a folder, but is {out}")
         inputs = [options.model, *options.source]
         output.check_output(out, inputs, *PREDICTIONS, options.force)
     model = _load(options)
