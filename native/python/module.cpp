@@ -2,6 +2,7 @@
 #include "python/face.h"
 
 #include "core/intervals.h"
+#include "core/scaling.h"
 #include "core/random.h"
 #include "kernels/activations.h"
 #include "kernels/amx.h"
@@ -96,6 +97,20 @@ void encode(Matrix<const double> numbers, Flat<const double> low, Flat<const dou
                      out.shape(1), threads);
 }
 
+// Scaled numbers of each row, written into the first columns of `out`.
+void scale(Matrix<const double> numbers, Flat<const double> lowest, Flat<const double> highest, Flat<const double> mean,
+           Flat<const double> scale, Matrix<float> out) {
+    const size_t rows = numbers.shape(0), columns = numbers.shape(1);
+    for (const Flat<const double>* of_columns : {&lowest, &highest, &mean, &scale})
+        require(aligned(*of_columns).shape(0) == columns, "the scaling is that of another number of columns");
+    require(aligned(out).shape(0) == rows && columns <= out.shape(1),
+            "the encoded rows have another size than the numbers need");
+    aligned(numbers);
+    nb::gil_scoped_release release;
+    scale_numbers(numbers.data(), rows, columns, {lowest.data(), highest.data(), mean.data(), scale.data()}, out.data(),
+                  out.shape(1));
+}
+
 std::string best_instructions() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -131,6 +146,9 @@ NB_MODULE(PYSMORCH_MODULE, m) {
     m.def("encode_intervals", encode, nb::arg("numbers").noconvert(), nb::arg("low").noconvert(),
           nb::arg("high").noconvert(), nb::arg("owner").noconvert(), nb::arg("out").noconvert(), nb::arg("first"),
           nb::arg("threads"));
+    m.def("scale_numbers", scale, nb::arg("numbers").noconvert(), nb::arg("lowest").noconvert(),
+          nb::arg("highest").noconvert(), nb::arg("mean").noconvert(), nb::arg("scale").noconvert(),
+          nb::arg("out").noconvert());
     expose_registries(m);
     expose_kernels(m);
 #ifdef PYSMORCH_BF16

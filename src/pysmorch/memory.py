@@ -87,10 +87,9 @@ def _address_space(resident: bool = False) -> int:
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `malloc`."""
 
-LARGE, SPARE = 2**16, 2**23
-"""Bytes from which what is freed goes back to the system at once, and those of smaller blocks that stay for the next ones. With
-larger blocks among the small ones, cells of some rows that are taken from each block of a table would lie between them: reading
-20,000,000 rows of 50 columns then takes 500 MB more of address space."""
+LARGE, SPARE = 2**20, 2**23
+"""Bytes from which what is freed goes back to the system at once, and those of smaller blocks that stay for the next ones. Less would
+take longer: each block of a table that is read would need new pages of the system."""
 
 
 def spare_address_space() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from pysmorch.encoders import numbers, quantiles
 from pysmorch.encoders.numbers import Numbers
-from pysmorch.engine import intervals
+from pysmorch.engine import intervals, scaling
 
 RNG = np.random.default_rng(0)
 LEARNED = ("mean", "scale", "logarithm", "low", "high", "owner")
@@ -87,11 +87,38 @@ def test_intervals_in_any_order_have_their_positions(monkeypatch):
     np.testing.assert_array_equal(encoded(learned, rows)[:, 1:], expected)
 
 
+@pytest.mark.parametrize("num_columns", [1, 3, 8, 50])
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("skewed", [False, True])
+def test_numbers_are_scaled_the_same_natively_and_in_numpy(monkeypatch, num_columns, bounded, skewed):
+    X = 3 * RNG.standard_normal((500, num_columns)) + 5
+    X[:, ::2] = np.exp(X[:, ::2]) if skewed else X[:, ::2]
+    learned = Numbers.learn(X, None)
+    assert learned.logarithm.any() == skewed
+    learned.low = learned.high = np.zeros(0)
+    learned.owner = np.zeros(0, np.int64)
+    X = np.concatenate([X, [[value] * num_columns for value in (np.nan, np.inf, -np.inf, 1e300, -1e300, -0.0)]])
+    bounds = (np.full(num_columns, 1.5), np.full(num_columns, 9.25)) if bounded else None
+    found = []
+    for extension in (scaling.extension, lambda: None):
+        monkeypatch.setattr(scaling, "extension", extension)
+        out = np.full((len(X), num_columns + 2), 7.0, np.float32)
+        learned.encode(X, out, bounds)
+        found.append(out)
+    np.testing.assert_array_equal(*found)
+    assert (found[0][:, num_columns:] == 7).all()
+    assert (found[0][500, :num_columns] == 0).all()
+
+
 @pytest.mark.parametrize("columns", [None, np.array([0, 2])])
-@pytest.mark.parametrize("largest", [1e160, 1e-200])
-def test_numbers_whose_squares_are_no_float64_are_scaled_beside_others(largest, columns):
-    X = np.column_stack([largest * np.linspace(-1, 1, 90), np.ones(90), np.linspace(0, 1, 90)])
+@pytest.mark.parametrize("largest", [1e160, 1e110, 1e-110, 1e-200])
+@pytest.mark.parametrize("skewed", [False, True])
+def test_numbers_whose_squares_or_cubes_are_no_float64_are_scaled_beside_others(largest, columns, skewed):
+    values = np.linspace(-1, 1, 90) if not skewed else np.exp(np.linspace(0, 9, 90)) / 8000
+    X = np.column_stack([largest * values, np.ones(90), np.linspace(0, 1, 90)])
     learned = Numbers.learn(X, None, columns)
+    # A logarithm makes numbers below 1 no less skewed.
+    assert learned.logarithm[0] == (skewed and largest > 1)
     scaled = np.zeros((90, learned.width), dtype=np.float32)
     learned.encode(X, scaled, columns=columns)
     np.testing.assert_allclose(scaled[:, [0, -1]].std(0), 1, rtol=1e-5)

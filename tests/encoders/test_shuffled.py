@@ -47,6 +47,22 @@ def test_rows_come_in_the_order_that_was_asked_for(spool, data):
         np.testing.assert_array_equal(marks, expected_marks)
 
 
+def test_an_epoch_writes_over_the_rows_of_the_one_before(spool):
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        order = rng.permutation(NUM_ROWS)
+        blocks = spool.in_order(order, [90, 7])
+        other = spool.in_order(order[::-1], [NUM_ROWS])  # at the same time, in a file of its own
+        np.testing.assert_array_equal(np.concatenate([numbers for numbers, _ in blocks])[:, 1], order + 0.1)
+        np.testing.assert_array_equal(next(other)[0][:, 1], order[::-1] + 0.1)
+
+
+def test_rows_without_numbers_and_marks_come_in_any_order():
+    empty = Spool(5, 0, 0)
+    empty.append(np.zeros((5, 0)), np.zeros((5, 0), bool))
+    assert [numbers.shape for numbers, _ in empty.in_order(np.array([3, 1, 2]), [2, 1])] == [(2, 0), (1, 0)]
+
+
 def rows_of_all_kinds(count):
     rng = np.random.default_rng(0)
     return pa.table(

@@ -10,9 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import tee
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from pysmorch.encoders.quantiles import learn_intervals, no_intervals
 from pysmorch.encoders.ranges import Ranges
 from pysmorch.encoders.sparse import SparseRows, as_array
 from pysmorch.encoders.spool import StoredNumbers
-from pysmorch.engine.ahead import ahead
 from pysmorch.engine.intervals import encode_intervals
 from pysmorch.engine.rows import blocks_of
+from pysmorch.engine.scaling import scale_numbers
 from pysmorch.files.header import ModelFileError
 from pysmorch.layers.base import Array
 
@@ -35,9 +34,6 @@ NO_WEIGHT = 1e-300
 
 ENTRIES_AT_A_TIME = 2**17
 """Entries of a table that are converted to float64 at a time: the copies, 1 MiB each, stay in a cache."""
-
-BLOCKS_READ = 16
-"""Blocks that are read from a file together."""
 
 ONE_SUM_UP_TO = 2**20
 """Entries of a table up to which a sum over its rows is one sum; it is made of those of blocks where there are more."""
@@ -145,12 +141,14 @@ class Numbers:
             The columns that count; None for all of them.
         """
         count = len(self.mean)
+        unlimited = np.full(count, -np.inf), np.full(count, np.inf)
+        logarithms = bool(self.logarithm.any())
         for rows in _blocks(len(numbers), count):
-            block = _block(numbers[rows], columns)
-            block = block if bounds is None else np.clip(block, *bounds)
-            scaled = np.where(self.logarithm, _signed_log(block), block) if self.logarithm.any() else block
-            scaled = (scaled - self.mean) / self.scale
-            encoded[rows, :count] = np.where(np.isnan(scaled), 0.0, scaled)
+            block, limits = _block(numbers[rows], columns), bounds or unlimited
+            if bounds is not None and (logarithms or len(self.owner)):
+                block, limits = np.clip(block, *bounds), unlimited
+            scaled = np.where(self.logarithm, _signed_log(block), block) if logarithms else block
+            scale_numbers(scaled, limits, self.mean, self.scale, encoded[rows])
             if len(self.owner):
                 encode_intervals(block, self.low, self.high, self.owner, encoded[rows], count)
 
@@ -239,8 +237,8 @@ class Numbers:
         return self
 
 
-SQUARABLE = 480
-"""Powers of two beyond which a sum of squares may be no float64."""
+CUBABLE = 320
+"""Powers of two beyond which a sum of cubes may be no float64."""
 
 _ARRAYS = ("mean", "scale", "logarithm", "low", "high", "owner")
 
@@ -276,16 +274,13 @@ def ranges_of(X: Array | StoredNumbers | SparseRows) -> Ranges:
 
 
 def _blocks_of(X: Array | StoredNumbers) -> Iterator[tuple[slice, Array]]:
-    """Go through rows, `ENTRIES_AT_A_TIME` entries at a time; those in a file are read ahead."""
+    """Go through rows, `ENTRIES_AT_A_TIME` entries at a time; those of a file are in the same memory each time."""
     blocks = _blocks(*X.shape)
     if not isinstance(X, StoredNumbers):
         yield from ((rows, X[rows]) for rows in blocks)
         return
-    some = iter(lambda: list(islice(blocks, BLOCKS_READ)), [])
-    with closing(ahead((of_some, X[of_some[0].start : of_some[-1].stop]) for of_some in some)) as read:
-        for of_some, numbers in read:
-            first = of_some[0].start
-            yield from ((rows, numbers[rows.start - first : rows.stop - first]) for rows in of_some)
+    blocks, again = tee(blocks)
+    yield from zip(blocks, X.in_blocks(again), strict=True)
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
@@ -299,7 +294,7 @@ def _block(rows: Array, columns: Array | None) -> Array:
 
 
 def units_of(X: Array | StoredNumbers | SparseRows) -> Array:
-    """Return a power of two for each column, near its largest number where squares are no float64, else 1.
+    """Return a power of two for each column, near its largest number where cubes are no float64, else 1.
 
     Parameters
     ----------
@@ -318,7 +313,7 @@ def units_of(X: Array | StoredNumbers | SparseRows) -> Array:
         blocks = [slice(None)] if isinstance(X, np.ndarray) else _blocks(*X.shape)
         largest = np.max([_largest(X[rows]) for rows in blocks], axis=0)
     exponents = np.frexp(largest)[1]
-    extreme = (np.abs(exponents) > SQUARABLE) & (largest > 0)
+    extreme = (np.abs(exponents) > CUBABLE) & (largest > 0)
     return np.ldexp(1.0, np.where(extreme, np.minimum(exponents, 1000), 0))
 
 
@@ -374,6 +369,13 @@ def _learn_scaling(
     X: Array | StoredNumbers | SparseRows, weights: Array | None, columns: Array
 ) -> tuple[Array, Array, Array]:
     """Return mean, scale and whether to take the logarithm, for each column; NaN is left out."""
+    spaces: dict[str, Array] = {}
+
+    def space(name: str, x: Array) -> Array:
+        """Return memory for as many numbers, the same each time: new memory may take longer than what is done in it."""
+        if name not in spaces or spaces[name].shape != x.shape:
+            spaces[name] = np.empty(x.shape)
+        return spaces[name]
 
     def totals_of(*functions: Function) -> Array:
         """Return the weighted sums of functions over all rows."""
@@ -392,38 +394,35 @@ def _learn_scaling(
         total = np.maximum(known, NO_WEIGHT)
         mean = sums / total
 
-        def deviations(x: Array, known: Array | None, at: Any) -> Array:
-            deviation = of(x, at) - mean[at]
+        def deviations(x: Array, known: Array | None, at: Any, into: str) -> Array:
+            deviation = np.subtract(of(x, at), mean[at], out=space(into, x))
             if known is not None:
                 deviation[~known] = 0.0
             return deviation
 
         def square(x: Array, known: Array | None, at: Any) -> Array:
-            deviation = deviations(x, known, at)
+            deviation = deviations(x, known, at, "squares")
             return np.square(deviation, out=deviation)
 
-        (squares,) = totals_of(square)
+        def cube(x: Array, known: Array | None, at: Any) -> Array:
+            deviation = deviations(x, known, at, "cubes")
+            squared = np.square(deviation, out=space("their squares", x))
+            return np.multiply(squared, deviation, out=deviation)  # several times as fast as a power
+
+        squares, cubes = totals_of(square, cube)
         std = np.sqrt(squares / total)
         # Rounding leaves a constant column with a tiny spread; it has none.
         std = np.where(std > 1e-12 * np.abs(mean), std, 0.0)
         safe = np.where(std > 0, std, 1.0)
         # A column without any value plays no part: whatever comes later is scaled to 0.
         safe = np.where(total > NO_WEIGHT, safe, np.inf)
-
-        def cube(x: Array, known: Array | None, at: Any) -> Array:
-            deviation = deviations(x, known, at)
-            deviation /= safe[at]
-            cubed = deviation * deviation  # several times as fast as a power
-            cubed *= deviation
-            return cubed
-
-        (cubes,) = totals_of(cube)
-        return mean, safe, cubes / total
+        return mean, safe, cubes / total / safe / safe / safe
 
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale, skewness = moments(lambda x, at: x)
-    # Where squares are too large or too small for float64, once more in other units.
-    extreme = not np.isfinite(scale).all() or (scale == 1.0).any()
+    # Where squares and cubes are too large or too small for float64, once more in other units.
+    usual = (scale > 2.0**-CUBABLE) & (scale < 2.0**CUBABLE) & (scale != 1.0)
+    extreme = not usual.all()
     units = units_of(X)[columns] if extreme else np.ones(len(columns))
     if (units != 1.0).any():
         of_units = moments(lambda x, at: x / units[at])
@@ -433,7 +432,8 @@ def _learn_scaling(
     if not skewed.any():
         return mean, scale, skewed
     of_logarithm = moments(lambda x, at: _signed_log(x))
-    logarithm = skewed & (np.abs(of_logarithm[2]) < np.abs(skewness))
+    # Of tiny numbers it is as they are.
+    logarithm = skewed & (np.abs(of_logarithm[2]) < np.abs(skewness)) & (units >= 1.0)
     return np.where(logarithm, of_logarithm[0], mean), np.where(logarithm, of_logarithm[1], scale), logarithm
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from pysmorch.layers.base import Array
 
-ROWS_OF_ARROW = 2**16
-"""Rows of a table of PyArrow that are taken as numbers at a time."""
+ENTRIES_OF_ARROW = 2**17
+"""Entries of a table of PyArrow that are taken as numbers at a time: as PyArrow makes a tensor of them, they stay in a cache."""
+FEWEST_ROWS = 2**8
+"""As many rows are taken together at least, since each column costs a few steps every time."""
 
 
 def plain_columns(table: Any, names: list[str]) -> dict[str, str]:
@@ -116,7 +118,7 @@ def _block_of_arrow(table: Any, has_booleans: bool) -> Array:
     numbers = np.delete(np.arange(table.num_columns), booleans).tolist()
     chosen = table.select(numbers) if booleans else table
     start = 0
-    for batch in chosen.to_batches(ROWS_OF_ARROW) if numbers else ():
+    for batch in chosen.to_batches(max(FEWEST_ROWS, ENTRIES_OF_ARROW // len(numbers))) if numbers else ():
         rows = slice(start, start + len(batch))
         values[rows, numbers if booleans else slice(None)] = batch.to_tensor(null_to_nan=True).to_numpy()
         start = rows.stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from pysmorch.engine.rows import blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
 from pysmorch.memory import buffer_size
 from pysmorch.sources.streaming import StreamedTable
-from pysmorch.sources.temporary import temporary_file
+from pysmorch.sources.temporary import TemporaryFile, temporary_file
 
 ROWS_HELD = 2**24
 """Rows of which a whole column is in memory at a time; of more rows, kinds and quantiles are those of a sample."""
@@ -76,6 +76,8 @@ class Spool:
         # An epoch writes the rows once more.
         self._file = temporary_file(num_rows * self._dtype.itemsize, "the table", 2)
         self._end = 0
+        # By their sizes, those in which rows were in another order: an epoch overwrites that of the one before, which is quicker.
+        self._dealt: dict[int, TemporaryFile] = {}
         self._rows = np.empty(0, self._dtype)  # written last, whose memory the next ones take
 
     def append(self, numbers: Array, marks: Array) -> None:
@@ -110,17 +112,24 @@ class Spool:
         """
         wanted = np.zeros(self.num_rows, dtype=bool)
         wanted[rows] = True
-        if np.count_nonzero(wanted) < len(rows):  # some come more than once
+        size = len(rows) * self._dtype.itemsize
+        if np.count_nonzero(wanted) < len(rows) or not size:  # some come more than once, or have nothing
             return (self.read(rows[block]) for block in blocks_of_sizes(sizes))
-        blocks = shuffled.in_order(self._read, self.num_rows, self._dtype.itemsize, rows, sizes)
-        return map(self._unpacked, blocks)
+        file = self._dealt.pop(size, None) or temporary_file(size, "the table")
+        blocks = shuffled.in_order(self._fill_from, self.num_rows, rows, sizes, self._dtype, file)
+
+        def unpacked() -> Iterator[tuple[Array, Array]]:
+            yield from map(self._unpacked, blocks)
+            self._dealt[size] = file
+
+        return unpacked()
 
     def _unpacked(self, stored: Array) -> tuple[Array, Array]:
         marks = np.unpackbits(stored["marks"], axis=1, count=self._num_marks).view(bool)
         return self._numbers_in(stored), marks
 
-    def _numbers_in(self, stored: Array) -> Array:
-        numbers = np.empty((len(stored), self.num_numbers))
+    def _numbers_in(self, stored: Array, numbers: Array | None = None) -> Array:
+        numbers = np.empty((len(stored), self.num_numbers)) if numbers is None else numbers
         for name, which in self._parts.items():
             numbers[:, which] = stored[name]
         return numbers
@@ -134,12 +143,22 @@ class Spool:
         """Return the numbers of rows alone."""
         return self._numbers_in(self._read(rows))
 
+    def numbers_in_blocks(self, blocks: Iterable[slice]) -> Iterator[Array]:
+        """Go through the numbers of blocks of rows; the next ones are in the same memory."""
+        stored, numbers = np.empty(0, self._dtype), np.empty((0, self.num_numbers))
+        for block in blocks:
+            count = block.stop - block.start
+            if count > len(stored):
+                stored, numbers = np.empty(count, self._dtype), np.empty((count, self.num_numbers))
+            self._fill_from(stored[:count], block.start)
+            yield self._numbers_in(stored[:count], numbers[:count])
+
     def _read(self, rows: slice | Array) -> Array:
         size = self._dtype.itemsize
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(self.num_rows)
             found = np.empty(max(0, stop - start), self._dtype)
-            self._file.fill(found.view(np.uint8).data, start * size)
+            self._fill_from(found, start)
             return found
         if not len(rows):
             return np.empty(0, self._dtype)
@@ -154,6 +173,10 @@ class Spool:
         result = np.empty_like(found)
         result[order] = found
         return result
+
+    def _fill_from(self, found: Array, first: int) -> None:
+        """Read rows that follow each other."""
+        self._file.fill(found.view(np.uint8).data, first * self._dtype.itemsize)
 
     def _fill(self, found: Array, wanted: Array) -> None:
         """Read rows that are near each other, in increasing order."""
@@ -200,6 +223,21 @@ class StoredNumbers:
 
     def __getitem__(self, rows: slice) -> Array:
         return self._spool.read_numbers(rows)
+
+    def in_blocks(self, blocks: Iterable[slice]) -> Iterator[Array]:
+        """Go through blocks of rows that follow each other in the file; the next ones are in the same memory.
+
+        Parameters
+        ----------
+        blocks : iterable of slice
+            Of rows.
+
+        Returns
+        -------
+        iterator of ndarray of float64, shape (n, D)
+            Short blocks are quickest: they stay in a cache.
+        """
+        return self._spool.numbers_in_blocks(blocks)
 
     def columns(self) -> Iterator[Array]:
         """Go through the columns, of which several are made in one pass through the file."""

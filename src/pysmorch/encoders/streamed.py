@@ -19,7 +19,7 @@ from pysmorch.engine.ahead import ahead
 from pysmorch.engine.rows import LazyRows, blocks_of
 from pysmorch.layers.base import Array
 from pysmorch.memory import buffer_size
-from pysmorch.sources.streaming import StreamedTable, concatenated
+from pysmorch.sources.streaming import RowBuffer, StreamedTable
 
 BYTES_OF_A_GROUP = 2**26
 """Columns are learned together where their numbers take so much memory."""
@@ -103,19 +103,19 @@ class StreamedRows:
         if self._spool is not None:
             return self._spool
         spool = Spool(len(self), encoder.num_numbers, encoder.num_marks, self._short(encoder))
-        looked: list[Any] = []
+        looked = RowBuffer(self.table.schema)
         # Reading, encoding and writing are done side by side.
         with closing(ahead(self._compacted(encoder, looked_at, looked))) as compacted:
             for numbers, marks in compacted:
                 spool.append(numbers, marks)
                 if self.sampled is not None:
                     self.ranges = joined(self.ranges, ranges_of(numbers))
-        self.looked = Cells(as_table(concatenated(looked))) if looked else None
+        self.looked = Cells(as_table(looked.table())) if len(looked_at) else None
         self._spool = spool
         return spool
 
-    def _compacted(self, encoder: Any, looked_at: Array, looked: list[Any]) -> Iterator[tuple[Array, Array]]:
-        """Go through what `TableEncoder.compact` makes of all rows; some of the rows are appended to a list."""
+    def _compacted(self, encoder: Any, looked_at: Array, looked: RowBuffer) -> Iterator[tuple[Array, Array]]:
+        """Go through what `TableEncoder.compact` makes of all rows; some of the rows are buffered."""
         at_a_time = max(1, BYTES_TO_STORE // (8 * encoder.num_numbers + encoder.num_marks + 1))
         with closing(ahead(self.table.blocks())) as blocks:
             for first, block in blocks:

@@ -377,8 +377,29 @@ def rows_of_a_block(entries: int) -> int:
     return min(ROWS_OF_A_BATCH, max(1, ENTRIES_OF_A_BLOCK // max(1, entries)))
 
 
-def concatenated(blocks: Sequence[Any]) -> Any:
-    """Return blocks of the rows of a table as one `pyarrow.Table`."""
-    import pyarrow as pa
+class RowBuffer:
+    """Rows of some blocks of a table, in one piece of memory: many small ones would lie between the blocks, whose memory no
+    other ones could use then.
 
-    return pa.concat_tables(blocks)
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Of the blocks.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        import pyarrow as pa
+
+        self._bytes = pa.BufferOutputStream()
+        self._writer = pa.ipc.new_stream(self._bytes, schema)
+
+    def append(self, rows: Any) -> None:
+        """Copy the rows of a `pyarrow.Table`."""
+        self._writer.write_table(rows)
+
+    def table(self) -> Any:
+        """Return all rows as a `pyarrow.Table`; none can be appended then."""
+        import pyarrow as pa
+
+        self._writer.close()
+        return pa.ipc.open_stream(self._bytes.getvalue()).read_all()
