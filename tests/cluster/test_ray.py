@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from pysmorch import (
     Adam,
     Bias,
+    Callback,
     Classifier,
     Cluster,
     CrossEntropy,
@@ -143,6 +146,42 @@ def test_what_goes_wrong_is_said(tmp_path):
     with pytest.raises(NonFiniteError, match="The network is as it was before the fit"):
         started.fit(np.full_like(X, 3e38), y, epochs=2, cluster=Cluster(workers=2), optimizer=Adam(1e30))
     assert bits(started) == before
+
+
+class FullDisk(Callback):
+    """Lets the first worker write no more than some bytes to a file, from the start on or after some epochs."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_fit_start(self, training):
+        self.on_epoch_end(training)
+
+    def on_epoch_end(self, training):
+        import resource
+
+        from pysmorch.cluster import current_ring
+
+        ring = current_ring()
+        if ring is not None and ring.rank == 0 and training.epoch == self.epochs:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+FULL = r"checkpoint \w+.safetensors could not be written: File too large"
+
+
+def test_a_full_disk_is_said_with_its_node_and_no_folder_is_left(tmp_path):
+    folders = set(Path(tempfile.gettempdir()).glob("pysmorch-*"))
+    X, y = data()
+    options = {"epochs": 4, "batch_size": 100, "seed": 1, "every": "1 epoch", "cluster": Cluster(workers=2)}
+    with pytest.raises(OSError, match=rf"worker 0 on node \S+: {FULL}"):
+        network().fit(X, y, checkpoint=tmp_path / "none", callbacks=[FullDisk(0)], **options)
+    alone, together = network(), network()
+    alone.fit(X, y, epochs=4, batch_size=100, seed=1)
+    with pytest.warns(PysmorchWarning, match=rf"no checkpoint was written: .*{FULL}.* \(on node \S+\)"):
+        together.fit(X, y, checkpoint=tmp_path / "run", callbacks=[FullDisk(2)], **options)
+    assert bits(together) == bits(alone)
+    assert set(Path(tempfile.gettempdir()).glob("pysmorch-*")) <= folders
 
 
 def test_wrong_clusters_are_refused():

@@ -241,6 +241,8 @@ class _Group:
 
     def end(self) -> None:
         """End the workers, and give their room back."""
+        answers = [worker.leave_nothing.remote() for worker in self.workers]
+        self.ray.wait(answers, num_returns=len(answers), timeout=PULSE)
         for worker in self.workers:
             self.ray.kill(worker)
         self.ray.util.remove_placement_group(self.placement)

@@ -8,9 +8,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pysmorch.cluster.options import Cluster
 from pysmorch.cluster.ring import LostWorkerError
@@ -197,9 +197,37 @@ def located(error: BaseException, where: str) -> BaseException:
     BaseException
         To be raised here.
     """
-    if isinstance(error, (OSError, MemoryError, ImportError)) and len(error.args) <= 1:
-        return type(error)(f"{where}: {error}")
+    if isinstance(error, (OSError, MemoryError, ImportError)):
+        return with_text(error, lambda text: f"{where}: {text}")
     error.add_note(f"raised on {where}")
+    return error
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def with_text(error: E, changed: Callable[[str], str]) -> E:
+    """Return an error, or a warning, with another text.
+
+    Parameters
+    ----------
+    error : BaseException
+        With a text as its first argument, or, as an error of the system, a number before it.
+    changed : callable
+        Returns the other text.
+
+    Returns
+    -------
+    BaseException
+        Of the same class; itself where it has no text of its own.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        name = "" if error.filename is None else f": {error.filename!r}"
+        return type(error)(error.errno, changed(f"{error.strerror}{name}"))
+    if error.args and isinstance(error.args[0], str):
+        error.args = (changed(error.args[0]), *error.args[1:])
+        if isinstance(error, ImportError):
+            error.msg = error.args[0]
     return error
 
 

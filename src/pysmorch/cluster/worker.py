@@ -8,13 +8,14 @@ import socket
 import tempfile
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from pysmorch.cluster.joining import with_text
 from pysmorch.cluster.ring import Address, Endpoint, Ring
 from pysmorch.cluster.sharing import HandedOver, stopped_by, training_with
 from pysmorch.engine import using_threads
@@ -65,7 +66,7 @@ class Worker:
         self._threads = threads
         self._shown = io.StringIO()
         self._num_shown = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="pysmorch-")
+        self._folder = tempfile.TemporaryDirectory(prefix="pysmorch-", ignore_cleanup_errors=True)
         self._sent: dict[str, int] = {}
         self._endpoint: Endpoint | None = None
         self._shares_files = False
@@ -125,11 +126,15 @@ class Worker:
             except HandedOver:
                 return None
             except Exception as error:
-                if error.args and isinstance(error.args[0], str):  # nobody knows the folder where they are here
-                    error.args = (error.args[0].replace(f"{folder}{os.sep}", "checkpoint "), *error.args[1:])
-                raise
-        of_library = [one.message for one in warned if isinstance(one.message, PysmorchWarning)]
-        return Made(result, of_library) if rank == 0 else None
+                raise with_text(error, _without(folder)) from None
+        if rank != 0:
+            return None
+        messages = [one.message for one in warned if isinstance(one.message, PysmorchWarning)]
+        return Made(result, [with_text(message, _without(folder, socket.gethostname())) for message in messages])
+
+    def leave_nothing(self) -> None:
+        """Remove the folder of the checkpoints, before the process is killed."""
+        self._folder.cleanup()
 
     def stop(self) -> None:
         """Let the work end with a checkpoint, as by an interruption."""
@@ -158,3 +163,14 @@ class Worker:
                 except FileNotFoundError:
                     continue  # it is about to be replaced
         return new
+
+
+def _without(folder: Path, node: str | None = None) -> Callable[[str], str]:
+    """Return a function that leaves out a folder of this machine, which nobody knows, in texts, and names its node after those with it."""
+
+    def changed(text: str) -> str:
+        path = f"{folder}{os.sep}"
+        named = f" (on node {node})" if node is not None and path in text else ""
+        return text.replace(path, "checkpoint ") + named
+
+    return changed
