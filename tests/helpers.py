@@ -20,6 +20,9 @@ without_sanitizers = pytest.mark.skipif(
     reason="a sanitizer takes memory of its own and needs all addresses",
 )
 
+PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+"""For programs of others and compiled ones, which do not run with the sanitizer of a build of the extension."""
+
 without_thread_sanitizer = pytest.mark.skipif(
     "libtsan" in os.environ.get("LD_PRELOAD", ""), reason="ThreadSanitizer starts no threads in a child"
 )

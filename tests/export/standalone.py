@@ -8,6 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from tests.helpers import PLAIN_ENVIRONMENT
+
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
@@ -37,7 +39,7 @@ def compile_c(path, *flags, compiler=None):
 
 def run_program(program, text):
     """Return the names and the cells that a program prints for the text of a CSV file."""
-    done = subprocess.run([program] if isinstance(program, str) else program, input=text.encode(), capture_output=True)
+    done = subprocess.run([program] if isinstance(program, str) else program, input=text.encode(), capture_output=True, env=PLAIN_ENVIRONMENT)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
     names, *rows = csv.reader(io.StringIO(done.stdout.decode()))

@@ -227,5 +227,8 @@ def test_a_program_that_breaks_closes_the_tab_instead_of_leaving_it_waiting(clie
     with connect(client) as tab:
         until(tab, "hello")
         tab.send_json({"do": "backward"})
+        sessions = threads_of_sessions()
         with pytest.raises(WebSocketDisconnect):
             until(tab, "nothing")
+    for thread in sessions:  # its error is reported after the tab has been closed
+        thread.join(30)

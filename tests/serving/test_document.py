@@ -13,6 +13,7 @@ from pysmorch.cli.taking import parse_size
 from pysmorch.serving import Limits, application
 from pysmorch.serving.workers import server_of
 from pysmorch.web import listen
+from tests.helpers import PLAIN_ENVIRONMENT
 from tests.serving.conftest import houses
 
 TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
@@ -46,7 +47,7 @@ def test_the_commands_run(address, block):
         "-c",
         block.replace(ADDRESS, address).replace("curl ", "curl -sS --fail-with-body --noproxy '*' "),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=PLAIN_ENVIRONMENT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"prediction' in done.stdout
 
