@@ -39,7 +39,12 @@ def compile_c(path, *flags, compiler=None):
 
 def run_program(program, text):
     """Return the names and the cells that a program prints for the text of a CSV file."""
-    done = subprocess.run([program] if isinstance(program, str) else program, input=text.encode(), capture_output=True, env=PLAIN_ENVIRONMENT)
+    done = subprocess.run(
+        [program] if isinstance(program, str) else program,
+        input=text.encode(),
+        capture_output=True,
+        env=PLAIN_ENVIRONMENT,
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
     names, *rows = csv.reader(io.StringIO(done.stdout.decode()))

@@ -7,6 +7,7 @@ import pytest
 
 from pysmorch.teach import grade_file
 from pysmorch.teach.exercise_table import EXERCISES
+from tests.helpers import without_sanitizers
 
 HEAD = """
 import gc, json, os, sys
@@ -257,6 +258,7 @@ def test_a_cheat_gets_no_more_than_was_earned(source, honest, tmp_path):
     assert graded(source, tmp_path).points <= honest
 
 
+@without_sanitizers
 def test_answers_by_imports_of_the_grader_are_flagged_and_earn_nothing(honest, tmp_path):
     report = graded(IMPORTS, tmp_path)
     assert report.points <= honest

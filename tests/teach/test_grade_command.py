@@ -14,6 +14,7 @@ from pysmorch.teach import GradingError, Result, grade_file, launching
 from pysmorch.teach import child as child_module
 from pysmorch.teach.checks import Trial
 from pysmorch.teach.isolation import _Grading
+from tests.helpers import without_sanitizers
 
 TWO_CLASSES = '''
 import ctypes, os, subprocess, sys, threading, time
@@ -182,6 +183,7 @@ def write_everywhere():
     assert "ZeroDivisionError" in failed[0].cause
 
 
+@without_sanitizers
 @pytest.mark.parametrize(
     "line",
     [
