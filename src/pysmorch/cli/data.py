@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pysmorch.cli.output import Report
 from pysmorch.encoders import ColumnError, kind_of, read_labels
 from pysmorch.encoders.beside import find_numbers
 from pysmorch.encoders.schema import infinite_text
+from pysmorch.engine.ahead import ahead
 from pysmorch.entries import list_names, name_row, suggest
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import bits_in, had_header, parse_missing
@@ -286,11 +288,15 @@ def _weights(cells: Any, name: str, rows: Rows) -> Array:
 
 
 def blocks_of(source: Source, always: bool = False) -> Iterator[tuple[int, Source]]:
-    """Go through a source, block by block where its rows are in files, or always: how many rows are before a block, and the block."""
+    """Go through a source, block by block where its rows are in files, or always: how many rows are before a block, and the block.
+
+    Blocks of files are read ahead.
+    """
     features = source.features
     if isinstance(features, StreamedTable):
-        for first, block in features.blocks():
-            yield first, replace(source, features=block)
+        with closing(ahead(features.blocks())) as blocks:
+            for first, block in blocks:
+                yield first, replace(source, features=block)
     elif not always:
         yield 0, source
     else:

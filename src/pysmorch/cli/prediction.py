@@ -144,7 +144,12 @@ def _blocks_of_tables(model: Any, source: Source, ids: Sequence[str], options: P
             raise ValueError(
                 f"--id {name}: a column of the predictions has this name too; rename that of {source.name}"
             )
-        yield pa.table(columns | {name: pa.array(values.tolist()) for name, values in predicted.items()})
+        # Numbers of 8 bytes are quicker as they are, and get the same type.
+        plain = {
+            name: values if values.dtype.str in ("<f8", "<i8") else values.tolist()
+            for name, values in predicted.items()
+        }
+        yield pa.table(columns | {name: pa.array(values) for name, values in plain.items()})
 
 
 def _predicted_blocks(model: Any, source: Source, options: PredictOptions) -> Iterator[tuple[Source, dict[str, Array]]]:

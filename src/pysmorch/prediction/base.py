@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
 
 from pysmorch.encoders import ColumnError, Encoder, encode_rows
 from pysmorch.engine import Precision, using_threads
+from pysmorch.engine.ahead import ahead
 from pysmorch.engine.prediction import ROWS_OF_A_BLOCK
 from pysmorch.engine.rows import BYTES_AT_A_TIME, LazyRows, blocks_of
 from pysmorch.files import ModelPath, save
@@ -167,8 +169,11 @@ class NetworkModel(Exportable, Reasons, Reportable):
         if is_path(X):
             X = read_features(X, self.encoder_)
         with using_threads(self.threads):
-            blocks = X.blocks() if isinstance(X, StreamedTable) else [(0, X)]
-            parts = [part for block in blocks for part in self._outputs_of(*block, of_block)]
+            if isinstance(X, StreamedTable):
+                with closing(ahead(X.blocks())) as blocks:
+                    parts = [part for block in blocks for part in self._outputs_of(*block, of_block)]
+            else:
+                parts = self._outputs_of(0, X, of_block)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _outputs_of(self, num_before: int, X: Any, of_block: Callable[[Array], Array]) -> list[Array]:
