@@ -4,13 +4,14 @@
 
 namespace pysmorch {
 
-// Of each column: what lies beyond `lowest` and `highest` is taken to be there, then `mean` is subtracted, and the rest divided by `scale`.
+// Of each column: what lies beyond `lowest` and `highest` is taken to be there, then `mean` is subtracted, and the rest
+// divided by `scale`.
 struct Scaling {
     const double *lowest, *highest, *mean, *scale;
 };
 
-// Writes scaled numbers, rounded to float; 0 where a number is NaN. `numbers` has `columns` entries a row, `out` has rows that begin
-// `stride` entries apart.
+// Writes scaled numbers, rounded to float; 0 where a number is NaN. `numbers` has `columns` entries a row, `out` has
+// rows that begin `stride` entries apart.
 inline void scale_numbers(const double* numbers, size_t rows, size_t columns, const Scaling& scaling, float* out,
                           size_t stride) {
     const double* __restrict lowest = scaling.lowest;

@@ -2,8 +2,8 @@
 #include "python/face.h"
 
 #include "core/intervals.h"
-#include "core/scaling.h"
 #include "core/random.h"
+#include "core/scaling.h"
 #include "kernels/activations.h"
 #include "kernels/amx.h"
 #include "operations/registry.h"
