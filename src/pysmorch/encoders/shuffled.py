@@ -65,7 +65,7 @@ def in_order(
     # Reading and sorting, and writing, are done side by side.
     with closing(ahead(_sorted(fill, part_of, len(parts), dtype))) as chunks:
         for dealt, counts in chunks:
-            _append(dealt, counts, file, filled)
+            _deal(dealt, counts, file, filled)
 
     def blocks() -> Iterator[Array]:
         longest = max(part[-1].stop - part[0].start for part in parts)
@@ -105,7 +105,7 @@ def _sorted(
         yield stored.take(order[: counts.sum()]), counts
 
 
-def _append(dealt: Array, counts: Array, file: TemporaryFile, filled: Array) -> None:
+def _deal(dealt: Array, counts: Array, file: TemporaryFile, filled: Array) -> None:
     """Append rows to their parts, whose ends are moved."""
     itemsize = dealt.dtype.itemsize
     ends = np.cumsum(counts)
