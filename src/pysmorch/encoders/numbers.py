@@ -140,13 +140,14 @@ class Numbers:
         columns : ndarray of D indices, default=None
             The columns that count; None for all of them.
         """
-        count = len(self.mean)
-        unlimited = np.full(count, -np.inf), np.full(count, np.inf)
-        logarithms = bool(self.logarithm.any())
+        count, logarithms = len(self.mean), bool(self.logarithm.any())
+        limits = bounds
+        if limits is None or logarithms:
+            limits = np.full(count, -np.inf), np.full(count, np.inf)
         for rows in _blocks(len(numbers), count):
-            block, limits = _block(numbers[rows], columns), bounds or unlimited
+            block = _block(numbers[rows], columns)
             if bounds is not None and (logarithms or len(self.owner)):
-                block, limits = np.clip(block, *bounds), unlimited
+                block = np.clip(block, *bounds)
             scaled = np.where(self.logarithm, _signed_log(block), block) if logarithms else block
             scale_numbers(scaled, limits, self.mean, self.scale, encoded[rows])
             if len(self.owner):
