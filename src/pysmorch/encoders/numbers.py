@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import tee
 from typing import Any
 
 import numpy as np
@@ -279,9 +278,8 @@ def _blocks_of(X: Array | StoredNumbers) -> Iterator[tuple[slice, Array]]:
     blocks = _blocks(*X.shape)
     if not isinstance(X, StoredNumbers):
         yield from ((rows, X[rows]) for rows in blocks)
-        return
-    blocks, again = tee(blocks)
-    yield from zip(blocks, X.in_blocks(again), strict=True)
+    else:
+        yield from X.in_blocks(blocks)
 
 
 def _blocks(num_rows: int, num_columns: int) -> Iterator[slice]:

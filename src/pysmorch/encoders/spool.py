@@ -143,15 +143,15 @@ class Spool:
         """Return the numbers of rows alone."""
         return self._numbers_in(self._read(rows))
 
-    def numbers_in_blocks(self, blocks: Iterable[slice]) -> Iterator[Array]:
-        """Go through the numbers of blocks of rows; the next ones are in the same memory."""
+    def numbers_in_blocks(self, blocks: Iterable[slice]) -> Iterator[tuple[slice, Array]]:
+        """Go through blocks of rows and their numbers; the next ones are in the same memory."""
         stored, numbers = np.empty(0, self._dtype), np.empty((0, self.num_numbers))
         for block in blocks:
             count = block.stop - block.start
             if count > len(stored):
                 stored, numbers = np.empty(count, self._dtype), np.empty((count, self.num_numbers))
             self._fill_from(stored[:count], block.start)
-            yield self._numbers_in(stored[:count], numbers[:count])
+            yield block, self._numbers_in(stored[:count], numbers[:count])
 
     def _read(self, rows: slice | Array) -> Array:
         size = self._dtype.itemsize
@@ -224,8 +224,8 @@ class StoredNumbers:
     def __getitem__(self, rows: slice) -> Array:
         return self._spool.read_numbers(rows)
 
-    def in_blocks(self, blocks: Iterable[slice]) -> Iterator[Array]:
-        """Go through blocks of rows that follow each other in the file; the next ones are in the same memory.
+    def in_blocks(self, blocks: Iterable[slice]) -> Iterator[tuple[slice, Array]]:
+        """Go through blocks of rows that follow each other in the file; the numbers of the next one are in the same memory.
 
         Parameters
         ----------
@@ -234,8 +234,8 @@ class StoredNumbers:
 
         Returns
         -------
-        iterator of ndarray of float64, shape (n, D)
-            Short blocks are quickest: they stay in a cache.
+        iterator of (slice, ndarray of float64 of shape (n, D))
+            Each block and its numbers. Short blocks are quickest: they stay in a cache.
         """
         return self._spool.numbers_in_blocks(blocks)
 
