@@ -1,9 +1,31 @@
 """What tests of several folders have in common."""
 
+import sys
+from types import ModuleType
+
 import pytest
 from hypothesis import settings
 
 from pysmorch.cli import main
+from tests.helpers import THREAD_SANITIZER
+
+
+class Unusable(ModuleType):
+    """A library that ends the process beside ThreadSanitizer: a test that makes something with it is skipped."""
+
+    def __getattr__(self, name):
+        """Return a class, which can be asked for its instances, but has none."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def skip(cls, *arguments, **options):
+            pytest.skip(f"{self.__name__} does not run with ThreadSanitizer", allow_module_level=True)
+
+        return type(name, (), {"__new__": skip, "__getattr__": skip})
+
+
+if THREAD_SANITIZER:
+    sys.modules["polars"] = Unusable("polars")
 
 # The same examples each time; `--hypothesis-profile=default` looks for new ones.
 settings.register_profile("reproducible", derandomize=True)

@@ -23,9 +23,10 @@ without_sanitizers = pytest.mark.skipif(
 PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 """For programs of others and compiled ones, which do not run with the sanitizer of a build of the extension."""
 
-without_thread_sanitizer = pytest.mark.skipif(
-    "libtsan" in os.environ.get("LD_PRELOAD", ""), reason="ThreadSanitizer starts no threads in a child"
-)
+THREAD_SANITIZER = "libtsan" in os.environ.get("LD_PRELOAD", "")
+"""Whether the tests run with ThreadSanitizer."""
+
+without_thread_sanitizer = pytest.mark.skipif(THREAD_SANITIZER, reason="ThreadSanitizer starts no threads in a child")
 
 
 def error_of(result):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import pysmorch
-from tests.helpers import error_of
+from tests.helpers import error_of, without_thread_sanitizer
 from tests.serving.conftest import ROW, frame_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals, and forks workers")
@@ -109,7 +109,7 @@ async def over_connections(port, bodies, connections):
 
 
 @posix
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=without_thread_sanitizer)])
 def test_a_thousand_requests_over_two_hundred_connections_are_all_answered_each_with_its_own(
     regressor, tmp_path, workers
 ):
@@ -167,6 +167,7 @@ def test_clients_of_a_killed_service_see_that_their_answer_is_not_whole(regresso
 
 
 @posix
+@without_thread_sanitizer
 def test_a_worker_that_was_killed_is_replaced(regressor, tmp_path):
     with serving(regressor, tmp_path, "--workers", 2) as (process, port):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
