@@ -5,9 +5,22 @@ namespace pysmorch {
 constexpr double SELU_ALPHA = 1.6732632423543772, SELU_SCALE = 1.0507009873554805;
 constexpr double SQRT_HALF = 0.70710678118654752440, INVERSE_SQRT_2PI = 0.39894228040143267794;
 
-template <class T> inline Vec<T> softplus(Vec<T> x) { return vmax<T>(x, Vec<T>{}) + vlog1p_unit(vexp(-absolute(x))); }
-// Mish: tanh(softplus(x)).
-template <class T> inline Vec<T> tanh_softplus(Vec<T> x) { return vtanh(softplus<T>(x)); }
+// Mish is x tanh(softplus(x)). With e = exp(-|x|) the tanh is numerator / (numerator + rest), where nothing overflows:
+// (1 + 2 e) / (1 + 2 e + 2 e^2) for x >= 0, and (2 e + e^2) / (2 e + e^2 + 2) below.
+template <class T> struct Mish {
+    Vec<T> e, numerator, rest;
+    explicit Mish(Vec<T> x) : e(vexp(-absolute(x))) {
+        numerator = x >= T(0) ? e + e + T(1) : e * (e + T(2));
+        rest = x >= T(0) ? T(2) * e * e : broadcast(T(2));
+    }
+    Vec<T> of(Vec<T> x) const { return x * numerator / (numerator + rest); }
+    // tanh + x sigmoid(x) (1 - tanh^2), with one denominator.
+    Vec<T> slope(Vec<T> x) const {
+        const Vec<T> sum = numerator + rest, both = sum * (e + T(1));
+        const Vec<T> sigmoid = x >= T(0) ? broadcast(T(1)) : e;  // times 1 + e
+        return (numerator * both + x * sigmoid * rest * (numerator + sum)) / (sum * both);
+    }
+};
 template <class T> inline Vec<T> normal_distribution(Vec<T> x) { return (verf(x * T(SQRT_HALF)) + T(1)) * T(0.5); }
 
 // x / sqrt(1 + (x / limit)^2); of large x, limit / sqrt(1 + (limit / x)^2), so that no square overflows.
@@ -35,7 +48,7 @@ template <class T> void activate(Activation kind, T constant, const T* x, T* y, 
         case Activation::tanh: each_lane(y, x, n, [&](V v) { return vtanh(v); }); break;
         case Activation::gelu: each_lane(y, x, n, [&](V v) { return v * normal_distribution<T>(v); }); break;
         case Activation::silu: each_lane(y, x, n, [&](V v) { return v * vsigmoid(v); }); break;
-        case Activation::mish: each_lane(y, x, n, [&](V v) { return v * tanh_softplus<T>(v); }); break;
+        case Activation::mish: each_lane(y, x, n, [&](V v) { return Mish<T>(v).of(v); }); break;
         case Activation::selu:
             each_lane(y, x, n,
                       [&](V v) { return V(v > zero ? v : vexpm1(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE); });
@@ -68,12 +81,7 @@ template <class T> void activate_back(Activation kind, T constant, const T* x, c
         case Activation::silu:
             each_lane(g, x, d, n, [&](V v, V e) { return e * vsigmoid(v) * (one + v * vsigmoid(-v)); });
             break;
-        case Activation::mish:
-            each_lane(g, x, d, n, [&](V v, V e) {
-                const V t = tanh_softplus<T>(v);
-                return e * (t + v * vsigmoid(v) * (one - t * t));
-            });
-            break;
+        case Activation::mish: each_lane(g, x, d, n, [&](V v, V e) { return e * Mish<T>(v).slope(v); }); break;
         case Activation::selu:
             each_lane(g, x, d, n, [&](V v, V e) {
                 return e * V(v > zero ? one : vexp(vmin<T>(v, zero)) * T(SELU_ALPHA)) * T(SELU_SCALE);

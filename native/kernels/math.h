@@ -1,6 +1,6 @@
-// exp, log1p, expm1, sigmoid, tanh, erf, sin and cos on vectors of float. The polynomials are Chebyshev fits of our own
+// exp, expm1, log, sigmoid, tanh, erf, sin and cos on vectors of float. The polynomials are Chebyshev fits of our own
 // to the functions named beside them. Largest errors over a dense sample of all floats, in units of the last position:
-// exp 1.0, log1p 1.1, log 0.9, sigmoid 2.4, tanh 2.5, erf 2.5; of sin and cos in
+// exp 1.0, log 0.9, sigmoid 2.4, tanh 2.5, erf 2.5; of sin and cos in
 // units of 2^-24: 1.6. Doubles go through the C library one by one: the float64
 // program is there to be exact, not to be fast.
 #pragma once
@@ -84,17 +84,6 @@ inline VF log1p_near_zero(VF f) {
     q = q * f - 0.24999996957950882f;
     q = q * f + 0.33333331180030046f;
     return f - f * f * (0.5f - f * q);
-}
-
-// log(1 + x) for 0 <= x <= 1, as softplus needs it.
-inline VF vlog1p_unit(VF x) {
-    // 1 + x is halved above sqrt(2); what the sum lost is put back.
-    const VF u = 1.0f + x;
-    const VI large = u > 1.41421356f;
-    const VF lost = (x - (u - 1.0f)) / u;
-    const VF f = choose(large, u * 0.5f - 1.0f, x);
-    const VF y = log1p_near_zero(f);
-    return choose(large, (y + (lost + LN2_LOW)) + LN2_HIGH, y);
 }
 
 // The natural logarithm for positive normal x.
@@ -186,9 +175,6 @@ inline VD vexp(VD x) {
 }
 inline VD vexpm1(VD x) {
     return each(x, [](double v) { return std::expm1(v); });
-}
-inline VD vlog1p_unit(VD x) {
-    return each(x, [](double v) { return std::log1p(v); });
 }
 inline VD vtanh(VD x) {
     return each(x, [](double v) { return std::tanh(v); });

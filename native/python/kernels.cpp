@@ -48,7 +48,6 @@ Function function_named(const std::string& name) {
     if (name == "exp") return [](VF x) { return vexp(x); };
     if (name == "expm1") return [](VF x) { return vexpm1(x); };
     if (name == "log") return [](VF x) { return vlog(x); };
-    if (name == "log1p") return [](VF x) { return vlog1p_unit(x); };
     if (name == "sigmoid") return [](VF x) { return vsigmoid(x); };
     if (name == "tanh") return [](VF x) { return vtanh(x); };
     if (name == "erf") return [](VF x) { return verf(x); };
