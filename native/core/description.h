@@ -37,10 +37,10 @@ struct Parameter {
 // against it.
 struct Signature {
     size_t least_inputs = 1, most_inputs = 1;
-    std::vector<std::string> parameters = {};  // that it cannot do without
-    std::vector<std::string> attributes = {};  // numbers, besides the sizes of images
-    std::vector<std::string> fuses =
-        {};  // what it may include: "scale" and "bias" are parameters, "sum" an input before the others, "activation"
+    std::vector<const char*> parameters = {};  // that it cannot do without
+    std::vector<const char*> attributes = {};  // numbers, besides the sizes of images
+    // What it may include: "scale" and "bias" are parameters, "sum" an input before the others, "activation".
+    std::vector<const char*> fuses = {};
     bool reads_indices = false;
 };
 constexpr size_t ANY_NUMBER = size_t(1) << 31;

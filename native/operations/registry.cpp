@@ -28,7 +28,7 @@ template const Registry<double>& registry<double>();
 
 namespace {
 
-bool has(const std::vector<std::string>& names, const std::string& name) {
+bool has(const std::vector<const char*>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -36,14 +36,13 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
 [[gnu::cold]] void check_signature(const Description& d, const Signature& s) {
     require(d.inputs.size() >= s.least_inputs && d.inputs.size() <= s.most_inputs,
             d.kind + " has another number of inputs");
-    for (const std::string& name : s.parameters)
-        require(d.parameter(name.c_str()).data != nullptr, d.kind + " needs " + name);
+    for (const char* name : s.parameters) require(d.parameter(name).data != nullptr, d.kind + " needs " + name);
     for (const Parameter& p : d.parameters) {
         require(has(s.parameters, p.name) || has(s.fuses, p.name), d.kind + " takes no " + p.name);
         for (size_t n : p.shape)
             require(n > 0 && n < (size_t(1) << 31), d.kind + ": " + p.name + " has a size that is out of range");
     }
-    for (const std::string& name : s.attributes) d.number(name.c_str());
+    for (const char* name : s.attributes) d.number(name);
     const Activation activation = activation_named(d.activation);
     require(activation == Activation::none || (has(s.fuses, "activation") && is_fusable(activation)),
             d.kind + " cannot include the activation " + d.activation);

@@ -19,6 +19,12 @@ template <class Form> nb::tuple attributes_of(const Form& form) {
     return nb::tuple(names);
 }
 
+nb::list list_of(const std::vector<const char*>& names) {
+    nb::list list;
+    for (const char* name : names) list.append(name);
+    return list;
+}
+
 template <class T> void expose(nb::module_& m, const char* name) {
     nb::class_<Face<T>>(m, name)
         .def(nb::init<nb::list, nb::list, std::vector<int>, nb::dict>(), nb::arg("values"), nb::arg("operations"),
@@ -64,9 +70,9 @@ void expose_registries(nb::module_& m) {
         const Signature& s = entry.signature;
         nb::dict taken;
         taken["inputs"] = nb::make_tuple(s.least_inputs, s.most_inputs);
-        taken["parameters"] = s.parameters;
-        taken["attributes"] = s.attributes;
-        taken["fuses"] = s.fuses;
+        taken["parameters"] = list_of(s.parameters);
+        taken["attributes"] = list_of(s.attributes);
+        taken["fuses"] = list_of(s.fuses);
         taken["reads_indices"] = s.reads_indices;
         operations[name.c_str()] = taken;
     }
