@@ -38,6 +38,9 @@ AS_GOOD = 0.02
 """Of all epochs whose loss is above the smallest by at most this fraction the last one is taken: twice the rows, and the mean of several
 networks, bear more epochs."""
 
+LEAST_PATIENCE = 5
+"""Epochs without a good loss that cross-validation waits for at least; a quarter of all where that is more."""
+
 MOST_OUTPUTS = 2**24
 """Entries of outputs that are stored over all epochs, 64 MiB; where there are more, those of fewer held-out rows are stored."""
 
@@ -79,10 +82,15 @@ class HeldOutLosses(Callback):
         What is tried.
     step : int
         Of the rows whose outputs are stored: the first one and every `step`-th after it.
+    last_epoch : int or None, default=None
+        The one that ends the training; None for the end of all, or a quarter of them without a loss as good as
+        the smallest so far.
     """
 
-    def __init__(self, data: Labelled, calibrations: list[Calibration], step: int) -> None:
-        self.data, self.calibrations = data, calibrations
+    def __init__(
+        self, data: Labelled, calibrations: list[Calibration], step: int, last_epoch: int | None = None
+    ) -> None:
+        self.data, self.calibrations, self.last_epoch = data, calibrations, last_epoch
         self.stored = np.arange(0, len(data.codes), step)
         self.losses: list[list[float]] = []
         self.outputs: list[Array] = []
@@ -93,6 +101,14 @@ class HeldOutLosses(Callback):
         self.outputs.append(predicted[self.stored])
         losses = losses_of(training.network.loss, predicted.astype(np.float64), self.data, self.calibrations)
         self.losses.append(losses)
+        if self.last_epoch is None:
+            smallest = np.min(self.losses, axis=1)
+            good = int(np.flatnonzero(smallest <= limit_of(smallest.min()))[-1]) + 1
+            quarter = max(LEAST_PATIENCE, training.num_epochs // 4)
+            if training.epoch - max(good, quarter) >= quarter:
+                training.stop(f"held-out rows had the smallest loss after {good} epochs")
+        elif training.epoch >= self.last_epoch:
+            training.stop("the other rows were not trained on for longer")
 
 
 class StopAfter(Callback):
@@ -111,6 +127,11 @@ class StopAfter(Callback):
         """Stop where it is the last epoch."""
         if training.epoch >= self.epoch:
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
+
+
+def limit_of(least: float) -> float:
+    """Return the loss up to which an epoch is as good as that with the smallest one."""
+    return least + AS_GOOD * abs(least)
 
 
 def chooses_by_cross_validation(estimator: Any, num_rows: int, members: int) -> bool:
@@ -243,15 +264,14 @@ def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
     first = estimator.network_.snapshot()
     for fold in folds:
         training, others, _ = data.divided(*fold)
-        measures.append(HeldOutLosses(others, calibrations, step))
+        measures.append(HeldOutLosses(others, calibrations, step, len(measures[0].losses) if measures else None))
         estimator._train(training, epochs=epochs, seed=estimator._seed, callbacks=measures[-1:], progress=False)
         estimator.network_.restore(first)
         estimator.optimizer_.reset()
         estimator._forget_epochs()
     losses = np.sum([measure.losses for measure in measures], axis=0)
     smallest = losses.min(axis=1)
-    least = smallest.min()
-    epoch = int(np.flatnonzero(smallest <= least + AS_GOOD * abs(least))[-1])
+    epoch = int(np.flatnonzero(smallest <= limit_of(smallest.min()))[-1])
     calibration = calibrations[int(losses[epoch].argmin())]
     held_out = _together(measures, epoch, calibration)
     return Choice(epoch + 1, calibration, estimator._threshold_from(held_out), scores_of(estimator, held_out, False))
