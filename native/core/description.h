@@ -61,7 +61,8 @@ struct Description {
     size_t channels = 0;                              // size of the last axis of the output
     std::unordered_map<std::string, double> numbers;  // attributes and the sizes of images
     std::vector<std::pair<double*, size_t>> states;   // running statistics and their sizes
-    OwnPass own;                                      // of a layer of the user's, else none
+    std::vector<size_t> runs;  // where those of columns of the input begin and end: see DenseRuns
+    OwnPass own;               // of a layer of the user's, else none
 
     double number(const char* name) const;
     // A parameter by name; without data where there is none.

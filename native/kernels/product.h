@@ -118,10 +118,14 @@ template <class T, Form FORM, class S = T> struct Tiles {
 };
 
 // C = A B for `num_rows` rows of a batch in panels; A (F, K) is at a[f + k * stride] for Form::columns, at a[f * stride
-// + k] for Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete.
+// + k] for Form::rows. `done(f, count, panel)` is called when rows f..f+count of C's panel are complete. Panels of B
+// and C may have more rows than the product, b_rows and c_rows of them.
 template <class Kernel, class T, class S, class Done>
 static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S* b, T* c, size_t first_panel,
-                          size_t last_panel, size_t num_rows, bool add, Part part, Done&& done) {
+                          size_t last_panel, size_t num_rows, bool add, Part part, Done&& done, size_t b_rows = 0,
+                          size_t c_rows = 0) {
+    if (b_rows == 0) b_rows = K;
+    if (c_rows == 0) c_rows = F;
     constexpr bool COLUMNS = Kernel::form == Form::columns;
     constexpr size_t ROW = COLUMNS ? MR : KC + 32;  // of the rows of a copy
     alignas(64) S copy[std::is_same_v<S, T> ? MR * (KC + 32) : 1];
@@ -144,9 +148,9 @@ static void panel_product(const S* a, size_t stride, size_t F, size_t K, const S
                     prefetch_block<Kernel::form>(COLUMNS ? a + next + k * stride : a + next * stride + k, stride,
                                                  end - next, depth, {int(unit % panels), int(panels)});
                 }
-                Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * K + k) * NR<T>, depth,
-                                 c + (p * F + f) * NR<T>, NR<T>, int(rows), num_rows - p * NR<T> > size_t(LANES<T>),
-                                 add || k > 0);
+                Kernel::multiply(copied ? copy : from, copied ? ROW : stride, 0, b + (p * b_rows + k) * NR<T>, depth,
+                                 c + (p * c_rows + f) * NR<T>, NR<T>, int(rows),
+                                 num_rows - p * NR<T> > size_t(LANES<T>), add || k > 0);
                 if (k + depth == K) done(f, rows, p);
             }
         }

@@ -74,6 +74,19 @@ template <> inline void store_part<double>(double* p, Vec<double> v, int n) {
 template <class T> inline Vec<T> vmax(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> vmin(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
+// The lanes that are not 0, as bits.
+inline uint32_t lanes_not_zero(Vec<float> v) {
+#if PYSMORCH_VECTOR_BYTES == 64
+    return _mm512_cmp_ps_mask(v, __m512{}, _CMP_NEQ_UQ);
+#elif PYSMORCH_VECTOR_BYTES == 32
+    return uint32_t(_mm256_movemask_ps(_mm256_cmp_ps(v, __m256{}, _CMP_NEQ_UQ)));
+#else
+    uint32_t lanes = 0;
+    for (int i = 0; i < LANES<float>; ++i) lanes |= uint32_t(v[i] != 0) << i;
+    return lanes;
+#endif
+}
+
 template <class T> inline Vec<T> load_up_to(const T* p, size_t n) {
     return n < size_t(LANES<T>) ? load_part(p, int(n)) : load(p);
 }

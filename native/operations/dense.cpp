@@ -1,6 +1,7 @@
 #include "operations/dense.h"
 #include "operations/dense_amx.h"
 #include "operations/dense_dot.h"
+#include "operations/dense_runs.h"
 #include "operations/families.h"
 
 namespace pysmorch {
@@ -14,6 +15,8 @@ template <class T> std::unique_ptr<Operation<T>> make_dense(const Description& d
             return std::make_unique<DenseDot>(d, u);
         }
 #endif
+    if constexpr (std::is_same_v<T, float>)
+        if (!d.runs.empty()) return std::make_unique<DenseRuns>(d, u);
     return std::make_unique<Dense<T>>(d, u);
 }
 

@@ -39,9 +39,7 @@ template <class T> class Dense : public Operation<T> {
             forward_few(s, r.part, work);
             return;
         }
-        panel_product<Tiles<T, Form::columns>>(W_, K_, K_, D_, in[0]->data, out->data, r.first, r.last, s.n, false,
-                                               r.part,
-                                               [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); });
+        forward_product(s, r, D_, false);
     }
 
     int backward_phases() const override { return in[0]->needs_grad ? 2 : 1; }
@@ -52,8 +50,7 @@ template <class T> class Dense : public Operation<T> {
             return;
         }
         if (phase == 1) {
-            panel_product<Tiles<T, Form::rows>>(W_, K_, D_, K_, out->grad, in[0]->grad, r.first, r.last, s.n,
-                                                !this->overwrite[0], r.part, [](size_t, size_t, size_t) {});
+            backward_product(s, r, D_);
             return;
         }
         constexpr int L = LANES<T>;
@@ -81,15 +78,7 @@ template <class T> class Dense : public Operation<T> {
             bias_gradient(s, updater, work);
             return;
         }
-        using Kernel = Tiles<T, Form::panels>;
-        this->template strip<Kernel>(
-            task, updater, work,
-            [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Prefetch& prefetch) {
-                if (s.n > 0)
-                    Kernel::multiply(in[0]->data + d * NR<T>, 0, D_ * NR<T>, block(s, k / NR<T>), s.n, c, stride, rows,
-                                     two, updater.resumes, &prefetch);
-            },
-            [](size_t, size_t) {});
+        matrix_gradient(s, task, D_, updater, work);
     }
 
     void reserve_rows(size_t n) override {
@@ -132,6 +121,19 @@ template <class T> class Dense : public Operation<T> {
     }
 
   protected:
+    // The product of the first `length` features, which is added to the output or is all of it, and what follows it;
+    // and the gradient for these features.
+    void forward_product(const Step& s, const Range& r, size_t length, bool add) const {
+        panel_product<Tiles<T, Form::columns>>(
+            W_, K_, K_, length, in[0]->data, out->data, r.first, r.last, s.n, add, r.part,
+            [&](size_t f, size_t count, size_t p) { finish_panel(f, count, p); }, D_);
+    }
+    void backward_product(const Step& s, const Range& r, size_t length) const {
+        panel_product<Tiles<T, Form::rows>>(
+            W_, K_, length, K_, out->grad, in[0]->grad, r.first, r.last, s.n, !this->overwrite[0], r.part,
+            [](size_t, size_t, size_t) {}, K_, D_);
+    }
+
     // Bias and activation for features f .. f + count of a panel.
     void finish_panel(size_t f, size_t count, size_t p) const {
         T* y = out->panel(p) + f * NR<T>;
@@ -154,18 +156,25 @@ template <class T> class Dense : public Operation<T> {
         return round_up((K_ + strips - 1) / strips, NR<T>);
     }
 
-    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
-        const size_t tiles = Kernel::count(D_), columns = columns_of_task();
-        const size_t width = round_up(std::min(columns, K_), NR<T>), height = Kernel::start(D_, 1);
+    // Tasks for the first `length` rows of the weights.
+    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks, size_t length) const {
+        const size_t tiles = Kernel::count(length), columns = columns_of_task();
+        const size_t width = round_up(std::min(columns, K_), NR<T>), height = Kernel::start(length, 1);
         const size_t at_a_time =
             std::max<size_t>(1, std::min<size_t>(Workspace<T>::SIZE / (width * (height + 1)), (tiles + 127) / 128));
         for (size_t k = 0; k < K_; k += columns)
             for (size_t t = 0; t < tiles; t += at_a_time) {
-                const size_t end = std::min(tiles, t + at_a_time);
+                const size_t end = std::min(tiles, t + at_a_time),
+                             rows = Kernel::start(length, end) - Kernel::start(length, t);
                 const double vectors = double((std::min(columns, K_ - k) + LANES<T> - 1) / LANES<T>);
-                tasks.push_back({0, int(k / columns), t, end,
-                                 vectors * double(Kernel::start(D_, end) - Kernel::start(D_, t)) * (double(s.n) + 30)});
+                tasks.push_back({0, int(k / columns), t, end, vectors * double(rows) * (double(s.n) + 30)});
             }
+    }
+    template <class Kernel> void add_tasks_of(const Step& s, std::vector<Task>& tasks) const {
+        add_tasks_of<Kernel>(s, tasks, D_);
+        add_bias_task(s, tasks);
+    }
+    void add_bias_task(const Step& s, std::vector<Task>& tasks) const {
         if (b_) tasks.push_back({0, -1, 0, 0, double(K_) / LANES<T> * double(s.n)});
     }
 
@@ -174,13 +183,20 @@ template <class T> class Dense : public Operation<T> {
     template <class Kernel, class Product, class Changed>
     void strip(const Task& task, const Updater<T>& updater, Workspace<T>& work, Product product,
                Changed changed) const {
+        strip<Kernel>(task, D_, updater, work, product, changed);
+    }
+    // The same of the first `length` rows of the weights.
+    template <class Kernel, class Product, class Changed>
+    void strip(const Task& task, size_t length, const Updater<T>& updater, Workspace<T>& work, Product product,
+               Changed changed) const {
+        const auto start = [&](size_t tile) { return Kernel::start(length, tile); };
         const size_t from = size_t(task.which) * columns_of_task(), columns = std::min(columns_of_task(), K_ - from);
-        const size_t width = round_up(columns, NR<T>), top = Kernel::start(D_, task.first);
-        const size_t sums = this->sums_offset + top * K_ + from, rows_of_task = Kernel::start(D_, task.last) - top;
+        const size_t width = round_up(columns, NR<T>), top = start(task.first);
+        const size_t sums = this->sums_offset + top * K_ + from, rows_of_task = start(task.last) - top;
         if (updater.resumes) updater.load_sums(sums, K_, rows_of_task, columns, work.c, width);
         for (size_t k = from; k < from + columns; k += NR<T>)
             for (size_t t = task.first; t < task.last; ++t) {
-                const size_t d = Kernel::start(D_, t), rows = Kernel::start(D_, t + 1) - d;
+                const size_t d = start(t), rows = start(t + 1) - d;
                 const size_t at = d * K_ + k;
                 Prefetch prefetch = updater.prefetch_of(offset_ + at, this->sums_offset + at, rows_of_task * K_, K_,
                                                         rows, std::min<size_t>(NR<T>, K_ - k));
@@ -192,10 +208,24 @@ template <class T> class Dense : public Operation<T> {
             return;
         }
         for (size_t t = task.first; t < task.last; ++t) {
-            const size_t d = Kernel::start(D_, t), end = Kernel::start(D_, t + 1);
+            const size_t d = start(t), end = start(t + 1);
             updater.take(offset_ + d * K_ + from, K_, end - d, columns, work.c + (d - top) * width, width);
             changed(d, end);
         }
+    }
+
+    // A task of the first `length` rows of the weights.
+    void matrix_gradient(const Step& s, const Task& task, size_t length, const Updater<T>& updater,
+                         Workspace<T>& work) const {
+        using Kernel = Tiles<T, Form::panels>;
+        this->template strip<Kernel>(
+            task, length, updater, work,
+            [&](size_t k, size_t d, int rows, T* c, size_t stride, bool two, const Prefetch& prefetch) {
+                if (s.n > 0)
+                    Kernel::multiply(in[0]->data + d * NR<T>, 0, D_ * NR<T>, block(s, k / NR<T>), s.n, c, stride, rows,
+                                     two, updater.resumes, &prefetch);
+            },
+            [](size_t, size_t) {});
     }
 
     static constexpr size_t LARGE = 384 << 10;  // bytes; a good part of a core's L2 cache

@@ -187,6 +187,7 @@ template <class T> Description Face<T>::describe(const nb::dict& d) {
     for (auto [name, value] : get<nb::dict>(d, "numbers"))
         o.numbers[as<std::string>(name, "numbers")] = as<double>(value, "numbers");
     describe_states(d, o);
+    if (d.contains("runs")) o.runs = get<std::vector<size_t>>(d, "runs");
     if (d.contains("own")) o.own = own_pass(d["own"]);
     return o;
 }

@@ -14,8 +14,8 @@ from pysmorch.prediction.storing import take_training
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3000, 12))
 CLEAR = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2]
-NOISE = 0.2 * X[:, 0] + RNG.standard_normal(3000) > 0
-QUICK = {"hidden": (32,), "epochs": 12, "learning_rate": 0.02, "random_state": 0, "threads": 1}
+NOISE = 0.3 * X[:, 0] + RNG.standard_normal(3000) > 0
+QUICK = {"hidden": (128,), "epochs": 12, "learning_rate": 0.05, "random_state": 0, "threads": 1}
 STRONG = 10_000 / 3000
 TRIED = [(0.1, 6), (STRONG, 3)]
 """Weight decays and epochs of the pilots."""

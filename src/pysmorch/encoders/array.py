@@ -12,6 +12,7 @@ from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.content import columns_without_content
 from pysmorch.encoders.exported import form_of_array
 from pysmorch.encoders.leaks import Targets, looked_at, numbers_tell
+from pysmorch.encoders.layout import runs_of
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target
@@ -163,6 +164,11 @@ class ArrayEncoder(Encoder):
     def num_scaled(self) -> int:
         """All columns that are not left out."""
         return len(self.numbers.mean)
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """The intervals, and the indicators of missing values."""
+        return runs_of(self.numbers.owner, len(self.missing))
 
     def input_layer(self) -> Layer:
         """Return a Data layer."""

@@ -261,6 +261,11 @@ class Encoder(Explained, Exported):
         return 0
 
     @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """Runs of the last features of a row of a table, pairs (length, count) as `Linear` takes them."""
+        return ()
+
+    @property
     def num_features(self) -> int:
         """How many features one row has before it is encoded: `n_features_in_`."""
         raise NotImplementedError

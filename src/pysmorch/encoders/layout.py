@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -123,6 +124,33 @@ def owners_of(columns: Sequence[Column], of_intervals: Array) -> Array:
     of_indicators = np.repeat(indices, [column.num_indicators for column in columns])
     owners = np.concatenate([of_numbers, of_numbers[of_intervals], of_indicators])
     return owners if len(owners) else np.zeros(1, np.int64)
+
+
+LEAST_IN_RUN = 8
+"""Mean number of intervals of a column from which it pays to say that they are a run: in most rows two of them count."""
+
+
+def runs_of(of_intervals: Array, num_indicators: int) -> tuple[tuple[int, int], ...]:
+    """Return runs of the last features of a row, as `Linear` takes them.
+
+    Parameters
+    ----------
+    of_intervals : ndarray of int64, shape (I,)
+        The index of the number that each interval locates; those of a number are a run, unless they are few.
+    num_indicators : int
+        How many features come after them, each a run of its own.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Pairs (length, count).
+    """
+    lengths = np.bincount(of_intervals)
+    lengths = lengths[lengths > 0]
+    runs = [(int(length), len(list(alike))) for length, alike in groupby(lengths)]
+    if lengths.sum() < LEAST_IN_RUN * len(lengths):
+        runs = []
+    return (*runs, (1, num_indicators)) if num_indicators else tuple(runs)
 
 
 def years_of(seconds: Array) -> Array:

@@ -35,7 +35,7 @@ from pysmorch.encoders.columns import KINDS, Column
 from pysmorch.encoders.errors import ColumnError
 from pysmorch.encoders.exported import form_of_table, inputs_of_table
 from pysmorch.encoders.folds import learn_statistics, statistics_from_tensors, statistics_to_tensors, with_many
-from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of
+from pysmorch.encoders.layout import Layout, layout_of, mark_number, owners_of, runs_of
 from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
@@ -323,6 +323,11 @@ class TableEncoder(Encoder):
     def num_scaled(self) -> int:
         """The numbers of all columns."""
         return len(self.numbers.mean)
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """The intervals, and the indicators of categories, texts, times and missing values."""
+        return runs_of(self.numbers.owner, self._layout.num_indicators)
 
     def input_layer(self) -> Layer:
         """Return a Data layer."""

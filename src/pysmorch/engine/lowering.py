@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pysmorch.engine.extension import extension
 from pysmorch.engine.own_layers import OwnPass, is_called
 from pysmorch.layers.base import Layer
-from pysmorch.layers.dense import Data, data_layers
+from pysmorch.layers.dense import Data, Linear, data_layers
 from pysmorch.layers.graph import feeders, name_layers
+from pysmorch.layers.merge import Concat
 from pysmorch.layers.native_form import is_ours
 
 
@@ -44,6 +47,13 @@ def _numbers(layer: Any) -> dict[str, float]:
     """Return the native attributes and sizes of a layer by name; True and False become 1 and 0."""
     attributes = {name: getattr(layer, name) for name in layer.native_attributes}
     return {name: float(value) for name, value in (attributes | layer.geometry).items()}
+
+
+def _bounds_of_runs(layer: Linear) -> list[int]:
+    """Return where each of the runs of a layer's features begins, and the end of the last one."""
+    lengths = np.concatenate([np.full(count, length) for length, count in layer.runs])
+    first = len(layer.W) - int(lengths.sum())
+    return [first, *(first + np.cumsum(lengths)).tolist()]
 
 
 class Lowering:
@@ -110,11 +120,28 @@ class Lowering:
             "states": [array for name, array in layer.state.items() if name not in layer.native_parameters],
             "stream": stream,
         }
+        if isinstance(layer, Linear) and layer.runs and self._training:
+            bounds = _bounds_of_runs(layer)
+            if not self._gets_gradient(layer.in_layer, bounds[0]):
+                operation["runs"] = bounds
         chain = self._fuse(layer, operation)
         needs_grad = bool(operation["parameters"]) or any(self.values[v]["needs_grad"] for v in operation["inputs"])
         operation["output"] = self._new_value(chain[-1], needs_grad)
         self.operations.append(operation)
         return chain
+
+    def _gets_gradient(self, layer: Any, first: int) -> bool:
+        """Whether what is before a layer is trained by the gradients of its features from one on."""
+        if not self.values[self._value[id(layer)]]["needs_grad"]:
+            return False
+        if not isinstance(layer, Concat) or not is_ours(layer) or len(layer.out_dims) != 2:
+            return True
+        ends = np.cumsum(layer.sizes)
+        return any(
+            self.values[self._value[id(feeder)]]["needs_grad"]
+            for feeder, end in zip(layer.in_layers, ends, strict=True)
+            if end > first
+        )
 
     def _add_own(self, layer: Any, inputs: list[int]) -> list[Any]:
         """Add the call of a layer of the user's."""

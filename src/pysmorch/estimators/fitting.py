@@ -6,13 +6,28 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from pysmorch.layers import Bias, Blend, Conv1d, Flatten, Layer, Scale, embedded, mlp, parametric, weights_from
+from pysmorch.encoders import Encoder
+from pysmorch.layers import (
+    Bias,
+    Blend,
+    Columns,
+    Concat,
+    Conv1d,
+    Flatten,
+    Layer,
+    Linear,
+    Scale,
+    embedded,
+    mlp,
+    parametric,
+    weights_from,
+)
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.graph import graph
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
-from pysmorch.prediction.dense import num_embedded
+from pysmorch.prediction.dense import Dense, num_embedded
 from pysmorch.prediction.parameters import batch_size_for
 from pysmorch.schedules import Schedule
 from pysmorch.training import Callback, FitOptions, Training
@@ -45,15 +60,28 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
         if estimator.network is not None:
             output: Layer = estimator.network(features, num_outputs)
             return output
-        rows = features if len(features.out_dims) == 2 else Flatten(features)
         dense = estimator._dense
-        if numbers := num_embedded(dense, estimator.encoder_):
-            rows = embedded(rows, numbers)
         activation = ACTIVATIONS[dense.activation]
-        if not dense.tuned:
-            return mlp(rows, dense.hidden, num_outputs, activation, estimator.dropout)
-        blended = partial(parametric, activation=activation)
-        return _with_rates(mlp(Scale(rows), dense.hidden, num_outputs, blended, estimator.dropout))
+        if dense.tuned:
+            activation = partial(parametric, activation=activation)
+        rows = features if len(features.out_dims) == 2 else Flatten(features)
+        output = mlp(_prepared(rows, dense, estimator.encoder_), dense.hidden, num_outputs, activation, estimator.dropout)
+        first = next(layer for layer in graph(output) if isinstance(layer, Linear))
+        first.runs = estimator.encoder_.runs
+        return _with_rates(output) if dense.tuned else output
+
+
+def _prepared(rows: Layer, dense: Dense, encoder: Encoder) -> Layer:
+    """Return rows with the embedding and the factors of their numbers that a network has; what comes in runs stays last."""
+    count, width, has_embedding = encoder.num_scaled, encoder.width, num_embedded(dense, encoder) > 0
+    if count == 0 or not (has_embedding or dense.tuned):
+        return rows
+    numbers = rows if count == width else Columns(rows, 0, count)
+    if has_embedding:
+        numbers = embedded(numbers, count)
+    if dense.tuned:
+        numbers = Scale(numbers)
+    return numbers if count == width else Concat(numbers, Columns(rows, count, width))
 
 
 def _with_rates(output: Layer) -> Layer:

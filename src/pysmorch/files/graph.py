@@ -16,7 +16,7 @@ from pysmorch.files.header import ModelFileError, check_sizes, entries, entry
 from pysmorch.files.plain import NotStorable, from_plain, to_plain
 from pysmorch.layers import quantized
 from pysmorch.layers.base import Array, Layer
-from pysmorch.layers.dense import Data, data_layers
+from pysmorch.layers.dense import Data, Linear, data_layers
 from pysmorch.layers.description import arguments_of
 from pysmorch.layers.graph import feeders, graph, name_layers
 from pysmorch.layers.randomness import Zeros, drawing_from
@@ -80,6 +80,7 @@ def graph_to_parts(loss: Loss) -> tuple[dict[str, Any], dict[str, Array]]:
                 "config": {key: _plain(value, f"{name}'s {key}") for key, value in layer.config.items()},
                 "lr_factor": layer.lr_factor,
                 "decay_factor": layer.decay_factor,
+                **({"runs": layer.runs} if isinstance(layer, Linear) and layer.runs else {}),
             }
         )
         if layer.has_parameters:
@@ -210,6 +211,13 @@ def _make_layer(description: dict[str, Any], i: int, made: list[Layer], known: d
         if not 0 <= value <= LARGEST_FACTOR:
             raise ModelFileError(f"layer {i} ({name}) has a {factor} that is not a number from 0 to {LARGEST_FACTOR}")
         setattr(layer, factor, float(value))
+    if "runs" in description:
+        if not isinstance(layer, Linear):
+            raise ModelFileError(f"layer {i} ({name}) has runs, which only a Linear has")
+        try:
+            layer.runs = entry(description, "runs", list)
+        except ValueError as error:
+            raise ModelFileError(str(error)) from None
     return layer
 
 

@@ -210,13 +210,17 @@ class Linear(Layer):
         The weights. They are initialised as standard normal numbers over sqrt(D), so that a row keeps its variance.
     G : array of shape (D, K)
         X^T dwnstrm, the gradient with respect to `W`.
+    runs : tuple of tuple of int
+        Says that the last features of X are data that come in runs, so that training takes less time: pairs (length, count), each for
+        `count` runs of `length` features, 1024 at most. In most rows the features of a run are 1 up to one of them, and 0 after it, as
+        those of a piecewise linear encoding; an indicator is a run of length 1. Where it is not so, nothing else changes. () at first.
 
     Raises
     ------
     ShapeError
         When the input is not one row of features per example.
     ValueError
-        When num_out_features is not a positive integer.
+        When num_out_features is not a positive integer, or `runs` are set to what are no such pairs, or more features than there are.
 
     Notes
     -----
@@ -232,6 +236,7 @@ class Linear(Layer):
 
     native = "linear"
     fuses = ("bias", "activation")
+    _runs: tuple[tuple[int, int], ...] = ()
 
     def __init__(self, in_layer: LayerLike, num_out_features: int) -> None:
         super().__init__(in_layer)
@@ -248,6 +253,38 @@ class Linear(Layer):
         """G = X^T dwnstrm; the input gradient is dwnstrm W^T."""
         self.G = self.in_array.T @ dwnstrm
         return dwnstrm @ self.W.T
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """Which features come in runs."""
+        return self._runs
+
+    @runs.setter
+    def runs(self, runs: Sequence[tuple[int, int]]) -> None:
+        self._runs = _checked_runs(self, runs)
+
+
+LONGEST_RUN = 1024
+"""Features of a run, whose sums have to stay in a cache."""
+
+
+def _checked_runs(layer: Linear, runs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return pairs of integers that describe runs of the last features of a layer's input."""
+    pairs = list(runs) if isinstance(runs, Sequence) else [runs]
+    for pair in pairs:
+        if (
+            not isinstance(pair, Sequence)
+            or len(pair) != 2
+            or any(isinstance(number, bool) or not isinstance(number, (int, np.integer)) for number in pair)
+            or not (1 <= pair[0] <= LONGEST_RUN and pair[1] >= 1)
+        ):
+            raise ValueError(
+                f"{layer!r}: runs must be pairs (length, count) of positive integers, with lengths up to {LONGEST_RUN}, but has {pair!r}"
+            )
+    total = sum(int(length) * int(count) for length, count in pairs)
+    if total > len(layer.W):
+        raise ValueError(f"{layer!r}: runs have {total} features, but the input has {len(layer.W)}")
+    return tuple((int(length), int(count)) for length, count in pairs)
 
 
 class Bias(Layer):
