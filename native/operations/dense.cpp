@@ -8,6 +8,9 @@ namespace pysmorch {
 
 // Several classes compute a dense block in different ways; which one depends on the precision and the processor.
 template <class T> std::unique_ptr<Operation<T>> make_dense(const Description& d, const Updater<T>& u) {
+    if constexpr (std::is_same_v<T, float>)
+        if (!d.runs.empty() && !d.bf16) return std::make_unique<DenseRuns>(d, u);
+    require(d.runs.empty() && !d.parameter("factors").data, "only products of float32 have runs of columns");
 #ifdef PYSMORCH_BF16
     if constexpr (std::is_same_v<T, float>)
         if (d.bf16) {
@@ -15,8 +18,6 @@ template <class T> std::unique_ptr<Operation<T>> make_dense(const Description& d
             return std::make_unique<DenseDot>(d, u);
         }
 #endif
-    if constexpr (std::is_same_v<T, float>)
-        if (!d.runs.empty()) return std::make_unique<DenseRuns>(d, u);
     return std::make_unique<Dense<T>>(d, u);
 }
 

@@ -13,7 +13,10 @@ namespace pysmorch {
 class DenseRuns final : public Dense<float> {
   public:
     [[gnu::cold]] DenseRuns(const Description& d, const Updater<float>& parameters)
-        : Dense<float>(d, parameters), first_(d.runs.front()), width_(round_up(K_, size_t(L))) {
+        : Dense<float>(d, parameters), factors_(d.parameter("factors").as<float>()),
+          factor_offset_(parameters.offset_of(factors_)), first_(d.runs.front()), width_(round_up(K_, size_t(L))) {
+        require(!factors_ || d.parameter("factors").size == D_ - first_,
+                "there is not a factor for each column of a run");
         require(first_ <= D_ && d.runs.back() == D_, "runs must end with the last column");
         is_last_.resize(D_ - first_);
         groups_.push_back(first_);
@@ -73,33 +76,33 @@ class DenseRuns final : public Dense<float> {
 
     [[gnu::cold]] void add_tasks(const Step& s, std::vector<Task>& tasks) const override {
         if (first_ > 0) add_tasks_of<Tiles<float, Form::panels>>(s, tasks, first_);
-        for (size_t k = 0; k < K_; k += P)
-            for (size_t g = 0; g + 1 < groups_.size(); ++g) {
-                const double columns = double(groups_[g + 1] - groups_[g]);
-                tasks.push_back({0, RUNS - int(k / P), g, g + 1, 2 * (double(s.n) * columns / 8 + 60 * columns)});
-            }
+        for (size_t g = 0; g + 1 < groups_.size(); ++g) {
+            const double columns = double(groups_[g + 1] - groups_[g]), vectors = double(width_) / L;
+            tasks.push_back({0, RUNS, g, g + 1, vectors * columns * (double(s.n) / 8 + 60)});
+        }
         add_bias_task(s, tasks);
     }
 
     void gradient(const Step& s, const Task& task, const Updater<float>& updater, Workspace<float>& work) override {
-        if (task.which <= RUNS) runs_gradient(s, size_t(RUNS - task.which) * P, task.first, updater, work);
+        if (task.which == RUNS) runs_gradient(s, task.first, updater, work);
         else if (task.which < 0) bias_gradient(s, updater, work);
         else matrix_gradient(s, task, first_, updater, work);
     }
 
   private:
     static constexpr int L = LANES<float>, P = NR<float>;
-    static constexpr int RUNS = -2;  // and below it: tasks of blocks of features
-    static constexpr size_t MOST = 1024,
-                            OF_GROUP = 256;  // columns of a run, and of runs whose sums stay in the L1 cache
+    static constexpr int RUNS = -2;       // tasks of groups of columns
+    static constexpr size_t MOST = 1024;  // columns of a run
+    static constexpr size_t OF_GROUP =
+        64;  // of several runs: their sums stay in the L1 cache, and threads share the groups
 
-    // Sums of the weights of each run up to columns first .. last, in features from .. end; after the last one they
-    // are 0.
+    // Sums of the weights of each run, times the factors, up to columns first .. last, in features from .. end; after
+    // the last one they are 0.
     void sum_weights(size_t first, size_t last, size_t from, size_t end) {
         for (size_t k = from; k < end; k += L) {
             Vec<float> sum{};
             for (size_t c = first; c < last; ++c) {
-                sum += load_up_to(W_ + c * K_ + k, K_ - k);
+                sum += load_up_to(W_ + c * K_ + k, K_ - k) * (factors_ ? factors_[c - first_] : 1.0f);
                 store(table_.get() + (c - first_) * width_ + k, sum);
                 if (is_last_[c - first_]) sum = Vec<float>{};
             }
@@ -168,39 +171,71 @@ class DenseRuns final : public Dense<float> {
         for (size_t v = 0; v < VECTORS; ++v) store(to + v * L, sums[v]);
     }
 
-    // The gradient of a group of columns in features k .. k + NR. The sums of a batch in shards are those of
-    // differences.
-    void runs_gradient(const Step& s, size_t k, size_t group, const Updater<float>& updater, Workspace<float>& work) {
+    // The gradient of a group of columns, and of their factors, which is that of the weights times the weights.
+    void runs_gradient(const Step& s, size_t group, const Updater<float>& updater, Workspace<float>& work) {
         const size_t first = groups_[group], count = groups_[group + 1] - first;
-        const size_t features = std::min<size_t>(P, K_ - k), sums = this->sums_offset + first * K_ + k;
-        if (updater.resumes) updater.load_sums(sums, K_, count, features, work.c, P);
-        else std::fill(work.c, work.c + count * P, 0.0f);
+        float of_factors[MOST]{};
+        for (size_t k = 0; k < K_; k += P) {
+            const size_t features = std::min<size_t>(P, K_ - k), sums = this->sums_offset + first * K_ + k;
+            if (updater.resumes) updater.load_sums(sums, K_, count, features, work.c, P);
+            else std::fill(work.c, work.c + count * P, 0.0f);
+            add_differences(s, k, group, work.c);
+            if (updater.holds) {
+                updater.store_sums(sums, K_, count, features, work.c, P);
+                continue;
+            }
+            for (size_t c = count; c-- > 0;) {
+                float* g = work.c + c * P;
+                Vec<float> low = load(g), high = load(g + L);
+                if (!is_last_[first + c - first_]) {
+                    low += load(g + P);
+                    high += load(g + P + L);
+                }
+                store(g, low);
+                store(g + L, high);
+            }
+            if (factors_) multiply(first, count, k, features, work.c, of_factors);
+            updater.take(offset_ + first * K_ + k, K_, count, features, work.c, P);
+        }
+        if (updater.holds) return;
+        if (factors_) updater.take(factor_offset_ + first - first_, count, 1, count, of_factors, count);
+        if (updater.spec.clip_norm <= 0) sum_weights(first, first + count, 0, width_);
+    }
+
+    // Adds what the rows of the batch contribute in features k .. k + NR. The sums of a batch in shards are these.
+    void add_differences(const Step& s, size_t k, size_t group, float* sums) const {
         const float* g = block(s, k / P);
         for (size_t row = 0; row < s.n; ++row, g += P) {
             const Vec<float> low = load(g), high = load(g + L);
             const uint32_t* starts = starts_.get() + row * groups_.size() + group;
             const size_t at = row * (D_ - first_);
             for (uint32_t i = starts[0]; i < starts[1]; ++i) {
-                float* to = work.c + (columns_.get()[at + i] - (first - first_)) * P;
+                float* to = sums + (columns_.get()[at + i] - (groups_[group] - first_)) * P;
                 const Vec<float> difference = broadcast(differences_.get()[at + i]);
                 store(to, load(to) + difference * low);
                 store(to + L, load(to + L) + difference * high);
             }
         }
-        if (updater.holds) {
-            updater.store_sums(sums, K_, count, features, work.c, P);
-            return;
+    }
+
+    // Turns gradients of products of factors and weights, in some features, into those of the weights, and adds to
+    // those of the factors.
+    void multiply(size_t first, size_t count, size_t k, size_t features, float* g, float* of_factors) const {
+        for (size_t c = 0; c < count; ++c, g += P) {
+            const float *w = W_ + (first + c) * K_ + k, factor = factors_[first + c - first_];
+            Vec<float> products{};
+            for (size_t j = 0; j < features; j += L) {
+                products += load(g + j) * load_up_to(w + j, features - j);
+                store(g + j, load(g + j) * factor);
+            }
+            for (int i = 0; i < L; ++i) of_factors[c] += products[i];
         }
-        for (size_t c = count - 1; c-- > 0;)
-            if (!is_last_[first + c - first_])
-                for (int half = 0; half < P; half += L)
-                    store(work.c + c * P + half, load(work.c + c * P + half) + load(work.c + (c + 1) * P + half));
-        updater.take(offset_ + first * K_ + k, K_, count, features, work.c, P);
-        if (updater.spec.clip_norm <= 0) sum_weights(first, first + count, k, std::min(width_, k + P));
     }
 
     static constexpr size_t AT_A_TIME = 8;  // vectors of a row of the output that stay in registers
 
+    const float* factors_;        // one for each column of the runs, or null
+    size_t factor_offset_;        // among the parameters
     size_t first_;                // column of the runs
     size_t width_;                // of a row of the table
     std::vector<char> is_last_;   // whether a column is the last one of its run

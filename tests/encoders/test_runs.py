@@ -1,5 +1,7 @@
 """What encoders say of runs of features, for `Linear`."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,7 +49,7 @@ def test_in_each_run_features_are_1_up_to_one_of_them(num_rows, of_table):
     bounds = bounds_of(encoder)
     assert bounds[0] >= encoder.num_scaled
     assert bounds[-1] == encoder.width
-    longer = [features[:, first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True) if last - first > 1]
+    longer = [features[:, first:last] for first, last in itertools.pairwise(bounds) if last - first > 1]
     assert len(longer) == (0 if num_rows < 3000 else 7 if of_table else 4)  # a day is two numbers
     for run in longer:
         assert run.min() >= 0

@@ -21,21 +21,22 @@ def encoded(draw, num_rows, num_numbers, runs, positions):
     for length, count in runs:
         for _ in range(count):
             ends = draw.uniform(-1, length + 1, (num_rows, 1))
-            ends[:: 3] = np.floor(ends[:: 3])
+            ends[::3] = np.floor(ends[::3])
             parts.append(np.clip(ends - np.arange(length), 0, 1))
     X = np.concatenate(parts, axis=1)
     return X if positions else X + draw.standard_normal(X.shape)
 
 
-def made(num_numbers, runs, width, told=True, trained_before=True):
-    """A network whose first product, after one layer for the numbers, has runs."""
+def made(num_numbers, runs, width, told=True, factors=False):
+    """A network whose first product has runs, after one layer for the numbers and maybe factors of the others."""
     num_features = num_numbers + sum(length * count for length, count in runs)
     with ps.weights_from(5):
         x = Data(shape=(None, num_features))
-        rows = x
-        if num_numbers and trained_before:
-            numbers = ps.dense(ps.Columns(x, 0, num_numbers), 3)
-            rows = ps.Concat(numbers, ps.Columns(x, num_numbers, num_features))
+        rows = ps.Columns(x, num_numbers, num_features)
+        if factors:
+            rows = ps.Scale(rows)
+        if num_numbers:
+            rows = ps.Concat(ps.dense(ps.Columns(x, 0, num_numbers), 3), rows)
         first = ps.Linear(rows, width)
         first.runs = runs if told else ()
         output = ps.dense(ps.Relu(ps.Bias(first)), 2, activation=None)
@@ -57,13 +58,16 @@ def trained(X, y, told, optimizer=None, engine="native", epochs=2, threads=1, **
     runs=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9)), min_size=1, max_size=4),
     width=st.integers(1, 140),
     positions=st.booleans(),
+    factors=st.booleans(),
     clip_norm=st.sampled_from([None, 0.1]),
     seed=st.integers(0, 2**31),
 )
-def test_the_products_are_those_of_the_reference(num_rows, num_numbers, runs, width, positions, clip_norm, seed):
+def test_the_products_are_those_of_the_reference(
+    num_rows, num_numbers, runs, width, positions, factors, clip_norm, seed
+):
     draw = np.random.default_rng(seed)
     X, y = encoded(draw, num_rows, num_numbers, runs, positions), draw.integers(0, 2, num_rows)
-    network = {"num_numbers": num_numbers, "runs": runs, "width": width, "epochs": 1}
+    network = {"num_numbers": num_numbers, "runs": runs, "width": width, "factors": factors, "epochs": 1}
     # Without momentum, and smooth: nothing makes more of a rounding than it is.
     optimizer = ps.SGD(0.01, clip_norm=clip_norm)
     parameters, loss = trained(X, y, True, optimizer, **network)
@@ -75,26 +79,52 @@ def test_the_products_are_those_of_the_reference(num_rows, num_numbers, runs, wi
 @native_only
 @pytest.mark.parametrize("num_rows", [1, 3, 29, 64, 200, 1000])
 @pytest.mark.parametrize("runs", [((32, 5), (1, 40)), ((300, 2), (7, 1)), ((1, 700),)])
-def test_any_number_of_threads_gives_the_same_bits(num_rows, runs):
+@pytest.mark.parametrize("factors", [False, True])
+def test_any_number_of_threads_gives_the_same_bits(num_rows, runs, factors):
     draw = np.random.default_rng(0)
     X, y = encoded(draw, num_rows, 6, runs, positions=True), draw.integers(0, 2, num_rows)
+    network = {"num_numbers": 6, "runs": runs, "width": 300, "factors": factors}
     ends = [
-        trained(X, y, True, ps.AdamW(0.01, weight_decay=0.1), threads=threads, num_numbers=6, runs=runs, width=300)[0]
-        for threads in (1, 2, 3)
+        trained(X, y, True, ps.AdamW(0.01, weight_decay=0.1), threads=threads, **network)[0] for threads in (1, 2, 3)
     ]
     np.testing.assert_array_equal(ends[1], ends[0])
     np.testing.assert_array_equal(ends[2], ends[0])
 
 
-def runs_in(network, training=True):
-    lowered = Lowering(network.layers[:-1] if network.layers[-1] is network.loss else network.layers, network.output, training)
+def runs_in(network, with_runs=True):
+    lowered = Lowering(
+        network.layers[:-1] if network.layers[-1] is network.loss else network.layers,
+        network.output,
+        with_runs=with_runs,
+    )
     return [operation["runs"] for operation in lowered.operations if "runs" in operation]
+
+
+def kinds_of(network):
+    return [operation["kind"] for operation in Lowering(network.layers, network.output, with_runs=True).operations]
+
+
+def test_factors_of_features_in_runs_are_a_part_of_the_product():
+    x = Data(shape=(None, 7))
+    scale = ps.Scale(ps.Columns(x, 2, 7))
+    assert kinds_of(with_run(ps.Concat(ps.Columns(x, 0, 2), scale), 5)) == ["columns", "columns", "concat", "linear"]
+    assert kinds_of(with_run(ps.Scale(x), 7)) == ["linear"]
+    for rows in (
+        ps.Concat(ps.Columns(x, 0, 2), ps.Scale(ps.Columns(x, 2, 7))),  # not all of its features are in the run
+        ps.Concat(ps.Columns(x, 0, 2), ps.Scale(ps.Bias(ps.Columns(x, 2, 7)))),  # what is before it is trained
+        ps.Concat(ps.Scale(ps.Columns(x, 0, 2)), ps.Columns(x, 2, 7)),
+    ):
+        length = 4 if isinstance(rows.in_layers[-1].in_layer, ps.Columns) else 5
+        assert kinds_of(with_run(rows, length)).count("scale") == 1
+    shared = ps.Concat(ps.Columns(x, 0, 2), scale)
+    twice = ps.Add(with_run(shared, 5).output, ps.Linear(shared, 2))
+    assert "scale" in kinds_of(Network(ps.SquareLoss(twice)))
 
 
 def test_a_program_that_trains_is_told_where_they_begin_and_end():
     network, _ = made(4, ((5, 2), (1, 3)), 8)
     assert runs_in(network) == [[3, 8, 13, 14, 15, 16]]
-    assert runs_in(network, training=False) == []
+    assert runs_in(network, with_runs=False) == []
     assert runs_in(made(4, ((5, 2), (1, 3)), 8, told=False)[0]) == []
 
 
@@ -106,7 +136,7 @@ def with_run(rows, length):
 
 def test_features_that_get_a_gradient_are_multiplied_as_others():
     x = Data(shape=(None, 7))
-    for rows in (ps.Scale(x), ps.Concat(ps.Columns(x, 0, 2), ps.Scale(ps.Columns(x, 2, 7)))):
+    for rows in (ps.Scale(x), ps.Concat(ps.Columns(x, 0, 2), ps.Bias(ps.Columns(x, 2, 7)))):
         assert runs_in(with_run(rows, 5)) == []
     beside = ps.Concat(ps.Scale(ps.Columns(x, 0, 2)), ps.Columns(x, 2, 7))
     assert runs_in(with_run(beside, 5)) == [[2, 7]]
@@ -114,7 +144,7 @@ def test_features_that_get_a_gradient_are_multiplied_as_others():
 
 
 @pytest.mark.parametrize(
-    "runs, message",
+    ("runs", "message"),
     [
         (3, "runs must be pairs"),
         ([(2,)], "runs must be pairs"),
@@ -150,7 +180,7 @@ def test_a_file_has_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "runs, message", [([[40, 1]], "runs have 40 features"), ([[0, 1]], "runs must be pairs"), ("all", "runs")]
+    ("runs", "message"), [([[40, 1]], "runs have 40 features"), ([[0, 1]], "runs must be pairs"), ("all", "runs")]
 )
 def test_a_file_with_wrong_runs_is_refused(tmp_path, runs, message):
     path = tmp_path / "model.safetensors"

@@ -60,7 +60,15 @@ def convolutions(x):
     return ps.dense(ps.Flatten(grouped), 3, None)
 
 
+def in_runs(x):
+    """A product with runs of features, which have factors: it has sums of its own kind."""
+    first = ps.Linear(ps.Concat(ps.dense(ps.Columns(x, 0, 5), 7), ps.Scale(ps.Columns(x, 5, 40))), 37)
+    first.runs = ((9, 3), (1, 8))
+    return ps.dense(ps.Relu(ps.Bias(first)), 3, None)
+
+
 NETWORKS = {
+    "runs": ((40,), in_runs),
     "mlp": ((11,), lambda x: ps.mlp(x, [37, 50], 3, seed=None)),
     "separate": ((11,), separate),
     "normalised rows": ((11,), lambda x: ps.dense(ps.batch_norm(ps.Linear(ps.Normalize(x), 17)), 3, None)),
@@ -176,7 +184,7 @@ def side_by_side(name, num_rows, batch_size, count, **options):
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
     dtype=st.sampled_from(["float32", "float64"]),
     threads=st.integers(1, 2),
-    name=st.sampled_from(["mlp", "separate", "normalised rows", "layer norm"]),
+    name=st.sampled_from(["mlp", "separate", "normalised rows", "layer norm", "runs"]),
 )
 def test_any_number_of_shards_gives_the_bits_of_whole_batches(
     num_rows, batch_size, pieces, optimizer, dtype, threads, name
@@ -198,7 +206,7 @@ def test_images_in_shards_give_the_bits_of_whole_batches(name, dtype):
 
 @native_only
 @pytest.mark.parametrize(
-    ("name", "count"), [("mlp", 7), ("separate", 3), ("convolutions", 2), ("residual", 1), ("residual", 4)]
+    ("name", "count"), [("mlp", 7), ("runs", 3), ("separate", 3), ("convolutions", 2), ("residual", 1), ("residual", 4)]
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_programs_side_by_side_have_the_bits_of_one(name, count, dtype):

@@ -11,8 +11,8 @@ from pysmorch.encoders.base import Encoder
 from pysmorch.encoders.cells import as_table, is_table
 from pysmorch.encoders.content import columns_without_content
 from pysmorch.encoders.exported import form_of_array
-from pysmorch.encoders.leaks import Targets, looked_at, numbers_tell
 from pysmorch.encoders.layout import runs_of
+from pysmorch.encoders.leaks import Targets, looked_at, numbers_tell
 from pysmorch.encoders.numbers import Numbers, ranges_of
 from pysmorch.encoders.ranges import Ranges, bounds_of
 from pysmorch.encoders.report import warn_of_columns, warn_of_target

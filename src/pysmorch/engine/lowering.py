@@ -10,9 +10,9 @@ import numpy as np
 from pysmorch.engine.extension import extension
 from pysmorch.engine.own_layers import OwnPass, is_called
 from pysmorch.layers.base import Layer
-from pysmorch.layers.dense import Data, Linear, data_layers
+from pysmorch.layers.dense import Data, Linear, Scale, data_layers
 from pysmorch.layers.graph import feeders, name_layers
-from pysmorch.layers.merge import Concat
+from pysmorch.layers.merge import Columns, Concat
 from pysmorch.layers.native_form import is_ours
 
 
@@ -49,6 +49,13 @@ def _numbers(layer: Any) -> dict[str, float]:
     return {name: float(value) for name, value in (attributes | layer.geometry).items()}
 
 
+def _is_of_data(layer: Any) -> bool:
+    """Whether a layer gives some neighbouring features of the data."""
+    while isinstance(layer, Columns) and is_ours(layer):
+        layer = layer.in_layer
+    return isinstance(layer, Data) and len(layer.out_dims) == 2
+
+
 def _bounds_of_runs(layer: Linear) -> list[int]:
     """Return where each of the runs of a layer's features begins, and the end of the last one."""
     lengths = np.concatenate([np.full(count, length) for length, count in layer.runs])
@@ -67,6 +74,8 @@ class Lowering:
         The layer that the loss reads.
     training : bool, default=True
         False leaves out layers that are the identity in prediction.
+    with_runs : bool, default=False
+        Whether products make use of runs of features, as they can in float32.
 
     Attributes
     ----------
@@ -82,7 +91,7 @@ class Lowering:
         The value that the loss reads.
     """
 
-    def __init__(self, layers: Sequence[Any], output: Any, training: bool = True) -> None:
+    def __init__(self, layers: Sequence[Any], output: Any, training: bool = True, with_runs: bool = False) -> None:
         self.values: list[dict[str, Any]] = []
         self.operations: list[dict[str, Any]] = []
         self.own: list[OwnPass] = []
@@ -91,6 +100,8 @@ class Lowering:
         self._output = output
         self._training = training
         self._value: dict[int, int] = {}
+        self._with_runs = with_runs
+        self._factors: dict[int, Any] = self._factors_of_runs(layers) if with_runs else {}
         done: set[int] = set()
         for stream, layer in enumerate(layers, start=1):
             if id(layer) not in done:
@@ -107,7 +118,8 @@ class Lowering:
         inputs = [self._value[id(feeder)] for feeder in layer.in_layers]
         if not is_ours(layer):
             return self._add_own(layer, inputs)
-        if layer.is_view or (layer.identity_in_prediction and not self._training):
+        is_factor = any(layer is factors for factors in self._factors.values())
+        if layer.is_view or is_factor or (layer.identity_in_prediction and not self._training):
             self._value[id(layer)] = inputs[0]
             return [layer]
         operation = {
@@ -120,15 +132,36 @@ class Lowering:
             "states": [array for name, array in layer.state.items() if name not in layer.native_parameters],
             "stream": stream,
         }
-        if isinstance(layer, Linear) and layer.runs and self._training:
+        if self._with_runs and isinstance(layer, Linear) and layer.runs:
             bounds = _bounds_of_runs(layer)
             if not self._gets_gradient(layer.in_layer, bounds[0]):
                 operation["runs"] = bounds
+                if id(layer) in self._factors:
+                    operation["parameters"]["factors"] = self._factors[id(layer)].W
         chain = self._fuse(layer, operation)
         needs_grad = bool(operation["parameters"]) or any(self.values[v]["needs_grad"] for v in operation["inputs"])
         operation["output"] = self._new_value(chain[-1], needs_grad)
         self.operations.append(operation)
         return chain
+
+    def _factors_of_runs(self, layers: Sequence[Any]) -> dict[int, Any]:
+        """Return the `Scale` of exactly the features in runs of each product, if it is of data, by the id of that."""
+        found: dict[int, Any] = {}
+        for layer in layers:
+            if not isinstance(layer, Linear) or not is_ours(layer) or not layer.runs:
+                continue
+            joined = layer.in_layer
+            scale = joined.in_layers[-1] if isinstance(joined, Concat) and is_ours(joined) else joined
+            between = [scale] if scale is joined else [scale, joined]
+            if (
+                isinstance(scale, Scale)
+                and is_ours(scale)
+                and scale.W.size == len(layer.W) - _bounds_of_runs(layer)[0]
+                and all(self._only_consumer(one) is not None for one in between)
+                and _is_of_data(scale.in_layer)
+            ):
+                found[id(layer)] = scale
+        return found
 
     def _gets_gradient(self, layer: Any, first: int) -> bool:
         """Whether what is before a layer is trained by the gradients of its features from one on."""

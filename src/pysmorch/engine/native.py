@@ -39,7 +39,7 @@ def step_memory(layers: Sequence[Any], loss: Loss, batch_size: int) -> int | Non
     module = extension()
     if module is None or unsupported_layers(layers, training=True) or unsupported_form(loss) or is_quantized(layers):
         return None
-    lowered = Lowering(layers, loss.in_layer)
+    lowered = Lowering(layers, loss.in_layer, with_runs=True)
     for operation in lowered.operations:
         parameters = operation["parameters"]
         operation["parameters"] = {name: np.ascontiguousarray(W, np.float32) for name, W in parameters.items()}
@@ -97,9 +97,10 @@ class NativeProgram:
         self._check_bound = flat.check_bound
         self.parameters, self.gradients = flat.values, flat.gradients
         optimizer.prepare(self.parameters)
-        lowered = Lowering(layers[:-1], loss.in_layer)
+        in_float32 = self.dtype == np.float32
+        lowered = Lowering(layers[:-1], loss.in_layer, with_runs=in_float32 and not bf16)
         module = extension()
-        make = module.Program32 if self.dtype == np.float32 else module.Program64
+        make = module.Program32 if in_float32 else module.Program64
         self._program = make(
             lowered.values, lowered.operations, lowered.inputs, describe_loss(loss, lowered.output, data.labels)
         )

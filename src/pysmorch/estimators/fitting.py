@@ -24,6 +24,7 @@ from pysmorch.layers import (
 )
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.graph import graph
+from pysmorch.layers.protocol import LayerLike
 from pysmorch.losses import Loss
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
@@ -61,27 +62,31 @@ def output_layer(estimator: Any, features: Layer, num_outputs: int, seed: int) -
             output: Layer = estimator.network(features, num_outputs)
             return output
         dense = estimator._dense
-        activation = ACTIVATIONS[dense.activation]
-        if dense.tuned:
-            activation = partial(parametric, activation=activation)
+        plain: Callable[[LayerLike], Layer] = ACTIVATIONS[dense.activation]
+        activation = partial(parametric, activation=plain) if dense.tuned else plain
         rows = features if len(features.out_dims) == 2 else Flatten(features)
-        output = mlp(_prepared(rows, dense, estimator.encoder_), dense.hidden, num_outputs, activation, estimator.dropout)
+        output = mlp(
+            _prepared(rows, dense, estimator.encoder_), dense.hidden, num_outputs, activation, estimator.dropout
+        )
         first = next(layer for layer in graph(output) if isinstance(layer, Linear))
         first.runs = estimator.encoder_.runs
         return _with_rates(output) if dense.tuned else output
 
 
 def _prepared(rows: Layer, dense: Dense, encoder: Encoder) -> Layer:
-    """Return rows with the embedding and the factors of their numbers that a network has; what comes in runs stays last."""
+    """Return rows with the embedding of their numbers and the factors that a network has; what comes in runs is last, and by itself."""
     count, width, has_embedding = encoder.num_scaled, encoder.width, num_embedded(dense, encoder) > 0
-    if count == 0 or not (has_embedding or dense.tuned):
+    if not (has_embedding or dense.tuned):
         return rows
-    numbers = rows if count == width else Columns(rows, 0, count)
-    if has_embedding:
-        numbers = embedded(numbers, count)
+    parts: list[Layer] = []
+    if count > 0:
+        numbers = rows if count == width else Columns(rows, 0, count)
+        parts.append(embedded(numbers, count) if has_embedding else numbers)
+    if count < width:
+        parts.append(Columns(rows, count, width) if count else rows)
     if dense.tuned:
-        numbers = Scale(numbers)
-    return numbers if count == width else Concat(numbers, Columns(rows, count, width))
+        parts = [Scale(part) for part in parts]
+    return Concat(*parts) if len(parts) > 1 else parts[0]
 
 
 def _with_rates(output: Layer) -> Layer:
