@@ -1,16 +1,17 @@
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.helpers import PLAIN_ENVIRONMENT
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="CMake is not on the path")
 def test_without_a_compiler_the_library_is_installed_without_the_engine_and_the_build_says_so(tmp_path):
-    environment = os.environ | {"CXX": str(tmp_path / "no-compiler")}
+    environment = PLAIN_ENVIRONMENT | {"CXX": str(tmp_path / "no-compiler")}
     command = ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
