@@ -15,9 +15,9 @@ class DenseRuns final : public Dense<float> {
     [[gnu::cold]] DenseRuns(const Description& d, const Updater<float>& parameters)
         : Dense<float>(d, parameters), factors_(d.parameter("factors").as<float>()),
           factor_offset_(parameters.offset_of(factors_)), first_(d.runs.front()), width_(round_up(K_, size_t(L))) {
+        require(first_ <= D_ && d.runs.back() == D_, "runs must end with the last column");
         require(!factors_ || d.parameter("factors").size == D_ - first_,
                 "there is not a factor for each column of a run");
-        require(first_ <= D_ && d.runs.back() == D_, "runs must end with the last column");
         is_last_.resize(D_ - first_);
         groups_.push_back(first_);
         for (size_t i = 1; i < d.runs.size(); ++i) {
@@ -54,23 +54,22 @@ class DenseRuns final : public Dense<float> {
         sum_weights(first_, D_, first * L, last * L);
     }
 
-    void forward(const Step& s, const Range& r, int phase, Workspace<float>& work) override {
+    void forward(const Step& s, const Range& r, int phase, Workspace<float>&) override {
         if (phase == 0) {
             for (size_t p = r.first; p < r.last; ++p) {
                 find_differences(s, p);
-                if (!few(s)) add_runs(s, p);
+                add_runs(s, p);
             }
-        } else if (few(s)) {
-            Dense<float>::forward(s, r, 0, work);
+        } else if (first_ > 0) {
+            forward_product(s, r, first_, true);
         } else {
-            if (first_ > 0) forward_product(s, r, first_, true);
-            else each_part(r, K_, [&](size_t p, size_t f, size_t last) { finish_panel(f, last - f, p); });
+            each_part(r, K_, [&](size_t p, size_t f, size_t last) { finish_panel(f, last - f, p); });
         }
     }
 
     // Columns of runs get no gradient: they are data.
     void backward(const Step& s, const Range& r, int phase, Workspace<float>& work) override {
-        if (phase == 0 || few(s)) Dense<float>::backward(s, r, phase, work);
+        if (phase == 0) Dense<float>::backward(s, r, phase, work);
         else if (first_ > 0) backward_product(s, r, first_);
     }
 
@@ -93,8 +92,8 @@ class DenseRuns final : public Dense<float> {
     static constexpr int L = LANES<float>, P = NR<float>;
     static constexpr int RUNS = -2;       // tasks of groups of columns
     static constexpr size_t MOST = 1024;  // columns of a run
-    static constexpr size_t OF_GROUP =
-        64;  // of several runs: their sums stay in the L1 cache, and threads share the groups
+    // Columns of several runs: their sums stay in the L1 cache, and threads share the groups.
+    static constexpr size_t OF_GROUP = 64;
 
     // Sums of the weights of each run, times the factors, up to columns first .. last, in features from .. end; after
     // the last one they are 0.

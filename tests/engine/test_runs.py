@@ -35,6 +35,7 @@ def made(num_numbers, runs, width, told=True, factors=False):
         rows = ps.Columns(x, num_numbers, num_features)
         if factors:
             rows = ps.Scale(rows)
+            rows.W = np.random.default_rng(1).uniform(-2, 2, rows.W.shape)
         if num_numbers:
             rows = ps.Concat(ps.dense(ps.Columns(x, 0, num_numbers), 3), rows)
         first = ps.Linear(rows, width)
@@ -74,6 +75,21 @@ def test_the_products_are_those_of_the_reference(
     expected, expected_loss = trained(X, y, True, ps.SGD(0.01, clip_norm=clip_norm), engine="reference", **network)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(parameters, expected, rtol=1e-3, atol=2e-4)
+
+
+@native_only
+@pytest.mark.parametrize("num_rows", [1, 4, 5, 29, 33, 100])
+@pytest.mark.parametrize("num_numbers", [0, 5])
+@pytest.mark.parametrize("factors", [False, True])
+def test_several_steps_are_those_of_the_reference(num_rows, num_numbers, factors):
+    draw, runs = np.random.default_rng(num_rows), ((12, 3), (1, 9))
+    X, y = encoded(draw, num_rows, num_numbers, runs, positions=True), draw.integers(0, 2, num_rows)
+    network = {"num_numbers": num_numbers, "runs": runs, "width": 20, "factors": factors, "epochs": 3}
+    before = np.concatenate([W.ravel() for W in made(num_numbers, runs, 20, factors=factors)[0].parameters.values()])
+    parameters, loss = trained(X, y, True, ps.SGD(0.1), **network)
+    expected, expected_loss = trained(X, y, True, ps.SGD(0.1), engine="reference", **network)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-4)
+    np.testing.assert_allclose(parameters - before, expected - before, rtol=1e-3, atol=1e-5)
 
 
 @native_only
