@@ -10,7 +10,7 @@ template <class T> class Dense : public Operation<T> {
     using Operation<T>::in;
     using Operation<T>::out;
 
-    static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation", "factors"}}; }
+    static Signature signature() { return {.parameters = {"weights"}, .fuses = {"bias", "activation"}}; }
     Dense(const Description& d, const Updater<T>& parameters)
         : D_(d.matrix("weights").shape[0]), K_(d.matrix("weights").shape[1]), W_(d.parameter("weights").as<T>()),
           b_(d.parameter("bias").as<T>()), offset_(parameters.offset_of(W_)), bias_offset_(parameters.offset_of(b_)),

@@ -38,7 +38,8 @@ bool has(const std::vector<const char*>& names, const std::string& name) {
             d.kind + " has another number of inputs");
     for (const char* name : s.parameters) require(d.parameter(name).data != nullptr, d.kind + " needs " + name);
     for (const Parameter& p : d.parameters) {
-        require(has(s.parameters, p.name) || has(s.fuses, p.name), d.kind + " takes no " + p.name);
+        const bool of_runs = p.name == "factors" && !d.runs.empty();
+        require(has(s.parameters, p.name) || has(s.fuses, p.name) || of_runs, d.kind + " takes no " + p.name);
         for (size_t n : p.shape)
             require(n > 0 && n < (size_t(1) << 31), d.kind + ": " + p.name + " has a size that is out of range");
     }

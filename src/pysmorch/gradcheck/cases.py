@@ -49,6 +49,12 @@ def _of_rows(cls: Callable[[Any], Layer]) -> Layer:
     return cls(rows())
 
 
+def _of_runs(data: Data) -> Layer:
+    layer = layers.Linear(data, 3)
+    layer.runs = ((3, 2), (1, 1))
+    return layer
+
+
 def _in_prediction(layer: Layer) -> Layer:
     layer.training = False
     if isinstance(layer, layers.Normalize):
@@ -77,6 +83,7 @@ def _with_parameter(operation: str, data: Data, shape: tuple[int, ...]) -> Layer
 
 LAYER_CASES: dict[str, Callable[[], Any]] = {
     "Linear": lambda: layers.Linear(rows(), 3),
+    "Linear of runs": lambda: _of_runs(rows(9)),
     "Bias": lambda: layers.Bias(rows()),
     "Bias of maps": lambda: layers.Bias(maps()),
     "Scale": lambda: _scaled(rows()),
