@@ -26,7 +26,9 @@ PLAIN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name !
 THREAD_SANITIZER = "libtsan" in os.environ.get("LD_PRELOAD", "")
 """Whether the tests run with ThreadSanitizer."""
 
-without_thread_sanitizer = pytest.mark.skipif(THREAD_SANITIZER, reason="ThreadSanitizer starts no threads in a child")
+without_thread_sanitizer = pytest.mark.skipif(
+    THREAD_SANITIZER, reason="with ThreadSanitizer a child starts no threads, and has no Polars"
+)
 
 
 def error_of(result):

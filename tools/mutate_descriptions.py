@@ -114,7 +114,12 @@ def recordings() -> list[list[Call]]:
     joined = ps.Concat(ps.Columns(x, 0, 3), ps.Scale(ps.Columns(x, 3, 9)))
     first = ps.Linear(joined, 5)
     first.runs = ((2, 2), (1, 2))
-    use(ps.Network(ps.CrossEntropy(first)), [np.random.default_rng(0).standard_normal((9, 9))], "float32", np.arange(9) % 3)
+    use(
+        ps.Network(ps.CrossEntropy(first)),
+        [np.random.default_rng(0).standard_normal((9, 9))],
+        "float32",
+        np.arange(9) % 3,
+    )
     wide = ps.Network(ps.CrossEntropy(ps.mlp(ps.Flatten(ps.Conv2d(ps.Data(shape=(None, 2, 2, 2)), 32, 3)), [32], 3)))
     images = np.random.default_rng(0).standard_normal((9, 2, 2, 2))
     wide.quantize(images).predict(images)

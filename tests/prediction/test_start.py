@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pysmorch import Classifier, Regressor
+from tests.helpers import without_thread_sanitizer
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -69,7 +70,10 @@ def test_intervals_sets_and_decisions_need_none_of_them_either(tmp_path, model, 
 
 @pytest.mark.parametrize(
     ("library", "avoided"),
-    [("pandas", ("sklearn", "scipy")), ("polars", ("sklearn", "scipy", "pandas", "pyarrow"))],
+    [
+        ("pandas", ("sklearn", "scipy")),
+        pytest.param("polars", ("sklearn", "scipy", "pandas", "pyarrow"), marks=without_thread_sanitizer),
+    ],
 )
 def test_a_frame_of_numbers_needs_only_its_own_library(tmp_path, library, avoided):
     model = Classifier(**SMALL).fit(FRAME, Y)
