@@ -22,6 +22,7 @@ from tests.export.standalone import (
     run_c,
     run_program,
 )
+from tests.helpers import PLAIN_ENVIRONMENT
 
 SMALL = {"hidden": (8,), "epochs": 2, "random_state": 0}
 TARGETS = [pytest.param("c", marks=needs_compiler), "py"]
@@ -328,7 +329,7 @@ def test_the_c_program_says_what_is_wrong_with_a_row(text, message, tmp_path):
     ps.Classifier(**SMALL).fit(frame, y).export(tmp_path / "model.c")
     program = compile_c(tmp_path / "model.c", "-fsanitize=address,undefined")
     given = text.replace("HEADER", "age,income,town,street,member,grade")
-    done = subprocess.run([str(program)], input=given.encode(), capture_output=True)
+    done = subprocess.run([str(program)], input=given.encode(), capture_output=True, env=PLAIN_ENVIRONMENT)
     assert done.returncode == 2
     assert done.stderr.decode().startswith(message)
     assert done.stderr.count(b"\n") == 1
