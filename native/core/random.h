@@ -11,7 +11,8 @@
 
 namespace pysmorch {
 
-// So many blocks of four words are made side by side.
+// So many blocks of four words are made side by side. With short vectors the compiler finds its own way through words
+// of 32 bits, in half of the time that lanes of 64 bits take there.
 constexpr int PHILOX_BLOCKS = 32;
 
 inline void philox_blocks(uint64_t seed, uint32_t stream, uint64_t step, uint64_t first, uint32_t (*words)[4]) {

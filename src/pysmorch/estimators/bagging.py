@@ -17,7 +17,7 @@ from pysmorch.estimators.ensemble import Job, train_members
 from pysmorch.estimators.held_out import MOST_ROWS, HeldOut, scores_of
 from pysmorch.estimators.related import warn_of_unseen
 from pysmorch.estimators.rows import Labelled
-from pysmorch.estimators.small import AS_GOOD, Choice, calibrations_of, folds_of, losses_of
+from pysmorch.estimators.small import AS_GOOD, Choice, calibrations_of, folds_of, limit_of, losses_of
 from pysmorch.estimators.splitting import EARLY_STOPPING_FROM
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
@@ -60,7 +60,7 @@ class BestCalibrated(Callback):
         """Measure the network as it is."""
         outputs = training.network.predictor([self.data.rows]).astype(np.float64)
         loss = min(losses_of(training.network.loss, outputs, self.data, self.calibrations))
-        if self.outputs is None or loss <= self.best + self.as_good * abs(self.best):
+        if self.outputs is None or loss <= limit_of(self.best, self.as_good):
             self.best, self.epoch, self.outputs = min(loss, self.best), training.epoch, outputs
             self._weights = training.network.snapshot()
         elif training.epoch - max(self.epoch, training.num_epochs // 2) >= self.patience:

@@ -93,6 +93,7 @@ class HeldOutLosses(Callback):
         self.data, self.calibrations, self.last_epoch = data, calibrations, last_epoch
         self.stored = np.arange(0, len(data.codes), step)
         self.losses: list[list[float]] = []
+        self.smallest: list[float] = []
         self.outputs: list[Array] = []
 
     def on_epoch_end(self, training: Any) -> None:
@@ -101,9 +102,9 @@ class HeldOutLosses(Callback):
         self.outputs.append(predicted[self.stored])
         losses = losses_of(training.network.loss, predicted.astype(np.float64), self.data, self.calibrations)
         self.losses.append(losses)
+        self.smallest.append(min(losses))
         if self.last_epoch is None:
-            smallest = np.min(self.losses, axis=1)
-            good = int(np.flatnonzero(smallest <= limit_of(smallest.min()))[-1]) + 1
+            good = last_good(np.array(self.smallest)) + 1
             quarter = max(LEAST_PATIENCE, training.num_epochs // 4)
             if training.epoch - max(good, quarter) >= quarter:
                 training.stop(f"held-out rows had the smallest loss after {good} epochs")
@@ -129,9 +130,14 @@ class StopAfter(Callback):
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
 
-def limit_of(least: float) -> float:
-    """Return the loss up to which an epoch is as good as that with the smallest one."""
-    return least + AS_GOOD * abs(least)
+def limit_of(least: float, as_good: float) -> float:
+    """Return the loss that is above the smallest one by a fraction of it."""
+    return least + as_good * abs(least)
+
+
+def last_good(smallest: Array) -> int:
+    """Return the index of the last epoch that is as good as the best one, of the smallest loss of each."""
+    return int(np.flatnonzero(smallest <= limit_of(smallest.min(), AS_GOOD))[-1])
 
 
 def chooses_by_cross_validation(estimator: Any, num_rows: int, members: int) -> bool:
@@ -270,8 +276,7 @@ def choose(estimator: Any, data: Labelled, epochs: int) -> Choice:
         estimator.optimizer_.reset()
         estimator._forget_epochs()
     losses = np.sum([measure.losses for measure in measures], axis=0)
-    smallest = losses.min(axis=1)
-    epoch = int(np.flatnonzero(smallest <= limit_of(smallest.min()))[-1])
+    epoch = last_good(losses.min(axis=1))
     calibration = calibrations[int(losses[epoch].argmin())]
     held_out = _together(measures, epoch, calibration)
     return Choice(epoch + 1, calibration, estimator._threshold_from(held_out), scores_of(estimator, held_out, False))
