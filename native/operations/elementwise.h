@@ -6,11 +6,11 @@
 
 namespace pysmorch {
 
-// Calls f(i, c) for each vector i of a range of a value, with its feature c.
-template <class T, class F> void each_feature(const Value<T>& v, const Range& r, F f) {
+// Calls f(i, k) for each vector i of a range of a value, with its channel k of K, the last dimension.
+template <class T, class F> void each_channel(const Value<T>& v, size_t K, const Range& r, F f) {
     for (size_t p = r.first; p < r.last; ++p)
-        for (size_t c = 0; c < v.cols; ++c)
-            for (int half = 0; half < NR<T>; half += LANES<T>) f((p * v.cols + c) * NR<T> + half, c);
+        for (size_t c = 0, k = 0; c < v.cols; ++c, k = k + 1 < K ? k + 1 : 0)  // a remainder would be a division
+            for (int half = 0; half < NR<T>; half += LANES<T>) f((p * v.cols + c) * NR<T> + half, k);
 }
 
 // The gradient of one parameter for each of K channels, whose sums begin at `wide_offset`: add(sum, i) adds the terms
@@ -50,15 +50,15 @@ template <class T, bool SCALE> class Channelwise final : public Operation<T> {
         : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each_feature(*out, r, [&](size_t i, size_t c) {
+        each_channel(*out, K_, r, [&](size_t i, size_t k) {
             const V x = load(in[0]->data + i);
-            store(out->data + i, SCALE ? x * w_[c % K_] : x + w_[c % K_]);
+            store(out->data + i, SCALE ? x * w_[k] : x + w_[k]);
         });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
         if (!in[0]->needs_grad) return;
-        each_feature(*out, r, [&](size_t i, size_t c) {
-            const V g = load(out->grad + i), part = SCALE ? g * w_[c % K_] : g;
+        each_channel(*out, K_, r, [&](size_t i, size_t k) {
+            const V g = load(out->grad + i), part = SCALE ? g * w_[k] : g;
             store(in[0]->grad + i, this->overwrite[0] ? part : load(in[0]->grad + i) + part);
         });
     }
@@ -98,17 +98,17 @@ template <class T> class Blend final : public Operation<T> {
         : K_(d.channels), w_(d.row("weights").as<T>()), offset_(parameters.offset_of(w_)) {}
 
     void forward(const Step&, const Range& r, int, Workspace<T>&) override {
-        each_feature(*out, r, [&](size_t i, size_t c) {
+        each_channel(*out, K_, r, [&](size_t i, size_t k) {
             const V x = load(in[0]->data + i);
-            store(out->data + i, x + w_[c % K_] * (load(in[1]->data + i) - x));
+            store(out->data + i, x + w_[k] * (load(in[1]->data + i) - x));
         });
     }
     void backward(const Step&, const Range& r, int, Workspace<T>&) override {
-        for (size_t k = 0; k < 2; ++k) {
-            if (!in[k]->needs_grad) continue;
-            each_feature(*out, r, [&](size_t i, size_t c) {
-                const V part = load(out->grad + i) * (k == 0 ? 1 - w_[c % K_] : w_[c % K_]);
-                store(in[k]->grad + i, this->overwrite[k] ? part : load(in[k]->grad + i) + part);
+        for (size_t j = 0; j < 2; ++j) {
+            if (!in[j]->needs_grad) continue;
+            each_channel(*out, K_, r, [&](size_t i, size_t k) {
+                const V part = load(out->grad + i) * (j == 0 ? 1 - w_[k] : w_[k]);
+                store(in[j]->grad + i, this->overwrite[j] ? part : load(in[j]->grad + i) + part);
             });
         }
     }
@@ -211,6 +211,7 @@ template <class T> class DropOut final : public Operation<T> {
   public:
     using Operation<T>::in;
     using Operation<T>::out;
+    using V = Vec<T>;
 
     static Signature signature() { return {.attributes = {"rate", "channelwise"}}; }
     DropOut(const Description& d, const Updater<T>&)
@@ -221,7 +222,7 @@ template <class T> class DropOut final : public Operation<T> {
     bool gradient_in_position() const override { return true; }
     void reserve(size_t panels) override {
         mask_.get(panels * entries() * NR<T>);
-        words_.get(panels * entries());
+        words_.get(panels * entries() * LANES<T>);
     }
     void forward(const Step& s, const Range& r, int, Workspace<T>&) override {
         const size_t count = entries();
@@ -229,12 +230,26 @@ template <class T> class DropOut final : public Operation<T> {
         const uint64_t threshold = threshold_of(rate);
         const T keep_scale = T(1) / T(1 - rate);
         for (size_t p = r.first; p < r.last; ++p) {
-            uint32_t* words = words_.get() + p * count;
-            T* m = mask_.get() + p * count * NR<T>;
-            for (int lane = 0; lane < rows_in<T>(s, p); ++lane) {
-                philox_words(s.seed, uint32_t(stream_), uint64_t(s.number),
-                             ((s.first_panel + p) * NR<T> + size_t(lane)) * count, count, words);
-                for (size_t f = 0; f < count; ++f) m[f * NR<T> + lane] = words[f] >= threshold ? keep_scale : T(0);
+            uint32_t* words = words_.get() + p * count * LANES<T>;
+            for (int half = 0; half < rows_in<T>(s, p); half += LANES<T>) {
+                for (int lane = 0; lane < std::min(LANES<T>, rows_in<T>(s, p) - half); ++lane)
+                    philox_words(s.seed, uint32_t(stream_), uint64_t(s.number),
+                                 ((s.first_panel + p) * NR<T> + size_t(half + lane)) * count, count,
+                                 words + size_t(lane) * count);
+                const auto factor = [&](int lane, size_t f) {
+                    return words[size_t(lane) * count + f] >= threshold ? keep_scale : T(0);
+                };
+                T* m = mask_.get() + p * count * NR<T> + half;
+                size_t f = 0;
+                for (; f + LANES<T> <= count; f += LANES<T>) {  // rows of words become columns of the mask
+                    V square[LANES<T>];
+                    for (int lane = 0; lane < LANES<T>; ++lane)
+                        for (int i = 0; i < LANES<T>; ++i) square[lane][i] = factor(lane, f + size_t(i));
+                    transpose<T>(square);
+                    for (int i = 0; i < LANES<T>; ++i) store(m + (f + size_t(i)) * NR<T>, square[i]);
+                }
+                for (; f < count; ++f)
+                    for (int lane = 0; lane < LANES<T>; ++lane) m[f * NR<T> + lane] = factor(lane, f);
             }
         }
         const auto [from, to] = this->span(r);
