@@ -280,7 +280,7 @@ WRONG = [
             "learning_rate": [-1.0],
             "weight_decay": [-1.0],
             "batch_size": COUNT,
-            "epochs": COUNT,
+            "epochs": COUNT[:-1],
             "early_stopping": ["no"],
             "validation_fraction": [0.0, 1.0],
             "patience": [0],

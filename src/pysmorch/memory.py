@@ -105,3 +105,9 @@ def spare_address_space() -> None:
             set_parameter(M_MMAP_THRESHOLD, LARGE)
             set_parameter(M_TRIM_THRESHOLD, SPARE)
             set_parameter(M_ARENA_MAX, 1)
+
+
+def return_free_memory() -> None:
+    """Let the C library give the system what has been freed; glibc keeps it otherwise, for each thread by itself."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # other libraries of C, and Windows
+        ctypes.CDLL(None).malloc_trim(0)

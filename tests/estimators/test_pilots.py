@@ -5,7 +5,7 @@ import pytest
 
 import pysmorch as ps
 from pysmorch import AdamW, Classifier, PysmorchWarning, Regressor, dense
-from pysmorch.estimators import budget
+from pysmorch.estimators import budget, pilots
 from pysmorch.estimators.base import NetworkEstimator
 from pysmorch.estimators.pilots import pilots_of
 from pysmorch.files import ModelFileError
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3000, 12))
 CLEAR = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2]
 NOISE = 0.3 * X[:, 0] + RNG.standard_normal(3000) > 0
-QUICK = {"hidden": (128,), "epochs": 12, "learning_rate": 0.05, "random_state": 0, "threads": 1}
+QUICK = {"hidden": (128,), "epochs": 12, "members": 4, "learning_rate": 0.05, "random_state": 2, "threads": 1}
 STRONG = 10_000 / 3000
 TRIED = [(0.1, 6), (STRONG, 3)]
 """Weight decays and epochs of the pilots."""
@@ -65,8 +65,8 @@ def test_there_are_none_where_something_else_says_the_decay(options, num_rows, d
 
 def test_there_are_none_of_images_and_of_networks_of_the_users():
     images = RNG.integers(0, 255, (3000, 3, 3), dtype=np.uint8)
-    assert [decay for decay, _ in trained(Classifier(members=2, **QUICK | {"epochs": 1}), images)] == [0.1] * 2
-    own = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), members=2, **QUICK | {"epochs": 1})
+    assert [decay for decay, _ in trained(Classifier(**QUICK | {"epochs": 1, "members": 2}), images)] == [0.1] * 2
+    own = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), **QUICK | {"epochs": 1, "members": 2})
     assert [decay for decay, _ in trained(own)] == [0.1] * 2
 
 
@@ -93,7 +93,7 @@ def test_one_epoch_is_one_of_pilots_and_networks():
 
 
 def test_a_run_goes_on_to_the_same_bits(tmp_path):
-    whole, options = Classifier(**QUICK).fit(X, NOISE), QUICK | {"members": 4}
+    whole, options = Classifier(**QUICK).fit(X, NOISE), QUICK
 
     def broken(training):
         if training.epoch == 3:
@@ -137,7 +137,28 @@ def test_groups_and_times_are_held_out_together(by):
 
 
 def test_pilots_have_half_of_the_epochs_of_their_networks():
-    model = Classifier(members=4, **QUICK).fit(X[:100], NOISE[:100]).set_params(epochs=50)
-    assert pilots_of(model, 10_000) == ((0.1, 1.0), (25, 12))
-    assert pilots_of(model, 20_000) == ((0.1, 0.5), (25, 12))
-    assert pilots_of(model, 20_001) is None
+    model = Classifier(**QUICK).fit(X[:100], NOISE[:100])
+    assert pilots_of(model, 10_000, 50) == ((0.1, 1.0), (25, 12))
+    assert pilots_of(model, 20_000, 50) == ((0.1, 0.5), (25, 12))
+    assert pilots_of(model, 20_001, 50) is None
+
+
+@pytest.mark.parametrize(("clear", "epochs"), [(1.0001, 44), (1e6, 22)])
+def test_larger_tables_that_are_clear_have_more_epochs(clear, epochs, monkeypatch):
+    monkeypatch.setattr(pilots, "MANY_EPOCHS_FROM", 3000)
+    monkeypatch.setattr(pilots, "CLEAR", clear)
+    quick = QUICK | {"epochs": None, "hidden": (8,), "members": 2}
+    assert trained(Regressor(**quick), labels=CLEAR) == [(0.1, 11), (STRONG, 5), *[(0.1, epochs)] * 2]
+    assert trained(Regressor(**quick), X[:2999], CLEAR[:2999])[-1] == (0.1, 22)
+    assert trained(Regressor(preset="best", **quick), labels=CLEAR)[-1] == (0.1, 50)
+
+
+def test_more_epochs_are_given_up_where_time_is_short(monkeypatch):
+    monkeypatch.setattr(pilots, "MANY_EPOCHS_FROM", 3000)
+    monkeypatch.setattr(pilots, "CLEAR", 1.0001)
+    monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
+    monkeypatch.setattr(budget, "clock", lambda: 0.0)
+    quick = QUICK | {"epochs": None, "hidden": (8,), "members": 2}
+    with pytest.warns(PysmorchWarning, match="22 of 44 epochs fit into 100 s"):
+        assert trained(Regressor(time_limit=100, **quick), labels=CLEAR)[-1] == (0.1, 22)
+    assert trained(Regressor(time_limit=140, **quick), labels=CLEAR)[-1] == (0.1, 44)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from pysmorch import Classifier, Data, PysmorchWarning, Regressor, SquareLoss
+from pysmorch import Classifier, Data, PysmorchWarning, Regressor, SquareLoss, dense
 from pysmorch.estimators import budget, sampling
 from pysmorch.estimators.bagging import BestCalibrated
 from pysmorch.estimators.base import NetworkEstimator
@@ -37,7 +37,43 @@ def test_a_preset_says_how_many_networks_are_averaged(make, preset):
 
 def test_larger_tables_have_fewer_networks():
     rows = np.random.default_rng(0).standard_normal((2000, 2))
-    assert Regressor(preset="balanced", **QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 4
+    assert Regressor(preset="best", **QUICK | {"epochs": 1}).fit(rows, rows[:, 0] * rows[:, 1])._members == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [
+        ({}, 50),
+        ({"batch_size": 7}, 22),
+        ({"batch_size": 10}, 27),
+        ({"preset": "best"}, 50),
+        ({"preset": "fast", "members": 2}, 50),
+        ({"members": 1}, 50),
+        ({"network": lambda layer, outputs: dense(layer, outputs, None), "members": 2}, 50),
+        ({"epochs": 7}, 7),
+    ],
+)
+def test_several_networks_of_a_table_have_the_epochs_of_their_preset(options, epochs):
+    seen, quick = [], {"hidden": (4,), "random_state": 0, "early_stopping": False, "threads": 1}
+    Classifier(**quick | options).fit(X, Y, callbacks=[lambda training: seen.append(training.num_epochs)])
+    assert set(seen) == {epochs}
+
+
+def test_images_have_fifty_epochs():
+    images, seen = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8), []
+    options = {"hidden": (4,), "members": 2, "early_stopping": False}
+    Classifier(**options).fit(images, Y[40:60], callbacks=[lambda training: seen.append(training.num_epochs)])
+    assert set(seen) == {50}
+
+
+@pytest.mark.parametrize(("num_rows", "steps"), [(2999, 66), (3000, 24), (20_000, 79)])
+def test_larger_tables_have_larger_batches(num_rows, steps):
+    rows, seen = np.random.default_rng(0).standard_normal((num_rows, 2)), []
+    options = {"preset": "fast", "hidden": (4,), "epochs": 1, "early_stopping": False}
+    Regressor(**options).fit(
+        rows, rows[:, 0] * rows[:, 1], callbacks=[lambda training: seen.append(training.num_batches)]
+    )
+    assert seen == [steps]
 
 
 def test_what_is_given_wins_over_the_preset():
@@ -50,8 +86,6 @@ def test_images_and_networks_of_ones_own_are_single_networks():
 
 
 def test_a_network_of_ones_own_is_a_single_one():
-    from pysmorch import dense
-
     made = Classifier(network=lambda layer, outputs: dense(layer, outputs, None), preset="best", **QUICK).fit(X, Y)
     assert made._members == 1
 
@@ -62,6 +96,8 @@ def test_a_network_of_ones_own_is_a_single_one():
         ({"preset": "quick"}, 'preset must be one of "fast", "balanced", "best", but is \'quick\''),
         ({"members": 0}, "members must be a positive integer, or None for that of the preset, but is 0"),
         ({"members": 2.5}, "members must be a positive integer"),
+        ({"epochs": 0}, "epochs must be a positive integer, or None for that of the preset, but is 0"),
+        ({"epochs": "ten"}, "epochs must be a positive integer, or None for that of the preset, but is 'ten'"),
         ({"members": 151}, "members=151 needs at least as many rows, but there are 150"),
         ({"time_limit": 0}, "time_limit must be a positive number of seconds, or None for no limit, but is 0"),
         ({"time_limit": -3.0}, "time_limit must be a positive number of seconds"),
@@ -115,7 +151,7 @@ def test_fewer_networks_and_epochs_are_said_and_the_schedule_is_compressed(monke
     monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
     monkeypatch.setattr(budget, "clock", Clock(0.0))
     options = QUICK | {"epochs": 50, "learning_rate": 0.03, "time_limit": 15, "threads": 1, "early_stopping": False}
-    with pytest.warns(PysmorchWarning, match="1 of 8 networks, 12 of 50 epochs fit into 15 s; allow more time"):
+    with pytest.warns(PysmorchWarning, match="1 of 4 networks, 12 of 50 epochs fit into 15 s; allow more time"):
         model = Classifier(preset="balanced", **options).fit(X, Y)  # four fifths of 15 s are planned
     assert model.n_iter_ == 12
     assert model.history_["learning_rate"][-1] < 1e-4  # as at the end of all 50
@@ -166,8 +202,8 @@ def test_a_class_of_which_no_row_was_drawn_is_a_class(monkeypatch):
 
 def test_many_rows_and_many_columns_are_learned_by_one_network_of_balanced():
     model = Classifier()
-    assert [members_of(model, rows, 20, False) for rows in (1999, 2000, 199_999, 200_000)] == [8, 4, 4, 1]
-    assert [members_of(model, 100, columns, False) for columns in (1999, 2000)] == [8, 1]
+    assert [members_of(model, rows, 20, False) for rows in (1999, 2000, 199_999, 200_000)] == [4, 4, 4, 1]
+    assert [members_of(model, 100, columns, False) for columns in (1999, 2000)] == [4, 1]
 
 
 def test_partial_fit_begins_with_one_network():
@@ -249,10 +285,10 @@ def decays_of(make=Classifier, rows=X, labels=Y, **options):
 
 
 def test_the_weight_decays_of_small_tables_differ():
-    assert decays_of() == [0.1, 0.6] * 4
+    assert decays_of() == [0.1, 0.6] * 2
     assert decays_of(preset="best") == [0.1, 0.6] * 8
     assert decays_of(preset="fast", early_stopping=False) == [0.1]
-    assert decays_of(weight_decay=0.2) == [0.2] * 8
+    assert decays_of(weight_decay=0.2) == [0.2] * 4
     many = np.random.default_rng(0).standard_normal((2000, 2))
     assert decays_of(Regressor, many, many[:, 0] * many[:, 1]) == [0.1] * 4
     images = np.random.default_rng(0).integers(0, 255, (20, 4, 4), dtype=np.uint8)

@@ -67,9 +67,10 @@ class BestCalibrated(Callback):
             training.stop(f"held-out rows had the smallest loss after {self.epoch} epochs")
 
     def on_fit_end(self, training: Training) -> None:
-        """Restore the weights of that epoch."""
+        """Restore the weights of that epoch, and let go of the rows: other networks need the memory."""
         if self._weights is not None:
             training.network.restore(self._weights)
+        self.data = self.data.take(np.zeros(0, np.intp))
 
     def get_state(self) -> Any:
         """Return that epoch so far, with the smallest loss, its outputs and its weights."""

@@ -59,6 +59,7 @@ class Budget:
         self.end = clock() + limit
         self.reached = False
         self.given_up: list[str] = []
+        self.seconds_of_epoch = np.inf
 
     @property
     def left(self) -> float:
@@ -157,7 +158,7 @@ def seconds_of_epoch(estimator: Any, data: Labelled, threads: int) -> float:
     float
         More than 0.
     """
-    size = batch_size_for(estimator.batch_size, len(data.rows))
+    size = batch_size_for(estimator, len(data.rows))
     some = data.take(np.arange(min(len(data.rows), STEPS_TIMED * size)))
     member = Member(estimator, outputs_of(estimator.network_, estimator._members)[0], 0, threads)
     member.model.batch_size = size
@@ -197,7 +198,9 @@ def plan(seconds: float, left: float, wanted: Plan, at_a_time: int) -> Plan:
     return Plan(1, 1, max(1, min(wanted.rows, int(wanted.rows * left / seconds))))
 
 
-def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool, of_pilots: int = 0) -> tuple[Labelled, int]:
+def fit_into(
+    estimator: Any, data: Labelled, budget: Budget, epochs: int, twice: bool, of_pilots: int = 0
+) -> tuple[Labelled, int]:
     """Return the rows and the number of epochs that fit, and leave out networks that do not.
 
     Parameters
@@ -208,6 +211,8 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool, of_pil
         All rows of the training.
     budget : Budget
         What is left of the time.
+    epochs : int
+        How many are wanted.
     twice : bool
         Whether the training is preceded by one as long, for cross-validation.
     of_pilots : int, default=0
@@ -224,7 +229,8 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool, of_pil
     at_a_time = min(estimator._members, threads)
     of_each = max(1, threads // at_a_time)
     seconds = seconds_of_epoch(estimator, data, of_each) * (2 if twice else 1) if budget.left > 0 else np.inf
-    wanted = Plan(estimator._members, estimator.epochs, len(data.rows))
+    budget.seconds_of_epoch = seconds
+    wanted = Plan(estimator._members, epochs, len(data.rows))
     left = PART_PLANNED * max(budget.left, 0.0)
     fits = plan(seconds, left, wanted, at_a_time)
     if of_pilots and fits == wanted and plan(seconds, left - seconds * of_pilots, wanted, at_a_time) != wanted:
@@ -235,11 +241,40 @@ def fit_into(estimator: Any, data: Labelled, budget: Budget, twice: bool, of_pil
     if fits.epochs < wanted.epochs:
         budget.given_up.append(f"{fits.epochs} of {wanted.epochs} epochs")
     if fits.rows < wanted.rows:
-        used = max(fits.rows, min(wanted.rows, batch_size_for(estimator.batch_size, wanted.rows)))
+        used = max(fits.rows, min(wanted.rows, batch_size_for(estimator, wanted.rows)))
         rng = np.random.default_rng(estimator._seed)
         data = data.take(np.sort(rng.permutation(wanted.rows)[:used]))
         budget.given_up.append(f"{used:,} of {wanted.rows:,} rows")
     return data, fits.epochs
+
+
+def epochs_that_fit(estimator: Any, num_rows: int, epochs: int, wanted: int, budget: Budget) -> int:
+    """Return how many epochs an ensemble has for which more are wanted, now that some of the time is over.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        Before the training of its networks.
+    num_rows : int
+        Of the training.
+    epochs : int
+        For which there is time.
+    wanted : int
+        More than that.
+    budget : Budget
+        What is left of the time.
+
+    Returns
+    -------
+    int
+        One of the two.
+    """
+    at_a_time = min(estimator._members, num_threads() if estimator.threads is None else estimator.threads)
+    whole = Plan(estimator._members, wanted, num_rows)
+    if plan(budget.seconds_of_epoch, PART_PLANNED * max(budget.left, 0.0), whole, at_a_time) == whole:
+        return wanted
+    budget.given_up.append(f"{epochs} of {wanted} epochs")
+    return epochs
 
 
 def say_what_fit(estimator: Any, budget: Budget) -> None:

@@ -25,6 +25,7 @@ from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.runs import run_of_network
 from pysmorch.estimators.stopping import stopping_for
 from pysmorch.layers.base import Array
+from pysmorch.memory import return_free_memory
 from pysmorch.metrics import Metric
 from pysmorch.optimizers import Optimizer
 from pysmorch.prediction.presets import weight_decay_of
@@ -123,6 +124,7 @@ def train_members(
         if budget is not None and budget.left <= 0 and member is not members[0]:
             budget.reached = True
             return
+        return_free_memory()  # of the network before
         rows, held_out = _parts_of(job, data)
         seed = member.model._seed + (1 + epochs_before if epochs_before else 0)
         ending = [cancelling] if budget is None else [cancelling, Deadline(budget)]
@@ -134,6 +136,7 @@ def train_members(
             own |= {"validation_data": held_out[:3], "metrics": measured}
         with using_threads(of_each), suppress(OutOfTime):
             member.model._train(rows, seed=seed, callbacks=all_callbacks, **own, **options)
+        member.rest()
 
     works = [
         partial(train, member, job, number) for number, (member, job) in enumerate(zip(members, jobs, strict=True), 1)
@@ -159,6 +162,7 @@ def train_members(
             return callbacks_of(job, _parts_of(job, data)[1])
 
         _gather(ring, members, own_callbacks, callbacks_of_number)
+    return_free_memory()  # of the last one
     _give_back(estimator, members, at_a_time)
 
 

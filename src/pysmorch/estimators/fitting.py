@@ -159,7 +159,7 @@ def fit_options(estimator: Any, num_rows: int, **options: Any) -> FitOptions:
     in_float64 = estimator.precision == "float64"
     return FitOptions(
         optimizer=estimator.optimizer_,
-        batch_size=batch_size_for(estimator.batch_size, num_rows),
+        batch_size=batch_size_for(estimator, num_rows),
         shuffle=True,
         dtype="float64" if in_float64 else "float32",
         engine="auto",

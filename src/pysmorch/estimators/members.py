@@ -25,7 +25,7 @@ from pysmorch.start import start_from_data
 
 LARGEST_SEED = 2**31 - 1
 
-ROWS_OF_A_START = 4096
+ROWS_OF_A_START = 1024
 """The most rows from which the deviations of the outputs at the start of a network are measured."""
 
 
@@ -75,7 +75,12 @@ def network_of(estimator: Any, features: Layer, count: int, rows: Array | LazyRo
         some = rows[np.sort(drawn)]
         for output, seed in zip(outputs, seeds, strict=True):
             start_from_data(output, some, seed)
-    return Network(estimator._make_loss(outputs[0] if count == 1 else mean_of(estimator, outputs)))
+    network = Network(estimator._make_loss(outputs[0] if count == 1 else mean_of(estimator, outputs)))
+    if estimator.precision != "float64":  # as training takes them, in half of the memory
+        for layer in network.layers:
+            if has_parameters(layer):
+                layer.replace_parameters(layer.W.astype(np.float32))
+    return network
 
 
 def mean_of(estimator: Any, outputs: Sequence[Layer]) -> Layer:
@@ -171,6 +176,10 @@ class Member:
                 if id(layer) in own:
                     yield slice(start, start + layer.W.size)
                 start += layer.W.size
+
+    def rest(self) -> None:
+        """Let go of compiled programs and their memory, after training, while others train."""
+        self.model.network_ = copy.copy(self.model.network_)  # the same layers, without programs
 
     def give_back(self, estimator: Any) -> None:
         """Set parameters, states and optimizer of the whole network to what the member has learned.

@@ -14,13 +14,13 @@ import numpy as np
 
 from pysmorch.engine import using_threads
 from pysmorch.estimators.bagging import FURTHER_TRUST, BestCalibrated, jobs_of
-from pysmorch.estimators.budget import Budget, Deadline, OutOfTime
+from pysmorch.estimators.budget import Budget, Deadline, OutOfTime, epochs_that_fit
 from pysmorch.estimators.ensemble import divided_threads, run_together
 from pysmorch.estimators.members import Member, outputs_of, seeds_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import calibrations_of
 from pysmorch.prediction.dense import ENOUGH_ROWS
-from pysmorch.prediction.presets import WEIGHT_DECAY, preset_of
+from pysmorch.prediction.presets import EPOCHS, WEIGHT_DECAY, preset_of
 from pysmorch.training.ending import Cancelled, CancellingWithin, Flag
 
 MOST_ROWS = 20_000
@@ -33,6 +33,10 @@ PART_OF_STRONG = 2
 PART_OF_PILOT = 2
 """A pilot has so many times fewer epochs than a network with its weight decay. So whether longer training helps is a part of what is
 compared."""
+
+CLEAR, MANY_EPOCHS_FROM = 1.1, 10_000
+"""Where the strong decay has so many times the loss of the weak one, columns say nearly all of the target. From so many rows on such tables
+gain by more epochs; others know their rows by heart (benchmarks/results/epochs.jsonl)."""
 
 
 class Pilots(NamedTuple):
@@ -68,7 +72,7 @@ def epochs_with(decay: float, epochs: int) -> int:
     return max(1, epochs // PART_OF_STRONG) if decay > WEIGHT_DECAY else epochs
 
 
-def pilots_of(estimator: Any, num_rows: int) -> Pilots | None:
+def pilots_of(estimator: Any, num_rows: int, epochs: int) -> Pilots | None:
     """Return the pilots of an ensemble whose networks hold out rows of their own.
 
     Parameters
@@ -77,6 +81,8 @@ def pilots_of(estimator: Any, num_rows: int) -> Pilots | None:
         With its network, and its encoder.
     num_rows : int
         How many rows there are.
+    epochs : int
+        Of a network with `WEIGHT_DECAY`.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def pilots_of(estimator: Any, num_rows: int) -> Pilots | None:
     if not (left_open and is_middle and times_rows and estimator._members > 1):
         return None
     decays = WEIGHT_DECAY, times_rows / num_rows
-    return Pilots(decays, tuple(max(1, epochs_with(decay, estimator.epochs) // PART_OF_PILOT) for decay in decays))
+    return Pilots(decays, tuple(max(1, epochs_with(decay, epochs) // PART_OF_PILOT) for decay in decays))
 
 
 def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: int, budget: Budget | None) -> int:
@@ -114,7 +120,7 @@ def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: 
     Returns
     -------
     int
-        At most `epochs`.
+        Fewer with the strong decay, and more where there is much to learn.
     """
     first, second = jobs_of(estimator, data, estimator._members)[:2]
     if first.rows is None or first.held_out is None or second.rows is None or second.held_out is None:
@@ -128,16 +134,22 @@ def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: 
     cancel, seed = Flag(), seeds_of(estimator._seed, estimator._members)[0]
     ending = [CancellingWithin(cancel), *([] if budget is None else [Deadline(budget)])]
 
-    def train(decay: float, count: int, best: BestCalibrated) -> None:
+    def train(pilot: Any, decay: float, count: int, best: BestCalibrated) -> None:
         if cancel.is_set():
             raise Cancelled
-        pilot = Member(estimator, outputs_of(estimator.network_, estimator._members)[0], seed, of_each).model
         pilot.optimizer_.weight_decay = decay
         with using_threads(of_each), suppress(OutOfTime):
             pilot._train(rows, seed=seed, epochs=count, callbacks=[*ending, best], metrics=[])
 
-    run_together([partial(train, *one) for one in zip(*pilots, found, strict=True)], at_a_time, cancel)
+    output = outputs_of(estimator.network_, estimator._members)[0]
+    # In another thread a copy of the estimator would be the one before its training.
+    models = [Member(estimator, output, seed, of_each).model for _ in found]
+    run_together([partial(train, *one) for one in zip(models, *pilots, found, strict=True)], at_a_time, cancel)
     losses = [best.best for best in found]
     chosen = pilots.decays[losses.index(min(losses))]
     estimator.optimizer_.weight_decay = chosen
-    return epochs_with(chosen, epochs)
+    epochs, most = epochs_with(chosen, epochs), max(epochs, min(EPOCHS, 2 * epochs))
+    is_clear = 0 < CLEAR * losses[0] <= losses[1] < np.inf
+    if estimator.epochs is None and is_clear and len(data.rows) >= MANY_EPOCHS_FROM and most > epochs:
+        return most if budget is None else epochs_that_fit(estimator, len(data.rows), epochs, most, budget)
+    return epochs

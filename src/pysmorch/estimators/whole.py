@@ -14,7 +14,10 @@ from pysmorch.estimators.pilots import choose_weight_decay, pilots_of
 from pysmorch.estimators.rows import Labelled
 from pysmorch.estimators.small import Choice, StopAfter, choose
 from pysmorch.estimators.stopping import stopping_for
+from pysmorch.memory import return_free_memory
 from pysmorch.metrics import Metric
+from pysmorch.prediction.parameters import batch_size_for
+from pysmorch.prediction.presets import epochs_of
 
 
 def train_whole(
@@ -56,11 +59,15 @@ def train_whole(
     Choice or None
         What cross-validation chose; None without it.
     """
-    epochs, several = estimator.epochs, estimator._members > 1
-    pilots = pilots_of(estimator, len(data.rows)) if cross_validates else None
+    several = estimator._members > 1
+    if several:
+        return_free_memory()  # of reading, encoding and the start of the networks
+    steps = -(-len(data.rows) // batch_size_for(estimator, len(data.rows)))
+    epochs = epochs_of(estimator, steps if several and estimator.encoder_.of_table else None)
+    pilots = pilots_of(estimator, len(data.rows), epochs) if cross_validates else None
     if budget is not None:
         of_pilots = 0 if pilots is None else sum(pilots.epochs)
-        data, epochs = fit_into(estimator, data, budget, cross_validates and estimator._members == 1, of_pilots)
+        data, epochs = fit_into(estimator, data, budget, epochs, cross_validates and estimator._members == 1, of_pilots)
         pilots = None if budget.given_up else pilots
     if pilots is not None:
         epochs = choose_weight_decay(estimator, data, pilots, epochs, budget)

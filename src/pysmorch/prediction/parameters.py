@@ -13,6 +13,7 @@ from pysmorch.engine import Precision, check_threads
 from pysmorch.layers.activations import ACTIVATIONS
 from pysmorch.layers.base import Array
 from pysmorch.optimizers import OPTIMIZERS, Optimizer
+from pysmorch.prediction.dense import ENOUGH_ROWS
 from pysmorch.prediction.presets import WEIGHT_DECAY, check_preset
 from pysmorch.schedules import as_schedule
 
@@ -108,22 +109,25 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real)
 
 
-def batch_size_for(batch_size: int | str, num_rows: int) -> int:
+def batch_size_for(estimator: Any, num_rows: int) -> int:
     """Return how many rows a step takes.
 
     Parameters
     ----------
-    batch_size : int or "auto"
-        The parameter of an estimator.
+    estimator : NetworkEstimator
+        With checked parameters, and its encoder.
     num_rows : int
-        How many rows there are.
+        How many rows a network is trained on.
 
     Returns
     -------
     int
-        For "auto" a 64th of the rows, at least 32 and at most 256.
+        For "auto" a 64th of the rows, at least 32, of larger tables at least 128, and at most 256.
     """
-    return int(min(256, max(32, num_rows // 64))) if batch_size == "auto" else int(batch_size)
+    if estimator.batch_size != "auto":
+        return int(estimator.batch_size)
+    least = 128 if estimator.encoder_.of_table and num_rows >= ENOUGH_ROWS else 32
+    return min(256, max(least, num_rows // 64))
 
 
 def make_optimizer(estimator: Any) -> Optimizer:

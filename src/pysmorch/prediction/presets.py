@@ -22,6 +22,9 @@ class Preset(NamedTuple):
         The same where there are fewer than `FEW` rows: there a network takes little time, and varies more.
     members_of_many : int
         The same from `MANY_ROWS` rows or `MANY_COLUMNS` columns on: there a network takes long, and gains little by others.
+    epochs_of_several : int
+        How many times each of several networks of a table uses the rows: half as many as a single one cost half as much, and the mean
+        of the networks is hardly worse.
     weight_decays_of_few : tuple of float
         How strongly weights are pulled towards 0 where there are fewer than `FEW` rows of a table, in one network after the other. Few
         rows do not tell how strong it should be, and networks that differ in it are better together.
@@ -37,6 +40,7 @@ class Preset(NamedTuple):
     members: int
     members_of_few: int
     members_of_many: int
+    epochs_of_several: int
     weight_decays_of_few: tuple[float, ...]
     decay_times_rows: float
     calibrate: bool
@@ -46,12 +50,18 @@ class Preset(NamedTuple):
 WEIGHT_DECAY = 0.1
 """Of images, of networks of the user's, and of tables where nothing else is said."""
 
+EPOCHS = 50
+"""Of a single network, and of images; of several networks at most."""
+
+LEAST_STEPS = 400
+"""Several networks of few rows have more epochs than others, since a network needs some steps to learn."""
+
 OF_FEW, TIMES_ROWS = (WEIGHT_DECAY, 0.6), 10_000.0
 
 PRESETS: dict[str, Preset] = {
-    "fast": Preset(1, 1, 1, (WEIGHT_DECAY,), 0.0, calibrate=False, bagging=False),
-    "balanced": Preset(4, 8, 1, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
-    "best": Preset(16, 16, 16, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
+    "fast": Preset(1, 1, 1, EPOCHS, (WEIGHT_DECAY,), 0.0, calibrate=False, bagging=False),
+    "balanced": Preset(4, 4, 1, 22, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
+    "best": Preset(8, 16, 8, EPOCHS, OF_FEW, TIMES_ROWS, calibrate=True, bagging=True),
 }
 """The presets; the names are those of `PresetName`."""
 
@@ -120,6 +130,28 @@ def members_of(estimator: Any, num_rows: int, num_columns: int, of_images: bool)
     return int(estimator.members)
 
 
+def epochs_of(estimator: Any, steps_of_several: int | None = None) -> int:
+    """Return how many times an estimator uses its rows at most.
+
+    Parameters
+    ----------
+    estimator : NetworkEstimator
+        With checked parameters.
+    steps_of_several : int, default=None
+        How many steps an epoch has where several networks of a table are trained; None for others.
+
+    Returns
+    -------
+    int
+        Its parameter `epochs`, or that of its preset.
+    """
+    if estimator.epochs is not None:
+        return int(estimator.epochs)
+    if steps_of_several is None:
+        return EPOCHS
+    return min(EPOCHS, max(preset_of(estimator).epochs_of_several, -(-LEAST_STEPS // steps_of_several)))
+
+
 def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
     """Return the weight decay of a network of an ensemble: that of the optimizer, or of the preset where there are few rows.
 
@@ -145,7 +177,7 @@ def weight_decay_of(estimator: Any, num_rows: int, number: int) -> Any:
 
 
 def check_preset(estimator: Any) -> None:
-    """Refuse a preset, a number of networks and a limit of time that cannot be used.
+    """Refuse a preset, numbers of networks and epochs, and a limit of time that cannot be used.
 
     Parameters
     ----------
@@ -160,9 +192,10 @@ def check_preset(estimator: Any) -> None:
     if estimator.preset not in get_args(PresetName):
         names = ", ".join(f'"{name}"' for name in PRESETS)
         raise ValueError(f"preset must be one of {names}, but is {estimator.preset!r}")
-    members = estimator.members
-    if members is not None and (isinstance(members, bool) or not isinstance(members, (int, np.integer)) or members < 1):
-        raise ValueError(f"members must be a positive integer, or None for that of the preset, but is {members!r}")
+    for name in ("members", "epochs"):
+        count = getattr(estimator, name)
+        if count is not None and (isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1):
+            raise ValueError(f"{name} must be a positive integer, or None for that of the preset, but is {count!r}")
     limit = estimator.time_limit
     if limit is not None and (
         isinstance(limit, bool) or not isinstance(limit, (int, float, np.number)) or not 0 < limit < np.inf

@@ -48,7 +48,7 @@ class RegressorModel(NetworkModel):
         learning_rate: float | Schedule = 5e-3,
         weight_decay: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
-        epochs: int = 50,
+        epochs: int | None = None,
         early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         patience: int = 20,

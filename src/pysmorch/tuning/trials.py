@@ -13,6 +13,7 @@ import numpy as np
 from pysmorch.cluster import Cluster, in_order
 from pysmorch.encoders import kinds_from
 from pysmorch.encoders.choices import texts_of_file
+from pysmorch.prediction.presets import epochs_of
 from pysmorch.training import Callback, NonFiniteError, Training
 from pysmorch.tuning.storage import BEAT, optuna_or_error, pruner_for, quiet
 from pysmorch.warnings import PysmorchWarning
@@ -103,7 +104,7 @@ def run_trial(shared: tuple[dict[str, Any], Any], asked: Asked) -> tuple[float |
     optuna = optuna_or_error()
     rows, texts = shared
     with quiet(optuna):
-        study = optuna.create_study(pruner=pruner_for(optuna, asked.model.epochs))
+        study = optuna.create_study(pruner=pruner_for(optuna, epochs_of(asked.model)))
         study.add_trials(
             [
                 optuna.trial.create_trial(value=min(losses.values()), intermediate_values=losses)

@@ -18,7 +18,7 @@ from pysmorch.estimators.rows import as_labels, weighted_rows
 from pysmorch.estimators.splitting import hold_out
 from pysmorch.prediction.dense import dense_of
 from pysmorch.prediction.parameters import check_num_labels
-from pysmorch.prediction.presets import WEIGHT_DECAY
+from pysmorch.prediction.presets import WEIGHT_DECAY, epochs_of
 from pysmorch.tuning.space import as_stored, from_stored, searched_in, suggested
 from pysmorch.tuning.storage import open_study, optuna_or_error, quiet, search_of
 from pysmorch.tuning.trials import loss_of, optimize_on
@@ -172,7 +172,7 @@ class Tuner(BaseEstimator):  # type: ignore[misc]
         data = self._split(X, y, sample_weight, eval_set, groups, time)
         search = search_of(self.estimator, space, data["labels"], data["count"])
         with quiet(optuna):
-            study = open_study(optuna, self.storage, self.name, search, self.estimator.epochs)
+            study = open_study(optuna, self.storage, self.name, search, epochs_of(self.estimator))
             if not study.trials:
                 defaults = {name: getattr(self.estimator, name) for name in space} | self._left_open(
                     X, data["count"], space
