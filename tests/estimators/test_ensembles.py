@@ -6,9 +6,9 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import pysmorch as ps
 from pysmorch import Classifier, Regressor
-from pysmorch.estimators.bagging import outputs_out_of_fold
+from pysmorch.estimators.bagging import BestCalibrated, outputs_out_of_fold
 from pysmorch.estimators.ensemble import mean_history
-from pysmorch.estimators.members import outputs_of, seeds_of
+from pysmorch.estimators.members import Member, outputs_of, seeds_of
 from pysmorch.files import ModelFileError
 from pysmorch.losses import CrossEntropy, SquareLoss
 from pysmorch.network import Network
@@ -144,6 +144,26 @@ def test_the_seconds_of_the_history_are_those_of_all_networks():
     long.append({"loss": 2.0, "seconds": 2.0})
     assert mean_history([short, long], 1)["seconds"] == [8.0, 2.0]
     assert mean_history([short, long], 2)["seconds"] == [4.0, 1.0]
+
+
+def test_a_network_that_is_trained_holds_no_program_and_no_rows_while_others_train(monkeypatch):
+    programs, rows, rest, end = [], [], Member.rest, BestCalibrated.on_fit_end
+
+    def rested(member):
+        programs.append(member.model.network_.predictor._compiled is not None)
+        rest(member)
+        programs.append(member.model.network_.predictor._compiled is not None)
+
+    def ended(best, training):
+        rows.append(len(best.data.rows))
+        end(best, training)
+        rows.append(len(best.data.rows))
+
+    monkeypatch.setattr(Member, "rest", rested)
+    monkeypatch.setattr(BestCalibrated, "on_fit_end", ended)
+    Classifier(members=3, epochs=2, hidden=(4,), threads=1, random_state=0).fit(*load_iris(return_X_y=True))
+    assert programs == [True, False] * 3
+    assert rows == [50, 0] * 3
 
 
 def test_callbacks_are_told_of_each_network():
