@@ -47,9 +47,9 @@ def test_a_coverage_that_few_rows_cannot_reach_is_said_with_the_rows_that_it_nee
 
 
 def mean_coverage(make, draw, covers):
-    """The mean over 20 splits of how often new rows are covered."""
+    """The mean over 60 splits of how often new rows are covered: with 90 scores each it scatters by 0.004."""
     found = []
-    for seed in range(20):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         x, y = draw(rng, 300)
         model = make(seed).fit(x, y)

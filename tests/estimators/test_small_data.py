@@ -39,7 +39,7 @@ def test_epochs_and_calibration_are_chosen_unless_said_otherwise():
         np.abs(chosen.decision_function(X)).max()
         < np.abs(Classifier(**options, early_stopping=False).fit(X, y).decision_function(X)).max()
     )
-    assert Classifier(**options, early_stopping=False, patience=50).fit(X, y).n_iter_ == 50
+    assert Classifier(**options, early_stopping=False, patience=50).fit(X, y).n_iter_ == 40  # of ten steps
     again = Classifier(**options).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), chosen.predict_proba(X))
 
