@@ -80,7 +80,8 @@ inline void philox_blocks(uint64_t seed, uint32_t stream, uint64_t step, uint64_
 
 // Words first .. first + count of the stream (seed, stream, step) of Philox4x32-10.
 // Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
-inline void philox_words(uint64_t seed, uint32_t stream, uint64_t step, uint64_t first, size_t count, uint32_t* words) {
+__attribute__((noinline)) inline void philox_words(uint64_t seed, uint32_t stream, uint64_t step, uint64_t first,
+                                                   size_t count, uint32_t* words) {
     uint32_t made[PHILOX_BLOCKS][4];
     const uint64_t end = first + count;
     for (uint64_t block = first / 4; block * 4 < end; block += PHILOX_BLOCKS) {

@@ -241,10 +241,15 @@ template <class T> class DropOut final : public Operation<T> {
                 };
                 T* m = mask_.get() + p * count * NR<T> + half;
                 size_t f = 0;
-                for (; f + LANES<T> <= count; f += LANES<T>) {  // rows of words become columns of the mask
+                // Rows of words become columns of the mask; in double the shorter vectors are not worth the code.
+                for (; sizeof(T) == 4 && f + LANES<T> <= count; f += LANES<T>) {
                     V square[LANES<T>];
-                    for (int lane = 0; lane < LANES<T>; ++lane)
-                        for (int i = 0; i < LANES<T>; ++i) square[lane][i] = factor(lane, f + size_t(i));
+#pragma GCC unroll 1
+                    for (int lane = 0; lane < LANES<T>; ++lane) {
+                        T row[LANES<T>];
+                        for (int i = 0; i < LANES<T>; ++i) row[i] = factor(lane, f + size_t(i));
+                        square[lane] = load(row);
+                    }
                     transpose<T>(square);
                     for (int i = 0; i < LANES<T>; ++i) store(m + (f + size_t(i)) * NR<T>, square[i]);
                 }
