@@ -854,3 +854,12 @@ def test_layers_that_are_held_out_of_reach_are_told():
             network_with(cls).fit(X, Y, epochs=1)
     with pytest.raises(TypeError, match="MakesLayers: forward stores other layers than before"):
         network_with(MakesLayers).fit(X, Y, epochs=1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_an_estimator_trains_a_network_of_classes_of_ones_own(precision):
+    def own(layer, num_outputs):
+        return ps.dense(PlainRelu(PlainLinear(layer, 4)), num_outputs, activation=None)
+
+    model = ps.Classifier(network=own, epochs=2, precision=precision, random_state=0).fit(X, Y[:, 0] > 0)
+    assert np.isfinite(model.predict_proba(X)).all()

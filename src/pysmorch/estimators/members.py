@@ -17,7 +17,7 @@ from pysmorch.estimators.fitting import output_layer
 from pysmorch.layers import Add, Bias, Layer, LogMeanSoftmax, Scale
 from pysmorch.layers.base import Array
 from pysmorch.layers.graph import graph
-from pysmorch.layers.trainable import has_parameters
+from pysmorch.layers.trainable import convert_parameters, has_parameters
 from pysmorch.losses import CrossEntropy
 from pysmorch.network import Network
 from pysmorch.optimizers import Optimizer, aligned_zeros
@@ -77,9 +77,7 @@ def network_of(estimator: Any, features: Layer, count: int, rows: Array | LazyRo
             start_from_data(output, some, seed)
     network = Network(estimator._make_loss(outputs[0] if count == 1 else mean_of(estimator, outputs)))
     if estimator.precision != "float64":  # as training takes them, in half of the memory
-        for layer in network.layers:
-            if has_parameters(layer):
-                layer.replace_parameters(layer.W.astype(np.float32))
+        convert_parameters(network.layers, np.float32)
     return network
 
 
@@ -197,9 +195,7 @@ class Member:
                 dtype = learned.W.dtype
             if getattr(layer, "state", None):
                 layer.state = learned.state
-        for layer in estimator.network_.layers:  # also those at the end, which no member trains
-            if has_parameters(layer) and layer.W.dtype != dtype:
-                layer.replace_parameters(layer.W.astype(dtype))
+        convert_parameters(estimator.network_.layers, dtype)  # also those at the end, which no member trains
         size = sum(W.size for W in estimator.network_.parameters.values())
         for name, array in trained.state.items():
             if name not in whole.state:

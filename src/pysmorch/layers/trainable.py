@@ -116,6 +116,13 @@ def has_parameters(layer: Any) -> bool:
     return getattr(layer, "W", None) is not None
 
 
+def convert_parameters(layers: Sequence[Any], dtype: Any) -> None:
+    """Give the parameters of layers a dtype; a layer of a class that is no `Trainable` is converted when it is trained."""
+    for layer in layers:
+        if isinstance(layer, Trainable) and layer.has_parameters and layer.W.dtype != dtype:
+            layer.replace_parameters(layer.W.astype(dtype))
+
+
 def snapshot_of(layers: Sequence[Any], into: list[Any] | None = None) -> list[Any]:
     """Return copies of the parameters and states of layers; `into` is an older one, which is overwritten and returned."""
     if into is not None:
