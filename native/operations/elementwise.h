@@ -241,8 +241,7 @@ template <class T> class DropOut final : public Operation<T> {
                 };
                 T* m = mask_.get() + p * count * NR<T> + half;
                 size_t f = 0;
-                // Rows of words become columns of the mask; in double the shorter vectors are not worth the code.
-                for (; sizeof(T) == 4 && f + LANES<T> <= count; f += LANES<T>) {
+                for (; f + LANES<T> <= count; f += LANES<T>) {  // rows of words become columns of the mask
                     V square[LANES<T>];
 #pragma GCC unroll 1
                     for (int lane = 0; lane < LANES<T>; ++lane) {

@@ -143,10 +143,10 @@ def test_pilots_have_half_of_the_epochs_of_their_networks():
     assert pilots_of(model, 20_001, 50) is None
 
 
-@pytest.mark.parametrize(("clear", "epochs"), [(1.0001, 44), (1e6, 22)])
-def test_larger_tables_that_are_clear_have_more_epochs(clear, epochs, monkeypatch):
+@pytest.mark.parametrize(("noise", "epochs"), [(1.0001, 44), (1e6, 22)])
+def test_larger_tables_with_little_noise_have_more_epochs(noise, epochs, monkeypatch):
     monkeypatch.setattr(pilots, "MANY_EPOCHS_FROM", 3000)
-    monkeypatch.setattr(pilots, "CLEAR", clear)
+    monkeypatch.setattr(pilots, "LITTLE_NOISE", noise)
     quick = QUICK | {"epochs": None, "hidden": (8,), "members": 2}
     assert trained(Regressor(**quick), labels=CLEAR) == [(0.1, 11), (STRONG, 5), *[(0.1, epochs)] * 2]
     assert trained(Regressor(**quick), X[:2999], CLEAR[:2999])[-1] == (0.1, 22)
@@ -155,7 +155,7 @@ def test_larger_tables_that_are_clear_have_more_epochs(clear, epochs, monkeypatc
 
 def test_more_epochs_are_given_up_where_time_is_short(monkeypatch):
     monkeypatch.setattr(pilots, "MANY_EPOCHS_FROM", 3000)
-    monkeypatch.setattr(pilots, "CLEAR", 1.0001)
+    monkeypatch.setattr(pilots, "LITTLE_NOISE", 1.0001)
     monkeypatch.setattr(budget, "seconds_of_epoch", lambda *of: 1.0)
     monkeypatch.setattr(budget, "clock", lambda: 0.0)
     quick = QUICK | {"epochs": None, "hidden": (8,), "members": 2}

@@ -59,7 +59,7 @@ class Budget:
         self.end = clock() + limit
         self.reached = False
         self.given_up: list[str] = []
-        self.seconds_of_epoch = np.inf
+        self.seconds_of_epoch, self.at_a_time = np.inf, 1
 
     @property
     def left(self) -> float:
@@ -229,7 +229,7 @@ def fit_into(
     at_a_time = min(estimator._members, threads)
     of_each = max(1, threads // at_a_time)
     seconds = seconds_of_epoch(estimator, data, of_each) * (2 if twice else 1) if budget.left > 0 else np.inf
-    budget.seconds_of_epoch = seconds
+    budget.seconds_of_epoch, budget.at_a_time = seconds, at_a_time
     wanted = Plan(estimator._members, epochs, len(data.rows))
     left = PART_PLANNED * max(budget.left, 0.0)
     fits = plan(seconds, left, wanted, at_a_time)
@@ -269,9 +269,8 @@ def epochs_that_fit(estimator: Any, num_rows: int, epochs: int, wanted: int, bud
     int
         One of the two.
     """
-    at_a_time = min(estimator._members, num_threads() if estimator.threads is None else estimator.threads)
     whole = Plan(estimator._members, wanted, num_rows)
-    if plan(budget.seconds_of_epoch, PART_PLANNED * max(budget.left, 0.0), whole, at_a_time) == whole:
+    if plan(budget.seconds_of_epoch, PART_PLANNED * max(budget.left, 0.0), whole, budget.at_a_time) == whole:
         return wanted
     budget.given_up.append(f"{epochs} of {wanted} epochs")
     return epochs

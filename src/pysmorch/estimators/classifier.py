@@ -51,7 +51,7 @@ class Classifier(ClassifierMixin, ClassifierModel, NetworkEstimator):  # type: i
         Rows of one step; "auto" takes a 64th of the rows, at least 32, or 128 from 3,000 rows of a table on, and at most 256.
     epochs : int, default=None
         How many times the rows are used at most; half as often where held-out rows choose the strong weight decay. None is 50, and 22 for
-        each of several networks of a table in "balanced": twice as many where 10,000 rows or more are clear, and of few rows as many as
+        each of several networks of a table in "balanced": twice as many of 10,000 rows or more with little noise, and of few rows as many as
         take 400 steps, 50 at most.
     early_stopping : bool or "auto", default="auto"
         True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; False never

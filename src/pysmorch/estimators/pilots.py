@@ -34,9 +34,9 @@ PART_OF_PILOT = 2
 """A pilot has so many times fewer epochs than a network with its weight decay. So whether longer training helps is a part of what is
 compared."""
 
-CLEAR, MANY_EPOCHS_FROM = 1.1, 10_000
-"""Where the strong decay has so many times the loss of the weak one, columns say nearly all of the target. From so many rows on such tables
-gain by more epochs; others know their rows by heart (benchmarks/results/epochs.jsonl)."""
+LITTLE_NOISE, MANY_EPOCHS_FROM = 1.1, 10_000
+"""Where the pilot with the strong weight decay has at least so many times the loss of the other one, the targets have little noise. From so many
+rows on such tables gain by more epochs; with noise networks overfit (benchmarks/results/epochs.jsonl)."""
 
 
 class Pilots(NamedTuple):
@@ -120,7 +120,7 @@ def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: 
     Returns
     -------
     int
-        Fewer with the strong decay, and more where there is much to learn.
+        Fewer with the strong decay, and more for many rows with little noise.
     """
     first, second = jobs_of(estimator, data, estimator._members)[:2]
     if first.rows is None or first.held_out is None or second.rows is None or second.held_out is None:
@@ -149,7 +149,7 @@ def choose_weight_decay(estimator: Any, data: Labelled, pilots: Pilots, epochs: 
     chosen = pilots.decays[losses.index(min(losses))]
     estimator.optimizer_.weight_decay = chosen
     epochs, most = epochs_with(chosen, epochs), max(epochs, min(EPOCHS, 2 * epochs))
-    is_clear = 0 < CLEAR * losses[0] <= losses[1] < np.inf
-    if estimator.epochs is None and is_clear and len(data.rows) >= MANY_EPOCHS_FROM and most > epochs:
+    has_little_noise = 0 < LITTLE_NOISE * losses[0] <= losses[1] < np.inf
+    if estimator.epochs is None and has_little_noise and len(data.rows) >= MANY_EPOCHS_FROM and most > epochs:
         return most if budget is None else epochs_that_fit(estimator, len(data.rows), epochs, most, budget)
     return epochs

@@ -62,8 +62,8 @@ def train_whole(
     several = estimator._members > 1
     if several:
         return_free_memory()  # of reading, encoding and the start of the networks
-    steps = -(-len(data.rows) // batch_size_for(estimator, len(data.rows)))
-    epochs = epochs_of(estimator, steps if several and estimator.encoder_.of_table else None)
+    of_table = several and estimator.encoder_.of_table
+    epochs = epochs_of(estimator, -(-len(data.rows) // batch_size_for(estimator, len(data.rows))) if of_table else None)
     pilots = pilots_of(estimator, len(data.rows), epochs) if cross_validates else None
     if budget is not None:
         of_pilots = 0 if pilots is None else sum(pilots.epochs)
