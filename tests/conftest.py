@@ -3,6 +3,7 @@
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -30,6 +31,24 @@ if THREAD_SANITIZER:
 # The same examples each time; `--hypothesis-profile=default` looks for new ones.
 settings.register_profile("reproducible", derandomize=True)
 settings.load_profile("reproducible")
+
+
+STATES = pytest.StashKey()
+
+
+def pytest_collection_finish(session):
+    """Remember where the generators of all modules are before the first test."""
+    modules = {item.module for item in session.items if hasattr(item, "module")}
+    generators = [v for module in modules for v in vars(module).values() if isinstance(v, np.random.Generator)]
+    session.config.stash[STATES] = {id(one): one.bit_generator.state for one in generators}
+
+
+def pytest_runtest_setup(item):
+    """Let a test draw the same numbers whichever tests ran before it."""
+    states = item.config.stash[STATES]
+    for value in vars(getattr(item, "module", None) or object).values():
+        if id(value) in states:
+            value.bit_generator.state = states[id(value)]
 
 
 @pytest.fixture

@@ -38,11 +38,13 @@ bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, in
     const size_t pieces =
         std::min(count, round_up(std::max<size_t>((count + most - 1) / most, size_t(threads)), size_t(threads)));
     const size_t height = (count + pieces - 1) / pieces;
+    plan_rows();
     while (row_buffers_.size() < size_t(threads)) row_buffers_.emplace_back(values.size());
-    for (int t = 0; t < threads; ++t)
+    for (int t = 0; t < threads; ++t) {
+        row_buffers_[size_t(t)].values.get(height * row_size_);
         for (size_t v = 0; v < values.size(); ++v)
             if (values[v].is_index) row_buffers_[size_t(t)].indices[v].get(height * values[v].cols);
-            else row_buffers_[size_t(t)].buffers[v].get(height * row_stride(v));
+    }
     std::atomic<size_t> next{0};
     std::atomic<bool> finite{true};
     Barrier barrier(threads);
@@ -53,18 +55,36 @@ bool Program<T>::predict(const std::vector<Rows>& data, size_t count, T* out, in
             const size_t first = count * piece / pieces, n = count * (piece + 1) / pieces - first;
             for (const Rows& rows : data)
                 if (!is_finite<T>(rows, first, n)) finite.store(false, std::memory_order_relaxed);
-            predict_rows(data, first, n, row_buffers_[size_t(thread)], out);
+            predict_rows(data, first, n, height, row_buffers_[size_t(thread)], out);
             if (thread == 0 && interrupted()) next.store(pieces);
         }
     });
     return finite.load();
 }
 
+// Values of a row that are not needed at the same time share memory.
+template <class T> void Program<T>::plan_rows() {
+    if (!live_rows_.empty()) return;
+    live_rows_.resize(values.size());
+    const int end = int(operations.size());
+    for (size_t v = 0; v < values.size(); ++v) live_rows_[v].size = values[v].is_index ? 0 : row_stride(v);
+    for (int v : inputs) live_rows_[size_t(v)].use(0, 0);
+    for (int i = 0; i < end; ++i) {
+        live_rows_[size_t(outputs[size_t(i)])].use(i, i);
+        for (const Value<T>* v : operations[size_t(i)]->in) live_rows_[size_t(v - values.data())].use(i, i);
+    }
+    live_rows_[size_t(loss.spec.value)].use(end, end);
+    std::vector<char> barriers(size_t(end) + 1);
+    row_size_ = assign_with_reuse(live_rows_, barriers);
+}
+
 // Rows first .. first + n through all operations.
 template <class T>
-void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& own, T* out) const {
-    auto& [buffers, indices, rows, in, work] = own;
-    for (size_t v = 0; v < values.size(); ++v) rows[v] = {buffers[v].get(), row_stride(v), indices[v].get()};
+void Program<T>::predict_rows(const std::vector<Rows>& data, size_t first, size_t n, size_t height, RowBuffers& own,
+                              T* out) const {
+    auto& [buffer, indices, rows, in, work] = own;
+    for (size_t v = 0; v < values.size(); ++v)
+        rows[v] = {buffer.get() + height * live_rows_[v].offset, row_stride(v), indices[v].get()};
     for (size_t i = 0; i < inputs.size(); ++i) {
         const size_t v = size_t(inputs[i]);
         if (values[v].is_index) load_indices(data[i], first, n, values[v], indices[v].get());

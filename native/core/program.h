@@ -105,13 +105,11 @@ template <class T> class Program {
     struct Training;
     // What a thread needs to predict some rows.
     struct RowBuffers {
-        std::vector<Buffer<T>> buffers;
+        Buffer<T> values;
         std::vector<Buffer<int64_t>> indices;
         std::vector<RowsOf<T>> rows, in;
         std::unique_ptr<Workspace<T>> work = std::make_unique<Workspace<T>>();
-        explicit RowBuffers(size_t values) : buffers(values), indices(values), rows(values) {
-            in.reserve(values * 2 + 16);
-        }
+        explicit RowBuffers(size_t values) : indices(values), rows(values) { in.reserve(values * 2 + 16); }
     };
 
     const Value<T>& output() const { return values[size_t(loss.spec.value)]; }
@@ -163,7 +161,9 @@ template <class T> class Program {
     size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
     void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
     void load_indices(const Rows& data, size_t first, size_t n, const Value<T>& value, int64_t* to) const;
-    void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, RowBuffers& buffers, T* out) const;
+    void plan_rows();
+    void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, size_t height, RowBuffers& buffers,
+                      T* out) const;
 
     static constexpr size_t SQUARES_AT_A_TIME = 4096;  // parameters whose squares are summed in one go
 
@@ -178,6 +178,8 @@ template <class T> class Program {
     Buffer<T> arena_;
     std::vector<Buffer<int64_t>> index_;
     std::vector<RowBuffers> row_buffers_;
+    std::vector<LiveBuffer> live_rows_;  // values of a row that is predicted
+    size_t row_size_ = 0;                // of all of them
     size_t num_sums_ = 0, num_wide_sums_ = 0;
     Epoch shard_;
     size_t next_stage_ = 0;  // of the shard

@@ -64,6 +64,47 @@ def test_dense_networks_of_any_shape_predict_as_on_the_reference_path(count, wid
     np.testing.assert_allclose(network.predict(X), expected, rtol=tolerance, atol=tolerance)
 
 
+def graph_of(rng, data, length):
+    """Return the last layer of a graph in which any layer may read what was computed long before."""
+    made = [data]
+    for _ in range(length):
+        layer = made[int(rng.integers(len(made)))]
+        other = made[int(rng.integers(len(made)))]
+        kind = rng.integers(7)
+        if kind < 2:
+            made.append(ps.Bias(ps.Linear(layer, int(rng.integers(1, 40)))))
+        elif kind == 2:
+            made.append([ps.Relu, ps.Tanh, ps.Mish, ps.Scale][int(rng.integers(4))](layer))
+        elif kind == 3:
+            made.append(ps.Concat(layer, other))
+        elif kind == 4 and layer.out_dims == other.out_dims:
+            made.append([ps.Add, ps.Multiply][int(rng.integers(2))](layer, other))
+        elif kind == 5:
+            first = int(rng.integers(layer.out_dims[-1]))
+            made.append(ps.Columns(layer, first, int(rng.integers(first, layer.out_dims[-1])) + 1))
+        else:
+            made.append(ps.LayerNormalize(layer))
+    ends = {id(made[i]): made[i] for i in [*rng.integers(len(made), size=2), -1]}
+    return ps.Linear(ps.Concat(*ends.values(), data), 3)
+
+
+@given(seed=st.integers(0, 999), length=st.integers(1, 25), width=st.integers(1, 40), dtype=st.sampled_from("fd"))
+@settings(max_examples=80, deadline=None)
+def test_values_that_are_needed_late_are_still_there(seed, length, width, dtype):
+    rng = np.random.default_rng(seed)
+    network = Network(ps.SquareLoss(graph_of(rng, Data(shape=(None, width)), length)))
+    for layer in network.layers:
+        if hasattr(layer, "W"):
+            layer.replace_parameters(rng.normal(0, 0.3, layer.W.shape).astype(dtype))
+    X = rows(230, width, dtype, seed)
+    expected = network.predict(X, engine="reference")
+    scale = np.abs(expected).max() + 1
+    for count in (3, 230, 1, 60):
+        found = network.predict(X[:count])
+        np.testing.assert_allclose(found, expected[:count], rtol=0, atol=scale * (1e-4 if dtype == "f" else 1e-11))
+    assert network.predictor.is_native
+
+
 @pytest.mark.parametrize("widths", [(784, 256, 128, 10), (64, 100, 10), (5, 3), (1100, 40, 3)])
 def test_a_row_has_the_same_bits_in_any_company(widths):
     network, X = small(*widths), rows(500, widths[0])

@@ -180,7 +180,7 @@ def test_the_temperature_makes_the_confidence_the_accuracy():
 
 def test_held_out_rows_calibrate_probabilities_and_leave_the_ranking():
     options = {"hidden": (64,), "epochs": 40, "random_state": 0, "dropout": 0.0}
-    noisy = np.where(RNG.random(300) < 0.3, 1 - C, C)
+    noisy = np.where(np.random.default_rng(0).random(300) < 0.3, 1 - C, C)
     models = [
         Classifier(**options, early_stopping=False, calibrate=calibrate, validation_fraction=0.3).fit(X, noisy)
         for calibrate in (False, True)

@@ -228,18 +228,29 @@ def test_one_network_of_balanced_holds_out_a_tenth_of_many_rows():
     assert len(model.conformal_scores_.values) == 500
 
 
-class Outputs:
+class OfEpochs:
     """A training that gives what a network gave after each epoch."""
 
-    num_epochs = 4
-
-    def __init__(self, outputs):
-        self.outputs, self.epoch, self.restored = outputs, 0, None
+    def __init__(self, predicted, measured=False):
+        self.predicted, self.num_epochs, self.epoch, self.restored = predicted, len(predicted), 0, None
+        self.measured, self.outputs, self.stopped = measured, None, False
         self.network = self
         self.loss = SquareLoss(Data(shape=(None, 1)))
 
+    def through(self, best):
+        """Go through the epochs until a callback stops."""
+        while self.epoch < self.num_epochs and not self.stopped:
+            self.epoch += 1
+            self.outputs = self._predicted() if self.measured else None
+            best.on_epoch_end(self)
+        best.on_fit_end(self)
+
+    def _predicted(self):
+        return np.array(self.predicted[self.epoch - 1], float).reshape(-1, 1)
+
     def predictor(self, _):
-        return np.array(self.outputs[self.epoch - 1], float).reshape(-1, 1)
+        assert not self.measured
+        return self._predicted()
 
     def snapshot(self):
         return self.epoch
@@ -247,16 +258,51 @@ class Outputs:
     def restore(self, epoch):
         self.restored = epoch
 
+    def stop(self, _):
+        self.stopped = True
 
-def test_the_last_epoch_that_is_nearly_the_best_is_kept():
+
+def best_of(as_good=0.02):
     data = Labelled(np.zeros((2, 1)), np.zeros(2), None, None)
+    return BestCalibrated(data, [Calibration(1.0, np.zeros(1))], patience=20, as_good=as_good)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_the_last_epoch_that_is_nearly_the_best_is_kept(measured):
     # Half the sums of squares: 2.25, 1, 1.01 and 1.03 times as much as the smallest.
-    training = Outputs([[1.5, 1.5], [1.0, 1.0], [1.01**0.5] * 2, [1.03**0.5] * 2])
-    best = BestCalibrated(data, [Calibration(1.0, np.zeros(1))], patience=20, as_good=0.02)
-    for training.epoch in (1, 2, 3, 4):
-        best.on_epoch_end(training)
-    best.on_fit_end(training)
+    training, best = OfEpochs([[1.5, 1.5], [1.0, 1.0], [1.01**0.5] * 2, [1.03**0.5] * 2], measured), best_of()
+    training.through(best)
     assert training.restored == best.epoch == 3
+    assert training.epoch == 4
+
+
+@pytest.mark.parametrize(
+    ("losses", "last"),
+    [
+        ([9, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 1], 10),  # half of the epochs, then four that are worse by 1 of 9
+        ([9, 4, 5, 5, 5, 5, 5, 5, 5, 4.1, 5, 5, 5], 13),  # one of them is worse by less than 2 % of 9
+        ([9, 8, 8, 8, 8, 8, 7, 8, 8, 8, 8, 8, 8], 11),  # the best one is later than half
+        ([9] + 11 * [5] + [4], 13),  # as good as the best one
+        ([9, 4] + 58 * [5], 40),  # ten of sixty after half
+    ],
+)
+def test_a_network_ends_when_its_held_out_rows_are_clearly_worse(losses, last):
+    training = OfEpochs([[loss**0.5] * 2 for loss in losses])
+    best = best_of(as_good=0.0)
+    training.through(best)
+    assert training.epoch == last
+    assert training.restored == 1 + losses[:last].index(min(losses[:last]))
+
+
+def test_a_network_that_goes_on_from_a_checkpoint_ends_as_it_would_have_ended():
+    training = OfEpochs([[loss**0.5] * 2 for loss in [9, 4] + 11 * [5]])
+    first, second = best_of(), best_of()
+    for training.epoch in range(1, 9):
+        first.on_epoch_end(training)
+    second.set_state(first.get_state())
+    training.through(second)
+    assert training.epoch == 10
+    assert training.restored == 2
 
 
 def test_the_mean_of_several_networks_is_trusted_more_than_each_of_them():

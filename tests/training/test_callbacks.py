@@ -123,3 +123,44 @@ def test_an_interrupted_training_leaves_finite_weights_and_tells_the_callbacks()
         network.fit(X, Y, epochs=9, seed=0, callbacks=[best, interrupt])
     assert np.isfinite(weights_of(network)).all()
     assert best.best_epoch == 2
+
+
+class TakesOutputs(ps.Callback):
+    takes_outputs = True
+
+    def __init__(self):
+        self.found = []
+
+    def on_epoch_end(self, training):
+        expected = None if training.outputs is None else training.network.predict(X[:50])
+        self.found.append((training.outputs, expected))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+@pytest.mark.parametrize("metrics", [[], ["auc", "log_loss"]])
+def test_a_callback_takes_the_outputs_of_the_validation_data(engine, metrics):
+    options = {"epochs": 3, "seed": 0, "validation_data": (X[:50], Y[:50]), "metrics": metrics, "engine": engine}
+    taking = TakesOutputs()
+    history = classifier().fit(X, Y, callbacks=[taking], **options)
+    assert len(taking.found) == 3
+    for outputs, expected in taking.found:
+        np.testing.assert_array_equal(outputs, expected)
+    assert not np.array_equal(taking.found[0][0], taking.found[2][0])
+    without = classifier().fit(X, Y, **options)
+    assert {k: v for k, v in history.items() if k != "seconds"} == {k: v for k, v in without.items() if k != "seconds"}
+
+
+def test_without_validation_data_there_are_no_outputs_to_take():
+    taking = TakesOutputs()
+    classifier().fit(X, Y, epochs=2, seed=0, callbacks=[taking])
+    assert taking.found == [(None, None)] * 2
+
+
+def test_callbacks_of_the_networks_of_an_ensemble_take_outputs_too():
+    taking = TakesOutputs()
+    outputs = {}
+    taking.on_epoch_end = lambda training: outputs.setdefault(id(training), []).append(training.outputs)
+    model = ps.Classifier(members=2, epochs=2, random_state=0)
+    model.fit(X, Y, eval_set=(X[:30], Y[:30]), callbacks=[taking])
+    assert [len(found) for found in outputs.values()] == [2, 2]
+    assert all(found.shape == (30, 3) for both in outputs.values() for found in both)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pysmorch.encoders.statistics import FOLDS, Targets, statistics_of
-from pysmorch.engine.rows import LazyRows, blocks_of, blocks_of_sizes
+from pysmorch.engine.rows import LazyRows, SomeRows, blocks_of, blocks_of_sizes
 from pysmorch.layers.base import Array
 
 HELD_OUT = FOLDS
@@ -93,12 +93,12 @@ class LearnedFeatures(NamedTuple):
         """Let the encoder have them for all later rows, unless it has those of an earlier training."""
         self.of.encoder.statistics = {name: table[HELD_OUT] for name, table in self.tables.items()}
 
-    def written(self, encoded: Array | LazyRows, rows: Array) -> Array | LazyRows:
+    def written(self, encoded: Array | SomeRows | LazyRows, rows: Array) -> Array | LazyRows:
         """Return encoded rows with these statistics.
 
         Parameters
         ----------
-        encoded : ndarray or LazyRows, of shape (n, width)
+        encoded : ndarray, SomeRows or LazyRows, of shape (n, width)
             An array is overwritten.
         rows : ndarray of int, shape (n,)
             Which of the N rows they are.
@@ -120,9 +120,10 @@ class LearnedFeatures(NamedTuple):
                 encoded.shape[1:],
                 read_in_order=in_order,
             )
+        array = encoded[:] if isinstance(encoded, SomeRows) else encoded
         for some in blocks_of(len(rows), ROWS_AT_A_TIME):
-            self._write(encoded[some], rows[some])
-        return encoded
+            self._write(array[some], rows[some])
+        return array
 
     def _write(self, encoded: Array, rows: Array) -> Array:
         fold, positions = self.fold[rows], self.of.encoder.statistics_positions

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pysmorch.engine.rows import LazyRows, blocks_of_sizes
+from pysmorch.engine.rows import LazyRows, SomeRows, blocks_of_sizes
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array, ShapeError, format_dims
 from pysmorch.losses import Loss
@@ -17,14 +17,28 @@ from pysmorch.losses import Loss
 
 @dataclass(frozen=True)
 class Dataset:
-    """Inputs (an array or lazy rows for each Data layer), labels, and one weight per row or None for ones."""
+    """Inputs (an array or lazy rows for each Data layer), labels, and one weight per row or None for ones.
+
+    Where `rows` are the indices of some of them, the others do not count: their labels and weights may be anything.
+    """
 
     inputs: list[Array | LazyRows]
     labels: Array
     weights: Array | None
+    rows: Array | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.labels if self.rows is None else self.rows)
+
+    def indices(self, order: Any) -> Any:
+        """Return where rows, counted among those that count, are in the arrays."""
+        return order if self.rows is None else self.rows[order]
+
+    def take(self, order: Any) -> Dataset:
+        """Return some of the rows that count, as a data set whose inputs are arrays."""
+        rows = self.indices(order)
+        weights = None if self.weights is None else self.weights[rows]
+        return Dataset([array[rows] for array in self.inputs], self.labels[rows], weights)
 
     @property
     def rows_at_a_time(self) -> int | None:
@@ -57,12 +71,13 @@ class Dataset:
     ) -> Dataset:
         """Check arrays against a network, or say what is wrong with them; `what` names them in messages.
 
-        With `finite=False` X is not searched for NaN and infinities, because the caller has done that. Arithmetic in the `dtype`
-        float32 takes only what is finite there.
+        With `finite=False` X is not searched for NaN and infinities, because the caller has done that, and `SomeRows` stay where they
+        are. Arithmetic in the `dtype` float32 takes only what is finite there.
         """
-        inputs = check_inputs(data_layers, X, what, finite)
+        some = X if isinstance(X, SomeRows) and not finite else None
+        inputs = check_inputs(data_layers, X if some is None else some.array, what, finite)
         labels = np.asarray(y)
-        num_data = len(inputs[0])
+        num_data = len(inputs[0]) if some is None else len(some)
         if num_data == 0:
             raise ValueError(f"{what} has no rows")
         if labels.ndim == 0 or len(labels) != num_data:
@@ -74,7 +89,10 @@ class Dataset:
                 check_float32(array, what)
             check_float32(labels, f"the labels of {what}")
         loss.check_labels(labels, (num_data, *loss.in_layer.out_dims[1:]))
-        return cls(inputs, labels, _check_weights(sample_weight, num_data, what))
+        weights = _check_weights(sample_weight, num_data, what)
+        if some is None:
+            return cls(inputs, labels, weights)
+        return cls(inputs, some.spread(labels), None if weights is None else some.spread(weights), some.indices)
 
 
 def check_inputs(data_layers: Sequence[Any], X: Any, what: str, finite: bool = True) -> list[Array | LazyRows]:

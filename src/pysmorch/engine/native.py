@@ -209,7 +209,8 @@ class NativeProgram:
 
     def can_run_epochs(self, data: Dataset) -> bool:
         """Whether `train_epochs` may be called: nothing of Python's is needed within epochs, and no states would have to be restored."""
-        return not self._own and not self._states and data.rows_at_a_time is None and self.num_steps == 0
+        in_order = data.rows_at_a_time is None and data.rows is None
+        return not self._own and not self._states and in_order and self.num_steps == 0
 
     def train_epochs(
         self,

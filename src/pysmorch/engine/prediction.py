@@ -15,7 +15,7 @@ from pysmorch.engine.dataset import Dataset
 from pysmorch.engine.extension import extension
 from pysmorch.engine.lowering import Lowering, unsupported_layers
 from pysmorch.engine.program import Totals
-from pysmorch.engine.rows import LazyRows, blocks_of
+from pysmorch.engine.rows import LazyRows, SomeRows, blocks_of
 from pysmorch.engine.threads import num_threads
 from pysmorch.entries import check_finite, check_float32
 from pysmorch.layers.base import Array
@@ -73,7 +73,7 @@ class Predictor:
         compiled = self._compiled
         return None if compiled is None else compiled.program.quick(X)
 
-    def __call__(self, inputs: Sequence[Array | LazyRows], dtype: Any = None, engine: str = "auto") -> Array:
+    def __call__(self, inputs: Sequence[Array | SomeRows | LazyRows], dtype: Any = None, engine: str = "auto") -> Array:
         """Return the outputs for inputs that have the right shapes, an array or lazy rows for each Data layer.
 
         The arithmetic is in `dtype` or that of the parameters. Raises ValueError where a number is not finite.
@@ -165,7 +165,16 @@ def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
     totals = Totals()
     with np.errstate(all="ignore"):
         for rows in blocks_of(len(data), 4 * ROWS_OF_A_BLOCK):
-            weights = None if data.weights is None else data.weights[rows]
-            outputs = predictor([array[rows] for array in data.inputs])
-            totals.add(passes.measure(loss, outputs, data.labels[rows], weights))
+            part = data.take(rows)
+            totals.add(passes.measure(loss, predictor(part.inputs), part.labels, part.weights))
+    return totals
+
+
+def measure(loss: Any, outputs: Array, data: Dataset) -> Totals:
+    """Return the sums of loss and metric over all rows, of which these are the outputs: those of `evaluate`."""
+    totals = Totals()
+    with np.errstate(all="ignore"):
+        for rows in blocks_of(len(data), 4 * ROWS_OF_A_BLOCK):
+            part = data.take(rows)
+            totals.add(passes.measure(loss, outputs[rows], part.labels, part.weights))
     return totals

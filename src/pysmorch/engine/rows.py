@@ -104,9 +104,82 @@ class LazyRows:
         return max(1, BYTES_AT_A_TIME // max(1, prod(self.shape[1:]) * self.dtype.itemsize))
 
 
+class SomeRows:
+    """Some rows of an array that is not copied for them: training reads them where they are.
+
+    Parameters
+    ----------
+    array : ndarray
+        All rows.
+    indices : ndarray of int
+        Which of them, in which order.
+
+    Attributes
+    ----------
+    array, indices
+        As in the parameters.
+    shape : tuple of int
+        That of an array of these rows.
+    dtype : dtype
+        Of the rows.
+    """
+
+    def __init__(self, array: Array, indices: Array) -> None:
+        self.array, self.indices = array, indices
+        self.shape, self.dtype = (len(indices), *array.shape[1:]), array.dtype
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, rows: slice | Array) -> Array:
+        return self.array[self.indices[rows]]
+
+    def spread(self, values: Array) -> Array:
+        """Bring a value of each of these rows to where the row is in the array.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, ...)
+            In the order of the indices.
+
+        Returns
+        -------
+        ndarray of shape (N, ...)
+            With zeros for the other rows of the array.
+        """
+        of_all = np.zeros((len(self.array), *values.shape[1:]), values.dtype)
+        of_all[self.indices] = values
+        return of_all
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("an array of some rows is a copy of them")
+        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+
+
 def index_dtype(count: int) -> type[np.signedinteger[Any]]:
     """Return the smallest dtype for indices below `count`: for very long tables 8 bytes each are a good part of the memory."""
     return np.int32 if count < 2**31 else np.int64
+
+
+def view_rows(rows: Any, indices: Array) -> Any:
+    """Return some rows that are not copied.
+
+    Parameters
+    ----------
+    rows : ndarray, SomeRows or LazyRows
+        All rows.
+    indices : ndarray of int
+        Which ones.
+
+    Returns
+    -------
+    SomeRows or LazyRows
+        In that order.
+    """
+    if isinstance(rows, LazyRows):
+        return rows.take(indices)
+    return SomeRows(rows.array, rows.indices[indices]) if isinstance(rows, SomeRows) else SomeRows(rows, indices)
 
 
 def take_rows(rows: Any, indices: Array) -> Any:
@@ -114,7 +187,7 @@ def take_rows(rows: Any, indices: Array) -> Any:
 
     Parameters
     ----------
-    rows : ndarray or LazyRows
+    rows : ndarray, SomeRows or LazyRows
         All rows.
     indices : ndarray of int
         Which ones.

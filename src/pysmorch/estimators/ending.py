@@ -20,6 +20,7 @@ class OneAtATime(Callback):
 
     def __init__(self, callback: Any, lock: Any) -> None:
         self.callback, self.lock = callback, lock
+        self.takes_outputs = isinstance(callback, Callback) and callback.takes_outputs
 
     def on_fit_start(self, training: Training) -> None:
         """Pass it on."""

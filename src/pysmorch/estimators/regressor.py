@@ -72,7 +72,8 @@ class Regressor(RegressorMixin, RegressorModel, NetworkEstimator):  # type: igno
         True holds out rows, stops when their loss has not fallen for `patience` epochs, and restores the best weights; False never
         does. "auto" does so from 5000 rows on; with fewer, and without `eval_set` and `network`, it chooses the number of epochs by
         cross-validation in two halves, then trains on all rows. Without held-out rows, training stops when its
-        own loss no longer falls. Several networks of a preset each hold out a fold instead.
+        own loss no longer falls. Several networks of a preset each hold out a fold instead, and
+        end when a sixth of the epochs was clearly worse than the best one.
     validation_fraction : float, default=0.1
         Fraction of the rows that are held out; between 0 and 1.
     patience : int, default=20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from pysmorch.encoders.objects import is_missing
 from pysmorch.encoders.relearned import LearnedFeatures, TargetFeatures
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
-from pysmorch.engine.rows import LazyRows, take_rows
+from pysmorch.engine.rows import LazyRows, SomeRows, take_rows, view_rows
 from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
@@ -27,7 +28,7 @@ class Labelled(NamedTuple):
 
     Attributes
     ----------
-    rows : ndarray or LazyRows
+    rows : ndarray, SomeRows or LazyRows
         Encoded.
     codes : ndarray
         Labels as the loss takes them.
@@ -41,7 +42,7 @@ class Labelled(NamedTuple):
         Features that were learned from the targets of all these rows.
     """
 
-    rows: Array | LazyRows
+    rows: Array | SomeRows | LazyRows
     codes: Array
     weights: Array | None
     sample_weight: Array | None
@@ -61,10 +62,13 @@ class Labelled(NamedTuple):
         Labelled
             In that order.
         """
+        return self._some(take_rows, indices)
+
+    def _some(self, take: Callable[[Any, Array], Any], indices: Array) -> Labelled:
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
         by = None if self.by is None else self.by.take(indices)
         of_targets = None if self.of_targets is None else self.of_targets.take(indices)
-        return Labelled(take_rows(self.rows, indices), self.codes[indices], weights, given, by, of_targets)
+        return Labelled(take(self.rows, indices), self.codes[indices], weights, given, by, of_targets)
 
     def divided(self, training: Array, held_out: Array) -> tuple[Labelled, Labelled, LearnedFeatures | None]:
         """Return rows for training and held-out rows, whose targets play no part in any feature.
@@ -81,9 +85,9 @@ class Labelled(NamedTuple):
         learned : LearnedFeatures or None
             What the rows for training say about all; None where no features are learned from targets.
         """
-        parts = self.take(training), self.take(held_out)
         if self.of_targets is None:
-            return *parts, None
+            return self._some(view_rows, training), self.take(held_out), None
+        parts = self.take(training), self.take(held_out)
         first, groups = parts[0], None if parts[0].by is None else parts[0].by.groups
         learned = self.of_targets.learn(training, first.sample_weight, first.codes, groups)
         first, second = (

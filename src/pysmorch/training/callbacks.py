@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from pysmorch.layers.base import Array
 from pysmorch.training.history import History
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Training:
         Number of the epoch just completed, from 1.
     batch : int
         Completed batches of the current epoch.
+    outputs : ndarray or None
+        The outputs of the network for the validation data after the epoch, where a callback `takes_outputs`; None without such data.
     network, num_epochs, num_batches, maximize
         As in the parameters.
     """
@@ -46,6 +49,7 @@ class Training:
         self.epoch = 0
         self.num_epochs = num_epochs
         self.batch = 0
+        self.outputs: Array | None = None
         self.num_batches = num_batches
         self.maximize = dict(maximize)
 
@@ -63,6 +67,11 @@ class Training:
 class Callback:
     """Called while `fit` runs; override what is needed. A plain function is called at the end of every epoch.
 
+    Attributes
+    ----------
+    takes_outputs : bool, default=False
+        Whether `on_epoch_end` reads `training.outputs`, which are then computed once for all that is measured of the validation data.
+
     Examples
     --------
     >>> class Patient(Callback):
@@ -70,6 +79,8 @@ class Callback:
     ...         if training.history["loss"][-1] < 0.1:
     ...             training.stop("the loss is small enough")
     """
+
+    takes_outputs = False
 
     def on_fit_start(self, training: Training) -> None:
         """Called before the first epoch.

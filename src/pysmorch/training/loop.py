@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from pysmorch.cluster import current_ring
 from pysmorch.engine import Dataset, ended_by_exit, make_program, unsupported_shards
+from pysmorch.engine.rows import SomeRows
 from pysmorch.engine.shards import in_shards
 from pysmorch.layers.claims import being_trained
 from pysmorch.layers.randomness import check_seed, draw_seed
@@ -154,6 +155,7 @@ def _check_validation(network: Network, validation_data: Sequence[Any] | None, f
     if validation_data is None:
         return None
     X, y, *weights = validation_data
+    X = X[:] if isinstance(X, SomeRows) else X  # only those of the training are read where they are
     sample_weight = weights[0] if weights else None
     return Dataset.checked(network.inputs, network.loss, X, y, sample_weight, "validation_data's X", finite)
 

@@ -49,15 +49,23 @@ def means(loss: Loss, totals: Totals, prefix: str) -> dict[str, float]:
 
 
 def measure_all(
-    network: Network, data: Dataset, metrics: Sequence[Metric], prefix: str, engine_name: str
+    network: Network,
+    data: Dataset,
+    metrics: Sequence[Metric],
+    prefix: str,
+    engine_name: str,
+    outputs: Array | None = None,
 ) -> dict[str, float]:
-    """Return the loss, its default metric and other metrics for a data set, by their names in a history."""
+    """Return the loss, its default metric and other metrics for a data set, by their names in a history.
+
+    Without `outputs` the rows are predicted: block by block, where no metric needs the outputs of all of them.
+    """
     loss, predictor = network.loss, network.predictor_of(engine_name)
-    measures = means(loss, engine.evaluate(predictor, loss, data), prefix)
-    if metrics:
-        outputs = predictor(data.inputs)
-        measures |= {prefix + metric.name: _value(metric, loss, outputs, data) for metric in metrics}
-    return measures
+    if outputs is None and not metrics:
+        return means(loss, engine.evaluate(predictor, loss, data), prefix)
+    outputs = predictor(data.inputs) if outputs is None else outputs
+    measures = means(loss, engine.measure(loss, outputs, data), prefix)
+    return measures | {prefix + metric.name: _value(metric, loss, outputs, data) for metric in metrics}
 
 
 def _value(metric: Metric, loss: Loss, outputs: Array, data: Dataset) -> float:

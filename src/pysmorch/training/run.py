@@ -128,13 +128,21 @@ class Run:
                 raise explained(error, self.epoch + 1) from None
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
-                record |= measure_all(self.network, self.validation, self.metrics, "val_", self.program.engine)
+                record |= self._measured(self.validation)
             record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
             with self._uninterrupted():
                 history.append(record)
                 self.training.epoch, self.training.batch = self.epoch, 0
                 self._begin("on_epoch_end")
             self._call_all("on_epoch_end", after)
+
+    def _measured(self, validation: Dataset) -> dict[str, float]:
+        """Return what is measured of the validation data, and give their outputs to callbacks that take them."""
+        engine_name, outputs = self.program.engine, None
+        if any(callback.takes_outputs for callback in self.callbacks):
+            outputs = self.network.predictor_of(engine_name)(validation.inputs)
+        self.training.outputs = outputs
+        return measure_all(self.network, validation, self.metrics, "val_", engine_name, outputs)
 
     def _agree(self) -> None:
         """End all workers of a cluster after the same epoch, where callbacks decide by more than what was measured."""
@@ -172,6 +180,7 @@ class Run:
         """Run what is left of an epoch in pieces, so that callbacks are called within it; the result does not depend on the pieces."""
         count, size = len(self.data), self.options.batch_size
         order = self.program.permutation(self.epoch, count) if self.options.shuffle else np.arange(count)
+        order = self.data.indices(order)
         if self.data.rows_at_a_time is not None:
             order = order.astype(index_dtype(count), copy=False)
         piece = max(1, len(rates) // PIECES) if self._in_pieces() else len(rates)

@@ -163,12 +163,12 @@ def instructions_of(run: Run) -> str:
 def fingerprint(data: Dataset) -> str:
     """Return a digest of the data of a fit; of very large data, of evenly spaced rows."""
     digest = hashlib.blake2b(digest_size=16)
-    weights = [] if data.weights is None else [data.weights]
+    weights, count = [] if data.weights is None else [data.weights], len(data)
     for rows in [*data.inputs, data.labels, *weights]:
-        digest.update(f"{rows.shape} {rows.dtype}".encode())
+        digest.update(f"{(count, *rows.shape[1:])} {rows.dtype}".encode())
         bytes_of_row = max(1, int(np.prod(rows.shape[1:])) * rows.dtype.itemsize)
-        spacing = max(1, -(-len(rows) * bytes_of_row // BYTES_OF_DATA))
-        digest.update(np.ascontiguousarray(rows[np.arange(0, len(rows), spacing)]).tobytes())
+        spacing = max(1, -(-count * bytes_of_row // BYTES_OF_DATA))
+        digest.update(np.ascontiguousarray(rows[data.indices(np.arange(0, count, spacing))]).tobytes())
     return digest.hexdigest()
 
 

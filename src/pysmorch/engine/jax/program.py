@@ -194,7 +194,7 @@ class JaxProgram:
             arrays = {
                 "inputs": self._passes.arrays_of(data.inputs),
                 "labels": contiguous(data.labels, np.int64 if classes else None),
-                "weights": np.ones(len(data)) if data.weights is None else data.weights,
+                "weights": np.ones(len(data.labels)) if data.weights is None else data.weights,
                 "rate_factors": np.asarray(self._flat.rate_factors),
                 "decay_factors": np.asarray(self._flat.decay_factors),
             }
