@@ -352,6 +352,25 @@ def test_the_state_of_a_callback_of_the_users_is_kept(tmp_path):
     np.testing.assert_array_equal(again.sums, [4.0, 4.0])
 
 
+def test_outputs_are_there_for_callbacks_that_were_not_told_of_an_epoch_before_the_run_ended(tmp_path):
+    class Taking(ps.Callback):
+        takes_outputs = True
+
+        def __init__(self):
+            self.found = []
+
+        def on_epoch_end(self, training):
+            self.found.append(training.outputs.tobytes())
+
+    whole, before, after = Taking(), Taking(), Taking()
+    network().fit(X, Y, callbacks=[whole], **OPTIONS)
+    with pytest.raises(Broken):
+        network().fit(X, Y, checkpoint=tmp_path / "run", callbacks=[BreakAt(epoch=2), before], **OPTIONS)
+    network().fit(X, Y, resume=tmp_path / "run", callbacks=[after], **OPTIONS)
+    assert len(before.found) == 1
+    assert before.found + after.found == whole.found
+
+
 def test_a_state_that_is_no_plain_data_is_an_error_when_the_fit_begins(tmp_path):
     class Odd(ps.Callback):
         def get_state(self):

@@ -119,7 +119,7 @@ class NativeProgram:
         self._states = [array for operation in lowered.operations for array in operation["states"]]
         self._as_indices = [lowered.values[v]["is_index"] for v in lowered.inputs]
         self._prepared = None if data.rows_at_a_time else (data, *self._arrays_of(data))
-        self._threads = num_threads() if threads is None else threads
+        self._threads = num_threads(threads)
         self._unsupported_shards = unsupported_shards(layers[:-1])
         _, _, self._sum_offsets, self.panel_rows = self._program.sum_sizes()
         self._sums: Sums | None = None

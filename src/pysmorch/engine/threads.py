@@ -54,13 +54,15 @@ def using_threads(count: int | None) -> Iterator[None]:
         _of_context.reset(token)
 
 
-def num_threads() -> int:
-    """Return how many threads a program may use.
+def num_threads(wanted: int | None = None) -> int:
+    """Return how many threads a program may use: those that are wanted, where they are.
 
-    That is what the context of `using_threads` says. Else it is what `set_num_threads` said, else the environment variable
+    Otherwise that is what the context of `using_threads` says, else what `set_num_threads` said, else the environment variable
     PYSMORCH_NUM_THREADS, else the cores that this process may run on, but no more than the container's quota and OMP_NUM_THREADS
     (joblib sets the latter in its processes); and no more than `threadpoolctl.threadpool_limits` allows.
     """
+    if wanted is not None:
+        return wanted
     of_context = _of_context.get()
     if of_context is not None:
         return of_context

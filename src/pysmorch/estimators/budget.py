@@ -225,7 +225,7 @@ def fit_into(
     epochs : int
         For the training.
     """
-    threads = num_threads() if estimator.threads is None else estimator.threads
+    threads = num_threads(estimator.threads)
     at_a_time = min(estimator._members, threads)
     of_each = max(1, threads // at_a_time)
     seconds = seconds_of_epoch(estimator, data, of_each) * (2 if twice else 1) if budget.left > 0 else np.inf

@@ -209,7 +209,7 @@ def divided_threads(estimator: Any, count: int) -> tuple[int, int]:
         One network at a time where not the native engine trains it.
     """
     native = unsupported_reason(estimator.network_.layers, estimator.network_.loss, estimator.optimizer_) is None
-    threads = num_threads() if estimator.threads is None else estimator.threads
+    threads = num_threads(estimator.threads)
     at_a_time = min(count, threads) if native else 1
     return at_a_time, max(1, threads // at_a_time)
 

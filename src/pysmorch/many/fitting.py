@@ -245,7 +245,7 @@ class _Work:
         self.sample_weight = None if weights is None else np.asarray(weights)[self.groups.order]
         self.figures = Figures.of(np.diff(self.groups.starts))
         self.written = Written(count + 1)
-        threads = num_threads() if self.template.threads is None else self.template.threads
+        threads = num_threads(self.template.threads)
         self._next, self._lock, self.done = 0, threading.Lock(), 0
         progress = ProgressOfGroups(count) if self.template.verbose else None
         with self._remarks_by_thread(), ThreadPoolExecutor(min(threads, count)) as pool:

@@ -111,6 +111,7 @@ class Run:
         """
         history = self.training.history
         if self.pending is not None:
+            self._find_outputs()
             self._call_all(self.pending, after)
         while self.epoch < self.options.epochs and (self.batch or history.stopped_by is None):
             start = time.perf_counter()
@@ -128,7 +129,9 @@ class Run:
                 raise explained(error, self.epoch + 1) from None
             record = means(self.network.loss, self.totals, "")
             if self.validation is not None:
-                record |= self._measured(self.validation)
+                self._find_outputs()
+                found = self.network, self.validation, self.metrics, "val_", self.program.engine, self.training.outputs
+                record |= measure_all(*found)
             record |= {"learning_rate": rates[-1].learning, "seconds": time.perf_counter() - start}
             with self._uninterrupted():
                 history.append(record)
@@ -136,13 +139,10 @@ class Run:
                 self._begin("on_epoch_end")
             self._call_all("on_epoch_end", after)
 
-    def _measured(self, validation: Dataset) -> dict[str, float]:
-        """Return what is measured of the validation data, and give their outputs to callbacks that take them."""
-        engine_name, outputs = self.program.engine, None
-        if any(callback.takes_outputs for callback in self.callbacks):
-            outputs = self.network.predictor_of(engine_name)(validation.inputs)
-        self.training.outputs = outputs
-        return measure_all(self.network, validation, self.metrics, "val_", engine_name, outputs)
+    def _find_outputs(self) -> None:
+        """Compute the outputs for the validation data where a callback takes them."""
+        if self.validation is not None and any(callback.takes_outputs for callback in self.callbacks):
+            self.training.outputs = self.network.predictor_of(self.program.engine)(self.validation.inputs)
 
     def _agree(self) -> None:
         """End all workers of a cluster after the same epoch, where callbacks decide by more than what was measured."""
