@@ -143,3 +143,46 @@ def test_ordinary_data_raise_nothing(name):
     estimator = Regressor if name in ("diabetes", "linnerud") else Classifier
     assert said(estimator, data.data, data.target) == []
     assert said(estimator, data.data.to_numpy(), data.target.to_numpy()) == []
+
+
+def warned(fit):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        fit()
+    return [str(warning.message) for warning in found if "classes with few rows" not in str(warning.message)]
+
+
+@pytest.mark.parametrize("more", [{}, {"conformal_fraction": 0.2}, {"time_limit": 5.0}], ids=str)
+def test_a_class_without_weight_is_named(more):
+    y = np.array(["a", "b", "c", "d"])[np.arange(N) % 4]
+    weights = np.isin(y, ["a", "b"]).astype(float)
+    model = Classifier(**QUICK | more)
+    assert warned(lambda: model.fit(X, y, sample_weight=weights))[:1] == [
+        "sample_weight: all rows of the classes 'c', 'd' have the weight 0, so that the model does not know them; leave such rows "
+        "out, or give some of them a weight"
+    ]
+    assert model.classes_.tolist() == ["a", "b"]
+    groups = np.arange(N) // 2
+    assert "'c', 'd'" in warned(lambda: model.fit(X, y, sample_weight=weights, groups=groups))[0]
+
+
+def test_rows_without_weight_may_have_labels_that_others_have_or_none():
+    weights = np.ones(N)
+    weights[:10] = 0
+    assert warned(lambda: Classifier(**QUICK).fit(X, CODES, sample_weight=weights)) == []
+    unlabelled = np.where(np.arange(N) < 10, None, CODES.astype(object))
+    assert warned(lambda: Classifier(**QUICK).fit(X, unlabelled, sample_weight=weights)) == []
+    assert warned(lambda: Regressor(**QUICK).fit(X, np.arange(N), sample_weight=weights)) == []
+
+
+def test_categories_of_validation_rows_that_the_training_does_not_have_are_named():
+    frame = pd.DataFrame({"x": X[:, 0], "k": np.array(["u", "v"])[CODES]})
+    other = frame.assign(k=np.where(np.arange(N) < 5, "new", frame["k"]))
+    model = Classifier(**QUICK)
+    assert warned(lambda: model.fit(frame, CODES ^ (X[:, 1] > 0), eval_set=(other, CODES))) == [
+        "validation rows (eval_set): column 'k' has in 5 of 200 rows values that come at most once in the rows of the training, such as "
+        "'new': the model does not know them; train on rows with such values too"
+    ]
+    few = frame.assign(k=np.where(np.arange(N) < 1, "new", frame["k"]))
+    for rows in (frame, few, frame.assign(k=None)):
+        assert not any("eval_set" in text for text in warned(lambda: model.fit(frame, CODES, eval_set=(rows, CODES))))  # noqa: B023

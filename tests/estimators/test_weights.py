@@ -34,6 +34,7 @@ def test_equal_weights_are_none(weight):
     np.testing.assert_array_equal(outputs(Classifier, X, Y, np.full(250, weight)), outputs(Classifier, X, Y, None))
 
 
+@pytest.mark.filterwarnings("ignore:sample_weight")  # all rows of the class 7
 @pytest.mark.parametrize("make", [Classifier, Regressor])
 @pytest.mark.parametrize("kind", ["array", "frame"])
 @pytest.mark.parametrize("early_stopping", ["auto", True, False])

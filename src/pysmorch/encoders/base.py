@@ -265,6 +265,9 @@ class Encoder(Explained, Exported):
         """Runs of the last features of a row of a table, pairs (length, count) as `Linear` takes them."""
         return ()
 
+    def warn_of_unknown(self, rows: Any, argument: str) -> None:
+        """Warn of values in other rows than those of the training that the encoder does not know."""
+
     @property
     def num_features(self) -> int:
         """How many features one row has before it is encoded: `n_features_in_`."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import warnings
 from html import escape
 
+import numpy as np
+
+from pysmorch.encoders.categories import indices_of
+from pysmorch.encoders.cells import Cells
 from pysmorch.encoders.columns import CHOSEN, LETTERS, NEARLY_THE_TARGET, Column
+from pysmorch.encoders.values import text_values
 from pysmorch.entries import escaped, list_names
 from pysmorch.warnings import PysmorchWarning
 
@@ -36,6 +41,39 @@ def warn_of_target(columns: list[int]) -> None:
     """
     if columns:
         _warn([str(i) for i in columns], TELLS_THE_TARGET)
+
+
+MANY_UNKNOWN = 0.01
+"""With unknown values in a smaller part of the rows nothing is said: of many values some are always rare."""
+
+
+def warn_of_unknown(columns: list[Column], rows: Cells, missing: tuple[str, ...] | None, argument: str) -> None:
+    """Warn of categories with values that the rows of the training do not have, or once at most.
+
+    Parameters
+    ----------
+    columns : list of Column
+        All columns of a table.
+    rows : Cells
+        Other rows than those of the training.
+    missing : tuple of str or None
+        What stands for missing values; None for nothing but empty cells.
+    argument : str
+        What the rows were passed as.
+    """
+    for column in columns:
+        if column.kind != "category" or not len(rows):
+            continue
+        cells = text_values(column, rows, missing)
+        unknown = np.flatnonzero((indices_of(column, cells) < 0) & ~cells.is_null().to_numpy(zero_copy_only=False))
+        if len(unknown) >= MANY_UNKNOWN * len(rows):
+            warnings.warn(
+                f"{argument}: column {column.name!r} has in {len(unknown):,} of {len(rows):,} rows values that come at most once in the "
+                f"rows of the training, such as {cells[int(unknown[0])].as_py()!r}: the model does not know them; train on rows with such "
+                "values too",
+                PysmorchWarning,
+                stacklevel=3,
+            )
 
 
 def _warn(names: list[str], reason: str) -> None:

@@ -40,7 +40,7 @@ from pysmorch.encoders.leaks import looked_at
 from pysmorch.encoders.learning import learn_columns, note_the_target
 from pysmorch.encoders.numbers import Numbers
 from pysmorch.encoders.relearned import TargetFeatures
-from pysmorch.encoders.report import as_html, warn_of_columns
+from pysmorch.encoders.report import as_html, warn_of_columns, warn_of_unknown
 from pysmorch.encoders.sampled import complete_numbers, complete_texts
 from pysmorch.encoders.schema import infinite_text
 from pysmorch.encoders.streamed import StreamedRows
@@ -180,6 +180,11 @@ class TableEncoder(Encoder):
     def target_features(self, rows: Cells | StreamedRows, trained_before: bool) -> TargetFeatures | None:
         """Return the statistics of the target in encoded rows of the last `learn` or `learn_rows`, if there are any."""
         return TargetFeatures(self, rows.codes, trained_before) if rows.codes else None
+
+    def warn_of_unknown(self, rows: Any, argument: str) -> None:
+        """Warn of categories with unknown values, in rows of `check` that are in memory."""
+        if isinstance(rows, Cells):
+            warn_of_unknown(self.columns, rows, self.missing, argument)
 
     @property
     def statistics_positions(self) -> list[tuple[Column, int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 
 from pysmorch import training
@@ -267,10 +267,13 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
         self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "network_")
         classes = getattr(self, "classes_", None) if goes_on else None
-        X, y, sample_weight, by, group_column = related_rows(X, y, sample_weight, groups, time, classes)
+        learns_classes = is_classifier(self) and not goes_on
+        rows = related_rows(X, y, sample_weight, groups, time, classes, learns_classes)
+        X, y, sample_weight, by, group_column = rows
         learn, aside = None, None
         if self.conformal_fraction:
-            parts = set_aside(X, y, sample_weight, self.conformal_fraction, split_seed, classes, by)
+            fraction = self.conformal_fraction
+            parts = set_aside(X, y, sample_weight, fraction, split_seed, classes, by, learns_classes)
             (X, y, sample_weight), aside, learn = parts.training, parts.set_aside, self._learning_of(parts.labels)
             by = parts.by
         if goes_on:
@@ -334,7 +337,7 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
     ) -> Labelled:
         """Learn how rows and labels are encoded, and build the network; whether more rows are to come is said by `more`."""
         self._check_parameters()
-        X, y, weights = weighted_rows(X, y, sample_weight)
+        X, y, weights = weighted_rows(X, y, sample_weight, learns_classes=is_classifier(self))
         encoder = kind_of(X, self.pixels, bool(self.columns) or self.missing is not None)()
         check_takes_files(encoder, X)
         encoder.choose((self.columns or {}) | ({} if no_feature is None else {no_feature: "id"}), self.missing)
@@ -384,11 +387,22 @@ class NetworkEstimator(NetworkModel, CallbackSupportMixin, BaseEstimator):  # ty
             calibrate(self.network_.output, calibration)
 
     def _encode_labelled(
-        self, X: Any, y: Any, sample_weight: Any = None, trained_before: bool = False, by: SplitBy | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        trained_before: bool = False,
+        by: SplitBy | None = None,
+        argument: str | None = None,
     ) -> Labelled:
-        """Return rows, labels and weights as the network takes them, after a training has begun."""
+        """Return rows, labels and weights as the network takes them, after a training has begun.
+
+        Where an argument of `fit` is named, there are warnings of what the encoder does not know of it.
+        """
         X, y, weights = weighted_rows(X, y, sample_weight, getattr(self, "classes_", None))
         rows = self._checked(X)
+        if argument is not None:
+            self.encoder_.warn_of_unknown(rows, argument)
         codes = self._encode_labels(self._check_labels(y, len(rows)))
         of_targets = None
         if trained_before:

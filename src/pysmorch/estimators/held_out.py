@@ -166,6 +166,7 @@ def set_aside(
     seed: int,
     classes: Array | None,
     by: SplitBy | None = None,
+    learns_classes: bool = False,
 ) -> SetAside:
     """Draw rows at random, whatever their labels: then those and new ones are exchangeable.
 
@@ -183,6 +184,8 @@ def set_aside(
         The classes of a model that knows them.
     by : SplitBy or None, default=None
         What says which rows are not torn apart.
+    learns_classes : bool, default=False
+        As of `weighted_rows`.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def set_aside(
     ValueError, TypeError
         No row would be left, and for labels and weights that do not fit.
     """
-    X, y, weights = weighted_rows(X, y, sample_weight, classes)
+    X, y, weights = weighted_rows(X, y, sample_weight, classes, learns_classes)
     labels, count = as_labels(y), count_rows(X)
     check_num_labels(labels, count)
     training, aside = aside_rows(by, fraction, count, seed)
@@ -386,7 +389,10 @@ def encoded_validation(model: Any, eval_set: Any) -> list[Labelled]:
     for one in eval_set if several else [eval_set]:
         check_labelled("eval_set", one)
     try:
-        encoded = [model._encode_labelled(*one) for one in (eval_set if several else [eval_set])]
+        encoded = [
+            model._encode_labelled(*one, argument="validation rows (eval_set)")
+            for one in (eval_set if several else [eval_set])
+        ]
     except ColumnError:  # it has its own way to say where
         raise
     except ValueError as error:

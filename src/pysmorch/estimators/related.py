@@ -38,7 +38,9 @@ class Related(NamedTuple):
     column: str | None = None
 
 
-def related_rows(X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, classes: Array | None) -> Related:
+def related_rows(
+    X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, classes: Array | None, learns_classes: bool = False
+) -> Related:
     """Return the rows of a fit with what its arguments say about which of them are held out.
 
     Parameters
@@ -49,6 +51,8 @@ def related_rows(X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, cla
         At most one of them, or the name of a column of X.
     classes : ndarray or None
         The classes of a model that knows them.
+    learns_classes : bool, default=False
+        As of `weighted_rows`.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def related_rows(X: Any, y: Any, sample_weight: Any, groups: Any, time: Any, cla
     column = given if isinstance(given, str) and groups is not None else None
     if column is not None and in_file:
         X, column = X.drop_columns([column]), None
-    X, y, sample_weight = weighted_rows(X, y, sample_weight, classes)
+    X, y, sample_weight = weighted_rows(X, y, sample_weight, classes, learns_classes)
     return Related(X, y, sample_weight, by, column)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
+from pysmorch.encoders.objects import is_missing
 from pysmorch.entries import list_names
 from pysmorch.layers.base import Array
 from pysmorch.warnings import PysmorchWarning
@@ -45,6 +47,32 @@ def warn_of_classes(y: Array, classes: Array) -> None:
         PysmorchWarning,
         stacklevel=2,
     )
+
+
+def warn_of_weightless(labels: Array, counting: Array) -> None:
+    """Warn of classes whose rows all have the weight 0.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (N,)
+        Those of all rows, some of which may be missing.
+    counting : ndarray of shape (n,)
+        Those of the rows with a weight.
+    """
+    lost = sorted(_distinct(labels) - _distinct(counting), key=str)
+    if lost and len(counting):
+        one = len(lost) == 1
+        warnings.warn(
+            f"sample_weight: all rows of the {'class' if one else 'classes'} {list_names([repr(label) for label in lost])} have the weight 0, "
+            f"so that the model does not know {'it' if one else 'them'}; leave such rows out, or give some of them a weight",
+            PysmorchWarning,
+            stacklevel=2,
+        )
+
+
+def _distinct(labels: Array) -> set[Any]:
+    values = labels.tolist() if labels.dtype.kind == "O" else np.unique(labels).tolist()
+    return {value for value in values if not is_missing(value)}
 
 
 def warn_of_skew(targets: Array) -> None:

@@ -15,6 +15,7 @@ from pysmorch.encoders.relearned import LearnedFeatures, TargetFeatures
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
 from pysmorch.engine.rows import LazyRows, SomeRows, take_rows, view_rows
+from pysmorch.estimators.remarks import warn_of_weightless
 from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
 from pysmorch.prediction.files import is_path, read_labelled
@@ -98,7 +99,7 @@ class Labelled(NamedTuple):
 
 
 def weighted_rows(
-    X: Any, y: Any, sample_weight: ArrayLike | str | None, classes: Array | None = None
+    X: Any, y: Any, sample_weight: ArrayLike | str | None, classes: Array | None = None, learns_classes: bool = False
 ) -> tuple[Any, Any, Array | None]:
     """Return the rows that count, with their labels and weights.
 
@@ -112,6 +113,8 @@ def weighted_rows(
         Their weights; rows of weight 0 are left out.
     classes : ndarray, default=None
         The classes of a model that knows them, for the labels in a file.
+    learns_classes : bool, default=False
+        Whether the labels are classes that a model learns; it then warns of those that no row has that counts.
 
     Returns
     -------
@@ -138,7 +141,9 @@ def weighted_rows(
     if weights is None or counting is None:
         return X, y, weights
     if len(np.asarray(y)) == num_rows:  # another number of labels is refused where labels are checked
-        y = np.asarray(y)[counting]
+        all_labels, y = np.asarray(y), np.asarray(y)[counting]
+        if learns_classes and y.ndim == 1:
+            warn_of_weightless(all_labels, y)
     return some_rows(X, counting), y, check_weights(weights[counting], len(counting))
 
 

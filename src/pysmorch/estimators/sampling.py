@@ -10,6 +10,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from pysmorch.encoders import encode_rows, kind_of
 from pysmorch.encoders.cells import count_rows, some_rows
@@ -81,7 +82,7 @@ def rows_to_encode(
     """
     if budget is None:
         return Drawn(X, y, sample_weight, by)
-    X, y, weights = weighted_rows(X, y, sample_weight)
+    X, y, weights = weighted_rows(X, y, sample_weight, learns_classes=is_classifier(estimator))
     count = count_rows(X)
     if count < FEWEST or isinstance(X, StreamedTable):
         return Drawn(X, y, weights, by)
