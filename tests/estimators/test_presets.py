@@ -127,6 +127,10 @@ def test_networks_are_given_up_before_epochs_and_these_before_rows():
     # One round only: two networks, and all of the time for them.
     assert plan(seconds=0.5, left=9.0, wanted=WANTED, at_a_time=2) == Plan(2, 18, 1000)
     assert plan(seconds=0.5, left=2.0, wanted=WANTED, at_a_time=2) == Plan(1, 4, 1000)
+    # One more epoch, of some of the rows, where much of the time would be left.
+    assert plan(seconds=1.0, left=2.4, wanted=WANTED, at_a_time=2) == Plan(1, 2, 1000)
+    assert plan(seconds=1.0, left=2.5, wanted=WANTED, at_a_time=2) == Plan(1, 3, 833)
+    assert plan(seconds=1.0, left=1.9, wanted=WANTED._replace(epochs=1), at_a_time=1) == Plan(1, 1, 1000)
     assert plan(seconds=8.0, left=2.0, wanted=WANTED, at_a_time=2) == Plan(1, 1, 250)
     assert plan(seconds=8.0, left=0.0, wanted=WANTED, at_a_time=2) == Plan(1, 1, 1)
 

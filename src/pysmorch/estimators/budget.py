@@ -25,6 +25,9 @@ STEPS_TIMED = 32
 PART_PLANNED = 0.8
 """Of the time that is left; validation takes some of the rest, and the speed of a machine varies."""
 
+WORTH_FEWER_ROWS = 1.25
+"""Where so many times the steps of the epochs that fit would fit, there is one epoch more of fewer rows."""
+
 LEAST_EPOCHS = 10
 """A further network is worth more than these epochs of the others only from here on."""
 
@@ -192,10 +195,11 @@ def plan(seconds: float, left: float, wanted: Plan, at_a_time: int) -> Plan:
     least = min(LEAST_EPOCHS, wanted.epochs)
     rounds = int(left / (seconds * least))
     members = min(wanted.members, rounds * at_a_time) if rounds else 1
-    epochs = int(left / (seconds * -(-members // at_a_time)))
-    if epochs:
-        return Plan(members, min(epochs, wanted.epochs), wanted.rows)
-    return Plan(1, 1, max(1, min(wanted.rows, int(wanted.rows * left / seconds))))
+    fitting = left / (seconds * -(-members // at_a_time))
+    epochs = min(int(fitting), wanted.epochs)
+    if epochs < wanted.epochs and fitting >= WORTH_FEWER_ROWS * epochs:
+        epochs += 1
+    return Plan(members, epochs, max(1, min(wanted.rows, int(wanted.rows * fitting / epochs))))
 
 
 def fit_into(

@@ -59,8 +59,9 @@ def warn_of_weightless(labels: Array, counting: Array) -> None:
     counting : ndarray of shape (n,)
         Those of the rows with a weight.
     """
-    lost = sorted(_distinct(labels) - _distinct(counting), key=str)
-    if lost and len(counting):
+    known = _distinct(counting)
+    lost = sorted(_distinct(labels) - known, key=str)
+    if lost and len(known) > 1:  # of one class nothing can be learned, which is an error that says so
         one = len(lost) == 1
         warnings.warn(
             f"sample_weight: all rows of the {'class' if one else 'classes'} {list_names([repr(label) for label in lost])} have the weight 0, "
