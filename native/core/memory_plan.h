@@ -22,6 +22,6 @@ size_t assign_in_order(std::vector<LiveBuffer>& buffers);
 // First fit: each buffer gets the first gap that is free during its live range. `needs_barrier[stage]` is set where a
 // buffer reuses memory of one that ended before, so that all threads have to be done with that one. Returns the size of
 // all.
-size_t assign_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier);
+[[gnu::cold]] size_t assign_with_reuse(std::vector<LiveBuffer>& buffers, std::vector<char>& needs_barrier);
 
 }  // namespace pysmorch

@@ -49,7 +49,7 @@ template <class T> class Program {
         states;  // of operations, such as running statistics, where they are trained
 
     // Called once, when everything above is set.
-    void prepare();
+    [[gnu::cold]] void prepare();
 
     // `interrupted` is asked after each step whether to stop, and within long ones, which are then undone.
     Result train(const Epoch& epoch, int max_threads, const std::function<bool()>& interrupted);
@@ -122,12 +122,12 @@ template <class T> class Program {
     Operation<T>* gathering_operation(const Value<T>& value) const;
     double step_work(size_t n) const;
     int threads_for(size_t n, int max_threads) const;
-    void reserve(const Step& s);
+    [[gnu::cold]] void reserve(const Step& s);
     void place_sums();
     void reserve_tasks(const Step& s);
     size_t plan(size_t panels);
     size_t size_buffers(size_t panels);
-    void find_live_ranges(size_t panels, bool reuse);
+    [[gnu::cold]] void find_live_ranges(size_t panels, bool reuse);
     std::pair<int, int> stages_of(int op, bool backward) const;
 
     // training.cpp: a step.
@@ -161,7 +161,7 @@ template <class T> class Program {
     size_t row_stride(size_t v) const { return round_up(values[v].cols, NR<T>); }
     void load_rows(const Rows& data, size_t first, size_t n, const Value<T>& value, RowsOf<T>& rows) const;
     void load_indices(const Rows& data, size_t first, size_t n, const Value<T>& value, int64_t* to) const;
-    void plan_rows();
+    [[gnu::cold]] void plan_rows();
     void predict_rows(const std::vector<Rows>& data, size_t first, size_t n, size_t height, RowBuffers& buffers,
                       T* out) const;
 
