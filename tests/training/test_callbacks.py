@@ -159,7 +159,7 @@ def test_without_validation_data_there_are_no_outputs_to_take():
 def test_callbacks_of_the_networks_of_an_ensemble_take_outputs_too():
     taking = TakesOutputs()
     outputs = {}
-    taking.on_epoch_end = lambda training: outputs.setdefault(id(training), []).append(training.outputs)
+    taking.on_epoch_end = lambda training: outputs.setdefault(training, []).append(training.outputs)
     model = ps.Classifier(members=2, epochs=2, random_state=0)
     model.fit(X, Y, eval_set=(X[:30], Y[:30]), callbacks=[taking])
     assert [len(found) for found in outputs.values()] == [2, 2]

@@ -6,7 +6,7 @@ import pytest
 import pysmorch as ps
 from pysmorch import training
 from pysmorch.engine import Dataset
-from pysmorch.engine.rows import SomeRows, take_rows, view_rows
+from pysmorch.engine.rows import SomeRows, take_rows
 from pysmorch.estimators.rows import Labelled
 from pysmorch.training import FitOptions
 from pysmorch.training.state import fingerprint
@@ -60,9 +60,9 @@ def test_a_checkpoint_knows_the_rows_as_it_knows_a_copy():
     assert some.inputs[0] is X
     assert len(some) == len(copy) == 150
     assert fingerprint(some) == fingerprint(copy)
-    part = some.take(np.arange(10, 20))
-    np.testing.assert_array_equal(part.inputs[0], X[INDICES[10:20]])
-    np.testing.assert_array_equal(part.labels, Y[INDICES[10:20]])
+    part = some.indices(np.arange(10, 20))
+    np.testing.assert_array_equal(some.inputs[0][part], X[INDICES[10:20]])
+    np.testing.assert_array_equal(some.labels[part], Y[INDICES[10:20]])
 
 
 def test_rows_that_are_searched_for_what_is_not_finite_are_found():
@@ -74,7 +74,7 @@ def test_rows_that_are_searched_for_what_is_not_finite_are_found():
 
 
 def test_some_rows_of_some_rows_are_rows_of_the_same_array():
-    some = view_rows(view_rows(X, INDICES), np.array([4, 0]))
+    some = take_rows(take_rows(X, INDICES, copy=False), np.array([4, 0]), copy=False)
     assert some.array is X
     assert some.shape == (2, 5)
     assert len(some) == 2

@@ -6,7 +6,7 @@ from pysmorch.engine.dataset import Dataset, mean_one
 from pysmorch.engine.extension import has_bf16
 from pysmorch.engine.interrupts import ended_by_exit, without_interrupts
 from pysmorch.engine.native import NativeProgram, step_memory
-from pysmorch.engine.prediction import Predictor, evaluate, measure
+from pysmorch.engine.prediction import Predictor, evaluate
 from pysmorch.engine.program import EpochsRun, NonFiniteError, Program, Shard, ShardingProgram, StepRates, Sums, Totals
 from pysmorch.engine.reference import ReferenceProgram
 from pysmorch.engine.select import Dtype, Engine, Precision, check_choice, make_program, unsupported_reason
@@ -36,7 +36,6 @@ __all__ = [
     "has_bf16",
     "make_program",
     "mean_one",
-    "measure",
     "num_threads",
     "set_num_threads",
     "step_memory",

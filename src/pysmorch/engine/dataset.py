@@ -19,7 +19,8 @@ from pysmorch.losses import Loss
 class Dataset:
     """Inputs (an array or lazy rows for each Data layer), labels, and one weight per row or None for ones.
 
-    Where `rows` are the indices of some of them, the others do not count: their labels and weights may be anything.
+    Where `rows` are the indices of some of them, which data to train on may have, the others do not count: their labels and weights
+    may be anything.
     """
 
     inputs: list[Array | LazyRows]
@@ -30,15 +31,9 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels if self.rows is None else self.rows)
 
-    def indices(self, order: Any) -> Any:
+    def indices(self, order: Array) -> Array:
         """Return where rows, counted among those that count, are in the arrays."""
         return order if self.rows is None else self.rows[order]
-
-    def take(self, order: Any) -> Dataset:
-        """Return some of the rows that count, as a data set whose inputs are arrays."""
-        rows = self.indices(order)
-        weights = None if self.weights is None else self.weights[rows]
-        return Dataset([array[rows] for array in self.inputs], self.labels[rows], weights)
 
     @property
     def rows_at_a_time(self) -> int | None:

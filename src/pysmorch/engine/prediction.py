@@ -160,21 +160,15 @@ def rows_at_a_time(output: Any) -> int:
     return 2 ** (rows.bit_length() - 1)
 
 
-def evaluate(predictor: Predictor, loss: Any, data: Dataset) -> Totals:
-    """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters."""
+def evaluate(predictor: Predictor, loss: Any, data: Dataset, outputs: Array | None = None) -> Totals:
+    """Return the sums of loss and metric over all rows, in prediction mode and in the dtype of the parameters.
+
+    Where `outputs` of all rows are given, they are measured, and no row is predicted.
+    """
     totals = Totals()
     with np.errstate(all="ignore"):
         for rows in blocks_of(len(data), 4 * ROWS_OF_A_BLOCK):
-            part = data.take(rows)
-            totals.add(passes.measure(loss, predictor(part.inputs), part.labels, part.weights))
-    return totals
-
-
-def measure(loss: Any, outputs: Array, data: Dataset) -> Totals:
-    """Return the sums of loss and metric over all rows, of which these are the outputs: those of `evaluate`."""
-    totals = Totals()
-    with np.errstate(all="ignore"):
-        for rows in blocks_of(len(data), 4 * ROWS_OF_A_BLOCK):
-            part = data.take(rows)
-            totals.add(passes.measure(loss, outputs[rows], part.labels, part.weights))
+            weights = None if data.weights is None else data.weights[rows]
+            known = predictor([array[rows] for array in data.inputs]) if outputs is None else outputs[rows]
+            totals.add(passes.measure(loss, known, data.labels[rows], weights))
     return totals

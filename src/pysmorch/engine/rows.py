@@ -162,8 +162,8 @@ def index_dtype(count: int) -> type[np.signedinteger[Any]]:
     return np.int32 if count < 2**31 else np.int64
 
 
-def view_rows(rows: Any, indices: Array) -> Any:
-    """Return some rows that are not copied.
+def take_rows(rows: Any, indices: Array, copy: bool = True) -> Any:
+    """Return some rows of an array, copied or where they are, and some of lazy rows as lazy rows.
 
     Parameters
     ----------
@@ -171,33 +171,19 @@ def view_rows(rows: Any, indices: Array) -> Any:
         All rows.
     indices : ndarray of int
         Which ones.
+    copy : bool, default=True
+        Whether those of an array are copied.
 
     Returns
     -------
-    SomeRows or LazyRows
+    ndarray, SomeRows or LazyRows
         In that order.
     """
     if isinstance(rows, LazyRows):
         return rows.take(indices)
+    if copy:
+        return rows[indices]
     return SomeRows(rows.array, rows.indices[indices]) if isinstance(rows, SomeRows) else SomeRows(rows, indices)
-
-
-def take_rows(rows: Any, indices: Array) -> Any:
-    """Return some rows of an array as an array, and some of lazy rows as lazy rows.
-
-    Parameters
-    ----------
-    rows : ndarray, SomeRows or LazyRows
-        All rows.
-    indices : ndarray of int
-        Which ones.
-
-    Returns
-    -------
-    ndarray or LazyRows
-        In that order.
-    """
-    return rows.take(indices) if isinstance(rows, LazyRows) else rows[indices]
 
 
 def blocks_of(count: int, rows_at_a_time: int) -> Iterator[slice]:

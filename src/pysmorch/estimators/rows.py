@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from pysmorch.encoders.objects import is_missing
 from pysmorch.encoders.relearned import LearnedFeatures, TargetFeatures
 from pysmorch.encoders.sparse import is_sparse
 from pysmorch.engine import mean_one
-from pysmorch.engine.rows import LazyRows, SomeRows, take_rows, view_rows
+from pysmorch.engine.rows import LazyRows, SomeRows, take_rows
 from pysmorch.estimators.remarks import warn_of_weightless
 from pysmorch.estimators.splitting import SplitBy
 from pysmorch.layers.base import Array
@@ -50,26 +49,25 @@ class Labelled(NamedTuple):
     by: SplitBy | None = None
     of_targets: TargetFeatures | None = None
 
-    def take(self, indices: Array) -> Labelled:
+    def take(self, indices: Array, copy: bool = True) -> Labelled:
         """Return some of the rows.
 
         Parameters
         ----------
         indices : ndarray of int
             Which ones.
+        copy : bool, default=True
+            Whether rows of an array are copied; else they are read where they are.
 
         Returns
         -------
         Labelled
             In that order.
         """
-        return self._some(take_rows, indices)
-
-    def _some(self, take: Callable[[Any, Array], Any], indices: Array) -> Labelled:
         weights, given = (None if array is None else array[indices] for array in (self.weights, self.sample_weight))
         by = None if self.by is None else self.by.take(indices)
         of_targets = None if self.of_targets is None else self.of_targets.take(indices)
-        return Labelled(take(self.rows, indices), self.codes[indices], weights, given, by, of_targets)
+        return Labelled(take_rows(self.rows, indices, copy), self.codes[indices], weights, given, by, of_targets)
 
     def divided(self, training: Array, held_out: Array) -> tuple[Labelled, Labelled, LearnedFeatures | None]:
         """Return rows for training and held-out rows, whose targets play no part in any feature.
@@ -87,7 +85,7 @@ class Labelled(NamedTuple):
             What the rows for training say about all; None where no features are learned from targets.
         """
         if self.of_targets is None:
-            return self._some(view_rows, training), self.take(held_out), None
+            return self.take(training, copy=False), self.take(held_out), None
         parts = self.take(training), self.take(held_out)
         first, groups = parts[0], None if parts[0].by is None else parts[0].by.groups
         learned = self.of_targets.learn(training, first.sample_weight, first.codes, groups)

@@ -61,11 +61,12 @@ def measure_all(
     Without `outputs` the rows are predicted: block by block, where no metric needs the outputs of all of them.
     """
     loss, predictor = network.loss, network.predictor_of(engine_name)
-    if outputs is None and not metrics:
-        return means(loss, engine.evaluate(predictor, loss, data), prefix)
-    outputs = predictor(data.inputs) if outputs is None else outputs
-    measures = means(loss, engine.measure(loss, outputs, data), prefix)
-    return measures | {prefix + metric.name: _value(metric, loss, outputs, data) for metric in metrics}
+    if metrics and outputs is None:
+        outputs = predictor(data.inputs)
+    measures = means(loss, engine.evaluate(predictor, loss, data, outputs), prefix)
+    if outputs is not None:
+        measures |= {prefix + metric.name: _value(metric, loss, outputs, data) for metric in metrics}
+    return measures
 
 
 def _value(metric: Metric, loss: Loss, outputs: Array, data: Dataset) -> float:

@@ -111,7 +111,8 @@ class Run:
         """
         history = self.training.history
         if self.pending is not None:
-            self._find_outputs()
+            if self.pending == "on_epoch_end":
+                self._find_outputs()
             self._call_all(self.pending, after)
         while self.epoch < self.options.epochs and (self.batch or history.stopped_by is None):
             start = time.perf_counter()
